@@ -7,8 +7,10 @@ result, or a part of it, to what needs it.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import secrets
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -150,24 +152,36 @@ def load(**overrides: Any) -> Settings:
     missing = [name for name in _SECRET_FIELDS if getattr(settings, name) is None]
     if not missing:
         return settings
-    kept = _kept_secrets(settings.data_dir / "secrets.json")
+    kept = keep_secrets(settings.data_dir, _SECRET_FIELDS)
     return settings.model_copy(update={name: SecretStr(kept[name]) for name in missing})
 
 
-def _kept_secrets(path: Path) -> dict[str, str]:
-    """Secrets of this installation, made on first use and written with mode 0600."""
-    if path.exists():
-        kept: dict[str, str] = json.loads(path.read_text())
-        if set(_SECRET_FIELDS) <= kept.keys():
-            return kept
-    else:
-        kept = {}
-    kept = {name: kept.get(name) or secrets.token_hex(32) for name in _SECRET_FIELDS}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{secrets.token_hex(4)}")
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(kept, indent=2))
-    draft.replace(path)
+def keep_secrets(data_dir: Path, names: Iterable[str]) -> dict[str, str]:
+    """Secrets of this installation by name, each made when it is first asked for.
+
+    They stand in `secrets.json` under the data folder with mode 0600. A lock keeps two first starts from making two
+    different secrets.
+
+    Raises:
+        SettingsError: the file cannot be read or written, or is not what this function wrote.
+    """
+    path = data_dir / "secrets.json"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with (data_dir / "secrets.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+            made = {name: secrets.token_hex(32) for name in names if not kept.get(name)}
+            if made:
+                kept |= made
+                draft = path.with_suffix(".draft")
+                draft.unlink(missing_ok=True)
+                draft.touch(mode=0o600)
+                draft.write_text(json.dumps(kept, indent=2))
+                draft.replace(path)
+    except (OSError, ValueError) as error:
+        msg = f"{path}: {error}. {PREFIX}DATA_DIR names a folder that this user may write to"
+        raise SettingsError(msg) from error
     return kept
 
 

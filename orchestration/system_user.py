@@ -1,0 +1,131 @@
+"""The account that the embedded PostgreSQL runs as: the caller, or for root another one, since it refuses root."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from settings import SettingsError
+
+NAME = "ideamint"
+
+
+class ProcessOptions(TypedDict, total=False):
+    """Arguments of subprocess that change the account."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user of this machine; `is_caller` when nothing needs to change."""
+
+    name: str
+    uid: int
+    gid: int
+    is_caller: bool
+
+    def as_process(self) -> ProcessOptions:
+        """Arguments of subprocess that run a program as this account."""
+        return {} if self.is_caller else {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+
+def account_for(folder: Path) -> Account:
+    """The account that a server on this folder runs as.
+
+    An ordinary caller runs it as itself. For root it is the folder's owner if that is somebody else, or the system
+    user `ideamint`, made if it is missing.
+
+    Raises:
+        SettingsError: the folder belongs to somebody else, or the system user cannot be made.
+    """
+    caller = os.geteuid()
+    owner = folder.stat().st_uid if folder.exists() else caller
+    if caller != 0:
+        if owner != caller:
+            msg = f"{folder} belongs to another user ({_name_of(owner)}); run as that user, or choose another data folder"
+            raise SettingsError(msg)
+        return Account(_name_of(caller), caller, os.getegid(), is_caller=True)
+    entry = pwd.getpwuid(owner) if owner != 0 and _is_known(owner) else _system_user()
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, is_caller=False)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the data folder so that the server's account may pass through it.
+
+    Raises:
+        SettingsError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            folder.chmod(folder.stat().st_mode | 0o011)
+    except OSError as error:
+        msg = f"IDEAMINT_DATA_DIR: cannot make the data folder {folder}: {error.strerror}"
+        raise SettingsError(msg) from error
+
+
+def refuse_unreachable(account: Account, path: Path, what: str, instead: str) -> None:
+    """See that the account can reach a path; `what` it is and what to do `instead` go into the message.
+
+    Raises:
+        SettingsError: a folder on the way is closed to the account.
+    """
+    if account.is_caller:
+        return
+    for folder in [*reversed(path.parents), path]:
+        mode = folder.stat()
+        passes = mode.st_uid == account.uid and mode.st_mode & 0o100
+        passes = passes or (mode.st_gid == account.gid and mode.st_mode & 0o010) or mode.st_mode & 0o001
+        if not passes:
+            msg = (
+                f"PostgreSQL does not run as root, so it runs as the user {account.name}, who cannot pass through {folder} "
+                f"to reach {what} {path}. Either open that folder (chmod o+x {folder}), or {instead}, or do not run as root"
+            )
+            raise SettingsError(msg)
+
+
+def give(path: Path, account: Account) -> None:
+    """Make the account the owner of a file or folder."""
+    if not account.is_caller:
+        os.chown(path, account.uid, account.gid)
+
+
+def _system_user() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(NAME)
+    except KeyError:
+        pass
+    command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
+    command += ["--shell", "/usr/sbin/nologin", NAME]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = (getattr(error, "stderr", "") or str(error)).strip()
+        msg = (
+            f"PostgreSQL does not run as root, and the system user {NAME} cannot be made ({why}). "
+            "Make it yourself, or run as an ordinary user"
+        )
+        try:
+            return pwd.getpwnam(NAME)  # somebody else was faster
+        except KeyError:
+            raise SettingsError(msg) from error
+    return pwd.getpwnam(NAME)
+
+
+def _is_known(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
+
+
+def _name_of(uid: int) -> str:
+    return pwd.getpwuid(uid).pw_name if _is_known(uid) else str(uid)
