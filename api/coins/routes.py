@@ -1,0 +1,110 @@
+"""Coins over HTTP. Movements go through the batcher and need an Idempotency-Key; they touch no session of their own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header, Query, Request, Response
+
+from api.auth.dependencies import CurrentUser, Principal, TokenHolder
+from api.coins import service
+from api.coins.moves import Move, as_error, as_movement
+from api.coins.schemas import AllocateCoins, Balance, CampaignCoins, Movement, ReallocateCoins, StatementLine
+from api.kernel import idempotency
+from api.kernel.web import Page, PageQuery, Session, router as new_router
+
+if TYPE_CHECKING:
+    from api.coins.batcher import Batcher
+
+router = new_router("", "coins")
+
+
+async def _require_key(
+    request: Request,
+    idempotency_key: Annotated[
+        str, Header(description="Yours, new for each command, the same for a retry", min_length=1, max_length=255)
+    ] = "",
+) -> str:
+    key = idempotency.read_key(request, required=True)
+    assert key is not None
+    return key
+
+
+Key = Annotated[str, Depends(_require_key)]
+
+
+async def _move(request: Request, response: Response, move: Move) -> Movement:
+    batcher: Batcher = request.app.state.batcher
+    outcome = await batcher.move(move)
+    if not outcome.succeeded:
+        raise as_error(move, outcome)
+    if outcome.outcome == "replayed":
+        response.headers[idempotency.REPLAYED] = "true"
+    return as_movement(move, outcome)
+
+
+async def _asked(
+    request: Request,
+    caller: Principal,
+    key: str,
+    campaign_id: UUID,
+    from_idea_id: UUID | None,
+    to_idea_id: UUID | None,
+    coins: int,
+) -> Move:
+    return Move(
+        campaign_id=campaign_id,
+        user_id=caller.user_id,
+        from_idea_id=from_idea_id,
+        to_idea_id=to_idea_id,
+        coins=coins,
+        key=key,
+        request_hash=await idempotency.hash_request(request),
+        request_id=request.state.request_id,
+    )
+
+
+@router.post("/campaigns/{campaign_id}/coins/allocate", status_code=201, operation_id="allocateCoins")
+async def allocate(
+    request: Request, response: Response, caller: TokenHolder, key: Key, campaign_id: UUID, body: AllocateCoins
+) -> Movement:
+    """Put coins from my wallet on an idea that competes."""
+    move = await _asked(request, caller, key, campaign_id, None, body.idea_id, body.coins)
+    return await _move(request, response, move)
+
+
+@router.post("/campaigns/{campaign_id}/coins/reallocate", status_code=201, operation_id="reallocateCoins")
+async def reallocate(
+    request: Request, response: Response, caller: TokenHolder, key: Key, campaign_id: UUID, body: ReallocateCoins
+) -> Movement:
+    """Move my coins from one idea to another at once or, without a target, back to my wallet."""
+    move = await _asked(request, caller, key, campaign_id, body.from_idea_id, body.to_idea_id, body.coins)
+    return await _move(request, response, move)
+
+
+@router.get("/campaigns/{campaign_id}/coins/balance", operation_id="getCoinBalance")
+async def balance(
+    session: Session,
+    caller: CurrentUser,
+    campaign_id: UUID,
+    at: Annotated[datetime | None, Query(description="a moment in the past; now if left out")] = None,
+) -> Balance:
+    """My coins in this campaign: in the wallet, on ideas, expired, returned."""
+    return await service.get_balance(session, campaign_id, caller.user_id, at)
+
+
+@router.get("/campaigns/{campaign_id}/coins/history", operation_id="listCoinHistory")
+async def history(session: Session, caller: CurrentUser, campaign_id: UUID, paging: PageQuery) -> Page[StatementLine]:
+    """My statement: each movement of my coins with its cause and the balances after it, newest first."""
+    lines = await service.list_statement(
+        session, campaign_id, caller.user_id, limit=paging.limit + 1, after=paging.after
+    )
+    return paging.page(lines, key=lambda line: (line.effective_at.isoformat(), line.transfer_id))
+
+
+@router.get("/users/me/coins", operation_id="listMyCoins")
+async def my_coins(session: Session, caller: CurrentUser) -> list[CampaignCoins]:
+    """My coins over all campaigns that I have a wallet in."""
+    return await service.list_my_campaigns(session, caller.user_id)

@@ -1,0 +1,115 @@
+"""Coins as HTTP sees them. All amounts are whole coins."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from api.kernel.web import Reply, Schema
+
+COINS_MAX = 1_000_000_000
+Coins = Annotated[int, Field(ge=1, le=COINS_MAX, strict=True)]
+
+
+class AllocateCoins(Schema):
+    """Put coins from the wallet on an idea."""
+
+    idea_id: UUID
+    coins: Coins
+
+
+class ReallocateCoins(Schema):
+    """Move coins from one idea to another or, without a target, back to the wallet."""
+
+    from_idea_id: UUID
+    to_idea_id: UUID | None = None
+    coins: Coins
+
+
+class Side(Reply):
+    """One side of a movement, and what its account held after it."""
+
+    account: Literal["wallet", "stake"]
+    idea_id: UUID | None
+    balance_coins: int
+
+
+class Movement(Reply):
+    """A transfer that a member made."""
+
+    transfer_id: UUID
+    campaign_id: UUID
+    kind: Literal["allocate", "reallocate", "take_back"]
+    coins: int
+    debit: Side
+    credit: Side
+    effective_at: datetime
+
+
+class StakeRead(Reply):
+    """My coins on one idea."""
+
+    idea_id: UUID
+    coins: int
+
+
+class Balance(Reply):
+    """My coins in one campaign; wallet + staked + expired = granted."""
+
+    campaign_id: UUID
+    at: datetime
+    granted_coins: int
+    wallet_coins: int
+    held_coins: int
+    staked_coins: int
+    expired_coins: int
+    returned_coins: int = Field(description="came back from withdrawn and rejected ideas; a part of the wallet or spent again")
+    stakes: list[StakeRead]
+
+
+class StatementLine(Reply):
+    """One movement of my coins, and what the wallet and the stake held after it (null where it was not touched)."""
+
+    transfer_id: UUID
+    kind: str
+    coins: int
+    from_idea_id: UUID | None
+    to_idea_id: UUID | None
+    wallet_after_coins: int | None
+    stake_after_coins: int | None
+    reason: str | None
+    effective_at: datetime
+
+
+class PolicyWrite(Schema):
+    """The rules of the game for one campaign."""
+
+    coins_per_member: Annotated[int, Field(ge=1, le=COINS_MAX)] = 100
+    coins_per_allocation_min: Annotated[int, Field(ge=1, le=COINS_MAX)] = 1
+    coins_per_member_and_idea_max: Annotated[int, Field(ge=1, le=COINS_MAX)] | None = None
+    own_ideas: bool = False
+    take_back: bool = True
+    allocation_opens_at: datetime | None = None
+    allocate_until: datetime | None = None
+    at_end: Literal["expire"] = "expire"
+
+
+class PolicyRead(PolicyWrite):
+    """A version of the policy, with who made it and when."""
+
+    version: int
+    created_at: datetime
+    created_by: UUID | None
+
+
+class CampaignCoins(Reply):
+    """My coins in one of my campaigns."""
+
+    campaign_id: UUID
+    wallet_coins: int
+    staked_coins: int
+    expired_coins: int
+    ideas_backed: int

@@ -1,0 +1,253 @@
+"""The ledger's face. Every write is a call of a database function; nothing here decides what the database has not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import text
+
+from api.coins import errors, queries
+from api.coins.moves import SQL, Move, Outcome, as_arguments
+from api.coins.schemas import Balance, CampaignCoins, PolicyRead, PolicyWrite, StakeRead, StatementLine
+from api.events.service import record_event
+from api.kernel import clock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from typing import Literal
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+__all__ = ["Move", "Outcome"]
+
+
+@dataclass(frozen=True)
+class Conservation:
+    """Where the coins of one campaign are; all figures in coins but the last two, which count what is wrong."""
+
+    campaign_id: UUID
+    issued_coins: int
+    carried_in_coins: int
+    wallet_coins: int
+    held_coins: int
+    staked_coins: int
+    expired_coins: int
+    carried_out_coins: int
+    difference_coins: int
+    wrong_balances: int
+    unbalanced_transfers: int
+
+    @property
+    def holds(self) -> bool:
+        """issued + carried in = wallets + held + stakes + expired + carried out, and every kept balance is its postings' sum."""
+        return self.difference_coins == 0 and self.wrong_balances == 0 and self.unbalanced_transfers == 0
+
+
+@dataclass(frozen=True)
+class Total:
+    """An idea's coins and backers, now or when it was settled."""
+
+    coins: int
+    backers: int
+
+
+async def open_ledger(session: AsyncSession, campaign_id: UUID, policy: PolicyWrite, *, actor_id: UUID | None) -> None:
+    """Open the books of a campaign with the first version of its policy."""
+    await session.execute(
+        text("SELECT app.coins_open_ledger(:campaign_id, CAST(:policy AS jsonb), :actor_id)"),
+        {"campaign_id": campaign_id, "policy": policy.model_dump_json(), "actor_id": actor_id},
+    )
+
+
+async def set_policy(
+    session: AsyncSession, campaign_id: UUID, policy: PolicyWrite, *, actor_id: UUID | None
+) -> PolicyRead:
+    """Put a new version of the policy into force.
+
+    Raises:
+        PolicyFrozen: it would change a field that people have acted on.
+    """
+    result = await session.execute(
+        text("SELECT * FROM app.coins_set_policy(:campaign_id, CAST(:policy AS jsonb), :actor_id)"),
+        {"campaign_id": campaign_id, "policy": policy.model_dump_json(), "actor_id": actor_id},
+    )
+    version, frozen = result.one()
+    if frozen:
+        msg = f"Frozen since members acted on it: {', '.join(frozen)}."
+        raise errors.PolicyFrozen(msg, fields=frozen)
+    changed = orjson.loads(policy.model_dump_json())
+    await record_event(
+        session, "coin_policy_changed", actor_id=actor_id, campaign_id=campaign_id, version=version, policy=changed
+    )
+    return (await list_policies(session, campaign_id))[0]
+
+
+async def list_policies(session: AsyncSession, campaign_id: UUID) -> list[PolicyRead]:
+    """All versions of a campaign's policy, newest first; the first is in force."""
+    rows = await session.execute(queries.POLICIES, {"campaign_id": campaign_id})
+    return [PolicyRead.model_validate({k: v for k, v in row.items() if k != "campaign_id"}) for row in rows.mappings()]
+
+
+async def grant_coins(
+    session: AsyncSession,
+    campaign_id: UUID,
+    user_ids: Sequence[UUID],
+    *,
+    actor_id: UUID | None,
+    effective_at: datetime | None = None,
+) -> list[UUID]:
+    """Open a wallet with the policy's coins for each member who has none, thaw the others'; who was granted coins."""
+    granted: list[UUID] = await session.scalar(
+        text("SELECT app.coins_grant(:campaign_id, CAST(:user_ids AS uuid[]), :actor_id, :effective_at)"),
+        {
+            "campaign_id": campaign_id,
+            "user_ids": list(user_ids),
+            "actor_id": actor_id,
+            "effective_at": effective_at or clock.effective_at(),
+        },
+    )
+    return granted
+
+
+async def freeze_wallet(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> None:
+    """Keep a wallet from being used, and what is in it."""
+    await session.execute(
+        text("SELECT app.coins_freeze_wallet(:campaign_id, :user_id)"), {"campaign_id": campaign_id, "user_id": user_id}
+    )
+
+
+async def open_targets(session: AsyncSession, campaign_id: UUID, authors: dict[UUID, UUID | None]) -> None:
+    """Open ideas for coins; `authors` maps each idea to who wrote it."""
+    await session.execute(
+        text("SELECT app.coins_open_targets(:campaign_id, CAST(:idea_ids AS uuid[]), CAST(:author_ids AS uuid[]))"),
+        {"campaign_id": campaign_id, "idea_ids": list(authors), "author_ids": list(authors.values())},
+    )
+
+
+async def close_targets(
+    session: AsyncSession,
+    campaign_id: UUID,
+    idea_ids: Sequence[UUID],
+    *,
+    kind: Literal["expire", "return", "settle"],
+    actor_id: UUID | None,
+    reason: str | None = None,
+    effective_at: datetime | None = None,
+) -> dict[UUID, Total]:
+    """Close ideas for coins, and let their stakes expire or go back to the wallets; what each idea had."""
+    rows = await session.execute(
+        text(
+            "SELECT * FROM app.coins_close_targets"
+            "(:campaign_id, CAST(:idea_ids AS uuid[]), :kind, :actor_id, :reason, :effective_at)"
+        ),
+        {
+            "campaign_id": campaign_id,
+            "idea_ids": list(idea_ids),
+            "kind": kind,
+            "actor_id": actor_id,
+            "reason": reason,
+            "effective_at": effective_at or clock.effective_at(),
+        },
+    )
+    return {row.idea_id: Total(row.settled_coins, row.settled_backers) for row in rows}
+
+
+async def close_ledger(
+    session: AsyncSession, campaign_id: UUID, *, actor_id: UUID | None, effective_at: datetime | None = None
+) -> int:
+    """Settle a campaign: every open stake and every wallet expires. Returns the coins that were left in wallets."""
+    expired: int = await session.scalar(
+        text("SELECT app.coins_close_ledger(:campaign_id, :actor_id, :effective_at)"),
+        {"campaign_id": campaign_id, "actor_id": actor_id, "effective_at": effective_at or clock.effective_at()},
+    )
+    return expired
+
+
+async def move_coins(
+    session: AsyncSession,
+    moves: Sequence[Move],
+    *,
+    actor_id: UUID | None = None,
+    effective_at: datetime | None = None,
+    is_import: bool = False,
+) -> list[Outcome]:
+    """Carry out many movements in the session's own transaction; an outcome a movement, in their order.
+
+    For imports and the demo. Requests go through the batcher, which gathers them.
+    """
+    connection = await session.connection()
+    arguments = as_arguments(moves, actor_id, effective_at or clock.effective_at(), is_import=is_import)
+    rows = await connection.exec_driver_sql(SQL, arguments)
+    return sorted((Outcome(*row) for row in rows), key=lambda outcome: outcome.item)
+
+
+async def get_balance(session: AsyncSession, campaign_id: UUID, user_id: UUID, at: datetime | None = None) -> Balance:
+    """A member's coins in one campaign, now or at a moment in the past.
+
+    Raises:
+        NotAMember: there is no wallet.
+    """
+    moment = at or clock.now()
+    scope: dict[str, Any] = {"campaign_id": campaign_id, "user_id": user_id, "at": moment if at else "infinity"}
+    accounts = (await session.execute(queries.BALANCE, scope)).all()
+    if not accounts:
+        msg = "You have no wallet in this campaign; join it first."
+        raise errors.NotAMember(msg)
+    flows = (await session.execute(queries.FLOWS, scope)).one()
+    stakes = [StakeRead(idea_id=row.idea_id, coins=row.coins) for row in accounts if row.kind == "stake" and row.coins]
+    return Balance(
+        campaign_id=campaign_id,
+        at=moment,
+        granted_coins=flows.granted_coins,
+        wallet_coins=sum(row.coins for row in accounts if row.kind == "wallet"),
+        held_coins=sum(row.coins for row in accounts if row.kind == "held"),
+        staked_coins=sum(stake.coins for stake in stakes),
+        expired_coins=flows.expired_coins,
+        returned_coins=flows.returned_coins,
+        stakes=stakes,
+    )
+
+
+async def list_statement(
+    session: AsyncSession, campaign_id: UUID, user_id: UUID, *, limit: int, after: Sequence[str] | None
+) -> list[StatementLine]:
+    """A member's movements, newest first; `after` is the (effective_at, transfer_id) of the last line seen."""
+    rows = await session.execute(
+        queries.STATEMENT,
+        {
+            "campaign_id": campaign_id,
+            "user_id": user_id,
+            "limit": limit,
+            "after_at": after[0] if after else None,
+            "after_id": after[1] if after else None,
+        },
+    )
+    return [StatementLine.model_validate(row) for row in rows]
+
+
+async def list_my_campaigns(session: AsyncSession, user_id: UUID) -> list[CampaignCoins]:
+    """A user's coins over all campaigns."""
+    rows = await session.execute(queries.MY_CAMPAIGNS, {"user_id": user_id})
+    return [CampaignCoins.model_validate(row) for row in rows]
+
+
+async def get_totals(session: AsyncSession, idea_ids: Sequence[UUID]) -> dict[UUID, Total]:
+    """Coins and backers of ideas; those that never took coins are left out."""
+    rows = await session.execute(queries.IDEA_TOTALS, {"idea_ids": list(idea_ids)})
+    return {row.idea_id: Total(row.coins, row.backers) for row in rows}
+
+
+async def get_my_stakes(session: AsyncSession, user_id: UUID, idea_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """My coins on each of these ideas, or what I had on it when it was settled; ideas without are left out."""
+    rows = await session.execute(queries.MY_STAKES, {"user_id": user_id, "idea_ids": list(idea_ids)})
+    return {row.idea_id: row.coins for row in rows if row.coins}
+
+
+async def verify(session: AsyncSession, campaign_id: UUID | None = None) -> list[Conservation]:
+    """Recompute every balance from the postings, for one campaign or all; a row a campaign."""
+    rows = await session.execute(queries.VERIFY, {"campaign_id": campaign_id})
+    return [Conservation(**row) for row in rows.mappings()]

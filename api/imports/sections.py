@@ -1,0 +1,146 @@
+"""A .pb file as text, and as three tables whose rows know their lines. It knows nothing of elections.
+
+The format: https://pabulib.org/format. UTF-8, three titled sections, each a table with a header row, values separated
+by semicolons and quoted as in CSV (RFC 4180).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from api.imports.errors import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TITLES = ("META", "PROJECTS", "VOTES")
+_BOM = b"\xef\xbb\xbf"
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_A_PB_FILE = "a Pabulib file: UTF-8 text that begins with a line META"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table: the line that it begins on (from 1) and its values by column, stripped."""
+
+    line: int
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A section: the line of its header, its columns in order, its rows; `faults` are the rows that could not be read."""
+
+    header_line: int
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    faults: tuple[Fault, ...]
+
+
+def read_sections(raw: bytes) -> dict[str, Table]:
+    """The tables META, PROJECTS and VOTES of a file's bytes.
+
+    Raises:
+        Fault: it is empty, no text, another kind of file, or lacks a section.
+    """
+    records = _records(_text(raw))
+    if not records:
+        raise Fault(1, "the file is empty", _A_PB_FILE)
+    first_line, first = records[0]
+    if _title(first) != "META":
+        shown = ";".join(first)[:60]
+        raise Fault(first_line, f"it begins with {shown!r}, so it is another kind of file", _A_PB_FILE)
+    starts = [(at, title) for at, (_, cells) in enumerate(records) if (title := _title(cells))]
+    for (at, title), expected in zip(starts, TITLES, strict=False):
+        if title != expected:
+            raise Fault(records[at][0], f"section {title} stands where {expected} belongs", "META, PROJECTS, VOTES, each once")
+    last_line = records[-1][0]
+    if len(starts) < len(TITLES):
+        missing = TITLES[len(starts)]
+        raise Fault(last_line, f"the file ends without a section {missing}, as a file does that was cut", "the whole file")
+    if len(starts) > len(TITLES):
+        at, title = starts[len(TITLES)]
+        raise Fault(records[at][0], f"a second section {title}", "META, PROJECTS, VOTES, each once")
+    ends = [at for at, _ in starts[1:]] + [len(records)]
+    return {title: _table(title, records[at:end]) for (at, title), end in zip(starts, ends, strict=True)}
+
+
+def _text(raw: bytes) -> str:
+    body = raw.removeprefix(_BOM)
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = body[: error.start].replace(b"\r\n", b"\n")
+        if not before.lstrip().startswith(b"META"):
+            raise Fault(1, "it is no UTF-8 text and does not begin with META, so it is another kind of file", _A_PB_FILE) from error
+        line = before.count(b"\n") + 1
+        column = len(before) - before.rfind(b"\n")
+        reason = f"byte 0x{body[error.start]:02X} at column {column} is not UTF-8"
+        raise Fault(line, reason, "the file saved as UTF-8 (often it is Windows-1250 or ISO 8859-2)") from error
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if control := _CONTROL.search(text):
+        line = text.count("\n", 0, control.start()) + 1
+        raise Fault(line, f"it holds the control character U+{ord(control[0]):04X}", "text alone")
+    return unicodedata.normalize("NFC", text)
+
+
+def _records(text: str) -> list[tuple[int, list[str]]]:
+    """Rows that are not empty, each with the line that it begins on; a quoted value may run over lines."""
+    # StringIO splits at \n alone; str.splitlines would also split at U+2028 and its like, inside a value
+    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=";", skipinitialspace=True, strict=True)
+    records = []
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return records
+        except csv.Error as error:
+            raise Fault(line, _quoting(error), 'a value with ; or " in it stands in double quotes, and each " in it is doubled') from error
+        cells = [cell.strip() for cell in cells]
+        if any(cells):
+            records.append((line, cells))
+
+
+def _quoting(error: csv.Error) -> str:
+    if "unexpected end" in str(error):
+        return "a double quote opens a value here and is never closed"
+    if "expected after" in str(error):
+        return "text follows the double quote that closes a value"
+    return f"the row cannot be read ({error})"
+
+
+def _title(cells: list[str]) -> str | None:
+    return cells[0] if cells[0] in TITLES and not any(cells[1:]) else None
+
+
+def _table(title: str, records: list[tuple[int, list[str]]]) -> Table:
+    if len(records) < 2:  # noqa: PLR2004 - the title and the header
+        raise Fault(records[0][0], f"section {title} ends after its title", "a row with the names of its columns")
+    header_line, header = records[1]
+    columns = tuple(_without_empty_tail(header))
+    if "" in columns:
+        raise Fault(header_line, f"a column of {title} has no name", "a name for each column")
+    if len(set(columns)) < len(columns):
+        twice = next(name for name in columns if columns.count(name) > 1)
+        raise Fault(header_line, f"{title} has two columns {twice!r}", "a name for each column, once")
+    rows, faults = [], []
+    for line, cells in records[2:]:
+        values = cells if len(cells) <= len(columns) else cells[: len(columns)] + _without_empty_tail(cells[len(columns) :])
+        if len(values) == len(columns):
+            rows.append(Row(line, dict(zip(columns, values, strict=True))))
+        else:
+            right = f"{len(columns)} values ({';'.join(columns)}); a value with ; in it stands in double quotes"
+            faults.append(Fault(line, f"{len(values)} values where {title} has {len(columns)} columns", right))
+    return Table(header_line, columns, tuple(rows), tuple(faults))
+
+
+def _without_empty_tail(cells: list[str]) -> list[str]:
+    while cells and not cells[-1]:
+        cells = cells[:-1]
+    return cells

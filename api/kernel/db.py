@@ -1,0 +1,96 @@
+"""The database: one engine a process, and sessions that commit at the edge and nowhere else."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, ClassVar
+from uuid import UUID
+
+import orjson
+from sqlalchemy import DateTime, MetaData, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from api.kernel import clock
+from api.kernel.ids import uuid7
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from settings import Settings
+
+SCHEMA = "app"
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+PrimaryKey = Annotated[UUID, mapped_column(primary_key=True, default=uuid7)]
+
+
+class Model(DeclarativeBase):
+    """A table in the schema `app`."""
+
+    metadata = MetaData(schema=SCHEMA, naming_convention=NAMING_CONVENTION)
+    type_annotation_map: ClassVar = {
+        datetime: DateTime(timezone=True),
+        str: Text(),
+        list[str]: ARRAY(Text()),
+        dict: JSONB(),
+    }
+
+
+class Edited:
+    """Who made a row and who last changed it. `None` is the system, or somebody who registered."""
+
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    created_by: Mapped[UUID | None]
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)
+    updated_by: Mapped[UUID | None]
+
+
+class Database:
+    """The connection pool of one process, logged in as `ideamint_app`."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing connects before the first statement."""
+        options = (
+            f"-c search_path=app -c timezone=UTC -c statement_timeout={settings.statement_timeout_ms} "
+            f"-c lock_timeout={settings.lock_timeout_ms} -c idle_in_transaction_session_timeout=60000"
+        )
+        self.url = settings.role_url("app")
+        self.engine = create_async_engine(
+            self.url.replace("postgresql://", "postgresql+psycopg://", 1),
+            pool_size=settings.db_pool_size,
+            max_overflow=settings.db_pool_overflow,
+            pool_pre_ping=True,
+            connect_args={"options": options, "application_name": "ideamint-api", "connect_timeout": 10},
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+
+    @asynccontextmanager
+    async def session(self, *, statement_timeout_ms: int | None = None) -> AsyncIterator[AsyncSession]:
+        """A session that commits when the block ends and rolls back when it raises.
+
+        `statement_timeout_ms` replaces the setting for this transaction; 0 is no limit (imports, the demo).
+        """
+        async with self._sessions() as session:
+            if statement_timeout_ms is not None:
+                await session.execute(text(f"SET LOCAL statement_timeout = {statement_timeout_ms}"))
+            try:
+                yield session
+            except BaseException:
+                await session.rollback()
+                raise
+            await session.commit()
+
+    async def close(self) -> None:
+        """Close every pooled connection."""
+        await self.engine.dispose()

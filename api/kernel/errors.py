@@ -1,0 +1,141 @@
+"""Errors as problem details (RFC 9457).
+
+A domain states a fact (`InsufficientCoins`) with the numbers that a client needs; the one handler here makes the
+document. `type` is a stable URN that clients may switch on, and never changes once released.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import orjson
+import psycopg
+import structlog
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+
+log = structlog.get_logger(__name__)
+
+TYPE_PREFIX = "urn:ideamint:problem:"
+
+
+class DomainError(Exception):
+    """A refusal that states a fact. Subclasses name it and set `status`, `slug` and `title`."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.CONFLICT
+    slug: ClassVar[str] = "conflict"
+    title: ClassVar[str] = "The request conflicts with the current state"
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, detail: str, **extensions: Any) -> None:
+        """`detail` is a sentence for people; `extensions` are members of the problem document for programs."""
+        super().__init__(detail)
+        self.detail = detail
+        self.extensions = extensions
+
+
+class NotFound(DomainError):
+    """There is no such thing, or the caller may not know of it."""
+
+    status = HTTPStatus.NOT_FOUND
+    slug = "not-found"
+    title = "Not found"
+
+
+class Forbidden(DomainError):
+    """The caller is known and may not do this."""
+
+    status = HTTPStatus.FORBIDDEN
+    slug = "forbidden"
+    title = "Not allowed"
+
+
+class InvalidInput(DomainError):
+    """The request is well formed and its content cannot be."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    slug = "invalid-input"
+    title = "The request's content is not valid"
+
+
+def problem(
+    request: Request, status: int, slug: str, title: str, detail: str, headers: dict[str, str] | None = None, **extensions: Any
+) -> Response:
+    """A response of media type application/problem+json."""
+    document = {
+        "type": TYPE_PREFIX + slug,
+        "title": title,
+        "status": int(status),
+        "detail": detail,
+        "instance": request.url.path,
+        "request_id": request.scope.get("state", {}).get("request_id"),
+        **extensions,
+    }
+    return Response(orjson.dumps(document), status, headers, "application/problem+json")
+
+
+async def _domain_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DomainError)
+    return problem(request, error.status, error.slug, error.title, error.detail, error.headers, **error.extensions)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        {"in": str(e["loc"][0]), "field": ".".join(str(part) for part in e["loc"][1:]), "problem": e["msg"]}
+        for e in error.errors()
+    ]
+    detail = "; ".join(f"{e['field'] or e['in']}: {e['problem']}" for e in errors)
+    return problem(
+        request, HTTPStatus.UNPROCESSABLE_ENTITY, "validation", "The request does not fit its schema", detail, errors=errors
+    )
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    slug = phrase.lower().replace(" ", "-").replace("'", "")
+    headers = dict(error.headers) if error.headers else None
+    return problem(request, error.status_code, slug, phrase, str(error.detail), headers)
+
+
+async def _database_error(request: Request, error: Exception) -> Response:
+    """A database that is away or busy is 503 and worth a retry; anything else it says is our defect."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    busy = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled, psycopg.errors.DeadlockDetected)
+    if isinstance(cause, psycopg.OperationalError):
+        slug = "busy" if isinstance(cause, busy) else "database-unavailable"
+        log.warning("database", problem=slug, error=str(cause))
+        detail = "The database is busy with another change of the same thing." if slug == "busy" else "The database is away."
+        return problem(
+            request, HTTPStatus.SERVICE_UNAVAILABLE, slug, "Try again shortly", detail, {"Retry-After": "1"}
+        )
+    return await _unexpected(request, error)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.exception("unexpected error", exc_info=error)
+    return problem(
+        request,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal",
+        "An error on our side",
+        "Nothing was changed. The request id finds the cause in the logs.",
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Hand every kind of error to the handler that makes its problem document."""
+    app.add_exception_handler(DomainError, _domain_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(DBAPIError, _database_error)
+    app.add_exception_handler(psycopg.Error, _database_error)
+    app.add_exception_handler(Exception, _unexpected)

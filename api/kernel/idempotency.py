@@ -1,0 +1,152 @@
+"""Replies kept for `Idempotency-Key`, in the transaction of the command that they answer.
+
+Optional on every write of an authenticated caller. Only a success binds its key: a replay within 7 days gives the first
+reply and says `Idempotency-Replayed`; the same key with another request is 422. Coin commands have keys of their own,
+kept in the ledger for ever; routes that issue tokens ignore the header.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Mapped, mapped_column
+from starlette.responses import Response
+
+from api.kernel import clock
+from api.kernel.db import Model
+from api.kernel.errors import DomainError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+    from starlette.requests import Request
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+KEY_LENGTH_MAX = 255
+_KEPT_HEADERS = ("content-type", "location")
+
+
+class KeyReused(DomainError):
+    """The key belongs to another request."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    slug = "idempotency-key-reused"
+    title = "The idempotency key was used for another request"
+
+
+class BadKey(DomainError):
+    """The key is missing where it is required, or malformed."""
+
+    status = HTTPStatus.BAD_REQUEST
+    slug = "idempotency-key"
+    title = "The idempotency key is missing or malformed"
+
+
+class IdempotentReply(Model):
+    """The first successful reply to a key."""
+
+    __tablename__ = "idempotent_replies"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    route: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_hash: Mapped[bytes]
+    status_code: Mapped[int]
+    headers: Mapped[dict[str, Any]]
+    body: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class Replay(Exception):  # noqa: N818 - not an error: the answer that was given before
+    """The request was answered before; carries that answer."""
+
+    def __init__(self, response: Response) -> None:
+        """`response` is sent as it is."""
+        super().__init__()
+        self.response = response
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A key seen on this request for the first time; bound if the request succeeds."""
+
+    user_id: UUID
+    route: str
+    key: str
+    request_hash: bytes
+
+
+def read_key(request: Request, *, required: bool = False) -> str | None:
+    """The request's key.
+
+    Raises:
+        BadKey: it is missing though `required`, or not 1 to 255 printable ASCII characters.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        if required:
+            msg = f"This command needs the header {HEADER}: a value of your own, new for each command, the same for a retry."
+            raise BadKey(msg)
+        return None
+    if not (1 <= len(key) <= KEY_LENGTH_MAX and key.isascii() and key.isprintable()):
+        msg = f"{HEADER} must be 1 to {KEY_LENGTH_MAX} printable ASCII characters."
+        raise BadKey(msg)
+    return key
+
+
+async def hash_request(request: Request) -> bytes:
+    """SHA-256 over method, path, query and body: what makes two requests the same."""
+    digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
+    digest.update(await request.body())
+    return digest.digest()
+
+
+async def begin(request: Request, session: AsyncSession, user_id: UUID) -> None:
+    """Look the request's key up, once its caller is known, and take the key's lock until the transaction ends.
+
+    Raises:
+        Replay: this very request succeeded before.
+        KeyReused: another request did, under the same key.
+    """
+    key = read_key(request)
+    if key is None:
+        return
+    route = f"{request.method} {request.url.path}"
+    request_hash = await hash_request(request)
+    await session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:scope, 1))"), {"scope": f"{user_id} {route} {key}"}
+    )
+    kept = await session.scalar(select(IdempotentReply).filter_by(user_id=user_id, route=route, key=key))
+    if kept is None:
+        request.state.idempotency = Pending(user_id, route, key, request_hash)
+        return
+    if kept.request_hash != request_hash:
+        msg = "This key was used for a request with another body; use a new key for a new command."
+        raise KeyReused(msg)
+    raise Replay(Response(kept.body, kept.status_code, {**kept.headers, REPLAYED: "true"}))
+
+
+async def bind(request: Request, session: AsyncSession) -> None:
+    """Keep the reply beside what it answers, in the same transaction."""
+    pending: Pending | None = getattr(request.state, "idempotency", None)
+    response: Response | None = getattr(request.state, "response", None)
+    if pending is None or response is None or response.status_code >= HTTPStatus.BAD_REQUEST:
+        return
+    session.add(
+        IdempotentReply(
+            user_id=pending.user_id,
+            route=pending.route,
+            key=pending.key,
+            request_hash=pending.request_hash,
+            status_code=response.status_code,
+            headers={name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers},
+            body=bytes(response.body),
+        )
+    )
+    await session.flush()

@@ -1,0 +1,84 @@
+"""The API's process: `uvicorn --factory api.main:create_app`."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter
+from fastapi_offline import FastAPIOffline
+
+import settings as configuration
+from api.analytics.routes import router as analytics
+from api.auth.pages import router as pages
+from api.auth.routes import router as auth
+from api.auth.throttle import PasswordHashing
+from api.campaigns.routes import router as campaigns
+from api.coins.batcher import Batcher
+from api.coins.routes import router as coins
+from api.ideas.routes import router as ideas
+from api.kernel import errors, health, logs
+from api.kernel.db import Database
+from api.kernel.middleware import RequestContext
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from fastapi import FastAPI
+
+    from settings import Settings
+
+API = "/api/v1"
+DESCRIPTION = """
+People of an organisation put a limited budget of coins on the ideas that they want built. Coins are conserved: they
+expire when their idea is accepted, and come back when it is withdrawn or rejected.
+
+Errors are problem details (RFC 9457) with a stable `type`. Lists give `items` and `next_cursor`. Times are RFC 3339 in
+UTC. Coin commands need an `Idempotency-Key`; other writes may carry one.
+"""
+ROUTERS: dict[str, tuple[APIRouter, ...]] = {
+    "auth": (auth,),
+    "campaigns": (campaigns,),
+    "coins": (coins,),
+    "ideas": (ideas,),
+    "analytics": (analytics,),
+}
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with app.state.batcher:
+        yield
+    await app.state.database.close()
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """An application; reads the settings from the environment unless they are given."""
+    settings = settings or configuration.load()
+    logs.configure(settings)
+    app = FastAPIOffline(
+        title="Ideamint",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        openapi_url=f"{API}/openapi.json",
+        redoc_url=None,
+        max_body_size=settings.request_body_bytes_max,
+    )
+    app.state.settings = settings
+    app.state.database = Database(settings)
+    app.state.batcher = Batcher(settings)
+    app.state.password_hashing = PasswordHashing(settings.password_hashes_at_once)
+    app.state.newest_migration = health.newest_migration()
+    errors.install(app)
+    app.add_middleware(RequestContext)
+    api = APIRouter(prefix=API)
+    for name, routers in ROUTERS.items():
+        if not settings.services or name in settings.services:
+            for router in routers:
+                api.include_router(router)
+    app.include_router(api)
+    app.include_router(health.router)
+    if not settings.services or "auth" in settings.services:
+        app.include_router(pages)
+    return app
