@@ -1,0 +1,301 @@
+"""Queries on one snapshot, within one scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import polars as pl
+
+from pipelines.marts.records import Campaign, Figure, Measure, Period, Snapshot
+from pipelines.marts.scopes import Scope
+from pipelines.marts.snapshots import NoSnapshot, OutOfScope, UnknownCampaign, published
+
+GROUP_SIZE_MIN: Final = 5
+"""Persons; nothing is shown for a smaller group."""
+
+_ORGANISATION: Final = "organisation"
+_ATTEMPTS: Final = 3
+_BY_CAMPAIGN: Final = (
+    "dim_campaigns",
+    "dim_ideas",
+    "fct_participation_by_group",
+    "fct_coin_conservation",
+    "fct_campaign_engagement_daily",
+    "fct_idea_roi",
+)
+_SPANNING: Final = ("fct_member_cohorts",)
+
+
+@contextmanager
+def open_snapshot(source: Path | Snapshot, scope: Scope) -> Iterator[Marts]:
+    """A snapshot, open for reading within `scope` until the block ends: the newest under a data folder, or the given one.
+
+    Raises:
+        NoSnapshot: nothing is published, or the given snapshot is gone.
+    """
+    connection, snapshot = _attach(source)
+    try:
+        _restrict(connection, scope)
+        yield Marts(connection, snapshot, scope)
+    finally:
+        connection.close()
+
+
+class Marts:
+    """Reads of one snapshot. Made by :func:`open_snapshot`; not for use by several threads at once."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, scope: Scope) -> None:
+        self._connection = connection
+        self._snapshot = snapshot
+        self._scope = scope
+
+    def snapshot(self) -> Snapshot:
+        """Which snapshot this is, and when it was made."""
+        return self._snapshot
+
+    def campaigns(self) -> tuple[Campaign, ...]:
+        """Every campaign of the scope: the organisation's own first, the newest of each origin first."""
+        rows = self._rows(
+            f"SELECT {', '.join(Campaign.__dataclass_fields__)} FROM dim_campaigns "  # noqa: S608 - our own field names
+            "ORDER BY origin = 'imported', coalesce(activated_at, starts_at, ends_at, created_at) DESC, slug"
+        )
+        return tuple(Campaign(**row) for row in rows)
+
+    def campaign(self, slug_or_id: str) -> Campaign:
+        """One campaign.
+
+        Raises:
+            UnknownCampaign: there is none, or the scope does not hold it (which is not told apart).
+        """
+        for campaign in self.campaigns():
+            if slug_or_id in (campaign.slug, campaign.campaign_id):
+                return campaign
+        msg = f"no campaign {slug_or_id!r} in snapshot {self._snapshot.id}"
+        raise UnknownCampaign(msg)
+
+    def figures(self, campaign_id: str | None, period: Period = Period.TO_DATE) -> tuple[Figure, ...]:
+        """The figures of a campaign, or of the organisation's own campaigns together (None), in their order.
+
+        A figure in money, and the organisation's ROI, has one entry a currency. `before` is set for
+        `Period.LAST_30_DAYS` only.
+
+        Raises:
+            OutOfScope: the organisation's figures, to a reader who does not see all campaigns.
+        """
+        if campaign_id is None:
+            self._demand_all("the organisation's figures")
+        scope_kind, scope_id = ("campaign", campaign_id) if campaign_id else (_ORGANISATION, _ORGANISATION)
+        rows = self._rows(
+            """
+            SELECT d.figure, d.question, d.question_order, d.figure_order, d.title, d.unit, d.definition, d.better,
+                f.currency, f.period, f.period_starts_on, f.period_ends_on, f.numerator::double AS numerator,
+                f.denominator::double AS denominator, f.value, f.coverage, f.unknown_reason
+            FROM fct_figures AS f JOIN dim_figures AS d USING (figure)
+            WHERE f.scope_kind = $scope_kind AND f.scope_id = $scope_id AND f.period IN ($period, $before)
+            ORDER BY d.question_order, d.figure_order, f.currency NULLS FIRST
+            """,
+            {"scope_kind": scope_kind, "scope_id": scope_id, "period": period, "before": period.before or ""},
+        )
+        earlier = {(row["figure"], row["currency"]): _measure(row) for row in rows if row["period"] == period.before}
+        return tuple(
+            _figure(row, period, earlier.get((row["figure"], row["currency"])))
+            for row in rows
+            if row["period"] == period
+        )
+
+    def ideas(self, campaign_id: str) -> pl.DataFrame:
+        """A campaign's ideas by rank: rank_in_campaign, idea_id, source_ref, title, status, category, tags, coins,
+        backers, is_backed, submitted_at, decided_at.
+
+        `backers` is null for ideas with one to four of them.
+        """
+        return self._frame(
+            """
+            SELECT rank_in_campaign, idea_id, source_ref, title, status, category, tags, coins,
+                CASE WHEN backers = 0 OR backers >= $least THEN backers END AS backers, is_backed, submitted_at,
+                decided_at
+            FROM dim_ideas WHERE campaign_id = $campaign_id
+            ORDER BY rank_in_campaign NULLS LAST, coins DESC, title, idea_id
+            """,
+            {"campaign_id": campaign_id, "least": GROUP_SIZE_MIN},
+        )
+
+    def coins_over_time(self, campaign_id: str) -> pl.DataFrame:
+        """A row a day: day, coins_placed, coins_taken_back, coins_net, coins_at_work (running), active_members, members.
+
+        Empty for an imported election: its file has no times. `active_members` is null for one to four of them.
+        """
+        return self._frame(
+            """
+            SELECT e.day, e.coins_placed, e.coins_taken_back, e.coins_net, e.coins_at_work,
+                CASE WHEN e.active_members = 0 OR e.active_members >= $least THEN e.active_members END
+                    AS active_members,
+                CASE WHEN e.members = 0 OR e.members >= $least THEN e.members END AS members
+            FROM fct_campaign_engagement_daily AS e JOIN dim_campaigns AS c USING (campaign_id)
+            WHERE e.campaign_id = $campaign_id AND c.has_times
+            ORDER BY e.day
+            """,
+            {"campaign_id": campaign_id, "least": GROUP_SIZE_MIN},
+        )
+
+    def participation_by_group(self, campaign_id: str) -> pl.DataFrame:
+        """A row an attribute and group: attribute (age_band, sex, district, department, voting_method), group_name,
+        members, participants, coins, is_suppressed.
+
+        Figures of suppressed groups are null. An attribute that is not known of the campaign has no row.
+        """
+        return self._frame(
+            """
+            WITH shown AS (
+                SELECT *, is_suppressed OR members IS NULL OR members < $least AS is_hidden
+                FROM fct_participation_by_group WHERE campaign_id = $campaign_id
+            )
+            SELECT attribute, group_name, CASE WHEN NOT is_hidden THEN members END AS members,
+                CASE WHEN NOT is_hidden THEN participants END AS participants,
+                CASE WHEN NOT is_hidden THEN coins END AS coins, is_hidden AS is_suppressed
+            FROM shown ORDER BY attribute, group_name
+            """,
+            {"campaign_id": campaign_id, "least": GROUP_SIZE_MIN},
+        )
+
+    def conservation(self) -> pl.DataFrame:
+        """A row a campaign of the scope: campaign_id, slug, title, origin, status, issued_coins, carried_in_coins,
+        wallet_coins, held_coins, staked_coins, expired_coins, carried_out_coins, difference_coins.
+        """
+        return self._frame(
+            """
+            SELECT c.campaign_id, c.slug, c.title, c.origin, c.status, f.issued_coins, f.carried_in_coins,
+                f.wallet_coins, f.held_coins, f.staked_coins, f.expired_coins, f.carried_out_coins, f.difference_coins
+            FROM fct_coin_conservation AS f JOIN dim_campaigns AS c USING (campaign_id)
+            ORDER BY f.difference_coins = 0, c.origin = 'imported', c.title, c.slug
+            """
+        )
+
+    def cohorts(self) -> pl.DataFrame:
+        """A row a cohort and month since joining: cohort_month, months_since, members, active_members, retention.
+
+        All but the month are null for cohorts under five members, and `active_members` and `retention` too where one
+        to four were active.
+
+        Raises:
+            OutOfScope: cohorts span campaigns, and this reader does not see all of them.
+        """
+        self._demand_all("cohorts")
+        return self._frame(
+            """
+            SELECT cohort_month, months_since,
+                CASE WHEN members >= $least THEN members END AS members,
+                CASE WHEN members >= $least AND (active_members = 0 OR active_members >= $least)
+                    THEN active_members END AS active_members,
+                CASE WHEN members >= $least AND (active_members = 0 OR active_members >= $least)
+                    THEN retention END AS retention
+            FROM fct_member_cohorts ORDER BY cohort_month, months_since
+            """,
+            {"least": GROUP_SIZE_MIN},
+        )
+
+    def roi(self, campaign_id: str | None, *, include_imported: bool = False) -> pl.DataFrame:
+        """A row an idea with a valuation: campaign_id, campaign, idea_id, title, status, currency, expected_cost,
+        realised_cost, expected_value, realised_value, has_both, roi (fraction), as_of, was_accepted.
+
+        `campaign_id` None takes every campaign of the scope, imported ones only when they are asked for.
+        """
+        return self._frame(
+            """
+            SELECT r.campaign_id, c.title AS campaign, r.idea_id, i.title, r.status, r.currency, r.expected_cost,
+                r.realised_cost, r.expected_value, r.realised_value, r.has_both, r.roi, r.as_of, r.was_accepted
+            FROM fct_idea_roi AS r
+            JOIN dim_ideas AS i ON i.idea_id = r.idea_id
+            JOIN dim_campaigns AS c ON c.campaign_id = r.campaign_id
+            WHERE CASE WHEN $campaign_id::text IS NULL THEN c.origin = 'native' OR $include_imported
+                ELSE r.campaign_id = $campaign_id END
+            ORDER BY r.currency, r.has_both DESC, r.roi DESC NULLS LAST, i.title, r.idea_id
+            """,
+            {"campaign_id": campaign_id, "include_imported": include_imported},
+        )
+
+    def _demand_all(self, what: str) -> None:
+        if not self._scope.sees_all:
+            msg = f"{what} span campaigns that this reader does not see"
+            raise OutOfScope(msg)
+
+    def _frame(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
+        frame: pl.DataFrame = self._connection.sql(query, params=dict(parameters or {})).pl()
+        return frame
+
+    def _rows(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        return self._frame(query, parameters).to_dicts()
+
+
+def _attach(source: Path | Snapshot) -> tuple[duckdb.DuckDBPyConnection, Snapshot]:
+    """A connection of its own (in memory) that has the snapshot attached: an open file outlives its removal."""
+    failure: duckdb.Error | None = None
+    for _ in range(_ATTEMPTS):  # between the look at `current` and the opening, an old snapshot may have been removed
+        snapshot = source if isinstance(source, Snapshot) else published(source)
+        connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "threads": "2"})
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            path = str(snapshot.database).replace("'", "''")
+            connection.execute(f"ATTACH '{path}' AS snapshot (READ_ONLY)")
+        except duckdb.Error as error:
+            failure = error
+            with suppress(duckdb.Error):
+                connection.close()
+            continue
+        return connection, snapshot
+    msg = f"the marts of snapshot {snapshot.id} cannot be opened ({failure})"
+    raise NoSnapshot(msg) from failure
+
+
+def _restrict(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
+    """Views that hold the scope's rows alone, so that no query can forget to filter."""
+    connection.execute("CREATE TABLE allowed (campaign_id text PRIMARY KEY)")
+    if scope.campaign_ids is not None:
+        connection.execute(
+            "INSERT INTO allowed SELECT DISTINCT unnest($ids::text[])", {"ids": sorted(scope.campaign_ids)}
+        )
+    every = "true" if scope.sees_all else "false"
+    for table in _BY_CAMPAIGN:
+        connection.execute(
+            f"CREATE VIEW {table} AS FROM snapshot.main.{table} WHERE {every} OR campaign_id IN (FROM allowed)"
+        )
+    connection.execute(
+        f"CREATE VIEW fct_figures AS FROM snapshot.main.fct_figures "
+        f"WHERE {every} OR (scope_kind = 'campaign' AND scope_id IN (FROM allowed))"
+    )
+    for table in _SPANNING:
+        connection.execute(f"CREATE VIEW {table} AS FROM snapshot.main.{table} WHERE {every}")
+    connection.execute("CREATE VIEW dim_figures AS FROM snapshot.main.dim_figures")
+
+
+def _measure(row: Mapping[str, Any]) -> Measure:
+    return Measure(
+        starts_on=row["period_starts_on"],
+        ends_on=row["period_ends_on"],
+        numerator=row["numerator"],
+        denominator=row["denominator"],
+        value=row["value"],
+        coverage=row["coverage"],
+        unknown_reason=row["unknown_reason"],
+    )
+
+
+def _figure(row: Mapping[str, Any], period: Period, before: Measure | None) -> Figure:
+    return Figure(
+        name=row["figure"],
+        question=row["question"],
+        question_order=row["question_order"],
+        figure_order=row["figure_order"],
+        title=row["title"],
+        unit=row["unit"],
+        definition=row["definition"],
+        better=row["better"],
+        currency=row["currency"],
+        period=period,
+        now=_measure(row),
+        before=before,
+    )

@@ -1,0 +1,112 @@
+"""What the marts say, as values: ids are UUIDs as text, times are aware and in UTC, money is Decimal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+
+
+class Period(StrEnum):
+    """The span that a figure is counted over; imported elections have `TO_DATE` alone."""
+
+    TO_DATE = "to_date"
+    LAST_30_DAYS = "last_30_days"
+    PREVIOUS_30_DAYS = "previous_30_days"
+
+    @property
+    def before(self) -> Period | None:
+        """The period of equal length just before, where there is one."""
+        return Period.PREVIOUS_30_DAYS if self is Period.LAST_30_DAYS else None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A complete set of marts as it was published."""
+
+    id: str
+    created_at: datetime
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file."""
+        return self.folder / "marts.duckdb"
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A row of dim_campaigns. `members` are the voters where the campaign was imported."""
+
+    campaign_id: str
+    slug: str
+    title: str
+    status: str
+    origin: str
+    is_mediated: bool
+    ballot_type: str | None
+    country: str | None
+    unit: str | None
+    currency: str | None
+    budget_amount: Decimal | None
+    eligible_people: int | None
+    coins_per_member: int | None
+    starts_at: datetime | None
+    submissions_close_at: datetime | None
+    ends_at: datetime | None
+    activated_at: datetime | None
+    completed_at: datetime | None
+    created_at: datetime
+    members: int
+    participants: int
+    ideas: int
+    has_times: bool
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it came from an election's file: it then holds voters only, and no times."""
+        return self.origin == "imported"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure's reading over a period. `value` is None when unknown, and `unknown_reason` then says why.
+
+    `value` of a percent or ratio is a fraction (0.25 is 25%); `coverage` is the fraction of what the figure is about
+    that the data speaks of.
+    """
+
+    starts_on: date | None
+    ends_on: date | None
+    numerator: float | None
+    denominator: float | None
+    value: float | None
+    coverage: float | None
+    unknown_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure of METRICS.md with its definition, its reading, and the reading of the period before."""
+
+    name: str
+    question: str
+    question_order: int
+    figure_order: int
+    title: str
+    unit: str
+    definition: str
+    better: str
+    currency: str | None
+    period: Period
+    now: Measure
+    before: Measure | None
+
+    @property
+    def change(self) -> float | None:
+        """The reading less the one of the period before, in the figure's unit; None where either is unknown."""
+        if self.before is None or self.now.value is None or self.before.value is None:
+            return None
+        return self.now.value - self.before.value

@@ -1,0 +1,29 @@
+"""Which campaigns a reader may see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """All campaigns and the organisation's figures (`campaign_ids` is None), or the campaigns named and nothing else."""
+
+    ALL: ClassVar[Scope]
+
+    campaign_ids: frozenset[str] | None
+
+    @classmethod
+    def of(cls, campaign_ids: Iterable[str]) -> Self:
+        """The campaigns with these ids (UUIDs as text), and no figure that spans campaigns."""
+        return cls(frozenset(campaign_ids))
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether the organisation's figures may be read too."""
+        return self.campaign_ids is None
+
+
+Scope.ALL = Scope(None)

@@ -1,0 +1,47 @@
+"""Finding the published snapshot: `<data_dir>/exports/current`, a symlink that publication replaces atomically."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.marts.records import Snapshot
+
+
+class NoSnapshot(Exception):  # noqa: N818 - errors state the fact
+    """Nothing is published yet, or what `current` points to is not whole."""
+
+
+class OutOfScope(Exception):  # noqa: N818
+    """The reader's scope does not hold what was asked for."""
+
+
+class UnknownCampaign(Exception):  # noqa: N818
+    """No campaign of that slug or id in the snapshot, or none that this reader may see."""
+
+
+def published(data_dir: Path) -> Snapshot:
+    """The newest complete snapshot.
+
+    The symlink is followed once, so that the manifest and the database read later are of the same snapshot.
+
+    Raises:
+        NoSnapshot: nothing is published under `data_dir`, or its manifest cannot be read.
+    """
+    current = data_dir / "exports" / "current"
+    try:
+        folder = current.resolve(strict=True)
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        created_at = datetime.fromisoformat(manifest["created_at"])
+        snapshot = Snapshot(str(manifest["snapshot"]), created_at.astimezone(UTC), folder)
+    except FileNotFoundError as error:
+        msg = f"no marts are published under {current}; `ideamint refresh` publishes them"
+        raise NoSnapshot(msg) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"the manifest of {current} cannot be read ({error}); `ideamint refresh` publishes anew"
+        raise NoSnapshot(msg) from error
+    if not snapshot.database.is_file():
+        msg = f"{snapshot.database} is missing; `ideamint refresh` publishes anew"
+        raise NoSnapshot(msg)
+    return snapshot
