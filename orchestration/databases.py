@@ -139,7 +139,9 @@ def _make_roles(connection: psycopg.Connection, admin_url: str, settings: Settin
         # Hashed here, so that the password itself never stands in a statement that the server may log.
         verifier = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
         connection.execute(action.format(sql.Identifier(name), sql.Literal(verifier)))
-    (is_superuser,) = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() or (False,)
+    (is_superuser,) = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() or (
+        False,
+    )
     if not is_superuser:
         # Since 16 whoever creates a role may administer it, but may not act as it until granted.
         connection.execute("GRANT ideamint_owner, ideamint_dagster TO CURRENT_USER WITH SET TRUE, INHERIT TRUE")

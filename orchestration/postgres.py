@@ -143,7 +143,7 @@ def migrate(settings: Settings) -> None:
 
 
 def admin_url(settings: Settings) -> str:
-    """libpq URL with the log-in that prepares and migrates.
+    """URL, in libpq's form, with the log-in that prepares and migrates.
 
     Raises:
         SettingsError: no server is known, or its URL carries no log-in and it is not the embedded one.
@@ -207,7 +207,19 @@ def _start(home: _Home, settings: Settings) -> int:
         options = _SERVER_OPTIONS | (_TEST_OPTIONS if settings.env is Environment.TEST else {}) | {"port": str(port)}
         flags = " ".join(f"-c {name}='{value}'" for name, value in options.items())
         log_start = home.log.stat().st_size
-        command = ["pg_ctl", "-D", str(home.cluster), "-w", "-t", str(PATIENCE_S), "-l", str(home.log), "-o", flags, "start"]
+        command = [
+            "pg_ctl",
+            "-D",
+            str(home.cluster),
+            "-w",
+            "-t",
+            str(PATIENCE_S),
+            "-l",
+            str(home.log),
+            "-o",
+            flags,
+            "start",
+        ]
         done = _run(command, account)
         if done.returncode == 0:
             home.note(port=port)
@@ -233,7 +245,17 @@ def _initdb(home: _Home, settings: Settings, account: system_user.Account) -> No
         password_file.write_text(password)
         system_user.give(password_file, account)
         cluster = Path(making) / "cluster"
-        command = ["initdb", "-D", str(cluster), "-U", SUPERUSER, "--pwfile", str(password_file), "--auth", "scram-sha-256"]
+        command = [
+            "initdb",
+            "-D",
+            str(cluster),
+            "-U",
+            SUPERUSER,
+            "--pwfile",
+            str(password_file),
+            "--auth",
+            "scram-sha-256",
+        ]
         command += ["--encoding", "UTF8", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
         command += ["--locale", "C", "--lc-ctype", _utf8_ctype(), "--no-instructions"]
         if settings.env is Environment.TEST:

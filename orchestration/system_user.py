@@ -49,7 +49,9 @@ def account_for(folder: Path) -> Account:
     owner = folder.stat().st_uid if folder.exists() else caller
     if caller != 0:
         if owner != caller:
-            msg = f"{folder} belongs to another user ({_name_of(owner)}); run as that user, or choose another data folder"
+            msg = (
+                f"{folder} belongs to another user ({_name_of(owner)}); run as that user, or choose another data folder"
+            )
             raise SettingsError(msg)
         return Account(_name_of(caller), caller, os.getegid(), is_caller=True)
     entry = pwd.getpwuid(owner) if owner != 0 and _is_known(owner) else _system_user()

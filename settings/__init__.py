@@ -41,26 +41,34 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
 
     env: Environment = Field(Environment.DEVELOPMENT, description="development, test or production")
-    data_dir: Path = Field(Path(".data"), description="folder for the embedded PostgreSQL, exports, reports, logs, secrets")
+    data_dir: Path = Field(
+        Path(".data"), description="folder for the embedded PostgreSQL, exports, reports, logs, secrets"
+    )
     database_url: PostgresDsn | None = Field(
         None,
         description="postgresql://user:password@host:port/name of a PostgreSQL 16 or newer; empty: the embedded one. "
         "The log-in in it is used by `ideamint db migrate` alone; servers log in by their own roles",
     )
-    dagster_database: str = Field("dagster", pattern=r"^[a-z_][a-z0-9_]*$", description="database for Dagster's runs, same server")
+    dagster_database: str = Field(
+        "dagster", pattern=r"^[a-z_][a-z0-9_]*$", description="database for Dagster's runs, same server"
+    )
     app_password: SecretStr | None = Field(None, description="password of the role ideamint_app")
     dbt_password: SecretStr | None = Field(None, description="password of the role ideamint_dbt")
     reader_password: SecretStr | None = Field(None, description="password of the role ideamint_reader")
     dagster_password: SecretStr | None = Field(None, description="password of the role ideamint_dagster")
     jwt_secret: SecretStr | None = Field(None, description="at least 32 characters; signs access tokens")
-    services: Annotated[tuple[str, ...], NoDecode] = Field((), description="routers to mount, comma separated; empty: all")
+    services: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="routers to mount, comma separated; empty: all"
+    )
 
     bind_host: str = Field("127.0.0.1", description="address that the servers of `ideamint up` listen on")
     api_port: int = Field(8000, ge=1, le=65535, description="port of the API")
     dashboards_port: int = Field(8501, ge=1, le=65535, description="port of the dashboards")
     dagster_port: int = Field(3000, ge=1, le=65535, description="port of Dagster's web page")
     public_api_url: str = Field("http://localhost:8000", description="how people's browsers reach the API")
-    public_dashboards_url: str = Field("http://localhost:8501", description="how people's browsers reach the dashboards")
+    public_dashboards_url: str = Field(
+        "http://localhost:8501", description="how people's browsers reach the dashboards"
+    )
 
     registration: str = Field("open", pattern=r"^(open|closed)$", description="may anyone register: open or closed")
     access_token_ttl_s: int = Field(900, ge=60, le=3600, description="life of an access token, seconds")
@@ -75,13 +83,26 @@ class Settings(BaseSettings):
     lock_timeout_ms: int = Field(2000, ge=50, description="longest wait for a lock, milliseconds")
     ledger_batch_max: int = Field(100, ge=1, le=1000, description="coin commands sent to the database at once")
     ledger_queue_max: int = Field(10_000, ge=1, description="coin commands waiting before 503")
-    ledger_deadline_ms: int = Field(2000, ge=50, description="longest a coin command waits for a held row, milliseconds")
+    ledger_deadline_ms: int = Field(
+        2000, ge=50, description="longest a coin command waits for a held row, milliseconds"
+    )
     request_body_bytes_max: int = Field(1_048_576, ge=1024, description="largest request body, bytes")
-    log_format: str = Field("auto", pattern=r"^(auto|json|console)$", description="json, console, or auto: json unless on a terminal")
+    log_format: str = Field(
+        "auto", pattern=r"^(auto|json|console)$", description="json, console, or auto: json unless on a terminal"
+    )
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
     test_elections: Path | None = Field(None, description="folder of real .pb files that the tests import")
 
-    @field_validator("database_url", "test_elections", "app_password", "dbt_password", "reader_password", "dagster_password", "jwt_secret", mode="before")
+    @field_validator(
+        "database_url",
+        "test_elections",
+        "app_password",
+        "dbt_password",
+        "reader_password",
+        "dagster_password",
+        "jwt_secret",
+        mode="before",
+    )
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         return None if value == "" else value
