@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
 import orjson
@@ -41,7 +41,7 @@ class Model(DeclarativeBase):
         datetime: DateTime(timezone=True),
         str: Text(),
         list[str]: ARRAY(Text()),
-        dict: JSONB(),
+        dict[str, Any]: JSONB(),
     }
 
 

@@ -40,6 +40,10 @@ class DomainError(Exception):
         self.detail = detail
         self.extensions = extensions
 
+    def response_headers(self) -> dict[str, str]:
+        """Headers of the answer; overridden where one depends on the case."""
+        return self.headers
+
 
 class NotFound(DomainError):
     """There is no such thing, or the caller may not know of it."""
@@ -81,9 +85,15 @@ def problem(
     return Response(orjson.dumps(document), status, headers, "application/problem+json")
 
 
+def refusal(request: Request, error: DomainError) -> Response:
+    """The answer to an error that is returned, not raised, because what was written meanwhile has to stay."""
+    headers = error.response_headers()
+    return problem(request, error.status, error.slug, error.title, error.detail, headers, **error.extensions)
+
+
 async def _domain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DomainError)
-    return problem(request, error.status, error.slug, error.title, error.detail, error.headers, **error.extensions)
+    return refusal(request, error)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
 
+Item = TypeVar("Item")
+
 
 class Schema(BaseModel):
     """An HTTP shape. Fields that it does not know are refused, so that a typing error is not a silent default."""
@@ -35,7 +37,7 @@ class Reply(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
 
-class Page[Item](BaseModel):
+class Page(BaseModel, Generic[Item]):
     """A part of a list; `next_cursor` asks for what follows, and is null at the end."""
 
     items: Sequence[Item]
@@ -82,7 +84,7 @@ class Paging(BaseModel):
     limit: int
     after: list[Any] | None
 
-    def page[Item](self, rows: Sequence[Item], key: Callable[[Item], Sequence[Any]]) -> Page[Item]:
+    def page(self, rows: Sequence[Item], key: Callable[[Item], Sequence[Any]]) -> Page[Item]:
         """Cut `rows`, of which one more than `limit` was fetched, and make the cursor from the last row's sort key."""
         kept = rows[: self.limit]
         cursor = encode_cursor(key(kept[-1])) if len(rows) > self.limit else None

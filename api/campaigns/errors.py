@@ -1,0 +1,71 @@
+"""What campaigns refuse."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from api.kernel.errors import DomainError, Forbidden, NotFound
+
+
+class CampaignNotFound(NotFound):
+    """There is none, or the caller may not see it."""
+
+    slug = "campaign-not-found"
+    title = "No such campaign"
+
+
+class SlugTaken(DomainError):
+    """Another campaign has this slug."""
+
+    slug = "slug-taken"
+    title = "The slug is taken"
+
+
+class IllegalCampaignStep(DomainError):
+    """The campaign's life does not go this way."""
+
+    slug = "illegal-campaign-step"
+    title = "The campaign cannot take this step"
+
+
+class CampaignNotActive(DomainError):
+    """Only an active campaign takes members, ideas and coins."""
+
+    slug = "campaign-not-active"
+    title = "The campaign is not active"
+
+
+class JoiningClosed(Forbidden):
+    """Members of this campaign are added by its managers."""
+
+    slug = "joining-closed"
+    title = "The campaign cannot be joined"
+
+
+class NotAMember(Forbidden):
+    """This takes a member of the campaign."""
+
+    slug = "not-a-member"
+    title = "Not a member of this campaign"
+
+
+class NotAManager(Forbidden):
+    """This takes a manager of the campaign."""
+
+    slug = "not-a-manager"
+    title = "Not a manager of this campaign"
+
+
+class LastManager(DomainError):
+    """A campaign that is not archived keeps at least one manager."""
+
+    slug = "last-manager"
+    title = "The campaign's only manager"
+
+
+class UnknownUser(DomainError):
+    """No active account has this address."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    slug = "unknown-user"
+    title = "No such user"

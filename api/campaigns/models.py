@@ -1,0 +1,56 @@
+"""Campaigns, and the stays of their members."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CHAR, ForeignKey, Numeric
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.kernel import clock
+from api.kernel.db import Edited, Model, PrimaryKey
+
+
+class Campaign(Edited, Model):
+    """A call for ideas with a budget, and the life it goes through: draft, active, completed, archived."""
+
+    __tablename__ = "campaigns"
+
+    id: Mapped[PrimaryKey]
+    slug: Mapped[str]
+    title: Mapped[str]
+    description: Mapped[str] = mapped_column(default="")
+    status: Mapped[str] = mapped_column(default="draft")
+    origin: Mapped[str] = mapped_column(default="native")
+    visibility: Mapped[str] = mapped_column(default="open")
+    join_policy: Mapped[str] = mapped_column(default="open")
+    is_mediated: Mapped[bool] = mapped_column(default=False)
+    budget_amount: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
+    currency: Mapped[str | None] = mapped_column(CHAR(3))
+    eligible_people: Mapped[int | None]
+    time_zone: Mapped[str] = mapped_column(default="UTC")
+    locale: Mapped[str] = mapped_column(default="en")
+    starts_at: Mapped[datetime | None]
+    submissions_close_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
+    activated_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    archived_at: Mapped[datetime | None]
+    source: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Membership(Edited, Model):
+    """One stay of a user in a campaign; who leaves and comes back has two, and one wallet."""
+
+    __tablename__ = "memberships"
+
+    id: Mapped[PrimaryKey]
+    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("app.campaigns.id"))
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("app.users.id"))
+    role: Mapped[str] = mapped_column(default="member")
+    joined_at: Mapped[datetime] = mapped_column(default=clock.now)
+    left_at: Mapped[datetime | None]
+    attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)

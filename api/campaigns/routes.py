@@ -1,0 +1,158 @@
+"""Campaigns over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query, Response
+
+from api.auth import service as auth
+from api.auth.dependencies import BrowserUser, CurrentUser, Principal, require_permission
+from api.campaigns import errors, service
+from api.campaigns.dependencies import CampaignManager, CampaignMember, CampaignReader
+from api.campaigns.schemas import (
+    BrowserSession,
+    CampaignCreate,
+    CampaignRead,
+    MemberAdd,
+    MembershipRead,
+    Role,
+    Status,
+    as_read,
+)
+from api.coins import service as coins
+from api.coins.schemas import PolicyRead, PolicyWrite
+from api.kernel.web import Page, PageQuery, Session, router as new_router
+
+router = new_router("", "campaigns")
+
+
+@router.post("/campaigns", status_code=201, operation_id="createCampaign")
+async def create(
+    session: Session,
+    response: Response,
+    caller: Annotated[Principal, Depends(require_permission("create_campaign"))],
+    body: CampaignCreate,
+) -> CampaignRead:
+    """Make a draft campaign with its coin policy; I become its manager."""
+    fields = body.model_dump(exclude={"coin_policy"})
+    campaign = await service.create_campaign(session, actor_id=caller.user_id, policy=body.coin_policy, **fields)
+    response.headers["Location"] = f"/api/v1/campaigns/{campaign.id}"
+    return as_read(campaign, "manager")
+
+
+@router.get("/campaigns", operation_id="listCampaigns")
+async def list_all(
+    session: Session, caller: CurrentUser, paging: PageQuery, status: Annotated[Status | None, Query()] = None
+) -> Page[CampaignRead]:
+    """Campaigns that I may see, newest first."""
+    rows = await service.list_campaigns(
+        session,
+        user_id=caller.user_id,
+        sees_all=caller.is_admin or caller.is_executive,
+        status=status,
+        limit=paging.limit + 1,
+        after=paging.after,
+    )
+    return paging.page([as_read(campaign, role) for campaign, role in rows], key=lambda campaign: [campaign.id])
+
+
+@router.get("/campaigns/{campaign_id}", operation_id="getCampaign")
+async def get(access: CampaignReader) -> CampaignRead:
+    """One campaign."""
+    return as_read(access.campaign, access.role)
+
+
+@router.post("/campaigns/{campaign_id}/activate", operation_id="activateCampaign")
+async def activate(session: Session, access: CampaignManager) -> CampaignRead:
+    """Open the draft: members get their coins, ideas may come."""
+    campaign = await service.activate_campaign(session, access.campaign, actor_id=access.caller.user_id)
+    return as_read(campaign, access.role)
+
+
+@router.post("/campaigns/{campaign_id}/archive", operation_id="archiveCampaign")
+async def archive(session: Session, access: CampaignManager) -> CampaignRead:
+    """Put a completed campaign, or a draft, away."""
+    campaign = await service.archive_campaign(session, access.campaign, actor_id=access.caller.user_id)
+    return as_read(campaign, access.role)
+
+
+@router.post("/campaigns/{campaign_id}/join", operation_id="joinCampaign")
+async def join(session: Session, access: CampaignReader) -> MembershipRead:
+    """Become a member and get a wallet, or the old one back."""
+    membership = await service.join_campaign(session, access.campaign, user_id=access.caller.user_id)
+    return MembershipRead.model_validate(membership)
+
+
+@router.post("/campaigns/{campaign_id}/leave", status_code=204, operation_id="leaveCampaign")
+async def leave(session: Session, access: CampaignMember) -> None:
+    """Leave; my wallet waits frozen, my stakes stay."""
+    await service.leave_campaign(session, access.campaign, user_id=access.caller.user_id)
+
+
+@router.get("/campaigns/{campaign_id}/members", operation_id="listMembers")
+async def members(session: Session, access: CampaignManager, paging: PageQuery) -> Page[MembershipRead]:
+    """Present members; for managers."""
+    rows = await service.list_members(session, access.campaign.id, limit=paging.limit + 1, after=paging.after)
+    page = paging.page(rows, key=lambda membership: [membership.id])
+    return Page(items=[MembershipRead.model_validate(row) for row in page.items], next_cursor=page.next_cursor)
+
+
+@router.post("/campaigns/{campaign_id}/members", status_code=201, operation_id="addMember")
+async def add_member(session: Session, access: CampaignManager, body: MemberAdd) -> MembershipRead:
+    """Add somebody by the address of their account."""
+    user = await auth.find_user_by_email(session, body.email)
+    if user is None or not user.is_active:
+        msg = "No active account has this address; ask them to register first."
+        raise errors.UnknownUser(msg)
+    membership = await service.join_campaign(
+        session,
+        access.campaign,
+        user_id=user.id,
+        actor_id=access.caller.user_id,
+        role=body.role,
+        attributes=dict(body.attributes) or None,
+    )
+    return MembershipRead.model_validate(membership)
+
+
+@router.put("/campaigns/{campaign_id}/members/{user_id}/role", operation_id="setMemberRole")
+async def set_role(
+    session: Session, access: CampaignManager, user_id: UUID, role: Annotated[Role, Query()]
+) -> MembershipRead:
+    """Make a member a manager, or a manager a member."""
+    membership = await service.set_member_role(
+        session, access.campaign, user_id=user_id, role=role, actor_id=access.caller.user_id
+    )
+    return MembershipRead.model_validate(membership)
+
+
+@router.delete("/campaigns/{campaign_id}/members/{user_id}", status_code=204, operation_id="removeMember")
+async def remove_member(session: Session, access: CampaignManager, user_id: UUID) -> None:
+    """End somebody's stay; their wallet is frozen."""
+    await service.leave_campaign(session, access.campaign, user_id=user_id, actor_id=access.caller.user_id)
+
+
+@router.get("/campaigns/{campaign_id}/coins/policies", operation_id="listCoinPolicies")
+async def policies(session: Session, access: CampaignReader) -> list[PolicyRead]:
+    """Every version of the coin policy, newest first; the first is in force."""
+    return await coins.list_policies(session, access.campaign.id)
+
+
+@router.put("/campaigns/{campaign_id}/coins/policies", operation_id="setCoinPolicy")
+async def set_policy(session: Session, access: CampaignManager, body: PolicyWrite) -> PolicyRead:
+    """Put a new version of the coin policy into force, as far as it is not frozen."""
+    return await coins.set_policy(session, access.campaign.id, body, actor_id=access.caller.user_id)
+
+
+@router.get("/auth/session", operation_id="getBrowserSession")
+async def browser_session(session: Session, caller: BrowserUser) -> BrowserSession:
+    """Who is logged in in this browser, by its cookie; the dashboards ask this."""
+    user = await auth.get_user(session, caller.user_id)
+    return BrowserSession(
+        user_id=user.id,
+        display_name=user.display_name,
+        roles=sorted(caller.roles),
+        managed_campaign_ids=await service.list_managed_campaign_ids(session, caller.user_id),
+    )

@@ -1,0 +1,109 @@
+"""Campaigns as HTTP sees them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from api.coins.schemas import PolicyWrite
+from api.kernel.texts import Line, Prose
+from api.kernel.web import Reply, Schema
+
+SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+Status = Literal["draft", "active", "completed", "archived"]
+Role = Literal["member", "manager"]
+Title = Annotated[Line, Field(min_length=3, max_length=200)]
+Slug = Annotated[str, Field(min_length=3, max_length=100, pattern=SLUG)]
+Money = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=2)]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
+
+
+class CampaignCreate(Schema):
+    """A new campaign, as a draft; whoever makes it is its first manager."""
+
+    title: Title
+    slug: Slug | None = Field(None, description="for links; made from the title if left out")
+    description: Annotated[Prose, Field(max_length=20_000)] = ""
+    is_mediated: bool = Field(default=False, description="ideas wait for a manager's approval before they compete")
+    visibility: Literal["open", "members"] = "open"
+    join_policy: Literal["open", "by_manager"] = "open"
+    budget_amount: Money | None = None
+    currency: Currency | None = None
+    eligible_people: Annotated[int, Field(gt=0)] | None = Field(None, description="how many could take part")
+    starts_at: AwareDatetime | None = None
+    submissions_close_at: AwareDatetime | None = None
+    ends_at: AwareDatetime | None = None
+    coin_policy: PolicyWrite = PolicyWrite()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.budget_amount is not None and self.currency is None:
+            msg = "a budget_amount needs a currency"
+            raise ValueError(msg)
+        for earlier in ("starts_at", "submissions_close_at"):
+            first: datetime | None = getattr(self, earlier)
+            if first and self.ends_at and first > self.ends_at:
+                msg = f"{earlier} is after ends_at"
+                raise ValueError(msg)
+        return self
+
+
+class CampaignRead(Reply):
+    """A campaign, and what the caller is in it."""
+
+    id: UUID
+    slug: str
+    title: str
+    description: str
+    status: Status
+    origin: Literal["native", "imported"]
+    visibility: str
+    join_policy: str
+    is_mediated: bool
+    budget_amount: Decimal | None
+    currency: str | None
+    eligible_people: int | None
+    starts_at: datetime | None
+    submissions_close_at: datetime | None
+    ends_at: datetime | None
+    activated_at: datetime | None
+    completed_at: datetime | None
+    created_at: datetime
+    my_role: Role | None = None
+
+
+class MembershipRead(Reply):
+    """One stay in a campaign."""
+
+    user_id: UUID
+    role: Role
+    joined_at: datetime
+    left_at: datetime | None
+
+
+class MemberAdd(Schema):
+    """Who is added, by the address of their account."""
+
+    email: Annotated[str, Field(max_length=254)]
+    role: Role = "member"
+    attributes: dict[Annotated[str, Field(max_length=50)], Annotated[str, Field(max_length=200)]] = Field(
+        {}, description="what reports may group by: department, district, ...", max_length=20
+    )
+
+
+class BrowserSession(Reply):
+    """Who is logged in in this browser, and which campaigns' figures they may see."""
+
+    user_id: UUID
+    display_name: str
+    roles: list[str]
+    managed_campaign_ids: list[UUID]
+
+
+def as_read(campaign: Any, role: str | None) -> CampaignRead:
+    """A campaign's row with the caller's role in it."""
+    return CampaignRead.model_validate(campaign).model_copy(update={"my_role": role})

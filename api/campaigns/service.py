@@ -1,0 +1,354 @@
+"""Campaigns and their members."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.exc import IntegrityError
+
+from api.campaigns import errors
+from api.campaigns.models import Campaign, Membership
+from api.coins import service as coins
+from api.coins.schemas import PolicyWrite
+from api.events.service import record_event
+from api.kernel import clock
+from api.kernel.ids import uuid7
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from decimal import Decimal
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+STEPS = {"active": ("draft",), "completed": ("active",), "archived": ("draft", "completed")}
+
+
+def slug_of(title: str) -> str:
+    """A slug for links: ASCII letters and digits of the title, joined by hyphens."""
+    # these letters have no decomposition that the fold below could take apart
+    folded = title.lower().translate(str.maketrans({"ł": "l", "ß": "ss", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe"}))
+    ascii_only = unicodedata.normalize("NFKD", folded).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")[:90].strip("-") or "campaign"
+
+
+async def create_campaign(
+    session: AsyncSession,
+    *,
+    actor_id: UUID,
+    title: str,
+    slug: str | None = None,
+    description: str = "",
+    is_mediated: bool = False,
+    visibility: str = "open",
+    join_policy: str = "open",
+    budget_amount: Decimal | None = None,
+    currency: str | None = None,
+    eligible_people: int | None = None,
+    starts_at: datetime | None = None,
+    submissions_close_at: datetime | None = None,
+    ends_at: datetime | None = None,
+    policy: PolicyWrite | None = None,
+) -> Campaign:
+    """Make a draft with its ledger; the actor becomes its manager.
+
+    Raises:
+        SlugTaken: a slug was given and another campaign has it.
+    """
+    campaign = Campaign(
+        id=uuid7(),
+        slug=slug or await _free_slug(session, title),
+        title=title,
+        description=description,
+        is_mediated=is_mediated,
+        visibility=visibility,
+        join_policy=join_policy,
+        budget_amount=budget_amount,
+        currency=currency,
+        eligible_people=eligible_people,
+        starts_at=starts_at,
+        submissions_close_at=submissions_close_at,
+        ends_at=ends_at,
+        created_by=actor_id,
+        updated_by=actor_id,
+    )
+    session.add(campaign)
+    try:
+        async with session.begin_nested():
+            await session.flush()
+    except IntegrityError as error:
+        if "uq_campaigns_slug" not in str(error.orig):
+            raise
+        msg = f"Another campaign has the slug {campaign.slug!r}."
+        raise errors.SlugTaken(msg, taken=campaign.slug) from error
+    await coins.open_ledger(session, campaign.id, policy or PolicyWrite(), actor_id=actor_id)
+    session.add(
+        Membership(campaign_id=campaign.id, user_id=actor_id, role="manager", created_by=actor_id, updated_by=actor_id)
+    )
+    await session.flush()
+    await record_event(session, "campaign_created", actor_id=actor_id, campaign_id=campaign.id, slug_given=slug is not None)
+    await record_event(
+        session, "member_joined", actor_id=actor_id, campaign_id=campaign.id, user_id=actor_id, role="manager"
+    )
+    return campaign
+
+
+async def _free_slug(session: AsyncSession, title: str) -> str:
+    wanted = slug_of(title)
+    wanted = wanted if len(wanted) >= 3 else f"{wanted}-campaign"  # noqa: PLR2004 - the column's least length
+    taken = set(await session.scalars(select(Campaign.slug).where(Campaign.slug.startswith(wanted, autoescape=True))))
+    return wanted if wanted not in taken else f"{wanted}-{uuid7().hex[-6:]}"
+
+
+async def get_campaign(session: AsyncSession, campaign_id: UUID, *, lock: bool = False) -> Campaign:
+    """The campaign, locked against other changes of its status if asked.
+
+    Raises:
+        CampaignNotFound: there is none.
+    """
+    query = select(Campaign).where(Campaign.id == campaign_id)
+    campaign = await session.scalar(query.with_for_update().execution_options(populate_existing=True) if lock else query)
+    if campaign is None:
+        msg = "There is no campaign with this id that you may see."
+        raise errors.CampaignNotFound(msg)
+    return campaign
+
+
+async def find_campaign_by_slug(session: AsyncSession, slug: str) -> Campaign | None:
+    """The campaign with this slug."""
+    found: Campaign | None = await session.scalar(select(Campaign).where(Campaign.slug == slug))
+    return found
+
+
+async def list_campaigns(
+    session: AsyncSession,
+    *,
+    user_id: UUID,
+    sees_all: bool,
+    status: str | None,
+    limit: int,
+    after: Sequence[str] | None,
+) -> list[tuple[Campaign, str | None]]:
+    """Campaigns that the user may see, newest first, each with the user's role in it."""
+    mine = select(Membership.role).where(
+        Membership.campaign_id == Campaign.id, Membership.user_id == user_id, Membership.left_at.is_(None)
+    )
+    query = select(Campaign, mine.scalar_subquery()).order_by(Campaign.id.desc()).limit(limit)
+    if not sees_all:
+        query = query.where(
+            or_(exists(mine), (Campaign.visibility == "open") & (Campaign.status != "draft"))
+        )
+    if status:
+        query = query.where(Campaign.status == status)
+    if after:
+        query = query.where(Campaign.id < UUID(after[0]))
+    return [(campaign, role) for campaign, role in await session.execute(query)]
+
+
+async def activate_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
+    """Open a draft: its members get their coins, ideas and members may come."""
+    campaign = await _step(session, campaign, "active", actor_id)
+    campaign.activated_at = clock.now()
+    members = await session.scalars(
+        select(Membership.user_id).where(Membership.campaign_id == campaign.id, Membership.left_at.is_(None))
+    )
+    granted = await coins.grant_coins(session, campaign.id, members.all(), actor_id=actor_id)
+    await record_event(
+        session, "campaign_activated", actor_id=actor_id, campaign_id=campaign.id, members_granted=len(granted)
+    )
+    return campaign
+
+
+async def mark_completed(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
+    """End an active campaign and settle its coins. `api.ideas.service.complete_campaign` is the whole command."""
+    campaign = await _step(session, campaign, "completed", actor_id)
+    campaign.completed_at = clock.now()
+    left_coins = await coins.close_ledger(session, campaign.id, actor_id=actor_id)
+    await record_event(
+        session, "campaign_completed", actor_id=actor_id, campaign_id=campaign.id, wallet_coins_expired=left_coins
+    )
+    return campaign
+
+
+async def archive_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
+    """Put a completed campaign, or a draft that came to nothing, away."""
+    campaign = await _step(session, campaign, "archived", actor_id)
+    campaign.archived_at = clock.now()
+    await record_event(session, "campaign_archived", actor_id=actor_id, campaign_id=campaign.id)
+    return campaign
+
+
+async def _step(session: AsyncSession, campaign: Campaign, to_status: str, actor_id: UUID) -> Campaign:
+    campaign = await get_campaign(session, campaign.id, lock=True)
+    if campaign.status not in STEPS[to_status]:
+        may = [target for target, sources in STEPS.items() if campaign.status in sources]
+        msg = f"A campaign that is {campaign.status} cannot become {to_status}; it can become: {', '.join(may) or 'nothing'}."
+        raise errors.IllegalCampaignStep(msg, from_status=campaign.status, to_status=to_status, allowed=may)
+    campaign.status = to_status
+    campaign.updated_by = actor_id
+    await session.flush()
+    return campaign
+
+
+async def find_membership(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> Membership | None:
+    """The user's present stay in the campaign."""
+    found: Membership | None = await session.scalar(
+        select(Membership).where(
+            Membership.campaign_id == campaign_id, Membership.user_id == user_id, Membership.left_at.is_(None)
+        )
+    )
+    return found
+
+
+async def join_campaign(
+    session: AsyncSession,
+    campaign: Campaign,
+    *,
+    user_id: UUID,
+    actor_id: UUID | None = None,
+    role: str = "member",
+    attributes: dict[str, Any] | None = None,
+) -> Membership:
+    """Make the user a member with a wallet; who was one before gets the old wallet and no second grant.
+
+    Joining again while a member changes nothing. `actor_id` is the manager who adds somebody; left out, the user joins.
+
+    Raises:
+        JoiningClosed: the campaign's members are added by its managers, and nobody did.
+        CampaignNotActive: it is over, or a draft that only managers may add to.
+    """
+    campaign = await get_campaign(session, campaign.id, lock=True)
+    is_self = actor_id is None
+    if campaign.status not in ({"active"} if is_self else {"active", "draft"}):
+        msg = f"The campaign is {campaign.status}; members come while it is active."
+        raise errors.CampaignNotActive(msg, status=campaign.status)
+    if is_self and campaign.join_policy != "open":
+        msg = "Members of this campaign are added by its managers; ask one of them."
+        raise errors.JoiningClosed(msg)
+    present = await find_membership(session, campaign.id, user_id)
+    if present is not None:
+        return present
+    before = await session.scalar(
+        select(Membership)
+        .where(Membership.campaign_id == campaign.id, Membership.user_id == user_id)
+        .order_by(Membership.left_at.desc())
+        .limit(1)
+    )
+    actor = actor_id or user_id
+    membership = Membership(
+        campaign_id=campaign.id,
+        user_id=user_id,
+        role=role,
+        joined_at=clock.now(),
+        attributes=attributes if attributes is not None else (before.attributes if before else {}),
+        created_by=actor,
+        updated_by=actor,
+    )
+    session.add(membership)
+    await session.flush()
+    granted = []
+    if campaign.status == "active":
+        granted = await coins.grant_coins(session, campaign.id, [user_id], actor_id=actor)
+    await record_event(
+        session, "member_joined", actor_id=actor, campaign_id=campaign.id, user_id=user_id, role=role, granted=bool(granted)
+    )
+    return membership
+
+
+async def leave_campaign(
+    session: AsyncSession, campaign: Campaign, *, user_id: UUID, actor_id: UUID | None = None
+) -> None:
+    """End the user's stay: the wallet is frozen, stakes stay where they were put.
+
+    Raises:
+        NotAMember: the user is none.
+        LastManager: nobody would be left to run the campaign.
+    """
+    campaign = await get_campaign(session, campaign.id, lock=True)
+    membership = await find_membership(session, campaign.id, user_id)
+    if membership is None:
+        msg = "You are not a member of this campaign."
+        raise errors.NotAMember(msg)
+    if membership.role == "manager" and campaign.status != "archived":
+        others = await session.scalar(
+            select(Membership.id).where(
+                Membership.campaign_id == campaign.id,
+                Membership.role == "manager",
+                Membership.left_at.is_(None),
+                Membership.user_id != user_id,
+            ).limit(1)
+        )
+        if others is None:
+            msg = "You are the campaign's only manager; make another member a manager first."
+            raise errors.LastManager(msg)
+    membership.left_at = clock.now()
+    membership.updated_by = actor_id or user_id
+    await session.flush()
+    await coins.freeze_wallet(session, campaign.id, user_id)
+    await record_event(
+        session, "member_left", actor_id=actor_id or user_id, campaign_id=campaign.id, user_id=user_id
+    )
+
+
+async def set_member_role(
+    session: AsyncSession, campaign: Campaign, *, user_id: UUID, role: str, actor_id: UUID
+) -> Membership:
+    """Make a member a manager, or a manager a member again.
+
+    Raises:
+        NotAMember: the user is none.
+        LastManager: the campaign would have no manager.
+    """
+    campaign = await get_campaign(session, campaign.id, lock=True)
+    managers = list(
+        await session.scalars(
+            select(Membership.user_id).where(
+                Membership.campaign_id == campaign.id, Membership.role == "manager", Membership.left_at.is_(None)
+            )
+        )
+    )
+    membership = await find_membership(session, campaign.id, user_id)
+    if membership is None:
+        msg = "This user is not a member of the campaign."
+        raise errors.NotAMember(msg)
+    if role == "member" and managers == [user_id]:
+        msg = "This is the campaign's only manager; make another member a manager first."
+        raise errors.LastManager(msg)
+    if membership.role != role:
+        membership.role = role
+        membership.updated_by = actor_id
+        await session.flush()
+        await record_event(
+            session, "member_role_changed", actor_id=actor_id, campaign_id=campaign.id, user_id=user_id, role=role
+        )
+    return membership
+
+
+async def list_members(
+    session: AsyncSession, campaign_id: UUID, *, limit: int, after: Sequence[str] | None
+) -> list[Membership]:
+    """Present members in the order of their ids."""
+    query = (
+        select(Membership)
+        .where(Membership.campaign_id == campaign_id, Membership.left_at.is_(None))
+        .order_by(Membership.id)
+        .limit(limit)
+    )
+    if after:
+        query = query.where(Membership.id > UUID(after[0]))
+    return list(await session.scalars(query))
+
+
+async def list_managed_campaign_ids(session: AsyncSession, user_id: UUID) -> list[UUID]:
+    """The campaigns that the user manages now."""
+    return list(
+        await session.scalars(
+            select(Membership.campaign_id).where(
+                Membership.user_id == user_id, Membership.role == "manager", Membership.left_at.is_(None)
+            )
+        )
+    )

@@ -1,0 +1,111 @@
+"""Lists of ideas. One statement a page: the ideas with their totals, the caller's stake, and their tags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import text
+
+from api.ideas.schemas import IdeaRead
+from api.ideas.steps import PUBLIC, Status, next_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from sqlalchemy import RowMapping
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+Sort = Literal["random", "newest", "coins"]
+
+# the sort key is (key, id), both ascending, so that one comparison serves every order
+_KEYS = {
+    "random": "hashtextextended(i.id::text || :seed, 0)::numeric",
+    "newest": "-extract(epoch FROM i.submitted_at)",
+    "coins": "-coalesce(t.coins, 0)::numeric",
+}
+
+_TEMPLATE = """
+    WITH total AS (
+        SELECT t.idea_id, coalesce(t.settled_coins, s.coins, 0) AS coins, coalesce(t.settled_backers, s.backers, 0) AS backers
+        FROM app.coin_targets AS t
+        LEFT JOIN LATERAL (
+            SELECT sum(a.balance_coins)::bigint AS coins, count(*) FILTER (WHERE a.balance_coins > 0)::integer AS backers
+            FROM app.coin_accounts AS a
+            WHERE a.idea_id = t.idea_id AND a.kind = 'stake' AND t.is_open
+        ) AS s ON true
+        WHERE t.campaign_id = :campaign_id
+    ), mine AS (
+        SELECT a.idea_id,
+            CASE WHEN a.balance_coins > 0 THEN a.balance_coins ELSE coalesce((
+                SELECT -p.amount_coins FROM app.coin_postings AS p
+                JOIN app.coin_transfers AS x ON x.id = p.transfer_id AND x.kind IN ('expire', 'settle', 'return')
+                WHERE p.account_id = a.id AND p.account_version = a.version
+            ), 0) END AS coins
+        FROM app.coin_accounts AS a
+        WHERE a.campaign_id = :campaign_id AND a.user_id = :user_id AND a.kind = 'stake'
+    ), keyed AS (
+        SELECT i.*, coalesce(t.coins, 0) AS coins, coalesce(t.backers, 0) AS backers,
+            coalesce(m.coins, 0) AS my_stake_coins, {key} AS sort_key
+        FROM app.ideas AS i
+        LEFT JOIN total AS t ON t.idea_id = i.id
+        LEFT JOIN mine AS m ON m.idea_id = i.id
+        WHERE i.campaign_id = :campaign_id {filters}
+    )
+    SELECT k.*,
+        ARRAY(SELECT g.name FROM app.idea_tags AS g WHERE g.idea_id = k.id AND g.kind = 'category' ORDER BY g.name) AS category,
+        ARRAY(SELECT g.name FROM app.idea_tags AS g WHERE g.idea_id = k.id AND g.kind <> 'category' ORDER BY g.name) AS tags
+    FROM keyed AS k
+    {after}
+    ORDER BY k.sort_key, k.id
+    LIMIT :limit
+"""
+
+
+async def list_ideas(
+    session: AsyncSession,
+    campaign_id: UUID,
+    *,
+    user_id: UUID,
+    sees_all: bool,
+    statuses: Sequence[Status] = (),
+    mine: bool = False,
+    backed: bool = False,
+    sort: Sort = "newest",
+    seed: str = "",
+    limit: int,
+    after: Sequence[Any] | None = None,
+    idea_id: UUID | None = None,
+) -> list[tuple[IdeaRead, list[Any]]]:
+    """A page of ideas that the user may see, each with its sort key for the cursor.
+
+    `sees_all` is a manager's view; others see what competes or competed, and their own. `seed` fixes a random order.
+    """
+    filters = []
+    values: dict[str, Any] = {"campaign_id": campaign_id, "user_id": user_id, "limit": limit}
+    if sort == "random":
+        values["seed"] = seed
+    if not sees_all:
+        filters.append("AND (i.status = ANY (:public) OR i.author_id = :user_id)")
+        values["public"] = sorted(PUBLIC)
+    if statuses:
+        filters.append("AND i.status = ANY (:statuses)")
+        values["statuses"] = [str(status) for status in statuses]
+    if mine:
+        filters.append("AND i.author_id = :user_id")
+    if backed:
+        filters.append("AND m.coins > 0")
+    if idea_id is not None:
+        filters.append("AND i.id = :idea_id")
+        values["idea_id"] = idea_id
+    continued = ""
+    if after:
+        continued = "WHERE (k.sort_key, k.id) > (CAST(:after_key AS numeric), CAST(:after_id AS uuid))"
+        values |= {"after_key": str(after[0]), "after_id": after[1]}
+    statement = _TEMPLATE.format(key=_KEYS[sort], filters=" ".join(filters), after=continued)
+    rows = (await session.execute(text(statement), values)).mappings()
+    return [(_as_read(row), [str(row["sort_key"]), str(row["id"])]) for row in rows]
+
+
+def _as_read(row: RowMapping) -> IdeaRead:
+    return IdeaRead.model_validate({**row, "next_statuses": next_steps(Status(row["status"]))})

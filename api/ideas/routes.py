@@ -1,0 +1,149 @@
+"""Ideas over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Query, Response
+from sqlalchemy import select
+
+from api.campaigns.dependencies import CampaignManager, CampaignMember, CampaignReader
+from api.campaigns.schemas import CampaignRead, as_read
+from api.ideas import service
+from api.ideas.dependencies import IdeaManager, IdeaReader
+from api.ideas.models import IdeaStatusChange, IdeaValuation
+from api.ideas.queries import Sort, list_ideas
+from api.ideas.schemas import (
+    IdeaEdit,
+    IdeaRead,
+    IdeaStep,
+    IdeaSubmit,
+    StatusChangeRead,
+    ValuationRead,
+    ValuationWrite,
+)
+from api.ideas.steps import Status
+from api.kernel.web import Page, PageQuery, Session, router as new_router
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from api.campaigns.dependencies import Access
+    from api.kernel.web import AsyncSession
+
+router = new_router("", "ideas")
+
+
+async def _read(session: AsyncSession, access: Access, idea_id: UUID) -> IdeaRead:
+    rows = await list_ideas(
+        session, access.campaign.id, user_id=access.caller.user_id, sees_all=True, limit=1, idea_id=idea_id
+    )
+    return rows[0][0]
+
+
+@router.post("/campaigns/{campaign_id}/ideas", status_code=201, operation_id="submitIdea")
+async def submit(session: Session, response: Response, access: CampaignMember, body: IdeaSubmit) -> IdeaRead:
+    """Bring an idea into the campaign."""
+    idea = await service.submit_idea(
+        session, access.campaign, author_id=access.caller.user_id, **body.model_dump()
+    )
+    response.headers["Location"] = f"/api/v1/ideas/{idea.id}"
+    return await _read(session, access, idea.id)
+
+
+@router.get("/campaigns/{campaign_id}/ideas", operation_id="listIdeas")
+async def list_all(
+    session: Session,
+    access: CampaignReader,
+    paging: PageQuery,
+    status: Annotated[list[Status] | None, Query(description="one or more statuses")] = None,
+    mine: Annotated[bool, Query(description="only those that I submitted")] = False,  # noqa: FBT002 - a query parameter
+    backed: Annotated[bool, Query(description="only those that I have or had coins on")] = False,  # noqa: FBT002
+    sort: Annotated[Sort | None, Query(description="random while coins are open, else coins, if left out")] = None,
+    seed: Annotated[str | None, Query(max_length=100, description="another random order; mine, if left out")] = None,
+) -> Page[IdeaRead]:
+    """Ideas of the campaign, each with its coins and mine on it.
+
+    While coins can still be moved the order is random, the same for one person and different between people: a list by
+    coins would make the first ideas win.
+    """
+    chosen: Sort = sort or ("random" if access.campaign.status == "active" else "coins")
+    rows = await list_ideas(
+        session,
+        access.campaign.id,
+        user_id=access.caller.user_id,
+        sees_all=access.manages or access.caller.is_executive,
+        statuses=status or (),
+        mine=mine,
+        backed=backed,
+        sort=chosen,
+        seed=seed if seed is not None else str(access.caller.user_id),
+        limit=paging.limit + 1,
+        after=paging.after,
+    )
+    page = paging.page(rows, key=lambda row: row[1])
+    return Page(items=[idea for idea, _ in page.items], next_cursor=page.next_cursor)
+
+
+@router.get("/ideas/{idea_id}", operation_id="getIdea")
+async def get(session: Session, access: IdeaReader) -> IdeaRead:
+    """One idea."""
+    return await _read(session, access.campaign, access.idea.id)
+
+
+@router.patch("/ideas/{idea_id}", operation_id="editIdea")
+async def edit(session: Session, access: IdeaReader, body: IdeaEdit) -> IdeaRead:
+    """Change the text of my idea while it is pending."""
+    await service.edit_idea(
+        session, access.idea, actor_id=access.campaign.caller.user_id, **body.model_dump(exclude_unset=True)
+    )
+    return await _read(session, access.campaign, access.idea.id)
+
+
+@router.post("/ideas/{idea_id}/status", operation_id="changeIdeaStatus")
+async def change_status(session: Session, access: IdeaReader, body: IdeaStep) -> IdeaRead:
+    """Take the idea a step further: its author withdraws it, a manager does everything else."""
+    target = Status(body.status)
+    access.check_step(target)
+    await service.take_step(
+        session, access.idea, target, actor_id=access.campaign.caller.user_id, reason=body.reason
+    )
+    return await _read(session, access.campaign, access.idea.id)
+
+
+@router.get("/ideas/{idea_id}/history", operation_id="listIdeaHistory")
+async def history(session: Session, access: IdeaReader) -> list[StatusChangeRead]:
+    """The steps that the idea took, oldest first."""
+    rows = await session.scalars(
+        select(IdeaStatusChange)
+        .where(IdeaStatusChange.idea_id == access.idea.id)
+        .order_by(IdeaStatusChange.changed_at, IdeaStatusChange.id)
+    )
+    return [StatusChangeRead.model_validate(row) for row in rows]
+
+
+@router.post("/ideas/{idea_id}/valuations", status_code=201, operation_id="recordValuation")
+async def record_valuation(session: Session, access: IdeaManager, body: ValuationWrite) -> ValuationRead:
+    """Record what the idea costs or returns, expected or realised, as known on a day."""
+    valuation = await service.record_valuation(
+        session, access.idea, actor_id=access.campaign.caller.user_id, **body.model_dump()
+    )
+    return ValuationRead.model_validate(valuation)
+
+
+@router.get("/ideas/{idea_id}/valuations", operation_id="listValuations")
+async def list_valuations(session: Session, access: IdeaReader) -> list[ValuationRead]:
+    """Every valuation of the idea, the newest day first; the first of each kind counts."""
+    rows = await session.scalars(
+        select(IdeaValuation)
+        .where(IdeaValuation.idea_id == access.idea.id)
+        .order_by(IdeaValuation.valued_on.desc(), IdeaValuation.recorded_at.desc())
+    )
+    return [ValuationRead.model_validate(row) for row in rows]
+
+
+@router.post("/campaigns/{campaign_id}/complete", operation_id="completeCampaign")
+async def complete_campaign(session: Session, access: CampaignManager) -> CampaignRead:
+    """End the campaign: undecided ideas become not_selected, and every coin that is left expires."""
+    campaign = await service.complete_campaign(session, access.campaign, actor_id=access.caller.user_id)
+    return as_read(campaign, access.role)

@@ -1,0 +1,103 @@
+"""Ideas as HTTP sees them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from api.campaigns.schemas import Currency
+from api.ideas.steps import Status
+from api.kernel.texts import Line, Prose
+from api.kernel.web import Reply, Schema
+
+Title = Annotated[Line, Field(min_length=5, max_length=200)]
+Description = Annotated[Prose, Field(min_length=20, max_length=20_000)]
+Tag = Annotated[Line, Field(min_length=1, max_length=50)]
+Reason = Annotated[Prose, Field(min_length=3, max_length=2_000)]
+ValuationKind = Literal["expected_cost", "realised_cost", "expected_value", "realised_value"]
+
+
+class IdeaSubmit(Schema):
+    """A new idea."""
+
+    title: Title
+    description: Description
+    category: Tag | None = None
+    tags: Annotated[list[Tag], Field(max_length=10)] = []
+
+
+class IdeaEdit(Schema):
+    """What of an idea's text changes; left out is left as it is."""
+
+    title: Title | None = None
+    description: Description | None = None
+    category: Tag | None = None
+    tags: Annotated[list[Tag], Field(max_length=10)] | None = None
+
+
+class IdeaStep(Schema):
+    """Where the idea goes, and why."""
+
+    status: Literal["competing", "rejected", "withdrawn", "accepted", "in_progress", "complete", "stopped"]
+    reason: Reason | None = None
+
+
+class IdeaRead(Reply):
+    """An idea with its coins, and mine on it."""
+
+    id: UUID
+    campaign_id: UUID
+    author_id: UUID | None
+    title: str
+    description: str
+    status: Status
+    reason: str | None
+    category: list[str]
+    tags: list[str]
+    coins: int = Field(description="on it now, or just before it was settled")
+    backers: int
+    my_stake_coins: int = Field(description="mine on it now, or just before it was settled")
+    source_ref: str | None
+    latitude: float | None
+    longitude: float | None
+    version: int
+    submitted_at: datetime
+    status_changed_at: datetime
+    next_statuses: list[Status] = Field(description="steps that somebody can take from here")
+
+
+class ValuationWrite(Schema):
+    """What an idea costs or returns, as known on a day."""
+
+    kind: ValuationKind
+    amount: Annotated[Decimal, Field(max_digits=18, decimal_places=2)]
+    currency: Currency
+    valued_on: date
+    source: Annotated[Line, Field(min_length=1, max_length=500)]
+
+
+class ValuationRead(Reply):
+    """A valuation, with who recorded it and when."""
+
+    id: UUID
+    kind: ValuationKind
+    amount: Decimal
+    currency: str
+    valued_on: date
+    source: str
+    recorded_at: datetime
+    recorded_by: UUID | None
+
+
+class StatusChangeRead(Reply):
+    """One step that the idea took."""
+
+    from_status: Status | None
+    to_status: Status
+    changed_at: datetime
+    changed_by: UUID | None
+    reason: str | None

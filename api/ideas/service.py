@@ -1,0 +1,325 @@
+"""Ideas and the steps of their life."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, select
+
+from api.campaigns import errors as campaign_errors
+from api.campaigns import service as campaigns
+from api.coins import service as coins
+from api.events.service import record_event
+from api.ideas import errors
+from api.ideas.models import Idea, IdeaStatusChange, IdeaTag, IdeaValuation
+from api.ideas.steps import STEPS, Coins, Status, next_steps
+from api.kernel import clock
+from api.kernel.ids import uuid7
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+    from decimal import Decimal
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.campaigns.models import Campaign
+
+
+async def submit_idea(
+    session: AsyncSession,
+    campaign: Campaign,
+    *,
+    author_id: UUID,
+    title: str,
+    description: str,
+    tags: Iterable[str] = (),
+    category: str | None = None,
+) -> Idea:
+    """Bring an idea into an active campaign: it competes at once or, in a mediated campaign, waits for approval.
+
+    Raises:
+        CampaignNotActive: the campaign is a draft or over.
+        SubmissionsClosed: the campaign takes no more ideas.
+    """
+    now = clock.now()
+    if campaign.status != "active":
+        msg = f"The campaign is {campaign.status}; it takes ideas while it is active."
+        raise campaign_errors.CampaignNotActive(msg, status=campaign.status)
+    if campaign.submissions_close_at is not None and now > campaign.submissions_close_at:
+        msg = f"Ideas were taken until {campaign.submissions_close_at.isoformat()}."
+        raise errors.SubmissionsClosed(msg, submissions_close_at=campaign.submissions_close_at)
+    status = Status.PENDING if campaign.is_mediated else Status.COMPETING
+    idea = Idea(
+        id=uuid7(),
+        campaign_id=campaign.id,
+        author_id=author_id,
+        title=title,
+        description=description,
+        status=status,
+        submitted_at=now,
+        status_changed_at=now,
+        created_by=author_id,
+        updated_by=author_id,
+    )
+    session.add(idea)
+    await session.flush()
+    await _put_tags(session, idea.id, tags, category)
+    session.add(IdeaStatusChange(idea_id=idea.id, to_status=status, changed_at=now, changed_by=author_id))
+    await session.flush()
+    if status is Status.COMPETING:
+        await coins.open_targets(session, campaign.id, {idea.id: author_id})
+    await record_event(
+        session,
+        "idea_submitted",
+        actor_id=author_id,
+        campaign_id=campaign.id,
+        user_id=author_id,
+        idea_id=idea.id,
+        status=status,
+    )
+    return idea
+
+
+async def _put_tags(session: AsyncSession, idea_id: UUID, tags: Iterable[str], category: str | None) -> None:
+    names = [("tag", name) for name in dict.fromkeys(tags)] + ([("category", category)] if category else [])
+    session.add_all(IdeaTag(idea_id=idea_id, kind=kind, name=name) for kind, name in names)
+    await session.flush()
+
+
+async def get_idea(session: AsyncSession, idea_id: UUID, *, lock: bool = False) -> Idea:
+    """The idea, locked against other steps if asked.
+
+    Raises:
+        IdeaNotFound: there is none.
+    """
+    query = select(Idea).where(Idea.id == idea_id)
+    idea = await session.scalar(query.with_for_update().execution_options(populate_existing=True) if lock else query)
+    if idea is None:
+        msg = "There is no idea with this id that you may see."
+        raise errors.IdeaNotFound(msg)
+    return idea
+
+
+async def edit_idea(
+    session: AsyncSession,
+    idea: Idea,
+    *,
+    actor_id: UUID,
+    title: str | None = None,
+    description: str | None = None,
+    category: str | None = None,
+    tags: Iterable[str] | None = None,
+) -> Idea:
+    """Change the text of an idea that still waits; what is left out stays as it is.
+
+    Raises:
+        NotYourIdea: the actor is not its author.
+        IdeaFixed: it competes already, or is further.
+    """
+    idea = await get_idea(session, idea.id, lock=True)
+    if idea.author_id != actor_id:
+        msg = "Only its author may change an idea's text."
+        raise errors.NotYourIdea(msg)
+    if idea.status != Status.PENDING:
+        msg = f"The idea is {idea.status}; its text can be changed while it is pending."
+        raise errors.IdeaFixed(msg, status=idea.status)
+    changed = [name for name, value in (("title", title), ("description", description)) if value is not None]
+    if title is not None:
+        idea.title = title
+    if description is not None:
+        idea.description = description
+    for kind, names in (("category", [category] if category else None), ("tag", tags)):
+        if names is not None:
+            changed.append(kind)
+            await session.execute(delete(IdeaTag).where(IdeaTag.idea_id == idea.id, IdeaTag.kind == kind))
+            session.add_all(IdeaTag(idea_id=idea.id, kind=kind, name=name) for name in dict.fromkeys(names))
+    idea.version += 1
+    idea.updated_by = actor_id
+    await session.flush()
+    await record_event(
+        session,
+        "idea_edited",
+        actor_id=actor_id,
+        campaign_id=idea.campaign_id,
+        user_id=actor_id,
+        idea_id=idea.id,
+        version=idea.version,
+        changed=changed,
+    )
+    return idea
+
+
+async def take_step(
+    session: AsyncSession, idea: Idea, target: Status, *, actor_id: UUID | None, reason: str | None = None
+) -> Idea:
+    """Take an idea to another status, with what that does to its coins, in one transaction.
+
+    Who may take the step is the caller's to check (:mod:`api.ideas.dependencies`); whether it is legal is decided here,
+    under the idea's lock.
+
+    Raises:
+        IllegalStep: the idea cannot go there from where it is.
+        CampaignNotActive: the step belongs to a running campaign.
+        ReasonMissing: the step needs one.
+    """
+    step = STEPS.get(target)
+    idea = await get_idea(session, idea.id, lock=True)
+    source = Status(idea.status)
+    if step is None or source not in step.sources:
+        allowed = next_steps(source)
+        verb = step.verb if step else f"make {target}"
+        msg = f"Cannot {verb} an idea that is {source}; from there it can become: {', '.join(allowed) or 'nothing'}."
+        raise errors.IllegalStep(msg, from_status=source, to_status=target, allowed=allowed)
+    if step.needs_active_campaign:
+        campaign = await campaigns.get_campaign(session, idea.campaign_id)
+        if campaign.status != "active":
+            msg = f"The campaign is {campaign.status}; one can {step.verb} ideas while it is active."
+            raise campaign_errors.CampaignNotActive(msg, status=campaign.status)
+    if step.needs_reason and not reason:
+        msg = f"To {step.verb} an idea takes a reason that its author can read."
+        raise errors.ReasonMissing(msg)
+    now = clock.now()
+    idea.status = target
+    idea.status_changed_at = now
+    idea.reason = reason
+    idea.updated_by = actor_id
+    session.add(
+        IdeaStatusChange(
+            idea_id=idea.id, from_status=source, to_status=target, changed_at=now, changed_by=actor_id, reason=reason
+        )
+    )
+    await session.flush()
+    settled = None
+    if step.coins is Coins.OPEN:
+        await coins.open_targets(session, idea.campaign_id, {idea.id: idea.author_id})
+    elif source is Status.COMPETING and step.coins in (Coins.EXPIRE, Coins.RETURN):
+        kind = "expire" if step.coins is Coins.EXPIRE else "return"
+        totals = await coins.close_targets(
+            session, idea.campaign_id, [idea.id], kind=kind, actor_id=actor_id, reason=reason
+        )
+        settled = totals[idea.id]
+    await record_event(
+        session,
+        f"idea_{_PAST[target]}",
+        actor_id=actor_id,
+        campaign_id=idea.campaign_id,
+        user_id=idea.author_id,
+        idea_id=idea.id,
+        from_status=source,
+        reason_given=reason is not None,
+        **({"coins": settled.coins, "backers": settled.backers} if settled else {}),
+    )
+    return idea
+
+
+_PAST = {
+    Status.COMPETING: "approved",
+    Status.REJECTED: "rejected",
+    Status.WITHDRAWN: "withdrawn",
+    Status.ACCEPTED: "accepted",
+    Status.IN_PROGRESS: "started",
+    Status.COMPLETE: "completed",
+    Status.STOPPED: "stopped",
+    Status.NOT_SELECTED: "not_selected",
+}
+
+
+async def approve_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID) -> Idea:
+    """pending -> competing: coins may be put on it."""
+    return await take_step(session, idea, Status.COMPETING, actor_id=actor_id)
+
+
+async def reject_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID, reason: str) -> Idea:
+    """-> rejected: its coins go back."""
+    return await take_step(session, idea, Status.REJECTED, actor_id=actor_id, reason=reason)
+
+
+async def withdraw_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID, reason: str | None = None) -> Idea:
+    """-> withdrawn: its coins go back."""
+    return await take_step(session, idea, Status.WITHDRAWN, actor_id=actor_id, reason=reason)
+
+
+async def accept_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID, reason: str | None = None) -> Idea:
+    """competing -> accepted: its coins expire."""
+    return await take_step(session, idea, Status.ACCEPTED, actor_id=actor_id, reason=reason)
+
+
+async def start_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID) -> Idea:
+    """accepted -> in_progress."""
+    return await take_step(session, idea, Status.IN_PROGRESS, actor_id=actor_id)
+
+
+async def complete_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID) -> Idea:
+    """in_progress -> complete."""
+    return await take_step(session, idea, Status.COMPLETE, actor_id=actor_id)
+
+
+async def stop_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID, reason: str) -> Idea:
+    """accepted or in_progress -> stopped: a delivery that failed."""
+    return await take_step(session, idea, Status.STOPPED, actor_id=actor_id, reason=reason)
+
+
+async def complete_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
+    """End a campaign: what was not decided is not selected, and every coin that is left expires."""
+    campaign = await campaigns.mark_completed(session, campaign, actor_id=actor_id)
+    undecided = await session.scalars(
+        select(Idea)
+        .where(Idea.campaign_id == campaign.id, Idea.status.in_(STEPS[Status.NOT_SELECTED].sources))
+        .order_by(Idea.id)
+    )
+    for idea in undecided.all():
+        await take_step(session, idea, Status.NOT_SELECTED, actor_id=actor_id)
+    return campaign
+
+
+async def record_valuation(
+    session: AsyncSession,
+    idea: Idea,
+    *,
+    actor_id: UUID,
+    kind: str,
+    amount: Decimal,
+    currency: str,
+    valued_on: date,
+    source: str,
+) -> IdeaValuation:
+    """Record what an idea costs or returns, as known on a day; the latest day of each kind counts.
+
+    Raises:
+        OtherCurrency: earlier figures of this idea are in another currency, so ROI could not be computed.
+    """
+    other = await session.scalar(
+        select(IdeaValuation.currency)
+        .where(IdeaValuation.idea_id == idea.id, IdeaValuation.currency != currency)
+        .limit(1)
+    )
+    if other is not None:
+        msg = f"This idea's figures are in {other}; give {kind} in {other} too."
+        raise errors.OtherCurrency(msg, currency=other)
+    valuation = IdeaValuation(
+        id=uuid7(),
+        idea_id=idea.id,
+        kind=kind,
+        amount=amount,
+        currency=currency,
+        valued_on=valued_on,
+        source=source,
+        recorded_at=clock.now(),
+        recorded_by=actor_id,
+    )
+    session.add(valuation)
+    await session.flush()
+    await record_event(
+        session,
+        "idea_valued",
+        actor_id=actor_id,
+        campaign_id=idea.campaign_id,
+        idea_id=idea.id,
+        valuation_id=valuation.id,
+        valuation=kind,
+        amount=amount,
+        currency=currency,
+    )
+    return valuation

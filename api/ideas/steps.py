@@ -1,0 +1,95 @@
+"""The life of an idea: every legal step, who takes it, and what it does to the coins.
+
+    pending -> competing -> accepted -> in_progress -> complete
+    pending, competing -> rejected | withdrawn | not_selected
+    accepted, in_progress -> stopped
+
+`outcome_unknown` is where an imported election leaves an idea whose result it does not say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where an idea is in its life."""
+
+    PENDING = "pending"
+    COMPETING = "competing"
+    ACCEPTED = "accepted"
+    IN_PROGRESS = "in_progress"
+    COMPLETE = "complete"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    STOPPED = "stopped"
+    NOT_SELECTED = "not_selected"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+
+
+class Who(StrEnum):
+    """Who takes a step."""
+
+    AUTHOR = "author"
+    MANAGER = "manager"
+    CAMPAIGN = "campaign"  # the campaign's own end, nobody's decision about this idea
+
+
+class Coins(StrEnum):
+    """What a step does to the idea's coins."""
+
+    NOTHING = "nothing"
+    OPEN = "open"
+    EXPIRE = "expire"
+    RETURN = "return"
+    SETTLE = "settle"  # with the campaign's ledger, in one go
+
+
+@dataclass(frozen=True)
+class Step:
+    """One legal step."""
+
+    verb: str
+    sources: frozenset[Status]
+    target: Status
+    who: Who
+    coins: Coins = Coins.NOTHING
+    needs_reason: bool = False
+    needs_active_campaign: bool = False
+
+
+_UNDECIDED = frozenset({Status.PENDING, Status.COMPETING})
+_IN_DELIVERY = frozenset({Status.ACCEPTED, Status.IN_PROGRESS})
+
+STEPS = {
+    step.target: step
+    for step in (
+        Step("approve", frozenset({Status.PENDING}), Status.COMPETING, Who.MANAGER, Coins.OPEN, needs_active_campaign=True),
+        Step("reject", _UNDECIDED, Status.REJECTED, Who.MANAGER, Coins.RETURN, needs_reason=True, needs_active_campaign=True),
+        Step("withdraw", _UNDECIDED, Status.WITHDRAWN, Who.AUTHOR, Coins.RETURN, needs_active_campaign=True),
+        Step("accept", frozenset({Status.COMPETING}), Status.ACCEPTED, Who.MANAGER, Coins.EXPIRE, needs_active_campaign=True),
+        Step("start", frozenset({Status.ACCEPTED}), Status.IN_PROGRESS, Who.MANAGER),
+        Step("complete", frozenset({Status.IN_PROGRESS}), Status.COMPLETE, Who.MANAGER),
+        Step("stop", _IN_DELIVERY, Status.STOPPED, Who.MANAGER, needs_reason=True),
+        Step("leave unselected", _UNDECIDED, Status.NOT_SELECTED, Who.CAMPAIGN, Coins.SETTLE),
+    )
+}
+
+# what everybody who sees the campaign sees; the rest is between the author and the managers
+PUBLIC = frozenset(
+    {
+        Status.COMPETING,
+        Status.ACCEPTED,
+        Status.IN_PROGRESS,
+        Status.COMPLETE,
+        Status.STOPPED,
+        Status.NOT_SELECTED,
+        Status.OUTCOME_UNKNOWN,
+    }
+)
+
+
+def next_steps(status: Status) -> list[Status]:
+    """The statuses that people can take an idea to from `status`."""
+    return [step.target for step in STEPS.values() if status in step.sources and step.who is not Who.CAMPAIGN]
