@@ -1,0 +1,1 @@
+"""An invented company's campaigns, told through the same services and ledger as everybody's."""
