@@ -1,0 +1,189 @@
+-- Do people take part? Persons are counted distinctly in each scope: a sum over campaigns counts some twice.
+with members as (
+    select
+        scopes.scope_kind,
+        scopes.scope_id,
+        members.moment,
+        count(distinct members.user_id) as members
+    from {{ ref('int_scopes') }} as scopes
+    inner join {{ ref('int_members_at_moments') }} as members
+        on scopes.campaign_id = members.campaign_id
+    group by scopes.scope_kind, scopes.scope_id, members.moment
+),
+
+-- Who took part and is a member at the period's end, so that the share stays one.
+active as (
+    select
+        scopes.scope_kind,
+        scopes.scope_id,
+        periods.period,
+        count(distinct activity.user_id) as active_members
+    from {{ ref('int_scopes') }} as scopes
+    inner join {{ ref('int_periods') }} as periods
+        on periods.period = 'to_date' or not scopes.is_imported
+    inner join {{ ref('fct_member_activity') }} as activity
+        on
+            scopes.campaign_id = activity.campaign_id
+            and activity.activity_on between coalesce(periods.starts_on, activity.activity_on) and periods.ends_on
+            and (activity.allocations > 0 or activity.ideas_submitted > 0)
+    inner join {{ ref('int_members_at_moments') }} as members
+        on
+            activity.campaign_id = members.campaign_id
+            and activity.user_id = members.user_id
+            and periods.moment = members.moment
+    group by scopes.scope_kind, scopes.scope_id, periods.period
+),
+
+-- A campaign that was not open in a period has nobody who could have taken part.
+open_periods as (
+    select
+        scopes.scope_kind,
+        scopes.scope_id,
+        periods.period,
+        bool_or(
+            {{ utc_date('campaigns.activated_at') }} <= periods.ends_on
+            and coalesce({{ utc_date('campaigns.completed_at') }} >= periods.starts_on, true)
+        ) as was_open
+    from {{ ref('int_scopes') }} as scopes
+    inner join {{ ref('stg_app__campaigns') }} as campaigns
+        on scopes.campaign_id = campaigns.campaign_id
+    inner join {{ ref('int_periods') }} as periods
+        on periods.period = 'to_date' or not scopes.is_imported
+    group by scopes.scope_kind, scopes.scope_id, periods.period
+),
+
+eligible as (
+    select
+        scopes.scope_kind,
+        scopes.scope_id,
+        max(campaigns.eligible_people) as eligible_people
+    from {{ ref('int_scopes') }} as scopes
+    inner join {{ ref('stg_app__campaigns') }} as campaigns
+        on scopes.campaign_id = campaigns.campaign_id
+    group by scopes.scope_kind, scopes.scope_id
+),
+
+-- Participants whose net stake lies on an idea that was ever accepted.
+winners as (
+    select
+        scopes.scope_kind,
+        scopes.scope_id,
+        stakes.moment,
+        count(distinct stakes.user_id) as winners
+    from {{ ref('int_scopes') }} as scopes
+    inner join {{ ref('int_stakes') }} as stakes
+        on scopes.campaign_id = stakes.campaign_id and stakes.coins > 0
+    inner join {{ ref('int_ideas_at_moments') }} as ideas
+        on stakes.idea_id = ideas.idea_id and stakes.moment = ideas.moment and ideas.is_accepted
+    group by scopes.scope_kind, scopes.scope_id, stakes.moment
+),
+
+participants as (
+    select
+        scopes.scope_kind,
+        scopes.scope_id,
+        participants.moment,
+        count(distinct participants.user_id) as participants
+    from {{ ref('int_scopes') }} as scopes
+    inner join {{ ref('int_participants') }} as participants
+        on scopes.campaign_id = participants.campaign_id
+    group by scopes.scope_kind, scopes.scope_id, participants.moment
+),
+
+outcomes as (
+    select
+        scopes.scope_kind,
+        scopes.scope_id,
+        ideas.moment,
+        bool_or(ideas.is_accepted) as has_accepted,
+        bool_or(ideas.status = 'outcome_unknown') as has_unknown
+    from {{ ref('int_scopes') }} as scopes
+    inner join {{ ref('int_ideas_at_moments') }} as ideas
+        on scopes.campaign_id = ideas.campaign_id
+    group by scopes.scope_kind, scopes.scope_id, ideas.moment
+)
+
+select
+    periods.scope_kind,
+    periods.scope_id,
+    periods.period,
+    'participation' as figure,
+    cast(null as text) as currency,
+    cast(coalesce(active.active_members, 0) as numeric) as numerator,
+    cast(members.members as numeric) as denominator,
+    members.members as persons,
+    cast(null as double precision) as coverage,
+    case
+        when periods.is_imported then 'not in the file'
+        when not coalesce(open_periods.was_open, false) then 'nothing to count'
+    end as unknown_reason
+from {{ ref('int_scope_periods') }} as periods
+left join members
+    on
+        periods.scope_kind = members.scope_kind
+        and periods.scope_id = members.scope_id
+        and periods.moment = members.moment
+left join active
+    on
+        periods.scope_kind = active.scope_kind
+        and periods.scope_id = active.scope_id
+        and periods.period = active.period
+left join open_periods
+    on
+        periods.scope_kind = open_periods.scope_kind
+        and periods.scope_id = open_periods.scope_id
+        and periods.period = open_periods.period
+union all
+select
+    periods.scope_kind,
+    periods.scope_id,
+    periods.period,
+    'reach' as figure,
+    cast(null as text) as currency,
+    cast(members.members as numeric) as numerator,
+    cast(eligible.eligible_people as numeric) as denominator,
+    members.members as persons,
+    cast(null as double precision) as coverage,
+    case
+        when eligible.eligible_people is null and periods.is_imported then 'not in the file'
+        when eligible.eligible_people is null or members.members is null then 'nothing to count'
+    end as unknown_reason
+from {{ ref('int_scope_periods') }} as periods
+left join members
+    on
+        periods.scope_kind = members.scope_kind
+        and periods.scope_id = members.scope_id
+        and periods.moment = members.moment
+left join eligible
+    on periods.scope_kind = eligible.scope_kind and periods.scope_id = eligible.scope_id
+union all
+select
+    periods.scope_kind,
+    periods.scope_id,
+    periods.period,
+    'breadth' as figure,
+    cast(null as text) as currency,
+    cast(coalesce(winners.winners, 0) as numeric) as numerator,
+    cast(participants.participants as numeric) as denominator,
+    participants.participants as persons,
+    cast(null as double precision) as coverage,
+    case
+        when coalesce(outcomes.has_unknown, false) then 'outcome unknown'
+        when not coalesce(outcomes.has_accepted, false) then 'nothing to count'
+    end as unknown_reason
+from {{ ref('int_scope_periods') }} as periods
+left join winners
+    on
+        periods.scope_kind = winners.scope_kind
+        and periods.scope_id = winners.scope_id
+        and periods.moment = winners.moment
+left join participants
+    on
+        periods.scope_kind = participants.scope_kind
+        and periods.scope_id = participants.scope_id
+        and periods.moment = participants.moment
+left join outcomes
+    on
+        periods.scope_kind = outcomes.scope_kind
+        and periods.scope_id = outcomes.scope_id
+        and periods.moment = outcomes.moment

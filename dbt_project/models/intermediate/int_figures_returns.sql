@@ -1,0 +1,121 @@
+-- What did it return? Over ideas ever accepted, in one currency at a time. ROI takes ideas whose cost and value are both
+-- realised; delivery, those of them that also had an expected value.
+with moments as (
+    select distinct
+        scope_kind,
+        scope_id,
+        is_imported,
+        period,
+        moment
+    from {{ ref('int_scope_periods') }}
+),
+
+ideas as (
+    select
+        scopes.scope_kind,
+        scopes.scope_id,
+        standing.moment,
+        returns.currency,
+        returns.realised_cost,
+        returns.realised_value,
+        returns.expected_value,
+        returns.has_both
+    from {{ ref('int_scopes') }} as scopes
+    inner join {{ ref('int_ideas_at_moments') }} as standing
+        on scopes.campaign_id = standing.campaign_id and standing.is_accepted
+    inner join {{ ref('int_returns_at_moments') }} as returns
+        on standing.idea_id = returns.idea_id and standing.moment = returns.moment
+    where not scopes.is_imported
+),
+
+accepted as (
+    select
+        scope_kind,
+        scope_id,
+        moment,
+        count(*) as ideas,
+        count(*) filter (where has_both) as ideas_with_both
+    from ideas
+    group by scope_kind, scope_id, moment
+),
+
+by_currency as (
+    select
+        scope_kind,
+        scope_id,
+        moment,
+        currency,
+        sum(realised_value - realised_cost) as gain,
+        sum(realised_cost) as cost,
+        sum(realised_value) filter (where expected_value is not null) as delivered_value,
+        sum(expected_value) as promised_value,
+        count(*) as ideas_with_both,
+        count(expected_value) as ideas_with_promise
+    from ideas
+    where has_both
+    group by scope_kind, scope_id, moment, currency
+)
+
+select
+    moments.scope_kind,
+    moments.scope_id,
+    moments.period,
+    'roi' as figure,
+    by_currency.currency,
+    cast(by_currency.gain as numeric) as numerator,
+    cast(by_currency.cost as numeric) as denominator,
+    cast(null as bigint) as persons,
+    cast(by_currency.ideas_with_both as double precision) / nullif(accepted.ideas, 0) as coverage,
+    case when moments.is_imported then 'not in the file' end as unknown_reason
+from moments
+left join accepted
+    on
+        moments.scope_kind = accepted.scope_kind
+        and moments.scope_id = accepted.scope_id
+        and moments.moment = accepted.moment
+left join by_currency
+    on
+        moments.scope_kind = by_currency.scope_kind
+        and moments.scope_id = by_currency.scope_id
+        and moments.moment = by_currency.moment
+union all
+select
+    moments.scope_kind,
+    moments.scope_id,
+    moments.period,
+    'delivery' as figure,
+    by_currency.currency,
+    cast(by_currency.delivered_value as numeric) as numerator,
+    cast(by_currency.promised_value as numeric) as denominator,
+    cast(null as bigint) as persons,
+    cast(by_currency.ideas_with_promise as double precision) / nullif(accepted.ideas, 0) as coverage,
+    case when moments.is_imported then 'not in the file' end as unknown_reason
+from moments
+left join accepted
+    on
+        moments.scope_kind = accepted.scope_kind
+        and moments.scope_id = accepted.scope_id
+        and moments.moment = accepted.moment
+left join by_currency
+    on
+        moments.scope_kind = by_currency.scope_kind
+        and moments.scope_id = by_currency.scope_id
+        and moments.moment = by_currency.moment
+union all
+select
+    moments.scope_kind,
+    moments.scope_id,
+    moments.period,
+    'coverage' as figure,
+    cast(null as text) as currency,
+    cast(accepted.ideas_with_both as numeric) as numerator,
+    cast(accepted.ideas as numeric) as denominator,
+    cast(null as bigint) as persons,
+    cast(null as double precision) as coverage,
+    case when moments.is_imported then 'not in the file' end as unknown_reason
+from moments
+left join accepted
+    on
+        moments.scope_kind = accepted.scope_kind
+        and moments.scope_id = accepted.scope_id
+        and moments.moment = accepted.moment

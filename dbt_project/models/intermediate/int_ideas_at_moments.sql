@@ -1,0 +1,59 @@
+-- An idea's standing at each moment: its status, whether it was ever approved or accepted, its coins and its backers.
+with standing as (
+    select
+        moments.moment,
+        statuses.idea_id,
+        statuses.campaign_id,
+        bool_or(statuses.status in (
+            'competing', 'accepted', 'in_progress', 'complete', 'stopped', 'not_selected', 'outcome_unknown'
+        )) as is_approved,
+        bool_or(statuses.status in ('accepted', 'in_progress', 'complete', 'stopped')) as is_accepted,
+        max(statuses.status) filter (
+            where statuses.left_at is null or (statuses.left_at > moments.taken_at and moments.moment <> 'now')
+        ) as status,
+        max(statuses.entered_at) as status_entered_at
+    from {{ ref('fct_idea_status') }} as statuses
+    inner join {{ ref('stg_app__campaigns') }} as campaigns
+        on statuses.campaign_id = campaigns.campaign_id
+    inner join {{ ref('int_moments') }} as moments
+        on moments.moment = 'now' or (not campaigns.is_imported and statuses.entered_at <= moments.taken_at)
+    group by moments.moment, statuses.idea_id, statuses.campaign_id
+),
+
+stakes as (
+    select
+        moment,
+        idea_id,
+        sum(coins) as coins,
+        count(*) filter (where coins > 0) as backers
+    from {{ ref('int_stakes') }}
+    group by moment, idea_id
+),
+
+participants as (
+    select
+        moment,
+        campaign_id,
+        count(*) as participants
+    from {{ ref('int_participants') }}
+    group by moment, campaign_id
+)
+
+select
+    standing.moment,
+    standing.idea_id,
+    standing.campaign_id,
+    standing.status,
+    standing.status_entered_at,
+    standing.is_approved,
+    standing.is_accepted,
+    cast(coalesce(stakes.coins, 0) as bigint) as coins,
+    coalesce(stakes.backers, 0) as backers,
+    standing.is_approved
+    and coalesce(stakes.backers, 0)
+    >= greatest({{ people_min() }}, 0.02 * coalesce(participants.participants, 0)) as is_backed
+from standing
+left join stakes
+    on standing.moment = stakes.moment and standing.idea_id = stakes.idea_id
+left join participants
+    on standing.moment = participants.moment and standing.campaign_id = participants.campaign_id

@@ -1,0 +1,8 @@
+-- The two moments at which stocks (members, stakes, statuses) are taken: now, and when the period before ended.
+select
+    'now' as moment,
+    {{ as_of() }} as taken_at
+union all
+select
+    'before' as moment,
+    {{ utc_midnight(utc_date(as_of()) ~ ' - 29') }} as taken_at

@@ -1,0 +1,103 @@
+-- What an idea cost and returned, as it was known at each moment.
+--
+-- One idea is told in one currency: the campaign's where a valuation is in it, else that of the latest valuation. What
+-- stands in another currency is left out, never added. A later valuation of a kind replaces the one before.
+with valuations as (
+    select
+        moments.moment,
+        valuations.idea_id,
+        valuations.idea_valuation_id,
+        valuations.kind,
+        valuations.amount,
+        valuations.currency,
+        valuations.valued_on,
+        valuations.recorded_at,
+        coalesce(valuations.currency = campaigns.currency, false) as is_in_campaign_currency
+    from {{ ref('stg_app__idea_valuations') }} as valuations
+    inner join {{ ref('stg_app__ideas') }} as ideas
+        on valuations.idea_id = ideas.idea_id
+    inner join {{ ref('stg_app__campaigns') }} as campaigns
+        on ideas.campaign_id = campaigns.campaign_id
+    inner join {{ ref('int_moments') }} as moments
+        on moments.moment = 'now' or valuations.valued_on <= {{ utc_date('moments.taken_at') }}
+),
+
+currencies as (
+    select distinct on (moment, idea_id)
+        moment,
+        idea_id,
+        currency
+    from valuations
+    order by
+        moment asc,
+        idea_id asc,
+        is_in_campaign_currency desc,
+        valued_on desc,
+        recorded_at desc,
+        idea_valuation_id desc
+),
+
+latest as (
+    select distinct on (valuations.moment, valuations.idea_id, valuations.kind)
+        valuations.moment,
+        valuations.idea_id,
+        valuations.kind,
+        valuations.amount,
+        valuations.valued_on
+    from valuations
+    inner join currencies
+        on
+            valuations.moment = currencies.moment
+            and valuations.idea_id = currencies.idea_id
+            and valuations.currency = currencies.currency
+    order by
+        valuations.moment asc,
+        valuations.idea_id asc,
+        valuations.kind asc,
+        valuations.valued_on desc,
+        valuations.recorded_at desc,
+        valuations.idea_valuation_id desc
+),
+
+valued as (
+    select
+        moment,
+        idea_id,
+        max(amount) filter (where kind = 'expected_cost') as expected_cost,
+        max(amount) filter (where kind = 'realised_cost') as realised_cost,
+        max(amount) filter (where kind = 'expected_value') as expected_value,
+        max(amount) filter (where kind = 'realised_value') as realised_value,
+        max(valued_on) as as_of
+    from latest
+    group by moment, idea_id
+),
+
+ideas as (
+    select
+        standing.moment,
+        standing.idea_id,
+        currencies.currency,
+        valued.expected_cost,
+        valued.realised_cost,
+        valued.expected_value,
+        valued.as_of,
+        case when standing.status = 'stopped' then coalesce(valued.realised_value, 0) else valued.realised_value end
+            as realised_value
+    from {{ ref('int_ideas_at_moments') }} as standing
+    left join currencies
+        on standing.moment = currencies.moment and standing.idea_id = currencies.idea_id
+    left join valued
+        on standing.moment = valued.moment and standing.idea_id = valued.idea_id
+)
+
+select
+    moment,
+    idea_id,
+    currency,
+    expected_cost,
+    realised_cost,
+    expected_value,
+    realised_value,
+    as_of,
+    realised_cost is not null and realised_value is not null as has_both
+from ideas

@@ -1,0 +1,15 @@
+-- Each campaign is a scope of its own; the organisation is all own campaigns that were ever open.
+select
+    'campaign' as scope_kind,
+    cast(campaign_id as text) as scope_id,
+    campaign_id,
+    is_imported
+from {{ ref('stg_app__campaigns') }}
+union all
+select
+    'organisation' as scope_kind,
+    'organisation' as scope_id,
+    campaign_id,
+    is_imported
+from {{ ref('stg_app__campaigns') }}
+where not is_imported and activated_at is not null

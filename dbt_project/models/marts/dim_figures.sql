@@ -1,0 +1,10 @@
+select
+    figure,
+    question,
+    question_order,
+    figure_order,
+    title,
+    unit,
+    definition,
+    better
+from {{ ref('figures') }}

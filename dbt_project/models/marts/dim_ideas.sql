@@ -1,0 +1,57 @@
+with tags as (
+    select
+        idea_id,
+        string_agg(name, ', ' order by name) filter (where kind = 'category') as category,
+        string_agg(name, ', ' order by kind desc, name) filter (where kind <> 'category') as tags
+    from {{ ref('stg_app__idea_tags') }}
+    group by idea_id
+),
+
+decisions as (
+    select
+        idea_id,
+        min(entered_at) filter (where status = 'competing') as approved_at,
+        min(entered_at) filter (where status in ('accepted', 'rejected', 'not_selected')) as decided_at
+    from {{ ref('fct_idea_status') }}
+    group by idea_id
+),
+
+scored as (
+    select
+        idea_id,
+        campaign_id,
+        coins,
+        backers,
+        is_approved,
+        is_backed
+    from {{ ref('int_ideas_at_moments') }}
+    where moment = 'now'
+)
+
+select
+    ideas.idea_id,
+    ideas.campaign_id,
+    ideas.source_ref,
+    ideas.title,
+    ideas.status,
+    tags.category,
+    tags.tags,
+    ideas.author_id,
+    ideas.submitted_at,
+    decisions.approved_at,
+    decisions.decided_at,
+    ideas.status_changed_at,
+    scored.coins,
+    scored.backers,
+    case
+        when scored.is_approved
+            then rank() over (partition by ideas.campaign_id, scored.is_approved order by scored.coins desc)
+    end as rank_in_campaign,
+    scored.is_backed
+from {{ ref('stg_app__ideas') }} as ideas
+inner join scored
+    on ideas.idea_id = scored.idea_id
+left join decisions
+    on ideas.idea_id = decisions.idea_id
+left join tags
+    on ideas.idea_id = tags.idea_id

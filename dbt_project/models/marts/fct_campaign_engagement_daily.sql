@@ -1,0 +1,130 @@
+with bounds as (
+    select
+        campaigns.campaign_id,
+        campaigns.is_imported,
+        {{ utc_date('campaigns.ends_at') }} as ends_on,
+        least(
+            {{ utc_date('campaigns.activated_at') }},
+            (
+                select {{ utc_date('min(members.first_joined_at)') }}
+                from {{ ref('int_members') }} as members
+                where members.campaign_id = campaigns.campaign_id
+            ),
+            (
+                select min(activity.activity_on)
+                from {{ ref('fct_member_activity') }} as activity
+                where activity.campaign_id = campaigns.campaign_id
+            )
+        ) as first_on,
+        greatest(
+            least({{ utc_date('campaigns.completed_at') }}, {{ utc_date(as_of()) }}),
+            (
+                select max(activity.activity_on)
+                from {{ ref('fct_member_activity') }} as activity
+                where activity.campaign_id = campaigns.campaign_id
+            )
+        ) as last_on
+    from {{ ref('stg_app__campaigns') }} as campaigns
+    where campaigns.activated_at is not null
+),
+
+-- An imported election has one day: its last.
+days as (
+    select
+        bounds.campaign_id,
+        cast(series.day as date) as day
+    from bounds
+    cross join lateral generate_series(
+        cast(bounds.first_on as timestamp),
+        cast(coalesce(bounds.last_on, {{ utc_date(as_of()) }}) as timestamp),
+        interval '1 day'
+    ) as series (day)
+    where not bounds.is_imported
+    union all
+    select distinct
+        activity.campaign_id,
+        activity.activity_on as day
+    from {{ ref('fct_member_activity') }} as activity
+    inner join {{ ref('stg_app__campaigns') }} as campaigns
+        on activity.campaign_id = campaigns.campaign_id
+    where campaigns.is_imported
+),
+
+activity as (
+    select
+        campaign_id,
+        activity_on as day,
+        count(*) as active_members,
+        sum(coins_placed) as coins_placed,
+        sum(coins_taken_back) as coins_taken_back,
+        sum(ideas_submitted) as ideas_submitted
+    from {{ ref('fct_member_activity') }}
+    group by campaign_id, activity_on
+),
+
+turns as (
+    select
+        memberships.campaign_id,
+        case
+            when campaigns.is_imported then {{ utc_date('campaigns.ends_at') }}
+            else {{ utc_date('memberships.joined_at') }}
+        end as day,
+        1 as joined,
+        0 as gone
+    from {{ ref('stg_app__memberships') }} as memberships
+    inner join {{ ref('stg_app__campaigns') }} as campaigns
+        on memberships.campaign_id = campaigns.campaign_id
+    union all
+    select
+        campaign_id,
+        {{ utc_date('left_at') }} as day,
+        0 as joined,
+        1 as gone
+    from {{ ref('stg_app__memberships') }}
+    where left_at is not null
+),
+
+movements as (
+    select
+        campaign_id,
+        day,
+        sum(joined) as members_joined,
+        sum(gone) as members_left
+    from turns
+    group by campaign_id, day
+),
+
+daily as (
+    select
+        days.campaign_id,
+        days.day,
+        coalesce(activity.active_members, 0) as active_members,
+        coalesce(activity.coins_placed, 0) as coins_placed,
+        coalesce(activity.coins_taken_back, 0) as coins_taken_back,
+        coalesce(activity.ideas_submitted, 0) as ideas_submitted,
+        coalesce(movements.members_joined, 0) as members_joined,
+        coalesce(movements.members_left, 0) as members_left
+    from days
+    left join activity
+        on days.campaign_id = activity.campaign_id and days.day = activity.day
+    left join movements
+        on days.campaign_id = movements.campaign_id and days.day = movements.day
+)
+
+select
+    campaign_id,
+    day,
+    active_members,
+    cast(coins_placed as bigint) as coins_placed,
+    cast(coins_taken_back as bigint) as coins_taken_back,
+    cast(coins_placed - coins_taken_back as bigint) as coins_net,
+    cast(
+        sum(coins_placed - coins_taken_back) over (partition by campaign_id order by day) as bigint
+    ) as coins_at_work,
+    cast(ideas_submitted as bigint) as ideas_submitted,
+    cast(members_joined as bigint) as members_joined,
+    cast(members_left as bigint) as members_left,
+    cast(
+        sum(members_joined - members_left) over (partition by campaign_id order by day) as bigint
+    ) as members
+from daily

@@ -1,0 +1,70 @@
+-- Why a figure is unknown, in order: the file does not say, the outcome is not known, too few persons, nothing to count.
+-- What is unknown shows no numerator and no denominator either: they would tell what the figure must not.
+with figures as (
+    {%- for part in ['people', 'ideas', 'returns', 'coins'] %}
+    select
+        scope_kind,
+        scope_id,
+        period,
+        figure,
+        currency,
+        numerator,
+        denominator,
+        persons,
+        coverage,
+        unknown_reason
+    from {{ ref('int_figures_' ~ part) }}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+judged as (
+    select
+        figures.scope_kind,
+        figures.scope_id,
+        figures.period,
+        figures.figure,
+        figures.currency,
+        figures.numerator,
+        figures.denominator,
+        figures.coverage,
+        definitions.unit in ('count', 'coins') as is_amount,
+        case
+            when figures.unknown_reason in ('not in the file', 'outcome unknown') then figures.unknown_reason
+            when figures.persons between 1 and {{ people_min() }} - 1 then 'fewer than 5 people'
+            when figures.unknown_reason is not null then figures.unknown_reason
+            when definitions.unit in ('count', 'coins') and figures.numerator is not null then null
+            when coalesce(figures.denominator, 0) = 0 then 'nothing to count'
+        end as unknown_reason
+    from figures
+    inner join {{ ref('figures') }} as definitions
+        on figures.figure = definitions.figure
+)
+
+select
+    judged.scope_kind,
+    judged.scope_id,
+    judged.period,
+    periods.starts_on as period_starts_on,
+    periods.ends_on as period_ends_on,
+    judged.figure,
+    judged.currency,
+    cast(case when judged.unknown_reason is null then judged.numerator end as numeric(18, 2)) as numerator,
+    cast(case when judged.unknown_reason is null then judged.denominator end as numeric(18, 2)) as denominator,
+    cast(
+        case
+            when judged.unknown_reason is not null then null
+            when judged.is_amount then judged.numerator
+            else judged.numerator / judged.denominator
+        end as double precision
+    ) as value,
+    case when judged.unknown_reason is null then coalesce(judged.coverage, 1) end as coverage,
+    judged.unknown_reason
+from judged
+inner join {{ ref('int_scope_periods') }} as periods
+    on
+        judged.scope_kind = periods.scope_kind
+        and judged.scope_id = periods.scope_id
+        and judged.period = periods.period

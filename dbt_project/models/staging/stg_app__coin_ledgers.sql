@@ -1,0 +1,6 @@
+select
+    campaign_id,
+    policy_version,
+    opened_at,
+    closed_at
+from {{ source('app', 'coin_ledgers') }}

@@ -1,0 +1,5 @@
+select
+    idea_id,
+    kind,
+    name
+from {{ source('app', 'idea_tags') }}

@@ -1,0 +1,10 @@
+select
+    id as idea_id,
+    campaign_id,
+    author_id,
+    title,
+    status,
+    submitted_at,
+    status_changed_at,
+    source_ref
+from {{ source('app', 'ideas') }}

@@ -1,0 +1,9 @@
+-- Every coin ever issued is in a wallet, held, on an idea, expired or carried out; every kept balance is the sum of its
+-- postings; every transfer has two postings that sum to zero. A row here is a campaign whose data is not published.
+select
+    campaign_id,
+    difference_coins,
+    wrong_balances,
+    unbalanced_transfers
+from {{ ref('fct_coin_conservation') }}
+where difference_coins <> 0 or wrong_balances <> 0 or unbalanced_transfers <> 0
