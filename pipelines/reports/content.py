@@ -1,0 +1,122 @@
+"""What a report says, read from one snapshot: both the PDF and the workbook are written from this and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from pipelines import marts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipelines.marts import Campaign, Figure, Marts, Snapshot
+
+ACCEPTED: Final = frozenset({"accepted", "in_progress", "complete", "stopped"})
+"""Statuses of ideas that were accepted once."""
+
+ATTRIBUTES: Final = {
+    "age_band": "Age",
+    "sex": "Sex",
+    "district": "District",
+    "department": "Department",
+    "voting_method": "Way of voting",
+}
+STATUSES: Final = {
+    "pending": "waiting for approval",
+    "competing": "competing",
+    "accepted": "accepted",
+    "in_progress": "in progress",
+    "complete": "complete",
+    "rejected": "rejected",
+    "withdrawn": "withdrawn",
+    "stopped": "stopped",
+    "not_selected": "not selected",
+    "outcome_unknown": "outcome not in the file",
+}
+
+
+class UnknownCampaign(Exception):  # noqa: N818 - errors state the fact
+    """The snapshot has no campaign of that slug; the message lists those it has."""
+
+    def __init__(self, slug: str, slugs: tuple[str, ...], snapshot_id: str) -> None:
+        """`slugs` are the campaigns that the reader may see."""
+        listed = "\n".join(f"  {known}" for known in slugs) or "  (none)"
+        super().__init__(f"No campaign {slug!r} in snapshot {snapshot_id}. It has:\n{listed}")
+        self.slug = slug
+        self.slugs = slugs
+        self.snapshot_id = snapshot_id
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A campaign as of a snapshot. Frames have the columns of the reader's methods of the same names.
+
+    Coins are whole coins, money is Decimal in the row's currency, times are in UTC. `recent` are the figures of the
+    last 30 days with those of the 30 days before; it is empty where the file of an election has no times.
+    """
+
+    snapshot: Snapshot
+    campaign: Campaign
+    to_date: tuple[Figure, ...]
+    recent: tuple[Figure, ...]
+    ideas: pl.DataFrame
+    days: pl.DataFrame
+    groups: pl.DataFrame
+    conservation: Mapping[str, Any] | None
+    roi: pl.DataFrame
+
+    @property
+    def people(self) -> str:
+        """What the people of this campaign are called: an election's file knows its voters alone."""
+        return "voters" if self.campaign.is_imported else "members"
+
+    @property
+    def outcome_is_known(self) -> bool:
+        """Whether it is known which ideas were accepted (an election's file may not say)."""
+        return not self.campaign.is_imported or any(
+            status in ACCEPTED or status == "not_selected" for status in self.ideas["status"]
+        )
+
+    @property
+    def coins_on_ideas(self) -> int:
+        """Coins on all ideas, each idea's as they stood just before its settlement."""
+        return int(self.ideas["coins"].sum() or 0)
+
+    def figures(self, name: str) -> tuple[Figure, ...]:
+        """The readings to date of a figure: one, or one a currency; empty when the snapshot has none."""
+        return tuple(figure for figure in self.to_date if figure.name == name)
+
+    def recently(self, figure: Figure) -> Figure | None:
+        """The reading of the last 30 days that belongs to one to date."""
+        for recent in self.recent:
+            if (recent.name, recent.currency) == (figure.name, figure.currency):
+                return recent
+        return None
+
+
+def read_content(reader: Marts, slug: str) -> Content:
+    """Everything that a report of the campaign shows. `slug` may also be the campaign's id.
+
+    Raises:
+        UnknownCampaign: the reader's snapshot and scope hold no such campaign.
+    """
+    try:
+        campaign = reader.campaign(slug)
+    except marts.UnknownCampaign as error:
+        slugs = tuple(known.slug for known in reader.campaigns())
+        raise UnknownCampaign(slug, slugs, reader.snapshot().id) from error
+    rows = reader.conservation().filter(pl.col("campaign_id") == campaign.campaign_id).to_dicts()
+    return Content(
+        snapshot=reader.snapshot(),
+        campaign=campaign,
+        to_date=reader.figures(campaign.campaign_id),
+        recent=reader.figures(campaign.campaign_id, marts.Period.LAST_30_DAYS) if campaign.has_times else (),
+        ideas=reader.ideas(campaign.campaign_id),
+        days=reader.coins_over_time(campaign.campaign_id),
+        groups=reader.participation_by_group(campaign.campaign_id),
+        conservation=rows[0] if rows else None,
+        roi=reader.roi(campaign.campaign_id),
+    )

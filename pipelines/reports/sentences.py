@@ -1,0 +1,177 @@
+"""The three sentences that open a report: who took part, which ideas lead or won, what came back.
+
+Each is computed from the figures, says what is not known instead of leaving it out, and never adds amounts of
+different currencies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from pipelines.reports import wording
+from pipelines.reports.content import ACCEPTED
+
+if TYPE_CHECKING:
+    from pipelines.marts import Figure
+    from pipelines.reports.content import Content
+
+_TITLE_MAX: Final = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A statement and what it is about, in a word or two."""
+
+    about: str
+    text: str
+
+
+def sentences(content: Content) -> tuple[Sentence, Sentence, Sentence]:
+    """The three sentences, in the order of the executive's questions."""
+    return (
+        Sentence("People", _people(content)),
+        Sentence("Ideas", _ideas(content)),
+        Sentence("Return", _return(content)),
+    )
+
+
+def _people(content: Content) -> str:
+    campaign = content.campaign
+    if campaign.is_imported:
+        voted = f"{wording.counted(campaign.members, 'person', 'people')} voted"
+        if campaign.eligible_people:
+            return f"{voted}, {wording.percent(campaign.members / campaign.eligible_people)} of the {wording.count(campaign.eligible_people)} who could."
+        return f"{voted}; how many could have voted is {wording.NOT_IN_FILE}."
+    if not campaign.members:
+        return "Nobody has joined yet."
+    took_part = next(iter(content.figures("participation")), None)
+    if took_part is None or took_part.now.value is None:
+        return f"{wording.counted(campaign.members, 'person is a member', 'people are members')}; how many of them took part is {_reason(took_part)}."
+    active = int(took_part.now.numerator or 0)
+    members = int(took_part.now.denominator or campaign.members)
+    if active == 0:
+        return f"None of the {wording.counted(members, 'member', 'members')} has put a coin on an idea or submitted one."
+    text = (
+        f"{wording.count(active)} of {wording.counted(members, 'member', 'members')} "
+        f"({wording.percent(took_part.now.value)}) put coins on an idea or submitted one"
+    )
+    return f"{text}{_recent_people(content, took_part)}."
+
+
+def _recent_people(content: Content, took_part: Figure) -> str:
+    recent = content.recently(took_part)
+    if recent is None or recent.now.numerator is None or content.campaign.status != "active":
+        return ""
+    text = f"; {wording.count(recent.now.numerator)} did in the last 30 days"
+    if recent.before is not None and recent.before.numerator is not None:
+        text += f", after {wording.count(recent.before.numerator)} in the 30 days before"
+    return text
+
+
+def _ideas(content: Content) -> str:
+    number = content.ideas.height
+    if number == 0:
+        return "There are no ideas yet."
+    ideas = wording.counted(number, "idea", "ideas")
+    lead = f"{_outcome(content, ideas, number)}; {_leader(content)}"
+    if not content.outcome_is_known:
+        return f"{lead}; which of them won is {wording.NOT_IN_FILE}."
+    return f"{lead}{_overdue(content)}."
+
+
+def _outcome(content: Content, ideas: str, number: int) -> str:
+    if not content.outcome_is_known:
+        return f"{ideas} stood for election" if content.campaign.is_imported else ideas
+    accepted = content.ideas.filter(pl.col("status").is_in(list(ACCEPTED))).height
+    if number == 1:
+        return "The only idea was accepted" if accepted else "The only idea has not been accepted"
+    if accepted == number:
+        return f"All {ideas} were accepted"
+    if accepted == 0:
+        return f"None of the {ideas} has been accepted" + (" so far" if content.campaign.status == "active" else "")
+    return f"{wording.count(accepted)} of {ideas} {'was' if accepted == 1 else 'were'} accepted"
+
+
+def _leader(content: Content) -> str:
+    total = content.coins_on_ideas
+    if total <= 0:
+        return "no coin lies on any of them" if content.ideas.height > 1 else "no coin lies on it"
+    ranked = content.ideas.sort("coins", descending=True, maintain_order=True)
+    if ranked.height == 1:
+        return f"{wording.counted(total, 'coin was', 'coins were')} put on it"
+    best = ranked["coins"][0]
+    leaders = ranked.filter(pl.col("coins") == best)
+    share = wording.percent(best / total)
+    coins = f"of the {wording.counted(total, 'coin', 'coins')}"
+    if leaders.height > 1:
+        return f"{wording.count(leaders.height)} share the lead with {wording.counted(best, 'coin', 'coins')} each, {share} {coins}"
+    title = wording.plain(leaders["title"][0], _TITLE_MAX)
+    return f"\u201c{title}\u201d leads with {wording.counted(best, 'coin', 'coins')}, {share} {coins}"
+
+
+def _overdue(content: Content) -> str:
+    overdue = next(iter(content.figures("overdue")), None)
+    if overdue is None or not overdue.now.value or content.campaign.is_imported:
+        return ""
+    late = int(overdue.now.value)
+    return f"; {wording.count(late)} {'is' if late == 1 else 'are'} overdue for a decision or a next step"
+
+
+def _return(content: Content) -> str:
+    measured = [figure for figure in content.figures("roi") if figure.now.value is not None]
+    if measured:
+        parts = [_returned(content, figure, place, len(measured)) for place, figure in enumerate(measured)]
+        parts.append(_unmeasured(content))
+        return f"{'; '.join(part for part in parts if part)}."
+    if content.campaign.is_imported:
+        return f"What the ideas brought is {wording.NOT_IN_FILE}{_planned(content)}."
+    accepted = content.ideas.filter(pl.col("status").is_in(list(ACCEPTED))).height
+    if accepted == 0:
+        return "No idea has been accepted so far, so nothing has been returned yet."
+    if content.roi.filter("has_both").height:
+        return f"The ideas whose cost and value are known cost nothing, so no return can be computed{_planned(content)}."
+    if accepted == 1:
+        return f"What the accepted idea returned is not known: its realised cost or value is missing{_planned(content)}."
+    whose = f"the {wording.count(accepted)} accepted ideas"
+    return f"What {whose} returned is not known: none has both a realised cost and a realised value{_planned(content)}."
+
+
+def _returned(content: Content, figure: Figure, place: int, currencies: int) -> str:
+    ideas = content.roi.filter(pl.col("has_both") & (pl.col("currency") == figure.currency)).height
+    cost = figure.now.denominator or 0
+    value = cost + (figure.now.numerator or 0)
+    roi = figure.now.value or 0
+    number = "one idea" if ideas == 1 else f"{wording.count(ideas)} ideas"
+    where = f" in {figure.currency}" if currencies > 1 else ""
+    which = f"the {number}{where}" if place else f"The {number}{where} with known cost and value"
+    verb = "a return of" if roi >= 0 else "a loss of"
+    return (
+        f"{which} cost {wording.money(cost, figure.currency)} and brought {wording.money(value, figure.currency)}, "
+        f"{verb} {wording.percent(abs(roi))}"
+    )
+
+
+def _unmeasured(content: Content) -> str:
+    accepted = content.ideas.filter(pl.col("status").is_in(list(ACCEPTED)))
+    known = content.roi.filter(pl.col("has_both"))
+    missing = accepted.join(known.select("idea_id").unique(), on="idea_id", how="anti").height
+    if missing == 0:
+        return ""
+    return f"the return of {wording.counted(missing, 'other accepted idea', 'other accepted ideas')} is not known yet"
+
+
+def _planned(content: Content) -> str:
+    """What the ideas were to cost, where one currency is given for all of them."""
+    costs = content.roi.filter(pl.col("expected_cost").is_not_null() & pl.col("currency").is_not_null())
+    if costs.height == 0 or costs["currency"].n_unique() != 1:
+        return ""
+    total = wording.money(costs["expected_cost"].sum(), costs["currency"][0])
+    ideas = "the idea with an estimate was" if costs.height == 1 else f"the {wording.count(costs.height)} ideas with an estimate were"
+    return f"; {ideas} to cost {total} in all"
+
+
+def _reason(figure: Figure | None) -> str:
+    return (figure.now.unknown_reason if figure else None) or wording.UNKNOWN
