@@ -1,0 +1,23 @@
+"""Marts into files: one DuckDB file and Parquet, a folder a snapshot, published by replacing one symlink.
+
+    staged = stage(url, tables, exports_dir)
+    ...                       # whatever has to hold before anybody sees it
+    publish(staged)
+
+Readers follow `current`, which always names a complete snapshot.
+"""
+
+from pipelines.exports.publishing import discard, prune, publish, snapshots
+from pipelines.exports.staging import DATABASE_FILE, Manifest, Staged, TableFile, stage
+
+__all__ = [
+    "DATABASE_FILE",
+    "Manifest",
+    "Staged",
+    "TableFile",
+    "discard",
+    "prune",
+    "publish",
+    "snapshots",
+    "stage",
+]

@@ -1,0 +1,72 @@
+"""Makes a staged snapshot the one that readers see, all of it at once."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from pipelines.exports.staging import MANIFEST_FILE, STAGING_PREFIX, Staged
+
+CURRENT = "current"
+SNAPSHOTS_KEPT = 5
+
+
+def publish(staged: Staged) -> Path:
+    """Give the snapshot its name and let `current` point to it; gives the snapshot's folder.
+
+    Everything is on disk before the symlink is replaced, and replacing it is one rename: a reader sees the snapshot
+    before or this one, never half of either, even when the machine stops in between.
+    """
+    exports_dir = staged.folder.parent
+    for file in staged.folder.iterdir():
+        _sync(file)
+    _sync(staged.folder)
+    folder = exports_dir / staged.manifest.snapshot
+    staged.folder.rename(folder)
+    link = exports_dir / f".{CURRENT}-{secrets.token_hex(4)}"
+    link.symlink_to(folder.name, target_is_directory=True)
+    link.replace(exports_dir / CURRENT)
+    _sync(exports_dir)
+    return folder
+
+
+def discard(staged: Staged) -> None:
+    """Remove a snapshot that shall not be published."""
+    shutil.rmtree(staged.folder, ignore_errors=True)
+
+
+def prune(exports_dir: Path, keep: int = SNAPSHOTS_KEPT) -> list[str]:
+    """Remove all but the newest `keep` snapshots, and what interrupted stagings left; gives the names removed.
+
+    The current snapshot stays however old it is. To be called while no staging is under way.
+    """
+    published = snapshots(exports_dir)
+    current = (exports_dir / CURRENT).resolve().name
+    removed = [name for name in published[: max(0, len(published) - keep)] if name != current]
+    left = [path.name for path in exports_dir.glob(f"{STAGING_PREFIX}*")]
+    for name in (*removed, *left):
+        shutil.rmtree(exports_dir / name, ignore_errors=True)
+    for link in exports_dir.glob(f".{CURRENT}-*"):
+        link.unlink(missing_ok=True)
+    return [*removed, *left]
+
+
+def snapshots(exports_dir: Path) -> list[str]:
+    """Names of the published snapshots, oldest first."""
+    if not exports_dir.is_dir():
+        return []
+    return sorted(
+        path.name
+        for path in exports_dir.iterdir()
+        if not path.name.startswith(".") and not path.is_symlink() and (path / MANIFEST_FILE).is_file()
+    )
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,267 @@
+"""Runs dbt as a function, one build at a time.
+
+dbt runs as a process of its own: it keeps its configuration in globals and reads its log-in from the environment, and
+neither belongs in a process that does anything else. Its artifacts go under the data folder, not beside the sources.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+PROJECT_DIR = Path(__file__).resolve().parents[1] / "dbt_project"
+MARTS_SCHEMA = "marts"
+CONSERVATION_TEST = "conservation_holds"
+PASSWORD_VARIABLE = "DBT_ENV_SECRET_IDEAMINT_WAREHOUSE_PASSWORD"  # noqa: S105 - its name; dbt hides what it holds
+
+_LOCK_KEY = 0x1DEA_B01D  # ours alone in this database: "idea build"
+_LOCK_POLL_S = 1.0
+_LOCK_REPEAT_S = 30.0
+_PATIENCE_S = 10.0
+_RESULTS = frozenset({"LogModelResult", "LogTestResult", "LogSeedResult", "LogUnitTestResult", "LogNodeResult"})
+
+Advance = Callable[[int, int], None]
+Say = Callable[[str], None]
+
+
+class BuildFailed(Exception):
+    """dbt did not build everything; `failures` names each model or test and says why."""
+
+    def __init__(self, failures: Sequence[str], *, conservation_broke: bool = False) -> None:
+        """Makes a message of the failures, a line each."""
+        self.failures = tuple(failures)
+        self.conservation_broke = conservation_broke
+        super().__init__("\n".join(failures))
+
+
+class BuildLockLost(Exception):
+    """The database ended the connection that held the lock, so that another build may be under way."""
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build did; `seconds` is wall time, `warnings` is what dbt warned of."""
+
+    models: int
+    tests: int
+    warnings: tuple[str, ...]
+    seconds: float
+
+
+def environment(url: str) -> dict[str, str]:
+    """The variables from which dbt's profile takes the log-in that a libpq URL names."""
+    login = conninfo_to_dict(url)
+    return {
+        "IDEAMINT_WAREHOUSE_HOST": str(login.get("host", "localhost")),
+        "IDEAMINT_WAREHOUSE_PORT": str(login.get("port", "5432")),
+        "IDEAMINT_WAREHOUSE_USER": str(login["user"]),
+        PASSWORD_VARIABLE: str(login.get("password", "")),
+        "IDEAMINT_WAREHOUSE_DATABASE": str(login["dbname"]),
+        "IDEAMINT_WAREHOUSE_SSLMODE": str(login.get("sslmode", "prefer")),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def parse(state_dir: Path) -> Path:
+    """Write the project's manifest under `state_dir`, without a database; gives the manifest's path.
+
+    Raises:
+        BuildFailed: the project has an error.
+    """
+    _run(["parse"], {}, state_dir, None)
+    return state_dir / "target" / "manifest.json"
+
+
+def marts(manifest: Path) -> tuple[str, ...]:
+    """Names of the mart tables that the project builds, in alphabetical order."""
+    nodes = json.loads(manifest.read_text())["nodes"].values()
+    return tuple(sorted(n["name"] for n in nodes if n["resource_type"] == "model" and n["schema"] == MARTS_SCHEMA))
+
+
+def build(
+    url: str,
+    state_dir: Path,
+    *,
+    as_of: datetime | None = None,
+    progress: Advance | None = None,
+) -> BuildResult:
+    """Build and test every model.
+
+    Args:
+        url: libpq URL of a log-in as ideamint_dbt.
+        state_dir: folder for dbt's artifacts and logs.
+        as_of: the moment that counts as now; by default the build's start.
+        progress: called with nodes done and nodes in all.
+
+    Raises:
+        BuildFailed: a model could not be built or a test failed.
+    """
+    started_at = time.monotonic()
+    arguments = ["build"]
+    if as_of is not None:
+        arguments += ["--vars", json.dumps({"as_of": as_of.astimezone(UTC).isoformat()})]
+    warnings = _run(arguments, environment(url), state_dir, progress)
+    results = json.loads((state_dir / "target" / "run_results.json").read_text())["results"]
+    kinds = [str(result["unique_id"]).partition(".")[0] for result in results]
+    return BuildResult(
+        models=kinds.count("model"),
+        tests=kinds.count("test") + kinds.count("unit_test"),
+        warnings=warnings,
+        seconds=time.monotonic() - started_at,
+    )
+
+
+@dataclass(frozen=True)
+class BuildLock:
+    """The right to build and publish; held as long as its connection lives."""
+
+    connection: psycopg.Connection
+
+    def confirm(self) -> None:
+        """See that the lock is still held; to be called before anything irreversible.
+
+        Raises:
+            BuildLockLost: it is not.
+        """
+        try:
+            self.connection.execute("SELECT 1")
+        except psycopg.Error as error:
+            msg = "the connection that held the build's lock ended; nothing was published"
+            raise BuildLockLost(msg) from error
+
+
+@contextmanager
+def one_build_at_a_time(url: str, who: str, say: Say) -> Iterator[BuildLock]:
+    """Wait until no other build is under way on this database, whoever started it, and keep others waiting.
+
+    Args:
+        url: libpq URL of a log-in as ideamint_dbt.
+        who: what those who wait are told, e.g. `ideamint refresh`.
+        say: told that another build is under way when there is one, and again every 30 s.
+    """
+    name = f"{who} (build)"[:63]
+    with psycopg.connect(url, autocommit=True, application_name=name, keepalives_idle=30) as connection:
+        said_at: float | None = None
+        # Not pg_advisory_lock: a statement that waits for hours keeps vacuum from its work as long.
+        while not _try_lock(connection):
+            if said_at is None or time.monotonic() - said_at > _LOCK_REPEAT_S:
+                said_at = time.monotonic()
+                say(f"another build is under way: {_holder(connection)}; waiting for it to end")
+            time.sleep(_LOCK_POLL_S)
+        yield BuildLock(connection)
+        with contextlib.suppress(psycopg.Error):
+            connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK_KEY,))
+
+
+def _try_lock(connection: psycopg.Connection) -> bool:
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK_KEY,)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _holder(connection: psycopg.Connection) -> str:
+    row = connection.execute(
+        "SELECT a.application_name, a.backend_start FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid "
+        "WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = 0 AND l.objid = %s "
+        "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        (_LOCK_KEY,),
+    ).fetchone()
+    if row is None:
+        return "just ending"
+    started_at: datetime = row[1]
+    return f"{row[0]}, since {started_at.astimezone(UTC):%H:%M:%S} UTC"
+
+
+def _run(
+    arguments: Sequence[str], variables: Mapping[str, str], state_dir: Path, progress: Advance | None
+) -> tuple[str, ...]:
+    """Run dbt, telling of progress; gives its warnings."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "dbt.cli.main", "--log-format", "json", "--no-use-colors", *arguments]
+    command += ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)]
+    command += ["--target-path", str(state_dir / "target"), "--log-path", str(state_dir / "logs")]
+    log = _Log(progress)
+    child = subprocess.Popen(
+        command,
+        env={**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    with _ended(child) as lines:
+        for line in lines:
+            log.read(line)
+        code = child.wait()
+    if code != 0:
+        raise BuildFailed(log.failures or log.last_lines or [f"dbt ended with {code}"], conservation_broke=log.conservation_broke)
+    return tuple(log.warnings)
+
+
+@contextmanager
+def _ended(child: subprocess.Popen[str]) -> Iterator[Iterator[str]]:
+    """The child's output; whatever happens, the child is gone afterwards, and so are its queries."""
+    with child:
+        assert child.stdout is not None  # noqa: S101 - it was opened as a pipe
+        try:
+            yield iter(child.stdout)
+        except BaseException:
+            child.send_signal(signal.SIGINT)  # on which dbt cancels what runs in the database
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_PATIENCE_S)
+            child.kill()
+            raise
+
+
+class _Log:
+    """What dbt's log says: how far it is, what it warns of, and what failed."""
+
+    def __init__(self, progress: Advance | None) -> None:
+        self.progress = progress
+        self.done = 0
+        self.warnings: list[str] = []
+        self.failures: list[str] = []
+        self.last_lines: list[str] = []
+        self.conservation_broke = False
+
+    def read(self, line: str) -> None:
+        try:
+            event: dict[str, Any] = json.loads(line)
+            info: dict[str, Any] = event["info"]
+        except (ValueError, KeyError, TypeError):
+            # Not of dbt's making: a traceback, or a warning of the interpreter.
+            self.last_lines = [*self.last_lines[-19:], line.rstrip()]
+            return
+        message = re.sub(r"\x1b\[[0-9;]*m", "", str(info.get("msg", ""))).strip()
+        data: dict[str, Any] = event.get("data", {})
+        if info.get("name") in _RESULTS:
+            self._count(data)
+        elif info.get("level") == "warn":
+            self.warnings.append(message)
+        elif info.get("level") == "error" and message:
+            self.failures.append(message)
+
+    def _count(self, data: dict[str, Any]) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done, int(data.get("total", data.get("num_models", 0))) or self.done)
+        node = str(data.get("node_info", {}).get("unique_id", ""))
+        if CONSERVATION_TEST in node and data.get("status") in {"fail", "error"}:
+            self.conservation_broke = True
