@@ -55,15 +55,48 @@ def prepare(admin_url: str, settings: Settings) -> None:
         raise SettingsError(msg) from error
 
 
-def migrate(admin_url: str) -> None:
-    """Bring the schema `app` to the newest revision, as ideamint_owner. One migration at a time; others wait for it."""
+def migrate(admin_url: str) -> str:
+    """Bring the schema `app` to the newest revision, which is returned. One migration at a time; others wait for it."""
     from alembic import command
 
     config = alembic_config()
     config.attributes["url"] = urlunsplit(urlsplit(admin_url)._replace(scheme="postgresql+psycopg"))
+    newest = newest_revision()
     with psycopg.connect(admin_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
-        command.upgrade(config, "head")
+        if _revision(connection) != newest:
+            command.upgrade(config, "head")
+    return newest
+
+
+def refuse_unmigrated(app_url: str) -> None:
+    """See that the schema is at the newest revision.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    newest = newest_revision()
+    with psycopg.connect(app_url, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
+        found = _revision(connection)
+    if found != newest:
+        msg = f"the database is at revision {found}, this version needs {newest}: run `ideamint db migrate`"
+        raise SettingsError(msg)
+
+
+def newest_revision() -> str:
+    """The revision that this code was written for."""
+    from alembic.script import ScriptDirectory
+
+    (head,) = ScriptDirectory.from_config(alembic_config()).get_heads()
+    return head
+
+
+def _revision(connection: psycopg.Connection) -> str | None:
+    try:
+        row = connection.execute("SELECT version_num FROM app.alembic_version").fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        return None
+    return str(row[0]) if row else None
 
 
 def alembic_config() -> Config:

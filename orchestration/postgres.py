@@ -46,7 +46,7 @@ _SERVER_OPTIONS = {
     "password_encryption": "scram-sha-256",
 }
 # A test's database need not outlive the machine.
-_TEST_OPTIONS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_TEST_OPTIONS = {"fsync": "off", "full_page_writes": "off"}
 
 
 class ServerError(Exception):
@@ -137,9 +137,18 @@ def running(settings: Settings) -> Iterator[Settings]:
                     stop(settings)
 
 
-def migrate(settings: Settings) -> None:
-    """Bring the schema `app` of `ensure(settings)` to the newest revision."""
-    databases.migrate(admin_url(settings))
+def migrate(settings: Settings) -> str:
+    """Bring the schema `app` of `ensure(settings)` to the newest revision, which is returned."""
+    return databases.migrate(admin_url(settings))
+
+
+def refuse_unmigrated(settings: Settings) -> None:
+    """See that a server of the user's is at this version.
+
+    Raises:
+        SettingsError: it is not, or does not answer.
+    """
+    databases.refuse_unmigrated(settings.role_url("app"))
 
 
 def admin_url(settings: Settings) -> str:

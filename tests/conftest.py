@@ -50,6 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[RUN_DIR] = Path(config.workerinput["run_dir"])
     else:
         config.stash[RUN_DIR] = Path(tempfile.mkdtemp(prefix="ideamint-test-"))
+        # PostgreSQL does not run as root: the account that it runs as has to pass through
+        config.stash[RUN_DIR].chmod(0o711)
         config.pluginmanager.register(RunFolder())
 
 

@@ -1,0 +1,124 @@
+"""Commands that move data: the demo, imports, the data platform, reports, and the proof that coins are conserved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from api.coins.service import Conservation
+    from api.kernel.db import Database
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def verify(as_json: AsJson = False) -> None:
+    """Check that coins are conserved in every campaign, in the ledger itself.
+
+    For each campaign: issued + carried in = wallets + held + staked + expired + carried out, every kept balance is the
+    sum of its postings, and every transfer sums to zero. Exits with 1 and the campaign's name when one does not hold.
+    """
+    from orchestration import console, installation
+
+    async def work(database: Database) -> list[tuple[str, Conservation]]:
+        from sqlalchemy import text
+
+        from api.coins.service import verify as verify_coins
+
+        async with database.session(statement_timeout_ms=0) as session:
+            slugs: dict[UUID, str] = dict(
+                (await session.execute(text("SELECT id, slug FROM app.campaigns"))).tuples().all()
+            )
+            found = await verify_coins(session)
+        return [(str(slugs.get(each.campaign_id, each.campaign_id)), each) for each in found]
+
+    with installation.ready() as settings:
+        checked = installation.with_database(settings, work)
+    broken = [slug for slug, each in checked if not each.holds]
+    lines = [
+        f"{slug}: {'conserved' if each.holds else 'BROKEN'}, {each.issued_coins} issued, "
+        f"{each.wallet_coins + each.held_coins} in wallets, {each.staked_coins} staked, {each.expired_coins} expired, "
+        f"difference {each.difference_coins}"
+        for slug, each in checked
+    ]
+    lines.append(f"{len(checked) - len(broken)} of {len(checked)} campaigns conserve their coins")
+    console.result(
+        {
+            "campaigns": [
+                {"campaign": slug, "holds": each.holds} | {k: v for k, v in vars(each).items() if k != "campaign_id"}
+                for slug, each in checked
+            ],
+            "broken": broken,
+        },
+        lines,
+        as_json=as_json,
+    )
+    if broken:
+        console.fail(f"coins are not conserved in: {', '.join(broken)}")
+        raise typer.Exit(1)
+
+
+imports = typer.Typer(no_args_is_help=True, help="Import from files.")
+
+
+@imports.command()
+def pabulib(
+    files: Annotated[list[Path], typer.Argument(help="Files in Pabulib's .pb format.", metavar="FILE...")],
+    currency: Annotated[
+        str | None,
+        typer.Option(help="ISO 4217 code of the money in the files; by default as the file's country has it."),
+    ] = None,
+    accept_counts: Annotated[
+        bool, typer.Option(help="Take a file whose stated totals are wrong, if its rows are right.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import participatory-budgeting elections.
+
+    Each election becomes a completed campaign: projects become ideas, voters members, ballots allocations of coins.
+    A file is imported whole or not at all; the same file twice changes nothing. Exits with 1 if a file was refused;
+    the other files are imported all the same.
+    """
+    from orchestration import console, installation
+
+    async def work(database: Database) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        from api.imports.service import import_election
+        from api.kernel.errors import DomainError
+
+        imported: list[dict[str, Any]] = []
+        refused: list[dict[str, Any]] = []
+        for path in files:
+            try:
+                with console.progress(path.name) as advance:
+                    async with database.session(statement_timeout_ms=0) as session:
+                        election = await import_election(
+                            session,
+                            path,
+                            actor_id=None,
+                            currency=currency,
+                            accept_counts=accept_counts,
+                            progress=lambda stage, done, total: advance(done, total, stage),
+                        )
+            except (DomainError, OSError) as error:
+                reason = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
+                console.fail(reason)
+                refused.append({"file": str(path), "reason": reason} | getattr(error, "extensions", {}))
+            else:
+                imported.append(election.as_dict())
+        return imported, refused
+
+    with installation.ready() as settings:
+        imported, refused = installation.with_database(settings, work)
+    lines = [
+        f"{each['file_name']}: {each['status']} as {each['slug']}, {each['ideas']} ideas, {each['ballots']} ballots, "
+        f"{each['coins']} coins in {each['allocations']} allocations"
+        for each in imported
+    ]
+    lines += [f"  differs from its own totals: {each}" for election in imported for each in election["differences"]]
+    console.result({"imported": imported, "refused": refused}, lines, as_json=as_json)
+    if refused:
+        raise typer.Exit(1)

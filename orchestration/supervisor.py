@@ -1,0 +1,233 @@
+"""Keeps the processes of one installation alive, and ends all of them together.
+
+A child that dies is started again after a pause that doubles. Three deaths of one child within a minute end
+everything, with the last lines it wrote: half a system that looks whole would be worse than none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 30.0
+DEATHS_MAX = 3
+DEATHS_WINDOW_S = 60.0
+PATIENCE_S = 10.0
+LOG_BYTES_MAX = 10_000_000
+LAST_LINES = 20
+
+
+@dataclass(frozen=True)
+class Service:
+    """A process to keep alive; `is_ready` answers whether it does its work."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    is_ready: Callable[[], Awaitable[bool]]
+
+
+class ServiceFailed(Exception):
+    """A service died again and again; `last_lines` is what it wrote last."""
+
+    def __init__(self, service: Service, log: Path) -> None:
+        """Reads the last lines from the service's log."""
+        self.last_lines = _tail(log)
+        self.log = log
+        self.service = service
+        super().__init__(f"{service.name} died {DEATHS_MAX} times within {DEATHS_WINDOW_S:.0f} s")
+
+
+@dataclass
+class Supervisor:
+    """Runs services until :meth:`stop` is called or one of them cannot be kept alive.
+
+    Each child leads a process group of its own, so that a Ctrl-C in the terminal reaches the supervisor alone, which
+    then ends children and grandchildren in order. `record` names a file that remembers the children, for the case
+    that the supervisor itself is killed.
+    """
+
+    log_dir: Path
+    record: Path
+    say: Callable[[str], None]
+    _children: dict[str, psutil.Process] = field(default_factory=dict)
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def stop(self) -> None:
+        """Ask :meth:`run` to end all services and return."""
+        self._stopping.set()
+
+    async def run(self, services: Sequence[Service], when_ready: Callable[[], None]) -> None:
+        """Serve until stopped; calls `when_ready` once all services are ready for the first time.
+
+        Raises:
+            ServiceFailed: a service died three times within a minute. All others are stopped by then.
+        """
+        self.log_dir.mkdir(parents=True, exist_ok=True)
+        keepers = [asyncio.create_task(self._keep(service), name=service.name) for service in services]
+        announcing = asyncio.create_task(self._announce(services, when_ready))
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([*keepers, stopping], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._stopping.set()
+            announcing.cancel()
+            stopping.cancel()
+            for keeper in keepers:
+                if not keeper.done():
+                    keeper.cancel()
+            await asyncio.gather(announcing, stopping, *keepers, return_exceptions=True)
+            await asyncio.gather(*(end_process_tree(child) for child in self._children.values()))
+            _write_record(self.record, [])
+        for keeper in keepers:
+            if not keeper.cancelled() and (failure := keeper.exception()) is not None:
+                raise failure
+
+    async def _keep(self, service: Service) -> None:
+        """Start a service again whenever it dies."""
+        log = self.log_dir / f"{service.name}.log"
+        deaths: deque[float] = deque(maxlen=DEATHS_MAX)
+        pause_s = FIRST_PAUSE_S
+        while True:
+            started_at = time.monotonic()
+            process = self._start(service, log)
+            code = await _exit_of(process)
+            await end_process_tree(self._children.pop(service.name))
+            died_at = time.monotonic()
+            deaths.append(died_at)
+            if len(deaths) == DEATHS_MAX and died_at - deaths[0] <= DEATHS_WINDOW_S:
+                raise ServiceFailed(service, log)
+            if died_at - started_at > DEATHS_WINDOW_S:
+                pause_s = FIRST_PAUSE_S
+            self.say(f"{service.name} ended ({_described(code)}); starting it again in {pause_s:.0f} s. Its log: {log}")
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _start(self, service: Service, log: Path) -> subprocess.Popen[bytes]:
+        if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
+            log.replace(log.with_suffix(".log.1"))
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                service.command,
+                env=dict(service.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._children[service.name] = psutil.Process(process.pid)
+        _write_record(self.record, self._children.values())
+        return process
+
+    async def _announce(self, services: Sequence[Service], when_ready: Callable[[], None]) -> None:
+        async def wait_for(service: Service) -> None:
+            started_at = time.monotonic()
+            while not await service.is_ready():  # noqa: ASYNC110 - another process tells no event
+                await asyncio.sleep(0.2)
+            self.say(f"{service.name} is ready after {time.monotonic() - started_at:.1f} s")
+
+        await asyncio.gather(*map(wait_for, services))
+        when_ready()
+
+
+async def end_process_tree(process: psutil.Process) -> None:
+    """End a process, its descendants and its process group: politely, and after 10 s by force."""
+    family = _family(process)
+    _signal(process, family, signal.SIGTERM)
+    give_up_at = time.monotonic() + PATIENCE_S
+    while alive := [member for member in family if _is_alive(member)]:  # noqa: ASYNC110 - not all are children of ours
+        if time.monotonic() > give_up_at:
+            _signal(process, alive, signal.SIGKILL)
+            give_up_at = time.monotonic() + PATIENCE_S
+        await asyncio.sleep(0.05)
+    # What the process's members started meanwhile, and what they left behind in the group.
+    _signal(process, [], signal.SIGKILL)
+
+
+async def end_left_behind(record: Path) -> int:
+    """End what a killed supervisor left running; returns how many services that were."""
+    left = _read_record(record)
+    await asyncio.gather(*map(end_process_tree, left))
+    _write_record(record, [])
+    return len(left)
+
+
+async def _exit_of(process: subprocess.Popen[bytes]) -> int:
+    while (code := process.poll()) is None:  # noqa: ASYNC110 - asyncio's own way needs the loop to watch children
+        await asyncio.sleep(0.1)
+    return code
+
+
+def _read_record(record: Path) -> list[psutil.Process]:
+    """The noted processes that still run."""
+    try:
+        noted = json.loads(record.read_text())
+    except (OSError, ValueError):
+        return []
+    left = []
+    for pid, created_at in noted:
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            # A process id is given again; the same id with the same start is the same process.
+            if abs(process.create_time() - created_at) < 1:
+                left.append(process)
+    return left
+
+
+def _write_record(record: Path, children: Iterable[psutil.Process]) -> None:
+    noted = []
+    for child in children:
+        with contextlib.suppress(psutil.Error):
+            noted.append((child.pid, child.create_time()))
+    draft = record.with_suffix(".draft")
+    draft.write_text(json.dumps(noted))
+    draft.replace(record)
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    """The process, its descendants, and whoever else is in its group: orphans of a child that died stay there."""
+    members = {process.pid: process}
+    with contextlib.suppress(psutil.Error):
+        members |= {child.pid: child for child in process.children(recursive=True)}
+    for other in psutil.process_iter():
+        with contextlib.suppress(OSError, psutil.Error):
+            if os.getpgid(other.pid) == process.pid:
+                members[other.pid] = other
+    return list(members.values())
+
+
+def _signal(leader: psutil.Process, family: Sequence[psutil.Process], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader.pid, number)
+    for member in family:
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if _is_alive(member) and os.getpgid(member.pid) != leader.pid:
+                member.send_signal(number)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def _described(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _tail(log: Path) -> str:
+    with contextlib.suppress(OSError):
+        return "\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:])
+    return ""
