@@ -1,0 +1,60 @@
+"""Who may log in, and the log-ins that are alive."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.kernel import clock
+from api.kernel.db import Edited, Model, PrimaryKey
+
+
+class User(Edited, Model):
+    """A person. Without an address (an imported voter) they exist, own coins, and cannot log in.
+
+    `token_version` stands in every access token: raising it refuses all that were issued before, at once.
+    """
+
+    __tablename__ = "users"
+
+    id: Mapped[PrimaryKey]
+    email: Mapped[str | None]
+    display_name: Mapped[str]
+    password_hash: Mapped[str | None]
+    roles: Mapped[list[str]] = mapped_column(default=list)
+    permissions: Mapped[list[str]] = mapped_column(default=list)
+    is_active: Mapped[bool] = mapped_column(default=True)
+    is_imported: Mapped[bool] = mapped_column(default=False)
+    token_version: Mapped[int] = mapped_column(default=0)
+
+
+class UserSession(Model):
+    """One log-in, from the password to the log-out. Every token issued on the way belongs to it and ends with it.
+
+    `kind` is `token` (refresh tokens, for programs) or `browser` (one cookie, for the dashboards).
+    """
+
+    __tablename__ = "sessions"
+
+    id: Mapped[PrimaryKey]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("app.users.id"))
+    kind: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class SessionToken(Model):
+    """A secret that was handed out in a session; only its SHA-256 is kept. A refresh token is used once."""
+
+    __tablename__ = "session_tokens"
+
+    id: Mapped[PrimaryKey]
+    session_id: Mapped[UUID] = mapped_column(ForeignKey("app.sessions.id", ondelete="CASCADE"))
+    token_hash: Mapped[bytes]
+    issued_at: Mapped[datetime] = mapped_column(default=clock.now)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]

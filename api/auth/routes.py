@@ -1,0 +1,108 @@
+"""Register, log in and out, refresh, and one's own account. Routes that issue tokens ignore `Idempotency-Key`."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request, Response
+
+from api.auth import service, sessions
+from api.auth.dependencies import CurrentUser
+from api.auth.models import User
+from api.auth.schemas import LogIn, Me, RefreshToken, Register, Tokens, UpdateMe
+from api.auth.tokens import issue_access_token
+from api.kernel import clock
+from api.kernel.errors import refusal
+from api.kernel.web import Session
+from api.kernel.web import router as new_router
+
+router = new_router("", "auth")
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+@router.post("/auth/register", status_code=HTTPStatus.CREATED, operation_id="register", response_model=Me)
+async def register(request: Request, response: Response, session: Session, body: Register) -> User:
+    """Make an account for myself, where this installation lets anyone register."""
+    state = request.app.state
+    response.headers["Location"] = request.app.url_path_for("get_me")
+    return await service.register_user(
+        session,
+        state.settings,
+        state.passwords,
+        email=body.email,
+        display_name=body.display_name,
+        password=body.password,
+    )
+
+
+@router.post("/auth/login", operation_id="logIn", response_model=Tokens)
+async def log_in(request: Request, response: Response, session: Session, body: LogIn) -> Any:
+    """Trade e-mail address and password for a short access token and a refresh token.
+
+    Wrong passwords and unknown addresses are answered alike. From the fifth failure, by account and by address, the
+    next attempt has to wait: 429 with `Retry-After`, 1 s doubling to 15 minutes.
+    """
+    state = request.app.state
+    attempt = await sessions.authenticate(
+        state.database,
+        state.passwords,
+        state.log_in_delays,
+        email=body.email,
+        password=body.password,
+        address=client_address(request),
+    )
+    issued = await sessions.log_in(session, state.settings, attempt, kind="token")
+    if isinstance(issued, sessions.Issued):
+        return _tokens(request, response, issued)
+    return refusal(request, issued)
+
+
+@router.post("/auth/refresh", operation_id="refreshToken", response_model=Tokens)
+async def refresh(request: Request, response: Response, session: Session, body: RefreshToken) -> Any:
+    """Trade a refresh token for a new pair. Each is used once: its reuse ends the session.
+
+    Of the same token sent several times at once, one request wins; the others are 401 with `session_ended` false.
+    """
+    received_at = clock.now()
+    issued = await sessions.refresh_session(
+        session, request.app.state.settings, body.refresh_token, received_at=received_at
+    )
+    if isinstance(issued, sessions.Issued):
+        return _tokens(request, response, issued)
+    return refusal(request, issued)
+
+
+@router.post("/auth/logout", status_code=HTTPStatus.NO_CONTENT, operation_id="logOut")
+async def log_out(session: Session, caller: CurrentUser) -> None:
+    """End this session: its refresh token, and its access tokens except for coin commands, hold no longer."""
+    await sessions.end_session(session, caller.session_id, user_id=caller.user_id)
+
+
+@router.get("/users/me", operation_id="getMe", response_model=Me)
+async def get_me(session: Session, caller: CurrentUser) -> User:
+    """My account."""
+    return await service.get_user(session, caller.user_id)
+
+
+@router.patch("/users/me", operation_id="updateMe", response_model=Me)
+async def update_me(session: Session, caller: CurrentUser, body: UpdateMe) -> User:
+    """Change what is given of my account."""
+    user = await service.get_user(session, caller.user_id)
+    return await service.update_user(session, user, actor_id=caller.user_id, display_name=body.display_name)
+
+
+def client_address(request: Request) -> str:
+    """The caller's network address, as the server (behind a proxy that it trusts: as the proxy) saw it."""
+    return request.client.host if request.client else ""
+
+
+def _tokens(request: Request, response: Response, issued: sessions.Issued) -> Tokens:
+    settings = request.app.state.settings
+    response.headers.update(NO_STORE)
+    return Tokens(
+        access_token=issue_access_token(settings, issued.user, issued.session_id),
+        refresh_token=issued.secret,
+        expires_in_s=settings.access_token_ttl_s,
+    )

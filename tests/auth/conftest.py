@@ -1,0 +1,95 @@
+"""The accounts' routes and pages on a real database, with counts of failures of their own for each test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import pytest_asyncio
+from fastapi import APIRouter, Depends, FastAPI
+from httpx import ASGITransport, AsyncClient
+
+from api.auth.dependencies import BrowserUser, CurrentUser, Principal, TokenHolder, require_permission, require_role
+from api.auth.pages import router as pages
+from api.auth.passwords import Passwords
+from api.auth.routes import router as auth
+from api.auth.throttle import LogInDelays
+from api.kernel import errors, logs
+from api.kernel.db import Database
+from api.kernel.middleware import RequestContext
+from api.kernel.web import router as new_router
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from settings import Settings
+
+probes = new_router("/probes", "probes")
+
+
+def _describe(caller: Principal) -> dict[str, object]:
+    return {
+        "user_id": str(caller.user_id),
+        "roles": sorted(caller.roles),
+        "is_admin": caller.is_admin,
+        "is_executive": caller.is_executive,
+    }
+
+
+@probes.get("/current")
+@probes.post("/current", status_code=201)
+async def current(caller: CurrentUser) -> dict[str, object]:
+    return _describe(caller)
+
+
+@probes.get("/token")
+async def token(caller: TokenHolder) -> dict[str, object]:
+    return _describe(caller)
+
+
+@probes.get("/browser")
+@probes.post("/browser")
+async def browser(caller: BrowserUser) -> dict[str, object]:
+    return _describe(caller)
+
+
+@probes.get("/permission")
+async def permission(caller: Annotated[Principal, Depends(require_permission("create_campaign"))]) -> dict[str, object]:
+    return _describe(caller)
+
+
+@probes.get("/role")
+async def role(caller: Annotated[Principal, Depends(require_role("executive"))]) -> dict[str, object]:
+    return _describe(caller)
+
+
+def make_app(settings: Settings) -> FastAPI:
+    """The accounts' routers alone, put together as the application does it, and routes that ask who is calling."""
+    logs.configure(settings)
+    app = FastAPI()
+    app.state.settings = settings
+    app.state.database = Database(settings)
+    app.state.passwords = Passwords(settings.password_hashes_at_once)
+    app.state.log_in_delays = LogInDelays()
+    errors.install(app)
+    app.add_middleware(RequestContext)
+    api = APIRouter(prefix="/api/v1")
+    api.include_router(auth)
+    api.include_router(probes)
+    app.include_router(api)
+    app.include_router(pages)
+    return app
+
+
+@pytest_asyncio.fixture
+async def app(database: Settings) -> AsyncIterator[FastAPI]:
+    app = make_app(database)
+    yield app
+    await app.state.database.close()
+
+
+@pytest_asyncio.fixture
+async def http(app: FastAPI) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(
+        transport=ASGITransport(app=app, raise_app_exceptions=False), base_url="http://testserver"
+    ) as client:
+        yield client

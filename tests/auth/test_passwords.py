@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from argon2 import PasswordHasher
+
+from api.auth.errors import PasswordsBusy, WeakPassword
+from api.auth.passwords import (
+    Passwords,
+    check_strength,
+    common_passwords,
+    hash_password,
+    needs_rehash,
+    verify_password,
+)
+
+GOOD = "granite-otter-52-lamp"
+
+
+class TestCheckStrength:
+    @pytest.mark.parametrize("password", [GOOD, "zażółć gęślą jaźń", "x" * 10 + "yzvwut", "a1!" + "bcdefg" * 20, "a b c d e f "])
+    def test_takes_what_nobody_tries_first(self, password: str) -> None:
+        check_strength(password, email="anna.kowalska@example.org", display_name="Anna Kowalska")
+
+    @pytest.mark.parametrize("password", ["granite-ott", "", "g" * 129, "granite-otter" * 10])
+    def test_wants_12_to_128_characters(self, password: str) -> None:
+        with pytest.raises(WeakPassword, match="12 to 128 characters"):
+            check_strength(password)
+
+    @pytest.mark.parametrize("password", ["granite-otte", "granite-otter-" * 9 + "ab"])
+    def test_takes_12_and_128_characters(self, password: str) -> None:
+        assert len(password) in {12, 128}
+        check_strength(password)
+
+    def test_counts_characters_after_normalisation(self) -> None:
+        decomposed = "e\N{COMBINING ACUTE ACCENT}" * 2 + "granite-o"
+        assert len(decomposed) == 13
+        with pytest.raises(WeakPassword, match="this one has 11"):
+            check_strength(decomposed)
+
+    @pytest.mark.parametrize("password", ["aaaaaaaaaaaaaa", "abababababab", "aaaabbbbccccdddd"])
+    def test_wants_five_different_characters(self, password: str) -> None:
+        with pytest.raises(WeakPassword, match="fewer than 5"):
+            check_strength(password)
+
+    @pytest.mark.parametrize(
+        "password",
+        [
+            "password1234",
+            "PassWord1234",
+            "P@ssw0rd!2031",
+            "!!liverpool!!2031",
+            "monkeymonkeymonkey",
+            "correct horse battery staple",
+            "qwertyuiop123",
+            "123456789012",
+            "zyxwvutsrqpon",
+            "Dragon-2031-77",
+        ],
+    )
+    def test_refuses_common_ones_however_decorated(self, password: str) -> None:
+        with pytest.raises(WeakPassword, match="first that anybody would try"):
+            check_strength(password)
+
+    def test_refuses_every_one_of_the_list(self) -> None:
+        assert len(common_passwords()) > 300
+        for password in common_passwords():
+            with pytest.raises(WeakPassword):
+                check_strength(password)
+
+    @pytest.mark.parametrize(
+        "password", ["anna.kowalska@example.org", "Kowalska-Anna-77", "annakowalska!2031", "KOWALSKA77777kowalska"]
+    )
+    def test_refuses_the_owners_name_and_address(self, password: str) -> None:
+        with pytest.raises(WeakPassword, match="your name or address"):
+            check_strength(password, email="anna.kowalska@example.org", display_name="Anna Kowalska")
+
+
+class TestHashPassword:
+    def test_is_argon2id_of_19_mib_in_two_passes(self) -> None:
+        assert hash_password(GOOD).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+    def test_is_salted(self) -> None:
+        assert hash_password(GOOD) != hash_password(GOOD)
+
+    def test_verifies_the_same_password_only(self) -> None:
+        kept = hash_password(GOOD)
+        assert verify_password(kept, GOOD)
+        assert not verify_password(kept, GOOD + " ")
+
+    def test_takes_one_password_in_two_encodings_as_one(self) -> None:
+        kept = hash_password("caf\N{LATIN SMALL LETTER E WITH ACUTE}-granite-otter")
+        assert verify_password(kept, "cafe\N{COMBINING ACUTE ACCENT}-granite-otter")
+
+    def test_beyond_72_bytes_every_character_counts(self) -> None:
+        kept = hash_password("granite-otter-" * 6 + "a")
+        assert not verify_password(kept, "granite-otter-" * 6 + "b")
+
+    def test_a_hash_of_another_kind_matches_nothing(self) -> None:
+        assert not verify_password("$2b$12$abcdefghijklmnopqrstuv", GOOD)
+
+    def test_a_weaker_hash_is_due_for_a_new_one(self) -> None:
+        assert needs_rehash(PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(GOOD))
+        assert not needs_rehash(hash_password(GOOD))
+
+
+class TestPasswords:
+    async def test_without_a_hash_takes_as_long_and_says_no(self) -> None:
+        passwords = Passwords(1)
+        loop = asyncio.get_running_loop()
+        kept = hash_password(GOOD)
+        took_s: dict[str | None, list[float]] = {None: [], kept: []}
+        for _ in range(5):
+            for password_hash in took_s:
+                before_s = loop.time()
+                assert await passwords.verify(password_hash, "another-password") is False
+                took_s[password_hash].append(loop.time() - before_s)
+        # five times 20 ms each; a path without a hash takes under 1 ms
+        assert min(took_s[None]) > min(took_s[kept]) / 3
+
+    async def test_computes_no_more_at_once_than_it_has_places(self) -> None:
+        passwords = Passwords(2)
+        inside, most = 0, 0
+
+        async def hold() -> None:
+            nonlocal inside, most
+            async with passwords.place():
+                inside += 1
+                most = max(most, inside)
+                await asyncio.sleep(0.001)
+                inside -= 1
+
+        await asyncio.gather(*(hold() for _ in range(50)))
+        assert (inside, most) == (0, 2)
+
+    async def test_sends_away_who_would_wait_too_long(self) -> None:
+        passwords = Passwords(1)
+        async with passwords.place():
+            waiting = [asyncio.create_task(passwords.hash(GOOD)) for _ in range(100)]
+            await asyncio.sleep(0)
+            with pytest.raises(PasswordsBusy):
+                await passwords.hash(GOOD)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        assert await passwords.verify(await passwords.hash(GOOD), GOOD)
+
+    async def test_the_loop_runs_on_meanwhile(self) -> None:
+        passwords = Passwords(2)
+        hashing = asyncio.create_task(passwords.hash(GOOD))
+        turns = 0
+        while not hashing.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns > 10
