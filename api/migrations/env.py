@@ -25,6 +25,8 @@ def run_migrations() -> None:
             transaction_per_migration=False,
         )
         context.run_migrations()
+        # a server that is asked whether it is ready compares this with what it needs
+        connection.execute(text(f"GRANT SELECT ON {SCHEMA}.alembic_version TO ideamint_app"))
 
 
 run_migrations()
