@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     api_port: int = Field(8000, ge=1, le=65535, description="port of the API")
     dashboards_port: int = Field(8501, ge=1, le=65535, description="port of the dashboards")
     dagster_port: int = Field(3000, ge=1, le=65535, description="port of Dagster's web page")
+    api_url: str = Field(
+        "", description="how the dashboards reach the API; empty: the host and port that it listens on"
+    )
     public_api_url: str = Field("http://localhost:8000", description="how people's browsers reach the API")
     public_dashboards_url: str = Field(
         "http://localhost:8501", description="how people's browsers reach the dashboards"
@@ -74,6 +77,9 @@ class Settings(BaseSettings):
     access_token_ttl_s: int = Field(900, ge=60, le=3600, description="life of an access token, seconds")
     refresh_token_ttl_s: int = Field(30 * 86400, ge=3600, description="life of a refresh token, seconds")
     session_ttl_s: int = Field(90 * 86400, ge=3600, description="longest life of a session, seconds")
+    sessions_per_user_max: int = Field(
+        10, ge=1, le=1000, description="log-ins of a user alive at once; a further one ends the oldest"
+    )
     secure_cookies: bool = Field(default=False, description="send the dashboards' cookie over HTTPS only")
     password_hashes_at_once: int = Field(2, ge=1, le=16, description="argon2id computations in parallel per process")
 
@@ -133,6 +139,14 @@ class Settings(BaseSettings):
     def is_embedded(self) -> bool:
         """Whether PostgreSQL is the one under the data folder."""
         return self.database_url is None
+
+    @property
+    def internal_api_url(self) -> str:
+        """Address of the API for other processes of this installation, without a slash at its end."""
+        if self.api_url:
+            return self.api_url.rstrip("/")
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind_host, self.bind_host)  # noqa: S104 - not bound here
+        return f"http://[{host}]:{self.api_port}" if ":" in host else f"http://{host}:{self.api_port}"
 
     def role_url(self, role: str, database: str | None = None) -> str:
         """URL for a log-in as `ideamint_<role>` to this installation's server, in libpq's form (`postgresql://`).
