@@ -9,10 +9,10 @@ from fastapi import APIRouter
 from fastapi_offline import FastAPIOffline
 
 import settings as configuration
-from api.analytics.routes import router as analytics
 from api.auth.pages import router as pages
+from api.auth.passwords import Passwords
 from api.auth.routes import router as auth
-from api.auth.throttle import PasswordHashing
+from api.auth.throttle import LogInDelays
 from api.campaigns.routes import router as campaigns
 from api.coins.batcher import Batcher
 from api.coins.routes import router as coins
@@ -41,7 +41,6 @@ ROUTERS: dict[str, tuple[APIRouter, ...]] = {
     "campaigns": (campaigns,),
     "coins": (coins,),
     "ideas": (ideas,),
-    "analytics": (analytics,),
 }
 
 
@@ -68,7 +67,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.database = Database(settings)
     app.state.batcher = Batcher(settings)
-    app.state.password_hashing = PasswordHashing(settings.password_hashes_at_once)
+    app.state.passwords = Passwords(settings.password_hashes_at_once)
+    app.state.log_in_delays = LogInDelays()
     app.state.newest_migration = health.newest_migration()
     errors.install(app)
     app.add_middleware(RequestContext)

@@ -54,7 +54,7 @@ BEGIN
         FOR UPDATE OF a SKIP LOCKED
     ) AS held;
 
-    SELECT array_agg(r.round ORDER BY r.n), max(r.round) INTO v_round, v_rounds
+    SELECT array_agg(r.round ORDER BY r.n), coalesce(max(r.round), 0) INTO v_round, v_rounds
     FROM (
         SELECT u.n, row_number() OVER (PARTITION BY u.campaign_id, u.user_id ORDER BY u.n)::integer AS round
         FROM unnest(p_campaign_id, p_user_id) WITH ORDINALITY AS u (campaign_id, user_id, n)

@@ -1,0 +1,191 @@
+"""Many at once: the batcher over real connections, and changes of an idea's state against movements."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest_asyncio
+
+from api.coins import service as coins
+from api.coins.batcher import Batcher
+from api.kernel.db import Database
+from tests.factories.ledgers import make_ledger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from settings import Settings
+    from tests.factories.ledgers import Ledger
+
+CLIENTS = 32
+
+
+@pytest_asyncio.fixture
+async def db(database: Settings) -> AsyncIterator[Database]:
+    db = Database(database)
+    yield db
+    await db.close()
+
+
+async def conservation(db: Database, ledger: Ledger) -> coins.Conservation:
+    async with db.session() as session:
+        (found,) = await coins.verify(session, ledger.campaign_id)
+    return found
+
+
+class TestOneHotIdea:
+    async def test_no_coin_is_made_or_lost_and_each_key_counts_once(self, database: Settings, db: Database) -> None:
+        """32 clients on one idea; every fourth command repeats a key, and every wallet is asked for more than it has."""
+        async with db.session() as session:
+            ledger = await make_ledger(session, members=CLIENTS, ideas=2, coins_per_member=50)
+        async with Batcher(database) as batcher:
+
+            async def client(member: int) -> Counter[str]:
+                outcomes: Counter[str] = Counter()
+                for n in range(20):
+                    key = f"key-{n - n % 4 // 3}"
+                    outcome = await batcher.move(ledger.move(5, member=member, target=1, key=key))
+                    outcomes[outcome.outcome] += 1
+                return outcomes
+
+            totals = await asyncio.gather(*(client(member) for member in range(CLIENTS)))
+        for outcomes in totals:
+            # 15 keys, 10 of which the wallet can pay; a repeated key is a replay, or a refusal again
+            assert outcomes["moved"] == 10
+            assert outcomes["moved"] + outcomes["replayed"] + outcomes["insufficient_coins"] == 20
+            assert outcomes["replayed"] > 0
+        found = await conservation(db, ledger)
+        assert found.holds
+        assert (found.staked_coins, found.wallet_coins) == (CLIENTS * 50, 0)
+
+    async def test_parallel_spends_of_one_wallet_never_overdraw_it(self, database: Settings, db: Database) -> None:
+        async with db.session() as session:
+            ledger = await make_ledger(session, members=2, coins_per_member=10)
+        async with Batcher(database) as one, Batcher(database) as other:
+            moves = [ledger.move(1, target=1, key=f"spend-{n}") for n in range(200)]
+            outcomes = await asyncio.gather(
+                *((one if n % 2 else other).move(move) for n, move in enumerate(moves))
+            )
+        assert Counter(outcome.outcome for outcome in outcomes) == {"moved": 10, "insufficient_coins": 190}
+        assert (await conservation(db, ledger)).holds
+
+    async def test_the_same_key_in_parallel_is_one_transfer(self, database: Settings, db: Database) -> None:
+        async with db.session() as session:
+            ledger = await make_ledger(session)
+        async with Batcher(database) as one, Batcher(database) as other:
+            move = ledger.move(5, target=1, key="once")
+            outcomes = await asyncio.gather(*((one if n % 2 else other).move(move) for n in range(100)))
+        assert Counter(outcome.outcome for outcome in outcomes) == {"moved": 1, "replayed": 99}
+        assert len({(outcome.transfer_id, outcome.effective_at, outcome.to_balance_coins) for outcome in outcomes}) == 1
+
+
+class TestAcceptanceAgainstAllocations:
+    async def test_nothing_is_staked_on_an_accepted_idea(self, database: Settings, db: Database) -> None:
+        async with db.session() as session:
+            ledger = await make_ledger(session, members=CLIENTS, ideas=9, coins_per_member=1000)
+        accepted = ledger.ideas[1:]
+        async with Batcher(database) as batcher:
+            stopping = asyncio.Event()
+
+            async def client(member: int) -> Counter[str]:
+                outcomes: Counter[str] = Counter()
+                n = 0
+                while not stopping.is_set():
+                    n += 1
+                    move = ledger.move(1, member=member, target=1 + n % len(accepted), key=f"race-{n}")
+                    outcomes[(await batcher.move(move)).outcome] += 1
+                return outcomes
+
+            clients = [asyncio.create_task(client(member)) for member in range(CLIENTS)]
+            for idea_id in accepted:
+                await asyncio.sleep(0.03)
+                async with db.session() as session:
+                    await coins.close_targets(session, ledger.campaign_id, [idea_id], kind="expire", actor_id=None)
+            await asyncio.sleep(0.03)
+            stopping.set()
+            outcomes = sum(await asyncio.gather(*clients), Counter[str]())
+        assert outcomes["moved"] > 0
+        assert outcomes["idea_not_open"] > 0
+        found = await conservation(db, ledger)
+        assert found.holds
+        assert found.staked_coins == 0
+        assert found.expired_coins == outcomes["moved"]
+
+
+class TestHeldRows:
+    async def test_one_held_wallet_delays_nobody_else(self, database: Settings, db: Database, admin_url: str) -> None:
+        async with db.session() as session:
+            ledger = await make_ledger(session, members=10)
+        async with (
+            await psycopg.AsyncConnection.connect(admin_url) as holder,
+            Batcher(database.model_copy(update={"ledger_deadline_ms": 300})) as batcher,
+        ):
+            await holder.execute(
+                "SELECT FROM app.coin_accounts WHERE campaign_id = %s AND user_id = %s AND kind = 'wallet' FOR UPDATE",
+                (ledger.campaign_id, ledger.members[0]),
+            )
+            outcomes = await asyncio.gather(
+                *(batcher.move(ledger.move(1, member=member, target=1, key="held")) for member in range(10))
+            )
+            await holder.rollback()
+            afterwards = await batcher.move(ledger.move(1, member=0, target=1, key="held"))
+        assert [outcome.outcome for outcome in outcomes] == ["busy"] + ["moved"] * 9
+        assert afterwards.outcome == "moved"
+
+    async def test_a_held_row_that_is_let_go_in_time_is_waited_for(
+        self, database: Settings, db: Database, admin_url: str
+    ) -> None:
+        async with db.session() as session:
+            ledger = await make_ledger(session)
+        async with await psycopg.AsyncConnection.connect(admin_url) as holder, Batcher(database) as batcher:
+            await holder.execute("SELECT pg_advisory_xact_lock(uuid_hash_extended(%s, 0))", (ledger.ideas[1],))
+            waiting = asyncio.create_task(batcher.move(ledger.move(1, target=1, key="held")))
+            await asyncio.sleep(0.1)
+            assert not waiting.done()
+            await holder.rollback()
+            assert (await waiting).outcome == "moved"
+
+
+class TestLostConnections:
+    async def test_a_batch_whose_connection_died_is_sent_again(
+        self, database: Settings, db: Database, admin_url: str
+    ) -> None:
+        async with db.session() as session:
+            ledger = await make_ledger(session, members=CLIENTS)
+        async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as killer:
+            async with Batcher(database) as batcher:
+                for n in range(5):
+                    pending = [
+                        asyncio.create_task(batcher.move(ledger.move(1, member=member, target=1, key=f"cut-{n}")))
+                        for member in range(CLIENTS)
+                    ]
+                    await asyncio.sleep(0.002 * n)
+                    await killer.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                        "WHERE application_name = 'ideamint-coins' AND datname = current_database()"
+                    )
+                    outcomes = await asyncio.gather(*pending)
+                    assert {outcome.outcome for outcome in outcomes} <= {"moved", "replayed"}
+        found = await conservation(db, ledger)
+        assert found.holds
+        assert found.staked_coins == CLIENTS * 5
+
+    async def test_a_cancelled_request_is_answered_truly_when_its_key_comes_again(
+        self, database: Settings, db: Database
+    ) -> None:
+        async with db.session() as session:
+            ledger = await make_ledger(session)
+        async with Batcher(database) as batcher:
+            for n in range(50):
+                task = asyncio.create_task(batcher.move(ledger.move(1, target=1, key=f"cancel-{n}")))
+                await asyncio.sleep(0)
+                task.cancel()
+            outcomes = [
+                await batcher.move(ledger.move(1, target=1, key=f"cancel-{n}")) for n in range(50)
+            ]
+        assert {outcome.outcome for outcome in outcomes} <= {"moved", "replayed"}
+        found = await conservation(db, ledger)
+        assert (found.staked_coins, found.holds) == (50, True)

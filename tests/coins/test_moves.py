@@ -1,0 +1,248 @@
+"""app.coins_move: what it moves, what it refuses, and in which order."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from api.coins import service as coins
+from api.coins.moves import as_error
+from api.kernel import clock
+from tests.factories.ledgers import Ledger, make_ledger
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.coins.service import Move, Outcome
+
+
+async def one(session: AsyncSession, move: Move) -> Outcome:
+    (outcome,) = await coins.move_coins(session, [move])
+    return outcome
+
+
+async def holds(session: AsyncSession, ledger: Ledger) -> bool:
+    (conservation,) = await coins.verify(session, ledger.campaign_id)
+    return conservation.holds
+
+
+class TestAllocate:
+    async def test_coins_leave_the_wallet_and_lie_on_the_idea(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session, coins_per_member=100)
+        outcome = await one(session, ledger.move(30, target=1))
+        assert (outcome.outcome, outcome.from_balance_coins, outcome.to_balance_coins) == ("moved", 70, 30)
+        balance = await coins.get_balance(session, ledger.campaign_id, ledger.members[1])
+        assert (balance.granted_coins, balance.wallet_coins, balance.staked_coins) == (100, 70, 30)
+        assert [(stake.idea_id, stake.coins) for stake in balance.stakes] == [(ledger.ideas[1], 30)]
+        assert await holds(session, ledger)
+
+    async def test_a_second_allocation_adds_to_the_stake(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session)
+        outcomes = await coins.move_coins(session, [ledger.move(10, target=1), ledger.move(5, target=1)])
+        assert [outcome.to_balance_coins for outcome in outcomes] == [10, 15]
+        totals = await coins.get_totals(session, ledger.ideas)
+        assert (totals[ledger.ideas[1]].coins, totals[ledger.ideas[1]].backers) == (15, 1)
+
+    async def test_each_success_leaves_one_event(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session, coins_per_member=10)
+        await coins.move_coins(session, [ledger.move(10, target=1), ledger.move(1, target=1)])
+        events = await session.execute(
+            text("SELECT kind, user_id, idea_id, data FROM app.events WHERE campaign_id = :id"), {"id": ledger.campaign_id}
+        )
+        (event,) = events.all()
+        assert (event.kind, event.user_id, event.idea_id) == ("coins_allocated", ledger.members[1], ledger.ideas[1])
+        assert event.data["coins"] == 10
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("policy", "move", "outcome", "has", "limit"),
+        [
+            ({"coins_per_member": 9}, {"coins": 10, "target": 1}, "insufficient_coins", 9, None),
+            ({}, {"coins": 1, "source": 1, "target": 2}, "insufficient_stake", 0, None),
+            ({}, {"coins": 1, "member": 0, "target": 0}, "own_idea", 100, None),
+            ({"coins_per_allocation_min": 5}, {"coins": 4, "target": 1}, "below_minimum", 100, 5),
+            ({"coins_per_member_and_idea_max": 5}, {"coins": 6, "target": 1}, "above_maximum", 0, 5),
+            ({}, {"coins": 1, "source": 1, "target": 1}, "same_account", 0, None),
+            ({}, {"coins": 0, "target": 1}, "not_positive", 100, None),
+            ({}, {"coins": -5, "target": 1}, "not_positive", 100, None),
+        ],
+    )
+    async def test_is_an_outcome_with_its_numbers(
+        self,
+        session: AsyncSession,
+        policy: dict[str, int],
+        move: dict[str, int],
+        outcome: str,
+        has: int,
+        limit: int | None,
+    ) -> None:
+        ledger = await make_ledger(session, **policy)
+        refused = await one(session, ledger.move(**move))  # type: ignore[arg-type]
+        assert (refused.outcome, refused.has_coins, refused.limit_coins) == (outcome, has, limit)
+        assert refused.transfer_id is None
+        assert await holds(session, ledger)
+
+    async def test_own_ideas_can_be_allowed(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session, own_ideas=True)
+        assert (await one(session, ledger.move(1, member=0, target=0))).outcome == "moved"
+
+    async def test_take_back_can_be_refused_while_reallocation_is_not(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session, take_back=False)
+        outcomes = await coins.move_coins(
+            session, [ledger.move(5, target=1), ledger.move(5, source=1), ledger.move(5, source=1, target=2)]
+        )
+        assert [outcome.outcome for outcome in outcomes] == ["moved", "take_back_refused", "moved"]
+
+    async def test_what_stays_on_an_idea_is_no_dust(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session, coins_per_allocation_min=5)
+        outcomes = await coins.move_coins(
+            session, [ledger.move(8, target=1), ledger.move(6, source=1), ledger.move(8, source=1)]
+        )
+        assert [outcome.outcome for outcome in outcomes] == ["moved", "below_minimum", "moved"]
+
+    async def test_an_idea_of_another_campaign_is_unknown(self, session: AsyncSession) -> None:
+        ledger, other = await make_ledger(session), await make_ledger(session)
+        move = coins.Move(ledger.campaign_id, ledger.members[1], None, other.ideas[1], 1)
+        assert (await one(session, move)).outcome == "unknown_idea"
+
+    async def test_a_stranger_has_no_wallet(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session)
+        move = coins.Move(ledger.campaign_id, uuid4(), None, ledger.ideas[1], 1)
+        assert (await one(session, move)).outcome == "not_a_member"
+
+    async def test_a_frozen_wallet_moves_nothing_until_it_is_thawed(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session)
+        await coins.freeze_wallet(session, ledger.campaign_id, ledger.members[1])
+        assert (await one(session, ledger.move(1, target=1))).outcome == "wallet_frozen"
+        granted = await coins.grant_coins(session, ledger.campaign_id, [ledger.members[1]], actor_id=None)
+        assert granted == []
+        assert (await one(session, ledger.move(1, target=1))).outcome == "moved"
+
+    async def test_the_window_is_the_policy_s(self, session: AsyncSession) -> None:
+        opens = datetime(2026, 3, 1, tzinfo=UTC)
+        ledger = await make_ledger(session, allocation_opens_at=opens, allocate_until=opens + timedelta(days=7))
+        outcomes = {}
+        for day in (-1, 0, 7, 8):
+            with clock.at(opens + timedelta(days=day)):
+                outcomes[day] = (await one(session, ledger.move(1, target=1))).outcome
+        assert outcomes == {-1: "window_closed", 0: "moved", 7: "moved", 8: "window_closed"}
+
+    @pytest.mark.parametrize(
+        "outcome",
+        [
+            "insufficient_coins", "insufficient_stake", "above_maximum", "below_minimum", "window_closed", "idea_not_open",
+            "unknown_idea", "own_idea", "take_back_refused", "same_account", "not_a_member", "wallet_frozen", "key_reused",
+            "busy",
+        ],
+    )  # fmt: skip
+    def test_every_one_has_an_error_that_states_it(self, outcome: str) -> None:
+        ledger = Ledger(uuid4(), [uuid4(), uuid4()], [uuid4(), uuid4()])
+        row = coins.Outcome(1, outcome, None, None, None, None, 3, 7, None, None)
+        error = as_error(ledger.move(5, target=1), row)
+        assert error.detail
+        assert 400 <= error.status < 600
+
+
+class TestBatches:
+    async def test_one_bad_item_costs_one_item(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session, members=100, coins_per_member=10)
+        moves = [ledger.move(11 if n == 42 else 10, member=n, target=1) for n in range(100)]
+        outcomes = await coins.move_coins(session, moves)
+        assert [n for n, outcome in enumerate(outcomes) if outcome.outcome != "moved"] == [42]
+        assert await holds(session, ledger)
+
+    async def test_items_of_one_wallet_are_judged_in_their_order(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session, coins_per_member=10)
+        moves = [ledger.move(4, target=1), ledger.move(7, target=2), ledger.move(6, target=2), ledger.move(1, target=1)]
+        outcomes = await coins.move_coins(session, moves)
+        assert [outcome.outcome for outcome in outcomes] == ["moved", "insufficient_coins", "moved", "insufficient_coins"]
+        assert await holds(session, ledger)
+
+
+class TestKeys:
+    async def test_a_replay_gives_the_first_answer(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session)
+        first = await one(session, ledger.move(5, target=1, key="a"))
+        await one(session, ledger.move(5, target=1, key="b"))
+        again = await one(session, ledger.move(5, target=1, key="a"))
+        assert again.outcome == "replayed"
+        assert (again.transfer_id, again.effective_at) == (first.transfer_id, first.effective_at)
+        assert (again.from_balance_coins, again.to_balance_coins) == (95, 5)
+
+    async def test_another_request_under_the_same_key_is_refused(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session)
+        await one(session, ledger.move(5, target=1, key="a"))
+        reused = await one(session, ledger.move(6, target=1, key="a", request_hash=b"other"))
+        assert reused.outcome == "key_reused"
+
+    async def test_a_refusal_binds_no_key(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session, coins_per_member=10)
+        assert (await one(session, ledger.move(11, target=1, key="a"))).outcome == "insufficient_coins"
+        assert (await one(session, ledger.move(10, target=1, key="a", request_hash=b"b"))).outcome == "moved"
+
+    async def test_a_key_belongs_to_one_member(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session)
+        outcomes = await coins.move_coins(
+            session, [ledger.move(5, member=1, target=1, key="a"), ledger.move(6, member=2, target=1, key="a")]
+        )
+        assert [outcome.outcome for outcome in outcomes] == ["moved", "moved"]
+
+    async def test_the_same_key_twice_in_one_batch_counts_once(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session)
+        outcomes = await coins.move_coins(session, [ledger.move(5, target=1, key="a")] * 3)
+        assert [outcome.outcome for outcome in outcomes] == ["moved", "replayed", "replayed"]
+        assert len({outcome.transfer_id for outcome in outcomes}) == 1
+
+
+class TestPastBalances:
+    async def test_a_balance_at_a_moment_is_what_it_was(self, session: AsyncSession) -> None:
+        start = datetime(2026, 3, 1, tzinfo=UTC)
+        with clock.at(start):
+            ledger = await make_ledger(session)
+        for day, coins_moved in ((1, 10), (2, 20), (3, 30)):
+            with clock.at(start + timedelta(days=day)):
+                await one(session, ledger.move(coins_moved, target=1))
+        wallets = []
+        for day in (-1, 0, 1, 2, 3):
+            balance = await coins.get_balance(
+                session, ledger.campaign_id, ledger.members[1], start + timedelta(days=day, hours=1)
+            )
+            assert balance.wallet_coins + balance.staked_coins == balance.granted_coins
+            wallets.append(balance.wallet_coins)
+        assert wallets == [0, 100, 90, 70, 40]
+
+    async def test_time_never_runs_back_within_an_account(self, session: AsyncSession) -> None:
+        late, early = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
+        with clock.at(late):
+            ledger = await make_ledger(session)
+        with clock.at(early):
+            outcome = await one(session, ledger.move(1, target=1))
+        assert outcome.effective_at == late
+
+
+class TestStatement:
+    async def test_every_movement_stands_with_its_cause_and_the_balances_after_it(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session)
+        for move in (ledger.move(30, target=1), ledger.move(10, source=1, target=2), ledger.move(5, source=1)):
+            assert (await one(session, move)).outcome == "moved"
+        await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[2]], kind="return", actor_id=None, reason="no")
+        lines = await coins.list_statement(session, ledger.campaign_id, ledger.members[1], limit=10, after=None)
+        assert [(line.kind, line.coins, line.wallet_after_coins) for line in lines] == [
+            ("return", 10, 85),
+            ("take_back", 5, 75),
+            ("reallocate", 10, None),
+            ("allocate", 30, 70),
+            ("grant", 100, 100),
+        ]
+        assert lines[0].reason == "no"
+        last = lines[1]
+        older = await coins.list_statement(
+            session, ledger.campaign_id, ledger.members[1], limit=10,
+            after=(last.effective_at.isoformat(), str(last.transfer_id)),
+        )  # fmt: skip
+        assert older == lines[2:]

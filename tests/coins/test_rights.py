@@ -1,0 +1,167 @@
+"""What the database itself refuses, whoever asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import psycopg
+import pytest
+import pytest_asyncio
+
+from api.coins import service as coins
+from api.kernel.db import Database
+from tests.factories.ledgers import Ledger, make_ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from settings import Settings
+
+TABLES = ("coin_transfers", "coin_postings", "coin_accounts", "coin_targets", "coin_policies", "coin_ledgers", "coin_keys")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def ledger(database: Settings) -> Ledger:
+    """A committed ledger with one allocation."""
+    db = Database(database)
+    async with db.session() as session:
+        ledger = await make_ledger(session)
+        await coins.move_coins(session, [ledger.move(30, target=1, key="a")])
+    await db.close()
+    return ledger
+
+
+@pytest.fixture
+def as_app(database: Settings) -> Iterator[psycopg.Connection]:
+    """A log-in as the role that serves."""
+    with psycopg.connect(database.role_url("app")) as connection:
+        yield connection
+        connection.rollback()
+
+
+@pytest.fixture
+def as_owner(admin_url: str) -> Iterator[psycopg.Connection]:
+    """A log-in as the role that owns the schema."""
+    with psycopg.connect(admin_url) as connection:
+        connection.execute("SET ROLE ideamint_owner")
+        connection.execute("SET search_path = app")
+        yield connection
+        connection.rollback()
+
+
+@pytest.mark.usefixtures("ledger")
+class TestTheApplication:
+    @pytest.mark.parametrize("table", TABLES)
+    @pytest.mark.parametrize("command", ["UPDATE app.{} SET campaign_id = NULL", "DELETE FROM app.{}", "TRUNCATE app.{}"])
+    def test_changes_no_row_of_the_ledger(self, as_app: psycopg.Connection, table: str, command: str) -> None:
+        if table == "coin_postings":
+            command = command.replace("campaign_id", "account_id")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            as_app.execute(command.format(table))  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("table", TABLES)
+    def test_inserts_no_row_into_the_ledger(self, as_app: psycopg.Connection, table: str) -> None:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            as_app.execute(f"INSERT INTO app.{table} DEFAULT VALUES")  # type: ignore[arg-type]
+
+    def test_cannot_post_past_the_lifecycle_functions(self, as_app: psycopg.Connection) -> None:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            as_app.execute("SELECT app.coins_post(NULL, 'grant', '{}', '{}', '{}', NULL, NULL, NULL)")
+
+
+@pytest.mark.usefixtures("ledger")
+class TestTheOwner:
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "UPDATE coin_postings SET amount_coins = amount_coins * 2",
+            "DELETE FROM coin_postings",
+            "UPDATE coin_transfers SET kind = 'grant'",
+            "DELETE FROM coin_transfers",
+            "DELETE FROM coin_accounts",
+            "DELETE FROM coin_keys",
+            "UPDATE coin_policies SET coins_per_member = 1",
+            "TRUNCATE coin_postings",
+            "UPDATE events SET kind = 'other'",
+            "DELETE FROM events",
+        ],
+    )
+    def test_cannot_rewrite_history(self, as_owner: psycopg.Connection, command: str) -> None:
+        with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"):
+            as_owner.execute(command)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("amounts", [(-5, 4), (-5, None), (None, 5), (None, None)])
+    def test_cannot_commit_a_transfer_that_is_not_balanced(
+        self, as_owner: psycopg.Connection, ledger: Ledger, amounts: tuple[int | None, int | None]
+    ) -> None:
+        transfer_id = uuid4()
+        as_owner.execute(
+            "INSERT INTO coin_transfers (id, campaign_id, batch_id, kind, effective_at) VALUES (%s, %s, %s, 'correct', now())",
+            (transfer_id, ledger.campaign_id, transfer_id),
+        )
+        for side, amount in zip((-1, 1), amounts, strict=True):
+            if amount is not None:
+                as_owner.execute(
+                    "INSERT INTO coin_postings (transfer_id, side, account_id, amount_coins, effective_at) "
+                    "SELECT %s, %s, mint_id, %s, now() FROM coin_ledgers WHERE campaign_id = %s",
+                    (transfer_id, side, amount, ledger.campaign_id),
+                )
+        with pytest.raises(psycopg.errors.CheckViolation, match="not 2 that sum to 0"):
+            as_owner.commit()
+
+    def test_cannot_add_a_posting_to_an_old_transfer(self, as_owner: psycopg.Connection, ledger: Ledger) -> None:
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            as_owner.execute(
+                "INSERT INTO coin_postings (transfer_id, side, account_id, amount_coins, effective_at) "
+                "SELECT t.id, 1, l.mint_id, 5, now() FROM coin_ledgers AS l "
+                "JOIN coin_transfers AS t ON t.campaign_id = l.campaign_id WHERE l.campaign_id = %s LIMIT 1",
+                (ledger.campaign_id,),
+            )
+
+    def test_cannot_post_across_campaigns(self, as_owner: psycopg.Connection, ledger: Ledger) -> None:
+        transfer_id = uuid4()
+        as_owner.execute(
+            "INSERT INTO coin_transfers (id, campaign_id, batch_id, kind, effective_at) VALUES (%s, %s, %s, 'correct', now())",
+            (transfer_id, uuid4(), transfer_id),
+        )
+        as_owner.execute(
+            "INSERT INTO coin_postings (transfer_id, side, account_id, amount_coins, effective_at) "
+            "SELECT %s, s.side, mint_id, 5 * s.side, now() FROM coin_ledgers, (VALUES (-1), (1)) AS s (side) "
+            "WHERE campaign_id = %s",
+            (transfer_id, ledger.campaign_id),
+        )
+        with pytest.raises(psycopg.errors.CheckViolation, match="within its campaign"):
+            as_owner.commit()
+
+    def test_cannot_overdraw_a_wallet(self, as_owner: psycopg.Connection, ledger: Ledger) -> None:
+        with pytest.raises(psycopg.errors.CheckViolation, match="no_overdraft"):
+            as_owner.execute(
+                "UPDATE coin_accounts SET balance_coins = -1 WHERE kind = 'wallet' AND campaign_id = %s",
+                (ledger.campaign_id,),
+            )
+
+
+class TestVerify:
+    async def test_names_the_campaign_whose_balances_its_postings_do_not_give(
+        self, database: Settings, admin_url: str
+    ) -> None:
+        db = Database(database)
+        async with db.session() as session:
+            ledger = await make_ledger(session)
+        with psycopg.connect(admin_url) as connection:
+            connection.execute(
+                "UPDATE app.coin_accounts SET balance_coins = balance_coins - 1 "
+                "WHERE campaign_id = %s AND user_id = %s AND kind = 'wallet'",
+                (ledger.campaign_id, ledger.members[0]),
+            )
+        async with db.session() as session:
+            (found,) = await coins.verify(session, ledger.campaign_id)
+        with psycopg.connect(admin_url) as connection:
+            connection.execute(
+                "UPDATE app.coin_accounts SET balance_coins = balance_coins + 1 "
+                "WHERE campaign_id = %s AND user_id = %s AND kind = 'wallet'",
+                (ledger.campaign_id, ledger.members[0]),
+            )
+        await db.close()
+        assert (found.holds, found.difference_coins, found.wrong_balances) == (False, 1, 1)

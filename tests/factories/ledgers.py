@@ -1,0 +1,58 @@
+"""A campaign's ledger by itself: the coins domain needs no users, campaigns or ideas to stand behind its ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from api.coins import service as coins
+from api.coins.schemas import PolicyWrite
+from api.coins.service import Move
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """An open ledger with members who hold their grants, and ideas that take coins. `ideas[0]` is by `members[0]`."""
+
+    campaign_id: UUID
+    members: list[UUID]
+    ideas: list[UUID]
+
+    def move(
+        self,
+        coins: int,
+        *,
+        member: int = 1,
+        source: int | None = None,
+        target: int | None = None,
+        key: str | None = None,
+        request_hash: bytes | None = None,
+    ) -> Move:
+        """A movement by indexes: `source` and `target` are ideas, None is the wallet."""
+        return Move(
+            self.campaign_id,
+            self.members[member],
+            None if source is None else self.ideas[source],
+            None if target is None else self.ideas[target],
+            coins,
+            key,
+            request_hash if request_hash is not None or key is None else key.encode(),
+            None,
+        )
+
+
+async def make_ledger(session: AsyncSession, *, members: int = 3, ideas: int = 3, **policy: Any) -> Ledger:
+    """Open a ledger, grant `members` their coins and open `ideas` for them."""
+    ledger = Ledger(uuid4(), [uuid4() for _ in range(members)], [uuid4() for _ in range(ideas)])
+    await coins.open_ledger(session, ledger.campaign_id, PolicyWrite(**policy), actor_id=None)
+    await coins.grant_coins(session, ledger.campaign_id, ledger.members, actor_id=None)
+    authors: dict[UUID, UUID | None] = dict.fromkeys(ledger.ideas)
+    authors[ledger.ideas[0]] = ledger.members[0]
+    await coins.open_targets(session, ledger.campaign_id, authors)
+    return ledger
