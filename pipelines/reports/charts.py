@@ -32,7 +32,7 @@ def nice_ticks(highest: float, steps: int = 4) -> list[float]:
 def coins_over_time(content: Content) -> dict[str, Any] | None:
     """The line of coins at work by day: points, ticks and the label at its end; None without two days."""
     days = content.days.drop_nulls("coins_at_work").sort("day")
-    if days.height < 2:  # noqa: PLR2004 - two points make a line
+    if days.height < 2:
         return None
     first, last = days["day"][0], days["day"][-1]
     length_days = (last - first).days
@@ -58,7 +58,7 @@ def concentration(content: Content) -> dict[str, Any] | None:
     """The cumulated share of coins over ideas from the most to the least backed, and the fewest that hold half."""
     coins = sorted((int(number) for number in content.ideas["coins"] if number), reverse=True)
     total, ideas = sum(coins), content.ideas.height
-    if total <= 0 or ideas < 3:  # noqa: PLR2004 - a curve of fewer says nothing
+    if total <= 0 or ideas < 3:
         return None
     points, running, half = [[0.0, 0.0]], 0, 0
     for place, number in enumerate(coins, start=1):
@@ -85,7 +85,7 @@ def _day_ticks(first: date, last: date) -> list[tuple[date, str]]:
     length_days = (last - first).days
     if length_days <= _DAYS_BY_WEEK_MAX:
         step = math.ceil(length_days / _TICKS_MAX)
-        step = step if step < 7 else 7 * math.ceil(step / 7)  # noqa: PLR2004 - days of a week
+        step = step if step < 7 else 7 * math.ceil(step / 7)
         found = [first + timedelta(days=n) for n in range(0, length_days + 1, step)]
         return [(day, f"{day.day} {wording.month(day)}") for day in found]
     months = next(step for step in (1, 2, 3, 6, 12, 24, 60, 120) if length_days / 30.4 / step <= _TICKS_MAX + 2)
@@ -98,6 +98,6 @@ def _day_ticks(first: date, last: date) -> list[tuple[date, str]]:
             name = wording.month(day)
             ticks.append((day, f"{name} {year}" if year != seen else name))
             seen = year
-        year, month = (year + 1, 1) if month == 12 else (year, month + 1)  # noqa: PLR2004
+        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
     every = max(1, math.ceil(len(ticks) / (_TICKS_MAX + 2)))
     return ticks[::every]

@@ -38,7 +38,7 @@ STATUSES: Final = {
 }
 
 
-class UnknownCampaign(Exception):  # noqa: N818 - errors state the fact
+class UnknownCampaign(Exception):
     """The snapshot has no campaign of that slug; the message lists those it has."""
 
     def __init__(self, slug: str, slugs: tuple[str, ...], snapshot_id: str) -> None:

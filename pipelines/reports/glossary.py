@@ -22,14 +22,26 @@ def terms(content: Content) -> tuple[tuple[str, str], ...]:
     """Terms and their meanings, those that this campaign needs."""
     people = content.people
     known = [
-        ("Coin", f"What {people} put on ideas they believe in. Each has a limited number, and coins cannot be made or lost."),
+        (
+            "Coin",
+            f"What {people} put on ideas they believe in. Each has a limited number, and coins cannot be made or lost.",
+        ),
         ("Coins of an idea", "What lay on it just before it was decided: put there, less taken back or moved away."),
-        ("Backer", f"A person with at least one coin on the idea. Fewer than {GROUP_SIZE_MIN} backers are not told apart."),
+        (
+            "Backer",
+            f"A person with at least one coin on the idea. Fewer than {GROUP_SIZE_MIN} backers are not told apart.",
+        ),
         ("Participant", "A person who put a coin on an idea or submitted one."),
         ("Accepted idea", "An idea that was accepted once, whether it waits, is in progress, complete or stopped."),
-        ("Return", "Realised value less realised cost, over realised cost, of ideas that have both. A stopped idea whose value is not known counts with 0."),
+        (
+            "Return",
+            "Realised value less realised cost, over realised cost, of ideas that have both. A stopped idea whose value is not known counts with 0.",
+        ),
         ("Not known", "No figure is guessed. What is missing is shown as missing, never as zero."),
-        ("Small groups", f"Nothing is shown for a group of fewer than {GROUP_SIZE_MIN} people, nor for a group from which such a one could be worked out."),
+        (
+            "Small groups",
+            f"Nothing is shown for a group of fewer than {GROUP_SIZE_MIN} people, nor for a group from which such a one could be worked out.",
+        ),
         ("Currencies", "Amounts of different currencies are never added."),
     ]
     if content.campaign.is_imported:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import typst
 
@@ -46,7 +46,7 @@ def make_pdf(content: Content, made_at: datetime | None) -> Pdf:
     except typst.TypstError:
         made = compiler.compile(format="pdf", timestamp=timestamp)
     pages = json.loads(compiler.query("<pages>", field="value", one=True))
-    return Pdf(bytes(made), int(pages))
+    return Pdf(cast("bytes", made), int(pages))  # one file: only images come as a list of pages
 
 
 @cache

@@ -82,7 +82,9 @@ def basis(figure: Figure, measure: Measure) -> str:
         top, bottom = measure.numerator, measure.denominator
         if figure.name == "roi":
             word = "gained" if top >= 0 else "lost"
-            parts.append(f"{wording.money(abs(top), None if not figure.currency else figure.currency)} {word} on {wording.money(bottom, figure.currency)}")
+            parts.append(
+                f"{wording.money(abs(top), None if not figure.currency else figure.currency)} {word} on {wording.money(bottom, figure.currency)}"
+            )
         elif figure.currency:
             parts.append(f"{wording.money(top, figure.currency)} of {wording.money(bottom, figure.currency)}")
         else:

@@ -38,6 +38,21 @@ def sentences(content: Content) -> tuple[Sentence, Sentence, Sentence]:
     )
 
 
+def conservation_statement(content: Content) -> str:
+    """Whether every coin that was given out is found again."""
+    row = content.conservation
+    if row is None:
+        return "The snapshot holds no conservation statement for this campaign."
+    difference, total = int(row["difference_coins"]), int(row["issued_coins"]) + int(row["carried_in_coins"])
+    if difference:
+        found = f"{wording.count(abs(difference))} too {'few' if difference > 0 else 'many'} are found"
+        return f"The coins do not add up: {found}. Do not rely on the coins in this report before that is explained."
+    if total == 0:
+        return "No coin has been given out yet."
+    was = wording.counted(total, "coin was", "coins were")
+    return f"Every coin is accounted for: {was} given out, and the same number is found."
+
+
 def _people(content: Content) -> str:
     campaign = content.campaign
     if campaign.is_imported:
@@ -53,7 +68,9 @@ def _people(content: Content) -> str:
     active = int(took_part.now.numerator or 0)
     members = int(took_part.now.denominator or campaign.members)
     if active == 0:
-        return f"None of the {wording.counted(members, 'member', 'members')} has put a coin on an idea or submitted one."
+        return (
+            f"None of the {wording.counted(members, 'member', 'members')} has put a coin on an idea or submitted one."
+        )
     text = (
         f"{wording.count(active)} of {wording.counted(members, 'member', 'members')} "
         f"({wording.percent(took_part.now.value)}) put coins on an idea or submitted one"
@@ -132,9 +149,13 @@ def _return(content: Content) -> str:
     if accepted == 0:
         return "No idea has been accepted so far, so nothing has been returned yet."
     if content.roi.filter("has_both").height:
-        return f"The ideas whose cost and value are known cost nothing, so no return can be computed{_planned(content)}."
+        return (
+            f"The ideas whose cost and value are known cost nothing, so no return can be computed{_planned(content)}."
+        )
     if accepted == 1:
-        return f"What the accepted idea returned is not known: its realised cost or value is missing{_planned(content)}."
+        return (
+            f"What the accepted idea returned is not known: its realised cost or value is missing{_planned(content)}."
+        )
     whose = f"the {wording.count(accepted)} accepted ideas"
     return f"What {whose} returned is not known: none has both a realised cost and a realised value{_planned(content)}."
 
@@ -169,7 +190,11 @@ def _planned(content: Content) -> str:
     if costs.height == 0 or costs["currency"].n_unique() != 1:
         return ""
     total = wording.money(costs["expected_cost"].sum(), costs["currency"][0])
-    ideas = "the idea with an estimate was" if costs.height == 1 else f"the {wording.count(costs.height)} ideas with an estimate were"
+    ideas = (
+        "the idea with an estimate was"
+        if costs.height == 1
+        else f"the {wording.count(costs.height)} ideas with an estimate were"
+    )
     return f"; {ideas} to cost {total} in all"
 
 

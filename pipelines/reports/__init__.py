@@ -1,0 +1,24 @@
+"""Reports of a campaign, from one published snapshot: an executive PDF and an Excel workbook.
+
+    write_report(data_dir, "greener-offices", Format.PDF, Path("report.pdf"))
+
+    with marts.open_snapshot(data_dir, marts.Scope.ALL) as reader:
+        data = render_xlsx(reader, "greener-offices")
+
+A report says only what the marts say. What they do not know stays unknown, amounts of different currencies are never
+added, and nothing is shown of a group under five persons.
+"""
+
+from pipelines.reports.content import UnknownCampaign
+from pipelines.reports.service import Format, Report, ReportResult, render, render_pdf, render_xlsx, write_report
+
+__all__ = [
+    "Format",
+    "Report",
+    "ReportResult",
+    "UnknownCampaign",
+    "render",
+    "render_pdf",
+    "render_xlsx",
+    "write_report",
+]

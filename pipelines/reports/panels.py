@@ -1,0 +1,171 @@
+"""The parts of the document that have bars in them: texts, and lengths as fractions of the longest."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from pipelines.reports import wording
+from pipelines.reports.content import ACCEPTED, ATTRIBUTES, STATUSES
+from pipelines.reports.readings import read_figure
+from pipelines.reports.sentences import conservation_statement, sentences
+
+if TYPE_CHECKING:
+    from pipelines.reports.content import Content
+
+BARS: Final = 10
+RETURNS_LISTED: Final = 20
+_GROUPS_LISTED: Final = 12
+_TONES: Final = {"competing": "open", "pending": "open", "stopped": "lost"}
+
+
+def bars(content: Content) -> dict[str, Any] | None:
+    """The ideas with the most coins, by coins; None where no idea has one."""
+    ranked = content.ideas.filter(pl.col("coins") > 0).sort("coins", descending=True, maintain_order=True).head(BARS)
+    if ranked.height == 0:
+        return None
+    most, total = ranked["coins"][0], content.coins_on_ideas
+    held = wording.percent(int(ranked["coins"].sum()) / total)
+    with_coins = content.ideas.filter(pl.col("coins") > 0).height
+    first = f"The first {ranked.height} ideas"
+    headline = f"{first} hold {held} of all coins" if with_coins > ranked.height else "Every idea with coins"
+    shown = "; ".join(f"{row['title']}: {wording.counted(row['coins'], 'coin', 'coins')}" for row in ranked.to_dicts())
+    return {
+        "alt": f"Bars of coins on each idea. {shown}.",
+        "headline": headline,
+        "rows": [
+            {
+                "title": wording.plain(row["title"], 84),
+                "share": row["coins"] / most,
+                "value": wording.count(row["coins"]),
+                "status": STATUSES.get(row["status"], row["status"]) if content.outcome_is_known else "",
+                "tone": _tone(content, row["status"]),
+            }
+            for row in ranked.iter_rows(named=True)
+        ],
+    }
+
+
+def _tone(content: Content, status: str) -> str:
+    if not content.outcome_is_known:
+        return "won"
+    return _TONES.get(status, "won" if status in ACCEPTED else "lost")
+
+
+def groups(content: Content) -> list[dict[str, Any]]:
+    """Groups by attribute. An election's file has voters alone, so there the bar is a group's share of the voters."""
+    panels: list[dict[str, Any]] = []
+    for attribute, heading in ATTRIBUTES.items():
+        rows = content.groups.filter(pl.col("attribute") == attribute)
+        shown = rows.filter(~pl.col("is_suppressed"))
+        if attribute != "age_band":
+            shown = shown.sort("members", descending=True, maintain_order=True)
+        hidden = rows.height - shown.height
+        if rows.height == 0:
+            continue
+        everyone = int(shown["members"].sum() or 0)
+        bars = []
+        for row in shown.head(_GROUPS_LISTED).iter_rows(named=True):
+            if content.campaign.is_imported:
+                share = row["members"] / everyone if everyone else 0
+                label = f"{wording.count(row['members'])}, {wording.percent(share)}"
+            else:
+                share = row["participants"] / row["members"]
+                label = (
+                    f"{wording.percent(share)}, {wording.count(row['participants'])} of {wording.count(row['members'])}"
+                )
+            bars.append({"name": row["group_name"], "share": share, "label": label})
+        notes = []
+        if shown.height > _GROUPS_LISTED:
+            notes.append(f"{wording.count(shown.height - _GROUPS_LISTED)} more are in the workbook.")
+        if hidden:
+            verb = "is" if hidden == 1 else "are"
+            notes.append(f"{wording.counted(hidden, 'group', 'groups')} {verb} not shown, to protect small groups.")
+        longest = max((bar["share"] for bar in bars), default=1) or 1
+        scale = longest if content.campaign.is_imported else 1
+        for bar in bars:
+            bar["share"] /= scale
+        said = "; ".join(f"{bar['name']} {bar['label']}" for bar in bars) or "no group is shown"
+        alt = f"{heading}: {said}."
+        panels.append({"heading": heading, "alt": alt, "bars": bars, "note": " ".join(notes)})
+    return panels
+
+
+def returns(content: Content) -> dict[str, Any]:
+    """Costs and values by currency, ideas with both first; a currency's bars share one scale.
+
+    Ideas of an election whose outcome is not in the file are left out: none of them is known to have been accepted.
+    """
+    by_currency: list[dict[str, Any]] = []
+    rows = content.roi.filter("was_accepted") if content.outcome_is_known else content.roi.clear()
+    for currency in rows["currency"].unique().sort(nulls_last=True):
+        mine = rows.filter(pl.col("currency").eq_missing(currency))
+        both = mine.filter("has_both")
+        greatest = max(
+            (float(amount) for name in ("realised_cost", "realised_value") for amount in both[name]), default=0
+        )
+        by_currency.append({
+            "currency": currency or f"currency {wording.UNKNOWN}",
+            "alt": "Realised cost and value. "
+            + "; ".join(
+                f"{row['title']}: cost {wording.money(row['realised_cost'], currency)}, "
+                f"value {wording.money(row['realised_value'], currency)}"
+                for row in both.head(BARS).to_dicts()
+            ),
+            "pairs": [
+                {
+                    "title": wording.plain(row["title"], 70),
+                    "cost": float(row["realised_cost"]) / greatest if greatest else 0,
+                    "value": float(row["realised_value"]) / greatest if greatest else 0,
+                    "cost_label": wording.money(row["realised_cost"], "").split(" (")[0],
+                    "value_label": wording.money(row["realised_value"], "").split(" (")[0],
+                }
+                for row in both.head(BARS).iter_rows(named=True)
+            ],
+            "rows": [_return_row(row) for row in mine.head(RETURNS_LISTED).iter_rows(named=True)],
+            "more": max(0, mine.height - RETURNS_LISTED),
+        })  # fmt: skip
+    readings = [
+        read_figure(content, figure) for name in ("roi", "coverage", "delivery") for figure in content.figures(name)
+    ]
+    return {
+        "currencies": by_currency,
+        "readings": [asdict(reading) for reading in readings],
+        "sentence": sentences(content)[2].text,
+    }
+
+
+def _return_row(row: dict[str, Any]) -> list[str]:
+    amounts = ("expected_cost", "realised_cost", "expected_value", "realised_value")
+    return [
+        wording.plain(row["title"], 110),
+        STATUSES.get(row["status"], row["status"]),
+        *("?" if row[name] is None else f"{row[name]:,.2f}".removesuffix(".00") for name in amounts),
+        "?" if row["roi"] is None else wording.percent(row["roi"]),
+    ]
+
+
+def conservation(content: Content) -> dict[str, Any] | None:
+    """Coins given out, where they are, and the difference; None where the snapshot does not say."""
+    row = content.conservation
+    if row is None:
+        return None
+    difference = int(row["difference_coins"])
+    held = ("wallet", "held", "staked", "expired", "carried_out")
+    labels = {
+        "wallet": "in wallets", "held": "held back", "staked": "on ideas", "expired": "expired", "carried_out": "carried out",
+    }  # fmt: skip
+    issued, carried = int(row["issued_coins"]), int(row["carried_in_coins"])
+    total = issued + carried
+    return {
+        "holds": difference == 0,
+        "statement": conservation_statement(content),
+        "given": [["issued", wording.count(issued)], ["carried in", wording.count(carried)]],
+        "found": [
+            [labels[name], wording.count(row[f"{name}_coins"]), (row[f"{name}_coins"] / total) if total else 0]
+            for name in held
+        ],
+        "difference": wording.count(difference),
+    }

@@ -1,0 +1,121 @@
+"""The face of the reports: render one, or write one to a file."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines import marts
+from pipelines.reports.content import read_content
+from pipelines.reports.pdf import make_pdf
+from pipelines.reports.workbook import make_xlsx
+
+if TYPE_CHECKING:
+    from pipelines.marts import Marts, Snapshot
+
+
+class Format(StrEnum):
+    """What a report can be written as; the value is also the file's suffix."""
+
+    PDF = "pdf"
+    XLSX = "xlsx"
+
+    @property
+    def media_type(self) -> str:
+        """The Content-Type of such a file."""
+        if self is Format.PDF:
+            return "application/pdf"
+        return "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A rendered report. `pages` is set for a PDF, `sheets` (their names, in order) for a workbook."""
+
+    slug: str
+    format: Format
+    data: bytes
+    pages: int | None
+    sheets: tuple[str, ...]
+    snapshot: Snapshot
+
+    @property
+    def file_name(self) -> str:
+        """A name that tells campaign and day of the data: ASCII letters, digits and hyphens alone."""
+        stem = (
+            "".join(char if char.isascii() and char.isalnum() else "-" for char in self.slug).strip("-") or "campaign"
+        )
+        return f"ideamint-{stem}-{self.snapshot.created_at:%Y-%m-%d}.{self.format}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportResult:
+    """A report that was written to a file. `pages` is set for a PDF, `sheets` (their number) for a workbook."""
+
+    path: Path
+    bytes: int
+    pages: int | None
+    sheets: int | None
+    snapshot: str
+
+
+def render(reader: Marts, campaign: str, format: Format | str, *, made_at: datetime | None = None) -> Report:  # noqa: A002
+    """A campaign's report. `campaign` is its slug or id.
+
+    `made_at` (aware) is told in a PDF beside the age of its data; without it neither is told, and the same snapshot
+    gives the same bytes. A workbook always depends on the snapshot alone.
+
+    Raises:
+        UnknownCampaign: the reader's snapshot and scope hold no such campaign; the message lists those they hold.
+        ValueError: the format is neither pdf nor xlsx.
+    """
+    kind = Format(format)
+    content = read_content(reader, campaign)
+    if kind is Format.PDF:
+        pdf = make_pdf(content, made_at.astimezone(UTC) if made_at else None)
+        return Report(content.campaign.slug, kind, pdf.data, pdf.pages, (), content.snapshot)
+    xlsx = make_xlsx(content)
+    return Report(content.campaign.slug, kind, xlsx.data, None, xlsx.sheets, content.snapshot)
+
+
+def render_pdf(reader: Marts, campaign: str, *, made_at: datetime | None = None) -> bytes:
+    """The executive PDF of a campaign (slug or id); see :func:`render`."""
+    return render(reader, campaign, Format.PDF, made_at=made_at).data
+
+
+def render_xlsx(reader: Marts, campaign: str) -> bytes:
+    """The Excel workbook of a campaign (slug or id); see :func:`render`."""
+    return render(reader, campaign, Format.XLSX).data
+
+
+def write_report(
+    data_dir: Path,
+    campaign: str,
+    format: Format | str,  # noqa: A002 - the word that the command line and the API use
+    out: Path,
+    *,
+    made_at: datetime | None = None,
+) -> ReportResult:
+    """Write a campaign's report from the newest snapshot under `data_dir` to `out`, whole or not at all.
+
+    `campaign` is its slug or id; folders of `out` are made; an older file is replaced. `made_at` is now unless given.
+
+    Raises:
+        NoSnapshot: nothing is published under `data_dir`.
+        UnknownCampaign: the snapshot has no such campaign; the message lists those it has.
+        ValueError: the format is neither pdf nor xlsx.
+    """
+    with marts.open_snapshot(data_dir, marts.Scope.ALL) as reader:
+        report = render(reader, campaign, format, made_at=made_at or datetime.now(UTC))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
+    try:
+        draft.write_bytes(report.data)
+        draft.replace(out)
+    finally:
+        draft.unlink(missing_ok=True)
+    return ReportResult(out, len(report.data), report.pages, len(report.sheets) or None, report.snapshot.id)

@@ -1,0 +1,238 @@
+"""The workbook's sheets as plain rows with typed columns; `workbook` writes them.
+
+A cell is None where a number is not known; the sheet's note column then says why, so that columns stay of one type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from pipelines.marts import GROUP_SIZE_MIN
+from pipelines.reports import glossary, wording
+from pipelines.reports.content import ATTRIBUTES, STATUSES
+from pipelines.reports.sentences import conservation_statement, sentences
+
+if TYPE_CHECKING:
+    from pipelines.marts import Figure, Measure
+    from pipelines.reports.content import Content
+
+_FEW_BACKERS: Final = f"fewer than {GROUP_SIZE_MIN} backers: the number is not shown"
+_FEW_PEOPLE: Final = f"fewer than {GROUP_SIZE_MIN} people: the number is not shown"
+_HIDDEN_GROUP: Final = f"not shown: fewer than {GROUP_SIZE_MIN} people, or such a group could be worked out from it"
+_PERIODS: Final = {"to_date": "to date", "last_30_days": "last 30 days", "previous_30_days": "30 days before"}
+
+
+class Kind(Enum):
+    """What a column holds, and so how its cells are written and shown."""
+
+    TEXT = "text"
+    LONG_TEXT = "long text"
+    COUNT = "count"
+    PERCENT = "percent"
+    RATIO = "ratio"
+    MONEY = "money"
+    DATE = "date"
+    MOMENT = "moment"
+    YES_NO = "yes or no"
+    BY_UNIT = "by unit"
+    """Of a figure: each cell is `(number, kind)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading, what stands under it, and its width in characters."""
+
+    heading: str
+    kind: Kind
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A subject: `rows` have a cell for each column; `empty` is said where there are none."""
+
+    name: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    empty: str = ""
+
+
+def summary(content: Content) -> Sheet:
+    """The three sentences, what the campaign is, and which data this is."""
+    campaign, snapshot = content.campaign, content.snapshot
+    rows: list[tuple[str, str]] = [("Campaign", campaign.title)]
+    rows += [(sentence.about, sentence.text) for sentence in sentences(content)]
+    rows.append(("Status", campaign.status))
+    if campaign.is_imported:
+        rows.append(("Origin", "election imported from its published file"))
+        rows.append(("Ballot", campaign.ballot_type or wording.NOT_IN_FILE))
+    start, end = campaign.activated_at or campaign.starts_at, campaign.completed_at or campaign.ends_at
+    missing = wording.NOT_IN_FILE if campaign.is_imported else "no dates set"
+    rows.append(("Dates", wording.span(start, end) or missing))
+    if campaign.budget_amount is not None:
+        rows.append(("Budget", wording.money(campaign.budget_amount, campaign.currency)))
+    rows.append(("Coins", conservation_statement(content)))
+    rows.append(("Data as of", wording.minute(snapshot.created_at)))
+    rows.append(("Snapshot", snapshot.id))
+    columns = (Column("About", Kind.TEXT, 16), Column("Statement", Kind.LONG_TEXT, 110))
+    return Sheet("Summary", columns, tuple(rows))
+
+
+def figures(content: Content) -> Sheet:
+    """A row a figure and period."""
+    columns = (
+        Column("Question", Kind.TEXT, 28), Column("Figure", Kind.TEXT, 24), Column("Currency", Kind.TEXT, 10),
+        Column("Period", Kind.TEXT, 15), Column("From", Kind.DATE, 12), Column("Until", Kind.DATE, 12),
+        Column("Value", Kind.BY_UNIT, 14), Column("Unit", Kind.TEXT, 10), Column("Numerator", Kind.BY_UNIT, 14),
+        Column("Denominator", Kind.BY_UNIT, 14), Column("Coverage", Kind.PERCENT, 11),
+        Column("Not known because", Kind.TEXT, 22), Column("Definition", Kind.LONG_TEXT, 80),
+    )  # fmt: skip
+    return Sheet("Figures", columns, tuple(_figure_rows(content)), "The snapshot has no figures of this campaign.")
+
+
+def ideas(content: Content) -> Sheet:
+    """A row an idea, by rank."""
+    columns = (
+        Column("Rank", Kind.COUNT, 7), Column("Idea", Kind.LONG_TEXT, 70), Column("Status", Kind.TEXT, 22),
+        Column("Coins", Kind.COUNT, 12), Column("Share of coins", Kind.PERCENT, 14),
+        Column("Backers", Kind.COUNT, 10), Column("Backed", Kind.YES_NO, 9), Column("Category", Kind.TEXT, 24),
+        Column("Tags", Kind.TEXT, 24), Column("Submitted (UTC)", Kind.MOMENT, 17),
+        Column("Decided (UTC)", Kind.MOMENT, 17), Column("Id in the file", Kind.TEXT, 14),
+        Column("Idea id", Kind.TEXT, 38), Column("Note", Kind.TEXT, 46),
+    )  # fmt: skip
+    total = content.coins_on_ideas
+    rows = (
+        (
+            row["rank_in_campaign"], row["title"], STATUSES.get(row["status"], row["status"]), row["coins"],
+            row["coins"] / total if total else None, row["backers"], row["is_backed"], row["category"], row["tags"],
+            row["submitted_at"], row["decided_at"], row["source_ref"], row["idea_id"],
+            _FEW_BACKERS if row["backers"] is None else "",
+        )
+        for row in content.ideas.iter_rows(named=True)
+    )  # fmt: skip
+    return Sheet("Ideas", columns, tuple(rows), "There are no ideas yet.")
+
+
+def coins_over_time(content: Content) -> Sheet:
+    """A row a day."""
+    columns = (
+        Column("Day", Kind.DATE, 12), Column("Coins placed", Kind.COUNT, 14), Column("Coins taken back", Kind.COUNT, 17),
+        Column("Net", Kind.COUNT, 12), Column("Coins at work", Kind.COUNT, 15), Column("Active members", Kind.COUNT, 16),
+        Column("Members", Kind.COUNT, 12), Column("Note", Kind.TEXT, 50),
+    )  # fmt: skip
+    names = ("day", "coins_placed", "coins_taken_back", "coins_net", "coins_at_work", "active_members", "members")
+    if content.campaign.is_imported:
+        empty = (
+            f"When each coin was placed is {wording.NOT_IN_FILE}: all ballots stand on the last day of the election."
+        )
+    else:
+        empty = "No coin has been placed yet."
+    rows = ((*row, "" if None not in row[-2:] else _FEW_PEOPLE) for row in content.days.select(names).iter_rows())
+    return Sheet("Coins over time", columns, tuple(rows), empty)
+
+
+def participation(content: Content) -> Sheet:
+    """A row an attribute and group. A share of participants is told of our own campaigns only."""
+    people = content.people.capitalize()
+    columns = (
+        Column("Attribute", Kind.TEXT, 16), Column("Group", Kind.TEXT, 30), Column(people, Kind.COUNT, 12),
+        Column("Took part", Kind.COUNT, 12), Column("Share", Kind.PERCENT, 10), Column("Coins", Kind.COUNT, 12),
+        Column("Note", Kind.TEXT, 70),
+    )  # fmt: skip
+    is_imported = content.campaign.is_imported
+    rows = (
+        (
+            ATTRIBUTES.get(row["attribute"], row["attribute"]), row["group_name"], row["members"], row["participants"],
+            None if is_imported or not row["members"] else row["participants"] / row["members"], row["coins"],
+            _HIDDEN_GROUP if row["is_suppressed"] else f"who did not vote is {wording.NOT_IN_FILE}" if is_imported else "",
+        )
+        for row in content.groups.iter_rows(named=True)
+    )  # fmt: skip
+    missing = wording.NOT_IN_FILE if is_imported else "not recorded for this campaign's members"
+    return Sheet("Participation", columns, tuple(rows), f"Age, sex, district or department are {missing}.")
+
+
+def roi(content: Content) -> Sheet:
+    """A row an idea with a cost or value, each in its own currency; no totals, since currencies differ."""
+    columns = (
+        Column("Idea", Kind.LONG_TEXT, 60), Column("Status", Kind.TEXT, 22), Column("Currency", Kind.TEXT, 10),
+        Column("Cost expected", Kind.MONEY, 16), Column("Cost realised", Kind.MONEY, 16),
+        Column("Value expected", Kind.MONEY, 16), Column("Value realised", Kind.MONEY, 16),
+        Column("Return", Kind.PERCENT, 10), Column("As of", Kind.DATE, 12), Column("Accepted", Kind.YES_NO, 10),
+        Column("Note", Kind.TEXT, 48),
+    )  # fmt: skip
+    missing = wording.NOT_IN_FILE if content.campaign.is_imported else wording.UNKNOWN
+    rows = (
+        (
+            row["title"], STATUSES.get(row["status"], row["status"]), row["currency"], row["expected_cost"],
+            row["realised_cost"], row["expected_value"], row["realised_value"], row["roi"], row["as_of"],
+            row["was_accepted"] if content.outcome_is_known else None,
+            "" if row["has_both"] else f"realised cost or value {missing}",
+        )
+        for row in content.roi.iter_rows(named=True)
+    )  # fmt: skip
+    return Sheet("ROI", columns, tuple(rows), f"Costs and values of the ideas are {missing}.")
+
+
+def conservation(content: Content) -> Sheet:
+    """Where every coin is, and the difference, which is 0."""
+    columns = (
+        Column("Side", Kind.TEXT, 14), Column("Coins are", Kind.TEXT, 20), Column("Coins", Kind.COUNT, 16),
+        Column("Share of given out", Kind.PERCENT, 19),
+    )  # fmt: skip
+    row = content.conservation
+    if row is None:
+        return Sheet("Conservation", columns, (), "The snapshot holds no conservation statement of this campaign.")
+    total = row["issued_coins"] + row["carried_in_coins"]
+    accounts = (
+        ("given out", "issued", "issued_coins"), ("given out", "carried in", "carried_in_coins"),
+        ("found", "in wallets", "wallet_coins"), ("found", "held back", "held_coins"),
+        ("found", "on ideas", "staked_coins"), ("found", "expired", "expired_coins"),
+        ("found", "carried out", "carried_out_coins"),
+    )  # fmt: skip
+    rows: list[tuple[Any, ...]] = [
+        (side, name, row[column], row[column] / total if total else None) for side, name, column in accounts
+    ]
+    rows.append(("difference", "given out, less found", row["difference_coins"], None))
+    return Sheet("Conservation", columns, tuple(rows))
+
+
+def definitions(content: Content) -> Sheet:
+    """What each figure and word means, and what the data cannot tell."""
+    seen = {figure.title: figure.definition for figure in content.to_date}
+    rows = [("Figure", title, meaning) for title, meaning in seen.items()]
+    rows += [("Word", term, meaning) for term, meaning in glossary.terms(content)]
+    rows.append(("Word", "Empty cell", "Not known, or not told to protect a small group; the sheet's note says which."))
+    rows += [("Limit", "This data", sentence) for sentence in glossary.limits(content)]
+    columns = (Column("Kind", Kind.TEXT, 10), Column("Name", Kind.TEXT, 26), Column("Meaning", Kind.LONG_TEXT, 110))
+    return Sheet("Definitions", columns, tuple(rows))
+
+
+def sheets(content: Content) -> tuple[Sheet, ...]:
+    """Every sheet, in the workbook's order."""
+    makers = (summary, figures, ideas, coins_over_time, participation, roi, conservation, definitions)
+    return tuple(make(content) for make in makers)
+
+
+def _figure_rows(content: Content) -> Iterator[tuple[Any, ...]]:
+    for figure in content.to_date:
+        yield _figure_row(figure, "to_date", figure.now)
+        recent = content.recently(figure)
+        if recent is not None:
+            yield _figure_row(recent, "last_30_days", recent.now)
+            if recent.before is not None:
+                yield _figure_row(recent, "previous_30_days", recent.before)
+
+
+def _figure_row(figure: Figure, period: str, measure: Measure) -> tuple[Any, ...]:
+    kinds = {"percent": Kind.PERCENT, "ratio": Kind.RATIO, "days": Kind.RATIO, "money": Kind.MONEY}
+    counted = Kind.MONEY if figure.currency else Kind.COUNT
+    return (
+        figure.question, figure.title, figure.currency, _PERIODS[period], measure.starts_on, measure.ends_on,
+        (measure.value, kinds.get(figure.unit, Kind.COUNT)), figure.unit, (measure.numerator, counted),
+        (measure.denominator, counted), measure.coverage, "" if measure.value is not None else measure.unknown_reason or wording.UNKNOWN,
+        figure.definition,
+    )  # fmt: skip
