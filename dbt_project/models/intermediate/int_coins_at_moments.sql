@@ -71,7 +71,7 @@ stakes as (
     select
         moment,
         campaign_id,
-        sum(coins) as staked_coins
+        sum(kept_coins) as staked_coins
     from {{ ref('int_stakes') }}
     group by moment, campaign_id
 )

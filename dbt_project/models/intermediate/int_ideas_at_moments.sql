@@ -4,9 +4,7 @@ with standing as (
         moments.moment,
         statuses.idea_id,
         statuses.campaign_id,
-        bool_or(statuses.status in (
-            'competing', 'accepted', 'in_progress', 'complete', 'stopped', 'not_selected', 'outcome_unknown'
-        )) as is_approved,
+        bool_or(statuses.status = 'competing') as is_approved,
         bool_or(statuses.status in ('accepted', 'in_progress', 'complete', 'stopped')) as is_accepted,
         max(statuses.status) filter (
             where statuses.left_at is null or (statuses.left_at > moments.taken_at and moments.moment <> 'now')

@@ -25,7 +25,7 @@ staked as (
     select
         campaign_id,
         user_id,
-        sum(coins) as coins,
+        sum(kept_coins) as coins,
         count(*) filter (where coins > 0) as ideas_backed
     from {{ ref('int_stakes') }}
     where moment = 'now'

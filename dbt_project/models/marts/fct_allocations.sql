@@ -17,7 +17,11 @@ select
     postings.coins,
     postings.effective_at,
     {{ utc_date('postings.effective_at') }} as effective_on,
-    coalesce(causes.kind, transfers.kind) in ('expire', 'return', 'settle') as is_settlement
+    coalesce(causes.kind, transfers.kind) in ('expire', 'return', 'settle') as is_settlement,
+    case
+        when coalesce(causes.kind, transfers.kind) in ('expire', 'return', 'settle')
+            then coalesce(causes.kind, transfers.kind)
+    end as settlement
 from {{ ref('stg_app__coin_postings') }} as postings
 inner join stakes
     on postings.account_id = stakes.account_id

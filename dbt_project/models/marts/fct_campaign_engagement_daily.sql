@@ -62,6 +62,16 @@ activity as (
     group by campaign_id, activity_on
 ),
 
+returns as (
+    select
+        campaign_id,
+        effective_on as day,
+        -sum(coins) as coins_returned
+    from {{ ref('fct_allocations') }}
+    where settlement = 'return'
+    group by campaign_id, effective_on
+),
+
 turns as (
     select
         memberships.campaign_id,
@@ -101,12 +111,15 @@ daily as (
         coalesce(activity.active_members, 0) as active_members,
         coalesce(activity.coins_placed, 0) as coins_placed,
         coalesce(activity.coins_taken_back, 0) as coins_taken_back,
+        coalesce(returns.coins_returned, 0) as coins_returned,
         coalesce(activity.ideas_submitted, 0) as ideas_submitted,
         coalesce(movements.members_joined, 0) as members_joined,
         coalesce(movements.members_left, 0) as members_left
     from days
     left join activity
         on days.campaign_id = activity.campaign_id and days.day = activity.day
+    left join returns
+        on days.campaign_id = returns.campaign_id and days.day = returns.day
     left join movements
         on days.campaign_id = movements.campaign_id and days.day = movements.day
 )
@@ -117,9 +130,10 @@ select
     active_members,
     cast(coins_placed as bigint) as coins_placed,
     cast(coins_taken_back as bigint) as coins_taken_back,
+    cast(coins_returned as bigint) as coins_returned,
     cast(coins_placed - coins_taken_back as bigint) as coins_net,
     cast(
-        sum(coins_placed - coins_taken_back) over (partition by campaign_id order by day) as bigint
+        sum(coins_placed - coins_taken_back - coins_returned) over (partition by campaign_id order by day) as bigint
     ) as coins_at_work,
     cast(ideas_submitted as bigint) as ideas_submitted,
     cast(members_joined as bigint) as members_joined,

@@ -13,7 +13,9 @@ select
     activated_at,
     completed_at,
     created_at,
-    source,
     cast(currency as text) as currency,
-    origin = 'imported' as is_imported
+    origin = 'imported' as is_imported,
+    source ->> 'ballot_kind' as ballot_type,
+    source -> 'meta' ->> 'country' as country,
+    source -> 'meta' ->> 'unit' as unit
 from {{ source('app', 'campaigns') }}

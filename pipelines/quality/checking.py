@@ -1,0 +1,143 @@
+"""Runs the suites over a staged snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from pipelines.exports import DATABASE_FILE
+from pipelines.quality.suites import SUITES, Suite
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from great_expectations.data_context import EphemeralDataContext
+
+Advance = Callable[[int, int], None]
+
+
+class SnapshotRefused(Exception):  # noqa: N818 - states the fact
+    """A staged snapshot is not what it must be; `report` says in what."""
+
+    def __init__(self, report: QualityReport) -> None:
+        """Makes a message of the failures, a line each."""
+        self.report = report
+        super().__init__("\n".join(f"{result.name}: {failure}" for result in report.failed for failure in result.failures))
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One suite's result: `rows` it looked at, `expectations` it has, and what failed, in words."""
+
+    name: str
+    description: str
+    rows: int
+    expectations: int
+    failures: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every expectation was met."""
+        return not self.failures
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """The results of all suites."""
+
+    results: tuple[CheckResult, ...]
+
+    @property
+    def failed(self) -> tuple[CheckResult, ...]:
+        """The suites that failed."""
+        return tuple(result for result in self.results if not result.passed)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the snapshot may be published."""
+        return not self.failed
+
+
+def check(folder: Path, progress: Advance | None = None) -> QualityReport:
+    """Check the snapshot in `folder`, which holds the manifest, the DuckDB file and the Parquet files.
+
+    `progress` is called with suites done and suites in all. Takes some 6 s to begin: Great Expectations is imported here.
+
+    Raises:
+        OSError: a file that the manifest names is missing.
+    """
+    frames = _frames(folder)
+    results: list[CheckResult] = []
+    # Its dependencies warn at import of what is theirs to mend.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        context = _context()
+        for done, suite in enumerate(SUITES, start=1):
+            results.append(_run(context, suite, frames[suite.name]))
+            if progress is not None:
+                progress(done, len(SUITES))
+    return QualityReport(tuple(results))
+
+
+def _frames(folder: Path) -> dict[str, pd.DataFrame]:
+    """A data frame for each suite."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["tables"]
+    with duckdb.connect(str(folder / DATABASE_FILE), read_only=True) as connection:
+        connection.execute("CREATE TEMP TABLE manifest (table_name VARCHAR, rows BIGINT, sha256 VARCHAR)")
+        connection.execute("CREATE TEMP TABLE parquet (table_name VARCHAR, rows BIGINT, sha256 VARCHAR)")
+        connection.execute("CREATE TEMP TABLE duckdb (table_name VARCHAR, rows BIGINT)")
+        for (table,) in connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall():
+            connection.execute(f'INSERT INTO duckdb SELECT ?, count(*) FROM "{table}"', [table])
+        for table, entry in manifest.items():
+            path = folder / entry["file"]
+            connection.execute("INSERT INTO manifest VALUES (?, ?, ?)", [table, entry["rows"], entry["sha256"]])
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            connection.execute(
+                "INSERT INTO parquet SELECT ?, count(*), ? FROM read_parquet(?)", [table, sha256, str(path)]
+            )
+        return {suite.name: connection.execute(suite.query).df() for suite in SUITES}
+
+
+def _context() -> EphemeralDataContext:
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when the package is imported, and nothing of ours calls home
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return context
+
+
+def _run(context: EphemeralDataContext, suite: Suite, frame: pd.DataFrame) -> CheckResult:
+    import great_expectations as gx
+    import great_expectations.expectations as gxe
+
+    batch = (
+        context.data_sources.add_pandas(suite.name)
+        .add_dataframe_asset(suite.name)
+        .add_batch_definition_whole_dataframe(suite.name)
+        .get_batch(batch_parameters={"dataframe": frame})
+    )
+    expectations = [getattr(gxe, kind)(**arguments) for kind, arguments in suite.expectations]
+    result = batch.validate(gx.ExpectationSuite(name=suite.name, expectations=expectations))
+    failures = tuple(_explain(each) for each in result.results if not each.success)
+    return CheckResult(suite.name, suite.description, len(frame), len(expectations), failures)
+
+
+def _explain(result: Any) -> str:
+    config = result.expectation_config
+    arguments = {name: value for name, value in config.kwargs.items() if name != "batch_id"}
+    told = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    if (result.exception_info or {}).get("raised_exception"):
+        return f"{config.type} ({told}) could not be tried: {result.exception_info.get('exception_message')}"
+    unexpected = result.result.get("unexpected_count")
+    examples = result.result.get("partial_unexpected_list") or [result.result.get("observed_value")]
+    return f"{config.type} ({told}): {unexpected if unexpected is not None else 1} unexpected, such as {examples[:3]}"

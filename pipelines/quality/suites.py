@@ -1,0 +1,140 @@
+"""What must hold of a snapshot, as Great Expectations' expectations by name, without importing it (that takes 6 s)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Expectations of one data frame, which `query` reads from the DuckDB file; each is a class name and its arguments.
+
+    The folder's other files are at hand as views: `manifest` (table, rows, sha256) and `parquet` (table, rows, sha256).
+    """
+
+    name: str
+    description: str
+    query: str
+    expectations: tuple[tuple[str, dict[str, Any]], ...]
+
+
+def _unique(column: str) -> tuple[str, dict[str, Any]]:
+    return ("ExpectColumnValuesToBeUnique", {"column": column})
+
+
+def _known(*columns: str) -> tuple[tuple[str, dict[str, Any]], ...]:
+    return tuple(("ExpectColumnValuesToNotBeNull", {"column": column}) for column in columns)
+
+
+def _between(column: str, least: float, most: float | None = None) -> tuple[str, dict[str, Any]]:
+    return ("ExpectColumnValuesToBeBetween", {"column": column, "min_value": least, "max_value": most})
+
+
+def _in(column: str, *values: object) -> tuple[str, dict[str, Any]]:
+    return ("ExpectColumnValuesToBeInSet", {"column": column, "value_set": list(values)})
+
+
+def _equal(one: str, other: str) -> tuple[str, dict[str, Any]]:
+    return ("ExpectColumnPairValuesToBeEqual", {"column_A": one, "column_B": other, "ignore_row_if": "neither"})
+
+
+SUITES = (
+    Suite(
+        "conservation",
+        "Every campaign's coins are all accounted for.",
+        "SELECT campaign_id, difference_coins, wrong_balances, unbalanced_transfers, issued_coins + carried_in_coins AS "
+        "made_coins, wallet_coins + held_coins + staked_coins + expired_coins + carried_out_coins AS found_coins "
+        "FROM fct_coin_conservation",
+        (
+            _unique("campaign_id"),
+            _in("difference_coins", 0),
+            _in("wrong_balances", 0),
+            _in("unbalanced_transfers", 0),
+            _equal("made_coins", "found_coins"),
+        ),
+    ),
+    Suite(
+        "files",
+        "Each table has the rows that the manifest names, in the DuckDB file and in Parquet, and the Parquet file its hash.",
+        "SELECT m.table_name, m.rows AS manifest_rows, d.rows AS duckdb_rows, p.rows AS parquet_rows, "
+        "m.sha256 AS manifest_sha256, p.sha256 AS parquet_sha256 FROM manifest AS m "
+        "FULL JOIN parquet AS p ON p.table_name = m.table_name FULL JOIN duckdb AS d ON d.table_name = m.table_name",
+        (
+            ("ExpectTableRowCountToBeBetween", {"min_value": 1}),
+            *_known("table_name", "duckdb_rows", "parquet_rows"),
+            _equal("manifest_rows", "duckdb_rows"),
+            _equal("manifest_rows", "parquet_rows"),
+            _equal("manifest_sha256", "parquet_sha256"),
+        ),
+    ),
+    Suite(
+        "campaigns",
+        "Every campaign has a row in the ledger's account, and counts that can be.",
+        "SELECT c.campaign_id, c.slug, c.title, c.origin, c.members, c.participants, c.ideas, v.campaign_id AS verified_id "
+        "FROM dim_campaigns AS c LEFT JOIN fct_coin_conservation AS v ON v.campaign_id = c.campaign_id",
+        (
+            _unique("campaign_id"),
+            _unique("slug"),
+            *_known("campaign_id", "slug", "title", "verified_id"),
+            _in("origin", "native", "imported"),
+            _between("members", 0),
+            _between("participants", 0),
+            _between("ideas", 0),
+        ),
+    ),
+    Suite(
+        "ideas",
+        "An idea's coins are the sum of its allocations before settlement, and its status has one present interval.",
+        "SELECT i.idea_id, i.campaign_id, i.title, i.coins, i.backers, coalesce(a.coins, 0) AS allocated_coins, "
+        "coalesce(s.present, 0) AS present_statuses, i.status, s.status AS present_status FROM dim_ideas AS i "
+        "LEFT JOIN (SELECT idea_id, sum(coins) AS coins FROM fct_allocations WHERE NOT is_settlement GROUP BY idea_id) AS a "
+        "ON a.idea_id = i.idea_id LEFT JOIN (SELECT idea_id, count(*) AS present, max(status) AS status "
+        "FROM fct_idea_status WHERE is_current GROUP BY idea_id) AS s ON s.idea_id = i.idea_id",
+        (
+            _unique("idea_id"),
+            *_known("campaign_id", "title"),
+            _between("coins", 0),
+            _between("backers", 0),
+            _equal("coins", "allocated_coins"),
+            _in("present_statuses", 1),
+            _equal("status", "present_status"),
+        ),
+    ),
+    Suite(
+        "members",
+        "A member's stakes are covered by the grant, and are the sum of the member's allocations.",
+        "SELECT m.member_id, m.user_id, m.granted_coins - m.staked_coins AS unstaked_coins, m.staked_coins, "
+        "coalesce(a.coins, 0) AS allocated_coins FROM dim_members AS m LEFT JOIN (SELECT campaign_id, user_id, "
+        "sum(coins) AS coins FROM fct_allocations WHERE settlement IS NULL OR settlement = 'return' GROUP BY campaign_id, user_id) AS a "
+        "ON a.campaign_id = m.campaign_id AND a.user_id = m.user_id",
+        (
+            _unique("member_id"),
+            *_known("user_id"),
+            _between("unstaked_coins", 0),
+            _between("staked_coins", 0),
+            _equal("staked_coins", "allocated_coins"),
+        ),
+    ),
+    Suite(
+        "figures",
+        "A figure is either known or says why not; shares lie between 0 and 1.",
+        "SELECT scope_id, period, figure, coverage, (value IS NULL) <> (unknown_reason IS NULL) AS is_told, "
+        "CASE WHEN figure IN ('participation', 'backed', 'coverage', 'at_work', 'breadth', 'top_share', 'late_share') "
+        "THEN value END AS share FROM fct_figures",
+        (
+            *_known("scope_id", "period", "figure"),
+            _in("is_told", True),
+            _between("share", 0, 1),
+            _between("coverage", 0, 1),
+        ),
+    ),
+    Suite(
+        "small_groups",
+        "No group of fewer than 5 persons is shown.",
+        "SELECT CASE WHEN NOT is_suppressed THEN members END AS members, CASE WHEN is_suppressed THEN "
+        "coalesce(members, participants, coins) END AS hidden FROM fct_participation_by_group "
+        "UNION ALL SELECT members, CASE WHEN members IS NULL THEN active_members END FROM fct_member_cohorts",
+        (_between("members", 5), ("ExpectColumnValuesToBeNull", {"column": "hidden"})),
+    ),
+)
