@@ -147,7 +147,7 @@ async def end_process_tree(process: psutil.Process) -> None:
     family = _family(process)
     _signal(process, family, signal.SIGTERM)
     give_up_at = time.monotonic() + PATIENCE_S
-    while alive := [member for member in family if _is_alive(member)]:  # noqa: ASYNC110 - not all are children of ours
+    while alive := [member for member in family if _is_alive(member)]:
         if time.monotonic() > give_up_at:
             _signal(process, alive, signal.SIGKILL)
             give_up_at = time.monotonic() + PATIENCE_S
@@ -165,7 +165,7 @@ async def end_left_behind(record: Path) -> int:
 
 
 async def _exit_of(process: subprocess.Popen[bytes]) -> int:
-    while (code := process.poll()) is None:  # noqa: ASYNC110 - asyncio's own way needs the loop to watch children
+    while (code := process.poll()) is None:  # noqa: ASYNC110 - asyncio's own way wants the loop to watch children
         await asyncio.sleep(0.1)
     return code
 

@@ -68,9 +68,11 @@ class Settings(BaseSettings):
     api_url: str = Field(
         "", description="how the dashboards reach the API; empty: the host and port that it listens on"
     )
-    public_api_url: str = Field("http://localhost:8000", description="how people's browsers reach the API")
+    public_api_url: str = Field(
+        "", description="how people's browsers reach the API; empty: http://localhost and its port"
+    )
     public_dashboards_url: str = Field(
-        "http://localhost:8501", description="how people's browsers reach the dashboards"
+        "", description="how people's browsers reach the dashboards; empty: http://localhost and their port"
     )
 
     registration: str = Field("open", pattern=r"^(open|closed)$", description="may anyone register: open or closed")
@@ -122,6 +124,14 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().resolve()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _public_urls_follow_ports(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for part in ("api", "dashboards"):
+            port = values.get(f"{part}_port", cls.model_fields[f"{part}_port"].default)
+            values[f"public_{part}_url"] = values.get(f"public_{part}_url") or f"http://localhost:{port}"
+        return values
 
     @model_validator(mode="after")
     def _production_demands_secrets(self) -> Self:
@@ -227,6 +237,7 @@ def _explain(error: ValidationError) -> str:
         if not field:
             lines.append(problem["msg"].removeprefix("Value error, "))
             continue
+        shown = "" if field in {*_SECRET_FIELDS, "database_url"} else f" (it is {problem['input']!r})"
         right = Settings.model_fields[field].description if field in Settings.model_fields else ""
-        lines.append(f"{PREFIX}{field.upper()}: {problem['msg']} (it is {problem['input']!r}). Right would be: {right}")
+        lines.append(f"{PREFIX}{field.upper()}: {problem['msg']}{shown}. Right would be: {right}")
     return "\n".join(lines)

@@ -1,0 +1,142 @@
+"""What is set from outside, and what happens when it is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import settings as configuration
+from settings import PREFIX, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
+SECRETS = ("jwt_secret", "app_password", "dbt_password", "reader_password", "dagster_password")
+
+
+def load(data_dir: Path, **values: object) -> Settings:
+    return configuration.load(_env_file=None, data_dir=data_dir, **values)
+
+
+class TestExample:
+    def test_shows_every_setting_once_and_no_other(self) -> None:
+        shown = re.findall(rf"^#?{PREFIX}(\w+)=", EXAMPLE.read_text(), flags=re.MULTILINE)
+
+        assert sorted(name.lower() for name in shown) == sorted(Settings.model_fields)
+
+    def test_shows_the_defaults(self, tmp_path: Path) -> None:
+        shown = dict(re.findall(rf"^#{PREFIX}(\w+)=(.+)$", EXAMPLE.read_text(), flags=re.MULTILINE))
+        del shown["DATABASE_URL"]
+        uncommented = tmp_path / "env"
+        uncommented.write_text("\n".join(f"{PREFIX}{name}={value}" for name, value in shown.items()))
+
+        assert Settings(_env_file=uncommented) == Settings(_env_file=None)
+
+    def test_has_each_setting_described(self) -> None:
+        assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+class TestLoad:
+    @pytest.fixture(autouse=True)
+    def _environment(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            monkeypatch.delenv(name)
+        yield
+
+    @pytest.mark.parametrize(
+        ("name", "wrong", "right"),
+        [
+            ("api_port", "http", "port of the API"),
+            ("api_port", "70000", "port of the API"),
+            ("database_url", "mysql://db/ideamint", "PostgreSQL 16 or newer"),
+            ("env", "prod", "development, test or production"),
+            ("jwt_secret", "short", "32 characters"),
+            ("log_level", "loud", "DEBUG, INFO, WARNING or ERROR"),
+            ("db_pool_size", "0", "pooled connections"),
+        ],
+    )
+    def test_refuses_a_wrong_value_by_name_and_says_what_would_be_right(
+        self, name: str, wrong: str, right: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(f"{PREFIX}{name.upper()}", wrong)
+
+        with pytest.raises(SettingsError) as refusal:
+            load(tmp_path)
+
+        assert f"{PREFIX}{name.upper()}" in str(refusal.value)
+        assert right in str(refusal.value)
+
+    @pytest.mark.parametrize("name", ["jwt_secret", "app_password", "database_url"])
+    def test_shows_no_secret_in_a_refusal(self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        secret = "mysql://somebody:hunter2@db/x" if name == "database_url" else "hunter2"
+        monkeypatch.setenv(f"{PREFIX}{name.upper()}", secret)
+        monkeypatch.setenv(f"{PREFIX}API_PORT", "wrong")
+
+        with pytest.raises(SettingsError) as refusal:
+            load(tmp_path)
+
+        assert "hunter2" not in str(refusal.value)
+
+    def test_demands_every_secret_in_production(self, tmp_path: Path) -> None:
+        with pytest.raises(SettingsError) as refusal:
+            load(tmp_path, env="production")
+
+        assert all(f"{PREFIX}{name.upper()}" in str(refusal.value) for name in SECRETS)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_makes_secrets_once_and_lets_nobody_else_read_them(self, tmp_path: Path) -> None:
+        first = load(tmp_path / "data")
+        second = load(tmp_path / "data")
+
+        assert [getattr(first, name) for name in SECRETS] == [getattr(second, name) for name in SECRETS]
+        assert len({getattr(first, name).get_secret_value() for name in SECRETS}) == len(SECRETS)
+        assert (tmp_path / "data" / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+    def test_two_first_starts_agree(self, tmp_path: Path) -> None:
+        program = (
+            "import settings, sys; print(settings.load(_env_file=None, data_dir=sys.argv[1]).role_password('app'))"
+        )
+        starts = [
+            subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+            for _ in range(4)
+        ]
+
+        assert len({start.communicate()[0] for start in starts}) == 1
+
+    def test_keeps_a_secret_that_another_part_asked_for(self, tmp_path: Path) -> None:
+        kept = configuration.keep_secrets(tmp_path, ["postgres_password"])
+        load(tmp_path)
+
+        assert json.loads((tmp_path / "secrets.json").read_text())["postgres_password"] == kept["postgres_password"]
+
+    def test_says_where_secrets_cannot_be_kept(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+
+        with pytest.raises(SettingsError, match="IDEAMINT_DATA_DIR"):
+            load(tmp_path / "file")
+
+    def test_public_addresses_follow_the_ports(self, tmp_path: Path) -> None:
+        assert load(tmp_path, api_port=8123).public_api_url == "http://localhost:8123"
+        assert load(tmp_path, public_api_url="https://ideas.example").public_api_url == "https://ideas.example"
+
+
+class TestRoleUrl:
+    def test_replaces_the_administrators_login_and_keeps_the_rest(self, tmp_path: Path) -> None:
+        settings = load(
+            tmp_path, database_url="postgresql://root:top@db.example:6432/mint?sslmode=require", app_password="a/b@c"
+        )
+
+        assert settings.role_url("app") == "postgresql://ideamint_app:a%2Fb%40c@db.example:6432/mint?sslmode=require"
+        assert settings.role_url("app", "other").endswith("db.example:6432/other?sslmode=require")
+
+    def test_is_refused_while_no_server_is_known(self, tmp_path: Path) -> None:
+        with pytest.raises(SettingsError, match="was not started"):
+            load(tmp_path).role_url("app")
