@@ -153,6 +153,7 @@ async def activate_campaign(session: AsyncSession, campaign: Campaign, *, actor_
     """Open a draft: its members get their coins, ideas and members may come."""
     campaign = await _step(session, campaign, "active", actor_id)
     campaign.activated_at = clock.now()
+    await session.flush()  # a later lock in this session reads the row anew
     members = await session.scalars(
         select(Membership.user_id).where(Membership.campaign_id == campaign.id, Membership.left_at.is_(None))
     )
@@ -167,6 +168,7 @@ async def mark_completed(session: AsyncSession, campaign: Campaign, *, actor_id:
     """End an active campaign and settle its coins. `api.ideas.service.complete_campaign` is the whole command."""
     campaign = await _step(session, campaign, "completed", actor_id)
     campaign.completed_at = clock.now()
+    await session.flush()  # a later lock in this session reads the row anew
     left_coins = await coins.close_ledger(session, campaign.id, actor_id=actor_id)
     await record_event(
         session, "campaign_completed", actor_id=actor_id, campaign_id=campaign.id, wallet_coins_expired=left_coins
@@ -178,6 +180,7 @@ async def archive_campaign(session: AsyncSession, campaign: Campaign, *, actor_i
     """Put a completed campaign, or a draft that came to nothing, away."""
     campaign = await _step(session, campaign, "archived", actor_id)
     campaign.archived_at = clock.now()
+    await session.flush()  # a later lock in this session reads the row anew
     await record_event(session, "campaign_archived", actor_id=actor_id, campaign_id=campaign.id)
     return campaign
 
