@@ -108,8 +108,10 @@ class Marts:
         )
 
     def ideas(self, campaign_id: str) -> pl.DataFrame:
-        """A campaign's ideas by rank: rank_in_campaign, idea_id, source_ref, title, status, category, tags, coins,
-        backers, is_backed, submitted_at, decided_at.
+        """A campaign's ideas by rank.
+
+        Columns: rank_in_campaign, idea_id, source_ref, title, status, category, tags, coins, backers, is_backed,
+        submitted_at, decided_at.
 
         `backers` is null for ideas with one to four of them.
         """
@@ -143,8 +145,10 @@ class Marts:
         )
 
     def participation_by_group(self, campaign_id: str) -> pl.DataFrame:
-        """A row an attribute and group: attribute (age_band, sex, district, department, voting_method), group_name,
-        members, participants, coins, is_suppressed.
+        """A row an attribute and group.
+
+        Columns: attribute (age_band, sex, district, department, voting_method), group_name, members, participants,
+        coins, is_suppressed.
 
         Figures of suppressed groups are null. An attribute that is not known of the campaign has no row.
         """
@@ -163,8 +167,10 @@ class Marts:
         )
 
     def conservation(self) -> pl.DataFrame:
-        """A row a campaign of the scope: campaign_id, slug, title, origin, status, issued_coins, carried_in_coins,
-        wallet_coins, held_coins, staked_coins, expired_coins, carried_out_coins, difference_coins.
+        """A row a campaign of the scope; those that do not add up stand first.
+
+        Columns: campaign_id, slug, title, origin, status, issued_coins, carried_in_coins, wallet_coins, held_coins,
+        staked_coins, expired_coins, carried_out_coins, difference_coins.
         """
         return self._frame(
             """
@@ -199,9 +205,10 @@ class Marts:
         )
 
     def roi(self, campaign_id: str | None, *, include_imported: bool = False) -> pl.DataFrame:
-        """A row an idea with a valuation: campaign_id, campaign, idea_id, title, status, currency, expected_cost,
-        realised_cost, expected_value, realised_value, has_both, roi (fraction), as_of, was_accepted.
+        """A row an idea with a valuation.
 
+        Columns: campaign_id, campaign (its title), idea_id, title, status, currency, expected_cost, realised_cost,
+        expected_value, realised_value, has_both, roi (fraction), as_of, was_accepted.
         `campaign_id` None takes every campaign of the scope, imported ones only when they are asked for.
         """
         return self._frame(

@@ -9,15 +9,15 @@ from pathlib import Path
 from pipelines.marts.records import Snapshot
 
 
-class NoSnapshot(Exception):  # noqa: N818 - errors state the fact
+class NoSnapshot(Exception):
     """Nothing is published yet, or what `current` points to is not whole."""
 
 
-class OutOfScope(Exception):  # noqa: N818
+class OutOfScope(Exception):
     """The reader's scope does not hold what was asked for."""
 
 
-class UnknownCampaign(Exception):  # noqa: N818
+class UnknownCampaign(Exception):
     """No campaign of that slug or id in the snapshot, or none that this reader may see."""
 
 

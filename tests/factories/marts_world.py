@@ -14,8 +14,12 @@ from tests.factories.marts_figures import FIGURES, Row, figures
 
 NOW: Final = datetime(2026, 6, 30, tzinfo=UTC)
 COINS: Final = 100
-HOSTILE_TITLE: Final = '=1+1 <b>bold</b> <a href="https://evil.example">click</a> [link](https://evil.example) $x$ :red[r]'
-LONG_TITLE: Final = "A quiet room on every floor, with a door that closes, a desk that rises, " + "a window, " * 10 + "and a plant"
+HOSTILE_TITLE: Final = (
+    '=1+1 <b>bold</b> <a href="https://evil.example">click</a> [link](https://evil.example) $x$ :red[r]'
+)
+LONG_TITLE: Final = (
+    "A quiet room on every floor, with a door that closes, a desk that rises, " + "a window, " * 10 + "and a plant"
+)
 
 # slug, title, status, origin, months ago, members, eligible people, currency, ideas, statuses of the ideas in turn
 _CAMPAIGNS: Final = (
@@ -52,7 +56,7 @@ def campaign_id(slug: str) -> str:
 
 class _World:
     def __init__(self) -> None:
-        self.chance = random.Random(20260630)  # noqa: S311 - not for secrets
+        self.chance = random.Random(20260630)
         names = (
             "dim_campaigns", "dim_ideas", "dim_members", "fct_participation_by_group", "fct_allocations",
             "fct_coin_conservation", "fct_member_activity", "fct_idea_status", "fct_campaign_engagement_daily",
@@ -99,7 +103,7 @@ class _World:
         self.tables["dim_campaigns"].append({
             "campaign_id": campaign, "slug": slug, "title": title, "status": status, "origin": origin,
             "is_mediated": slug == "safer-warehouses", "ballot_type": None if is_own else "cumulative",
-            "country": None if is_own else title.split()[0], "unit": None if is_own else title, "currency": currency,
+            "country": None if is_own else title.split(maxsplit=1)[0], "unit": None if is_own else title, "currency": currency,
             "budget_amount": Decimal(500_000) if currency else None, "eligible_people": eligible,
             "coins_per_member": COINS, "starts_at": starts_at if is_own else None,
             "submissions_close_at": None, "ends_at": ends_at, "activated_at": starts_at if is_own else None,
@@ -127,7 +131,9 @@ class _World:
         for n, idea in enumerate(ids):
             backers = len({row["user_id"] for row in placed if row["idea_id"] == idea})
             status = statuses[n % len(statuses)]
-            title = {(0, 1): HOSTILE_TITLE, (0, 2): LONG_TITLE}.get((number, n), f"Idea {n + 1} of campaign {number + 1}")
+            title = {(0, 1): HOSTILE_TITLE, (0, 2): LONG_TITLE}.get(
+                (number, n), f"Idea {n + 1} of campaign {number + 1}"
+            )
             at = starts_at + timedelta(days=n % 7)
             decided_at = at + timedelta(days=30) if status not in ("competing", "pending") and is_own else None
             self.tables["dim_ideas"].append({

@@ -1,0 +1,160 @@
+"""One campaign: its ideas by coins, its coins over time, and who took part."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Final
+
+import polars as pl
+import streamlit as st
+
+from dashboards import charts, formats, layout
+from dashboards.data import View
+from pipelines.marts import Campaign
+
+_TOP: Final = 12
+_ATTRIBUTES: Final = {
+    "department": "Department",
+    "age_band": "Age",
+    "sex": "Sex",
+    "district": "District",
+    "voting_method": "Voting method",
+}
+
+
+def render(view: View) -> None:
+    """Draw the page."""
+    campaign = layout.choose_campaign(view)
+    if campaign is None:
+        layout.heading("Campaign", view.snapshot)
+        layout.notice("There is no campaign yet.", "Campaigns appear after the next refresh of the data.")
+        return
+    layout.heading(campaign.title, view.snapshot, _subtitle(campaign))
+    _facts(campaign)
+    ideas = view.ideas(campaign.campaign_id)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        shown = min(_TOP, ideas.height)
+        layout.section("Ideas by coins", f"The first {shown} of {formats.count(ideas.height)}; coins before settlement")
+        if ideas.is_empty():
+            layout.notice("Nobody has submitted an idea yet.")
+        else:
+            charts.show(charts.ideas_by_coins(ideas.head(_TOP)), key="ideas", alt="Ideas ranked by their coins")
+    with right:
+        layout.section("Coins at work over time", "Net coins on ideas at each day's end")
+        days = view.coins_over_time(campaign.campaign_id)
+        if not campaign.has_times:
+            layout.notice("Not in the file", "The imported election does not say when its coins were placed.")
+        elif days.is_empty():
+            layout.notice("Nothing to count", "No day of this campaign has passed yet.")
+        else:
+            charts.show(charts.coins_over_time(days), key="days", alt="Coins at work by day")
+        _groups(view, campaign)
+    if not ideas.is_empty():
+        layout.section("All ideas", "Double-click a title to read all of it")
+        _ideas_table(ideas)
+
+
+def _subtitle(campaign: Campaign) -> str:
+    words = [formats.status(campaign.status)]
+    if campaign.is_imported:
+        words = ["Imported election", *([f"{campaign.ballot_type} ballots"] if campaign.ballot_type else [])]
+        words += [part for part in (campaign.unit, campaign.country) if part]
+    if campaign.is_mediated:
+        words.append("mediated: a manager approves each idea")
+    return " · ".join(words)
+
+
+def _facts(campaign: Campaign) -> None:
+    people = "Voters" if campaign.is_imported else "Members"
+    facts = [
+        (people, formats.persons(campaign.members)),
+        ("Took part", "not in the file" if campaign.is_imported else formats.persons(campaign.participants)),
+        ("Ideas", formats.count(campaign.ideas)),
+        ("Coins per member", formats.count(campaign.coins_per_member)),
+        ("Budget", formats.money(campaign.budget_amount, campaign.currency)),
+    ]
+    if campaign.eligible_people is not None:
+        facts.insert(1, ("Eligible", formats.count(campaign.eligible_people)))
+    starts_at = campaign.activated_at or campaign.starts_at
+    facts.append(
+        ("From", formats.day(starts_at)) if campaign.has_times else ("Election ended", formats.day(campaign.ends_at))
+    )
+    if campaign.has_times:
+        facts.append(
+            ("Ended", formats.day(campaign.completed_at))
+            if campaign.completed_at
+            else ("Until", formats.day(campaign.ends_at))
+        )
+    body = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts)
+    st.html(f'<dl class="im-facts">{body}</dl>')
+
+
+def _groups(view: View, campaign: Campaign) -> None:
+    groups = view.participation_by_group(campaign.campaign_id)
+    note = (
+        "Voters by group; who could have voted is not in the file"
+        if campaign.is_imported
+        else "Members of a group with a stake or an idea"
+    )
+    layout.section("Participation by group", note)
+    attributes = charts.order_of(groups["attribute"].unique().to_list())
+    if not attributes:
+        layout.notice(
+            "Not in the file" if campaign.is_imported else "Nothing to count",
+            "Age, sex, district and department are not known of this campaign.",
+        )
+        return
+    chosen = st.segmented_control(
+        "Group by",
+        attributes,
+        default=attributes[0],
+        required=True,
+        format_func=lambda name: _ATTRIBUTES.get(name, name.replace("_", " ").capitalize()),
+        label_visibility="collapsed",
+        key=f"groups-{campaign.campaign_id}",
+    )
+    of_attribute = groups.filter(pl.col("attribute") == chosen)
+    shown = of_attribute.filter(~pl.col("is_suppressed"))
+    if shown.is_empty():
+        layout.notice("Not shown", "Every group here is of fewer than 5 people.")
+        return
+    charts.show(
+        charts.participation_by_group(shown, is_imported=campaign.is_imported),
+        key=f"participation-{chosen}",
+        alt="Participation by group",
+    )
+    hidden = of_attribute.height - shown.height
+    if hidden:
+        st.caption(
+            f"{hidden} {'group is' if hidden == 1 else 'groups are'} not shown, so that nobody of a group under 5 can be told."
+        )
+
+
+def _ideas_table(ideas: pl.DataFrame) -> None:
+    table = ideas.select(
+        "rank_in_campaign",
+        "title",
+        pl.col("status").map_elements(formats.status, return_dtype=pl.String),
+        "coins",
+        pl.col("backers")
+        .map_elements(formats.count, return_dtype=pl.String, skip_nulls=True)
+        .fill_null("fewer than 5"),
+        pl.col("category").fill_null(""),
+    )
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=min(37 + 35 * table.height, 460),
+        column_config={
+            "rank_in_campaign": st.column_config.NumberColumn("Rank", width=60),
+            "title": st.column_config.TextColumn("Idea", width="large"),
+            "status": st.column_config.TextColumn("Status", width="small"),
+            "coins": st.column_config.ProgressColumn(
+                "Coins", format="localized", min_value=0, max_value=max([1, *ideas["coins"].to_list()])
+            ),
+            "backers": st.column_config.TextColumn("Backers", width="small", alignment="right"),
+            "category": st.column_config.TextColumn("Category", width="medium"),
+        },
+        alt="All ideas of the campaign by rank",
+    )

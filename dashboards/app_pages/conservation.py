@@ -1,0 +1,52 @@
+"""Can the coins be trusted: every campaign's coins, where they came from and where they are."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from dashboards import charts, formats, layout, tables
+from dashboards.data import View
+from dashboards.tables import Column
+
+_COLUMNS = (
+    Column("Campaign"),
+    Column("Issued", is_number=True, hint="Coins granted to members"),
+    Column("Carried in", is_number=True, hint="Coins brought from an earlier campaign"),
+    Column("In wallets", is_number=True, hint="Coins that members have not placed"),
+    Column("Held", is_number=True, hint="Coins that wait for a later round"),
+    Column("Staked", is_number=True, hint="Coins on ideas"),
+    Column("Expired", is_number=True, hint="Coins spent on accepted ideas, or gone at a campaign's end"),
+    Column("Carried out", is_number=True, hint="Coins taken into a later campaign"),
+    Column("Difference", is_number=True, hint="Issued + carried in - wallets - held - staked - expired - carried out"),
+)
+_COINS = (
+    "issued_coins", "carried_in_coins", "wallet_coins", "held_coins", "staked_coins", "expired_coins",
+    "carried_out_coins", "difference_coins",
+)  # fmt: skip
+
+
+def render(view: View) -> None:
+    """Draw the page."""
+    layout.heading("Coin conservation", view.snapshot, "Coins issued and carried in, less where they are now, is 0")
+    rows = view.conservation()
+    if rows.is_empty():
+        layout.notice("There are no coins yet.", "They appear after the next refresh of the data.")
+        return
+    wrong = rows.filter(pl.col("difference_coins") != 0)
+    if wrong.is_empty():
+        said = f"{formats.count(sum(rows['issued_coins']) + sum(rows['carried_in_coins']))} coins"
+        one = "In the one campaign" if rows.height == 1 else f"In all {formats.count(rows.height)} campaigns"
+        layout.statement(f"{one}, every coin is accounted for: {said}, difference 0.", is_good=True)
+    else:
+        layout.statement(
+            f"Coins do not add up in {formats.count(wrong.height)} of {formats.count(rows.height)} campaigns: "
+            "do not rely on these figures.",
+            is_good=False,
+        )
+    tables.table(
+        _COLUMNS,
+        [[row["title"], *(formats.count(row[name]) for name in _COINS)] for row in rows.iter_rows(named=True)],
+        marked=frozenset(range(wrong.height)),  # what is wrong stands first
+    )
+    layout.section("Where the coins are", "Shares of a campaign's coins")
+    charts.show(charts.holdings(rows), key="holdings", alt="Where each campaign's coins are")

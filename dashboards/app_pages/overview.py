@@ -1,0 +1,29 @@
+"""The executive's one screen: five questions, and the figures that answer them."""
+
+from __future__ import annotations
+
+from dashboards import cards, layout
+from dashboards.data import View
+from pipelines.marts import Period
+
+
+def render(view: View) -> None:
+    """Draw the page: the organisation's own campaigns together, or one campaign."""
+    campaign = layout.choose_campaign(view, everything="All our own campaigns" if view.scope.sees_all else None)
+    if campaign is None and not view.scope.sees_all:
+        layout.heading("Overview", view.snapshot)
+        layout.notice("Your campaigns have no figures yet.", "They appear after the next refresh of the data.")
+        return
+    campaign_id = campaign.campaign_id if campaign else None
+    title = campaign.title if campaign else "Overview"
+    subtitle = "The organisation's own campaigns, to date, and the last 30 days beside the 30 before"
+    if campaign is not None:
+        subtitle = "This campaign to date, and the last 30 days beside the 30 before"
+    if campaign is not None and campaign.is_imported:
+        subtitle = "An imported election: its file holds voters only, and no times"
+    layout.heading(title, view.snapshot, subtitle)
+    figures = view.figures(campaign_id)
+    if not figures:
+        layout.notice("There are no figures yet.", "They appear after the next refresh of the data.")
+        return
+    cards.questions(figures, view.figures(campaign_id, Period.LAST_30_DAYS))

@@ -1,0 +1,76 @@
+"""What the ideas returned: cost and value, expected and realised, each currency for itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from dashboards import cards, charts, formats, layout, tables
+from dashboards.data import View
+from dashboards.tables import Column
+
+_FIGURES: Final = ("roi", "coverage", "delivery")
+_TOP: Final = 15
+_COLUMNS: Final = (
+    Column("Idea"),
+    Column("Campaign"),
+    Column("Status"),
+    Column("Expected cost", is_number=True),
+    Column("Realised cost", is_number=True),
+    Column("Expected value", is_number=True),
+    Column("Realised value", is_number=True),
+    Column("ROI", is_number=True, hint="(Realised value - realised cost) / realised cost"),
+    Column("As of"),
+)
+
+
+def render(view: View) -> None:
+    """Draw the page: all own campaigns (for those who see all), or one."""
+    campaign = layout.choose_campaign(view, everything="All our own campaigns" if view.scope.sees_all else None)
+    layout.heading("Return on investment", view.snapshot, "Currencies are never added up")
+    if campaign is None and not view.scope.sees_all:
+        layout.notice("Your campaigns have no figures yet.", "They appear after the next refresh of the data.")
+        return
+    campaign_id = campaign.campaign_id if campaign else None
+    figures = [figure for figure in view.figures(campaign_id) if figure.name in _FIGURES]
+    outcomes = view.roi(campaign_id)
+    cards.row([figure for figure in figures if figure.currency is None])
+    if outcomes.is_empty():
+        if campaign is not None and campaign.is_imported:
+            layout.notice("Not in the file", "The imported election does not say what its ideas returned.")
+        else:
+            layout.notice("Outcome unknown", "No cost or value of an idea has been recorded yet.")
+        return
+    for currency in outcomes["currency"].unique(maintain_order=True):
+        part = outcomes.filter(pl.col("currency") == currency)
+        known = part.filter("has_both").height
+        layout.section(
+            str(currency),
+            f"{formats.count(known)} of {formats.count(part.height)} ideas have a realised cost and value",
+        )
+        cards.row([figure for figure in figures if figure.currency == currency])
+        charts.show(
+            charts.expected_and_realised(part.head(_TOP), str(currency)),
+            key=f"roi-{currency}",
+            alt=f"Expected and realised cost and value in {currency}",
+        )
+        _table(part)
+
+
+def _table(part: pl.DataFrame) -> None:
+    amounts = ("expected_cost", "realised_cost", "expected_value", "realised_value")
+    tables.table(
+        _COLUMNS,
+        [
+            [
+                formats.shortened(row["title"], 120),
+                formats.shortened(row["campaign"], 40),
+                formats.status(row["status"]),
+                *(formats.money(row[name], None) for name in amounts),
+                formats.percent(row["roi"]),
+                formats.day(row["as_of"]),
+            ]
+            for row in part.iter_rows(named=True)
+        ],
+    )

@@ -1,0 +1,121 @@
+"""Figures as cards: value, definition, numerator and denominator, the period before, coverage; unknown says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+import streamlit as st
+
+from dashboards import formats
+from pipelines.marts import Figure
+
+_REASONS: Mapping[str, str] = {
+    "not in the file": "The imported file does not say.",
+    "nothing to count": "There is nothing to count yet.",
+    "outcome unknown": "The outcome is not known.",
+    "fewer than 5 people": "Not shown for fewer than 5 people.",
+}
+_OF_ONE_CURRENCY = ("percent", "ratio")
+
+
+def questions(figures: Sequence[Figure], recent: Sequence[Figure]) -> None:
+    """All figures under their questions. `recent` are the same figures over the last 30 days."""
+    lately = {(figure.name, figure.currency): figure for figure in recent}
+    by_question: dict[str, list[Figure]] = {}
+    for figure in sorted(figures, key=lambda figure: (figure.question_order, figure.figure_order)):
+        by_question.setdefault(figure.question, []).append(figure)
+    body = "".join(
+        f'<section class="im-question" style="--cards: {_width(group)}"><h2>{escape(question)}</h2>'
+        f'<div class="im-cards">{_cards(group, lately)}</div></section>'
+        for question, group in by_question.items()
+    )
+    st.html(f'<div class="im-questions">{body}</div>')
+
+
+def row(figures: Sequence[Figure]) -> None:
+    """Some figures side by side."""
+    if figures:
+        st.html(f'<div class="im-cards im-row" style="--cards: {_width(figures)}">{_cards(figures, {})}</div>')
+
+
+def _width(figures: Iterable[Figure]) -> int:
+    return len({figure.name for figure in figures})
+
+
+def _cards(figures: Sequence[Figure], lately: Mapping[tuple[str, str | None], Figure]) -> str:
+    by_name: dict[str, list[Figure]] = {}
+    for figure in figures:
+        by_name.setdefault(figure.name, []).append(figure)
+    return "".join(_card(group, lately) for group in by_name.values())
+
+
+def _card(group: Sequence[Figure], lately: Mapping[tuple[str, str | None], Figure]) -> str:
+    first = group[0]
+    readings = "".join(_reading(figure, lately.get((figure.name, figure.currency))) for figure in group)
+    return (
+        f'<article class="im-card" data-figure="{escape(first.name)}" title="{escape(first.definition)}">'
+        f"<h3>{escape(first.title)}</h3>{readings}"
+        f'<p class="im-definition">{escape(first.definition)}</p></article>'
+    )
+
+
+def _reading(figure: Figure, lately: Figure | None) -> str:
+    now = figure.now
+    currency = f"<small>{escape(figure.currency)}</small>" if figure.currency and figure.unit != "money" else ""
+    if now.value is None:
+        why = _REASONS.get(now.unknown_reason or "", "Unknown.")
+        short = escape(now.unknown_reason or "unknown")
+        return (
+            f'<div class="im-reading"><p class="im-value im-unknown">{short}{currency}</p>'
+            f'<p class="im-parts">{escape(why)}</p></div>'
+        )
+    shown = formats.value(now.value, figure.unit, figure.currency)
+    parts = _parts(figure)
+    recent = _recent(lately) if lately else ""
+    code = escape(figure.currency or "")
+    return (
+        f'<div class="im-reading" data-currency="{code}">'
+        f'<p class="im-value" data-value="{now.value!r}">{escape(shown)}{currency}</p>'
+        f"{f'<p class=im-parts>{parts}</p>' if parts else ''}{recent}</div>"
+    )
+
+
+def _parts(figure: Figure) -> str:
+    now = figure.now
+    said = ""
+    if now.numerator is not None and now.denominator is not None:
+        said = f"{formats.count(now.numerator)} of {formats.count(now.denominator)}"
+        if figure.currency:
+            said = f"{formats.money(now.numerator, None)} on {formats.money(now.denominator, figure.currency)}"
+    words = [said] if said else []
+    if now.coverage is not None:
+        words.append(f"coverage {'100%' if now.coverage == 1 else formats.percent(now.coverage)}")
+    return escape(" · ".join(words))
+
+
+def _recent(figure: Figure) -> str:
+    """The last 30 days above the 30 before: an arrow, and colour only where one direction is better."""
+    if figure.now.value is None:
+        return ""
+    now = formats.value(figure.now.value, figure.unit, figure.currency)
+    before = "unknown"
+    if figure.before is not None and figure.before.value is not None:
+        before = formats.value(figure.before.value, figure.unit, figure.currency)
+    return (
+        f'<dl class="im-recent"><dt>Last 30 days</dt><dd><b>{escape(now)}</b>{_change(figure)}</dd>'
+        f"<dt>30 before</dt><dd>{escape(before)}</dd></dl>"
+    )
+
+
+def _change(figure: Figure) -> str:
+    change = figure.change
+    if change is None:
+        return ""
+    words = formats.change(change, figure.unit, figure.currency)
+    if words == formats.change(0, figure.unit, figure.currency):
+        return ' <span class="im-same">no change</span>'
+    kind = "same"
+    if figure.better in ("up", "down"):
+        kind = "better" if (change > 0) == (figure.better == "up") else "worse"
+    return f' <span class="im-{kind}">{"▲" if change > 0 else "▼"}\N{NO-BREAK SPACE}{escape(words)}</span>'

@@ -1,0 +1,116 @@
+"""What every page has: its heading, the age of the data, the style, and plain sentences in place of figures."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from html import escape
+from pathlib import Path
+from typing import Final
+
+import streamlit as st
+
+from dashboards import formats, session
+from dashboards.data import View
+from pipelines.marts import Campaign, Snapshot
+
+_STYLE: Final = Path(__file__).with_name("style.css")
+_CHOSEN: Final = "chosen campaign"
+_STALE_AFTER: Final = timedelta(hours=26)  # the schedule is daily, and a refresh takes its time
+
+
+def apply_style() -> None:
+    """Load the style sheet, which holds both themes."""
+    st.html(_STYLE)
+
+
+def heading(title: str, snapshot: Snapshot, subtitle: str = "") -> None:
+    """The page's title (anybody's text), and beside it how old the data is."""
+    below = f'<p class="im-subtitle">{escape(subtitle)}</p>' if subtitle else ""
+    st.html(
+        f'<header class="im-heading"><div><h1 dir="auto">{escape(title)}</h1>{below}</div>{_age(snapshot)}</header>'
+    )
+
+
+def _age(snapshot: Snapshot) -> str:
+    span = datetime.now(UTC) - snapshot.created_at
+    is_stale = span > _STALE_AFTER
+    warning = " im-stale" if is_stale else ""
+    note = " · older than a day" if is_stale else ""
+    return (
+        f'<p class="im-age{warning}" data-snapshot="{escape(snapshot.id)}">'
+        f"Data as of <b>{formats.minute(snapshot.created_at)}</b><br>{formats.age(span)}{note}</p>"
+    )
+
+
+def section(title: str, note: str = "") -> None:
+    """A heading inside a page, with a line that says what is seen."""
+    below = f'<p class="im-note">{escape(note)}</p>' if note else ""
+    st.html(f'<div class="im-section"><h2 dir="auto">{escape(title)}</h2>{below}</div>')
+
+
+def notice(text: str, detail: str = "") -> None:
+    """A sentence where there is nothing to draw: what is unknown says why."""
+    below = f"<span>{escape(detail)}</span>" if detail else ""
+    st.html(f'<div class="im-notice" role="note"><b>{escape(text)}</b>{below}</div>')
+
+
+def statement(text: str, *, is_good: bool) -> None:
+    """The one sentence that a page comes down to, green or red, told apart by its sign as well."""
+    kind, sign = ("good", "✓") if is_good else ("bad", "✗")
+    st.html(
+        f'<div class="im-statement im-{kind}" role="status"><span aria-hidden="true">{sign}</span>{escape(text)}</div>'
+    )
+
+
+def who(viewer: session.Viewer) -> None:
+    """In the sidebar: who is logged in, and the way out."""
+    with st.sidebar:
+        st.html(
+            f'<div class="im-who"><b dir="auto">{escape(viewer.display_name)}</b>'
+            f"<span>{escape(viewer.standing)}</span></div>"
+        )
+        st.link_button("Log out", session.logout_url(), width="stretch")
+
+
+def choose_campaign(view: View, *, everything: str | None = None) -> Campaign | None:
+    """Ask for one campaign of the scope, the organisation's own unless imported ones are wanted.
+
+    It stands in the sidebar. `everything` names the choice that is no single campaign (None is returned for it);
+    without it a campaign is always returned where the scope holds one. The choice goes along from page to page, and
+    into the address as `?campaign=slug`.
+    """
+    campaigns = view.campaigns()
+    by_slug = {campaign.slug: campaign for campaign in campaigns}
+    asked_for = by_slug.get(st.query_params.get("campaign") or st.session_state.get(_CHOSEN, ""))
+    has_own = any(not campaign.is_imported for campaign in campaigns)
+    has_imported = any(campaign.is_imported for campaign in campaigns)
+    with_imported = not has_own
+    place = st.sidebar.container()
+    if has_own and has_imported:
+        with_imported = place.toggle(
+            "Imported elections too",
+            value=asked_for is not None and asked_for.is_imported,
+            help="Elections from files stand apart: they hold voters only, and no times.",
+        )
+    offered: list[str | None] = [campaign.slug for campaign in campaigns if with_imported or not campaign.is_imported]
+    if everything is not None:
+        offered.insert(0, None)
+    if not offered:
+        return None
+    start = asked_for.slug if asked_for is not None and asked_for.slug in offered else offered[0]
+    chosen = place.selectbox(
+        "Campaign",
+        offered,
+        index=offered.index(start),
+        format_func=lambda slug: everything or "" if slug is None else _name(by_slug[slug]),
+    )
+    st.session_state[_CHOSEN] = chosen or ""
+    if chosen is None:
+        st.query_params.pop("campaign", None)
+        return None
+    st.query_params["campaign"] = chosen
+    return by_slug[chosen]
+
+
+def _name(campaign: Campaign) -> str:
+    return f"{formats.shortened(campaign.title, 90)}{' (imported)' if campaign.is_imported else ''}"

@@ -1,0 +1,103 @@
+"""Who looks: the API's users, by the cookie that the API's log-in page sets for the host."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import quote
+
+import httpx
+import streamlit as st
+from pydantic import BaseModel, ValidationError
+
+from dashboards import data
+from pipelines.marts import Scope
+
+COOKIE: Final = "ideamint_session"
+_SEES_ALL: Final = frozenset({"executive", "system_admin"})
+_TIMEOUT_S: Final = 5.0
+_KEPT_S: Final = 30
+
+
+class Viewer(BaseModel, frozen=True):
+    """A logged-in person, as `GET /api/v1/auth/session` answers."""
+
+    user_id: str
+    display_name: str
+    roles: tuple[str, ...] = ()
+    managed_campaign_ids: tuple[str, ...] = ()
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether every campaign and the organisation's figures are theirs to read."""
+        return not _SEES_ALL.isdisjoint(self.roles)
+
+    @property
+    def scope(self) -> Scope | None:
+        """What they may read; None for members, whom the dashboards are not for."""
+        if self.sees_all:
+            return Scope.ALL
+        return Scope.of(self.managed_campaign_ids) if self.managed_campaign_ids else None
+
+    @property
+    def standing(self) -> str:
+        """Their standing in a few words."""
+        if "executive" in self.roles:
+            return "Executive, all campaigns"
+        if self.sees_all:
+            return "Administrator, all campaigns"
+        campaigns = len(self.managed_campaign_ids)
+        return f"Manager of {campaigns} campaign{'' if campaigns == 1 else 's'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Nobody is known: not logged in, or the API gave no usable answer."""
+
+    reason: Literal["not logged in", "no answer"]
+
+
+def current() -> Viewer | Absent:
+    """Who looks at this page. The API's answer is kept for 30 seconds, by the cookie's hash."""
+    cookie = read_cookie()
+    if not cookie:
+        return Absent("not logged in")
+    api_url = data.installation().internal_api_url
+    return _ask(hashlib.sha256(cookie.encode()).hexdigest(), api_url, cookie)
+
+
+def read_cookie() -> str | None:
+    """The session cookie that came with the browser's connection."""
+    return st.context.cookies.get(COOKIE)
+
+
+def login_url() -> str:
+    """The API's log-in page, which sends people back here."""
+    settings = data.installation()
+    return f"{settings.public_api_url.rstrip('/')}/login?next={quote(settings.public_dashboards_url, safe='')}"
+
+
+def logout_url() -> str:
+    """Where the log-out button posts to."""
+    return f"{data.installation().public_api_url.rstrip('/')}/logout"
+
+
+@st.cache_data(ttl=_KEPT_S, max_entries=1_000, show_spinner=False)
+def _answers(cookie_hash: str, api_url: str, _cookie: str) -> Viewer | None:
+    del cookie_hash  # the cookie itself is no cache key
+    answer = httpx.Client(trust_env=False, timeout=_TIMEOUT_S)
+    with answer as client:
+        response = client.get(f"{api_url}/api/v1/auth/session", headers={"Cookie": f"{COOKIE}={_cookie}"})
+    if response.status_code == httpx.codes.UNAUTHORIZED:
+        return None
+    response.raise_for_status()
+    return Viewer.model_validate_json(response.content)
+
+
+def _ask(cookie_hash: str, api_url: str, cookie: str) -> Viewer | Absent:
+    try:
+        viewer = _answers(cookie_hash, api_url, cookie)
+    except (httpx.HTTPError, ValidationError):
+        return Absent("no answer")  # an exception is not kept: the next look asks again
+    return viewer or Absent("not logged in")

@@ -1,0 +1,42 @@
+"""Small tables as HTML: they take the theme, can be read aloud, and show every cell as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import streamlit as st
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading, and whether numbers stand under it (set right, in figures of one width)."""
+
+    title: str
+    is_number: bool = False
+    hint: str = ""
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, marked: frozenset[int] = frozenset()) -> None:
+    """A table of ready-made texts. Rows whose index is in `marked` stand out as wrong."""
+    wrong = ' class="im-wrong"'
+    head = "".join(
+        f'<th scope="col"{_kind(column)} title="{escape(column.hint)}">{escape(column.title)}</th>'
+        for column in columns
+    )
+    body = "".join(
+        f"<tr{wrong if number in marked else ''}>"
+        + "".join(
+            f'<td{_kind(column)} dir="auto">{escape(cell)}</td>' for column, cell in zip(columns, row, strict=True)
+        )
+        + "</tr>"
+        for number, row in enumerate(rows)
+    )
+    st.html(
+        f'<div class="im-scroll"><table class="im-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def _kind(column: Column) -> str:
+    return ' class="im-number"' if column.is_number else ""
