@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from api.kernel.errors import DomainError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 FAULTS_SHOWN_MAX = 20
 
@@ -25,7 +23,7 @@ class Fault(Exception):
 
 
 class MalformedElection(DomainError):
-    """The file is no election that can be counted; nothing of it was kept. `faults` holds the first of them, in order."""
+    """The file is no election that can be counted; nothing of it was kept. `faults` are the first of them, in order."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     slug = "malformed-election"

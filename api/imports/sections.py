@@ -10,18 +10,18 @@ import csv
 import io
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from api.imports.errors import Fault
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TITLES = ("META", "PROJECTS", "VOTES")
 _BOM = b"\xef\xbb\xbf"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _A_PB_FILE = "a Pabulib file: UTF-8 text that begins with a line META"
+
+_QUOTED = 'a value with ; or " in it stands in double quotes, and each " in it is doubled'
+_IN_ORDER = "META, PROJECTS, VOTES, each once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A section: the line of its header, its columns in order, its rows; `faults` are the rows that could not be read."""
+    """A section: its header's line, its columns in order, its rows; `faults` are the rows that could not be read."""
 
     header_line: int
     columns: tuple[str, ...]
@@ -58,14 +58,16 @@ def read_sections(raw: bytes) -> dict[str, Table]:
     starts = [(at, title) for at, (_, cells) in enumerate(records) if (title := _title(cells))]
     for (at, title), expected in zip(starts, TITLES, strict=False):
         if title != expected:
-            raise Fault(records[at][0], f"section {title} stands where {expected} belongs", "META, PROJECTS, VOTES, each once")
+            raise Fault(records[at][0], f"section {title} stands where {expected} belongs", _IN_ORDER)
     last_line = records[-1][0]
     if len(starts) < len(TITLES):
         missing = TITLES[len(starts)]
-        raise Fault(last_line, f"the file ends without a section {missing}, as a file does that was cut", "the whole file")
+        raise Fault(
+            last_line, f"the file ends without a section {missing}, as a file does that was cut", "the whole file"
+        )
     if len(starts) > len(TITLES):
         at, title = starts[len(TITLES)]
-        raise Fault(records[at][0], f"a second section {title}", "META, PROJECTS, VOTES, each once")
+        raise Fault(records[at][0], f"a second section {title}", _IN_ORDER)
     ends = [at for at, _ in starts[1:]] + [len(records)]
     return {title: _table(title, records[at:end]) for (at, title), end in zip(starts, ends, strict=True)}
 
@@ -77,7 +79,7 @@ def _text(raw: bytes) -> str:
     except UnicodeDecodeError as error:
         before = body[: error.start].replace(b"\r\n", b"\n")
         if not before.lstrip().startswith(b"META"):
-            raise Fault(1, "it is no UTF-8 text and does not begin with META, so it is another kind of file", _A_PB_FILE) from error
+            raise Fault(1, "it is no UTF-8 text and not begun by META, so another kind of file", _A_PB_FILE) from error
         line = before.count(b"\n") + 1
         column = len(before) - before.rfind(b"\n")
         reason = f"byte 0x{body[error.start]:02X} at column {column} is not UTF-8"
@@ -93,7 +95,7 @@ def _records(text: str) -> list[tuple[int, list[str]]]:
     """Rows that are not empty, each with the line that it begins on; a quoted value may run over lines."""
     # StringIO splits at \n alone; str.splitlines would also split at U+2028 and its like, inside a value
     reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=";", skipinitialspace=True, strict=True)
-    records = []
+    records: list[tuple[int, list[str]]] = []
     while True:
         line = reader.line_num + 1
         try:
@@ -101,7 +103,7 @@ def _records(text: str) -> list[tuple[int, list[str]]]:
         except StopIteration:
             return records
         except csv.Error as error:
-            raise Fault(line, _quoting(error), 'a value with ; or " in it stands in double quotes, and each " in it is doubled') from error
+            raise Fault(line, _quoting(error), _QUOTED) from error
         cells = [cell.strip() for cell in cells]
         if any(cells):
             records.append((line, cells))
@@ -120,7 +122,7 @@ def _title(cells: list[str]) -> str | None:
 
 
 def _table(title: str, records: list[tuple[int, list[str]]]) -> Table:
-    if len(records) < 2:  # noqa: PLR2004 - the title and the header
+    if len(records) < 2:
         raise Fault(records[0][0], f"section {title} ends after its title", "a row with the names of its columns")
     header_line, header = records[1]
     columns = tuple(_without_empty_tail(header))
@@ -131,7 +133,9 @@ def _table(title: str, records: list[tuple[int, list[str]]]) -> Table:
         raise Fault(header_line, f"{title} has two columns {twice!r}", "a name for each column, once")
     rows, faults = [], []
     for line, cells in records[2:]:
-        values = cells if len(cells) <= len(columns) else cells[: len(columns)] + _without_empty_tail(cells[len(columns) :])
+        values = (
+            cells if len(cells) <= len(columns) else cells[: len(columns)] + _without_empty_tail(cells[len(columns) :])
+        )
         if len(values) == len(columns):
             rows.append(Row(line, dict(zip(columns, values, strict=True))))
         else:

@@ -1,0 +1,90 @@
+"""Values of a .pb file's cells. Each function names the line and what would be right when it refuses one."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal
+
+from api.imports.errors import Fault
+
+# more digits than any election has; int() would take underscores, other scripts' digits and 4,300 digits
+_WHOLE = re.compile(r"-?[0-9]{1,12}")
+_DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,20})?")
+_DAY = re.compile(r"(?P<day>[0-9]{1,2})\.(?P<month>[0-9]{1,2})\.(?P<year>[0-9]{4})")
+_ISO_DAY = re.compile(r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})")
+_YEAR = re.compile(r"[0-9]{4}")
+_UNKNOWN = frozenset({"", "none", "null", "nan"})
+
+
+def known(cell: str) -> str | None:
+    """The value, or None where the file says that it does not know (empty, None, null, nan)."""
+    return None if cell.casefold() in _UNKNOWN else cell
+
+
+def whole(cell: str, what: str, line: int, *, least: int | None = None) -> int:
+    """A whole number, at least `least`.
+
+    Raises:
+        Fault: it is none, or is smaller.
+    """
+    right = "a whole number" if least is None else f"a whole number, {least} or more"
+    if not _WHOLE.fullmatch(cell):
+        raise Fault(line, f"{what} is {cell!r}, which is no whole number", right)
+    number = int(cell)
+    if least is not None and number < least:
+        reason = f"{what} is {number}, which is negative" if least == 0 else f"{what} is {number}, less than {least}"
+        raise Fault(line, reason, right)
+    return number
+
+
+def money(cell: str, what: str, line: int) -> Decimal:
+    """An amount of money, 0 or more, rounded to hundredths (half to even).
+
+    Raises:
+        Fault: it is no plain decimal number, or is negative.
+    """
+    right = "a number such as 120000 or 120000.50, 0 or more"
+    if not _DECIMAL.fullmatch(cell):
+        raise Fault(line, f"{what} is {cell!r}, which is no number", right)
+    amount = Decimal(cell)
+    if amount < 0:
+        raise Fault(line, f"{what} is {cell}, which is negative", right)
+    return amount.quantize(Decimal("0.01"))
+
+
+def degrees(cell: str | None, what: str, line: int, *, most: int) -> float | None:
+    """A latitude or longitude in degrees, from -`most` to `most`; None where the file does not know it.
+
+    Raises:
+        Fault: it is no plain decimal number, or is out of range.
+    """
+    if cell is None:
+        return None
+    if not _DECIMAL.fullmatch(cell) or abs(number := float(cell)) > most:
+        raise Fault(line, f"{what} is {cell!r}", f"degrees from -{most} to {most}, with a decimal point, or nothing")
+    return number
+
+
+def names(cell: str | None) -> tuple[str, ...]:
+    """The members of a list separated by commas, each once, in their order, without those that say nothing."""
+    members = (known(member.strip()) for member in (cell or "").split(","))
+    return tuple(dict.fromkeys(member for member in members if member is not None))
+
+
+def day(cell: str, what: str, line: int, *, ends_year: bool) -> date:
+    """A day: 6.09.2019, 06.09.2019 or 2019-09-06. A year alone is its first or its last day.
+
+    Raises:
+        Fault: it is none of these.
+    """
+    try:
+        if _YEAR.fullmatch(cell):
+            return date(int(cell), 12, 31) if ends_year else date(int(cell), 1, 1)
+        if match := _DAY.fullmatch(cell) or _ISO_DAY.fullmatch(cell):
+            return date(int(match["year"]), int(match["month"]), int(match["day"]))
+    except ValueError:
+        pass  # a day that no calendar has is refused like a value of another form
+    raise Fault(
+        line, f"{what} is {cell!r}, which is no day", "a day such as 25.09.2019 or 2019-09-25, or a year such as 2019"
+    )

@@ -1,0 +1,135 @@
+"""An election as a file tells it: frozen, checked, and knowing nothing of files or databases."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from enum import StrEnum
+from functools import cached_property
+
+from api.imports.errors import Fault
+
+COINS_MAX = 1_000_000_000
+
+
+class BallotKind(StrEnum):
+    """How voters speak; what one coin means follows from it (see `api.imports.ballots`)."""
+
+    APPROVAL = "approval"
+    CUMULATIVE = "cumulative"
+    SCORING = "scoring"
+    ORDINAL = "ordinal"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a ballot must keep to. None: the file sets no such limit.
+
+    Lengths count names on the ballot; points are those of one idea, sums those of a ballot; costs are money.
+    """
+
+    min_length: int
+    max_length: int
+    min_points: int | None = None
+    max_points: int | None = None
+    min_sum_points: int | None = None
+    max_sum_points: int | None = None
+    min_sum_cost: Decimal | None = None
+    max_sum_cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A row of PROJECTS. `votes` and `score` are what the file publishes as the result, None where it does not."""
+
+    line: int
+    ref: str
+    title: str
+    description: str
+    cost: Decimal
+    categories: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    latitude: float | None = None
+    longitude: float | None = None
+    selected: int | None = None
+    votes: int | None = None
+    score: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """A row of VOTES: `named` are ideas and coins as the ballot lists them, in its order; an idea may stand twice."""
+
+    line: int
+    voter_ref: str
+    named: tuple[tuple[str, int], ...]
+    attributes: Mapping[str, str | int]
+
+    @property
+    def allocations(self) -> dict[str, int]:
+        """Coins by idea, at least 1 each: an idea that is named twice gets one allocation of the sum."""
+        coins: dict[str, int] = {}
+        for ref, points in self.named:
+            coins[ref] = coins.get(ref, 0) + points
+        return {ref: points for ref, points in coins.items() if points}
+
+
+@dataclass(frozen=True)
+class Election:
+    """One file, whole and checked.
+
+    `differences` are totals of the file that its rows do not bear out, and that the caller chose to accept.
+    """
+
+    file_name: str
+    sha256: bytes
+    meta: Mapping[str, str]
+    kind: BallotKind
+    budget: Decimal
+    first_day: date
+    last_day: date
+    rules: Rules
+    projects: tuple[Project, ...]
+    ballots: tuple[Ballot, ...]
+    has_outcome: bool
+    differences: tuple[Fault, ...] = ()
+
+    @property
+    def begins_at(self) -> datetime:
+        """00:00 UTC of the first day."""
+        return datetime.combine(self.first_day, time(), UTC)
+
+    @property
+    def counted_at(self) -> datetime:
+        """12:00 UTC of the last day: the moment of every allocation, since files give none."""
+        return datetime.combine(self.last_day, time(12), UTC)
+
+    @property
+    def ends_at(self) -> datetime:
+        """23:59:59 UTC of the last day."""
+        return datetime.combine(self.last_day, time(23, 59, 59), UTC)
+
+    @cached_property
+    def coins_per_member(self) -> int:
+        """`max_sum_points` where the file gives it, else the greatest sum on a ballot; at least 1."""
+        if self.rules.max_sum_points is not None:
+            return self.rules.max_sum_points
+        return max((sum(coins for _, coins in ballot.named) for ballot in self.ballots), default=1) or 1
+
+    @cached_property
+    def times_named(self) -> Counter[str]:
+        """How often ballots name each idea, which is what Pabulib's `votes` counts."""
+        return Counter(ref for ballot in self.ballots for ref, _ in ballot.named)
+
+    @cached_property
+    def coins(self) -> Counter[str]:
+        """The sum of coins on each idea, which is what Pabulib's `score` counts."""
+        total: Counter[str] = Counter()
+        for ballot in self.ballots:
+            for ref, coins in ballot.named:
+                total[ref] += coins
+        return total

@@ -1,0 +1,295 @@
+"""Import an election: one file, one transaction, one completed campaign.
+
+Ballots become allocations through the ledger's own functions, so an imported coin obeys what every coin obeys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sqlalchemy import text
+
+from api.coins import service as coins
+from api.coins.schemas import PolicyWrite
+from api.events.service import record_event
+from api.imports.currencies import currency_of
+from api.imports.errors import ElectionDiffers, ElectionNotOver
+from api.imports.naming import election_key, title_of
+from api.imports.pabulib import parse_election
+from api.imports.rows import copy_ideas, copy_members, insert_campaign, status_of
+from api.kernel import clock
+from api.kernel.ids import uuid7
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.imports.elections import Election
+
+MOVES_PER_CALL = 500
+
+_FIND = text(
+    """
+    SELECT i.file_name, i.sha256, i.ballots, i.allocations, c.id, c.slug, c.title, c.currency,
+        (SELECT count(*) FROM app.ideas AS d WHERE d.campaign_id = c.id) AS ideas,
+        (SELECT coalesce(sum(t.settled_coins), 0)::bigint FROM app.coin_targets AS t WHERE t.campaign_id = c.id) AS coins
+    FROM app.election_imports AS i
+    JOIN app.campaigns AS c ON c.id = i.campaign_id
+    WHERE i.sha256 = :sha256 OR i.election_key = :key
+    """
+)
+_REMEMBER = text(
+    """
+    INSERT INTO app.election_imports
+        (campaign_id, election_key, file_name, sha256, ballots, allocations, accepted_counts, imported_by)
+    VALUES (:campaign_id, :key, :file_name, :sha256, :ballots, :allocations, :accepted_counts, :actor_id)
+    """
+)
+
+
+class Progress(Protocol):
+    """Told how far an import is: `done` of `total` in a stage (`voters`, `ideas`, `ballots`, `settlement`)."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Called at the start of each stage, often within `ballots`, and at its end."""
+
+
+class Status(StrEnum):
+    """What an import did."""
+
+    IMPORTED = "imported"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True)
+class ImportedElection:
+    """An election that is in the database, and whether this import put it there.
+
+    `differences` are totals of the file that its rows do not bear out, and that were accepted.
+    """
+
+    status: Status
+    file_name: str
+    campaign_id: UUID
+    slug: str
+    title: str
+    currency: str
+    ideas: int
+    ballots: int
+    allocations: int
+    coins: int
+    differences: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return asdict(self) | {"campaign_id": str(self.campaign_id)}
+
+
+async def import_election(
+    session: AsyncSession,
+    path: Path,
+    *,
+    actor_id: UUID | None,
+    currency: str | None = None,
+    accept_counts: bool = False,
+    progress: Progress | None = None,
+) -> ImportedElection:
+    """Import a .pb file, or find that it was imported before. The caller's commit makes it so; one file a session.
+
+    `currency` is an ISO 4217 code and goes before the file's own and its country's. `accept_counts` takes a file whose
+    totals are wrong but whose rows are right.
+
+    Raises:
+        OSError: the file cannot be read.
+        MalformedElection: it is no election that can be counted.
+        ElectionDiffers: this election was imported from a file with other content.
+        CurrencyUnknown: neither `currency`, nor the file, nor its country says what its money is.
+        ElectionNotOver: its last day has not passed.
+    """
+    raw = await asyncio.to_thread(path.read_bytes)
+    sha256 = hashlib.sha256(raw).digest()
+    if known := await _find_import(session, sha256=sha256):
+        return known.election
+    election = await asyncio.to_thread(parse_election, raw, path.name, accept_counts=accept_counts)
+    currency = currency_of(election.meta, currency)
+    if election.counted_at > clock.now():
+        msg = f"{path.name}: its last day is {election.last_day:%d.%m.%Y}; what is imported is a result."
+        raise ElectionNotOver(msg)
+    key = election_key(election.meta)
+    await _wait_for_turn(session, key)
+    if known := await _find_import(session, key=key):
+        if known.sha256 == sha256:
+            return known.election
+        msg = (
+            f"{path.name}: {known.election.title} was imported before, from {known.election.file_name} with other "
+            f"content, as the campaign {known.election.slug}. Nothing was changed."
+        )
+        raise ElectionDiffers(msg, slug=known.election.slug, election_key=key)
+    return await _store(session, election, key, currency=currency, actor_id=actor_id, progress=progress or _silent)
+
+
+async def _store(
+    session: AsyncSession, election: Election, key: str, *, currency: str, actor_id: UUID | None, progress: Progress
+) -> ImportedElection:
+    campaign_id, at = uuid7(), election.counted_at
+    slug = await insert_campaign(session, campaign_id, election, currency=currency, actor_id=actor_id)
+    policy = PolicyWrite(
+        coins_per_member=election.coins_per_member,
+        coins_per_member_and_idea_max=election.rules.max_points,
+        allocation_opens_at=election.begins_at,
+        allocate_until=election.ends_at,
+    )
+    await coins.open_ledger(session, campaign_id, policy, actor_id=actor_id)
+
+    progress("ideas", 0, len(election.projects))
+    idea_ids = await copy_ideas(session, campaign_id, election, currency=currency, actor_id=actor_id)
+    await coins.open_targets(session, campaign_id, dict.fromkeys(idea_ids.values()))
+    progress("ideas", len(election.projects), len(election.projects))
+
+    progress("voters", 0, len(election.ballots))
+    user_ids = await copy_members(session, campaign_id, election, actor_id=actor_id)
+    await coins.grant_coins(session, campaign_id, user_ids, actor_id=actor_id, effective_at=at)
+    progress("voters", len(election.ballots), len(election.ballots))
+
+    allocations = await _cast(session, campaign_id, election, user_ids, idea_ids, actor_id=actor_id, progress=progress)
+
+    progress("settlement", 0, 1)
+    accepted = [idea_ids[project.ref] for project in election.projects if status_of(project) == "accepted"]
+    if accepted:
+        await coins.close_targets(session, campaign_id, accepted, kind="expire", actor_id=actor_id, effective_at=at)
+    await coins.close_ledger(session, campaign_id, actor_id=actor_id, effective_at=at)
+    await _record(session, campaign_id, election, key, allocations=allocations, actor_id=actor_id)
+    progress("settlement", 1, 1)
+    return ImportedElection(
+        status=Status.IMPORTED,
+        file_name=election.file_name,
+        campaign_id=campaign_id,
+        slug=slug,
+        title=title_of(election.meta),
+        currency=currency,
+        ideas=len(idea_ids),
+        ballots=len(user_ids),
+        allocations=allocations,
+        coins=election.coins.total(),
+        differences=tuple(str(difference) for difference in election.differences),
+    )
+
+
+async def _cast(
+    session: AsyncSession,
+    campaign_id: UUID,
+    election: Election,
+    user_ids: list[UUID],
+    idea_ids: dict[str, UUID],
+    *,
+    actor_id: UUID | None,
+    progress: Progress,
+) -> int:
+    """Allocate what the ballots say; returns how many allocations that were."""
+    ballots = [list(ballot.allocations.items()) for ballot in election.ballots]
+    total = sum(map(len, ballots))
+
+    def moves() -> Iterator[coins.Move]:
+        # every ballot's first idea, then every second one: a call that has a wallet twice takes a round more for it
+        for place in range(max(map(len, ballots))):
+            for user_id, ballot in zip(user_ids, ballots, strict=True):
+                if place < len(ballot):
+                    ref, amount = ballot[place]
+                    yield coins.Move(campaign_id, user_id, None, idea_ids[ref], amount)
+
+    waiting: list[coins.Move] = []
+    progress("ballots", 0, total)
+    for done, move in enumerate(moves(), 1):
+        waiting.append(move)
+        if len(waiting) == MOVES_PER_CALL or done == total:
+            outcomes = await coins.move_coins(
+                session, waiting, actor_id=actor_id, effective_at=election.counted_at, is_import=True
+            )
+            refused = [outcome for outcome in outcomes if not outcome.succeeded]
+            if refused:
+                msg = f"the ledger refused a ballot that the file's rules allow: {refused[0]}"
+                raise AssertionError(msg)
+            waiting.clear()
+            progress("ballots", done, total)
+    return total
+
+
+async def _record(
+    session: AsyncSession, campaign_id: UUID, election: Election, key: str, *, allocations: int, actor_id: UUID | None
+) -> None:
+    """Remember the file, and tell what happened."""
+    await session.execute(
+        _REMEMBER,
+        {
+            "campaign_id": campaign_id,
+            "key": key,
+            "file_name": election.file_name,
+            "sha256": election.sha256,
+            "ballots": len(election.ballots),
+            "allocations": allocations,
+            "accepted_counts": bool(election.differences),
+            "actor_id": actor_id,
+        },
+    )
+    await record_event(
+        session,
+        "election_imported",
+        actor_id=actor_id,
+        campaign_id=campaign_id,
+        election_key=key,
+        file_name=election.file_name,
+        sha256=election.sha256.hex(),
+        ideas=len(election.projects),
+        ballots=len(election.ballots),
+        allocations=allocations,
+        coins=election.coins.total(),
+        differences=len(election.differences),
+    )
+
+
+async def _wait_for_turn(session: AsyncSession, key: str) -> None:
+    """Imports of one election queue up; the second then sees what the first committed."""
+    # the wait and the ledger's long statements are bounded by the file, not by what a request may take
+    await session.execute(text("SET LOCAL statement_timeout = 0"))
+    await session.execute(text("SET LOCAL lock_timeout = 0"))
+    await session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"election_imports/{key}"}
+    )
+
+
+@dataclass(frozen=True)
+class _Known:
+    election: ImportedElection
+    sha256: bytes
+
+
+async def _find_import(session: AsyncSession, *, sha256: bytes | None = None, key: str | None = None) -> _Known | None:
+    """What was imported from a file of this content, or under this election's key."""
+    result = await session.execute(_FIND, {"sha256": sha256, "key": key})
+    row = result.one_or_none()
+    if row is None:
+        return None
+    election = ImportedElection(
+        status=Status.UNCHANGED,
+        file_name=row.file_name,
+        campaign_id=row.id,
+        slug=row.slug,
+        title=row.title,
+        currency=row.currency,
+        ideas=row.ideas,
+        ballots=row.ballots,
+        allocations=row.allocations,
+        coins=row.coins,
+    )
+    return _Known(election, row.sha256)
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
