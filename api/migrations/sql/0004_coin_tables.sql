@@ -126,15 +126,18 @@ CREATE TABLE app.coin_keys (
     CONSTRAINT pk_coin_keys PRIMARY KEY (campaign_id, user_id, key)
 );
 
+-- Fires for each transfer, at COMMIT. Only look-ups by key: a plan made while the tables were small would read all of
+-- them for each transfer of a large transaction (9 minutes for an import of 69,000 transfers, against 5 s).
 CREATE FUNCTION app.coins_check_zero_sum() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     v_postings integer;
     v_sum bigint;
 BEGIN
-    SELECT count(*), sum(p.amount_coins) INTO v_postings, v_sum
+    SELECT count(*) FILTER (
+        WHERE (SELECT a.campaign_id FROM coin_accounts AS a WHERE a.id = p.account_id) = NEW.campaign_id
+    ), sum(p.amount_coins) INTO v_postings, v_sum
     FROM coin_postings AS p
-    JOIN coin_accounts AS a ON a.id = p.account_id AND a.campaign_id = NEW.campaign_id
     WHERE p.transfer_id = NEW.id;
     IF v_postings <> 2 OR v_sum <> 0 THEN
         RAISE EXCEPTION 'transfer % has % postings within its campaign that sum to %, not 2 that sum to 0',
