@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from orchestration.commands import data, database, people, serving
+from orchestration.commands import data, database, people, platform, serving
 
 REFUSED = 1
 WRONG_SETTINGS = 2
@@ -34,18 +34,25 @@ class _Commands(TyperGroup):
             raise typer.Exit(code) from error
 
 
+# By name, because importing them all to look would take seconds.
+_EXIT_CODES = {
+    "settings.SettingsError": WRONG_SETTINGS,
+    "api.kernel.errors.DomainError": REFUSED,
+    "builtins.OSError": REFUSED,
+    "orchestration.demo.run.DemoRefused": REFUSED,
+    "orchestration.postgres.ServerError": REFUSED,
+    "pipelines.marts.snapshots.NoSnapshot": REFUSED,
+    "pipelines.marts.snapshots.UnknownCampaign": REFUSED,
+    "pipelines.quality.checking.SnapshotRefused": REFUSED,
+    "pipelines.warehouse.BuildFailed": REFUSED,
+    "pipelines.warehouse.BuildLockLost": REFUSED,
+}
+
+
 def _exit_code(error: Exception) -> int | None:
     """What an error means for a script; None for a defect of ours, which shows its traceback."""
-    from settings import SettingsError
-
-    if isinstance(error, SettingsError):
-        return WRONG_SETTINGS
-    from api.kernel.errors import DomainError
-    from orchestration.postgres import ServerError
-
-    if isinstance(error, DomainError | ServerError | OSError):
-        return REFUSED
-    return None
+    names = (f"{each.__module__}.{each.__qualname__}" for each in type(error).__mro__)
+    return next((_EXIT_CODES[name] for name in names if name in _EXIT_CODES), None)
 
 
 app = typer.Typer(
@@ -64,7 +71,11 @@ app = typer.Typer(
 )
 app.command("up")(serving.up)
 app.add_typer(database.app, name="db")
+app.command("demo")(data.demo)
 app.add_typer(data.imports, name="import")
+app.command("refresh")(platform.refresh)
+app.command("export")(platform.export)
+app.command("report")(platform.report)
 app.command("verify")(data.verify)
 app.add_typer(people.app, name="user")
 

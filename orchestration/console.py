@@ -7,19 +7,23 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 _PLAIN_LINE_EVERY_S = 5.0
 
 
-class Advance(Protocol):
-    """Tells how far the work is: `done` of `total` steps, of a `stage` if there are several."""
+class Steps(Protocol):
+    """Tells people how far some work is."""
 
-    def __call__(self, done: int, total: int, stage: str = "") -> None:
-        """Show it."""
+    def say(self, text: str) -> None:
+        """What begins now, or what is waited for."""
+
+    def advance(self, done: int, total: int) -> None:
+        """`done` of `total` parts of what was said last."""
 
 
 def say(text: str) -> None:
@@ -47,25 +51,43 @@ def result(data: Mapping[str, Any] | list[Any], lines: list[str], *, as_json: bo
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Advance]:
-    """A bar on a terminal; elsewhere a plain line every 5 s."""
-    console = Console(stderr=True)
-    if console.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(what, total=None)
-
-            def move(done: int, total: int, stage: str = "") -> None:
-                bar.update(task, completed=done, total=total, description=f"{what} {stage}".rstrip())
-
-            yield move
+def steps() -> Iterator[Steps]:
+    """Steps shown as a bar on a terminal; elsewhere as plain lines, of progress one every 5 s."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+    if not console.is_terminal:
+        yield _Lines()
         return
-    said_at = time.monotonic()
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _Bar(progress)
 
-    def say_now_and_then(done: int, total: int, stage: str = "") -> None:
-        nonlocal said_at
-        if time.monotonic() - said_at > _PLAIN_LINE_EVERY_S:
-            said_at = time.monotonic()
-            say(f"{what}: {done} of {total} {stage}".rstrip())
 
-    yield say_now_and_then
+@dataclass
+class _Bar:
+    progress: Progress
+    task: TaskID | None = None
+
+    def say(self, text: str) -> None:
+        self.progress.console.print(text, markup=False)
+        if self.task is not None:
+            self.progress.remove_task(self.task)
+        self.task = self.progress.add_task(text, total=None)
+
+    def advance(self, done: int, total: int) -> None:
+        if self.task is not None:
+            self.progress.update(self.task, completed=done, total=total)
+
+
+@dataclass
+class _Lines:
+    what: str = ""
+    said_at: float = field(default_factory=time.monotonic)
+
+    def say(self, text: str) -> None:
+        self.what, self.said_at = text, time.monotonic()
+        say(text)
+
+    def advance(self, done: int, total: int) -> None:
+        if time.monotonic() - self.said_at > _PLAIN_LINE_EVERY_S:
+            self.said_at = time.monotonic()
+            say(f"{self.what}: {done} of {total}")

@@ -1,7 +1,8 @@
-"""Commands that move data: the demo, imports, the data platform, reports, and the proof that coins are conserved."""
+"""Commands on the application's data: the demo, imports, and the proof that coins are conserved."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from api.coins.service import Conservation
+    from api.imports.service import Progress
     from api.kernel.db import Database
+    from orchestration.console import Steps
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -62,6 +65,32 @@ def verify(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
+def demo(as_json: AsJson = False) -> None:
+    """Make the demo: an invented company's campaigns over nine months.
+
+    It has some 200 members and 100 ideas, made through the same services and ledger as everything else. Where it exists
+    already nothing changes. Prints who can log in. Refused in production, for the passwords are no secret.
+    """
+    import settings as configuration
+    from orchestration import console, installation
+    from orchestration.demo.run import make_demo, refuse_production
+
+    settings = configuration.load()
+    refuse_production(settings)
+    with installation.ready(settings) as running, console.steps() as steps:
+        steps.say("making the demo")
+        result = installation.with_database(running, lambda database: make_demo(database, progress=steps.advance))
+    made = asdict(result.made) if result.made else None
+    lines = [
+        ", ".join(f"{count} {name}" for name, count in made.items()) + f" of {result.company}"
+        if made
+        else f"the demo of {result.company} was there before; nothing was changed",
+        *(f"  {login.role}: {login.email}  {login.password}" for login in result.logins),
+    ]
+    data = {"company": result.company, "made": made, "logins": [asdict(login) for login in result.logins]}
+    console.result(data, lines, as_json=as_json)
+
+
 imports = typer.Typer(no_args_is_help=True, help="Import from files.")
 
 
@@ -93,7 +122,8 @@ def pabulib(
         refused: list[dict[str, Any]] = []
         for path in files:
             try:
-                with console.progress(path.name) as advance:
+                with console.steps() as steps:
+                    steps.say(f"{path.name}: reading")
                     async with database.session(statement_timeout_ms=0) as session:
                         election = await import_election(
                             session,
@@ -101,7 +131,7 @@ def pabulib(
                             actor_id=None,
                             currency=currency,
                             accept_counts=accept_counts,
-                            progress=lambda stage, done, total: advance(done, total, stage),
+                            progress=_shown(steps, path.name),
                         )
             except (DomainError, OSError) as error:
                 reason = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
@@ -122,3 +152,17 @@ def pabulib(
     console.result({"imported": imported, "refused": refused}, lines, as_json=as_json)
     if refused:
         raise typer.Exit(1)
+
+
+def _shown(steps: Steps, file_name: str) -> Progress:
+    """Shows an import's stages, each as a step of its own."""
+    current = ""
+
+    def show(stage: str, done: int, total: int) -> None:
+        nonlocal current
+        if stage != current:
+            current = stage
+            steps.say(f"{file_name}: {stage}")
+        steps.advance(done, total)
+
+    return show

@@ -8,23 +8,32 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
     from types import FrameType
 
+    from orchestration.supervisor import Service
     from settings import Settings
 
 
 def up(
     demo: Annotated[bool, typer.Option(help="Load the demo when the database is empty.")] = True,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Serve a part alone, on a database that is prepared: api, dashboards or dagster. Repeatable."
+        ),
+    ] = None,
 ) -> None:
-    """Run everything on this machine: PostgreSQL, API, dashboards and Dagster, until Ctrl-C.
+    """Run everything on this machine, until Ctrl-C.
+
+    That is PostgreSQL, the API, the dashboards, and Dagster's web page and daemon; what dies is started again.
 
     The first time it also makes the database, loads a demo and publishes its figures, which takes a minute or two.
     Data stays under IDEAMINT_DATA_DIR (by default .data), so that later starts take seconds. With
@@ -32,38 +41,46 @@ def up(
     """
     import settings as configuration
     from orchestration import console, postgres
-    from orchestration.services import child_environment, refuse_busy_ports
+    from orchestration.services import PARTS, child_environment, refuse_busy_ports, services
     from orchestration.supervisor import end_left_behind
 
     started_at = time.monotonic()
     settings = configuration.load()
-    with _interruptible(), _only_one(settings):
-        left_behind = asyncio.run(end_left_behind(settings.data_dir / "up.json"))
-        if left_behind:
+    parts = [part for part in PARTS if not only or part in only]
+    if unknown := set(only or ()) - set(PARTS):
+        msg = f"no part {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}"
+        raise typer.BadParameter(msg, param_hint="--only")
+    record = settings.data_dir / f"up-{'-'.join(only or ['all'])}.json"
+    with _interruptible(), _only_one(settings, record.with_suffix(".lock")):
+        if left_behind := asyncio.run(end_left_behind(record)):
             console.say(f"ended {left_behind} processes that an interrupted start had left behind")
-        refuse_busy_ports(settings)
+        refuse_busy_ports(settings, parts)
         with postgres.running(settings) as running:
-            postgres.migrate(running)
-            console.say(f"database ready after {time.monotonic() - started_at:.1f} s")
-            environment = child_environment(running)
-            if demo and _is_empty(running):
-                _run_command(environment, "demo")
-            if not _is_published(running):
-                _run_command(environment, "refresh")
-            _serve(running, started_at)
+            if only:
+                postgres.refuse_unmigrated(running)
+            else:
+                postgres.migrate(running)
+                console.say(f"database ready after {time.monotonic() - started_at:.1f} s")
+                environment = child_environment(running)
+                if demo and _is_empty(running):
+                    _run_command(environment, "demo")
+                if not _is_published(running):
+                    _run_command(environment, "refresh")
+            _serve(running, services(running, parts), record, started_at)
 
 
-def _serve(settings: Settings, started_at: float) -> None:
+def _serve(settings: Settings, serving: Sequence[Service], record: Path, started_at: float) -> None:
     from orchestration import console
-    from orchestration.services import services
     from orchestration.supervisor import ServiceFailed, Supervisor
 
+    logins = _demo_logins(settings)
+
     async def serve() -> None:
-        supervisor = Supervisor(settings.data_dir / "logs", settings.data_dir / "up.json", console.say)
+        supervisor = Supervisor(settings.data_dir / "logs", record, console.say)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, supervisor.stop)
-        await supervisor.run(services(settings), lambda: _announce(settings, time.monotonic() - started_at))
+        await supervisor.run(serving, lambda: _announce(settings, serving, logins, time.monotonic() - started_at))
 
     try:
         asyncio.run(serve())
@@ -73,24 +90,31 @@ def _serve(settings: Settings, started_at: float) -> None:
     console.say("stopped")
 
 
-def _announce(settings: Settings, seconds: float) -> None:
+def _announce(settings: Settings, serving: Sequence[Service], logins: Sequence[str], seconds: float) -> None:
     from orchestration import console
 
-    lines = [
-        "",
-        f"Ideamint is up after {seconds:.0f} s. Ctrl-C stops it.",
-        f"  API         {settings.public_api_url}/docs",
-        f"  Dashboards  {settings.public_dashboards_url}",
-        f"  Dagster     http://localhost:{settings.dagster_port}",
-        f"  Logs        {settings.data_dir / 'logs'}",
-        *_demo_logins(settings),
-        "",
-    ]
-    console.say("\n".join(lines))
+    addresses = {
+        "api": f"API         {settings.public_api_url}/docs",
+        "dashboards": f"Dashboards  {settings.public_dashboards_url}",
+        "dagster": f"Dagster     http://localhost:{settings.dagster_port}",
+    }
+    console.say(f"\nIdeamint is up after {seconds:.0f} s. Ctrl-C stops it.")
+    for service in serving:
+        if service.name in addresses:
+            console.say(f"  {addresses[service.name]}")
+    console.say(f"  Logs        {settings.data_dir / 'logs'}")
+    if logins:
+        console.say("\nLog in as")
+    for login in logins:
+        console.say(f"  {login}")
 
 
 def _demo_logins(settings: Settings) -> list[str]:
-    return []
+    from orchestration.demo.run import find_logins
+    from orchestration.installation import with_database
+
+    found = with_database(settings, find_logins)
+    return [f"{login.role:<14} {login.email}  {login.password}" for login in found]
 
 
 def _is_empty(settings: Settings) -> bool:
@@ -142,12 +166,12 @@ def _interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
+def _only_one(settings: Settings, lock: Path) -> Iterator[None]:
     from orchestration import system_user
     from settings import PREFIX, SettingsError
 
     system_user.make_folder(settings.data_dir)
-    with (settings.data_dir / "up.lock").open("a") as file:
+    with lock.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
