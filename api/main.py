@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from fastapi_offline import FastAPIOffline
 
 import settings as configuration
+from api.analytics.routes import router as analytics
 from api.auth.pages import router as pages
 from api.auth.passwords import Passwords
 from api.auth.routes import router as auth
@@ -41,6 +42,7 @@ ROUTERS: dict[str, tuple[APIRouter, ...]] = {
     "campaigns": (campaigns,),
     "coins": (coins,),
     "ideas": (ideas,),
+    "analytics": (analytics,),
 }
 
 

@@ -53,7 +53,7 @@ async def list_all(
         sees_all=caller.is_admin or caller.is_executive,
         status=status,
         limit=paging.limit + 1,
-        after=paging.after,
+        after=paging.after(UUID),
     )
     return paging.page([as_read(campaign, role) for campaign, role in rows], key=lambda campaign: [campaign.id])
 
@@ -94,7 +94,7 @@ async def leave(session: Session, access: CampaignMember) -> None:
 @router.get("/campaigns/{campaign_id}/members", operation_id="listMembers")
 async def members(session: Session, access: CampaignManager, paging: PageQuery) -> Page[MembershipRead]:
     """Present members; for managers."""
-    rows = await service.list_members(session, access.campaign.id, limit=paging.limit + 1, after=paging.after)
+    rows = await service.list_members(session, access.campaign.id, limit=paging.limit + 1, after=paging.after(UUID))
     page = paging.page(rows, key=lambda membership: [membership.id])
     return Page(items=[MembershipRead.model_validate(row) for row in page.items], next_cursor=page.next_cursor)
 

@@ -131,7 +131,7 @@ async def list_campaigns(
     sees_all: bool,
     status: str | None,
     limit: int,
-    after: Sequence[str] | None,
+    after: tuple[UUID] | None,
 ) -> list[tuple[Campaign, str | None]]:
     """Campaigns that the user may see, newest first, each with the user's role in it."""
     mine = select(Membership.role).where(
@@ -145,7 +145,7 @@ async def list_campaigns(
     if status:
         query = query.where(Campaign.status == status)
     if after:
-        query = query.where(Campaign.id < UUID(after[0]))
+        query = query.where(Campaign.id < after[0])
     return [(campaign, role) for campaign, role in await session.execute(query)]
 
 
@@ -228,7 +228,7 @@ async def join_campaign(
     is_self = actor_id is None
     if campaign.status not in ({"active"} if is_self else {"active", "draft"}):
         msg = f"The campaign is {campaign.status}; members come while it is active."
-        raise errors.CampaignNotActive(msg, status=campaign.status)
+        raise errors.CampaignNotActive(msg, campaign_status=campaign.status)
     if is_self and campaign.join_policy != "open":
         msg = "Members of this campaign are added by its managers; ask one of them."
         raise errors.JoiningClosed(msg)
@@ -332,7 +332,7 @@ async def set_member_role(
 
 
 async def list_members(
-    session: AsyncSession, campaign_id: UUID, *, limit: int, after: Sequence[str] | None
+    session: AsyncSession, campaign_id: UUID, *, limit: int, after: tuple[UUID] | None
 ) -> list[Membership]:
     """Present members in the order of their ids."""
     query = (
@@ -342,7 +342,7 @@ async def list_members(
         .limit(limit)
     )
     if after:
-        query = query.where(Membership.id > UUID(after[0]))
+        query = query.where(Membership.id > after[0])
     return list(await session.scalars(query))
 
 

@@ -99,7 +99,7 @@ async def balance(
 async def history(session: Session, caller: CurrentUser, campaign_id: UUID, paging: PageQuery) -> Page[StatementLine]:
     """My statement: each movement of my coins with its cause and the balances after it, newest first."""
     lines = await service.list_statement(
-        session, campaign_id, caller.user_id, limit=paging.limit + 1, after=paging.after
+        session, campaign_id, caller.user_id, limit=paging.limit + 1, after=paging.after(datetime.fromisoformat, UUID)
     )
     return paging.page(lines, key=lambda line: (line.effective_at.isoformat(), line.transfer_id))
 

@@ -213,7 +213,7 @@ async def get_balance(session: AsyncSession, campaign_id: UUID, user_id: UUID, a
 
 
 async def list_statement(
-    session: AsyncSession, campaign_id: UUID, user_id: UUID, *, limit: int, after: Sequence[str] | None
+    session: AsyncSession, campaign_id: UUID, user_id: UUID, *, limit: int, after: tuple[datetime, UUID] | None
 ) -> list[StatementLine]:
     """A member's movements, newest first; `after` is the (effective_at, transfer_id) of the last line seen."""
     rows = await session.execute(

@@ -11,6 +11,7 @@ from api.ideas.steps import PUBLIC, Status, next_steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
     from uuid import UUID
 
     from sqlalchemy import RowMapping
@@ -74,9 +75,9 @@ async def list_ideas(
     sort: Sort = "newest",
     seed: str = "",
     limit: int,
-    after: Sequence[Any] | None = None,
+    after: tuple[Decimal, UUID] | None = None,
     idea_id: UUID | None = None,
-) -> list[tuple[IdeaRead, list[Any]]]:
+) -> list[tuple[IdeaRead, tuple[Decimal, UUID]]]:
     """A page of ideas that the user may see, each with its sort key for the cursor.
 
     `sees_all` is a manager's view; others see what competes or competed, and their own. `seed` fixes a random order.
@@ -101,10 +102,10 @@ async def list_ideas(
     continued = ""
     if after:
         continued = "WHERE (k.sort_key, k.id) > (CAST(:after_key AS numeric), CAST(:after_id AS uuid))"
-        values |= {"after_key": str(after[0]), "after_id": after[1]}
+        values |= {"after_key": after[0], "after_id": after[1]}
     statement = _TEMPLATE.format(key=_KEYS[sort], filters=" ".join(filters), after=continued)
     rows = (await session.execute(text(statement), values)).mappings()
-    return [(_as_read(row), [str(row["sort_key"]), str(row["id"])]) for row in rows]
+    return [(_as_read(row), (row["sort_key"], row["id"])) for row in rows]
 
 
 def _as_read(row: RowMapping) -> IdeaRead:

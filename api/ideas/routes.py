@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 from fastapi import Query, Response
 from sqlalchemy import select
@@ -26,8 +28,6 @@ from api.ideas.steps import Status
 from api.kernel.web import Page, PageQuery, Session, router as new_router
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from api.campaigns.dependencies import Access
     from api.kernel.web import AsyncSession
 
@@ -79,7 +79,7 @@ async def list_all(
         sort=chosen,
         seed=seed if seed is not None else str(access.caller.user_id),
         limit=paging.limit + 1,
-        after=paging.after,
+        after=paging.after(Decimal, UUID),
     )
     page = paging.page(rows, key=lambda row: row[1])
     return Page(items=[idea for idea, _ in page.items], next_cursor=page.next_cursor)

@@ -46,7 +46,7 @@ async def submit_idea(
     now = clock.now()
     if campaign.status != "active":
         msg = f"The campaign is {campaign.status}; it takes ideas while it is active."
-        raise campaign_errors.CampaignNotActive(msg, status=campaign.status)
+        raise campaign_errors.CampaignNotActive(msg, campaign_status=campaign.status)
     if campaign.submissions_close_at is not None and now > campaign.submissions_close_at:
         msg = f"Ideas were taken until {campaign.submissions_close_at.isoformat()}."
         raise errors.SubmissionsClosed(msg, submissions_close_at=campaign.submissions_close_at)
@@ -124,7 +124,7 @@ async def edit_idea(
         raise errors.NotYourIdea(msg)
     if idea.status != Status.PENDING:
         msg = f"The idea is {idea.status}; its text can be changed while it is pending."
-        raise errors.IdeaFixed(msg, status=idea.status)
+        raise errors.IdeaFixed(msg, idea_status=idea.status)
     changed = [name for name, value in (("title", title), ("description", description)) if value is not None]
     if title is not None:
         idea.title = title
@@ -176,7 +176,7 @@ async def take_step(
         campaign = await campaigns.get_campaign(session, idea.campaign_id)
         if campaign.status != "active":
             msg = f"The campaign is {campaign.status}; one can {step.verb} ideas while it is active."
-            raise campaign_errors.CampaignNotActive(msg, status=campaign.status)
+            raise campaign_errors.CampaignNotActive(msg, campaign_status=campaign.status)
     if step.needs_reason and not reason:
         msg = f"To {step.verb} an idea takes a reason that its author can read."
         raise errors.ReasonMissing(msg)

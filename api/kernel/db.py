@@ -69,6 +69,7 @@ class Database:
             pool_size=settings.db_pool_size,
             max_overflow=settings.db_pool_overflow,
             pool_pre_ping=True,
+            hide_parameters=True,  # errors are logged, and parameters are people's data and hashes
             connect_args={"options": options, "application_name": "ideamint-api", "connect_timeout": 10},
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,

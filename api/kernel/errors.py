@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 TYPE_PREFIX = "urn:ideamint:problem:"
+_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "request_id", "headers"})
 
 
 class DomainError(Exception):
@@ -37,6 +38,8 @@ class DomainError(Exception):
     def __init__(self, detail: str, **extensions: Any) -> None:
         """`detail` is a sentence for people; `extensions` are members of the problem document for programs."""
         super().__init__(detail)
+        taken = extensions.keys() & _MEMBERS
+        assert not taken, f"{taken} are members of every problem document"
         self.detail = detail
         self.extensions = extensions
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 import orjson
@@ -78,46 +78,42 @@ async def _session(request: Request) -> AsyncIterator[AsyncSession]:
 Session = Annotated[AsyncSession, Depends(_session, scope="function")]
 
 
-class Paging(BaseModel):
-    """Which part of a list is asked for."""
+@dataclass(frozen=True)
+class Paging:
+    """Which part of a list is asked for: `limit` rows after what the cursor names."""
 
     limit: int
-    after: list[Any] | None
+    cursor: str | None
 
-    def page(self, rows: Sequence[Item], key: Callable[[Item], Sequence[Any]]) -> Page[Item]:
+    def after(self, *parsers: Callable[[str], Any]) -> tuple[Any, ...] | None:
+        """The sort key of the last row seen, each part read by its parser; None at the beginning.
+
+        Raises:
+            InvalidInput: the cursor is not one that this list gave.
+        """
+        if self.cursor is None:
+            return None
+        try:
+            values = orjson.loads(base64.urlsafe_b64decode(self.cursor + "=" * (-len(self.cursor) % 4)))
+            return tuple(parse(value) for parse, value in zip(parsers, values, strict=True))
+        except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+            msg = "The cursor is not one that this list gave; leave it out to start from the beginning."
+            raise InvalidInput(msg) from error
+
+    def page(self, rows: Sequence[Item], key: Callable[[Item], Sequence[object]]) -> Page[Item]:
         """Cut `rows`, of which one more than `limit` was fetched, and make the cursor from the last row's sort key."""
         kept = rows[: self.limit]
-        cursor = encode_cursor(key(kept[-1])) if len(rows) > self.limit else None
-        return Page(items=kept, next_cursor=cursor)
-
-
-def encode_cursor(values: Sequence[Any]) -> str:
-    """An opaque cursor of a row's sort key."""
-    return base64.urlsafe_b64encode(orjson.dumps(list(values), default=str)).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str) -> list[Any]:
-    """The sort key in a cursor.
-
-    Raises:
-        InvalidInput: it is not a cursor that :func:`encode_cursor` made.
-    """
-    try:
-        values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError) as error:
-        msg = "The cursor is not one that this list gave; leave it out to start from the beginning."
-        raise InvalidInput(msg) from error
-    if not isinstance(values, list):
-        msg = "The cursor is not one that this list gave; leave it out to start from the beginning."
-        raise InvalidInput(msg)
-    return values
+        if len(rows) <= self.limit:
+            return Page(items=kept, next_cursor=None)
+        values = orjson.dumps([str(value) for value in key(kept[-1])])
+        return Page(items=kept, next_cursor=base64.urlsafe_b64encode(values).decode().rstrip("="))
 
 
 def _paging(
     limit: Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX, description="rows a page")] = PAGE_SIZE,
     cursor: Annotated[str | None, Query(max_length=1000, description="next_cursor of the page before")] = None,
 ) -> Paging:
-    return Paging(limit=limit, after=decode_cursor(cursor) if cursor else None)
+    return Paging(limit, cursor)
 
 
 PageQuery = Annotated[Paging, Depends(_paging)]

@@ -243,6 +243,6 @@ class TestStatement:
         last = lines[1]
         older = await coins.list_statement(
             session, ledger.campaign_id, ledger.members[1], limit=10,
-            after=(last.effective_at.isoformat(), str(last.transfer_id)),
+            after=(last.effective_at, last.transfer_id),
         )  # fmt: skip
         assert older == lines[2:]

@@ -78,7 +78,7 @@ BEGIN
                 p.coins_per_allocation_min, p.coins_per_member_and_idea_max,
                 CASE
                     WHEN w.id IS NULL THEN 'not_a_member'
-                    WHEN mine.id IS NULL THEN 'busy'
+                    WHEN w.id <> ALL (v_wallet_id) THEN 'busy'
                     WHEN k.request_hash = a.request_hash THEN 'replayed'
                     WHEN k.request_hash IS NOT NULL THEN 'key_reused'
                     WHEN a.from_idea_id = ANY (v_busy) OR a.to_idea_id = ANY (v_busy) THEN 'busy'
@@ -104,7 +104,6 @@ BEGIN
                 SELECT * FROM coin_accounts AS x
                 WHERE x.campaign_id = a.campaign_id AND x.user_id = a.user_id AND x.kind = 'wallet' LIMIT 1
             ) AS w ON true
-            LEFT JOIN unnest(v_wallet_id) AS mine (id) ON mine.id = w.id
             LEFT JOIN LATERAL (
                 SELECT * FROM coin_keys AS x
                 WHERE x.campaign_id = a.campaign_id AND x.user_id = a.user_id AND x.key = a.key LIMIT 1
@@ -142,13 +141,14 @@ BEGIN
                 version = a.version + 1, moved_at = m.effective_at
             FROM moved AS m
             WHERE a.id = m.wallet_id AND m.kind <> 'reallocate'
-            RETURNING m.n, a.id, a.version, a.balance_coins
+            RETURNING m.n, m.transfer_id, CASE m.kind WHEN 'allocate' THEN -1 ELSE 1 END AS side, m.coins, m.effective_at,
+                a.id, a.version, a.balance_coins
         ), debited AS (
             UPDATE coin_accounts AS a
             SET balance_coins = a.balance_coins - m.coins, version = a.version + 1, moved_at = m.effective_at
             FROM moved AS m
             WHERE a.id = m.from_id
-            RETURNING m.n, a.id, a.version, a.balance_coins
+            RETURNING m.n, m.transfer_id, -1 AS side, m.coins, m.effective_at, a.id, a.version, a.balance_coins
         ), credited AS (
             INSERT INTO coin_accounts AS a (campaign_id, kind, user_id, idea_id, balance_coins, version, moved_at)
             SELECT m.campaign_id, 'stake', m.user_id, m.to_idea_id, m.coins, 1, m.effective_at
@@ -158,17 +158,13 @@ BEGIN
             SET balance_coins = a.balance_coins + excluded.balance_coins, version = a.version + 1, moved_at = excluded.moved_at
             RETURNING a.user_id, a.idea_id, a.id, a.version, a.balance_coins
         ), leg AS (
-            SELECT m.n, m.transfer_id, -1 AS side, -m.coins AS coins, m.effective_at, x.id, x.version, x.balance_coins
-            FROM moved AS m
-            JOIN (SELECT * FROM wallet UNION ALL SELECT * FROM debited) AS x ON x.n = m.n
-            WHERE (m.from_idea_id IS NULL) = (x.id = m.wallet_id)
+            -- FULL, though every row finds its other: the planner expects few rows and would compare each with each
+            SELECT m.n, m.transfer_id, 1 AS side, m.coins, m.effective_at, x.id, x.version, x.balance_coins
+            FROM (SELECT * FROM moved WHERE to_idea_id IS NOT NULL) AS m
+            FULL JOIN credited AS x ON x.user_id = m.user_id AND x.idea_id = m.to_idea_id
             UNION ALL
-            SELECT m.n, m.transfer_id, 1, m.coins, m.effective_at, x.id, x.version, x.balance_coins
-            FROM moved AS m JOIN wallet AS x ON x.n = m.n
-            WHERE m.to_idea_id IS NULL
-            UNION ALL
-            SELECT m.n, m.transfer_id, 1, m.coins, m.effective_at, x.id, x.version, x.balance_coins
-            FROM moved AS m JOIN credited AS x ON x.user_id = m.user_id AND x.idea_id = m.to_idea_id
+            SELECT x.n, x.transfer_id, x.side, x.side * x.coins, x.effective_at, x.id, x.version, x.balance_coins
+            FROM (SELECT * FROM wallet UNION ALL SELECT * FROM debited) AS x
         ), transferred AS (
             INSERT INTO coin_transfers (id, campaign_id, batch_id, kind, actor_id, effective_at)
             SELECT m.transfer_id, m.campaign_id, m.transfer_id, m.kind, coalesce(p_actor_id, m.user_id), m.effective_at

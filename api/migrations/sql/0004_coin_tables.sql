@@ -73,8 +73,9 @@ CREATE TABLE app.coin_accounts (
 CREATE UNIQUE INDEX uq_coin_accounts_ledger ON app.coin_accounts (campaign_id, kind) WHERE user_id IS NULL;
 CREATE UNIQUE INDEX uq_coin_accounts_wallet ON app.coin_accounts (campaign_id, user_id) WHERE kind = 'wallet';
 CREATE UNIQUE INDEX uq_coin_accounts_held ON app.coin_accounts (campaign_id, user_id) WHERE kind = 'held';
-CREATE UNIQUE INDEX uq_coin_accounts_stake ON app.coin_accounts (user_id, idea_id) WHERE kind = 'stake';
-CREATE INDEX ix_coin_accounts_idea_id ON app.coin_accounts (idea_id) WHERE kind = 'stake';
+-- one index for an idea's stakes and for a member's: beside one on the idea alone, the planner finds a member's stake by
+-- reading all of the idea's
+CREATE UNIQUE INDEX uq_coin_accounts_stake ON app.coin_accounts (idea_id, user_id) WHERE kind = 'stake';
 CREATE INDEX ix_coin_accounts_user_id ON app.coin_accounts (user_id, campaign_id) WHERE user_id IS NOT NULL;
 
 CREATE TABLE app.coin_transfers (

@@ -1,0 +1,192 @@
+"""Campaigns over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from tests.factories.campaigns import make_world
+from tests.factories.users import bearer, commit_user
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from httpx import AsyncClient
+
+
+class TestCreate:
+    async def test_needs_the_permission(self, application: FastAPI, client: AsyncClient) -> None:
+        headers = await bearer(application, await commit_user(application))
+        response = await client.post("/api/v1/campaigns", headers=headers, json={"title": "Ideas for 2027"})
+        assert response.status_code == 403
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.json()["type"] == "urn:ideamint:problem:forbidden"
+
+    async def test_makes_a_draft_that_its_maker_manages(self, application: FastAPI, client: AsyncClient) -> None:
+        headers = await bearer(application, await commit_user(application, permissions=["create_campaign"]))
+        title = f"Łódź {uuid4().hex[:8]}"
+        made = await client.post(
+            "/api/v1/campaigns",
+            headers=headers,
+            json={"title": title, "budget_amount": "1000.50", "currency": "EUR", "coin_policy": {"coins_per_member": 50}},
+        )
+        assert made.status_code == 201
+        campaign = made.json()
+        assert campaign["slug"] == title.lower().replace("ł", "l").replace("ó", "o").replace("ź", "z").replace(" ", "-")
+        assert (campaign["status"], campaign["my_role"], campaign["budget_amount"]) == ("draft", "manager", "1000.50")
+        found = await client.get(made.headers["location"], headers=headers)
+        assert found.json() == campaign
+        policies = await client.get(f"{made.headers['location']}/coins/policies", headers=headers)
+        assert [(policy["version"], policy["coins_per_member"]) for policy in policies.json()] == [(1, 50)]
+
+    async def test_a_slug_belongs_to_one_campaign(self, application: FastAPI, client: AsyncClient) -> None:
+        headers = await bearer(application, await commit_user(application, permissions=["create_campaign"]))
+        body = {"title": "Ideas for 2027", "slug": f"ideas-{uuid4().hex[:8]}"}
+        assert (await client.post("/api/v1/campaigns", headers=headers, json=body)).status_code == 201
+        again = await client.post("/api/v1/campaigns", headers=headers, json=body)
+        assert (again.status_code, again.json()["type"]) == (409, "urn:ideamint:problem:slug-taken")
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({"title": "No"}, "title"),
+            ({"title": "Budget", "budget_amount": 5}, ""),
+            ({"title": "Backwards", "starts_at": "2027-02-01T00:00:00Z", "ends_at": "2027-01-01T00:00:00Z"}, ""),
+            ({"title": "Typing", "tilte": "error"}, "tilte"),
+            ({"title": "Control \u0007 bell"}, "title"),
+        ],
+    )
+    async def test_says_which_field_is_wrong(
+        self, application: FastAPI, client: AsyncClient, body: dict[str, object], field: str
+    ) -> None:
+        headers = await bearer(application, await commit_user(application, permissions=["create_campaign"]))
+        response = await client.post("/api/v1/campaigns", headers=headers, json=body)
+        assert response.status_code == 422
+        assert [error["field"] for error in response.json()["errors"]] == [field]
+
+    async def test_a_key_makes_a_retry_the_same_campaign(self, application: FastAPI, client: AsyncClient) -> None:
+        headers = await bearer(application, await commit_user(application, permissions=["create_campaign"]))
+        headers["Idempotency-Key"] = "make-it-once"
+        body = {"title": "Ideas once"}
+        first = await client.post("/api/v1/campaigns", headers=headers, json=body)
+        again = await client.post("/api/v1/campaigns", headers=headers, json=body)
+        assert (again.status_code, again.content, again.headers["location"]) == (
+            201, first.content, first.headers["location"],
+        )  # fmt: skip
+        assert "idempotency-replayed" not in first.headers
+        assert again.headers["idempotency-replayed"] == "true"
+        other = await client.post("/api/v1/campaigns", headers=headers, json={"title": "Ideas twice"})
+        assert (other.status_code, other.json()["type"]) == (422, "urn:ideamint:problem:idempotency-key-reused")
+
+
+class TestLife:
+    async def test_goes_forward_only(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        statuses = []
+        for verb in ("activate", "archive", "complete", "complete", "activate", "archive", "archive"):
+            response = await world.call(world.manager, "POST", f"/campaigns/{{id}}/{verb}")
+            statuses.append(response.json().get("status", response.status_code))
+        assert statuses == [409, 409, "completed", 409, 409, "archived", 409]
+
+    async def test_an_illegal_step_is_refused_by_name(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        problem = (await world.call(world.manager, "POST", "/campaigns/{id}/archive")).json()
+        assert problem["type"] == "urn:ideamint:problem:illegal-campaign-step"
+        assert (problem["from_status"], problem["to_status"], problem["allowed"]) == ("active", "archived", ["completed"])
+
+    async def test_is_for_managers(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        for verb in ("activate", "complete", "archive"):
+            response = await world.call(world.members[0], "POST", f"/campaigns/{{id}}/{verb}")
+            assert (response.status_code, response.json()["type"]) == (403, "urn:ideamint:problem:not-a-manager")
+
+    async def test_an_executive_changes_nothing(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, visibility="members")
+        executive = await commit_user(application, roles=["executive"])
+        assert (await world.call(executive, "GET", "/campaigns/{id}")).status_code == 200
+        assert (await world.call(executive, "POST", "/campaigns/{id}/complete")).status_code == 403
+        assert (await world.call(executive, "PUT", "/campaigns/{id}/coins/policies", json={})).status_code == 403
+
+
+class TestMembers:
+    async def test_who_comes_back_has_the_old_wallet(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        idea = await world.submit(world.members[0])
+        newcomer = await commit_user(application)
+        assert (await world.call(newcomer, "POST", "/campaigns/{id}/join")).json()["role"] == "member"
+        assert (await world.allocate(newcomer, idea, 40)).status_code == 201
+        assert (await world.call(newcomer, "POST", "/campaigns/{id}/leave")).status_code == 204
+        refused = await world.allocate(newcomer, idea, 1)
+        assert (refused.status_code, refused.json()["type"]) == (403, "urn:ideamint:problem:wallet-frozen")
+        assert (await world.call(newcomer, "POST", "/campaigns/{id}/join")).status_code == 200
+        balance = await world.balance(newcomer)
+        assert (balance["granted_coins"], balance["wallet_coins"], balance["staked_coins"]) == (100, 60, 40)
+
+    async def test_joining_twice_changes_nothing(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        first = await world.call(world.members[0], "POST", "/campaigns/{id}/join")
+        again = await world.call(world.members[0], "POST", "/campaigns/{id}/join")
+        assert first.json() == again.json()
+
+    async def test_a_campaign_may_be_joined_through_its_managers_only(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client, join_policy="by_manager")
+        newcomer = await commit_user(application)
+        refused = await world.call(newcomer, "POST", "/campaigns/{id}/join")
+        assert (refused.status_code, refused.json()["type"]) == (403, "urn:ideamint:problem:joining-closed")
+        added = await world.call(world.manager, "POST", "/campaigns/{id}/members", json={"email": newcomer.email})
+        assert added.status_code == 201
+        assert (await world.balance(newcomer))["wallet_coins"] == 100
+
+    async def test_a_campaign_for_members_does_not_exist_for_others(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client, visibility="members")
+        stranger = await commit_user(application)
+        for path in ("/campaigns/{id}", "/campaigns/{id}/ideas", "/campaigns/{id}/coins/policies"):
+            assert (await world.call(stranger, "GET", path)).status_code == 404
+        listed = (await world.call(stranger, "GET", "/campaigns", params={"limit": 200})).json()["items"]
+        assert str(world.campaign_id) not in {campaign["id"] for campaign in listed}
+
+    async def test_the_only_manager_cannot_leave(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        refused = await world.call(world.manager, "POST", "/campaigns/{id}/leave")
+        assert (refused.status_code, refused.json()["type"]) == (409, "urn:ideamint:problem:last-manager")
+        other = world.members[0]
+        promoted = await world.call(
+            world.manager, "PUT", f"/campaigns/{{id}}/members/{other.id}/role", params={"role": "manager"}
+        )
+        assert promoted.json()["role"] == "manager"
+        assert (await world.call(world.manager, "POST", "/campaigns/{id}/leave")).status_code == 204
+
+    async def test_are_listed_in_pages(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, members=5)
+        seen: list[str] = []
+        cursor: str | None = None
+        while True:
+            parameters = {"limit": 2, **({"cursor": cursor} if cursor else {})}
+            page = (await world.call(world.manager, "GET", "/campaigns/{id}/members", params=parameters)).json()
+            seen += [member["user_id"] for member in page["items"]]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+        assert sorted(seen) == sorted(str(user.id) for user in [world.manager, *world.members])
+
+    async def test_a_cursor_of_somewhere_else_is_refused(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        for cursor in ("nonsense", "e30", "W10"):
+            response = await world.call(world.manager, "GET", "/campaigns/{id}/members", params={"cursor": cursor})
+            assert response.status_code == 422, cursor
+
+
+class TestPolicy:
+    async def test_is_frozen_once_somebody_has_staked(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        changed = await world.call(world.manager, "PUT", "/campaigns/{id}/coins/policies", json={"own_ideas": True})
+        assert (changed.status_code, changed.json()["version"]) == (200, 2)
+        idea = await world.submit(world.members[0])
+        await world.allocate(world.members[1], idea, 10)
+        refused = await world.call(world.manager, "PUT", "/campaigns/{id}/coins/policies", json={"own_ideas": False})
+        assert (refused.status_code, refused.json()["fields"]) == (409, ["own_ideas"])

@@ -1,0 +1,104 @@
+"""A running campaign with its people, made through the services and committed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from api.campaigns import service as campaigns
+from api.coins.schemas import PolicyWrite
+from api.ideas import service as ideas
+from tests.factories.users import bearer, make_user
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from httpx import AsyncClient, Response
+
+    from api.auth.models import User
+
+DESCRIPTION = "Enough words to say what should be built, and why anybody would want it."
+
+
+@dataclass
+class World:
+    """An application with a campaign in it, and a client that calls as anybody in it."""
+
+    app: FastAPI
+    client: AsyncClient
+    campaign_id: UUID
+    manager: User
+    members: list[User]
+    _headers: dict[UUID, dict[str, str]] = field(default_factory=dict)
+
+    async def headers(self, user: User) -> dict[str, str]:
+        """The user's Authorization header."""
+        if user.id not in self._headers:
+            self._headers[user.id] = await bearer(self.app, user)
+        return self._headers[user.id]
+
+    async def call(self, user: User, method: str, path: str, *, key: str | None = None, **arguments: Any) -> Response:
+        """Call `/api/v1<path>`; `{id}` in it is the campaign's."""
+        headers = {**await self.headers(user), **({"Idempotency-Key": key} if key else {}), **arguments.pop("headers", {})}
+        url = f"/api/v1{path.replace('{id}', str(self.campaign_id))}"
+        return await self.client.request(method, url, headers=headers, **arguments)
+
+    async def submit(self, user: User, title: str = "Put bicycle racks by the door") -> UUID:
+        """Submit an idea over HTTP."""
+        response = await self.call(
+            user, "POST", "/campaigns/{id}/ideas", json={"title": title, "description": DESCRIPTION}
+        )
+        assert response.status_code == 201, response.text
+        return UUID(response.json()["id"])
+
+    async def allocate(self, user: User, idea_id: UUID, coins: int, key: str | None = None) -> Response:
+        """Put coins on an idea over HTTP."""
+        return await self.call(
+            user, "POST", "/campaigns/{id}/coins/allocate",
+            key=key or uuid4().hex, json={"idea_id": str(idea_id), "coins": coins},
+        )  # fmt: skip
+
+    async def step(self, user: User, idea_id: UUID, status: str, reason: str | None = None) -> Response:
+        """Take an idea a step further over HTTP."""
+        return await self.call(user, "POST", f"/ideas/{idea_id}/status", json={"status": status, "reason": reason})
+
+    async def balance(self, user: User) -> dict[str, Any]:
+        """The user's coins in the campaign."""
+        response = await self.call(user, "GET", "/campaigns/{id}/coins/balance")
+        assert response.status_code == 200, response.text
+        found: dict[str, Any] = response.json()
+        return found
+
+
+async def make_world(
+    app: FastAPI, client: AsyncClient, *, members: int = 3, policy: dict[str, Any] | None = None, **campaign: Any
+) -> World:
+    """An active campaign with a manager and members who hold their grants."""
+    async with app.state.database.session() as session:
+        manager = await make_user(session, permissions=["create_campaign"])
+        people = [await make_user(session) for _ in range(members)]
+        made = await campaigns.create_campaign(
+            session,
+            actor_id=manager.id,
+            slug=f"campaign-{uuid4().hex[:12]}",
+            title="A better way to work",
+            policy=PolicyWrite(**(policy or {})),
+            **campaign,
+        )
+        await campaigns.activate_campaign(session, made, actor_id=manager.id)
+        for person in people:
+            await campaigns.join_campaign(session, made, user_id=person.id, actor_id=manager.id)
+    return World(app, client, made.id, manager, people)
+
+
+async def submit_many(world: World, count: int) -> list[UUID]:
+    """Ideas by the first member, through the service."""
+    async with world.app.state.database.session() as session:
+        campaign = await campaigns.get_campaign(session, world.campaign_id)
+        made = [
+            await ideas.submit_idea(
+                session, campaign, author_id=world.members[0].id, title=f"Idea number {n}", description=DESCRIPTION
+            )
+            for n in range(count)
+        ]
+    return [idea.id for idea in made]

@@ -1,0 +1,246 @@
+"""Ideas over HTTP: their life, who takes which step, and what each step does to the coins."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from api.ideas.steps import STEPS, Status, Who
+from tests.factories.campaigns import DESCRIPTION, make_world, submit_many
+from tests.factories.users import commit_user
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from httpx import AsyncClient
+
+# how an idea gets to a status
+PATHS: dict[str, list[str]] = {
+    "pending": [],
+    "competing": ["competing"],
+    "rejected": ["rejected"],
+    "withdrawn": ["withdrawn"],
+    "accepted": ["competing", "accepted"],
+    "in_progress": ["competing", "accepted", "in_progress"],
+    "complete": ["competing", "accepted", "in_progress", "complete"],
+    "stopped": ["competing", "accepted", "stopped"],
+}
+
+
+class TestSubmit:
+    async def test_competes_at_once_where_nobody_mediates(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        response = await world.call(
+            world.members[0], "POST", "/campaigns/{id}/ideas",
+            json={"title": "Café in the atrium", "description": DESCRIPTION, "tags": ["food", "food"], "category": "site"},
+        )  # fmt: skip
+        idea = response.json()
+        assert (response.status_code, idea["status"], idea["coins"]) == (201, "competing", 0)
+        assert (idea["tags"], idea["category"]) == (["food"], ["site"])
+        assert (await world.call(world.members[1], "GET", f"/ideas/{idea['id']}")).json()["title"] == "Café in the atrium"
+
+    async def test_waits_unseen_where_somebody_does(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        idea = await world.submit(world.members[0])
+        assert (await world.call(world.members[0], "GET", f"/ideas/{idea}")).json()["status"] == "pending"
+        assert (await world.call(world.members[1], "GET", f"/ideas/{idea}")).status_code == 404
+        assert (await world.call(world.manager, "GET", f"/ideas/{idea}")).status_code == 200
+        refused = await world.allocate(world.members[1], idea, 1)
+        assert (refused.status_code, refused.json()["type"]) == (404, "urn:ideamint:problem:unknown-idea")
+
+    async def test_is_for_members(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        stranger = await commit_user(application)
+        response = await world.call(
+            stranger, "POST", "/campaigns/{id}/ideas", json={"title": "A stranger's idea", "description": DESCRIPTION}
+        )
+        assert (response.status_code, response.json()["type"]) == (403, "urn:ideamint:problem:not-a-member")
+
+    async def test_ends_with_the_campaign_and_before(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, submissions_close_at="2020-01-01T00:00:00+00:00")
+        body = {"title": "Too late for this", "description": DESCRIPTION}
+        late = await world.call(world.members[0], "POST", "/campaigns/{id}/ideas", json=body)
+        assert (late.status_code, late.json()["type"]) == (409, "urn:ideamint:problem:submissions-closed")
+        await world.call(world.manager, "POST", "/campaigns/{id}/complete")
+        over = await world.call(world.members[0], "POST", "/campaigns/{id}/ideas", json=body)
+        assert (over.status_code, over.json()["type"]) == (409, "urn:ideamint:problem:campaign-not-active")
+
+
+class TestEdit:
+    async def test_its_author_may_while_it_is_pending(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        author = world.members[0]
+        idea = await world.submit(author)
+        edited = await world.call(author, "PATCH", f"/ideas/{idea}", json={"title": "A better title", "tags": ["new"]})
+        assert (edited.json()["title"], edited.json()["tags"], edited.json()["version"]) == ("A better title", ["new"], 2)
+        refused = await world.call(world.manager, "PATCH", f"/ideas/{idea}", json={"title": "A manager's title"})
+        assert (refused.status_code, refused.json()["type"]) == (403, "urn:ideamint:problem:not-your-idea")
+        await world.step(world.manager, idea, "competing")
+        fixed = await world.call(author, "PATCH", f"/ideas/{idea}", json={"title": "Bait and switch"})
+        assert (fixed.status_code, fixed.json()["type"]) == (409, "urn:ideamint:problem:idea-fixed")
+
+
+class TestSteps:
+    @pytest.mark.parametrize(
+        ("source", "target"), list(itertools.product(PATHS, [status for status in PATHS if status != "pending"]))
+    )
+    async def test_every_one_is_taken_or_refused_by_name(
+        self, application: FastAPI, client: AsyncClient, source: str, target: str
+    ) -> None:
+        world = await make_world(application, client, members=1, is_mediated=True)
+        idea = await world.submit(world.members[0])
+
+        async def take(status: str) -> tuple[int, dict[str, object]]:
+            who = world.members[0] if STEPS[Status(status)].who is Who.AUTHOR else world.manager
+            response = await world.step(who, idea, status, reason="It is said why.")
+            return response.status_code, response.json()
+
+        for status in PATHS[source]:
+            assert (await take(status))[0] == 200
+        code, answer = await take(target)
+        if Status(source) in STEPS[Status(target)].sources:
+            assert (code, answer["status"]) == (200, target)
+        else:
+            assert (code, answer["type"]) == (409, "urn:ideamint:problem:illegal-step")
+            assert (answer["from_status"], answer["to_status"]) == (source, target)
+
+    async def test_are_taken_by_whom_they_belong_to(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        idea = await world.submit(world.members[0])
+        for who, status in ((world.manager, "withdrawn"), (world.members[1], "withdrawn"), (world.members[0], "accepted")):
+            refused = await world.step(who, idea, status)
+            assert (refused.status_code, refused.json()["type"]) == (403, "urn:ideamint:problem:step-not-yours")
+
+    async def test_a_rejection_needs_a_reason(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        idea = await world.submit(world.members[0])
+        refused = await world.step(world.manager, idea, "rejected")
+        assert (refused.status_code, refused.json()["type"]) == (422, "urn:ideamint:problem:reason-missing")
+        assert (await world.step(world.manager, idea, "rejected", "It exists already.")).json()["reason"] == (
+            "It exists already."
+        )
+
+    async def test_leave_their_history_and_events(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        idea = await world.submit(world.members[0])
+        for status in ("accepted", "in_progress", "complete"):
+            await world.step(world.manager, idea, status)
+        history = (await world.call(world.members[1], "GET", f"/ideas/{idea}/history")).json()
+        assert [(step["from_status"], step["to_status"]) for step in history] == [
+            (None, "competing"), ("competing", "accepted"), ("accepted", "in_progress"), ("in_progress", "complete"),
+        ]  # fmt: skip
+        async with application.state.database.session() as session:
+            kinds = await session.scalars(
+                text("SELECT kind FROM app.events WHERE idea_id = :id ORDER BY xid, id"), {"id": idea}
+            )
+            assert kinds.all() == ["idea_submitted", "idea_accepted", "idea_started", "idea_completed"]
+
+
+class TestCoinsOnSteps:
+    async def test_expire_on_acceptance(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        idea = await world.submit(world.members[0])
+        await world.allocate(world.members[1], idea, 60)
+        accepted = (await world.step(world.manager, idea, "accepted")).json()
+        assert (accepted["coins"], accepted["backers"]) == (60, 1)
+        balance = await world.balance(world.members[1])
+        assert (balance["wallet_coins"], balance["staked_coins"], balance["expired_coins"]) == (40, 0, 60)
+        refused = await world.allocate(world.members[1], idea, 1)
+        assert (refused.status_code, refused.json()["type"]) == (409, "urn:ideamint:problem:idea-not-open")
+
+    @pytest.mark.parametrize("status", ["withdrawn", "rejected"])
+    async def test_come_back_on(self, application: FastAPI, client: AsyncClient, status: str) -> None:
+        world = await make_world(application, client)
+        idea = await world.submit(world.members[0])
+        await world.allocate(world.members[1], idea, 60)
+        who = world.members[0] if status == "withdrawn" else world.manager
+        assert (await world.step(who, idea, status, "For a reason.")).status_code == 200
+        balance = await world.balance(world.members[1])
+        assert (balance["wallet_coins"], balance["returned_coins"]) == (100, 60)
+
+    async def test_expire_at_the_end(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        idea = await world.submit(world.members[0])
+        await world.allocate(world.members[1], idea, 60)
+        await world.call(world.manager, "POST", "/campaigns/{id}/complete")
+        found = (await world.call(world.members[1], "GET", f"/ideas/{idea}")).json()
+        assert (found["status"], found["coins"], found["my_stake_coins"]) == ("not_selected", 60, 60)
+        balance = await world.balance(world.members[1])
+        assert (balance["wallet_coins"], balance["expired_coins"]) == (0, 100)
+        refused = await world.call(world.members[1], "POST", "/campaigns/{id}/join")
+        assert refused.status_code == 409
+
+
+class TestList:
+    async def test_is_random_by_person_while_coins_are_open(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        made = await submit_many(world, 20)
+
+        async def order(member: int, **parameters: str) -> list[str]:
+            seen: list[str] = []
+            cursor: str | None = None
+            while True:
+                asked = {"limit": 7, **parameters, **({"cursor": cursor} if cursor else {})}
+                page = await world.call(world.members[member], "GET", "/campaigns/{id}/ideas", params=asked)
+                seen += [idea["id"] for idea in page.json()["items"]]
+                cursor = page.json()["next_cursor"]
+                if cursor is None:
+                    return seen
+
+        first, again, other = await order(1), await order(1), await order(2)
+        assert first == again
+        assert first != other
+        assert sorted(first) == sorted(other) == sorted(str(idea) for idea in made)
+        assert await order(1, seed="x") == await order(2, seed="x")
+        assert await order(1, sort="newest") == [str(idea) for idea in reversed(made)]
+
+    async def test_by_coins_with_my_stake(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        made = await submit_many(world, 4)
+        await world.allocate(world.members[1], made[2], 10)
+        await world.allocate(world.members[2], made[2], 15)
+        await world.allocate(world.members[1], made[0], 20)
+        page = await world.call(world.members[1], "GET", "/campaigns/{id}/ideas", params={"sort": "coins"})
+        rows = [(row["id"], row["coins"], row["backers"], row["my_stake_coins"]) for row in page.json()["items"]]
+        assert rows[:2] == [(str(made[2]), 25, 2, 10), (str(made[0]), 20, 1, 20)]
+        assert [coins for _, coins, _, _ in rows] == [25, 20, 0, 0]
+
+    async def test_filters(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        made = await submit_many(world, 3)
+        own = await world.submit(world.members[1], "An idea of my own")
+        await world.allocate(world.members[1], made[0], 10)
+        await world.step(world.manager, made[1], "accepted")
+
+        async def ids(**parameters: object) -> set[str]:
+            response = await world.call(world.members[1], "GET", "/campaigns/{id}/ideas", params=parameters)
+            return {idea["id"] for idea in response.json()["items"]}
+
+        assert await ids(mine=True) == {str(own)}
+        assert await ids(backed=True) == {str(made[0])}
+        assert await ids(status="accepted") == {str(made[1])}
+        assert await ids(status=["accepted", "competing"]) == {str(idea) for idea in [*made, own]}
+
+    async def test_of_an_unknown_campaign_is_not_found(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        assert (await world.call(world.manager, "GET", f"/campaigns/{uuid4()}/ideas")).status_code == 404
+
+
+class TestValuations:
+    async def test_are_dated_and_sourced_and_in_one_currency(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        idea = await world.submit(world.members[0])
+        body = {"kind": "expected_cost", "amount": "1200.00", "currency": "EUR", "valued_on": "2026-05-01", "source": "Quote"}
+        made = await world.call(world.manager, "POST", f"/ideas/{idea}/valuations", json=body)
+        assert (made.status_code, made.json()["amount"]) == (201, "1200.00")
+        later = body | {"amount": "1350.00", "valued_on": "2026-06-01"}
+        assert (await world.call(world.manager, "POST", f"/ideas/{idea}/valuations", json=later)).status_code == 201
+        listed = (await world.call(world.members[1], "GET", f"/ideas/{idea}/valuations")).json()
+        assert [valuation["amount"] for valuation in listed] == ["1350.00", "1200.00"]
+        mixed = await world.call(world.manager, "POST", f"/ideas/{idea}/valuations", json=body | {"currency": "PLN"})
+        assert (mixed.status_code, mixed.json()["type"]) == (422, "urn:ideamint:problem:other-currency")
+        refused = await world.call(world.members[0], "POST", f"/ideas/{idea}/valuations", json=body)
+        assert refused.status_code == 403
