@@ -70,9 +70,13 @@ class EditText(_Text):
 
 
 class IdeaText(_Text):
-    """An idea; `appeal` (1 to 10) and `liked_by` say how members will take to it."""
+    """An idea; `appeal` (1 to 10) and `liked_by` say how members will take to it.
+
+    `same_as` (campaign/key) marks what somebody else had written in other words before.
+    """
 
     key: str
+    same_as: str | None = None
     title: Title
     description: Description
     by: str

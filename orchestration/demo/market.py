@@ -40,6 +40,13 @@ class Book:
     wallets: dict[str, int] = field(default_factory=dict)
     stakes: defaultdict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     open: dict[str, Listing] = field(default_factory=dict)
+    tastes: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def taste(self, key: str, email: str) -> float:
+        """How much this person likes this idea, whatever others think; 1 is the median."""
+        if (key, email) not in self.tastes:
+            self.tastes[key, email] = dice("taste", self.slug, key, email).lognormvariate(0, 0.6)
+        return self.tastes[key, email]
 
     def grant(self, person: Person) -> None:
         """Give somebody their coins, once."""
@@ -138,13 +145,13 @@ class Visit:
         ]
         if not keys:
             return None
-        return self.chance.choices(keys, [self._attraction(self.book.open[key]) for key in keys])[0]
+        mean = 1 + sum(each.coins for each in self.book.open.values()) / len(self.book.open)
+        return self.chance.choices(keys, [self._attraction(self.book.open[key], mean) for key in keys])[0]
 
-    def _attraction(self, listing: Listing) -> float:
+    def _attraction(self, listing: Listing, mean: float) -> float:
         """How likely the member takes this one: its own appeal, whether it is theirs, how many were there before."""
         idea = listing.idea
-        mean = 1 + sum(each.coins for each in self.book.open.values()) / len(self.book.open)
-        taste = dice("taste", self.book.slug, idea.key, self.person.email).lognormvariate(0, 0.6)
+        taste = self.book.taste(idea.key, self.person.email)
         return float(
             idea.appeal**2.2
             * taste
