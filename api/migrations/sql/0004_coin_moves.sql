@@ -187,16 +187,19 @@ BEGIN
             FROM moved AS m
             WHERE NOT p_is_import
         )
-        SELECT j.n::integer, j.outcome, coalesce(m.transfer_id, j.replays_id), coalesce(m.effective_at, rf.effective_at),
-            coalesce(lf.balance_coins, rf.balance_after_coins), coalesce(lt.balance_coins, rt.balance_after_coins),
+        SELECT j.n::integer, j.outcome, coalesce(l.transfer_id, j.replays_id), coalesce(l.effective_at, rf.effective_at),
+            coalesce(l.from_coins, rf.balance_after_coins), coalesce(l.to_coins, rt.balance_after_coins),
             CASE j.outcome WHEN 'above_maximum' THEN j.on_target_coins ELSE j.has_coins END,
             CASE j.outcome WHEN 'above_maximum' THEN j.coins_per_member_and_idea_max
                 WHEN 'below_minimum' THEN j.coins_per_allocation_min END::bigint,
             j.allocation_opens_at, j.allocate_until
         FROM judged AS j
-        LEFT JOIN moved AS m ON m.n = j.n
-        LEFT JOIN leg AS lf ON lf.n = j.n AND lf.side = -1
-        LEFT JOIN leg AS lt ON lt.n = j.n AND lt.side = 1
+        FULL JOIN (
+            SELECT x.n, x.transfer_id, x.effective_at, max(x.balance_coins) FILTER (WHERE x.side = -1) AS from_coins,
+                max(x.balance_coins) FILTER (WHERE x.side = 1) AS to_coins
+            FROM leg AS x
+            GROUP BY x.n, x.transfer_id, x.effective_at
+        ) AS l ON l.n = j.n
         LEFT JOIN LATERAL (
             SELECT * FROM coin_postings AS x WHERE j.outcome = 'replayed' AND x.transfer_id = j.replays_id AND x.side = -1 LIMIT 1
         ) AS rf ON true
