@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.kernel import clock
@@ -21,7 +21,7 @@ class User(Edited, Model):
     __tablename__ = "users"
 
     id: Mapped[PrimaryKey]
-    email: Mapped[str | None]
+    email: Mapped[str | None] = mapped_column()
     display_name: Mapped[str]
     password_hash: Mapped[str | None]
     roles: Mapped[list[str]] = mapped_column(default=list)
@@ -29,6 +29,8 @@ class User(Edited, Model):
     is_active: Mapped[bool] = mapped_column(default=True)
     is_imported: Mapped[bool] = mapped_column(default=False)
     token_version: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (Index("uq_users_email_lower", func.lower(email), unique=True),)
 
 
 class UserSession(Model):
@@ -40,7 +42,7 @@ class UserSession(Model):
     __tablename__ = "sessions"
 
     id: Mapped[PrimaryKey]
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("app.users.id"))
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("app.users.id"), index=True)
     kind: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     expires_at: Mapped[datetime]
@@ -53,8 +55,8 @@ class SessionToken(Model):
     __tablename__ = "session_tokens"
 
     id: Mapped[PrimaryKey]
-    session_id: Mapped[UUID] = mapped_column(ForeignKey("app.sessions.id", ondelete="CASCADE"))
-    token_hash: Mapped[bytes]
+    session_id: Mapped[UUID] = mapped_column(ForeignKey("app.sessions.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
     issued_at: Mapped[datetime] = mapped_column(default=clock.now)
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]

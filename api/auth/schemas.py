@@ -22,10 +22,14 @@ def _one_line(value: str) -> str:
     return value
 
 
-DisplayName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+DisplayName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_one_line)
+]
 # spaces at its ends belong to a password
-Password = Annotated[str, StringConstraints(strip_whitespace=False), Field(max_length=1024)]
-EmailText = Annotated[str, Field(min_length=3, max_length=254, examples=["anna@example.org"])]
+Password = Annotated[str, StringConstraints(strip_whitespace=False, max_length=1024)]
+EmailText = Annotated[
+    str, Field(min_length=3, max_length=254, examples=["anna@example.org"]), AfterValidator(_one_line)
+]
 
 
 class Register(Schema):
@@ -34,7 +38,7 @@ class Register(Schema):
     model_config = ConfigDict(str_strip_whitespace=False)
 
     email: EmailText
-    display_name: Annotated[str, StringConstraints(strip_whitespace=True), DisplayName]
+    display_name: DisplayName
     password: Annotated[
         Password, Field(description=f"{LENGTH_MIN} to {LENGTH_MAX} characters, none of the common ones")
     ]

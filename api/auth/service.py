@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from settings import Settings
 
+NAME_LENGTH_MAX = 200
 SYSTEM_ADMIN = "system_admin"
 EXECUTIVE = "executive"
 ROLES = frozenset({SYSTEM_ADMIN, EXECUTIVE})
@@ -69,7 +70,7 @@ async def create_user(
     Raises:
         BadEmail: this is no e-mail address, or there is a password and no address.
         WeakPassword: see :func:`api.auth.passwords.check_strength`.
-        InvalidInput: a role or a permission that there is not.
+        InvalidInput: a role or a permission that there is not, or a name that is empty or longer than 200 characters.
         EmailTaken: there is an account with this address.
     """
     _check_known("role", roles := sorted(set(roles)), ROLES)
@@ -158,6 +159,8 @@ async def list_users(session: AsyncSession, user_ids: Sequence[UUID]) -> dict[UU
 
 async def find_user_by_email(session: AsyncSession, email: str) -> User | None:
     """The user with this address in whatever case, or None."""
+    if "\0" in email:  # a form may send it, and PostgreSQL has no such text
+        return None
     return await session.scalar(select(User).where(func.lower(User.email) == func.lower(email)))
 
 
@@ -174,6 +177,9 @@ def check_email(email: str) -> str:
 
 
 async def _add(session: AsyncSession, user: User) -> None:
+    if not 1 <= len(user.display_name) <= NAME_LENGTH_MAX or "\0" in user.display_name:
+        msg = f"A name has 1 to {NAME_LENGTH_MAX} characters."
+        raise InvalidInput(msg)
     session.add(user)
     try:
         await session.flush()

@@ -23,7 +23,7 @@ async def make_user(session: AsyncSession, **overrides: Any) -> User:
     Overrides are the arguments of `create_user`, and columns of `User` that it does not take (`is_active`, ...).
     """
     made = uuid4().hex[:12]
-    arguments = {"email": f"user-{made}@example.org", "display_name": f"User {made}"}
+    arguments: dict[str, Any] = {"email": f"user-{made}@example.org", "display_name": f"User {made}"}
     arguments |= {name: overrides.pop(name) for name in _ARGUMENTS & overrides.keys()}
     user = await service.create_user(session, **arguments)
     for name, value in overrides.items():

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import text
+
+from api.auth import service, sessions
+from api.auth.models import User
+from tests.factories.users import bearer, commit_user
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from httpx import AsyncClient, Response
+
+PROBES = "/api/v1/probes"
+
+
+async def change(app: FastAPI, statement: str, user: User) -> None:
+    async with app.state.database.session() as session:
+        await session.execute(text(statement), {"id": user.id})
+
+
+async def browser(app: FastAPI, user: User) -> dict[str, str]:
+    async with app.state.database.session() as session:
+        issued = await sessions.start_session(session, app.state.settings, user.id, kind="browser")
+    assert issued is not None
+    return {"Cookie": f"ideamint_session={issued.secret}"}
+
+
+def slug(response: Response) -> Any:
+    return response.status_code, response.json()["type"].rpartition(":")[2]
+
+
+class TestCurrentUser:
+    @pytest.mark.parametrize("authorization", ["", "Basic dTpw", "Bearer", "bearer", "Token abc"])
+    async def test_without_a_bearer_token_says_how_to_log_in(self, http: AsyncClient, authorization: str) -> None:
+        refused = await http.get(f"{PROBES}/current", headers={"Authorization": authorization})
+        assert slug(refused) == (401, "token-missing")
+        assert refused.headers["www-authenticate"] == "Bearer"
+
+    async def test_a_token_that_does_not_hold_is_called_so(self, http: AsyncClient) -> None:
+        refused = await http.get(f"{PROBES}/current", headers={"Authorization": "Bearer a.b.c"})
+        assert slug(refused) == (401, "token-invalid")
+        assert refused.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+
+    async def test_takes_roles_from_the_database_and_not_from_the_token(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, roles=["system_admin"])
+        headers = await bearer(app, user)
+        assert (await http.get(f"{PROBES}/current", headers=headers)).json()["is_admin"] is True
+        await change(app, "UPDATE app.users SET roles = '{executive}' WHERE id = :id", user)
+        asked = (await http.get(f"{PROBES}/current", headers=headers)).json()
+        assert (asked["roles"], asked["is_admin"], asked["is_executive"]) == (["executive"], False, True)
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE app.users SET is_active = false WHERE id = :id",
+            "UPDATE app.users SET token_version = token_version + 1 WHERE id = :id",
+            "UPDATE app.sessions SET revoked_at = now() WHERE user_id = :id",
+            "UPDATE app.sessions SET expires_at = now() WHERE user_id = :id",
+            "DELETE FROM app.sessions WHERE user_id = :id",
+        ],
+    )
+    async def test_is_nobody_any_more_at_once(self, app: FastAPI, http: AsyncClient, statement: str) -> None:
+        user, other = await commit_user(app), await commit_user(app)
+        headers, others = await bearer(app, user), await bearer(app, other)
+        assert (await http.get(f"{PROBES}/current", headers=headers)).status_code == 200
+        await change(app, statement, user)
+        assert slug(await http.get(f"{PROBES}/current", headers=headers)) == (401, "token-invalid")
+        assert (await http.get(f"{PROBES}/current", headers=others)).status_code == 200
+
+    async def test_asks_the_database_once(self, app: FastAPI, http: AsyncClient) -> None:
+        from sqlalchemy import event
+
+        headers = await bearer(app, await commit_user(app))
+        asked: list[str] = []
+        event.listen(
+            app.state.database.engine.sync_engine, "before_cursor_execute", lambda *args: asked.append(args[2])
+        )
+        assert (await http.get(f"{PROBES}/current", headers=headers)).status_code == 200
+        assert len(asked) == 1
+
+    async def test_a_write_heeds_the_idempotency_key(self, app: FastAPI, http: AsyncClient) -> None:
+        user, other = await commit_user(app), await commit_user(app)
+        headers = await bearer(app, user) | {"Idempotency-Key": "one"}
+        first, again = [await http.post(f"{PROBES}/current", headers=headers) for _ in range(2)]
+        assert [first.status_code, again.status_code] == [201, 201]
+        assert ("idempotency-replayed" in first.headers, again.headers.get("idempotency-replayed")) == (False, "true")
+        assert first.content == again.content
+        others = await bearer(app, other) | {"Idempotency-Key": "one"}
+        answer = await http.post(f"{PROBES}/current", headers=others)
+        assert (answer.json()["user_id"], "idempotency-replayed" in answer.headers) == (str(other.id), False)
+        changed = await http.post(f"{PROBES}/current", headers=headers, json={"another": "body"})
+        assert slug(changed) == (422, "idempotency-key-reused")
+
+    async def test_a_cookie_is_no_token(self, app: FastAPI, http: AsyncClient) -> None:
+        cookie = await browser(app, await commit_user(app, roles=["system_admin"]))
+        assert slug(await http.get(f"{PROBES}/current", headers=cookie)) == (401, "token-missing")
+        assert slug(await http.post(f"{PROBES}/current", headers=cookie)) == (401, "token-missing")
+        secret = cookie["Cookie"].partition("=")[2]
+        as_bearer = await http.get(f"{PROBES}/current", headers={"Authorization": f"Bearer {secret}"})
+        assert slug(as_bearer) == (401, "token-invalid")
+
+
+class TestTokenHolder:
+    async def test_asks_no_database(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, roles=["executive"])
+        headers = await bearer(app, user)
+        database, app.state.database = app.state.database, None
+        answer = await http.get(f"{PROBES}/token", headers=headers)
+        assert (answer.status_code, answer.json()["user_id"], answer.json()["roles"]) == (
+            200,
+            str(user.id),
+            ["executive"],
+        )
+        app.state.database = database
+
+    async def test_refuses_what_is_not_signed_by_us(self, http: AsyncClient) -> None:
+        assert slug(await http.get(f"{PROBES}/token")) == (401, "token-missing")
+        assert slug(await http.get(f"{PROBES}/token", headers={"Authorization": "Bearer a.b.c"})) == (
+            401,
+            "token-invalid",
+        )
+
+
+class TestBrowserUser:
+    async def test_reads_by_cookie(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, roles=["executive"])
+        answer = await http.get(f"{PROBES}/browser", headers=await browser(app, user))
+        assert (answer.status_code, answer.json()["user_id"], answer.json()["roles"]) == (
+            200,
+            str(user.id),
+            ["executive"],
+        )
+
+    async def test_writes_nothing(self, app: FastAPI, http: AsyncClient) -> None:
+        cookie = await browser(app, await commit_user(app, roles=["system_admin"]))
+        assert slug(await http.post(f"{PROBES}/browser", headers=cookie)) == (401, "token-missing")
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE app.users SET is_active = false WHERE id = :id",
+            "UPDATE app.sessions SET revoked_at = now() WHERE user_id = :id",
+            "UPDATE app.sessions SET expires_at = now() WHERE user_id = :id",
+            "UPDATE app.session_tokens t SET expires_at = now() FROM app.sessions s WHERE s.id = session_id AND user_id = :id",
+        ],
+    )
+    async def test_ends_with_its_session(self, app: FastAPI, http: AsyncClient, statement: str) -> None:
+        user = await commit_user(app)
+        cookie = await browser(app, user)
+        assert (await http.get(f"{PROBES}/browser", headers=cookie)).status_code == 200
+        await change(app, statement, user)
+        assert slug(await http.get(f"{PROBES}/browser", headers=cookie)) == (401, "token-missing")
+
+    async def test_takes_no_refresh_token_and_no_access_token(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app)
+        async with app.state.database.session() as session:
+            issued = await sessions.start_session(session, app.state.settings, user.id, kind="token")
+        assert issued is not None
+        for cookie in (issued.secret, (await bearer(app, user))["Authorization"].split()[1], "", "x"):
+            refused = await http.get(f"{PROBES}/browser", headers={"Cookie": f"ideamint_session={cookie}"})
+            assert slug(refused) == (401, "token-missing")
+        assert slug(await http.get(f"{PROBES}/browser", headers=await bearer(app, user))) == (401, "token-missing")
+
+
+class TestRequirePermission:
+    @pytest.mark.parametrize(
+        ("given", "status"),
+        [
+            ({}, 403),
+            ({"roles": ["executive"]}, 403),
+            ({"permissions": ["create_campaign"]}, 200),
+            ({"roles": ["system_admin"]}, 200),
+        ],
+    )
+    async def test_lets_in_who_has_it(
+        self, app: FastAPI, http: AsyncClient, given: dict[str, list[str]], status: int
+    ) -> None:
+        headers = await bearer(app, await commit_user(app, **given))
+        answer = await http.get(f"{PROBES}/permission", headers=headers)
+        assert answer.status_code == status
+        if status == 403:
+            assert (slug(answer)[1], answer.json()["permission"]) == ("forbidden", "create_campaign")
+
+    async def test_wants_a_log_in_first(self, http: AsyncClient) -> None:
+        assert slug(await http.get(f"{PROBES}/permission")) == (401, "token-missing")
+
+
+class TestRequireRole:
+    @pytest.mark.parametrize(
+        ("given", "status"),
+        [
+            ({}, 403),
+            ({"permissions": ["create_campaign"]}, 403),
+            ({"roles": ["executive"]}, 200),
+            ({"roles": ["system_admin"]}, 200),
+        ],
+    )
+    async def test_lets_in_who_has_it(
+        self, app: FastAPI, http: AsyncClient, given: dict[str, list[str]], status: int
+    ) -> None:
+        headers = await bearer(app, await commit_user(app, **given))
+        answer = await http.get(f"{PROBES}/role", headers=headers)
+        assert answer.status_code == status
+        if status == 403:
+            assert (slug(answer)[1], answer.json()["role"]) == ("forbidden", "executive")
+
+
+class TestEndAllSessions:
+    async def test_logs_out_everywhere(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app)
+        headers, cookie = await bearer(app, user), await browser(app, user)
+        async with app.state.database.session() as session:
+            kept = await service.get_user(session, user.id)
+            await service.end_all_sessions(session, kept, actor_id=None)
+            assert kept.token_version == 1
+        assert slug(await http.get(f"{PROBES}/current", headers=headers)) == (401, "token-invalid")
+        assert slug(await http.get(f"{PROBES}/browser", headers=cookie)) == (401, "token-missing")
+        assert (await http.get(f"{PROBES}/current", headers=await bearer(app, user))).status_code == 200
+
+
+class TestDeactivateUser:
+    async def test_keeps_out_at_once(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app)
+        headers, cookie = await bearer(app, user), await browser(app, user)
+        async with app.state.database.session() as session:
+            await service.deactivate_user(session, await service.get_user(session, user.id), actor_id=None)
+        assert slug(await http.get(f"{PROBES}/current", headers=headers)) == (401, "token-invalid")
+        assert slug(await http.get(f"{PROBES}/browser", headers=cookie)) == (401, "token-missing")
+        async with app.state.database.session() as session:
+            assert await sessions.start_session(session, app.state.settings, user.id, kind="token") is None

@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import pytest
+from argon2 import PasswordHasher
+from httpx import ASGITransport, AsyncClient
+from sqlalchemy import text
+
+from api.auth.models import User
+from api.auth.passwords import Passwords, needs_rehash
+from api.kernel import clock
+from tests.auth.conftest import make_app
+from tests.factories.users import PASSWORD, bearer, commit_user
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi import FastAPI
+    from httpx import Response
+
+    from settings import Settings
+
+PROBLEM = "urn:ideamint:problem:"
+
+
+def new_email() -> str:
+    return f"Anna.{uuid4().hex[:10]}@example.org"
+
+
+def assert_problem(response: Response, status: int, slug: str) -> dict[str, Any]:
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+    document: dict[str, Any] = response.json()
+    assert (document["type"], document["status"]) == (PROBLEM + slug, status)
+    if status == 401:
+        assert response.headers["www-authenticate"].startswith("Bearer")
+    return document
+
+
+async def events_of(app: FastAPI, user: User) -> list[str]:
+    async with app.state.database.session() as session:
+        found = await session.scalars(
+            text("SELECT kind FROM app.events WHERE user_id = :user_id ORDER BY recorded_at, id"), {"user_id": user.id}
+        )
+        return list(found)
+
+
+async def change(app: FastAPI, statement: str, **values: Any) -> None:
+    async with app.state.database.session() as session:
+        await session.execute(text(statement), values)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not is_so():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def log_in(http: AsyncClient, user: User, password: str = PASSWORD) -> Response:
+    return await http.post("/api/v1/auth/login", json={"email": user.email, "password": password})
+
+
+async def refresh(http: AsyncClient, refresh_token: str) -> Response:
+    return await http.post("/api/v1/auth/refresh", json={"refresh_token": refresh_token})
+
+
+def header(tokens: Response) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens.json()['access_token']}"}
+
+
+class TestRegister:
+    async def register(self, http: AsyncClient, **changes: Any) -> Response:
+        body = {"email": new_email(), "display_name": "Anna Nowak", "password": PASSWORD} | changes
+        return await http.post("/api/v1/auth/register", json=body)
+
+    async def test_makes_an_account_without_rights_that_can_log_in(self, app: FastAPI, http: AsyncClient) -> None:
+        email = new_email()
+        registered = await self.register(http, email=email, display_name="  Anna Nowak ")
+        assert (registered.status_code, registered.headers["location"]) == (201, "/api/v1/users/me")
+        account = registered.json()
+        assert account.keys() == {"id", "email", "display_name", "roles", "permissions", "created_at"}
+        assert (account["email"], account["display_name"]) == (email, "Anna Nowak")
+        assert (account["roles"], account["permissions"]) == ([], [])
+        tokens = await http.post("/api/v1/auth/login", json={"email": email.upper(), "password": PASSWORD})
+        assert tokens.status_code == 200
+        assert (await http.get("/api/v1/users/me", headers=header(tokens))).json() == account
+        assert await events_of(app, User(id=UUID(account["id"]))) == ["user_registered", "user_logged_in"]
+
+    async def test_takes_an_address_once_in_whatever_case(self, http: AsyncClient) -> None:
+        email = new_email()
+        assert (await self.register(http, email=email)).status_code == 201
+        assert_problem(await self.register(http, email=email.upper()), 409, "email-taken")
+
+    async def test_of_many_at_once_one_takes_the_address(self, http: AsyncClient) -> None:
+        email = new_email()
+        answers = await asyncio.gather(*(self.register(http, email=email) for _ in range(8)))
+        assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+
+    @pytest.mark.parametrize("email", ["anna", "anna@", "@example.org", "an na@example.org", "anna@example"])
+    async def test_refuses_what_is_no_address(self, http: AsyncClient, email: str) -> None:
+        assert_problem(await self.register(http, email=email), 422, "bad-email")
+
+    async def test_refuses_a_weak_password(self, http: AsyncClient) -> None:
+        assert_problem(await self.register(http, password="password1234"), 422, "weak-password")
+        assert_problem(
+            await self.register(http, password="Anna-Nowak-77", display_name="Anna Nowak"), 422, "weak-password"
+        )
+
+    @pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\x00b", "x" * 201])
+    async def test_refuses_a_name_that_cannot_be_shown_on_a_line(self, http: AsyncClient, name: str) -> None:
+        assert_problem(await self.register(http, display_name=name), 422, "validation")
+
+    async def test_refuses_fields_that_it_does_not_know(self, http: AsyncClient) -> None:
+        assert_problem(await self.register(http, roles=["system_admin"]), 422, "validation")
+
+    async def test_ignores_an_idempotency_key(self, http: AsyncClient) -> None:
+        body = {"email": new_email(), "display_name": "Anna", "password": PASSWORD}
+        for status in (201, 409):
+            again = await http.post("/api/v1/auth/register", json=body, headers={"Idempotency-Key": "one"})
+            assert (again.status_code, "idempotency-replayed" in again.headers) == (status, False)
+
+    async def test_is_closed_where_the_setting_says_so(self, database: Settings) -> None:
+        app = make_app(database.model_copy(update={"registration": "closed"}))
+        async with AsyncClient(transport=ASGITransport(app=app), base_url="http://testserver") as http:
+            assert_problem(await self.register(http), 403, "registration-closed")
+
+
+class TestLogIn:
+    async def test_gives_a_short_access_token_and_a_refresh_token(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        answer = await log_in(http, user)
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+        tokens = answer.json()
+        assert (tokens["token_type"], tokens["expires_in_s"], len(tokens["refresh_token"])) == ("Bearer", 900, 43)
+        assert await events_of(app, user) == ["user_created", "user_logged_in"]
+
+    async def test_keeps_no_token_itself(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        tokens = (await log_in(http, user)).json()
+        async with app.state.database.session() as session:
+            kept = await session.scalar(
+                text(
+                    "SELECT string_agg(t::text || s::text, ' ') FROM app.session_tokens t "
+                    "JOIN app.sessions s ON s.id = t.session_id WHERE s.user_id = :user_id"
+                ),
+                {"user_id": user.id},
+            )
+        assert kept
+        assert tokens["refresh_token"] not in kept
+        assert tokens["refresh_token"].encode().hex() not in kept
+
+    async def test_answers_a_wrong_password_and_an_unknown_address_alike(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        no_password, inactive = await commit_user(app), await commit_user(app, password=PASSWORD, is_active=False)
+        answers = [
+            await log_in(http, user, "granite-otter-53-lamp"),
+            await http.post("/api/v1/auth/login", json={"email": new_email(), "password": PASSWORD}),
+            await log_in(http, no_password),
+            await log_in(http, inactive),
+        ]
+        documents = [assert_problem(answer, 401, "log-in-failed") for answer in answers]
+        assert len({(document["detail"], len(document)) for document in documents}) == 1
+
+    async def test_records_a_failure_by_id_and_without_the_address(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        email = new_email()
+        await log_in(http, user, "granite-otter-53-lamp")
+        await http.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD})
+        assert await events_of(app, user) == ["user_created", "log_in_failed"]
+        async with app.state.database.session() as session:
+            rows = (await session.scalars(text("SELECT e::text FROM app.events e WHERE kind = 'log_in_failed'"))).all()
+        assert rows
+        assert not any(email.lower() in row.lower() or (user.email or "") in row for row in rows)
+
+    async def test_the_fifth_failure_of_an_account_brings_a_delay(self, app: FastAPI, http: AsyncClient) -> None:
+        user, other = await commit_user(app, password=PASSWORD), await commit_user(app, password=PASSWORD)
+        for _ in range(5):
+            assert_problem(await log_in(http, user, "granite-otter-53-lamp"), 401, "log-in-failed")
+        refused = await log_in(http, user)
+        assert assert_problem(refused, 429, "too-many-attempts")["retry_after_s"] == 1
+        assert refused.headers["retry-after"] == "1"
+        assert (await log_in(http, other)).status_code == 429, "the address has failed five times as well"
+
+    async def test_a_flood_at_once_guesses_no_more_than_a_few_times(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        answers = await asyncio.gather(*(log_in(http, user, f"granite-otter-{n}-lamp") for n in range(60, 100)))
+        statuses = [answer.status_code for answer in answers]
+        assert set(statuses) == {401, 429}
+        assert 5 <= statuses.count(401) <= 4 + app.state.settings.password_hashes_at_once
+
+    async def test_holds_no_connection_while_it_waits_for_a_hash(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        app.state.passwords = Passwords(1)
+        async with app.state.passwords.place():
+            waiting = [asyncio.create_task(log_in(http, user)) for _ in range(40)]
+            await until(lambda: app.state.passwords._waiting == 40)
+            assert app.state.database.engine.pool.checkedout() == 0
+        answers = await asyncio.gather(*waiting)
+        assert {answer.status_code for answer in answers} == {200}
+
+    async def test_makes_an_old_hash_new(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        weak = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
+        await change(app, "UPDATE app.users SET password_hash = :h WHERE id = :id", h=weak, id=user.id)
+        assert (await log_in(http, user)).status_code == 200
+        async with app.state.database.session() as session:
+            kept = await session.get_one(User, user.id)
+        assert kept.password_hash is not None
+        assert not needs_rehash(kept.password_hash)
+        assert (await log_in(http, user)).status_code == 200
+
+    async def test_an_eleventh_session_ends_the_oldest(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        first = await log_in(http, user)
+        second = await log_in(http, user)
+        await asyncio.gather(*(bearer(app, user) for _ in range(9)))
+        assert (await http.get("/api/v1/users/me", headers=header(first))).status_code == 401
+        assert (await http.get("/api/v1/users/me", headers=header(second))).status_code == 200
+
+    async def test_refuses_what_no_address_can_be(self, http: AsyncClient) -> None:
+        for email in ("a\0b@example.org", "\ud800@example.org", "x" * 300):
+            body = json.dumps({"email": email, "password": PASSWORD})
+            refused = await http.post("/api/v1/auth/login", content=body, headers={"Content-Type": "application/json"})
+            assert_problem(refused, 422, "validation")
+
+
+class TestRefresh:
+    async def test_gives_a_new_pair_of_the_same_session(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        first = await log_in(http, user)
+        second = await refresh(http, first.json()["refresh_token"])
+        assert (second.status_code, second.headers["cache-control"]) == (200, "no-store")
+        assert second.json()["refresh_token"] != first.json()["refresh_token"]
+        for tokens in (first, second):
+            assert (await http.get("/api/v1/users/me", headers=header(tokens))).status_code == 200
+        third = await refresh(http, second.json()["refresh_token"])
+        assert third.status_code == 200
+        async with app.state.database.session() as session:
+            sessions = await session.scalar(
+                text("SELECT count(*) FROM app.sessions WHERE user_id = :user_id"), {"user_id": user.id}
+            )
+        assert sessions == 1
+
+    async def test_reuse_ends_the_session_for_everybody(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        first, other = await log_in(http, user), await log_in(http, user)
+        second = await refresh(http, first.json()["refresh_token"])
+        stolen = await refresh(http, first.json()["refresh_token"])
+        assert assert_problem(stolen, 401, "refresh-token-used")["session_ended"] is True
+        assert_problem(await refresh(http, second.json()["refresh_token"]), 401, "refresh-token-invalid")
+        assert_problem(await http.get("/api/v1/users/me", headers=header(second)), 401, "token-invalid")
+        assert (await refresh(http, other.json()["refresh_token"])).status_code == 200, (
+            "another log-in is another family"
+        )
+        assert (await events_of(app, user))[-1] == "refresh_token_reused"
+
+    async def test_of_50_at_once_one_wins_and_its_session_lives(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        first = (await log_in(http, user)).json()["refresh_token"]
+        answers = await asyncio.gather(*(refresh(http, first) for _ in range(50)))
+        won = [answer for answer in answers if answer.status_code == 200]
+        lost = [assert_problem(answer, 401, "refresh-token-used") for answer in answers if answer.status_code != 200]
+        assert (len(won), len(lost)) == (1, 49)
+        assert {document["session_ended"] for document in lost} == {False}
+        following = await refresh(http, won[0].json()["refresh_token"])
+        assert following.status_code == 200
+        assert_problem(await refresh(http, first), 401, "refresh-token-used")
+        assert_problem(await refresh(http, following.json()["refresh_token"]), 401, "refresh-token-invalid")
+
+    async def test_lives_30_days_and_slides_within_90(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        start = datetime.now(UTC)
+        token = (await log_in(http, user)).json()["refresh_token"]
+        for day in (29, 58, 87):
+            with clock.at(start + timedelta(days=day)):
+                answer = await refresh(http, token)
+            assert answer.status_code == 200
+            token = answer.json()["refresh_token"]
+        with clock.at(start + timedelta(days=90, minutes=1)):
+            assert_problem(await refresh(http, token), 401, "refresh-token-invalid")
+
+    async def test_an_unused_one_expires_after_30_days(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        token = (await log_in(http, user)).json()["refresh_token"]
+        with clock.at(datetime.now(UTC) + timedelta(days=30, minutes=1)):
+            assert_problem(await refresh(http, token), 401, "refresh-token-invalid")
+
+    async def test_refuses_an_unknown_one_an_access_token_and_a_cookie(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        access_token = (await log_in(http, user)).json()["access_token"]
+        assert_problem(await refresh(http, "x" * 43), 401, "refresh-token-invalid")
+        assert_problem(await refresh(http, access_token[:128]), 401, "refresh-token-invalid")
+        cookie = await browser_cookie(app, user)
+        assert_problem(await refresh(http, cookie), 401, "refresh-token-invalid")
+
+    async def test_refuses_who_was_deactivated(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        token = (await log_in(http, user)).json()["refresh_token"]
+        await change(app, "UPDATE app.users SET is_active = false WHERE id = :id", id=user.id)
+        assert_problem(await refresh(http, token), 401, "refresh-token-invalid")
+
+
+class TestLogOut:
+    async def test_ends_this_session_and_no_other(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        this, other = await log_in(http, user), await log_in(http, user)
+        ended = await http.post("/api/v1/auth/logout", headers=header(this))
+        assert (ended.status_code, ended.content) == (204, b"")
+        assert_problem(await http.get("/api/v1/users/me", headers=header(this)), 401, "token-invalid")
+        assert_problem(await refresh(http, this.json()["refresh_token"]), 401, "refresh-token-invalid")
+        assert (await http.get("/api/v1/users/me", headers=header(other))).status_code == 200
+        assert (await events_of(app, user))[-1] == "user_logged_out"
+
+    async def test_wants_a_token(self, http: AsyncClient) -> None:
+        refused = await http.post("/api/v1/auth/logout")
+        assert_problem(refused, 401, "token-missing")
+        assert refused.headers["www-authenticate"] == "Bearer"
+
+
+class TestUpdateMe:
+    async def test_changes_the_name_and_says_who_and_when(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app)
+        changed = await http.patch(
+            "/api/v1/users/me", json={"display_name": "  Zoe\u0301 "}, headers=await bearer(app, user)
+        )
+        assert (changed.status_code, changed.json()["display_name"]) == (200, "Zo\u00e9")
+        async with app.state.database.session() as session:
+            kept = await session.get_one(User, user.id)
+        assert (kept.display_name, kept.updated_by) == ("Zo\u00e9", user.id)
+        assert kept.updated_at > user.updated_at
+        assert (await events_of(app, user))[-1] == "user_updated"
+
+    async def test_left_out_or_the_same_changes_nothing(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app)
+        for body in ({}, {"display_name": user.display_name}):
+            same = await http.patch("/api/v1/users/me", json=body, headers=await bearer(app, user))
+            assert (same.status_code, same.json()["display_name"]) == (200, user.display_name)
+        assert await events_of(app, user) == ["user_created"]
+
+    @pytest.mark.parametrize("body", [{"display_name": ""}, {"display_name": "a\tb"}, {"email": "x@example.org"}])
+    async def test_refuses_other_content(self, app: FastAPI, http: AsyncClient, body: dict[str, str]) -> None:
+        user = await commit_user(app)
+        refused = await http.patch("/api/v1/users/me", json=body, headers=await bearer(app, user))
+        assert_problem(refused, 422, "validation")
+
+
+async def browser_cookie(app: FastAPI, user: User) -> str:
+    from api.auth import sessions
+
+    async with app.state.database.session() as session:
+        issued = await sessions.start_session(session, app.state.settings, user.id, kind="browser")
+    assert issued is not None
+    return issued.secret
