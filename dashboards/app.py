@@ -19,10 +19,14 @@ from pipelines.marts import NoSnapshot, Scope  # noqa: E402
 
 _FOLDER: Final = Path(__file__).resolve().parent
 
+_ABOUT: Final = "**Ideamint** shows what becomes of ideas: who takes part, where the coins are, and what was returned."
+
 
 def main() -> None:
     """Let people in, and run the page they chose."""
-    st.set_page_config(page_title="Ideamint", page_icon=str(_FOLDER / "icon.svg"), layout="wide")
+    st.set_page_config(
+        page_title="Ideamint", page_icon=str(_FOLDER / "icon.svg"), layout="wide", menu_items={"About": _ABOUT}
+    )
     layout.apply_style()
     viewer = session.current()
     if isinstance(viewer, session.Absent):

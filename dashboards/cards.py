@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
@@ -16,7 +17,6 @@ _REASONS: Mapping[str, str] = {
     "outcome unknown": "The outcome is not known.",
     "fewer than 5 people": "Not shown for fewer than 5 people.",
 }
-_OF_ONE_CURRENCY = ("percent", "ratio")
 
 
 def questions(figures: Sequence[Figure], recent: Sequence[Figure]) -> None:
@@ -40,7 +40,9 @@ def row(figures: Sequence[Figure]) -> None:
 
 
 def _width(figures: Iterable[Figure]) -> int:
-    return len({figure.name for figure in figures})
+    """Columns that the cards take: one a reading, and at most two a card, whose further ones stand below."""
+    readings = Counter(figure.name for figure in figures)
+    return sum(min(number, 2) for number in readings.values())
 
 
 def _cards(figures: Sequence[Figure], lately: Mapping[tuple[str, str | None], Figure]) -> str:
@@ -54,8 +56,8 @@ def _card(group: Sequence[Figure], lately: Mapping[tuple[str, str | None], Figur
     first = group[0]
     readings = "".join(_reading(figure, lately.get((figure.name, figure.currency))) for figure in group)
     return (
-        f'<article class="im-card" data-figure="{escape(first.name)}" title="{escape(first.definition)}">'
-        f"<h3>{escape(first.title)}</h3>{readings}"
+        f'<article class="im-card" style="--readings: {_width(group)}" data-figure="{escape(first.name)}" '
+        f'title="{escape(first.definition)}"><h3>{escape(first.title)}</h3><div class="im-readings">{readings}</div>'
         f'<p class="im-definition">{escape(first.definition)}</p></article>'
     )
 
@@ -89,7 +91,7 @@ def _parts(figure: Figure) -> str:
         if figure.currency:
             said = f"{formats.money(now.numerator, None)} on {formats.money(now.denominator, figure.currency)}"
     words = [said] if said else []
-    if now.coverage is not None:
+    if now.coverage is not None and figure.name != "coverage":
         words.append(f"coverage {'100%' if now.coverage == 1 else formats.percent(now.coverage)}")
     return escape(" · ".join(words))
 
@@ -100,8 +102,8 @@ def _recent(figure: Figure) -> str:
         return ""
     now = formats.value(figure.now.value, figure.unit, figure.currency)
     before = "unknown"
-    if figure.before is not None and figure.before.value is not None:
-        before = formats.value(figure.before.value, figure.unit, figure.currency)
+    if figure.before is not None:
+        before = figure.before.unknown_reason or formats.value(figure.before.value, figure.unit, figure.currency)
     return (
         f'<dl class="im-recent"><dt>Last 30 days</dt><dd><b>{escape(now)}</b>{_change(figure)}</dd>'
         f"<dt>30 before</dt><dd>{escape(before)}</dd></dl>"

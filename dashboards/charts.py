@@ -5,6 +5,7 @@ Plotly reads some HTML in every label; all texts go through :func:`plain`, so th
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
@@ -18,9 +19,20 @@ from plotly.subplots import make_subplots
 
 from dashboards import formats
 
-_ROW_PX: Final = 30
-_TITLE_CHARACTERS: Final = 46
+_ROW_PX: Final = 34
+_TITLE_CHARACTERS: Final = 36
 _CONFIG: Final = {"displayModeBar": False, "typesetMath": False, "displaylogo": False}
+_STATUS_COLOURS: Final = {  # places in the theme's ten: blues are on their way, grey and orange are not
+    "competing": 0,
+    "accepted": 2,
+    "in_progress": 5,
+    "complete": 7,
+    "not_selected": 6,
+    "rejected": 1,
+    "stopped": 3,
+    "pending": 4,
+    "withdrawn": 8,
+}
 _HOLDINGS: Final = (
     ("wallet_coins", "In wallets"),
     ("held_coins", "Held"),
@@ -49,6 +61,7 @@ def ideas_by_coins(ideas: pl.DataFrame) -> go.Figure:
             y=part["idea_id"].to_list(),
             x=part["coins"].to_list(),
             name=plain(formats.status(status)),
+            marker_color=_colour(_STATUS_COLOURS.get(status, 0)),
             orientation="h",
             text=[formats.count(coins) for coins in part["coins"]],
             textposition="outside",
@@ -72,11 +85,11 @@ def coins_over_time(days: pl.DataFrame) -> go.Figure:
         mode="lines",
         line={"width": 2.5, "shape": "hv"},
         fill="tozeroy",
-        hovertemplate="%{x|%d %b %Y}: %{y:,} coins<extra></extra>",
+        hovertemplate="%{x|%-d %b %Y}: %{y:,} coins<extra></extra>",
         showlegend=False,
     )
     figure.update_yaxes(rangemode="tozero", tickformat=",", nticks=5)
-    figure.update_xaxes(showgrid=False, tickformat="%d %b<br>%Y", nticks=7)
+    figure.update_xaxes(showgrid=False, tickformat="%-d %b<br>%Y", nticks=7)
     figure.update_layout(height=260)
     return _framed(figure)
 
@@ -146,7 +159,8 @@ def retention(cohorts: pl.DataFrame) -> go.Figure:
     sizes = {month: cells[month, 0]["members"] if (month, 0) in cells else None for month in months}
     figure = go.Figure()
     figure.add_heatmap(
-        x=since, y=list(range(len(months))), z=shares, text=texts, texttemplate="%{text}", hovertext=hover,
+        x=since, y=list(range(len(months))), z=shares, text=texts, texttemplate="%{text}",
+        textfont_size=13, hovertext=hover,
         hoverinfo="text", xgap=2, ygap=2, coloraxis="coloraxis",
     )  # fmt: skip
     labels = [
@@ -155,6 +169,8 @@ def retention(cohorts: pl.DataFrame) -> go.Figure:
     ]
     figure.update_yaxes(tickvals=list(range(len(months))), ticktext=labels, autorange="reversed", showgrid=False)
     figure.update_xaxes(tickvals=since, title="Months since joining", side="top", showgrid=False)
+    figure.update_yaxes(zeroline=False, ticks="")
+    figure.update_xaxes(ticks="")
     figure.update_layout(height=110 + 42 * len(months), coloraxis={"cmin": 0, "cmax": 1, "showscale": False})
     return _framed(figure)
 
@@ -163,10 +179,9 @@ def expected_and_realised(outcomes: pl.DataFrame, currency: str) -> go.Figure:
     """Two panels, cost and value: a hollow mark is expected, a full one realised. Columns as of `Marts.roi`."""
     figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.05)
     rows = outcomes.to_dicts()
-    colours = pio.templates["streamlit"].layout.colorway  # names that the theme's colours are put in for
     for panel, subject in enumerate(("cost", "value"), start=1):
         figure.add_scatter(**_spans(rows, subject), row=1, col=panel)
-        for kind, symbol, colour in (("expected", "circle-open", colours[2]), ("realised", "circle", colours[0])):
+        for kind, symbol, colour in (("expected", "circle-open", _colour(2)), ("realised", "circle", _colour(0))):
             known = [row for row in rows if row[f"{kind}_{subject}"] is not None]
             figure.add_scatter(
                 x=[float(row[f"{kind}_{subject}"]) for row in known],
@@ -231,15 +246,15 @@ def _number(value: object) -> float:
 
 
 def _wrapped(text: str, characters: int = 60, lines: int = 4) -> str:
-    """A title over some lines, for a label that appears under the pointer."""
-    found: list[str] = []
-    line = ""
-    for word in formats.shortened(text, characters * lines).split():
-        if line and len(line) + len(word) >= characters:
-            found.append(line)
-            line = ""
-        line = f"{line} {word}".strip()
-    return "<br>".join(plain(part) for part in [*found, line])
+    """A title over some lines of about so many characters, and an ellipsis where there is more of it."""
+    parts = textwrap.wrap(text, characters, max_lines=lines, placeholder="…", break_on_hyphens=False)
+    return "<br>".join(plain(part) for part in parts)
+
+
+def _colour(place: int) -> str:
+    """The theme's colour at a place: a name that Streamlit puts the colour in for, light or dark."""
+    name: str = pio.templates["streamlit"].layout.colorway[place]
+    return name
 
 
 def _label_rows(figure: go.Figure, titles: Mapping[str, str]) -> None:
@@ -249,13 +264,13 @@ def _label_rows(figure: go.Figure, titles: Mapping[str, str]) -> None:
         categoryarray=list(titles),
         autorange="reversed",
         tickvals=list(titles),
-        ticktext=[plain(formats.shortened(title, _TITLE_CHARACTERS)) for title in titles.values()],
+        ticktext=[_wrapped(title, _TITLE_CHARACTERS, lines=2) for title in titles.values()],
         showgrid=False,
     )
 
 
 def _height(rows: int) -> int:
-    return 60 + _ROW_PX * max(1, rows)
+    return 40 + _ROW_PX * max(1, rows)
 
 
 def _legend() -> Mapping[str, object]:
@@ -271,7 +286,11 @@ def _legend() -> Mapping[str, object]:
 
 
 def _framed(figure: go.Figure) -> go.Figure:
-    figure.update_layout(margin={"l": 0, "r": 10, "t": 30, "b": 0}, dragmode=False, hoverlabel={"align": "left"})
+    figure.update_layout(
+        margin={"l": 0, "r": 10, "t": 30 if figure.layout.showlegend else 8, "b": 0},
+        dragmode=False,
+        hoverlabel={"align": "left"},
+    )
     figure.update_yaxes(automargin=True, fixedrange=True)
     figure.update_xaxes(automargin=True, fixedrange=True)
     return figure

@@ -11,11 +11,12 @@ import streamlit as st
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading, and whether numbers stand under it (set right, in figures of one width)."""
+    """A heading, and what stands under it: numbers (set right, in figures of one width), or a word or two (one line)."""
 
     title: str
     is_number: bool = False
     hint: str = ""
+    is_short: bool = False
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, marked: frozenset[int] = frozenset()) -> None:
@@ -39,4 +40,6 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, marked: f
 
 
 def _kind(column: Column) -> str:
-    return ' class="im-number"' if column.is_number else ""
+    if column.is_number:
+        return ' class="im-number"'
+    return ' class="im-short"' if column.is_short else ""

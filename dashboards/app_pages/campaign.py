@@ -12,7 +12,7 @@ from dashboards import charts, formats, layout
 from dashboards.data import View
 from pipelines.marts import Campaign
 
-_TOP: Final = 12
+_TOP: Final = 15
 _ATTRIBUTES: Final = {
     "department": "Department",
     "age_band": "Age",
@@ -145,7 +145,7 @@ def _ideas_table(ideas: pl.DataFrame) -> None:
     st.dataframe(
         table,
         hide_index=True,
-        height=min(37 + 35 * table.height, 460),
+        height="content" if table.height <= _TOP else 460,
         column_config={
             "rank_in_campaign": st.column_config.NumberColumn("Rank", width=60),
             "title": st.column_config.TextColumn("Idea", width="large"),

@@ -15,13 +15,13 @@ _TOP: Final = 15
 _COLUMNS: Final = (
     Column("Idea"),
     Column("Campaign"),
-    Column("Status"),
+    Column("Status", is_short=True),
     Column("Expected cost", is_number=True),
     Column("Realised cost", is_number=True),
     Column("Expected value", is_number=True),
     Column("Realised value", is_number=True),
     Column("ROI", is_number=True, hint="(Realised value - realised cost) / realised cost"),
-    Column("As of"),
+    Column("As of", is_short=True),
 )
 
 
@@ -35,37 +35,40 @@ def render(view: View) -> None:
     campaign_id = campaign.campaign_id if campaign else None
     figures = [figure for figure in view.figures(campaign_id) if figure.name in _FIGURES]
     outcomes = view.roi(campaign_id)
-    cards.row([figure for figure in figures if figure.currency is None])
+    currencies = outcomes["currency"].unique(maintain_order=True).to_list()
+    cards.row([figure for figure in figures if figure.currency is None or len(currencies) == 1])
     if outcomes.is_empty():
         if campaign is not None and campaign.is_imported:
             layout.notice("Not in the file", "The imported election does not say what its ideas returned.")
         else:
             layout.notice("Outcome unknown", "No cost or value of an idea has been recorded yet.")
         return
-    for currency in outcomes["currency"].unique(maintain_order=True):
+    for currency in currencies:
         part = outcomes.filter(pl.col("currency") == currency)
         known = part.filter("has_both").height
         layout.section(
             str(currency),
-            f"{formats.count(known)} of {formats.count(part.height)} ideas have a realised cost and value",
+            f"{formats.count(known)} of {formats.count(part.height)} ideas have a realised cost and value"
+            + (f"; the chart shows {_TOP}" if part.height > _TOP else ""),
         )
-        cards.row([figure for figure in figures if figure.currency == currency])
+        if len(currencies) > 1:
+            cards.row([figure for figure in figures if figure.currency == currency])
         charts.show(
             charts.expected_and_realised(part.head(_TOP), str(currency)),
             key=f"roi-{currency}",
             alt=f"Expected and realised cost and value in {currency}",
         )
-        _table(part)
+        _table(part, with_campaign=campaign is None)
 
 
-def _table(part: pl.DataFrame) -> None:
+def _table(part: pl.DataFrame, *, with_campaign: bool) -> None:
     amounts = ("expected_cost", "realised_cost", "expected_value", "realised_value")
     tables.table(
-        _COLUMNS,
+        [column for column in _COLUMNS if with_campaign or column.title != "Campaign"],
         [
             [
                 formats.shortened(row["title"], 120),
-                formats.shortened(row["campaign"], 40),
+                *([formats.shortened(row["campaign"], 40)] if with_campaign else []),
                 formats.status(row["status"]),
                 *(formats.money(row[name], None) for name in amounts),
                 formats.percent(row["roi"]),

@@ -218,7 +218,7 @@ class Marts:
             FROM fct_idea_roi AS r
             JOIN dim_ideas AS i ON i.idea_id = r.idea_id
             JOIN dim_campaigns AS c ON c.campaign_id = r.campaign_id
-            WHERE CASE WHEN $campaign_id::text IS NULL THEN c.origin = 'native' OR $include_imported
+            WHERE r.currency IS NOT NULL AND CASE WHEN $campaign_id::text IS NULL THEN c.origin = 'native' OR $include_imported
                 ELSE r.campaign_id = $campaign_id END
             ORDER BY r.currency, r.has_both DESC, r.roi DESC NULLS LAST, i.title, r.idea_id
             """,
