@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from orchestration.supervisor import Service
 from settings import PREFIX, Settings, SettingsError
 
 DAGSTER_DATABASE_VARIABLE = "IDEAMINT_DAGSTER_STORAGE_URL"
+PARTS = ("api", "dashboards", "dagster")
 DEFINITIONS = "orchestration.definitions"
 
 DAGSTER_YAML = f"""\
@@ -46,23 +47,23 @@ QUIET = {
 }
 
 
-def refuse_busy_ports(settings: Settings) -> None:
-    """See that the three ports are free.
+def refuse_busy_ports(settings: Settings, parts: Collection[str]) -> None:
+    """See that the ports of these parts are free.
 
     Raises:
         SettingsError: names each busy port and the setting that changes it.
     """
     busy = [
         f"port {port} of {settings.bind_host} is busy: set {PREFIX}{name.upper()} to a free one, or stop what listens there"
-        for name in ("api_port", "dashboards_port", "dagster_port")
-        if not _is_free(settings.bind_host, port := getattr(settings, name))
+        for part in parts
+        if not _is_free(settings.bind_host, port := getattr(settings, name := f"{part}_port"))
     ]
     if busy:
         raise SettingsError("\n".join(busy))
 
 
-def services(settings: Settings) -> list[Service]:
-    """The processes, with everything they need to know; `settings` points to a running database."""
+def services(settings: Settings, parts: Collection[str]) -> list[Service]:
+    """The processes of these parts, with all they need to know; `settings` points to a running database."""
     code_port = _free_port()
     environment = child_environment(settings)
     code = ("--grpc-host", "127.0.0.1", "--grpc-port", str(code_port))
@@ -71,7 +72,7 @@ def services(settings: Settings) -> list[Service]:
     def service(name: str, port: int, path: str | None, *command: str) -> Service:
         return Service(name, [sys.executable, "-m", *command], environment, _answers(host, port, path))
 
-    return [
+    known = [
         service(
             "api", settings.api_port, "/health/ready",
             "uvicorn", "--factory", "api.main:create_app", "--host", host, "--port", str(settings.api_port),
@@ -80,9 +81,8 @@ def services(settings: Settings) -> list[Service]:
         service(
             "dashboards", settings.dashboards_port, "/_stcore/health",
             "streamlit", "run", str(_folder("dashboards") / "app.py"),
-            f"--server.address={host}", f"--server.port={settings.dashboards_port}", "--server.headless=true",
-            "--server.fileWatcherType=none", "--server.showEmailPrompt=false", "--client.toolbarMode=minimal",
-            "--browser.gatherUsageStats=false", f"--browser.serverAddress={_host_of(settings.public_dashboards_url)}",
+            f"--server.address={host}", f"--server.port={settings.dashboards_port}", "--server.showEmailPrompt=false",
+            f"--browser.serverAddress={_host_of(settings.public_dashboards_url)}",
         ),
         Service(
             "dagster-code",
@@ -97,6 +97,7 @@ def services(settings: Settings) -> list[Service]:
         ),
         Service("dagster-daemon", [sys.executable, "-m", "dagster._daemon", "run", *code], environment, _at_once),
     ]  # fmt: skip
+    return [each for each in known if each.name.partition("-")[0] in parts]
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
