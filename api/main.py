@@ -56,6 +56,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def create_app(settings: Settings | None = None) -> FastAPI:
     """An application; reads the settings from the environment unless they are given."""
     settings = settings or configuration.load()
+    for name in settings.services:
+        if name not in ROUTERS:
+            msg = f"{configuration.PREFIX}SERVICES: {name!r} is none of {', '.join(ROUTERS)}"
+            raise configuration.SettingsError(msg)
     logs.configure(settings)
     app = FastAPIOffline(
         title="Ideamint",
@@ -64,7 +68,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
         openapi_url=f"{API}/openapi.json",
         redoc_url=None,
-        max_body_size=settings.request_body_bytes_max,
     )
     app.state.settings = settings
     app.state.database = Database(settings)
@@ -73,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.log_in_delays = LogInDelays()
     app.state.newest_migration = health.newest_migration()
     errors.install(app)
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, body_bytes_max=settings.request_body_bytes_max)
     api = APIRouter(prefix=API)
     for name, routers in ROUTERS.items():
         if not settings.services or name in settings.services:

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import SmallInteger, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 from starlette.responses import Response
 
@@ -57,7 +57,7 @@ class IdempotentReply(Model):
     route: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     request_hash: Mapped[bytes]
-    status_code: Mapped[int]
+    status_code: Mapped[int] = mapped_column(SmallInteger())
     headers: Mapped[dict[str, Any]]
     body: Mapped[bytes]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 
 from api.kernel.ids import uuid7
 
@@ -26,11 +28,12 @@ _SECURITY_HEADERS = {
 
 
 class RequestContext:
-    """Gives each request its id (the caller's own, where it is a sane one) and logs it when it is answered."""
+    """Gives each request its id (the caller's own, where it is a sane one), bounds its body, and logs its answer."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap `app`."""
+    def __init__(self, app: ASGIApp, body_bytes_max: int) -> None:
+        """Wrap `app`; a body of more than `body_bytes_max` is refused as it is read."""
         self.app = app
+        self.body_bytes_max = body_bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -55,8 +58,19 @@ class RequestContext:
                     headers.setdefault(name, value)
             await send(message)
 
+        body_bytes = 0
+
+        async def receive_within_bounds() -> Message:
+            nonlocal body_bytes
+            message = await receive()
+            body_bytes += len(message.get("body", b""))
+            if body_bytes > self.body_bytes_max:
+                msg = f"A request body has at most {self.body_bytes_max:,} bytes."
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, msg)
+            return message
+
         try:
-            await self.app(scope, receive, send_with_headers)
+            await self.app(scope, receive_within_bounds, send_with_headers)
         finally:
             log.debug(
                 "answered",

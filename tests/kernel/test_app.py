@@ -1,0 +1,202 @@
+"""The application as a whole: health, problems, request ids, what it says of itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+from sqlalchemy import create_engine, text
+
+from api.kernel import errors
+from api.kernel.db import Database
+from api.kernel.middleware import RequestContext
+from api.kernel.web import Session, router as new_router
+from api.main import create_app
+from api.models import Model
+from settings import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+class TestHealth:
+    async def test_is_alive(self, client: AsyncClient) -> None:
+        assert (await client.get("/health/live")).json() == {"status": "ok", "checks": {}}
+
+    async def test_is_ready_with_its_migrations(self, client: AsyncClient) -> None:
+        response = await client.get("/health/ready")
+        assert response.status_code == 200
+        assert response.json() == {"status": "ok", "checks": {"database": "ok", "migrations": "ok"}}
+
+    async def test_is_not_ready_before_them(self, application: FastAPI, client: AsyncClient) -> None:
+        needed = application.state.newest_migration
+        application.state.newest_migration = "9999"
+        response = await client.get("/health/ready")
+        application.state.newest_migration = needed
+        assert response.status_code == 503
+        assert "ideamint db migrate" in response.json()["checks"]["migrations"]
+
+    async def test_is_not_ready_without_the_database(self, database: Settings) -> None:
+        away = type(database.database_url)("postgresql://127.0.0.1:1/ideamint")  # type: ignore[misc]
+        app = create_app(database.model_copy(update={"database_url": away}))
+        async with AsyncClient(transport=ASGITransport(app), base_url="http://testserver") as client:
+            response = await client.get("/health/ready")
+            login = await client.post("/api/v1/auth/login", json={"email": "a@example.org", "password": "a" * 12})
+        assert (response.status_code, response.json()["checks"]) == (503, {"database": "away"})
+        assert (login.status_code, login.json()["type"]) == (503, "urn:ideamint:problem:database-unavailable")
+        assert login.headers["retry-after"] == "1"
+        await app.state.database.close()
+
+
+class TestRequestIds:
+    async def test_are_made(self, client: AsyncClient) -> None:
+        response = await client.get("/health/live")
+        assert UUID(response.headers["x-request-id"]).version == 7
+
+    async def test_of_the_caller_are_kept_when_they_are_sane(self, client: AsyncClient) -> None:
+        kept = await client.get("/health/live", headers={"X-Request-ID": "abc-123"})
+        replaced = await client.get("/health/live", headers={"X-Request-ID": "a b;c"})
+        assert kept.headers["x-request-id"] == "abc-123"
+        assert replaced.headers["x-request-id"] != "a b;c"
+
+    async def test_stand_in_problems(self, client: AsyncClient) -> None:
+        response = await client.get("/api/v1/nowhere")
+        assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")
+        assert response.json()["request_id"] == response.headers["x-request-id"]
+
+
+class TestProblems:
+    async def test_a_body_that_is_too_large_is_refused(self, client: AsyncClient) -> None:
+        response = await client.post("/api/v1/auth/login", content=b"x" * 2_000_000)
+        assert (response.status_code, response.headers["content-type"]) == (413, "application/problem+json")
+
+    async def test_a_body_that_is_no_json_is_refused(self, client: AsyncClient) -> None:
+        headers = {"Content-Type": "application/json"}
+        response = await client.post("/api/v1/auth/login", content=b"{", headers=headers)
+        assert (response.status_code, response.json()["type"]) == (422, "urn:ideamint:problem:validation")
+
+    async def test_a_wrong_method_is_refused(self, client: AsyncClient) -> None:
+        response = await client.put("/api/v1/auth/login")
+        assert (response.status_code, response.json()["type"]) == (405, "urn:ideamint:problem:method-not-allowed")
+
+
+class TestSession:
+    """Routes of their own on the kernel, to see what a failing one leaves behind."""
+
+    @pytest.fixture
+    async def bare(self, database: Settings) -> AsyncIterator[AsyncClient]:
+        router = new_router("", "probe")
+        insert = text("INSERT INTO app.events (kind, request_id) VALUES ('probe', :id)")
+
+        @router.post("/probe/{outcome}")
+        async def probe(session: Session, outcome: str) -> dict[str, str]:
+            await session.execute(insert, {"id": f"probe-{outcome}"})
+            if outcome == "crash":
+                msg = "a defect"
+                raise RuntimeError(msg)
+            if outcome == "refuse":
+                msg = "No."
+                raise errors.Forbidden(msg)
+            if outcome == "defer":
+                await session.execute(text("SELECT app.coins_open_ledger(app.uuid7(), '{}', NULL)"))
+            return {}
+
+        app = FastAPI()
+        app.state.database = Database(database)
+        app.add_middleware(RequestContext, body_bytes_max=database.request_body_bytes_max)
+        app.include_router(router)
+        errors.install(app)
+        transport = ASGITransport(app, raise_app_exceptions=False)
+        async with AsyncClient(transport=transport, base_url="http://testserver") as client:
+            yield client
+        await app.state.database.close()
+
+    async def _kept(self, application: FastAPI, outcome: str) -> int:
+        async with application.state.database.session() as session:
+            kept: int = await session.scalar(
+                text("SELECT count(*) FROM app.events WHERE request_id = :id"), {"id": f"probe-{outcome}"}
+            )
+        return kept
+
+    async def test_commits_before_the_response_leaves(self, application: FastAPI, bare: AsyncClient) -> None:
+        assert (await bare.post("/probe/succeed")).status_code == 200
+        assert await self._kept(application, "succeed") == 1
+
+    @pytest.mark.parametrize(("outcome", "status"), [("crash", 500), ("refuse", 403), ("defer", 500)])
+    async def test_keeps_nothing_of_what_failed(
+        self, application: FastAPI, bare: AsyncClient, outcome: str, status: int
+    ) -> None:
+        response = await bare.post(f"/probe/{outcome}")
+        assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+        assert "a defect" not in response.text
+        assert await self._kept(application, outcome) == 0
+
+
+class TestOpenAPI:
+    def test_is_the_committed_one(self, application: FastAPI) -> None:
+        """`make openapi` writes it."""
+        assert json.loads((ROOT / "openapi.json").read_text()) == application.openapi()
+
+    def test_every_operation_has_a_short_stable_name_of_its_own(self, application: FastAPI) -> None:
+        names = [
+            operation["operationId"] for path in application.openapi()["paths"].values() for operation in path.values()
+        ]
+        assert len(names) == len(set(names))
+        assert [name for name in names if not re.fullmatch(r"[a-z][A-Za-z]{2,24}", name)] == []
+
+    def test_every_route_but_the_health_s_is_versioned(self, application: FastAPI) -> None:
+        paths = [path for path in application.openapi()["paths"] if not path.startswith("/health/")]
+        assert [path for path in paths if not path.startswith("/api/v1/")] == []
+
+    async def test_the_documentation_needs_no_network(self, client: AsyncClient) -> None:
+        page = (await client.get("/docs")).text
+        sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+        assert sources
+        assert [source for source in sources if not source.startswith("/")] == []
+        for source in sources:
+            assert (await client.get(source)).status_code == 200
+
+
+class TestServices:
+    async def test_only_the_named_ones_are_mounted(self, database: Settings) -> None:
+        paths = create_app(database.model_copy(update={"services": ("coins",)})).openapi()["paths"]
+        assert "/api/v1/campaigns/{campaign_id}/coins/allocate" in paths
+        assert "/api/v1/auth/login" not in paths
+
+    async def test_an_unknown_one_is_refused_by_name(self, database: Settings) -> None:
+        with pytest.raises(SettingsError, match="IDEAMINT_SERVICES: 'coin' is none of auth, campaigns, coins"):
+            create_app(database.model_copy(update={"services": ("coin",)}))
+
+
+class TestModels:
+    @pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
+    def test_are_what_the_migrations_made(self, admin_url: str) -> None:
+        """Columns, types, keys and foreign keys; what only SQL can say (checks, partial indexes) is left to the SQL."""
+        engine = create_engine(admin_url.replace("postgresql://", "postgresql+psycopg://"))
+        tables = {table.name for table in Model.metadata.tables.values()}
+
+        def is_ours(thing: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:  # noqa: FBT001
+            if kind == "table":
+                return name in tables
+            return kind in {"column", "foreign_key_constraint"}
+
+        with engine.connect() as connection:
+            connection.execute(text("SET search_path = pg_catalog"))
+            context = MigrationContext.configure(
+                connection, opts={"include_schemas": True, "include_object": is_ours, "compare_server_default": False}
+            )
+            differences = compare_metadata(context, Model.metadata)
+        engine.dispose()
+        assert differences == []
