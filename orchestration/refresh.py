@@ -61,11 +61,6 @@ def exports_dir(settings: Settings) -> Path:
     return settings.data_dir / "exports"
 
 
-def manifest_path(settings: Settings) -> Path:
-    """Where :func:`prepare_manifest` leaves the project's manifest."""
-    return state_dir(settings) / "target" / "manifest.json"
-
-
 def prepare_manifest(settings: Settings) -> Path:
     """Write dbt's manifest, which Dagster's definitions are made of; needs no database.
 
@@ -97,6 +92,53 @@ def export(settings: Settings, progress: Progress | None = None) -> RefreshResul
     return _publish(settings, progress or Silent(), who="ideamint export", builds=False)
 
 
+def build(settings: Settings, progress: Progress) -> warehouse.BuildResult:
+    """Build and test every model; a failure is noted for those who wonder why the published data is old."""
+    try:
+        return warehouse.build(settings.role_url("dbt"), state_dir(settings), progress=progress.advance)
+    except warehouse.BuildFailed as failure:
+        exports.note_refusal(exports_dir(settings), failure.failures)
+        raise
+
+
+def stage(settings: Settings, manifest: Path, progress: Progress) -> exports.Staged:
+    """Write the marts' present state where no reader looks; the log-in can read the marts and nothing else."""
+    tables = warehouse.marts(manifest)
+    return exports.stage(settings.role_url("reader"), tables, exports_dir(settings), progress.advance)
+
+
+def inspect(settings: Settings, staged: exports.Staged, progress: Progress) -> quality.QualityReport:
+    """Check the staged files; what cannot be checked is discarded, and a refusal noted."""
+    try:
+        report = quality.check(staged.folder, progress.advance)
+    except BaseException:
+        exports.discard(staged)
+        raise
+    if not report.passed:
+        exports.note_refusal(exports_dir(settings), str(quality.SnapshotRefused(report)).splitlines())
+    return report
+
+
+def publish(
+    settings: Settings, staged: exports.Staged, report: quality.QualityReport, lock: warehouse.BuildLock
+) -> tuple[Path, list[str]]:
+    """Publish what passed; gives the snapshot's folder, and the old snapshots that were removed.
+
+    Raises:
+        SnapshotRefused: it did not pass.
+        BuildLockLost: another build may have begun meanwhile.
+    """
+    try:
+        if not report.passed:
+            raise quality.SnapshotRefused(report)
+        lock.confirm()
+        folder = exports.publish(staged)
+    except BaseException:
+        exports.discard(staged)
+        raise
+    return folder, exports.prune(exports_dir(settings))
+
+
 def _publish(settings: Settings, progress: Progress, *, who: str, builds: bool) -> RefreshResult:
     started_at = time.monotonic()
     url = settings.role_url("dbt")
@@ -104,25 +146,12 @@ def _publish(settings: Settings, progress: Progress, *, who: str, builds: bool) 
         built = None
         if builds:
             progress.say("building and testing the models")
-            built = warehouse.build(url, state_dir(settings), progress=progress.advance)
-            manifest = manifest_path(settings)
-        else:
-            manifest = prepare_manifest(settings)
+            built = build(settings, progress)
         progress.say("writing the snapshot")
-        staged = exports.stage(
-            settings.role_url("reader"), warehouse.marts(manifest), exports_dir(settings), progress.advance
-        )
-        try:
-            progress.say("checking the snapshot")
-            report = quality.check(staged.folder, progress.advance)
-            if not report.passed:
-                raise quality.SnapshotRefused(report)
-            lock.confirm()
-            folder = exports.publish(staged)
-        except BaseException:
-            exports.discard(staged)
-            raise
-        pruned = exports.prune(exports_dir(settings))
+        staged = stage(settings, prepare_manifest(settings), progress)
+        progress.say("checking the snapshot")
+        report = inspect(settings, staged, progress)
+        folder, pruned = publish(settings, staged, report, lock)
     return RefreshResult(
         snapshot=staged.manifest.snapshot,
         folder=folder,

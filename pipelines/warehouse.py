@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -79,13 +80,17 @@ def environment(url: str) -> dict[str, str]:
 
 
 def parse(state_dir: Path) -> Path:
-    """Write the project's manifest under `state_dir`, without a database; gives the manifest's path.
+    """Write the project's manifest to `state_dir`/manifest.json, without a database; gives its path.
+
+    It is replaced as a whole, so that whoever reads it meanwhile reads the one before or this one.
 
     Raises:
         BuildFailed: the project has an error.
     """
-    _run(["parse"], {}, state_dir, None)
-    return state_dir / "target" / "manifest.json"
+    state_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".parse-", dir=state_dir) as folder:
+        _run(["parse"], {}, Path(folder), None)
+        return (Path(folder) / "target" / "manifest.json").replace(state_dir / "manifest.json")
 
 
 def marts(manifest: Path) -> tuple[str, ...]:

@@ -7,15 +7,18 @@
 Readers follow `current`, which always names a complete snapshot.
 """
 
-from pipelines.exports.publishing import discard, prune, publish, snapshots
+from pipelines.exports.publishing import Refusal, discard, find_refusal, note_refusal, prune, publish, snapshots
 from pipelines.exports.staging import DATABASE_FILE, Manifest, Staged, TableFile, stage
 
 __all__ = [
     "DATABASE_FILE",
     "Manifest",
+    "Refusal",
     "Staged",
     "TableFile",
     "discard",
+    "find_refusal",
+    "note_refusal",
     "prune",
     "publish",
     "snapshots",

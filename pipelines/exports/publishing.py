@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.exports.staging import MANIFEST_FILE, STAGING_PREFIX, Staged
 
 CURRENT = "current"
+REFUSAL_FILE = "refused.json"
 SNAPSHOTS_KEPT = 5
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why the newest data is not published: a build failed or a check did. `refused_at` is UTC."""
+
+    refused_at: datetime
+    reasons: tuple[str, ...]
 
 
 def publish(staged: Staged) -> Path:
@@ -29,12 +42,31 @@ def publish(staged: Staged) -> Path:
     link.symlink_to(folder.name, target_is_directory=True)
     link.replace(exports_dir / CURRENT)
     _sync(exports_dir)
+    (exports_dir / REFUSAL_FILE).unlink(missing_ok=True)
     return folder
 
 
 def discard(staged: Staged) -> None:
     """Remove a snapshot that shall not be published."""
     shutil.rmtree(staged.folder, ignore_errors=True)
+
+
+def note_refusal(exports_dir: Path, reasons: Sequence[str]) -> None:
+    """Leave word that there is newer data which could not be published; the next publication takes it away."""
+    exports_dir.mkdir(parents=True, exist_ok=True)
+    content = {"refused_at": datetime.now(UTC).isoformat(), "reasons": list(reasons)}
+    draft = exports_dir / f".{REFUSAL_FILE}-{secrets.token_hex(4)}"
+    draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    draft.replace(exports_dir / REFUSAL_FILE)
+
+
+def find_refusal(exports_dir: Path) -> Refusal | None:
+    """Why the newest data is not published, if it is not."""
+    try:
+        content = json.loads((exports_dir / REFUSAL_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return Refusal(datetime.fromisoformat(content["refused_at"]), tuple(content["reasons"]))
 
 
 def prune(exports_dir: Path, keep: int = SNAPSHOTS_KEPT) -> list[str]:

@@ -1,0 +1,68 @@
+"""The dbt project as assets, its tests as asset checks."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psycopg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+from psycopg import sql
+
+from orchestration.refresh import exports_dir, state_dir
+from orchestration.resources import OWNERS, exported
+from pipelines import exports, warehouse
+from settings import Settings
+
+
+class Translator(DagsterDbtTranslator):
+    """Assets are called by schema and name, stand in a group a schema, and have an owner."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """Schema and name, e.g. marts/dim_ideas."""
+        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """The schema."""
+        return str(dbt_resource_props["schema"])
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str] | None:
+        """The same for all models."""
+        return OWNERS
+
+
+def models(manifest: Path) -> dg.AssetsDefinition:
+    """All models, seeds and tests of the project whose manifest this is."""
+
+    @dbt_assets(manifest=manifest, name="models", dagster_dbt_translator=Translator())
+    def build(
+        context: dg.AssetExecutionContext,
+        dbt: DbtCliResource,
+        settings: dg.ResourceParam[Settings],
+        build_lock: dg.ResourceParam[warehouse.BuildLock],
+    ) -> Iterator[Any]:
+        build_lock.confirm()
+        url = settings.role_url("dbt")
+        target = state_dir(settings) / "runs" / context.run.run_id
+        with exported(warehouse.environment(url)), psycopg.connect(url, autocommit=True) as connection:
+            invocation = dbt.cli(["build"], context=context, target_path=target, raise_on_error=False)
+            for event in invocation.stream():
+                if isinstance(event, dg.Output):
+                    rows = _count(connection, context.asset_key_for_output(event.output_name))
+                    yield event.with_metadata({**event.metadata, "dagster/row_count": rows})
+                else:
+                    yield event
+            if not invocation.is_successful():
+                error = invocation.get_error()
+                reasons = str(error).strip().splitlines() if error else ["dbt failed"]
+                exports.note_refusal(exports_dir(settings), reasons)
+                raise dg.Failure(description="\n".join(reasons), allow_retries=False)
+
+    return build
+
+
+def _count(connection: psycopg.Connection, key: dg.AssetKey) -> int:
+    """Rows of the relation behind an asset."""
+    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*key.path))).fetchone()
+    assert row is not None  # noqa: S101 - count(*) always has a row
+    return int(row[0])

@@ -1,0 +1,53 @@
+"""The published snapshot as an asset."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from orchestration import refresh
+from orchestration.defs import quality
+from orchestration.resources import OWNERS
+from pipelines import warehouse
+from settings import Settings
+
+
+def snapshot(manifest: Path) -> dg.AssetsDefinition:
+    """The DuckDB file and the Parquet files of all marts.
+
+    Staging, checks and publication are one step: a publication that can be started alone can publish what nobody
+    checked.
+    """
+
+    @dg.asset(
+        key=quality.SNAPSHOT,
+        deps=[dg.AssetKey([warehouse.MARTS_SCHEMA, name]) for name in warehouse.marts(manifest)],
+        check_specs=quality.CHECKS,
+        group_name="exports",
+        owners=OWNERS,
+        kinds={"duckdb", "parquet"},
+        description="All marts as one DuckDB file and as Parquet, checked before `current` points to them.",
+    )
+    def publish(
+        settings: dg.ResourceParam[Settings], build_lock: dg.ResourceParam[warehouse.BuildLock]
+    ) -> Iterator[Any]:
+        progress = refresh.Silent()
+        staged = refresh.stage(settings, manifest, progress)
+        report = refresh.inspect(settings, staged, progress)
+        yield from quality.results(report)
+        folder, pruned = refresh.publish(settings, staged, report, build_lock)
+        rows = {name: table.rows for name, table in staged.manifest.tables.items()}
+        yield dg.MaterializeResult(
+            asset_key=quality.SNAPSHOT,
+            metadata={
+                "dagster/row_count": sum(rows.values()),
+                "snapshot": staged.manifest.snapshot,
+                "folder": dg.MetadataValue.path(folder),
+                "rows": dg.MetadataValue.json(rows),
+                "pruned": dg.MetadataValue.json(pruned),
+                "sha256": staged.manifest.database.sha256,
+            },
+        )
+
+    return publish

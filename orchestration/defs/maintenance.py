@@ -1,0 +1,26 @@
+"""Housekeeping as an asset: what exists because of it are the partitions that events of the next months land in."""
+
+import dagster as dg
+
+from orchestration.maintenance import PARTITIONS_AHEAD_MONTHS, maintain
+from orchestration.resources import OWNERS
+from settings import Settings
+
+
+@dg.asset(
+    key=dg.AssetKey(["maintenance", "event_partitions"]),
+    group_name="maintenance",
+    owners=OWNERS,
+    kinds={"postgres"},
+    description=f"A partition of app.events for each of the next {PARTITIONS_AHEAD_MONTHS} months; files of old builds removed.",
+)
+def event_partitions(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+    """Prepare what is missing."""
+    done = maintain(settings)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": PARTITIONS_AHEAD_MONTHS,
+            "partitions_made": done.partitions_made,
+            "runs_removed": done.runs_removed,
+        }
+    )

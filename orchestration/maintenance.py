@@ -1,0 +1,38 @@
+"""What a database and a data folder need now and then."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+
+import psycopg
+
+from orchestration.refresh import state_dir
+from settings import Settings
+
+PARTITIONS_AHEAD_MONTHS = 12
+RUNS_KEPT_S = 14 * 86400
+
+
+@dataclass(frozen=True)
+class MaintenanceResult:
+    """What was done: months of events prepared, and folders of old dbt runs removed."""
+
+    partitions_made: int
+    runs_removed: int
+
+
+def maintain(settings: Settings) -> MaintenanceResult:
+    """Prepare the months to come for events, and remove what dbt runs of long ago left."""
+    with psycopg.connect(settings.role_url("app"), autocommit=True) as connection:
+        row = connection.execute("SELECT app.prepare_event_partitions(%s)", (PARTITIONS_AHEAD_MONTHS,)).fetchone()
+    runs = state_dir(settings) / "runs"
+    old = [
+        folder
+        for folder in (runs.iterdir() if runs.is_dir() else ())
+        if folder.is_dir() and time.time() - folder.stat().st_mtime > RUNS_KEPT_S
+    ]
+    for folder in old:
+        shutil.rmtree(folder, ignore_errors=True)
+    return MaintenanceResult(partitions_made=int(row[0]) if row else 0, runs_removed=len(old))

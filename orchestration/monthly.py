@@ -1,0 +1,76 @@
+"""The month's reports: a PDF and a workbook of every own campaign, or a word on why there are none."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from orchestration.refresh import exports_dir
+from pipelines import exports, marts, reports
+from settings import Settings
+
+NOTICE_FILE = "NOT-MADE.txt"
+
+
+@dataclass(frozen=True)
+class MonthlyReports:
+    """What stands in `folder`: `files`, or none and the `reasons` for it."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    reasons: tuple[str, ...]
+
+
+def month_of(moment: datetime) -> str:
+    """The month that reports made at a moment are for, as YYYY-MM: that of the day before (UTC).
+
+    So what is made on the first of a month closes the month before.
+    """
+    return f"{moment.astimezone(UTC) - timedelta(days=1):%Y-%m}"
+
+
+def write_monthly_reports(settings: Settings, month: str, *, made_at: datetime) -> MonthlyReports:
+    """Leave the reports of `month` under the data folder, from the newest snapshot.
+
+    Where newer data was refused since, no report is made, and a notice says why: an executive takes a report's figures
+    for the month's, and they are not.
+
+    Raises:
+        NoSnapshot: nothing was ever published, and nothing was refused either.
+    """
+    folder = settings.data_dir / "reports" / month
+    folder.mkdir(parents=True, exist_ok=True)
+    notice = folder / NOTICE_FILE
+    refusal = exports.find_refusal(exports_dir(settings))
+    if refusal is not None:
+        lines = [
+            f"The reports for {month} were not made.",
+            f"The data of {refusal.refused_at:%Y-%m-%d %H:%M} UTC did not pass its checks:",
+            *(f"  {reason}" for reason in refusal.reasons),
+            "Older reports in this folder, if any, show the data from before.",
+        ]
+        notice.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return MonthlyReports(folder, (), refusal.reasons)
+    files = []
+    with marts.open_snapshot(settings.data_dir, marts.Scope.ALL) as reader:
+        for campaign in reader.campaigns():
+            if campaign.is_imported or campaign.activated_at is None:
+                continue
+            for kind in reports.Format:
+                path = folder / f"{campaign.slug}.{kind}"
+                _replace(path, reports.render(reader, campaign.slug, kind, made_at=made_at).data)
+                files.append(path)
+    notice.unlink(missing_ok=True)
+    return MonthlyReports(folder, tuple(files), ())
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        draft.write_bytes(data)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
