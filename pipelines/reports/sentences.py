@@ -64,15 +64,16 @@ def _people(content: Content) -> str:
         return "Nobody has joined yet."
     took_part = next(iter(content.figures("participation")), None)
     if took_part is None or took_part.now.value is None:
-        return f"{wording.counted(campaign.members, 'person is a member', 'people are members')}; how many of them took part is {_reason(took_part)}."
+        are = wording.counted(campaign.members, "person is a member", "people are members")
+        return f"{are}; how many of them took part is not known ({_reason(took_part)})."
     active = int(took_part.now.numerator or 0)
     members = int(took_part.now.denominator or campaign.members)
+    if members == 1:
+        return f"The only member has {'' if active else 'not '}put a coin on an idea or submitted one."
     if active == 0:
-        return (
-            f"None of the {wording.counted(members, 'member', 'members')} has put a coin on an idea or submitted one."
-        )
+        return f"None of the {wording.count(members)} members has put a coin on an idea or submitted one."
     text = (
-        f"{wording.count(active)} of {wording.counted(members, 'member', 'members')} "
+        f"{wording.count(active)} of {wording.count(members)} members "
         f"({wording.percent(took_part.now.value)}) put coins on an idea or submitted one"
     )
     return f"{text}{_recent_people(content, took_part)}."
@@ -199,4 +200,4 @@ def _planned(content: Content) -> str:
 
 
 def _reason(figure: Figure | None) -> str:
-    return (figure.now.unknown_reason if figure else None) or wording.UNKNOWN
+    return (figure.now.unknown_reason if figure else None) or "not in the snapshot"

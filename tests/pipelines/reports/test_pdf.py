@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pypdf
+import pytest
+import typst
+from PIL import Image
+
+from pipelines import marts
+from pipelines.reports import pdf, wording
+from pipelines.reports.content import Content, read_content
+from pipelines.reports.document import document
+from pipelines.reports.pdf import Pdf, make_pdf
+from tests.pipelines.reports.conftest import WithTitles
+
+MADE_AT = datetime(2026, 6, 30, 7, 30, tzinfo=UTC)
+SLUGS = ("greener-offices", "faster-deliveries", "safer-warehouses", "tools-we-miss", "lodz-2020", "toulouse-2019")
+HOSTILE = [
+    '=cmd|"/C calc"!A0',
+    '#link("https://evil.example")[y]',
+    "<script>alert(1)</script>",
+    "*bold* _italic_ `raw` $x^2$ @ref <label>",
+    "https://evil.example/path?a=b",
+    "javascript:alert(1)",
+    '#eval("1+1") #read("/etc/passwd")',
+    "\\u{1F600} #sys.inputs.data",
+    "= A heading\n== Another",
+    "[link](https://evil.example)",
+    "-- /* a comment */ // another",
+    "{{ 7 * 7 }}",
+]
+STRANGE = [
+    "W" * 400,
+    "Zażółć gęślą jaźń " * 30,
+    "שלום עולם, a mixed title עם מספרים 123",
+    "مرحبا بالعالم",
+    "🎉🎉🎉 A party 👩‍👩‍👧‍👦",
+    "工具箱をください",
+    "\x00\x07\x1b[2J\r\n\tcontrol",
+    "e" + "\u0301" * 300,
+    "\u202eevil\u2066",
+    "\u200b\u200d\ufeff",
+    "a\u05b0",
+    "",
+]
+
+
+def read_back(data: bytes) -> pypdf.PdfReader:
+    return pypdf.PdfReader(BytesIO(data))
+
+
+def text_of(data: bytes) -> str:
+    return "\n".join(page.extract_text() for page in read_back(data).pages)
+
+
+def squeezed(text: str) -> str:
+    """Without spaces and places for a line break, which a table cell may have added."""
+    return re.sub(r"[\s\u200b]+", "", text)
+
+
+def objects(reader: pypdf.PdfReader) -> Iterator[Any]:
+    for number in range(1, len(reader.xref_objStm) + sum(map(len, reader.xref.values())) + 1):
+        found = reader.get_object(number)
+        if isinstance(found, pypdf.generic.DictionaryObject):
+            yield found
+
+
+@pytest.fixture(scope="module")
+def made_of(published: Path) -> Callable[[str], Pdf]:
+    """The PDF of a campaign of the small snapshot, made once."""
+
+    @cache
+    def made(slug: str) -> Pdf:
+        with marts.open_snapshot(published, marts.Scope.ALL) as reader:
+            return make_pdf(read_content(reader, slug), MADE_AT)
+
+    return made
+
+
+class TestMakePdf:
+    @pytest.mark.parametrize("slug", SLUGS)
+    def test_every_page_is_numbered_and_tells_its_data(self, made_of: Callable[[str], Pdf], slug: str) -> None:
+        made = made_of(slug)
+        pages = read_back(made.data).pages
+        assert len(pages) == made.pages
+        for number, page in enumerate(pages, start=1):
+            text = page.extract_text()
+            assert f"Page {number} of {made.pages}" in text
+            assert "Data as of 30 June 2026, 04:00 UTC · snapshot 20260630T040000Z" in text
+
+    @pytest.mark.parametrize("slug", SLUGS)
+    def test_it_keeps_the_promise_of_pdf_ua(self, made_of: Callable[[str], Pdf], slug: str) -> None:
+        metadata = read_back(made_of(slug).data).xmp_metadata
+        assert metadata is not None
+        assert b"<pdfuaid:part>1</pdfuaid:part>" in metadata.stream.get_data()
+
+    @pytest.mark.parametrize("slug", SLUGS)
+    def test_every_figure_stands_with_its_definition(
+        self, read: Callable[[str], Content], made_of: Callable[[str], Pdf], slug: str
+    ) -> None:
+        text = squeezed(text_of(made_of(slug).data))
+        for figure in read(slug).to_date:
+            assert squeezed(figure.title) in text
+            assert squeezed(figure.definition) in text
+
+    def test_the_same_content_and_moment_give_the_same_bytes(self, read: Callable[[str], Content]) -> None:
+        first, again = (make_pdf(read("greener-offices"), MADE_AT).data for _ in range(2))
+        assert first == again
+
+    def test_age_is_told_where_the_moment_is_known(self, read: Callable[[str], Content]) -> None:
+        content = read("greener-offices")
+        assert "when the data was 3 hours old" in text_of(make_pdf(content, MADE_AT).data)
+        assert "old." not in text_of(make_pdf(content, None).data)
+
+    def test_only_fonts_inside_typst_are_used(self, made_of: Callable[[str], Pdf]) -> None:
+        reader = read_back(made_of("tools-we-miss").data)
+        fonts = {str(found["/BaseFont"]).split("+")[-1] for found in objects(reader) if "/BaseFont" in found}
+        assert fonts
+        assert all(font.startswith(("LibertinusSerif", "NewCM", "DejaVuSansMono")) for font in fonts)
+
+    def test_the_file_names_its_campaign_and_language(self, made_of: Callable[[str], Pdf]) -> None:
+        reader = read_back(made_of("lodz-2020").data)
+        assert reader.metadata is not None
+        assert reader.metadata.title == "Łódź 2020: executive report"
+        assert reader.trailer["/Root"]["/Lang"] == "en"
+
+    def test_charts_have_a_text_for_those_who_do_not_see_them(self, made_of: Callable[[str], Pdf]) -> None:
+        reader = read_back(made_of("greener-offices").data)
+        texts = [str(found["/Alt"]) for found in objects(reader) if "/Alt" in found]
+        assert any(text.startswith("Bars of coins on each idea.") for text in texts)
+        assert any("ideas hold half of all coins" in text for text in texts)
+        assert any(text.startswith("Realised cost and value.") for text in texts)
+
+    def test_an_election_says_what_is_not_in_its_file(self, made_of: Callable[[str], Pdf]) -> None:
+        text = text_of(made_of("toulouse-2019").data)
+        assert "When each coin was placed is not in the file" in text
+        assert "Last 30 days" not in text
+        assert "Which ideas were selected is not in the file." in text
+
+    def test_small_groups_are_named_nowhere(self, made_of: Callable[[str], Pdf]) -> None:
+        text = text_of(made_of("safer-warehouses").data)
+        assert "Operations" in text
+        assert "Legal" not in text
+        assert "2 groups are not shown, to protect small groups." in text
+
+    def test_few_backers_are_not_counted(self, read: Callable[[str], Content]) -> None:
+        content = read("greener-offices")
+        content = replace(content, ideas=content.ideas.with_columns(backers=None))
+        assert text_of(make_pdf(content, MADE_AT).data).count("under 5") == content.ideas.height
+
+    def test_a_difference_is_told_on_the_cover(self, read: Callable[[str], Content]) -> None:
+        content = read("greener-offices")
+        assert content.conservation is not None
+        content = replace(content, conservation={**content.conservation, "difference_coins": 7})
+        cover = read_back(make_pdf(content, MADE_AT).data).pages[0].extract_text()
+        assert "Coins not conserved: difference 7." in cover
+
+    def test_an_empty_campaign_makes_a_report(self, read: Callable[[str], Content]) -> None:
+        content = read("tools-we-miss")
+        empty = replace(
+            content,
+            campaign=replace(content.campaign, members=0, participants=0, ideas=0, starts_at=None, activated_at=None),
+            ideas=content.ideas.clear(),
+            days=content.days.clear(),
+            groups=content.groups.clear(),
+            to_date=(),
+            recent=(),
+            conservation=None,
+        )
+        text = text_of(make_pdf(empty, MADE_AT).data)
+        assert "Nobody has joined yet." in text
+        assert "There are no ideas yet." in text
+
+
+class TestWhatPeopleWrote:
+    def test_nothing_of_it_is_run(self, with_titles: WithTitles) -> None:
+        data = make_pdf(with_titles(HOSTILE, campaign_title=HOSTILE[1]), MADE_AT).data
+        text = squeezed(text_of(data))
+        for title in HOSTILE:
+            assert squeezed(title) in text, title
+        found = list(objects(read_back(data)))
+        assert not {key for item in found for key in item} & {"/Annots", "/URI", "/AA", "/JS", "/OpenAction", "/EF"}
+        assert not {str(item.get("/S")) for item in found} & {"/URI", "/JavaScript", "/Launch", "/GoToR", "/SubmitForm"}
+
+    def test_whatever_it_is_the_pages_hold(self, with_titles: WithTitles) -> None:
+        made = make_pdf(with_titles(STRANGE, campaign_title="W" * 300 + "\u202e🎉"), MADE_AT)
+        text = text_of(made.data)
+        assert "A party" in text
+        assert "שלום" in text or "םולש" in text  # in the order of reading, or of the page
+        assert made.pages <= 8
+
+    def test_nothing_leaves_the_page(self, with_titles: WithTitles) -> None:
+        assert margins_are_white(with_titles(STRANGE, campaign_title="W" * 300 + "\u202e🎉"))
+
+    def test_every_drawable_character_is_in_the_fonts(self) -> None:
+        """PDF/UA forbids a character without a glyph, so this fails at the first one."""
+        drawn = [
+            chr(point)
+            for first, last in wording._DRAWN
+            for point in range(first, last + 1)
+            if unicodedata.category(chr(point)) not in ("Cn", "Cc")
+        ]
+        template = pdf._MAIN.parent / "style.typ"
+        fonts = re.search(r"font: \(([^)]*)\)", template.read_text())
+        assert fonts is not None
+        source = f'#set document(title: "x")\n#set text(font: ({fonts.group(1)}))\n#for char in json(bytes(sys.inputs.data)) [#box(char) ]'
+        made = typst.compile(
+            source.encode(), font_paths=pdf._fonts(), ignore_system_fonts=True, pdf_standards="ua-1", format="pdf",
+            sys_inputs={"data": json.dumps([wording.drawable(char, 5) or "-" for char in drawn])},
+        )  # fmt: skip
+        assert made.startswith(b"%PDF")
+
+
+def margins_are_white(content: Content) -> bool:
+    """Whether nothing is drawn within a centimetre of a page's left and right edge."""
+    pages = typst.compile(
+        pdf._MAIN, root=pdf._TEMPLATES, font_paths=pdf._fonts(), ignore_system_fonts=True, format="png", ppi=60,
+        sys_inputs={"data": json.dumps(document(content, MADE_AT))},
+    )  # fmt: skip
+    for page in [pages] if isinstance(pages, bytes) else pages:
+        image = Image.open(BytesIO(page)).convert("L")
+        margin = round(60 / 2.54)
+        for left in (0, image.width - margin):
+            if image.crop((left, 0, left + margin, image.height)).getextrema()[0] < 255:
+                return False
+    return True
