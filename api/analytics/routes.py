@@ -1,0 +1,46 @@
+"""What the marts say, over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query, Request
+from fastapi.responses import Response
+
+from api.analytics import errors, service
+from api.campaigns.dependencies import CampaignReader
+from api.kernel import clock
+from api.kernel.web import Session, router as new_router
+from pipelines.reports import Format
+
+router = new_router("", "analytics")
+
+
+@router.get(
+    "/campaigns/{campaign_id}/report",
+    operation_id="getCampaignReport",
+    response_class=Response,
+    responses={200: {"description": "The report", "content": {format.media_type: {} for format in Format}}},
+)
+async def report(
+    request: Request,
+    session: Session,
+    access: CampaignReader,
+    format: Annotated[Format, Query(description="pdf, or xlsx for a workbook")] = Format.PDF,  # noqa: A002
+) -> Response:
+    """Download the executive report of a campaign, as of the newest published data.
+
+    For executives and administrators, and for the managers of the campaign.
+    """
+    if not (access.manages or access.caller.is_executive):
+        msg = "This takes an executive, or a manager of the campaign."
+        raise errors.ReportNotAllowed(msg)
+    await session.close()  # gives its connection back: a queue for reports must not keep the pool from others
+    data_dir = request.app.state.settings.data_dir
+    made = await service.make_report(data_dir, access.campaign.id, format, made_at=clock.now())
+    headers = {
+        "Content-Disposition": f'attachment; filename="{made.file_name}"',
+        "Cache-Control": "private, no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(made.data, media_type=format.media_type, headers=headers)
