@@ -53,8 +53,9 @@ async def create_campaign(
     submissions_close_at: datetime | None = None,
     ends_at: datetime | None = None,
     policy: PolicyWrite | None = None,
+    attributes: dict[str, Any] | None = None,
 ) -> Campaign:
-    """Make a draft with its ledger; the actor becomes its manager.
+    """Make a draft with its ledger; the actor becomes its manager, and `attributes` are the manager's.
 
     Raises:
         SlugTaken: a slug was given and another campaign has it.
@@ -87,7 +88,14 @@ async def create_campaign(
         raise errors.SlugTaken(msg, taken=campaign.slug) from error
     await coins.open_ledger(session, campaign.id, policy or PolicyWrite(), actor_id=actor_id)
     session.add(
-        Membership(campaign_id=campaign.id, user_id=actor_id, role="manager", created_by=actor_id, updated_by=actor_id)
+        Membership(
+            campaign_id=campaign.id,
+            user_id=actor_id,
+            role="manager",
+            attributes=attributes or {},
+            created_by=actor_id,
+            updated_by=actor_id,
+        )
     )
     await session.flush()
     await record_event(session, "campaign_created", actor_id=actor_id, campaign_id=campaign.id, slug_given=slug is not None)

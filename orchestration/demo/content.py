@@ -27,11 +27,13 @@ class _Text(BaseModel):
 
 
 class AccountText(_Text):
-    """Somebody who can log in to the demo."""
+    """Somebody who can log in to the demo; managers have the department and the site that their membership states."""
 
     key: str
     name: str
     role: Literal["system admin", "executive", "manager", "member"]
+    department: str | None = None
+    site: str | None = None
     password: str = Field(min_length=12)
 
 

@@ -89,12 +89,12 @@ async def make_demo(
     Raises:
         DemoRefused: campaigns of somebody else have the demo's slugs.
     """
-    plan = make_plan(today or clock.now().date())
     async with database.session(statement_timeout_ms=0) as session:
         await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_AT_A_TIME})
         if await _exists(session):
             return DemoResult(load_company().name, logins(), None)
         await _refuse_taken_slugs(session)
+        plan = make_plan(today or clock.now().date())
         made = await _Teller(session, plan).tell(progress or (lambda _done, _all: None))
     return DemoResult(load_company().name, logins(), made)
 
@@ -217,10 +217,11 @@ class _Teller:
         header = content.campaign
         calendar = Calendar.of(self.plan.today, header.today_on_day)
         year = self.plan.today.year + 1
+        manager = _account(header.manager)
         last_day = header.ends_on_day if header.complete_on_day is None else header.complete_on_day
         self.campaigns[header.slug] = await campaigns.create_campaign(
             self.session,
-            actor_id=self.user_ids[_address_of(header.manager)],
+            actor_id=self.user_ids[address(manager.name)],
             title=header.title.format(year=year),
             slug=header.slug,
             description=header.description.format(year=year).strip(),
@@ -233,6 +234,7 @@ class _Teller:
             starts_at=calendar.at(0, 7),
             submissions_close_at=calendar.at(header.submissions_close_on_day, 18),
             ends_at=None if last_day is None else calendar.at(last_day, 18),
+            attributes={"department": manager.department, "district": manager.site},
             policy=PolicyWrite(**header.policy.model_dump(), allocate_until=calendar.at(header.allocate_until_day, 18)),
         )
 
@@ -289,8 +291,8 @@ class _Teller:
         return self.campaigns[action.campaign]
 
     def _manager(self, action: Action) -> UUID:
-        return self.user_ids[_address_of(self._text(action).campaign.manager)]
+        return self.user_ids[address(_account(self._text(action).campaign.manager).name)]
 
 
-def _address_of(key: str) -> str:
-    return next(address(account.name) for account in load_company().accounts if account.key == key)
+def _account(key: str) -> AccountText:
+    return next(account for account in load_company().accounts if account.key == key)

@@ -140,7 +140,9 @@ class TestAccounts:
 
     def test_managers_and_member_are_whom_the_story_needs(self) -> None:
         accounts = {account.key: account for account in load_company().accounts}
-        assert {accounts[text.campaign.manager].role for text in CAMPAIGNS} == {"manager"}
+        managers = [accounts[text.campaign.manager] for text in CAMPAIGNS]
+        assert {manager.role for manager in managers} == {"manager"}
+        assert all(load_people()[manager.department or ""][manager.site or ""] for manager in managers)
         assert accounts["member"].name in {person.name for person in roster()}
         others = [account for account in accounts.values() if account.role != "member"]
         assert not {account.name for account in others} & {person.name for person in roster()}

@@ -147,6 +147,14 @@ class TestMakeDemo:
         )
         assert {count for (count,) in grants} == {1}
 
+    async def test_every_membership_names_a_department(self, demo: DemoResult, demo_database: Database) -> None:
+        rows = await _rows(
+            demo_database, "SELECT attributes ->> 'department', attributes ->> 'district' FROM app.memberships"
+        )
+        assert len({department for department, _ in rows} - {None}) == 8
+        assert None not in {department for department, _ in rows}
+        assert {district for _, district in rows} == {"Ghent", "Leeds", "Wrocław", None}
+
     async def test_only_the_printed_accounts_can_log_in(self, demo: DemoResult, demo_database: Database) -> None:
         rows = await _rows(demo_database, "SELECT email, password_hash, roles, permissions FROM app.users")
         with_password = {email: password_hash for email, password_hash, _, _ in rows if password_hash}
