@@ -170,6 +170,11 @@ def admin_url(settings: Settings) -> str:
     return parts._replace(netloc=f"{SUPERUSER}:{quote(password, safe='')}@{parts.netloc}").geturl()
 
 
+def program(name: str) -> Path:
+    """Path of one of the embedded server's programs (`psql`, `pgbench`, `pg_dump`, ...)."""
+    return _binaries() / name
+
+
 def is_running(settings: Settings) -> bool:
     """Whether the embedded server of this data folder accepts connections."""
     return settings.data_dir.is_dir() and _running_port(_Home(settings.data_dir)) is not None
