@@ -18,10 +18,15 @@ _COLUMNS = (
     Column("Expired", is_number=True, hint="Coins spent on accepted ideas, or gone at a campaign's end"),
     Column("Carried out", is_number=True, hint="Coins taken into a later campaign"),
     Column("Difference", is_number=True, hint="Issued + carried in - wallets - held - staked - expired - carried out"),
+    Column(
+        "Wrong entries",
+        is_number=True,
+        hint="Balances that are not the sum of their movements, and movements that do not add up",
+    ),
 )
 _COINS = (
     "issued_coins", "carried_in_coins", "wallet_coins", "held_coins", "staked_coins", "expired_coins",
-    "carried_out_coins", "difference_coins",
+    "carried_out_coins", "difference_coins", "wrong_entries",
 )  # fmt: skip
 
 
@@ -32,7 +37,8 @@ def render(view: View) -> None:
     if rows.is_empty():
         layout.notice("There are no coins yet.", "They appear after the next refresh of the data.")
         return
-    wrong = rows.filter(pl.col("difference_coins") != 0)
+    rows = rows.with_columns(wrong_entries=pl.col("wrong_balances") + pl.col("unbalanced_transfers"))
+    wrong = rows.filter((pl.col("difference_coins") != 0) | (pl.col("wrong_entries") != 0))
     if wrong.is_empty():
         said = f"{formats.count(sum(rows['issued_coins']) + sum(rows['carried_in_coins']))} coins"
         one = "In the one campaign" if rows.height == 1 else f"In all {formats.count(rows.height)} campaigns"

@@ -170,14 +170,16 @@ class Marts:
         """A row a campaign of the scope; those that do not add up stand first.
 
         Columns: campaign_id, slug, title, origin, status, issued_coins, carried_in_coins, wallet_coins, held_coins,
-        staked_coins, expired_coins, carried_out_coins, difference_coins.
+        staked_coins, expired_coins, carried_out_coins, difference_coins, wrong_balances, unbalanced_transfers. The
+        coins of a campaign are conserved when the last three are 0.
         """
         return self._frame(
             """
             SELECT c.campaign_id, c.slug, c.title, c.origin, c.status, f.issued_coins, f.carried_in_coins,
-                f.wallet_coins, f.held_coins, f.staked_coins, f.expired_coins, f.carried_out_coins, f.difference_coins
+                f.wallet_coins, f.held_coins, f.staked_coins, f.expired_coins, f.carried_out_coins, f.difference_coins,
+                f.wrong_balances, f.unbalanced_transfers
             FROM fct_coin_conservation AS f JOIN dim_campaigns AS c USING (campaign_id)
-            ORDER BY f.difference_coins = 0, c.origin = 'imported', c.title, c.slug
+            ORDER BY f.difference_coins = 0 AND f.wrong_balances = 0 AND f.unbalanced_transfers = 0, c.origin = 'imported', c.title, c.slug
             """
         )
 

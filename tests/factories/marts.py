@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 
 from tests.factories.marts_tables import TABLES
 from tests.factories.marts_world import rows
@@ -57,12 +58,12 @@ def _write(
 ) -> dict[str, Any]:
     columns = TABLES[name]
     connection.execute(f"CREATE TABLE {name} ({', '.join(f'{column} {kind}' for column, kind in columns.items())})")
-    if content:
-        places = ", ".join("?" for _ in columns)
-        connection.executemany(
-            f"INSERT INTO {name} VALUES ({places})",  # noqa: S608 - names from our own list
-            [[row.get(column) for column in columns] for row in content],
-        )
+    frame = pl.DataFrame(
+        {column: [row.get(column) for row in content] for column in columns}, strict=False, infer_schema_length=None
+    )
+    connection.register("content", frame.to_arrow())
+    connection.execute(f"INSERT INTO {name} FROM content")
+    connection.unregister("content")
     file = folder / f"{name}.parquet"
     connection.execute(f"COPY {name} TO '{file}' (FORMAT parquet)")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()

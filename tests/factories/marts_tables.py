@@ -43,11 +43,12 @@ TABLES: Final[dict[str, dict[str, str]]] = {
     ),
     "fct_allocations": _columns(
         "transfer_id text; campaign_id text; idea_id text; user_id text; kind text; coins bigint; "
-        "effective_at timestamptz; effective_on date; is_settlement boolean"
+        "effective_at timestamptz; effective_on date; is_settlement boolean; settlement text"
     ),
     "fct_coin_conservation": _columns(
         "campaign_id text; issued_coins bigint; carried_in_coins bigint; wallet_coins bigint; held_coins bigint; "
-        "staked_coins bigint; expired_coins bigint; carried_out_coins bigint; difference_coins bigint"
+        "staked_coins bigint; expired_coins bigint; carried_out_coins bigint; difference_coins bigint; "
+        "wrong_balances bigint; unbalanced_transfers bigint"
     ),
     "fct_member_activity": _columns(
         "campaign_id text; user_id text; activity_on date; allocations bigint; coins_placed bigint; "
@@ -59,7 +60,7 @@ TABLES: Final[dict[str, dict[str, str]]] = {
     ),
     "fct_campaign_engagement_daily": _columns(
         "campaign_id text; day date; active_members bigint; coins_placed bigint; coins_taken_back bigint; "
-        "coins_net bigint; coins_at_work bigint; ideas_submitted bigint; members_joined bigint; "
+        "coins_returned bigint; coins_net bigint; coins_at_work bigint; ideas_submitted bigint; members_joined bigint; "
         "members_left bigint; members bigint"
     ),
     "fct_idea_roi": _columns(

@@ -98,7 +98,7 @@ class _World:
         self.tables["fct_coin_conservation"].append({
             "campaign_id": campaign, "issued_coins": issued, "carried_in_coins": 0, "wallet_coins": issued - staked,
             "held_coins": 0, "staked_coins": staked - spent, "expired_coins": spent, "carried_out_coins": 0,
-            "difference_coins": 0,
+            "difference_coins": 0, "wrong_balances": 0, "unbalanced_transfers": 0,
         })  # fmt: skip
         self.tables["dim_campaigns"].append({
             "campaign_id": campaign, "slug": slug, "title": title, "status": status, "origin": origin,
@@ -205,7 +205,7 @@ class _World:
             running += coins
             self.tables["fct_campaign_engagement_daily"].append({
                 "campaign_id": campaign, "day": day, "active_members": len({row["user_id"] for row in then}),
-                "coins_placed": coins, "coins_taken_back": 0, "coins_net": coins, "coins_at_work": running,
+                "coins_placed": coins, "coins_taken_back": 0, "coins_returned": 0, "coins_net": coins, "coins_at_work": running,
                 "ideas_submitted": 0, "members_joined": members if day == starts_on else 0, "members_left": 0,
                 "members": members,
             })  # fmt: skip
