@@ -10,7 +10,8 @@ from fastapi.responses import Response
 from api.analytics import errors, service
 from api.campaigns.dependencies import CampaignReader
 from api.kernel import clock
-from api.kernel.web import Session, router as new_router
+from api.kernel.web import Session
+from api.kernel.web import router as new_router
 from pipelines.reports import Format
 
 router = new_router("", "analytics")
@@ -20,7 +21,7 @@ router = new_router("", "analytics")
     "/campaigns/{campaign_id}/report",
     operation_id="getCampaignReport",
     response_class=Response,
-    responses={200: {"description": "The report", "content": {format.media_type: {} for format in Format}}},
+    responses={200: {"description": "The report", "content": {kind.media_type: {} for kind in Format}}},
 )
 async def report(
     request: Request,

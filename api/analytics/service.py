@@ -21,7 +21,11 @@ _places = CapacityLimiter(AT_ONCE)
 
 
 async def make_report(
-    data_dir: Path, campaign_id: UUID, format: reports.Format, *, made_at: datetime  # noqa: A002 - the API's word for it
+    data_dir: Path,
+    campaign_id: UUID,
+    format: reports.Format,  # noqa: A002 - the API's word for it
+    *,
+    made_at: datetime,
 ) -> reports.Report:
     """A campaign's report from the newest snapshot under `data_dir`, made in a thread.
 
