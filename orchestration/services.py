@@ -95,7 +95,7 @@ def services(settings: Settings, parts: Collection[str]) -> list[Service]:
             "dagster", settings.dagster_port, "/server_info",
             "dagster_webserver", "-h", host, "-p", str(settings.dagster_port), *code,
         ),
-        Service("dagster-daemon", [sys.executable, "-m", "dagster._daemon", "run", *code], environment, _at_once),
+        Service("dagster-daemon", [sys.executable, "-m", "dagster._daemon", "run", *code], environment, None),
     ]  # fmt: skip
     return [each for each in known if each.name.partition("-")[0] in parts]
 
@@ -178,7 +178,3 @@ def _answers(host: str, port: int, path: str | None) -> Callable[[], Awaitable[b
             writer.close()
 
     return ask
-
-
-async def _at_once() -> bool:
-    return True

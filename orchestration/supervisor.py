@@ -31,12 +31,12 @@ LAST_LINES = 20
 
 @dataclass(frozen=True)
 class Service:
-    """A process to keep alive; `is_ready` answers whether it does its work."""
+    """A process to keep alive; `is_ready` answers whether it does its work, None if nobody can tell from outside."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
-    is_ready: Callable[[], Awaitable[bool]]
+    is_ready: Callable[[], Awaitable[bool]] | None
 
 
 class ServiceFailed(Exception):
@@ -133,6 +133,8 @@ class Supervisor:
 
     async def _announce(self, services: Sequence[Service], when_ready: Callable[[], None]) -> None:
         async def wait_for(service: Service) -> None:
+            if service.is_ready is None:
+                return
             started_at = time.monotonic()
             while not await service.is_ready():  # noqa: ASYNC110 - another process tells no event
                 await asyncio.sleep(0.2)

@@ -66,6 +66,8 @@ def up(
                     _run_command(environment, "demo")
                 if not _is_published(running):
                     _run_command(environment, "refresh")
+            if "dagster" in parts:
+                _prepare_manifest(running)
             _serve(running, services(running, parts), record, started_at)
 
 
@@ -133,6 +135,23 @@ def _is_published(settings: Settings) -> bool:
     except marts.NoSnapshot:
         return False
     return True
+
+
+def _prepare_manifest(settings: Settings) -> None:
+    """Write dbt's manifest ahead of Dagster's start, unless it is newer than the project."""
+    from orchestration import console, refresh
+    from pipelines import warehouse
+
+    manifest = refresh.state_dir(settings) / "manifest.json"
+    written_at = manifest.stat().st_mtime if manifest.is_file() else 0.0
+    files = (
+        file
+        for folder in ("macros", "models", "seeds", "tests")
+        for file in (warehouse.PROJECT_DIR / folder).rglob("*")
+    )
+    if any(file.stat().st_mtime >= written_at for file in (warehouse.PROJECT_DIR / "dbt_project.yml", *files)):
+        console.say("preparing the models for Dagster")
+        refresh.prepare_manifest(settings)
 
 
 def _run_command(environment: Mapping[str, str], *command: str) -> None:
