@@ -81,8 +81,10 @@ ideas as (
         valued.realised_cost,
         valued.expected_value,
         valued.as_of,
-        case when standing.status = 'stopped' then coalesce(valued.realised_value, 0) else valued.realised_value end
-            as realised_value
+        cast(
+            case when standing.status = 'stopped' then coalesce(valued.realised_value, 0) else valued.realised_value end
+            as numeric(18, 2)
+        ) as realised_value
     from {{ ref('int_ideas_at_moments') }} as standing
     left join currencies
         on standing.moment = currencies.moment and standing.idea_id = currencies.idea_id

@@ -1,4 +1,4 @@
--- Why a figure is unknown, in order: the file does not say, the outcome is not known, too few persons, nothing to count.
+-- Why a figure is unknown, in order: what its own model knows of, too few persons, nothing to divide by.
 -- What is unknown shows no numerator and no denominator either: they would tell what the figure must not.
 with figures as (
     {%- for part in ['people', 'ideas', 'returns', 'coins'] %}
@@ -32,9 +32,8 @@ judged as (
         figures.coverage,
         definitions.unit in ('count', 'coins') as is_amount,
         case
-            when figures.unknown_reason in ('not in the file', 'outcome unknown') then figures.unknown_reason
-            when figures.persons between 1 and {{ people_min() }} - 1 then 'fewer than 5 people'
             when figures.unknown_reason is not null then figures.unknown_reason
+            when figures.persons between 1 and {{ people_min() }} - 1 then 'fewer than 5 people'
             when definitions.unit in ('count', 'coins') and figures.numerator is not null then null
             when coalesce(figures.denominator, 0) = 0 then 'nothing to count'
         end as unknown_reason

@@ -6,7 +6,7 @@ select
     returns.expected_cost,
     returns.realised_cost,
     returns.expected_value,
-    cast(returns.realised_value as numeric(18, 2)) as realised_value,
+    returns.realised_value,
     returns.has_both,
     cast(
         (returns.realised_value - returns.realised_cost) / nullif(returns.realised_cost, 0) as double precision
