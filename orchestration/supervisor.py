@@ -50,6 +50,16 @@ class ServiceFailed(Exception):
         super().__init__(f"{service.name} died {DEATHS_MAX} times within {DEATHS_WINDOW_S:.0f} s")
 
 
+@dataclass(frozen=True)
+class _Child:
+    process: subprocess.Popen[bytes]
+    identity: psutil.Process
+
+    async def end(self) -> None:
+        await end_process_tree(self.identity)
+        self.process.wait()
+
+
 @dataclass
 class Supervisor:
     """Runs services until :meth:`stop` is called or one of them cannot be kept alive.
@@ -62,7 +72,7 @@ class Supervisor:
     log_dir: Path
     record: Path
     say: Callable[[str], None]
-    _children: dict[str, psutil.Process] = field(default_factory=dict)
+    _children: dict[str, _Child] = field(default_factory=dict)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self) -> None:
@@ -89,7 +99,7 @@ class Supervisor:
                 if not keeper.done():
                     keeper.cancel()
             await asyncio.gather(announcing, stopping, *keepers, return_exceptions=True)
-            await asyncio.gather(*(end_process_tree(child) for child in self._children.values()))
+            await asyncio.gather(*(child.end() for child in self._children.values()))
             _write_record(self.record, [])
         for keeper in keepers:
             if not keeper.cancelled() and (failure := keeper.exception()) is not None:
@@ -102,9 +112,11 @@ class Supervisor:
         pause_s = FIRST_PAUSE_S
         while True:
             started_at = time.monotonic()
-            process = self._start(service, log)
-            code = await _exit_of(process)
-            await end_process_tree(self._children.pop(service.name))
+            child = self._children[service.name] = self._start(service, log)
+            _write_record(self.record, (each.identity for each in self._children.values()))
+            code = await _exit_of(child.process)
+            await child.end()
+            del self._children[service.name]
             died_at = time.monotonic()
             deaths.append(died_at)
             if len(deaths) == DEATHS_MAX and died_at - deaths[0] <= DEATHS_WINDOW_S:
@@ -115,7 +127,8 @@ class Supervisor:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    def _start(self, service: Service, log: Path) -> subprocess.Popen[bytes]:
+    @staticmethod
+    def _start(service: Service, log: Path) -> _Child:
         if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
             log.replace(log.with_suffix(".log.1"))
         with log.open("ab") as output:
@@ -127,9 +140,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._children[service.name] = psutil.Process(process.pid)
-        _write_record(self.record, self._children.values())
-        return process
+        return _Child(process, psutil.Process(process.pid))
 
     async def _announce(self, services: Sequence[Service], when_ready: Callable[[], None]) -> None:
         async def wait_for(service: Service) -> None:

@@ -197,12 +197,12 @@ class TestEnsureWithOwnServer:
         with connect(root) as connection:
             connection.execute("CREATE ROLE site LOGIN CREATEDB CREATEROLE PASSWORD 'p'")
             for name in ("dbt", "app", "reader", "dagster"):
-                connection.execute(f"DROP OWNED BY ideamint_{name}")  # type: ignore[arg-type]
+                connection.execute(f"DROP OWNED BY ideamint_{name}")
             connection.execute("DROP DATABASE dagster")
         with connect(databases.with_database(root, "postgres")) as connection:
             connection.execute("DROP DATABASE ideamint")
             for name in ("dbt", "app", "reader", "dagster", "owner"):
-                connection.execute(f"DROP ROLE ideamint_{name}")  # type: ignore[arg-type]
+                connection.execute(f"DROP ROLE ideamint_{name}")
         host = root.rpartition("@")[2].partition("/")[0]
         settings = installation.model_copy(update={"database_url": PostgresDsn(f"postgresql://site:p@{host}/mint")})
 
