@@ -66,7 +66,13 @@ def seed(settings: Settings) -> None:
     """One campaign whose members have coins enough for any run."""
     with psycopg.connect(settings.role_url("app")) as connection:
         policy = json.dumps(
-            {"coins_per_member": COINS, "coins_per_allocation_min": 1, "own_ideas": False, "take_back": True, "at_end": "expire"}
+            {
+                "coins_per_member": COINS,
+                "coins_per_allocation_min": 1,
+                "own_ideas": False,
+                "take_back": True,
+                "at_end": "expire",
+            }
         )
         connection.execute("SELECT app.coins_open_ledger(%s, %s::jsonb, NULL)", (CAMPAIGN, policy))
         members = [member_id(n) for n in range(1, MEMBERS + 1)]
@@ -80,7 +86,7 @@ def seed(settings: Settings) -> None:
 def pgbench(url: str, seconds: int, *arguments: str) -> float:
     """Transactions a second of pgbench with 32 clients; `arguments` are further options."""
     program = [postgres.program("pgbench"), "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "1", "-T", str(seconds)]
-    done = subprocess.run([*program, *arguments, url], check=False, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run([*program, *arguments, url], check=False, capture_output=True, text=True)
     found = re.search(r"tps = ([\d.]+)", done.stdout)
     assert found, done.stdout + done.stderr
     return float(found.group(1))
@@ -95,18 +101,18 @@ def measure_limits(settings: Settings, seconds: int, folder: Path) -> tuple[floa
     with psycopg.connect(admin_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE pgbench"))
     url = databases.with_database(admin_url, "pgbench")
-    subprocess.run(  # noqa: S603 - our own server's program
-        [postgres.program("pgbench"), "-i", "-q", "-s", "50", url], check=True, capture_output=True
-    )
+    subprocess.run([postgres.program("pgbench"), "-i", "-q", "-s", "50", url], check=True, capture_output=True)
     return limit, pgbench(url, seconds, "-N")
 
 
 def measure_http(settings: Settings, port: int, seconds: int, folder: Path, *, ideas: int) -> dict[str, Any]:
     """32 members allocating a coin at a time, each to its random ideas out of `ideas`."""
-    chooser = random.Random(ideas)  # noqa: S311 - a load, not a secret
+    chooser = random.Random(ideas)
     connections = []
     for number in range(1, CLIENTS + 1):
-        token = issue_access_token(settings, User(id=member_id(number), roles=[], permissions=[], token_version=0), CAMPAIGN)
+        token = issue_access_token(
+            settings, User(id=member_id(number), roles=[], permissions=[], token_version=0), CAMPAIGN
+        )
         requests = []
         for _ in range(200):
             body = json.dumps({"idea_id": str(idea_id(chooser.randint(1, ideas))), "coins": 1})
@@ -118,7 +124,7 @@ def measure_http(settings: Settings, port: int, seconds: int, folder: Path, *, i
         connections.append(requests)
     plan = folder / "plan.json"
     plan.write_text(json.dumps({"host": "127.0.0.1", "port": port, "seconds": seconds, "connections": connections}))
-    done = subprocess.run(  # noqa: S603 - our own module
+    done = subprocess.run(
         [sys.executable, "-m", "benchmarks.http_load", str(plan)], check=True, capture_output=True, text=True
     )
     result: dict[str, Any] = json.loads(done.stdout)
@@ -134,7 +140,7 @@ def serve(settings: Settings, port: int) -> subprocess.Popen[bytes]:
         "IDEAMINT_DATABASE_URL": str(settings.database_url),
         "IDEAMINT_LOG_LEVEL": "WARNING",
     }
-    server = subprocess.Popen(  # noqa: S603 - our own server
+    server = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "--factory", "api.main:create_app", "--port", str(port), "--no-access-log",
          "--log-level", "warning"],
         env={**os.environ, **variables},

@@ -23,7 +23,8 @@ from api.campaigns.schemas import (
 )
 from api.coins import service as coins
 from api.coins.schemas import PolicyRead, PolicyWrite
-from api.kernel.web import Page, PageQuery, Session, router as new_router
+from api.kernel.web import Page, PageQuery, Session
+from api.kernel.web import router as new_router
 
 router = new_router("", "campaigns")
 

@@ -112,8 +112,8 @@ class Batcher:
         while self._turns and len(batch) < self._batch_max:
             wallet = self._turns.popleft()
             queue = self._waiting[wallet]
-            for _ in range(min(ITEMS_PER_WALLET_MAX, len(queue), self._batch_max - len(batch))):
-                batch.append(queue.popleft())
+            taken = min(ITEMS_PER_WALLET_MAX, len(queue), self._batch_max - len(batch))
+            batch.extend(queue.popleft() for _ in range(taken))
             if queue:
                 again.append(wallet)
             else:

@@ -73,7 +73,11 @@ class Outcome:
 
 
 def as_arguments(
-    moves: Sequence[Move], actor_id: UUID | None = None, effective_at: datetime | None = None, *, is_import: bool = False
+    moves: Sequence[Move],
+    actor_id: UUID | None = None,
+    effective_at: datetime | None = None,
+    *,
+    is_import: bool = False,
 ) -> tuple[Any, ...]:
     """The arguments of :data:`SQL`, one array a column."""
     return (
@@ -112,7 +116,7 @@ def _side(idea_id: UUID | None, balance_coins: int) -> Side:
     return Side(account="stake" if idea_id else "wallet", idea_id=idea_id, balance_coins=balance_coins)
 
 
-def as_error(move: Move, outcome: Outcome) -> DomainError:  # noqa: PLR0911 - one return a refusal is the table itself
+def as_error(move: Move, outcome: Outcome) -> DomainError:  # noqa: C901, PLR0911, PLR0912 - a refusal a case: it is a table
     """The refusal as the error that states it."""
     has, limit = outcome.has_coins or 0, outcome.limit_coins or 0
     match outcome.outcome:
@@ -123,26 +127,35 @@ def as_error(move: Move, outcome: Outcome) -> DomainError:  # noqa: PLR0911 - on
         case "insufficient_stake":
             return errors.InsufficientCoins(
                 f"You have {has} coins on this idea; {move.coins} are wanted.",
-                has_coins=has, wants_coins=move.coins, idea_id=move.from_idea_id,
+                has_coins=has,
+                wants_coins=move.coins,
+                idea_id=move.from_idea_id,
             )
         case "above_maximum":
             left = max(limit - has, 0)
             return errors.AboveMaximum(
                 f"A member may put {limit} coins on one idea; {has} are there, so {left} more may be.",
-                limit_coins=limit, has_coins=has, left_coins=left, wants_coins=move.coins,
+                limit_coins=limit,
+                has_coins=has,
+                left_coins=left,
+                wants_coins=move.coins,
             )
         case "below_minimum":
             return errors.BelowMinimum(
                 f"An allocation is at least {limit} coins, and so is what stays on an idea unless it is nothing.",
-                limit_coins=limit, wants_coins=move.coins,
+                limit_coins=limit,
+                wants_coins=move.coins,
             )
         case "window_closed":
             return errors.AllocationWindowClosed(
                 "Coins move only while the campaign's allocation window is open.",
-                opens_at=outcome.opens_at, closes_at=outcome.closes_at,
+                opens_at=outcome.opens_at,
+                closes_at=outcome.closes_at,
             )
         case "idea_not_open":
-            return errors.IdeaNotOpen("Coins move only while an idea is competing.", idea_id=move.to_idea_id or move.from_idea_id)
+            return errors.IdeaNotOpen(
+                "Coins move only while an idea is competing.", idea_id=move.to_idea_id or move.from_idea_id
+            )
         case "unknown_idea":
             return errors.UnknownIdea("No idea of this campaign takes coins under this id.")
         case "own_idea":

@@ -13,7 +13,8 @@ from api.coins import service
 from api.coins.moves import Move, as_error, as_movement
 from api.coins.schemas import AllocateCoins, Balance, CampaignCoins, Movement, ReallocateCoins, StatementLine
 from api.kernel import idempotency
-from api.kernel.web import Page, PageQuery, Session, router as new_router
+from api.kernel.web import Page, PageQuery, Session
+from api.kernel.web import router as new_router
 
 if TYPE_CHECKING:
     from api.coins.batcher import Batcher
@@ -22,14 +23,14 @@ router = new_router("", "coins")
 
 
 async def _require_key(
-    request: Request,
     idempotency_key: Annotated[
-        str, Header(description="Yours, new for each command, the same for a retry", min_length=1, max_length=255)
-    ] = "",
+        str | None, Header(description="Required. Yours, new for each command, the same for a retry")
+    ] = None,
 ) -> str:
-    key = idempotency.read_key(request, required=True)
-    assert key is not None
-    return key
+    if idempotency_key is None:
+        msg = "This command needs the header Idempotency-Key: yours, new for each command, the same for a retry."
+        raise idempotency.BadKey(msg)
+    return idempotency.check_key(idempotency_key)
 
 
 Key = Annotated[str, Depends(_require_key)]

@@ -66,7 +66,9 @@ class Balance(Reply):
     held_coins: int
     staked_coins: int
     expired_coins: int
-    returned_coins: int = Field(description="came back from withdrawn and rejected ideas; a part of the wallet or spent again")
+    returned_coins: int = Field(
+        description="came back from withdrawn and rejected ideas; a part of the wallet or spent again"
+    )
     stakes: list[StakeRead]
 
 

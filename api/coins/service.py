@@ -43,7 +43,7 @@ class Conservation:
 
     @property
     def holds(self) -> bool:
-        """issued + carried in = wallets + held + stakes + expired + carried out, and every kept balance is its postings' sum."""
+        """Issued + carried in = wallets + held + stakes + expired + carried out, and every kept balance is its postings' sum."""
         return self.difference_coins == 0 and self.wrong_balances == 0 and self.unbalanced_transfers == 0
 
 
@@ -75,13 +75,13 @@ async def set_policy(
         text("SELECT * FROM app.coins_set_policy(:campaign_id, CAST(:policy AS jsonb), :actor_id)"),
         {"campaign_id": campaign_id, "policy": policy.model_dump_json(), "actor_id": actor_id},
     )
-    version, frozen = result.one()
-    if frozen:
-        msg = f"Frozen since members acted on it: {', '.join(frozen)}."
-        raise errors.PolicyFrozen(msg, fields=frozen)
+    row = result.one()
+    if row.frozen:
+        msg = f"Frozen since members acted on it: {', '.join(row.frozen)}."
+        raise errors.PolicyFrozen(msg, fields=row.frozen)
     changed = orjson.loads(policy.model_dump_json())
     await record_event(
-        session, "coin_policy_changed", actor_id=actor_id, campaign_id=campaign_id, version=version, policy=changed
+        session, "coin_policy_changed", actor_id=actor_id, campaign_id=campaign_id, version=row.version, policy=changed
     )
     return (await list_policies(session, campaign_id))[0]
 
@@ -182,7 +182,7 @@ async def move_coins(
     connection = await session.connection()
     arguments = as_arguments(moves, actor_id, effective_at or clock.effective_at(), is_import=is_import)
     rows = await connection.exec_driver_sql(SQL, arguments)
-    return sorted((Outcome(*row) for row in rows), key=lambda outcome: outcome.item)
+    return sorted((Outcome(**row) for row in rows.mappings()), key=lambda outcome: outcome.item)
 
 
 async def get_balance(session: AsyncSession, campaign_id: UUID, user_id: UUID, at: datetime | None = None) -> Balance:

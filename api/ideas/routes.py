@@ -25,11 +25,13 @@ from api.ideas.schemas import (
     ValuationWrite,
 )
 from api.ideas.steps import Status
-from api.kernel.web import Page, PageQuery, Session, router as new_router
+from api.kernel.web import Page, PageQuery, Session
+from api.kernel.web import router as new_router
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from api.campaigns.dependencies import Access
-    from api.kernel.web import AsyncSession
 
 router = new_router("", "ideas")
 
@@ -44,9 +46,7 @@ async def _read(session: AsyncSession, access: Access, idea_id: UUID) -> IdeaRea
 @router.post("/campaigns/{campaign_id}/ideas", status_code=201, operation_id="submitIdea")
 async def submit(session: Session, response: Response, access: CampaignMember, body: IdeaSubmit) -> IdeaRead:
     """Bring an idea into the campaign."""
-    idea = await service.submit_idea(
-        session, access.campaign, author_id=access.caller.user_id, **body.model_dump()
-    )
+    idea = await service.submit_idea(session, access.campaign, author_id=access.caller.user_id, **body.model_dump())
     response.headers["Location"] = f"/api/v1/ideas/{idea.id}"
     return await _read(session, access, idea.id)
 
@@ -105,9 +105,7 @@ async def change_status(session: Session, access: IdeaReader, body: IdeaStep) ->
     """Take the idea a step further: its author withdraws it, a manager does everything else."""
     target = Status(body.status)
     access.check_step(target)
-    await service.take_step(
-        session, access.idea, target, actor_id=access.campaign.caller.user_id, reason=body.reason
-    )
+    await service.take_step(session, access.idea, target, actor_id=access.campaign.caller.user_id, reason=body.reason)
     return await _read(session, access.campaign, access.idea.id)
 
 

@@ -27,7 +27,7 @@ class IdeaSubmit(Schema):
     title: Title
     description: Description
     category: Tag | None = None
-    tags: Annotated[list[Tag], Field(max_length=10)] = []
+    tags: Annotated[list[Tag], Field(max_length=10, default_factory=list)]
 
 
 class IdeaEdit(Schema):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import delete, select
 
@@ -195,7 +195,7 @@ async def take_step(
     if step.coins is Coins.OPEN:
         await coins.open_targets(session, idea.campaign_id, {idea.id: idea.author_id})
     elif source is Status.COMPETING and step.coins in (Coins.EXPIRE, Coins.RETURN):
-        kind = "expire" if step.coins is Coins.EXPIRE else "return"
+        kind: Literal["expire", "return"] = "expire" if step.coins is Coins.EXPIRE else "return"
         totals = await coins.close_targets(
             session, idea.campaign_id, [idea.id], kind=kind, actor_id=actor_id, reason=reason
         )
@@ -227,7 +227,7 @@ _PAST = {
 
 
 async def approve_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID) -> Idea:
-    """pending -> competing: coins may be put on it."""
+    """Pending -> competing: coins may be put on it."""
     return await take_step(session, idea, Status.COMPETING, actor_id=actor_id)
 
 
@@ -242,12 +242,12 @@ async def withdraw_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID, re
 
 
 async def accept_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID, reason: str | None = None) -> Idea:
-    """competing -> accepted: its coins expire."""
+    """Competing -> accepted: its coins expire."""
     return await take_step(session, idea, Status.ACCEPTED, actor_id=actor_id, reason=reason)
 
 
 async def start_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID) -> Idea:
-    """accepted -> in_progress."""
+    """Accepted -> in_progress."""
     return await take_step(session, idea, Status.IN_PROGRESS, actor_id=actor_id)
 
 
@@ -257,7 +257,7 @@ async def complete_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID) ->
 
 
 async def stop_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID, reason: str) -> Idea:
-    """accepted or in_progress -> stopped: a delivery that failed."""
+    """Accepted or in_progress -> stopped: a delivery that failed."""
     return await take_step(session, idea, Status.STOPPED, actor_id=actor_id, reason=reason)
 
 

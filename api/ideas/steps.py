@@ -65,10 +65,32 @@ _IN_DELIVERY = frozenset({Status.ACCEPTED, Status.IN_PROGRESS})
 STEPS = {
     step.target: step
     for step in (
-        Step("approve", frozenset({Status.PENDING}), Status.COMPETING, Who.MANAGER, Coins.OPEN, needs_active_campaign=True),
-        Step("reject", _UNDECIDED, Status.REJECTED, Who.MANAGER, Coins.RETURN, needs_reason=True, needs_active_campaign=True),
+        Step(
+            "approve",
+            frozenset({Status.PENDING}),
+            Status.COMPETING,
+            Who.MANAGER,
+            Coins.OPEN,
+            needs_active_campaign=True,
+        ),
+        Step(
+            "reject",
+            _UNDECIDED,
+            Status.REJECTED,
+            Who.MANAGER,
+            Coins.RETURN,
+            needs_reason=True,
+            needs_active_campaign=True,
+        ),
         Step("withdraw", _UNDECIDED, Status.WITHDRAWN, Who.AUTHOR, Coins.RETURN, needs_active_campaign=True),
-        Step("accept", frozenset({Status.COMPETING}), Status.ACCEPTED, Who.MANAGER, Coins.EXPIRE, needs_active_campaign=True),
+        Step(
+            "accept",
+            frozenset({Status.COMPETING}),
+            Status.ACCEPTED,
+            Who.MANAGER,
+            Coins.EXPIRE,
+            needs_active_campaign=True,
+        ),
         Step("start", frozenset({Status.ACCEPTED}), Status.IN_PROGRESS, Who.MANAGER),
         Step("complete", frozenset({Status.IN_PROGRESS}), Status.COMPLETE, Who.MANAGER),
         Step("stop", _IN_DELIVERY, Status.STOPPED, Who.MANAGER, needs_reason=True),

@@ -73,7 +73,13 @@ class InvalidInput(DomainError):
 
 
 def problem(
-    request: Request, status: int, slug: str, title: str, detail: str, headers: dict[str, str] | None = None, **extensions: Any
+    request: Request,
+    status: int,
+    slug: str,
+    title: str,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    **extensions: Any,
 ) -> Response:
     """A response of media type application/problem+json."""
     document = {
@@ -107,7 +113,12 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     ]
     detail = "; ".join(f"{e['field'] or e['in']}: {e['problem']}" for e in errors)
     return problem(
-        request, HTTPStatus.UNPROCESSABLE_ENTITY, "validation", "The request does not fit its schema", detail, errors=errors
+        request,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "validation",
+        "The request does not fit its schema",
+        detail,
+        errors=errors,
     )
 
 
@@ -126,15 +137,15 @@ async def _database_error(request: Request, error: Exception) -> Response:
     if isinstance(cause, psycopg.OperationalError):
         slug = "busy" if isinstance(cause, busy) else "database-unavailable"
         log.warning("database", problem=slug, error=str(cause))
-        detail = "The database is busy with another change of the same thing." if slug == "busy" else "The database is away."
-        return problem(
-            request, HTTPStatus.SERVICE_UNAVAILABLE, slug, "Try again shortly", detail, {"Retry-After": "1"}
+        detail = (
+            "The database is busy with another change of the same thing." if slug == "busy" else "The database is away."
         )
+        return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, slug, "Try again shortly", detail, {"Retry-After": "1"})
     return await _unexpected(request, error)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    log.exception("unexpected error", exc_info=error)
+    log.error("unexpected error", exc_info=error)
     return problem(
         request,
         HTTPStatus.INTERNAL_SERVER_ERROR,

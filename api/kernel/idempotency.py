@@ -63,7 +63,7 @@ class IdempotentReply(Model):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
-class Replay(Exception):  # noqa: N818 - not an error: the answer that was given before
+class Replay(Exception):
     """The request was answered before; carries that answer."""
 
     def __init__(self, response: Response) -> None:
@@ -82,18 +82,12 @@ class Pending:
     request_hash: bytes
 
 
-def read_key(request: Request, *, required: bool = False) -> str | None:
-    """The request's key.
+def check_key(key: str) -> str:
+    """The key as it is.
 
     Raises:
-        BadKey: it is missing though `required`, or not 1 to 255 printable ASCII characters.
+        BadKey: it is not 1 to 255 printable ASCII characters.
     """
-    key = request.headers.get(HEADER)
-    if key is None:
-        if required:
-            msg = f"This command needs the header {HEADER}: a value of your own, new for each command, the same for a retry."
-            raise BadKey(msg)
-        return None
     if not (1 <= len(key) <= KEY_LENGTH_MAX and key.isascii() and key.isprintable()):
         msg = f"{HEADER} must be 1 to {KEY_LENGTH_MAX} printable ASCII characters."
         raise BadKey(msg)
@@ -114,9 +108,10 @@ async def begin(request: Request, session: AsyncSession, user_id: UUID) -> None:
         Replay: this very request succeeded before.
         KeyReused: another request did, under the same key.
     """
-    key = read_key(request)
+    key = request.headers.get(HEADER)
     if key is None:
         return
+    check_key(key)
     route = f"{request.method} {request.url.path}"
     request_hash = await hash_request(request)
     await session.execute(

@@ -29,7 +29,12 @@ class TestCreate:
         made = await client.post(
             "/api/v1/campaigns",
             headers=headers,
-            json={"title": title, "budget_amount": "1000.50", "currency": "EUR", "coin_policy": {"coins_per_member": 50}},
+            json={
+                "title": title,
+                "budget_amount": "1000.50",
+                "currency": "EUR",
+                "coin_policy": {"coins_per_member": 50},
+            },
         )
         assert made.status_code == 201
         campaign = made.json()
@@ -93,7 +98,11 @@ class TestLife:
         world = await make_world(application, client)
         problem = (await world.call(world.manager, "POST", "/campaigns/{id}/archive")).json()
         assert problem["type"] == "urn:ideamint:problem:illegal-campaign-step"
-        assert (problem["from_status"], problem["to_status"], problem["allowed"]) == ("active", "archived", ["completed"])
+        assert (problem["from_status"], problem["to_status"], problem["allowed"]) == (
+            "active",
+            "archived",
+            ["completed"],
+        )
 
     async def test_is_for_managers(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)

@@ -66,9 +66,7 @@ class TestOneHotIdea:
             ledger = await make_ledger(session, members=2, coins_per_member=10)
         async with Batcher(database) as one, Batcher(database) as other:
             moves = [ledger.move(1, target=1, key=f"spend-{n}") for n in range(200)]
-            outcomes = await asyncio.gather(
-                *((one if n % 2 else other).move(move) for n, move in enumerate(moves))
-            )
+            outcomes = await asyncio.gather(*((one if n % 2 else other).move(move) for n, move in enumerate(moves)))
         assert Counter(outcome.outcome for outcome in outcomes) == {"moved": 10, "insufficient_coins": 190}
         assert (await conservation(db, ledger)).holds
 
@@ -155,20 +153,22 @@ class TestLostConnections:
     ) -> None:
         async with db.session() as session:
             ledger = await make_ledger(session, members=CLIENTS)
-        async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as killer:
-            async with Batcher(database) as batcher:
-                for n in range(5):
-                    pending = [
-                        asyncio.create_task(batcher.move(ledger.move(1, member=member, target=1, key=f"cut-{n}")))
-                        for member in range(CLIENTS)
-                    ]
-                    await asyncio.sleep(0.002 * n)
-                    await killer.execute(
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                        "WHERE application_name = 'ideamint-coins' AND datname = current_database()"
-                    )
-                    outcomes = await asyncio.gather(*pending)
-                    assert {outcome.outcome for outcome in outcomes} <= {"moved", "replayed"}
+        async with (
+            await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as killer,
+            Batcher(database) as batcher,
+        ):
+            for n in range(5):
+                pending = [
+                    asyncio.create_task(batcher.move(ledger.move(1, member=member, target=1, key=f"cut-{n}")))
+                    for member in range(CLIENTS)
+                ]
+                await asyncio.sleep(0.002 * n)
+                await killer.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE application_name = 'ideamint-coins' AND datname = current_database()"
+                )
+                outcomes = await asyncio.gather(*pending)
+                assert {outcome.outcome for outcome in outcomes} <= {"moved", "replayed"}
         found = await conservation(db, ledger)
         assert found.holds
         assert found.staked_coins == CLIENTS * 5
@@ -183,9 +183,7 @@ class TestLostConnections:
                 task = asyncio.create_task(batcher.move(ledger.move(1, target=1, key=f"cancel-{n}")))
                 await asyncio.sleep(0)
                 task.cancel()
-            outcomes = [
-                await batcher.move(ledger.move(1, target=1, key=f"cancel-{n}")) for n in range(50)
-            ]
+            outcomes = [await batcher.move(ledger.move(1, target=1, key=f"cancel-{n}")) for n in range(50)]
         assert {outcome.outcome for outcome in outcomes} <= {"moved", "replayed"}
         found = await conservation(db, ledger)
         assert (found.staked_coins, found.holds) == (50, True)

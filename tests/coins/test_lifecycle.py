@@ -38,9 +38,7 @@ class TestCloseTargets:
     async def test_accepted_stakes_expire(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session)
         await coins.move_coins(session, [ledger.move(30, member=1, target=1), ledger.move(20, member=2, target=1)])
-        totals = await coins.close_targets(
-            session, ledger.campaign_id, [ledger.ideas[1]], kind="expire", actor_id=None
-        )
+        totals = await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind="expire", actor_id=None)
         assert (totals[ledger.ideas[1]].coins, totals[ledger.ideas[1]].backers) == (50, 2)
         (conservation,) = await coins.verify(session, ledger.campaign_id)
         assert (conservation.expired_coins, conservation.staked_coins, conservation.holds) == (50, 0, True)
@@ -123,4 +121,3 @@ class TestSetPolicy:
         await coins.move_coins(session, [ledger.move(30, target=1)])
         longer = PolicyWrite(allocate_until="2031-01-01T00:00:00Z")  # type: ignore[arg-type]
         assert (await coins.set_policy(session, ledger.campaign_id, longer, actor_id=None)).version == 2
-

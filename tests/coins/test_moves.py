@@ -51,7 +51,8 @@ class TestAllocate:
         ledger = await make_ledger(session, coins_per_member=10)
         await coins.move_coins(session, [ledger.move(10, target=1), ledger.move(1, target=1)])
         events = await session.execute(
-            text("SELECT kind, user_id, idea_id, data FROM app.events WHERE campaign_id = :id"), {"id": ledger.campaign_id}
+            text("SELECT kind, user_id, idea_id, data FROM app.events WHERE campaign_id = :id"),
+            {"id": ledger.campaign_id},
         )
         (event,) = events.all()
         assert (event.kind, event.user_id, event.idea_id) == ("coins_allocated", ledger.members[1], ledger.ideas[1])
@@ -160,7 +161,12 @@ class TestBatches:
         ledger = await make_ledger(session, coins_per_member=10)
         moves = [ledger.move(4, target=1), ledger.move(7, target=2), ledger.move(6, target=2), ledger.move(1, target=1)]
         outcomes = await coins.move_coins(session, moves)
-        assert [outcome.outcome for outcome in outcomes] == ["moved", "insufficient_coins", "moved", "insufficient_coins"]
+        assert [outcome.outcome for outcome in outcomes] == [
+            "moved",
+            "insufficient_coins",
+            "moved",
+            "insufficient_coins",
+        ]
         assert await holds(session, ledger)
 
 
@@ -230,7 +236,9 @@ class TestStatement:
         ledger = await make_ledger(session)
         for move in (ledger.move(30, target=1), ledger.move(10, source=1, target=2), ledger.move(5, source=1)):
             assert (await one(session, move)).outcome == "moved"
-        await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[2]], kind="return", actor_id=None, reason="no")
+        await coins.close_targets(
+            session, ledger.campaign_id, [ledger.ideas[2]], kind="return", actor_id=None, reason="no"
+        )
         lines = await coins.list_statement(session, ledger.campaign_id, ledger.members[1], limit=10, after=None)
         assert [(line.kind, line.coins, line.wallet_after_coins) for line in lines] == [
             ("return", 10, 85),

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     from settings import Settings
 
-TABLES = ("coin_transfers", "coin_postings", "coin_accounts", "coin_targets", "coin_policies", "coin_ledgers", "coin_keys")
+TABLES = (
+    "coin_transfers",
+    "coin_postings",
+    "coin_accounts",
+    "coin_targets",
+    "coin_policies",
+    "coin_ledgers",
+    "coin_keys",
+)
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -53,7 +61,9 @@ def as_owner(admin_url: str) -> Iterator[psycopg.Connection]:
 @pytest.mark.usefixtures("ledger")
 class TestTheApplication:
     @pytest.mark.parametrize("table", TABLES)
-    @pytest.mark.parametrize("command", ["UPDATE app.{} SET campaign_id = NULL", "DELETE FROM app.{}", "TRUNCATE app.{}"])
+    @pytest.mark.parametrize(
+        "command", ["UPDATE app.{} SET campaign_id = NULL", "DELETE FROM app.{}", "TRUNCATE app.{}"]
+    )
     def test_changes_no_row_of_the_ledger(self, as_app: psycopg.Connection, table: str, command: str) -> None:
         if table == "coin_postings":
             command = command.replace("campaign_id", "account_id")

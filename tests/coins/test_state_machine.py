@@ -48,7 +48,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.connection.close()
 
-    @initialize(minimum=st.integers(1, 3), maximum=st.sampled_from([None, 8]), take_back=st.booleans(), own=st.booleans())
+    @initialize(
+        minimum=st.integers(1, 3), maximum=st.sampled_from([None, 8]), take_back=st.booleans(), own=st.booleans()
+    )
     def open_ledger(self, minimum: int, maximum: int | None, take_back: bool, own: bool) -> None:  # noqa: FBT001
         self.policy = PolicyWrite(
             coins_per_member=20,
@@ -209,7 +211,15 @@ class LedgerMachine(RuleBasedStateMachine):
         ).fetchone()
         if row is None:
             return
-        expected = (20 * len(self.wallets), sum(self.wallets.values()), sum(self.stakes.values()), self.expired, 0, 0, 0)
+        expected = (
+            20 * len(self.wallets),
+            sum(self.wallets.values()),
+            sum(self.stakes.values()),
+            self.expired,
+            0,
+            0,
+            0,
+        )
         assert row == expected
 
 

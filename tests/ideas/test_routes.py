@@ -40,7 +40,9 @@ class TestSubmit:
         idea = response.json()
         assert (response.status_code, idea["status"], idea["coins"]) == (201, "competing", 0)
         assert (idea["tags"], idea["category"]) == (["food"], ["site"])
-        assert (await world.call(world.members[1], "GET", f"/ideas/{idea['id']}")).json()["title"] == "Café in the atrium"
+        assert (await world.call(world.members[1], "GET", f"/ideas/{idea['id']}")).json()[
+            "title"
+        ] == "Café in the atrium"
 
     async def test_waits_unseen_where_somebody_does(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client, is_mediated=True)
@@ -75,7 +77,11 @@ class TestEdit:
         author = world.members[0]
         idea = await world.submit(author)
         edited = await world.call(author, "PATCH", f"/ideas/{idea}", json={"title": "A better title", "tags": ["new"]})
-        assert (edited.json()["title"], edited.json()["tags"], edited.json()["version"]) == ("A better title", ["new"], 2)
+        assert (edited.json()["title"], edited.json()["tags"], edited.json()["version"]) == (
+            "A better title",
+            ["new"],
+            2,
+        )
         refused = await world.call(world.manager, "PATCH", f"/ideas/{idea}", json={"title": "A manager's title"})
         assert (refused.status_code, refused.json()["type"]) == (403, "urn:ideamint:problem:not-your-idea")
         await world.step(world.manager, idea, "competing")
@@ -110,7 +116,11 @@ class TestSteps:
     async def test_are_taken_by_whom_they_belong_to(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         idea = await world.submit(world.members[0])
-        for who, status in ((world.manager, "withdrawn"), (world.members[1], "withdrawn"), (world.members[0], "accepted")):
+        for who, status in (
+            (world.manager, "withdrawn"),
+            (world.members[1], "withdrawn"),
+            (world.members[0], "accepted"),
+        ):
             refused = await world.step(who, idea, status)
             assert (refused.status_code, refused.json()["type"]) == (403, "urn:ideamint:problem:step-not-yours")
 
@@ -233,7 +243,13 @@ class TestValuations:
     async def test_are_dated_and_sourced_and_in_one_currency(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         idea = await world.submit(world.members[0])
-        body = {"kind": "expected_cost", "amount": "1200.00", "currency": "EUR", "valued_on": "2026-05-01", "source": "Quote"}
+        body = {
+            "kind": "expected_cost",
+            "amount": "1200.00",
+            "currency": "EUR",
+            "valued_on": "2026-05-01",
+            "source": "Quote",
+        }
         made = await world.call(world.manager, "POST", f"/ideas/{idea}/valuations", json=body)
         assert (made.status_code, made.json()["amount"]) == (201, "1200.00")
         later = body | {"amount": "1350.00", "valued_on": "2026-06-01"}

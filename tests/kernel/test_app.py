@@ -18,7 +18,8 @@ from sqlalchemy import create_engine, text
 from api.kernel import errors
 from api.kernel.db import Database
 from api.kernel.middleware import RequestContext
-from api.kernel.web import Session, router as new_router
+from api.kernel.web import Session
+from api.kernel.web import router as new_router
 from api.main import create_app
 from api.models import Model
 from settings import SettingsError
