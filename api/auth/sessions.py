@@ -92,13 +92,16 @@ async def log_in(
     if user is None or not attempt.succeeded:
         await record_event(session, "log_in_failed", actor_id=None, user_id=user.id if user else None)
         return LogInFailed()
+    if attempt.new_hash is not None:  # ahead of start_session, whose lock is the weaker one
+        await session.execute(
+            update(User)
+            .where(User.id == user.id, User.password_hash == user.password_hash)
+            .values(password_hash=attempt.new_hash)
+        )
     issued = await start_session(session, settings, user.id, kind=kind)
     if issued is None:  # deactivated since
         await record_event(session, "log_in_failed", actor_id=None, user_id=user.id)
         return LogInFailed()
-    if attempt.new_hash is not None:
-        issued.user.password_hash = attempt.new_hash
-        await session.flush()
     await record_event(session, "user_logged_in", actor_id=user.id, user_id=user.id, session_kind=kind)
     return issued
 
@@ -108,26 +111,22 @@ async def start_session(
 ) -> Issued | None:
     """A new session with its first secret, or None where the user may not log in.
 
-    A user has `settings.sessions_per_user_max` at once: the oldest end for a new one.
+    A user has `settings.sessions_per_user_max` at once: the oldest end for a new one. Log-ins at the same moment do not
+    wait for each other, so they may be a few more until the next.
     """
-    # the lock makes log-ins of one user take turns, so that they count each other
+    # a shared lock: whoever deactivates or logs out this user waits for us or we for them, log-ins pass each other
     user = await session.scalar(
-        select(User).where(User.id == user_id).with_for_update(key_share=True).execution_options(populate_existing=True)
+        select(User).where(User.id == user_id).with_for_update(read=True).execution_options(populate_existing=True)
     )
     if user is None or not user.is_active:
         return None
     now = clock.now()
-    await session.execute(delete(UserSession).where(UserSession.user_id == user_id, UserSession.expires_at < now))
-    alive = await session.scalars(
-        select(UserSession.id)
-        .where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None))
-        .order_by(UserSession.created_at.desc(), UserSession.id.desc())
-        .offset(settings.sessions_per_user_max - 1)
-    )
-    if surplus := alive.all():
-        await session.execute(update(UserSession).where(UserSession.id.in_(surplus)).values(revoked_at=now))
+    await _end_surplus(session, user_id, kept=settings.sessions_per_user_max - 1)
     started = UserSession(
-        user_id=user_id, kind=kind, created_at=now, expires_at=now + timedelta(seconds=settings.session_ttl_s)
+        user_id=user_id,
+        kind=kind,
+        created_at=now,
+        expires_at=now + timedelta(seconds=settings.session_ttl_s),
     )
     session.add(started)
     await session.flush()
@@ -218,15 +217,39 @@ async def _refuse_used(
 ) -> RefreshTokenUsed:
     assert token.used_at is not None
     is_reuse = received_at > token.used_at
-    if is_reuse and family.revoked_at is None:
-        family.revoked_at = clock.now()
-        await session.flush()
-    await record_event(session, "refresh_token_reused", actor_id=None, user_id=family.user_id, session_ended=is_reuse)
+    if family.revoked_at is None:  # once ended, further reuse is no news, and must not fill the table
+        if is_reuse:
+            family.revoked_at = clock.now()
+            await session.flush()
+        await record_event(
+            session, "refresh_token_reused", actor_id=None, user_id=family.user_id, session_ended=is_reuse
+        )
     if is_reuse:
         msg = "The refresh token was used before. Somebody else may hold it, so the session has ended; log in."
     else:
         msg = "The same refresh was sent twice at once; use the token that the other request was given."
-    return RefreshTokenUsed(msg, session_ended=is_reuse)
+    return RefreshTokenUsed(msg, session_ended=family.revoked_at is not None)
+
+
+async def _end_surplus(session: AsyncSession, user_id: UUID, *, kept: int) -> None:
+    """End all but the newest `kept` sessions of a user, and delete those that have expired."""
+    now = clock.now()
+    # what another log-in is ending at this moment is passed over: waiting for it in another order is a deadlock
+    of_user = select(UserSession.id).where(UserSession.user_id == user_id)
+    expired = of_user.where(UserSession.expires_at < now).with_for_update(skip_locked=True)
+    await session.execute(delete(UserSession).where(UserSession.id.in_(expired)))
+    surplus = (
+        of_user.where(UserSession.revoked_at.is_(None))
+        .order_by(UserSession.created_at.desc(), UserSession.id.desc())
+        .offset(kept)
+    )
+    free = select(UserSession.id).where(UserSession.id.in_(surplus)).with_for_update(skip_locked=True, key_share=True)
+    await session.execute(
+        update(UserSession)
+        .where(UserSession.id.in_(free))
+        .values(revoked_at=now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def _issue(session: AsyncSession, settings: Settings, user: User, family: UserSession) -> Issued:

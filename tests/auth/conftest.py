@@ -1,22 +1,16 @@
-"""The accounts' routes and pages on a real database, with counts of failures of their own for each test."""
+"""The application on a real database, with counts of failures of its own for each test."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
 import pytest_asyncio
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from api.auth.dependencies import BrowserUser, CurrentUser, Principal, TokenHolder, require_permission, require_role
-from api.auth.pages import router as pages
-from api.auth.passwords import Passwords
-from api.auth.routes import router as auth
-from api.auth.throttle import LogInDelays
-from api.kernel import errors, logs
-from api.kernel.db import Database
-from api.kernel.middleware import RequestContext
 from api.kernel.web import router as new_router
+from api.main import create_app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,20 +57,9 @@ async def role(caller: Annotated[Principal, Depends(require_role("executive"))])
 
 
 def make_app(settings: Settings) -> FastAPI:
-    """The accounts' routers alone, put together as the application does it, and routes that ask who is calling."""
-    logs.configure(settings)
-    app = FastAPI()
-    app.state.settings = settings
-    app.state.database = Database(settings)
-    app.state.passwords = Passwords(settings.password_hashes_at_once)
-    app.state.log_in_delays = LogInDelays()
-    errors.install(app)
-    app.add_middleware(RequestContext)
-    api = APIRouter(prefix="/api/v1")
-    api.include_router(auth)
-    api.include_router(probes)
-    app.include_router(api)
-    app.include_router(pages)
+    """The application, and routes that ask who is calling."""
+    app = create_app(settings)
+    app.include_router(probes, prefix="/api/v1")
     return app
 
 

@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 from httpx import ASGITransport, AsyncClient
 from sqlalchemy import text
 
+from api.auth import sessions
 from api.auth.models import User
 from api.auth.passwords import Passwords, needs_rehash
 from api.kernel import clock
@@ -217,9 +218,37 @@ class TestLogIn:
         user = await commit_user(app, password=PASSWORD)
         first = await log_in(http, user)
         second = await log_in(http, user)
-        await asyncio.gather(*(bearer(app, user) for _ in range(9)))
+        for _ in range(9):
+            await bearer(app, user)
         assert (await http.get("/api/v1/users/me", headers=header(first))).status_code == 401
         assert (await http.get("/api/v1/users/me", headers=header(second))).status_code == 200
+
+    async def test_log_ins_at_once_do_not_wait_for_each_other(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        async with app.state.database.session() as other:
+            held = await sessions.start_session(other, app.state.settings, user.id, kind="token")
+            assert held is not None
+            assert (await log_in(http, user)).status_code == 200, "while another log-in has not ended"
+        answers = await asyncio.gather(*(log_in(http, user) for _ in range(30)))
+        assert {answer.status_code for answer in answers} == {200}
+        await bearer(app, user)
+        async with app.state.database.session() as session:
+            alive = await session.scalar(
+                text("SELECT count(*) FROM app.sessions WHERE user_id = :user_id AND revoked_at IS NULL"),
+                {"user_id": user.id},
+            )
+        assert alive == 10
+
+    async def test_expired_sessions_are_removed(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        await log_in(http, user)
+        with clock.at(datetime.now(UTC) + timedelta(days=91)):
+            assert (await log_in(http, user)).status_code == 200
+        async with app.state.database.session() as session:
+            kept = await session.scalar(
+                text("SELECT count(*) FROM app.sessions WHERE user_id = :user_id"), {"user_id": user.id}
+            )
+        assert kept == 1
 
     async def test_refuses_what_no_address_can_be(self, http: AsyncClient) -> None:
         for email in ("a\0b@example.org", "\ud800@example.org", "x" * 300):
@@ -240,10 +269,10 @@ class TestRefresh:
         third = await refresh(http, second.json()["refresh_token"])
         assert third.status_code == 200
         async with app.state.database.session() as session:
-            sessions = await session.scalar(
+            families = await session.scalar(
                 text("SELECT count(*) FROM app.sessions WHERE user_id = :user_id"), {"user_id": user.id}
             )
-        assert sessions == 1
+        assert families == 1
 
     async def test_reuse_ends_the_session_for_everybody(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
@@ -257,6 +286,9 @@ class TestRefresh:
             "another log-in is another family"
         )
         assert (await events_of(app, user))[-1] == "refresh_token_reused"
+        for _ in range(3):
+            assert_problem(await refresh(http, first.json()["refresh_token"]), 401, "refresh-token-used")
+        assert (await events_of(app, user)).count("refresh_token_reused") == 1
 
     async def test_of_50_at_once_one_wins_and_its_session_lives(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
@@ -349,8 +381,6 @@ class TestUpdateMe:
 
 
 async def browser_cookie(app: FastAPI, user: User) -> str:
-    from api.auth import sessions
-
     async with app.state.database.session() as session:
         issued = await sessions.start_session(session, app.state.settings, user.id, kind="browser")
     assert issued is not None
