@@ -7,11 +7,18 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from api.campaigns import errors
 from api.campaigns.models import Campaign, Membership
+from api.campaigns.queries import (
+    find_campaign_by_slug,
+    find_membership,
+    list_campaigns,
+    list_managed_campaign_ids,
+    list_members,
+)
 from api.coins import service as coins
 from api.coins.schemas import PolicyWrite
 from api.events.service import record_event
@@ -23,6 +30,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from sqlalchemy.ext.asyncio import AsyncSession
+
+__all__ = ["find_campaign_by_slug", "find_membership", "list_campaigns", "list_managed_campaign_ids", "list_members"]
 
 STEPS = {"active": ("draft",), "completed": ("active",), "archived": ("draft", "completed")}
 
@@ -135,35 +144,6 @@ async def get_campaign(session: AsyncSession, campaign_id: UUID, *, lock: bool =
     return campaign
 
 
-async def find_campaign_by_slug(session: AsyncSession, slug: str) -> Campaign | None:
-    """The campaign with this slug."""
-    found: Campaign | None = await session.scalar(select(Campaign).where(Campaign.slug == slug))
-    return found
-
-
-async def list_campaigns(
-    session: AsyncSession,
-    *,
-    user_id: UUID,
-    sees_all: bool,
-    status: str | None,
-    limit: int,
-    after: tuple[UUID] | None,
-) -> list[tuple[Campaign, str | None]]:
-    """Campaigns that the user may see, newest first, each with the user's role in it."""
-    mine = select(Membership.role).where(
-        Membership.campaign_id == Campaign.id, Membership.user_id == user_id, Membership.left_at.is_(None)
-    )
-    query = select(Campaign, mine.scalar_subquery().label("role")).order_by(Campaign.id.desc()).limit(limit)
-    if not sees_all:
-        query = query.where(or_(exists(mine), (Campaign.visibility == "open") & (Campaign.status != "draft")))
-    if status:
-        query = query.where(Campaign.status == status)
-    if after:
-        query = query.where(Campaign.id < after[0])
-    return [(row.Campaign, row.role) for row in await session.execute(query)]
-
-
 async def activate_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
     """Open a draft: its members get their coins, ideas and members may come."""
     campaign = await _step(session, campaign, "active", actor_id)
@@ -210,16 +190,6 @@ async def _step(session: AsyncSession, campaign: Campaign, to_status: str, actor
     campaign.updated_by = actor_id
     await session.flush()
     return campaign
-
-
-async def find_membership(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> Membership | None:
-    """The user's present stay in the campaign."""
-    found: Membership | None = await session.scalar(
-        select(Membership).where(
-            Membership.campaign_id == campaign_id, Membership.user_id == user_id, Membership.left_at.is_(None)
-        )
-    )
-    return found
 
 
 async def join_campaign(
@@ -350,29 +320,3 @@ async def set_member_role(
             session, "member_role_changed", actor_id=actor_id, campaign_id=campaign.id, user_id=user_id, role=role
         )
     return membership
-
-
-async def list_members(
-    session: AsyncSession, campaign_id: UUID, *, limit: int, after: tuple[UUID] | None
-) -> list[Membership]:
-    """Present members in the order of their ids."""
-    query = (
-        select(Membership)
-        .where(Membership.campaign_id == campaign_id, Membership.left_at.is_(None))
-        .order_by(Membership.id)
-        .limit(limit)
-    )
-    if after:
-        query = query.where(Membership.id > after[0])
-    return list(await session.scalars(query))
-
-
-async def list_managed_campaign_ids(session: AsyncSession, user_id: UUID) -> list[UUID]:
-    """The campaigns that the user manages now."""
-    return list(
-        await session.scalars(
-            select(Membership.campaign_id).where(
-                Membership.user_id == user_id, Membership.role == "manager", Membership.left_at.is_(None)
-            )
-        )
-    )

@@ -1,0 +1,79 @@
+"""What is read of campaigns and their members."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import exists, or_, select
+
+from api.campaigns.models import Campaign, Membership
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+
+async def find_campaign_by_slug(session: AsyncSession, slug: str) -> Campaign | None:
+    """The campaign with this slug."""
+    found: Campaign | None = await session.scalar(select(Campaign).where(Campaign.slug == slug))
+    return found
+
+
+async def list_campaigns(
+    session: AsyncSession,
+    *,
+    user_id: UUID,
+    sees_all: bool,
+    status: str | None,
+    limit: int,
+    after: tuple[UUID] | None,
+) -> list[tuple[Campaign, str | None]]:
+    """Campaigns that the user may see, newest first, each with the user's role in it."""
+    mine = select(Membership.role).where(
+        Membership.campaign_id == Campaign.id, Membership.user_id == user_id, Membership.left_at.is_(None)
+    )
+    query = select(Campaign, mine.scalar_subquery().label("role")).order_by(Campaign.id.desc()).limit(limit)
+    if not sees_all:
+        query = query.where(or_(exists(mine), (Campaign.visibility == "open") & (Campaign.status != "draft")))
+    if status:
+        query = query.where(Campaign.status == status)
+    if after:
+        query = query.where(Campaign.id < after[0])
+    return [(row.Campaign, row.role) for row in await session.execute(query)]
+
+
+async def find_membership(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> Membership | None:
+    """The user's present stay in the campaign."""
+    found: Membership | None = await session.scalar(
+        select(Membership).where(
+            Membership.campaign_id == campaign_id, Membership.user_id == user_id, Membership.left_at.is_(None)
+        )
+    )
+    return found
+
+
+async def list_members(
+    session: AsyncSession, campaign_id: UUID, *, limit: int, after: tuple[UUID] | None
+) -> list[Membership]:
+    """Present members in the order of their ids."""
+    query = (
+        select(Membership)
+        .where(Membership.campaign_id == campaign_id, Membership.left_at.is_(None))
+        .order_by(Membership.id)
+        .limit(limit)
+    )
+    if after:
+        query = query.where(Membership.id > after[0])
+    return list(await session.scalars(query))
+
+
+async def list_managed_campaign_ids(session: AsyncSession, user_id: UUID) -> list[UUID]:
+    """The campaigns that the user manages now."""
+    return list(
+        await session.scalars(
+            select(Membership.campaign_id).where(
+                Membership.user_id == user_id, Membership.role == "manager", Membership.left_at.is_(None)
+            )
+        )
+    )
