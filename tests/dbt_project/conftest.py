@@ -1,0 +1,57 @@
+"""One build of a known past, which the tests of its figures share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from orchestration import refresh
+from orchestration.installation import with_database
+from pipelines import exports, warehouse
+from tests.factories import warehouse as factory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from settings import Settings
+
+
+@dataclass
+class Built:
+    """A built warehouse, its published snapshot, and the names of what is in it."""
+
+    settings: Settings
+    names: factory.Teller
+    snapshot: duckdb.DuckDBPyConnection
+    result: warehouse.BuildResult
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        return self.snapshot.execute(query, list(values)).fetchall()
+
+    def figures(self, scope: str, period: str) -> dict[str, tuple[Any, ...]]:
+        """Numerator, denominator and value by figure; of an unknown figure, the reason."""
+        scope_id = str(self.names.campaigns.get(scope, scope))
+        rows = self.rows(
+            "SELECT figure, currency, numerator::DOUBLE, denominator::DOUBLE, value, unknown_reason FROM fct_figures "
+            "WHERE scope_id = ? AND period = ?",
+            scope_id,
+            period,
+        )
+        assert len({(row[0], row[1]) for row in rows}) == len(rows)
+        return {row[0]: (row[5],) if row[5] else (row[2], row[3], row[4]) for row in rows}
+
+
+@pytest.fixture(scope="session")
+def built(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+    with factory.database_of_its_own(server, f"warehouse_{worker}", tmp_path_factory.mktemp("warehouse")) as settings:
+        names = factory.tell(settings)
+        with_database(settings, factory.import_small_elections)
+        result = warehouse.build(settings.role_url("dbt"), refresh.state_dir(settings), as_of=factory.AS_OF)
+        staged = refresh.stage(settings, refresh.prepare_manifest(settings), refresh.Silent())
+        folder = exports.publish(staged)
+        with duckdb.connect(str(folder / exports.DATABASE_FILE), read_only=True) as snapshot:
+            snapshot.execute("SET TimeZone = 'UTC'")
+            yield Built(settings, names, snapshot, result)

@@ -1,0 +1,244 @@
+"""The marts of a known past, against figures worked out by hand. The past is told in tests/factories/warehouse.py."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from pipelines import warehouse
+
+if TYPE_CHECKING:
+    from tests.dbt_project.conftest import Built
+
+NOTHING = ("nothing to count",)
+NOT_IN_FILE = ("not in the file",)
+
+
+class TestBuild:
+    def test_has_no_warning(self, built: Built) -> None:
+        assert built.result.warnings == ()
+        assert built.result.models >= 40
+        assert built.result.tests > 100
+
+    def test_reader_sees_marts_and_nothing_else(self, built: Built) -> None:
+        with psycopg.connect(built.settings.role_url("reader"), autocommit=True) as connection:
+            assert connection.execute("SELECT count(*) FROM marts.dim_ideas").fetchone() != (0,)
+            for table in ("intermediate.int_members", "staging.stg_app__users", "app.campaigns"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(f"SELECT 1 FROM {table}".encode())
+
+    def test_dbt_cannot_read_personal_data(self, built: Built) -> None:
+        with psycopg.connect(built.settings.role_url("dbt"), autocommit=True) as connection:
+            for column in ("email", "display_name", "password_hash"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(f"SELECT {column} FROM app.users".encode())
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("SELECT data FROM app.events")
+
+
+class TestFigures:
+    def test_of_a_campaign_under_way(self, built: Built) -> None:
+        assert built.figures("orchard", "to_date") == {
+            "participation": (10, 12, 10 / 12),
+            "reach": (12, 20, 12 / 20),
+            "breadth": (6, 11, 6 / 11),
+            "backed": (1, 3, 1 / 3),
+            "overdue": (1, 2, 1),
+            "roi": NOTHING,
+            "delivery": NOTHING,
+            "coverage": (0, 1, 0),
+            "at_work": (390, 1300, 0.3),
+            "top_share": (250, 450, 250 / 450),
+            "late_share": NOTHING,
+            "difference": (0, 1300, 0),
+        }
+
+    def test_of_its_last_30_days_and_the_30_before(self, built: Built) -> None:
+        assert built.figures("orchard", "last_30_days")["participation"] == (4, 12, 4 / 12)
+        before = built.figures("orchard", "previous_30_days")
+        assert before["participation"] == (9, 11, 9 / 11)
+        assert before["reach"] == (11, 20, 11 / 20)
+        assert before["backed"] == (1, 3, 1 / 3)
+        assert before["overdue"] == (0, 0, 0)
+        assert before["breadth"] == NOTHING
+        assert before["at_work"] == (380, 1200, 380 / 1200)
+        assert before["top_share"] == (270, 380, 270 / 380)
+        assert before["difference"] == NOTHING
+        assert before["coverage"] == NOTHING
+
+    def test_of_a_completed_campaign(self, built: Built) -> None:
+        assert built.figures("pond", "to_date") == {
+            "participation": (6, 6, 1),
+            "reach": NOTHING,
+            "breadth": (5, 6, 5 / 6),
+            "backed": (1, 2, 0.5),
+            "overdue": (0, 0, 0),
+            "roi": (600, 400, 1.5),
+            "delivery": (1000, 2000, 0.5),
+            "coverage": (1, 1, 1),
+            "at_work": (540, 600, 0.9),
+            "top_share": (460, 540, 460 / 540),
+            "late_share": (140, 540, 140 / 540),
+            "difference": (0, 600, 0),
+        }
+        assert built.figures("pond", "last_30_days")["participation"] == NOTHING
+        assert built.figures("pond", "previous_30_days")["roi"] == NOTHING
+
+    def test_of_the_organisation_count_each_person_once(self, built: Built) -> None:
+        assert built.figures("organisation", "to_date") == {
+            "participation": (10, 12, 10 / 12),
+            "reach": (12, 20, 12 / 20),
+            "breadth": (6, 11, 6 / 11),
+            "backed": (2, 5, 0.4),
+            "overdue": (1, 2, 1),
+            "roi": (600, 400, 1.5),
+            "delivery": (1000, 2000, 0.5),
+            "coverage": (1, 2, 0.5),
+            "at_work": (930, 1900, 930 / 1900),
+            "top_share": (710, 990, 710 / 990),
+            "late_share": (140, 540, 140 / 540),
+            "difference": (0, 1900, 0),
+        }
+        assert built.figures("organisation", "last_30_days")["participation"] == (4, 12, 4 / 12)
+        assert built.figures("organisation", "previous_30_days")["participation"] == (9, 11, 9 / 11)
+
+    def test_say_what_they_were_computed_from(self, built: Built) -> None:
+        covered = built.rows(
+            "SELECT figure, currency, coverage FROM fct_figures WHERE scope_id = 'organisation' AND period = 'to_date' "
+            "AND coverage < 1 ORDER BY figure"
+        )
+        assert covered == [("delivery", "GBP", 0.5), ("late_share", None, 0.5), ("roi", "GBP", 0.5)]
+
+    def test_of_an_imported_election_have_one_period_and_no_times(self, built: Built) -> None:
+        imported = built.rows("SELECT campaign_id, has_times, ballot_type, country FROM dim_campaigns WHERE origin = 'imported'")
+        assert {row[2] for row in imported} == {"approval", "cumulative", "ordinal", "scoring"}
+        assert all(row[3] for row in imported)
+        for campaign_id, has_times, *_ in imported:
+            assert has_times is False
+            figures = built.figures(campaign_id, "to_date")
+            assert {figures[name] for name in ("participation", "late_share", "roi", "overdue", "coverage")} == {NOT_IN_FILE}
+            assert built.figures(campaign_id, "last_30_days") == {}
+
+
+class TestIdeas:
+    def test_coins_and_backers_are_those_before_settlement(self, built: Built) -> None:
+        rows = built.rows("SELECT title, coins, backers, rank_in_campaign, is_backed FROM dim_ideas WHERE author_id IS NOT NULL ORDER BY 1")
+        assert rows == [
+            ("A", 250, 6, 1, True),
+            ("B", 140, 4, 2, False),
+            ("C", 60, 2, 3, False),
+            ("D", 0, 0, None, False),
+            ("P", 460, 5, 1, True),
+            ("Q", 80, 1, 2, False),
+        ]
+
+    def test_returns_stand_in_one_currency(self, built: Built) -> None:
+        rows = built.rows(
+            "SELECT currency, expected_cost, realised_cost, expected_value, realised_value, roi, as_of FROM fct_idea_roi "
+            "WHERE idea_id = ?",
+            str(built.names.ideas["P"]),
+        )
+        assert rows == [("GBP", Decimal(500), Decimal(400), Decimal(2000), Decimal(1000), 1.5, dt.date(2025, 6, 15))]
+
+    def test_statuses_are_intervals(self, built: Built) -> None:
+        rows = built.rows(
+            "SELECT status, entered_at::DATE::VARCHAR, left_at::DATE::VARCHAR, is_current, is_final FROM fct_idea_status "
+            "WHERE idea_id = ? ORDER BY entered_at",
+            str(built.names.ideas["P"]),
+        )
+        assert rows == [
+            ("competing", "2025-04-02", "2025-04-30", False, False),
+            ("accepted", "2025-04-30", "2025-05-05", False, False),
+            ("in_progress", "2025-05-05", "2025-06-10", False, False),
+            ("complete", "2025-06-10", None, True, True),
+        ]
+
+    def test_an_imported_election_has_the_coins_of_its_file(self, built: Built) -> None:
+        rows = built.rows(
+            "SELECT i.source_ref, i.coins, i.backers, i.tags FROM dim_ideas AS i JOIN dim_campaigns AS c USING (campaign_id) "
+            "WHERE c.ballot_type = 'ordinal' ORDER BY 1"
+        )
+        assert [row[:2] for row in rows] == [("1", 11), ("2", 7), ("3", 3), ("4", 1)]
+        assert [row[2] for row in rows] == [4, 3, 2, 1]
+
+
+class TestMembers:
+    def test_cohorts_keep_who_comes_back(self, built: Built) -> None:
+        rows = built.rows("SELECT cohort_month::VARCHAR, months_since, members, active_members, retention FROM fct_member_cohorts ORDER BY 1, 2")
+        assert rows == [
+            ("2025-04-01", 0, 6, 6, 1.0),
+            ("2025-04-01", 1, 6, 6, 1.0),
+            ("2025-04-01", 2, 6, 1, 1 / 6),
+            ("2025-05-01", 0, 6, 3, 0.5),
+            ("2025-05-01", 1, 6, 2, 1 / 3),
+            ("2025-06-01", 0, None, None, None),
+        ]
+
+    def test_who_left_and_came_back_has_one_row_and_one_grant(self, built: Built) -> None:
+        rows = built.rows(
+            "SELECT is_current, left_at, granted_coins, first_joined_at::DATE::VARCHAR FROM dim_members WHERE user_id = ?",
+            str(built.names.users["m11"]),
+        )
+        assert rows == [(True, None, 100, "2025-05-01")]
+
+    def test_returned_coins_are_not_staked_twice(self, built: Built) -> None:
+        rows = built.rows(
+            "SELECT staked_coins, ideas_backed FROM dim_members WHERE user_id = ?", str(built.names.users["m7"])
+        )
+        assert rows == [(30, 2)]
+
+    def test_small_groups_are_hidden_together(self, built: Built) -> None:
+        rows = built.rows(
+            "SELECT attribute, group_name, members, participants, coins, is_suppressed FROM fct_participation_by_group "
+            "WHERE campaign_id = ? ORDER BY 2",
+            str(built.names.campaigns["orchard"]),
+        )
+        assert rows == [
+            ("department", "Barn", None, None, None, True),
+            ("department", "Field", 6, 6, 300, False),
+            ("department", "not stated", None, None, None, True),
+        ]
+
+
+class TestDays:
+    def test_coins_at_work_and_members_run_through_the_days(self, built: Built) -> None:
+        rows = built.rows(
+            "SELECT day::VARCHAR, active_members, coins_net, coins_returned, coins_at_work, members FROM fct_campaign_engagement_daily "
+            "WHERE campaign_id = ? ORDER BY day",
+            str(built.names.campaigns["orchard"]),
+        )
+        days = {row[0]: row[1:] for row in rows}
+        assert len(rows) == 61  # from 1 May to 30 June
+        assert days["2025-05-01"] == (0, 0, 0, 0, 12)
+        assert days["2025-05-10"] == (8, 360, 0, 360, 12)
+        assert days["2025-05-20"] == (0, 0, 0, 380, 11)
+        assert days["2025-06-08"] == (1, 0, 0, 420, 11)  # a move between ideas
+        assert days["2025-06-12"] == (0, 0, 60, 360, 12)
+        assert days["2025-06-30"] == (0, 0, 0, 390, 12)
+
+    def test_an_imported_election_has_its_last_day_only(self, built: Built) -> None:
+        rows = built.rows(
+            "SELECT d.day::VARCHAR, d.members, d.coins_at_work, c.participants FROM fct_campaign_engagement_daily AS d "
+            "JOIN dim_campaigns AS c USING (campaign_id) WHERE c.ballot_type = 'ordinal'"
+        )
+        assert rows == [("2018-06-30", 4, 22, 4)]
+
+
+class TestConservation:
+    def test_every_coin_is_somewhere(self, built: Built) -> None:
+        rows = built.rows("SELECT * EXCLUDE (campaign_id) FROM fct_coin_conservation WHERE campaign_id = ?", str(built.names.campaigns["orchard"]))
+        issued, staked, expired = 1300, 140, 250
+        assert rows == [(issued, 0, issued - staked - expired, 0, staked, expired, 0, 0, 0, 0)]
+
+
+class TestEveryColumn:
+    def test_is_described_in_the_file(self, built: Built) -> None:
+        bare = built.rows("SELECT table_name, column_name FROM duckdb_columns() WHERE comment IS NULL AND NOT internal")
+        assert bare == []
+        assert warehouse.marts(built.settings.data_dir / "dbt" / "manifest.json") == tuple(
+            row[0] for row in built.rows("SELECT table_name FROM duckdb_tables() ORDER BY 1")
+        )
