@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from dashboards import session
+from dashboards.session import Absent, Viewer
+from pipelines.marts import Scope
+from tests.factories.marts_world import campaign_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from settings import Settings
+    from tests.dashboards.conftest import SessionServer
+
+
+@pytest.mark.usefixtures("installation")
+class TestCurrent:
+    def test_nobody_without_a_cookie_and_the_api_is_not_asked(
+        self, api: SessionServer, log_in: Callable[[str | None], None]
+    ) -> None:
+        log_in(None)
+        assert session.current() == Absent("not logged in")
+        assert api.asked == []
+
+    def test_nobody_with_a_cookie_that_the_api_does_not_know(self, log_in: Callable[[str | None], None]) -> None:
+        log_in("ended")
+        assert session.current() == Absent("not logged in")
+
+    @pytest.mark.parametrize("cookie", ["cookie-of-executive", "cookie-of-admin"])
+    def test_executives_and_administrators_see_all(self, log_in: Callable[[str | None], None], cookie: str) -> None:
+        log_in(cookie)
+        viewer = session.current()
+        assert isinstance(viewer, Viewer)
+        assert viewer.scope == Scope.ALL
+
+    def test_a_manager_sees_the_own_campaigns(self, log_in: Callable[[str | None], None]) -> None:
+        log_in("cookie-of-manager")
+        viewer = session.current()
+        assert isinstance(viewer, Viewer)
+        assert viewer.scope == Scope.of([campaign_id("greener-offices"), campaign_id("lodz-2020")])
+
+    def test_a_member_sees_nothing(self, log_in: Callable[[str | None], None]) -> None:
+        log_in("cookie-of-member")
+        viewer = session.current()
+        assert isinstance(viewer, Viewer)
+        assert viewer.scope is None
+
+    def test_an_answer_is_kept_for_its_cookie_alone(
+        self, api: SessionServer, log_in: Callable[[str | None], None]
+    ) -> None:
+        for cookie in ("cookie-of-executive", "cookie-of-member", "cookie-of-executive", "cookie-of-member"):
+            log_in(cookie)
+            viewer = session.current()
+            assert isinstance(viewer, Viewer)
+            assert viewer.user_id == api.people[cookie]["user_id"]
+        assert api.asked == ["cookie-of-executive", "cookie-of-member"]
+
+    @pytest.mark.parametrize(
+        "answer", [(500, b"{}"), (503, b""), (404, b"{}"), (200, b"<html>"), (200, b"{}"), (302, b"")]
+    )
+    def test_an_unusable_answer_lets_nobody_in_and_is_not_kept(
+        self, api: SessionServer, log_in: Callable[[str | None], None], answer: tuple[int, bytes]
+    ) -> None:
+        log_in("cookie-of-executive")
+        api.override = answer
+        assert session.current() == Absent("no answer")
+        api.override = None
+        assert isinstance(session.current(), Viewer)
+
+    def test_an_api_that_is_away_lets_nobody_in(
+        self, installation: Settings, monkeypatch: pytest.MonkeyPatch, log_in: Callable[[str | None], None]
+    ) -> None:
+        away = installation.model_copy(update={"api_url": "http://127.0.0.1:1"})
+        monkeypatch.setattr(session.data, "installation", lambda: away)
+        log_in("cookie-of-executive")
+        assert session.current() == Absent("no answer")
+
+
+def test_the_way_to_the_log_in_leads_back_here(installation: Settings) -> None:
+    parts = urlsplit(session.login_url())
+    assert f"{parts.scheme}://{parts.netloc}{parts.path}" == f"{installation.public_api_url}/login"
+    assert parse_qs(parts.query) == {"next": [installation.public_dashboards_url]}
+
+
+@pytest.mark.parametrize(
+    ("roles", "campaigns", "standing"),
+    [
+        (("executive",), (), "Executive, all campaigns"),
+        (("system_admin", "executive"), ("a",), "Executive, all campaigns"),
+        (("system_admin",), (), "Administrator, all campaigns"),
+        ((), ("a",), "Manager of 1 campaign"),
+        ((), ("a", "b"), "Manager of 2 campaigns"),
+    ],
+)
+def test_standing_says_what_one_may_see(roles: tuple[str, ...], campaigns: tuple[str, ...], standing: str) -> None:
+    viewer = Viewer(user_id="u", display_name="n", roles=roles, managed_campaign_ids=campaigns)
+    assert viewer.standing == standing
