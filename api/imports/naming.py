@@ -15,7 +15,9 @@ _KEY_PARTS = ("country", "unit", "subunit", "instance")
 _SLUG_LENGTH_MAX = 100
 _TITLE_LENGTH_MAX = 200
 # letters that Unicode does not decompose into a base letter and a mark
-_LETTERS = str.maketrans({"ł": "l", "đ": "d", "ð": "d", "ø": "o", "æ": "ae", "œ": "oe", "þ": "th", "ı": "i", "ħ": "h"})
+_LETTERS = str.maketrans(
+    {"ł": "l", "đ": "d", "ð": "d", "ø": "o", "æ": "ae", "œ": "oe", "þ": "th", "\u0131": "i", "ħ": "h"}
+)
 # not every combining mark: in Japanese one makes another syllable
 _LATIN_MARKS = re.compile(r"[\u0300-\u036f]")
 

@@ -1,0 +1,68 @@
+"""Election files: the invented ones of `tests/imports/elections`, changed at will, and a writer of Pabulib's format."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from api.imports.service import ImportedElection, import_election
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+FOLDER = Path(__file__).parents[1] / "imports" / "elections"
+KINDS = ("approval", "cumulative", "ordinal", "scoring")
+
+
+def election_file(kind: str) -> bytes:
+    """An invented election with that kind of ballot."""
+    return (FOLDER / f"{kind}.pb").read_bytes()
+
+
+def changed(raw: bytes, old: str, new: str) -> bytes:
+    """The file with the one place where `old` stands made `new`."""
+    assert raw.count(old.encode()) == 1, f"{old!r} stands {raw.count(old.encode())} times in the file"
+    return raw.replace(old.encode(), new.encode())
+
+
+def line_of(raw: bytes, start: str) -> int:
+    """Number, from 1, of the one line that begins so."""
+    (line,) = [number for number, line in enumerate(raw.decode().split("\n"), 1) if line.startswith(start)]
+    return line
+
+
+def write_election(
+    meta: Mapping[str, str], projects: Sequence[Mapping[str, str]], votes: Sequence[Mapping[str, str]]
+) -> bytes:
+    """A .pb file; the columns of PROJECTS and VOTES are those of their first rows."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, delimiter=";", lineterminator="\n")
+    writer.writerows([["META"], ["key", "value"], *meta.items()])
+    for title, rows in (("PROJECTS", projects), ("VOTES", votes)):
+        writer.writerows([[title], list(rows[0]), *(list(row.values()) for row in rows)])
+    return file.getvalue().encode()
+
+
+@dataclass
+class Importer:
+    """Imports bytes as a file of a name."""
+
+    session: AsyncSession
+    folder: Path
+
+    async def __call__(self, raw: bytes, name: str = "town.pb", **options: Any) -> ImportedElection:
+        path = self.folder / name
+        path.write_bytes(raw)
+        return await import_election(self.session, path, **({"actor_id": None} | options))
+
+    async def rows(self, query: str, campaign_id: UUID) -> list[Any]:
+        """What a query gives for `:campaign`."""
+        return list((await self.session.execute(text(query), {"campaign": campaign_id})).all())

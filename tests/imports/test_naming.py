@@ -1,0 +1,94 @@
+"""What an imported election is called, and what its money is."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.imports.currencies import CURRENCIES, currency_of
+from api.imports.errors import CurrencyUnknown
+from api.imports.naming import election_key, slug_of, title_of
+
+BEMOWO = {"country": "Poland", "unit": "Warszawa", "subunit": "Bemowo", "instance": "2019"}
+
+
+class TestElectionKey:
+    def test_spelling_makes_no_other_election(self) -> None:
+        kinds = [("Gdańsk", "PIECKI MIGOWO"), ("GDANSK", "Piecki-Migowo"), ("Gdan\u0301sk", " Piecki  Migowo ")]
+        keys = {election_key({"country": "Poland", "unit": u, "subunit": s, "instance": "2020"}) for u, s in kinds}
+        assert keys == {"poland/gdansk/piecki-migowo/2020"}
+
+    def test_the_subunit_keeps_its_place(self) -> None:
+        assert election_key({"country": "Poland", "unit": "Łódź", "instance": "2020"}) == "poland/lodz//2020"
+
+    def test_other_scripts_are_told_apart(self) -> None:
+        keys = {
+            election_key({"country": "Japan", "unit": unit, "instance": "1"}) for unit in ("東京", "大阪", "か", "が")
+        }
+        assert len(keys) == 4
+
+
+class TestSlugOf:
+    def test_it_is_ascii(self) -> None:
+        assert slug_of(BEMOWO) == "poland-warszawa-bemowo-2019"
+        assert slug_of({"country": "Norway", "unit": "Tromsø, Æ", "instance": "2024/25"}) == "norway-tromso-ae-2024-25"
+
+    @given(
+        st.dictionaries(st.sampled_from(["country", "unit", "subunit", "instance"]), st.text(max_size=80)),
+        st.sampled_from(["", "1a2b3c"]),
+    )
+    def test_it_always_suits_the_table(self, meta: dict[str, str], suffix: str) -> None:
+        slug = slug_of(meta, suffix)
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug)
+        assert 3 <= len(slug) <= 100
+        assert slug.endswith(suffix)
+
+
+class TestTitleOf:
+    @pytest.mark.parametrize(
+        ("meta", "title"),
+        [
+            (BEMOWO, "Warszawa, Bemowo, 2019"),
+            (BEMOWO | {"description": "District PB in Warsaw, Bemowo"}, "District PB in Warsaw, Bemowo, 2019"),
+            (BEMOWO | {"description": "Bemowo votes, 2019"}, "Bemowo votes, 2019"),
+        ],
+    )
+    def test_it_is_the_description_and_the_instance(self, meta: dict[str, str], title: str) -> None:
+        assert title_of(meta) == title
+
+    def test_a_long_one_is_cut_before_the_instance(self) -> None:
+        title = title_of(BEMOWO | {"description": "word " * 100})
+        assert len(title) <= 200
+        assert title.endswith("…, 2019")
+
+
+class TestCurrencyOf:
+    def test_the_one_chosen_goes_first(self) -> None:
+        assert currency_of({"country": "Poland", "currency": "EUR"}, "USD") == "USD"
+
+    def test_then_the_files_own(self) -> None:
+        assert currency_of({"country": "Poland", "currency": "EUR"}, None) == "EUR"
+
+    def test_then_the_countrys(self) -> None:
+        assert [currency_of({"country": c}, None) for c in ("Poland", "france", "United States")] == [
+            "PLN",
+            "EUR",
+            "USD",
+        ]
+
+    @pytest.mark.parametrize("country", ["Worldwide", "Croatia", "Ruritania", ""])
+    def test_else_it_has_to_be_named(self, country: str) -> None:
+        with pytest.raises(CurrencyUnknown, match="--currency"):
+            currency_of({"country": country}, None)
+
+    @pytest.mark.parametrize("code", ["zł", "pln", "PL", "EURO"])
+    def test_a_code_has_three_capital_letters(self, code: str) -> None:
+        with pytest.raises(CurrencyUnknown, match="ISO 4217"):
+            currency_of({"country": "Poland"}, code)
+
+    def test_no_country_has_two(self) -> None:
+        countries = [country for names in CURRENCIES.values() for country in names]
+        assert len(countries) == len(set(countries))

@@ -1,0 +1,120 @@
+"""Files that were imported before, and elections that are refused for what they are, not for how they are written."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from api.coins import service as coins
+from api.imports.errors import CurrencyUnknown, ElectionDiffers, ElectionNotOver, MalformedElection
+from api.imports.service import ImportedElection, Status, import_election
+from tests.factories.elections import Importer, changed, election_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fastapi import FastAPI
+
+
+class TestAgain:
+    async def test_the_same_file_changes_nothing(self, importer: Importer) -> None:
+        first = await importer(election_file("approval"))
+        again = await importer(election_file("approval"), name="renamed.pb", currency="EUR")
+        assert (first.status, again.status) == (Status.IMPORTED, Status.UNCHANGED)
+        assert again.campaign_id == first.campaign_id
+        assert (again.ideas, again.ballots, again.allocations, again.coins) == (4, 6, 10, 10)
+        assert again.currency == "PLN"
+        events = await importer.rows("SELECT kind FROM app.events WHERE campaign_id = :campaign", first.campaign_id)
+        assert len(events) == 1
+
+    async def test_the_same_election_with_other_content_is_refused_by_name(self, importer: Importer) -> None:
+        first = await importer(election_file("approval"))
+        other = changed(election_file("approval"), "Kino letnie", "Kino zimowe")
+        with pytest.raises(
+            ElectionDiffers,
+            match=r"other\.pb: Neighbourhood budget of Brzegowo, 2021 was imported before, from town\.pb",
+        ):
+            await importer(other, name="other.pb")
+        ideas = await importer.rows("SELECT title FROM app.ideas WHERE campaign_id = :campaign", first.campaign_id)
+        assert "Kino letnie" in {idea.title for idea in ideas}
+
+    async def test_another_instance_is_another_election(self, importer: Importer) -> None:
+        await importer(election_file("approval"))
+        election = await importer(changed(election_file("approval"), "instance;2021", "instance;2022"))
+        assert election.status is Status.IMPORTED
+
+    async def test_two_at_once_are_one(self, application: FastAPI, tmp_path: Path) -> None:
+        path = tmp_path / "race.pb"
+        path.write_bytes(changed(election_file("approval"), "unit;Brzegowo", "unit;Racetown"))
+
+        async def run() -> ImportedElection:
+            async with application.state.database.session() as session:
+                return await import_election(session, path, actor_id=None)
+
+        elections = await asyncio.gather(*(run() for _ in range(3)))
+        assert sorted(election.status for election in elections) == ["imported", "unchanged", "unchanged"]
+        assert len({election.campaign_id for election in elections}) == 1
+        async with application.state.database.session() as session:
+            (conservation,) = await coins.verify(session, elections[0].campaign_id)
+        assert (conservation.holds, conservation.issued_coins) == (True, 18)
+
+
+class TestRefused:
+    async def test_an_election_whose_money_is_not_known(self, importer: Importer) -> None:
+        raw = changed(election_file("approval"), "country;Poland", "country;Worldwide")
+        with pytest.raises(CurrencyUnknown, match="--currency EUR"):
+            await importer(raw)
+        assert (await importer(raw, currency="EUR")).currency == "EUR"
+
+    async def test_an_election_that_is_not_over(self, importer: Importer) -> None:
+        raw = changed(election_file("approval"), "date_end;14.10.2021", "date_end;14.10.2999")
+        with pytest.raises(ElectionNotOver, match=r"14\.10\.2999"):
+            await importer(raw)
+
+    async def test_a_file_that_is_not_there(self, importer: Importer) -> None:
+        with pytest.raises(FileNotFoundError):
+            await import_election(importer.session, importer.folder / "none.pb", actor_id=None)
+
+    async def test_an_import_that_fails_half_way_leaves_nothing(
+        self, application: FastAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "half.pb"
+        path.write_bytes(changed(election_file("approval"), "unit;Brzegowo", "unit;Halfway"))
+
+        def fail(stage: str, done: int, total: int) -> None:
+            if stage == "settlement":
+                raise RuntimeError(stage)
+
+        with pytest.raises(RuntimeError, match="settlement"):
+            async with application.state.database.session() as session:
+                await import_election(session, path, actor_id=None, progress=fail)
+        async with application.state.database.session() as session:
+            left = await session.scalar(text("SELECT count(*) FROM app.campaigns WHERE slug LIKE 'poland-halfway%'"))
+            assert left == 0
+            assert (await import_election(session, path, actor_id=None)).status is Status.IMPORTED
+
+
+class TestAcceptCounts:
+    RAW = changed(election_file("approval"), "num_votes;6", "num_votes;60")
+
+    async def test_wrong_totals_are_refused(self, importer: Importer) -> None:
+        with pytest.raises(MalformedElection, match="num_votes is 60"):
+            await importer(self.RAW)
+
+    async def test_and_taken_when_asked_for(self, importer: Importer) -> None:
+        election = await importer(self.RAW, accept_counts=True)
+        assert (election.ballots, len(election.differences)) == (6, 1)
+        (row,) = await importer.rows(
+            "SELECT i.accepted_counts, c.source FROM app.election_imports AS i JOIN app.campaigns AS c ON c.id = i.campaign_id"
+            " WHERE c.id = :campaign",
+            election.campaign_id,
+        )
+        assert row.accepted_counts
+        assert row.source["differences"][0]["reason"] == "num_votes is 60, but the rows of VOTES are 6"
+
+    async def test_a_wrong_row_is_refused_all_the_same(self, importer: Importer) -> None:
+        with pytest.raises(MalformedElection, match="voter 2 voted already"):
+            await importer(changed(self.RAW, "\n5;40-59", "\n2;40-59"), accept_counts=True)
