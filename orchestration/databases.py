@@ -45,7 +45,7 @@ def prepare(admin_url: str, settings: Settings) -> None:
             _make_database(connection, database, _OWNER, ("app", "dbt", "reader"))
             _make_database(connection, settings.dagster_database, "ideamint_dagster", ())
             connection.execute(
-                sql.SQL("GRANT CREATE, CONNECT ON DATABASE {} TO ideamint_dbt").format(sql.Identifier(database))
+                sql.SQL("GRANT CREATE, TEMPORARY ON DATABASE {} TO ideamint_dbt").format(sql.Identifier(database))
             )
     except psycopg.errors.InsufficientPrivilege as error:
         msg = (
