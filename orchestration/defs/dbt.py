@@ -45,7 +45,7 @@ def models(manifest: Path) -> dg.AssetsDefinition:
         url = settings.role_url("dbt")
         target = state_dir(settings) / "runs" / context.run.run_id
         with exported(warehouse.environment(url)), psycopg.connect(url, autocommit=True) as connection:
-            invocation = dbt.cli(["build"], context=context, target_path=target, raise_on_error=False)
+            invocation = dbt.cli(warehouse.BUILD, context=context, target_path=target, raise_on_error=False)
             for event in invocation.stream():
                 if isinstance(event, dg.Output):
                     rows = _count(connection, context.asset_key_for_output(event.output_name))

@@ -49,7 +49,9 @@ def built(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactor
     with factory.database_of_its_own(server, f"warehouse_{worker}", tmp_path_factory.mktemp("warehouse")) as settings:
         names = factory.tell(settings)
         with_database(settings, factory.import_small_elections)
-        result = warehouse.build(settings.role_url("dbt"), refresh.state_dir(settings), as_of=factory.AS_OF)
+        result = warehouse.build(
+            settings.role_url("dbt"), refresh.state_dir(settings), as_of=factory.AS_OF, unit_tests=True
+        )
         staged = refresh.stage(settings, refresh.prepare_manifest(settings), refresh.Silent())
         folder = exports.publish(staged)
         with duckdb.connect(str(folder / exports.DATABASE_FILE), read_only=True) as snapshot:
