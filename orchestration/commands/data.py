@@ -96,7 +96,7 @@ imports = typer.Typer(no_args_is_help=True, help="Import from files.")
 
 @imports.command()
 def pabulib(
-    files: Annotated[list[Path], typer.Argument(help="Files in Pabulib's .pb format.", metavar="FILE...")],
+    files: Annotated[list[Path], typer.Argument(help="Files in Pabulib's .pb format.", metavar="FILE")],
     currency: Annotated[
         str | None,
         typer.Option(help="ISO 4217 code of the money in the files; by default as the file's country has it."),
@@ -136,7 +136,7 @@ def pabulib(
             except (DomainError, OSError) as error:
                 reason = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
                 console.fail(reason)
-                refused.append({"file": str(path), "reason": reason} | getattr(error, "extensions", {}))
+                refused.append(getattr(error, "extensions", {}) | {"file": str(path), "reason": reason})
             else:
                 imported.append(election.as_dict())
         return imported, refused
