@@ -4,7 +4,7 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from argon2 import PasswordHasher
@@ -15,62 +15,23 @@ from api.auth import sessions
 from api.auth.models import User
 from api.auth.passwords import Passwords, needs_rehash
 from api.kernel import clock
+from tests.auth.calls import (
+    assert_problem,
+    change,
+    events_of,
+    header,
+    log_in,
+    new_email,
+    until,
+)
 from tests.auth.conftest import make_app
 from tests.factories.users import PASSWORD, bearer, commit_user
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fastapi import FastAPI
     from httpx import Response
 
     from settings import Settings
-
-PROBLEM = "urn:ideamint:problem:"
-
-
-def new_email() -> str:
-    return f"Anna.{uuid4().hex[:10]}@example.org"
-
-
-def assert_problem(response: Response, status: int, slug: str) -> dict[str, Any]:
-    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
-    document: dict[str, Any] = response.json()
-    assert (document["type"], document["status"]) == (PROBLEM + slug, status)
-    if status == 401:
-        assert response.headers["www-authenticate"].startswith("Bearer")
-    return document
-
-
-async def events_of(app: FastAPI, user: User) -> list[str]:
-    async with app.state.database.session() as session:
-        found = await session.scalars(
-            text("SELECT kind FROM app.events WHERE user_id = :user_id ORDER BY recorded_at, id"), {"user_id": user.id}
-        )
-        return list(found)
-
-
-async def change(app: FastAPI, statement: str, **values: Any) -> None:
-    async with app.state.database.session() as session:
-        await session.execute(text(statement), values)
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not is_so():  # noqa: ASYNC110 - what is waited for tells nobody
-            await asyncio.sleep(0.01)
-
-
-async def log_in(http: AsyncClient, user: User, password: str = PASSWORD) -> Response:
-    return await http.post("/api/v1/auth/login", json={"email": user.email, "password": password})
-
-
-async def refresh(http: AsyncClient, refresh_token: str) -> Response:
-    return await http.post("/api/v1/auth/refresh", json={"refresh_token": refresh_token})
-
-
-def header(tokens: Response) -> dict[str, str]:
-    return {"Authorization": f"Bearer {tokens.json()['access_token']}"}
 
 
 class TestRegister:
@@ -257,102 +218,6 @@ class TestLogIn:
             assert_problem(refused, 422, "validation")
 
 
-class TestRefresh:
-    async def test_gives_a_new_pair_of_the_same_session(self, app: FastAPI, http: AsyncClient) -> None:
-        user = await commit_user(app, password=PASSWORD)
-        first = await log_in(http, user)
-        second = await refresh(http, first.json()["refresh_token"])
-        assert (second.status_code, second.headers["cache-control"]) == (200, "no-store")
-        assert second.json()["refresh_token"] != first.json()["refresh_token"]
-        for tokens in (first, second):
-            assert (await http.get("/api/v1/users/me", headers=header(tokens))).status_code == 200
-        third = await refresh(http, second.json()["refresh_token"])
-        assert third.status_code == 200
-        async with app.state.database.session() as session:
-            families = await session.scalar(
-                text("SELECT count(*) FROM app.sessions WHERE user_id = :user_id"), {"user_id": user.id}
-            )
-        assert families == 1
-
-    async def test_reuse_ends_the_session_for_everybody(self, app: FastAPI, http: AsyncClient) -> None:
-        user = await commit_user(app, password=PASSWORD)
-        first, other = await log_in(http, user), await log_in(http, user)
-        second = await refresh(http, first.json()["refresh_token"])
-        stolen = await refresh(http, first.json()["refresh_token"])
-        assert assert_problem(stolen, 401, "refresh-token-used")["session_ended"] is True
-        assert_problem(await refresh(http, second.json()["refresh_token"]), 401, "refresh-token-invalid")
-        assert_problem(await http.get("/api/v1/users/me", headers=header(second)), 401, "token-invalid")
-        assert (await refresh(http, other.json()["refresh_token"])).status_code == 200, (
-            "another log-in is another family"
-        )
-        assert (await events_of(app, user))[-1] == "refresh_token_reused"
-        for _ in range(3):
-            assert_problem(await refresh(http, first.json()["refresh_token"]), 401, "refresh-token-used")
-        assert (await events_of(app, user)).count("refresh_token_reused") == 1
-
-    async def test_of_50_at_once_one_wins_and_its_session_lives(self, app: FastAPI, http: AsyncClient) -> None:
-        user = await commit_user(app, password=PASSWORD)
-        first = (await log_in(http, user)).json()["refresh_token"]
-        answers = await asyncio.gather(*(refresh(http, first) for _ in range(50)))
-        won = [answer for answer in answers if answer.status_code == 200]
-        lost = [assert_problem(answer, 401, "refresh-token-used") for answer in answers if answer.status_code != 200]
-        assert (len(won), len(lost)) == (1, 49)
-        assert {document["session_ended"] for document in lost} == {False}
-        following = await refresh(http, won[0].json()["refresh_token"])
-        assert following.status_code == 200
-        assert_problem(await refresh(http, first), 401, "refresh-token-used")
-        assert_problem(await refresh(http, following.json()["refresh_token"]), 401, "refresh-token-invalid")
-
-    async def test_lives_30_days_and_slides_within_90(self, app: FastAPI, http: AsyncClient) -> None:
-        user = await commit_user(app, password=PASSWORD)
-        start = datetime.now(UTC)
-        token = (await log_in(http, user)).json()["refresh_token"]
-        for day in (29, 58, 87):
-            with clock.at(start + timedelta(days=day)):
-                answer = await refresh(http, token)
-            assert answer.status_code == 200
-            token = answer.json()["refresh_token"]
-        with clock.at(start + timedelta(days=90, minutes=1)):
-            assert_problem(await refresh(http, token), 401, "refresh-token-invalid")
-
-    async def test_an_unused_one_expires_after_30_days(self, app: FastAPI, http: AsyncClient) -> None:
-        user = await commit_user(app, password=PASSWORD)
-        token = (await log_in(http, user)).json()["refresh_token"]
-        with clock.at(datetime.now(UTC) + timedelta(days=30, minutes=1)):
-            assert_problem(await refresh(http, token), 401, "refresh-token-invalid")
-
-    async def test_refuses_an_unknown_one_an_access_token_and_a_cookie(self, app: FastAPI, http: AsyncClient) -> None:
-        user = await commit_user(app, password=PASSWORD)
-        access_token = (await log_in(http, user)).json()["access_token"]
-        assert_problem(await refresh(http, "x" * 43), 401, "refresh-token-invalid")
-        assert_problem(await refresh(http, access_token[:128]), 401, "refresh-token-invalid")
-        cookie = await browser_cookie(app, user)
-        assert_problem(await refresh(http, cookie), 401, "refresh-token-invalid")
-
-    async def test_refuses_who_was_deactivated(self, app: FastAPI, http: AsyncClient) -> None:
-        user = await commit_user(app, password=PASSWORD)
-        token = (await log_in(http, user)).json()["refresh_token"]
-        await change(app, "UPDATE app.users SET is_active = false WHERE id = :id", id=user.id)
-        assert_problem(await refresh(http, token), 401, "refresh-token-invalid")
-
-
-class TestLogOut:
-    async def test_ends_this_session_and_no_other(self, app: FastAPI, http: AsyncClient) -> None:
-        user = await commit_user(app, password=PASSWORD)
-        this, other = await log_in(http, user), await log_in(http, user)
-        ended = await http.post("/api/v1/auth/logout", headers=header(this))
-        assert (ended.status_code, ended.content) == (204, b"")
-        assert_problem(await http.get("/api/v1/users/me", headers=header(this)), 401, "token-invalid")
-        assert_problem(await refresh(http, this.json()["refresh_token"]), 401, "refresh-token-invalid")
-        assert (await http.get("/api/v1/users/me", headers=header(other))).status_code == 200
-        assert (await events_of(app, user))[-1] == "user_logged_out"
-
-    async def test_wants_a_token(self, http: AsyncClient) -> None:
-        refused = await http.post("/api/v1/auth/logout")
-        assert_problem(refused, 401, "token-missing")
-        assert refused.headers["www-authenticate"] == "Bearer"
-
-
 class TestUpdateMe:
     async def test_changes_the_name_and_says_who_and_when(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app)
@@ -378,10 +243,3 @@ class TestUpdateMe:
         user = await commit_user(app)
         refused = await http.patch("/api/v1/users/me", json=body, headers=await bearer(app, user))
         assert_problem(refused, 422, "validation")
-
-
-async def browser_cookie(app: FastAPI, user: User) -> str:
-    async with app.state.database.session() as session:
-        issued = await sessions.start_session(session, app.state.settings, user.id, kind="browser")
-    assert issued is not None
-    return issued.secret
