@@ -1,0 +1,177 @@
+"""How fast an election is imported, beside COPY of the very same rows into the very same tables.
+
+    python -m benchmarks.import_election [FILE] [--rounds 1] [--json]
+
+Each round has two fresh databases on one server with fsync on. The election is imported into the first. Then every row
+that the import left is copied into the second, table by table and in one transaction, past all functions but with every
+key, index, check and trigger (the deferred zero-sum trigger too, so COMMIT is part of both times). COPY is the limit:
+it is handed finished rows, where the import reads a file, judges each ballot and updates the balances it leaves.
+
+FILE is by default poland_czestochowa_2020_.pb in the folder that IDEAMINT_TEST_ELECTIONS names. Of several rounds the
+median is told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+from pydantic import PostgresDsn
+
+import settings as configuration
+from api.coins import service as coins
+from api.imports.pabulib import parse_election
+from api.imports.service import import_election
+from api.kernel.db import Database
+from orchestration import databases, postgres
+
+if TYPE_CHECKING:
+    from api.imports.service import ImportedElection
+    from settings import Settings
+
+# in an order that foreign keys allow
+TABLES = (
+    *("users", "campaigns", "memberships", "election_imports", "ideas", "idea_tags", "idea_status_changes"),
+    *("idea_valuations", "coin_policies", "coin_accounts", "coin_ledgers", "coin_targets", "coin_transfers"),
+    *("coin_postings", "events"),
+)
+
+
+def measure(settings: Settings, path: Path, name: str) -> dict[str, Any]:
+    """One round: times in seconds, rates per second. `name` is a prefix for its two databases."""
+    imported_into, copied_into = (_fresh_database(settings, f"{name}_{end}") for end in ("import", "copy"))
+    raw = path.read_bytes()
+    started = time.perf_counter()
+    parse_election(raw, path.name)
+    parse_s = time.perf_counter() - started
+    election, import_s, difference_coins = asyncio.run(_import(imported_into, path))
+    rows_by_table = _read_rows(postgres.admin_url(imported_into))
+    copy_s, rows = _copy_rows(postgres.admin_url(copied_into), rows_by_table)
+    transfers = rows["coin_transfers"]
+    rows_total = sum(rows.values())
+    return {
+        "file": path.name,
+        "ballots": election.ballots,
+        "ideas": election.ideas,
+        "coins": election.coins,
+        "allocations": election.allocations,
+        "transfers": transfers,
+        "rows": rows_total,
+        "parse_s": parse_s,
+        "import_s": import_s,
+        "copy_s": copy_s,
+        "import_allocations_per_s": election.allocations / import_s,
+        "import_transfers_per_s": transfers / import_s,
+        "import_rows_per_s": rows_total / import_s,
+        "copy_rows_per_s": rows_total / copy_s,
+        "ratio": copy_s / import_s,
+        "difference_coins": difference_coins,
+    }
+
+
+async def _import(settings: Settings, path: Path) -> tuple[ImportedElection, float, int]:
+    """The election, seconds from the file to the end of COMMIT, and by how many coins conservation fails."""
+    database = Database(settings)
+    started = time.perf_counter()
+    async with database.session(statement_timeout_ms=0) as session:
+        election = await import_election(session, path, actor_id=None)
+    seconds = time.perf_counter() - started
+    async with database.session(statement_timeout_ms=0) as session:
+        (conservation,) = await coins.verify(session, election.campaign_id)
+    await database.close()
+    return election, seconds, conservation.difference_coins
+
+
+def _fresh_database(settings: Settings, name: str) -> Settings:
+    """A migrated database of that name."""
+    url = databases.with_database(str(settings.database_url), name)
+    fresh = settings.model_copy(update={"database_url": PostgresDsn(url)})
+    databases.prepare(postgres.admin_url(fresh), fresh)
+    postgres.migrate(fresh)
+    return fresh
+
+
+def _read_rows(url: str) -> dict[str, bytes]:
+    """What COPY gives of each table."""
+    rows: dict[str, bytes] = {}
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        for table in TABLES:
+            # events is partitioned, and such a table is read by a query alone
+            with cursor.copy(sql.SQL("COPY (SELECT * FROM app.{}) TO STDOUT").format(sql.Identifier(table))) as copy:
+                rows[table] = b"".join(copy)
+    return rows
+
+
+def _copy_rows(url: str, rows_by_table: dict[str, bytes]) -> tuple[float, dict[str, int]]:
+    """Seconds that COPY and COMMIT take, and rows by table; conservation of the copy is checked afterwards."""
+    counted: dict[str, int] = {}
+    with psycopg.connect(url) as connection:
+        started = time.perf_counter()
+        with connection.cursor() as cursor:
+            for table, rows in rows_by_table.items():
+                with cursor.copy(sql.SQL("COPY app.{} FROM STDIN").format(sql.Identifier(table))) as copy:
+                    copy.write(rows)
+                counted[table] = cursor.rowcount
+        connection.commit()
+        seconds = time.perf_counter() - started
+        wrong = connection.execute(
+            "SELECT count(*) FROM app.coins_verify() WHERE difference_coins + wrong_balances + unbalanced_transfers <> 0"
+        ).fetchone()
+    if wrong != (0,):
+        msg = "the copied rows do not conserve coins: the comparison is not of the same thing"
+        raise AssertionError(msg)
+    return seconds, counted
+
+
+def _default_file() -> Path | None:
+    folder = configuration.load().test_elections
+    return folder / "poland_czestochowa_2020_.pb" if folder else None
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", nargs="?", type=Path, help="a .pb file")
+    parser.add_argument("--rounds", type=int, default=1, help="how often to measure; the median is told")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    path = arguments.file or _default_file()
+    if path is None:
+        sys.exit("Name a .pb file, or set IDEAMINT_TEST_ELECTIONS to a folder that has poland_czestochowa_2020_.pb.")
+    with tempfile.TemporaryDirectory(prefix="ideamint-bench-") as folder:
+        settings = configuration.load(_env_file=None, data_dir=Path(folder), database_url=None)
+        with postgres.running(settings) as server:
+            rounds = [measure(server, path, f"round{n}") for n in range(arguments.rounds)]
+    result = {
+        key: statistics.median(each[key] for each in rounds) if isinstance(value, float) else value
+        for key, value in rounds[0].items()
+    }
+    if arguments.json:
+        print(json.dumps(result))
+        return
+    print(
+        f"{result['file']}: {result['ballots']:,} ballots, {result['allocations']:,} allocations, {result['coins']:,} coins"
+    )
+    print(
+        f"import: {result['import_s']:.1f} s (reading the file {result['parse_s']:.1f} s of it), conservation off by {result['difference_coins']} coins"
+    )
+    print(
+        f"  {result['import_allocations_per_s']:,.0f} allocations, {result['import_transfers_per_s']:,.0f} transfers, {result['import_rows_per_s']:,.0f} rows a second"
+    )
+    print(
+        f"COPY:   {result['copy_s']:.1f} s for the same {result['rows']:,} rows: {result['copy_rows_per_s']:,.0f} rows a second"
+    )
+    print(f"ratio:  the import reaches {result['ratio']:.0%} of COPY's rate")
+
+
+if __name__ == "__main__":
+    main()
