@@ -42,7 +42,7 @@ _EXIT_CODES = {
     "orchestration.demo.run.DemoRefused": REFUSED,
     "orchestration.postgres.ServerError": REFUSED,
     "pipelines.marts.snapshots.NoSnapshot": REFUSED,
-    "pipelines.marts.snapshots.UnknownCampaign": REFUSED,
+    "pipelines.reports.content.UnknownCampaign": REFUSED,
     "pipelines.quality.checking.SnapshotRefused": REFUSED,
     "pipelines.warehouse.BuildFailed": REFUSED,
     "pipelines.warehouse.BuildLockLost": REFUSED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import psycopg
 import pytest
 import typer.main
 
-from orchestration.cli import app
+from orchestration.cli import _EXIT_CODES, app
 from tests.orchestration.conftest import ROOT, Shell
 
 if TYPE_CHECKING:
@@ -72,6 +73,14 @@ class TestHelp:
         ).stdout.split()
 
         assert {"sqlalchemy", "fastapi", "pydantic", "dagster", "duckdb", "psycopg", "dbt"} & set(loaded) == set()
+
+
+class TestExitCodes:
+    @pytest.mark.parametrize("name", _EXIT_CODES)
+    def test_name_errors_that_exist(self, name: str) -> None:
+        module, _, error = name.rpartition(".")
+
+        assert issubclass(getattr(importlib.import_module(module), error), Exception)
 
 
 class TestSettings:
