@@ -5,6 +5,7 @@ Every text passes `wording.drawable`, and the template sets each as a string: no
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pipelines.reports.content import Content
 
 IDEAS_LISTED: Final = 25
+_UNDRAWN_NOTE: Final = f"{wording.UNDRAWN} stands for characters that the fonts do not have; the workbook has them."
 _UNDER: Final = f"under {GROUP_SIZE_MIN}"
 
 
@@ -32,7 +34,6 @@ def document(content: Content, made_at: datetime | None) -> dict[str, Any]:
     drawn: dict[str, Any] = _drawable({
         "title": campaign.title,
         "running": wording.plain(campaign.title, 90),
-        "undrawn_note": f"{wording.UNDRAWN} stands for characters that this report's fonts do not have; the workbook has them.",
         "kind": "Imported election" if campaign.is_imported else "Campaign",
         "made": _made(content, made_at),
         "data_of": wording.minute(snapshot.created_at),
@@ -53,6 +54,8 @@ def document(content: Content, made_at: datetime | None) -> dict[str, Any]:
         "terms": [list(term) for term in glossary.terms(content)],
         "limits": list(glossary.limits(content)),
     })  # fmt: skip
+    has_undrawn = wording.UNDRAWN in json.dumps(drawn, ensure_ascii=False)
+    drawn["undrawn_note"] = _UNDRAWN_NOTE if has_undrawn else ""
     return drawn
 
 
@@ -60,7 +63,9 @@ def _made(content: Content, made_at: datetime | None) -> str:
     if made_at is None:
         return ""
     age_minutes = max(0, int((made_at - content.snapshot.created_at).total_seconds() // 60))
-    if age_minutes < 60:
+    if age_minutes == 0:
+        age = "less than a minute"
+    elif age_minutes < 60:
         age = wording.counted(age_minutes, "minute", "minutes")
     elif age_minutes < 48 * 60:
         age = wording.counted(age_minutes // 60, "hour", "hours")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 BARS: Final = 10
 RETURNS_LISTED: Final = 20
 _GROUPS_LISTED: Final = 12
+_NOT_STATED: Final = "not stated"
 _TONES: Final = {"competing": "open", "pending": "open", "stopped": "lost"}
 
 
@@ -60,8 +61,7 @@ def groups(content: Content) -> list[dict[str, Any]]:
     for attribute, heading in ATTRIBUTES.items():
         rows = content.groups.filter(pl.col("attribute") == attribute)
         shown = rows.filter(~pl.col("is_suppressed"))
-        if attribute != "age_band":
-            shown = shown.sort("members", descending=True, maintain_order=True)
+        shown = _in_order(shown, attribute)
         hidden = rows.height - shown.height
         if rows.height == 0:
             continue
@@ -93,6 +93,14 @@ def groups(content: Content) -> list[dict[str, Any]]:
     return panels
 
 
+def _in_order(groups: pl.DataFrame, attribute: str) -> pl.DataFrame:
+    """Ages from young to old, other groups from large to small, and who did not say last."""
+    name = pl.col("group_name")
+    age = pl.when(name.str.starts_with("under")).then(0).otherwise(name.str.extract(r"^(\d+)").cast(pl.Int64))
+    key = age if attribute == "age_band" else -pl.col("members")
+    return groups.sort(name == _NOT_STATED, key, maintain_order=True, nulls_last=True)
+
+
 def returns(content: Content) -> dict[str, Any]:
     """Costs and values by currency, ideas with both first; a currency's bars share one scale.
 
@@ -100,6 +108,8 @@ def returns(content: Content) -> dict[str, Any]:
     """
     by_currency: list[dict[str, Any]] = []
     rows = content.roi.filter("was_accepted") if content.outcome_is_known else content.roi.clear()
+    told = [pl.col(name).is_not_null() for name in ("realised_cost", "expected_value", "realised_value")]
+    rows = rows.filter(pl.any_horizontal(told).any().over("currency"))  # a table of estimates alone tells nothing here
     for currency in rows["currency"].unique().sort(nulls_last=True):
         mine = rows.filter(pl.col("currency").eq_missing(currency))
         both = mine.filter("has_both")
@@ -119,8 +129,8 @@ def returns(content: Content) -> dict[str, Any]:
                     "title": wording.plain(row["title"], 70),
                     "cost": float(row["realised_cost"]) / greatest if greatest else 0,
                     "value": float(row["realised_value"]) / greatest if greatest else 0,
-                    "cost_label": wording.money(row["realised_cost"], "").split(" (")[0],
-                    "value_label": wording.money(row["realised_value"], "").split(" (")[0],
+                    "cost_label": wording.amount(row["realised_cost"]),
+                    "value_label": wording.amount(row["realised_value"]),
                 }
                 for row in both.head(BARS).iter_rows(named=True)
             ],
@@ -142,7 +152,7 @@ def _return_row(row: dict[str, Any]) -> list[str]:
     return [
         wording.plain(row["title"], 110),
         STATUSES.get(row["status"], row["status"]),
-        *("?" if row[name] is None else f"{row[name]:,.2f}".removesuffix(".00") for name in amounts),
+        *("?" if row[name] is None else wording.amount(row[name]) for name in amounts),
         "?" if row["roi"] is None else wording.percent(row["roi"]),
     ]
 

@@ -28,33 +28,41 @@ _NOUNS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A figure as text. `tone` says whether the change is for the better: good, bad or same."""
+    """A figure as text. `tone` says whether the change is for the better: good, bad or same.
+
+    `unknown` has those of now, recent and before that are a reason instead of a value.
+    """
 
     title: str
     definition: str
     now: str
-    is_known: bool
     basis: str
     recent: str
     before: str
     change: str
     tone: str
+    unknown: tuple[str, ...]
 
 
 def read_figure(content: Content, figure: Figure) -> Reading:
     """The figure's reading to date, of the last 30 days and of the 30 days before."""
     recent = content.recently(figure)
     title = f"{figure.title}, {figure.currency}" if figure.currency else figure.title
+    measures = {
+        "now": figure.now,
+        "recent": recent.now if recent else None,
+        "before": recent.before if recent else None,
+    }
     return Reading(
         title=title,
         definition=figure.definition,
         now=value(figure, figure.now),
-        is_known=figure.now.value is not None,
         basis=basis(figure, figure.now),
         recent=value(figure, recent.now) if recent else NO_PERIOD,
         before=value(figure, recent.before) if recent and recent.before else NO_PERIOD,
         change=_change(recent) if recent else "",
         tone=_tone(recent) if recent else "same",
+        unknown=tuple(name for name, measure in measures.items() if measure is not None and measure.value is None),
     )
 
 
@@ -63,10 +71,8 @@ def value(figure: Figure, measure: Measure) -> str:
     if measure.value is None:
         return measure.unknown_reason or wording.UNKNOWN
     match figure.unit:
-        case "percent":
+        case "percent" | "ratio":
             return wording.percent(measure.value)
-        case "ratio":
-            return f"{measure.value:,.2f}"
         case "days":
             return f"{wording.count(round(measure.value, 1))} days"
         case "money":
@@ -82,11 +88,9 @@ def basis(figure: Figure, measure: Measure) -> str:
         top, bottom = measure.numerator, measure.denominator
         if figure.name == "roi":
             word = "gained" if top >= 0 else "lost"
-            parts.append(
-                f"{wording.money(abs(top), None if not figure.currency else figure.currency)} {word} on {wording.money(bottom, figure.currency)}"
-            )
+            parts.append(f"{wording.amount(abs(top))} {word} on {wording.money(bottom, figure.currency)}")
         elif figure.currency:
-            parts.append(f"{wording.money(top, figure.currency)} of {wording.money(bottom, figure.currency)}")
+            parts.append(f"{wording.amount(top)} of {wording.money(bottom, figure.currency)}")
         else:
             parts.append(f"{wording.count(top)} of {wording.count(bottom)} {_NOUNS.get(figure.name, '')}".rstrip())
     if measure.value is not None and measure.coverage is not None and measure.coverage < 1:
@@ -97,10 +101,8 @@ def basis(figure: Figure, measure: Measure) -> str:
 def _change(recent: Figure) -> str:
     if recent.change is None:
         return ""
-    if recent.unit == "percent":
+    if recent.unit in ("percent", "ratio"):
         return wording.points(recent.change)
-    if recent.unit == "ratio":
-        return "no change" if abs(recent.change) < 0.005 else f"{recent.change:+,.2f}".replace("-", "\u2212")
     return wording.signed(round(recent.change, 2))
 
 

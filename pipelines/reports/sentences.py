@@ -56,10 +56,7 @@ def conservation_statement(content: Content) -> str:
 def _people(content: Content) -> str:
     campaign = content.campaign
     if campaign.is_imported:
-        voted = f"{wording.counted(campaign.members, 'person', 'people')} voted"
-        if campaign.eligible_people:
-            return f"{voted}, {wording.percent(campaign.members / campaign.eligible_people)} of the {wording.count(campaign.eligible_people)} who could."
-        return f"{voted}; how many could have voted is {wording.NOT_IN_FILE}."
+        return _voters(content)
     if not campaign.members:
         return "Nobody has joined yet."
     took_part = next(iter(content.figures("participation")), None)
@@ -79,14 +76,27 @@ def _people(content: Content) -> str:
     return f"{text}{_recent_people(content, took_part)}."
 
 
+def _voters(content: Content) -> str:
+    campaign = content.campaign
+    voted = f"{wording.counted(campaign.members, 'person', 'people')} voted"
+    if not campaign.eligible_people:
+        return f"{voted}; how many could have voted is {wording.NOT_IN_FILE}."
+    turnout = wording.percent(campaign.members / campaign.eligible_people)
+    return f"{voted}, {turnout} of the {wording.count(campaign.eligible_people)} who could."
+
+
 def _recent_people(content: Content, took_part: Figure) -> str:
     recent = content.recently(took_part)
     if recent is None or recent.now.numerator is None or content.campaign.status != "active":
         return ""
-    text = f"; {wording.count(recent.now.numerator)} did in the last 30 days"
+    text = f"; {_or_none(recent.now.numerator)} did in the last 30 days"
     if recent.before is not None and recent.before.numerator is not None:
-        text += f", after {wording.count(recent.before.numerator)} in the 30 days before"
+        text += f", after {_or_none(recent.before.numerator)} in the 30 days before"
     return text
+
+
+def _or_none(number: float) -> str:
+    return wording.count(number) if number else "none"
 
 
 def _ideas(content: Content) -> str:

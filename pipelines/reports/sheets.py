@@ -32,7 +32,7 @@ class Kind(Enum):
     LONG_TEXT = "long text"
     COUNT = "count"
     PERCENT = "percent"
-    RATIO = "ratio"
+    DAYS = "days"
     MONEY = "money"
     DATE = "date"
     MOMENT = "moment"
@@ -228,7 +228,7 @@ def _figure_rows(content: Content) -> Iterator[tuple[Any, ...]]:
 
 
 def _figure_row(figure: Figure, period: str, measure: Measure) -> tuple[Any, ...]:
-    kinds = {"percent": Kind.PERCENT, "ratio": Kind.RATIO, "days": Kind.RATIO, "money": Kind.MONEY}
+    kinds = {"percent": Kind.PERCENT, "ratio": Kind.PERCENT, "days": Kind.DAYS, "money": Kind.MONEY}
     counted = Kind.MONEY if figure.currency else Kind.COUNT
     return (
         figure.question, figure.title, figure.currency, _PERIODS[period], measure.starts_on, measure.ends_on,

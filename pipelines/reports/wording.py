@@ -116,10 +116,14 @@ def signed(number: float) -> str:
     return "no change" if number == 0 else f"{_sign(number)}{count(abs(number))}"
 
 
-def money(amount: Decimal | float, currency: str | None) -> str:
-    """An amount with its currency behind it; decimals only where there are some. Without a currency it says so."""
-    shown = f"{amount:,.2f}".removesuffix(".00").replace("-", "\u2212")
-    return f"{shown} {currency}" if currency else f"{shown} (currency {UNKNOWN})"
+def amount(number: Decimal | float) -> str:
+    """An amount of money without its currency; decimals only where there are some."""
+    return f"{number:,.2f}".removesuffix(".00").replace("-", "\u2212")
+
+
+def money(number: Decimal | float, currency: str | None) -> str:
+    """An amount with its currency behind it. Without a currency it says so."""
+    return f"{amount(number)} {currency}" if currency else f"{amount(number)} (currency {UNKNOWN})"
 
 
 def day(moment: date | datetime) -> str:

@@ -29,7 +29,7 @@ _TEXT_MAX: Final = 8000
 _NUMBER_FORMATS: Final = {
     Kind.COUNT: "#,##0",
     Kind.PERCENT: "0.0%",
-    Kind.RATIO: "#,##0.00",
+    Kind.DAYS: "#,##0.0",
     Kind.MONEY: "#,##0.00",
     Kind.DATE: "yyyy-mm-dd",
     Kind.MOMENT: "yyyy-mm-dd hh:mm",

@@ -26,7 +26,7 @@ class TestValue:
     @pytest.mark.parametrize(
         ("unit", "number", "shown"),
         [
-            ("percent", 0.25, "25%"), ("count", 3.0, "3"), ("coins", 12000.0, "12,000"), ("ratio", 1.5, "1.50"),
+            ("percent", 0.25, "25%"), ("count", 3.0, "3"), ("coins", 12000.0, "12,000"), ("ratio", 1.5, "150%"),
             ("days", 4.26, "4.3 days"), ("money", 12.5, "12.50 EUR"),
         ],
     )  # fmt: skip
@@ -48,9 +48,9 @@ class TestBasis:
 
     def test_a_return_names_what_was_gained_or_lost(self, read: Read) -> None:
         figure = figure_of(read("greener-offices"), "roi")
-        assert basis(figure, figure.now) == "29,600 EUR gained on 77,000 EUR"
+        assert basis(figure, figure.now) == "29,600 gained on 77,000 EUR"
         lost = measured(value=-0.5, numerator=-40.0, denominator=80.0)
-        assert basis(figure, lost) == "40 EUR lost on 80 EUR"
+        assert basis(figure, lost) == "40 lost on 80 EUR"
 
     def test_partial_data_is_told(self, read: Read) -> None:
         figure = figure_of(read("greener-offices"), "reach")
