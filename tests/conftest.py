@@ -55,6 +55,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(RunFolder())
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where the checks are run before a change is taken, a skipped test is a failed one."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") == "true" and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line(f"{len(reporter.stats['skipped'])} tests were skipped, and CI=true allows none", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         shutil.rmtree(config.stash[RUN_DIR], ignore_errors=True)

@@ -179,15 +179,6 @@ class TestEnsure:
         with pytest.raises(postgres.ServerError, match="holds no PostgreSQL"):
             postgres.ensure(installation)
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
-    def test_names_the_folder_that_its_user_cannot_enter(self, installation: Settings) -> None:
-        closed = installation.data_dir.parent / "closed"
-        closed.mkdir(mode=0o700)
-        settings = installation.model_copy(update={"data_dir": closed / "data"})
-
-        with pytest.raises(SettingsError, match=rf"cannot pass through {closed} .*chmod o\+x {closed}"):
-            postgres.ensure(settings)
-
 
 class TestEnsureWithOwnServer:
     """A server of the user's: here the embedded one, reached by URL as any other."""
