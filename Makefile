@@ -6,6 +6,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
+# As pip does: a company's own certificate authority is known to the system, not to uv.
+UV := $(BIN)/uv --system-certs
 SOURCES := api benchmarks dashboards orchestration pipelines settings tests
 WORKERS ?= auto
 PYTEST_OPTIONS ?=
@@ -55,9 +57,9 @@ openapi-check: $(STAMP)
 	$(BIN)/python -m orchestration.openapi --check openapi.json
 
 lock: $(STAMP) ## Resolve the dependencies of pyproject.toml anew into requirements/
-	$(BIN)/uv pip compile $(LOCK_OPTIONS) --extra dev pyproject.toml -o requirements/dev.txt
-	$(BIN)/uv pip compile $(LOCK_OPTIONS) -c requirements/dev.txt pyproject.toml -o requirements/runtime.txt
-	echo uv | $(BIN)/uv pip compile $(LOCK_OPTIONS) -c requirements/dev.txt - -o requirements/uv.txt
+	$(UV) pip compile $(LOCK_OPTIONS) --extra dev pyproject.toml -o requirements/dev.txt
+	$(UV) pip compile $(LOCK_OPTIONS) -c requirements/dev.txt pyproject.toml -o requirements/runtime.txt
+	echo uv | $(UV) pip compile $(LOCK_OPTIONS) -c requirements/dev.txt - -o requirements/uv.txt
 LOCK_OPTIONS := --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate
 
 clean: ## Remove the environment and caches; .data stays
@@ -76,8 +78,8 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 	fi
 	@echo "Installing what requirements/dev.txt locks into $(VENV)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip sync --quiet --require-hashes requirements/dev.txt
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
 .PHONY: help up test test-browser check format format-check lint types contracts sql-lint compose-check openapi openapi-check lock clean
