@@ -1,0 +1,93 @@
+"""A reader of `current` sees a whole snapshot at every moment."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pipelines import exports, marts
+from pipelines.exports import Manifest, Staged, TableFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def staged(exports_dir: Path, number: int) -> Staged:
+    """A staged snapshot whose files all say its number."""
+    folder = exports_dir / f".staging-{number:06d}"
+    folder.mkdir(parents=True)
+    (folder / exports.DATABASE_FILE).write_text(str(number))
+    manifest = Manifest(f"{number:06d}", datetime.now(UTC), TableFile(exports.DATABASE_FILE, number, ""), {})
+    manifest.write(folder)
+    return Staged(folder, manifest)
+
+
+class TestPublish:
+    def test_readers_see_one_whole_snapshot_while_others_are_published(self, tmp_path: Path) -> None:
+        exports_dir = tmp_path / "exports"
+        exports.publish(staged(exports_dir, 0))
+        seen: set[str] = set()
+        torn: list[str] = []
+        ended = threading.Event()
+
+        def read() -> None:
+            while not ended.is_set():
+                snapshot = marts.published(tmp_path)
+                number = str(int((snapshot.folder / exports.DATABASE_FILE).read_text())).zfill(6)
+                seen.add(snapshot.id)
+                if number != snapshot.id:
+                    torn.append(f"manifest of {snapshot.id}, file of {number}")
+
+        readers = [threading.Thread(target=read) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+        for number in range(1, 60):
+            exports.publish(staged(exports_dir, number))
+        ended.set()
+        for reader in readers:
+            reader.join()
+
+        assert torn == []
+        assert len(seen) > 1
+        assert marts.published(tmp_path).id == "000059"
+
+    def test_takes_a_refusal_away(self, tmp_path: Path) -> None:
+        exports.note_refusal(tmp_path, ["a coin is missing"])
+        refusal = exports.find_refusal(tmp_path)
+        assert refusal is not None
+        assert refusal.reasons == ("a coin is missing",)
+        assert refusal.refused_at.tzinfo is not None
+
+        exports.publish(staged(tmp_path, 1))
+
+        assert exports.find_refusal(tmp_path) is None
+
+
+class TestPrune:
+    def test_keeps_the_newest_and_the_current_and_removes_what_was_interrupted(self, tmp_path: Path) -> None:
+        for number in range(1, 8):
+            exports.publish(staged(tmp_path, number))
+        (tmp_path / "current").unlink()
+        (tmp_path / "current").symlink_to("000002")
+        staged(tmp_path, 99)
+        (tmp_path / "kept by somebody").mkdir()
+
+        removed = exports.prune(tmp_path, keep=3)
+
+        assert removed == ["000001", "000003", "000004", ".staging-000099"]
+        assert exports.snapshots(tmp_path) == ["000002", "000005", "000006", "000007"]
+        assert (tmp_path / "kept by somebody").is_dir()
+
+    def test_of_nothing_removes_nothing(self, tmp_path: Path) -> None:
+        assert exports.prune(tmp_path / "never made") == []
+
+
+class TestDiscard:
+    def test_leaves_the_current_snapshot(self, tmp_path: Path) -> None:
+        exports.publish(staged(tmp_path, 1))
+        exports.discard(staged(tmp_path, 2))
+
+        assert [path.name for path in sorted(tmp_path.iterdir())] == ["000001", "current"]
+        assert json.loads((tmp_path / "current" / "manifest.json").read_text())["snapshot"] == "000001"

@@ -1,0 +1,137 @@
+"""Each suite passes what is right and refuses what is not."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from pipelines import quality
+from pipelines.exports import DATABASE_FILE, Manifest, TableFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Two campaigns' worth of marts, with the columns that the suites look at.
+TABLES = {
+    "fct_coin_conservation": "VALUES ('c1', 100, 0, 60, 0, 30, 10, 0, 0, 0, 0), ('c2', 50, 5, 50, 5, 0, 0, 0, 0, 0, 0) "
+    "AS t (campaign_id, issued_coins, carried_in_coins, wallet_coins, held_coins, staked_coins, expired_coins, "
+    "carried_out_coins, difference_coins, wrong_balances, unbalanced_transfers)",
+    "dim_campaigns": "VALUES ('c1', 'one', 'One', 'native', 1, 1, 2), ('c2', 'two', 'Two', 'imported', 1, 0, 0) "
+    "AS t (campaign_id, slug, title, origin, members, participants, ideas)",
+    "dim_ideas": "VALUES ('i1', 'c1', 'A', 40, 1, 'accepted'), ('i2', 'c1', 'B', 0, 0, 'pending') "
+    "AS t (idea_id, campaign_id, title, coins, backers, status)",
+    "fct_idea_status": "VALUES ('i1', 'competing', false), ('i1', 'accepted', true), ('i2', 'pending', true) "
+    "AS t (idea_id, status, is_current)",
+    "fct_allocations": "VALUES ('i1', 'c1', 'u1', 40, false, NULL), ('i1', 'c1', 'u1', -10, true, 'expire') "
+    "AS t (idea_id, campaign_id, user_id, coins, is_settlement, settlement)",
+    "dim_members": "VALUES ('m1', 'c1', 'u1', 100, 40), ('m2', 'c2', 'u1', 50, 0) "
+    "AS t (member_id, campaign_id, user_id, granted_coins, staked_coins)",
+    "fct_figures": "VALUES ('c1', 'to_date', 'backed', 0.5, 1.0, NULL), ('c1', 'to_date', 'roi', NULL, NULL, 'nothing to count'), "
+    "('c1', 'to_date', 'overdue', 4, 1.0, NULL) AS t (scope_id, period, figure, value, coverage, unknown_reason)",
+    "fct_participation_by_group": "VALUES (5, 3, 10, false), (NULL::INTEGER, NULL::INTEGER, NULL::INTEGER, true) "
+    "AS t (members, participants, coins, is_suppressed)",
+    "fct_member_cohorts": "VALUES (6, 2), (NULL::INTEGER, NULL::INTEGER) AS t (members, active_members)",
+}
+
+
+@pytest.fixture(scope="module")
+def right(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("right")
+    with duckdb.connect(str(folder / DATABASE_FILE)) as connection:
+        for name, rows in TABLES.items():
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM ({rows.replace(' AS t (', ') AS t (', 1)}")
+    return sealed(folder)
+
+
+def sealed(folder: Path) -> Path:
+    """Write the Parquet files and the manifest of what stands in the DuckDB file."""
+    from pipelines.exports.staging import _sha256
+
+    files = {}
+    with duckdb.connect(str(folder / DATABASE_FILE), read_only=True) as connection:
+        for name in TABLES:
+            path = folder / f"{name}.parquet"
+            connection.execute(f"COPY {name} TO '{path}' (FORMAT parquet)")
+            rows = connection.execute(f"SELECT count(*) FROM {name}").fetchone()
+            assert rows is not None
+            files[name] = TableFile(path.name, rows[0], _sha256(path))
+    Manifest("s", datetime.now(UTC), TableFile(DATABASE_FILE, 0, ""), files).write(folder)
+    return folder
+
+
+class TestCheck:
+    def test_passes_what_is_right(self, right: Path) -> None:
+        report = quality.check(right)
+
+        assert report.passed
+        assert [result.name for result in report.results] == [suite.name for suite in quality.SUITES]
+        assert {result.name: result.rows for result in report.results}["files"] == len(TABLES)
+
+    def test_passes_an_empty_installation(self, right: Path, tmp_path: Path) -> None:
+        folder = shutil.copytree(right, tmp_path / "empty")
+        with duckdb.connect(str(folder / DATABASE_FILE)) as connection:
+            for name in TABLES:
+                connection.execute(f"DELETE FROM {name}")
+
+        assert quality.check(sealed(folder)).passed
+
+    @pytest.mark.parametrize(
+        ("suite", "column", "change"),
+        [
+            (
+                "conservation",
+                "difference_coins",
+                "UPDATE fct_coin_conservation SET difference_coins = 1 WHERE campaign_id = 'c1'",
+            ),
+            (
+                "conservation",
+                "found_coins",
+                "UPDATE fct_coin_conservation SET wallet_coins = 59 WHERE campaign_id = 'c1'",
+            ),
+            (
+                "conservation",
+                "wrong_balances",
+                "UPDATE fct_coin_conservation SET wrong_balances = 2 WHERE campaign_id = 'c2'",
+            ),
+            (
+                "campaigns",
+                "verified_id",
+                "INSERT INTO dim_campaigns VALUES ('c3', 'three', 'Three', 'native', 0, 0, 0)",
+            ),
+            ("campaigns", "slug", "UPDATE dim_campaigns SET slug = 'one'"),
+            ("ideas", "allocated_coins", "UPDATE dim_ideas SET coins = 41 WHERE idea_id = 'i1'"),
+            ("ideas", "present_statuses", "UPDATE fct_idea_status SET is_current = true WHERE idea_id = 'i1'"),
+            ("ideas", "present_status", "UPDATE dim_ideas SET status = 'competing' WHERE idea_id = 'i2'"),
+            ("members", "allocated_coins", "UPDATE dim_members SET staked_coins = 39 WHERE member_id = 'm1'"),
+            ("members", "unstaked_coins", "UPDATE dim_members SET granted_coins = 39 WHERE member_id = 'm1'"),
+            ("figures", "is_told", "UPDATE fct_figures SET unknown_reason = NULL WHERE figure = 'roi'"),
+            ("figures", "share", "UPDATE fct_figures SET value = 1.5 WHERE figure = 'backed'"),
+            ("small_groups", "members", "UPDATE fct_participation_by_group SET members = 4 WHERE NOT is_suppressed"),
+            ("small_groups", "hidden", "UPDATE fct_participation_by_group SET coins = 7 WHERE is_suppressed"),
+            ("small_groups", "members", "UPDATE fct_member_cohorts SET members = 4 WHERE members = 6"),
+        ],
+    )
+    def test_refuses_what_is_wrong(self, right: Path, tmp_path: Path, suite: str, column: str, change: str) -> None:
+        folder = shutil.copytree(right, tmp_path / "wrong")
+        with duckdb.connect(str(folder / DATABASE_FILE)) as connection:
+            connection.execute(change)
+
+        report = quality.check(sealed(folder))
+
+        assert [result.name for result in report.failed] == [suite]
+        assert any(f"'{column}'" in failure for failure in report.failed[0].failures)
+        assert suite in str(quality.SnapshotRefused(report))
+
+    def test_refuses_a_file_that_is_not_the_manifests(self, right: Path, tmp_path: Path) -> None:
+        folder = shutil.copytree(right, tmp_path / "changed")
+        with duckdb.connect() as connection:
+            connection.execute(f"COPY (SELECT 'm1' AS member_id) TO '{folder}/dim_members.parquet' (FORMAT parquet)")
+
+        report = quality.check(folder)
+
+        assert [result.name for result in report.failed] == ["files"]
+        assert len(report.failed[0].failures) == 2  # its rows and its hash
