@@ -13,20 +13,33 @@ from settings import Settings
 
 PARTITIONS_AHEAD_MONTHS = 12
 RUNS_KEPT_S = 14 * 86400
+REPLIES_KEPT_DAYS = 7
+# past their end, so that the reuse of an old refresh token is still seen for what it is
+SESSIONS_KEPT_DAYS = 30
 
 
 @dataclass(frozen=True)
 class MaintenanceResult:
-    """What was done: months of events prepared, and folders of old dbt runs removed."""
+    """What was done: months of events prepared, expired rows removed, and folders of old dbt runs."""
 
     partitions_made: int
+    replies_removed: int
+    sessions_removed: int
     runs_removed: int
 
 
 def maintain(settings: Settings) -> MaintenanceResult:
-    """Prepare the months to come for events, and remove what dbt runs of long ago left."""
+    """Prepare the months to come for events, and remove what has expired: replies, sessions, what old dbt runs left."""
     with psycopg.connect(settings.role_url("app"), autocommit=True) as connection:
         row = connection.execute("SELECT app.prepare_event_partitions(%s)", (PARTITIONS_AHEAD_MONTHS,)).fetchone()
+        replies = connection.execute(
+            "DELETE FROM app.idempotent_replies WHERE created_at < now() - make_interval(days => %s)",
+            (REPLIES_KEPT_DAYS,),
+        )
+        sessions = connection.execute(
+            "DELETE FROM app.sessions WHERE greatest(expires_at, revoked_at) < now() - make_interval(days => %s)",
+            (SESSIONS_KEPT_DAYS,),
+        )
     runs = state_dir(settings) / "runs"
     old = [
         folder
@@ -35,4 +48,9 @@ def maintain(settings: Settings) -> MaintenanceResult:
     ]
     for folder in old:
         shutil.rmtree(folder, ignore_errors=True)
-    return MaintenanceResult(partitions_made=int(row[0]) if row else 0, runs_removed=len(old))
+    return MaintenanceResult(
+        partitions_made=int(row[0]) if row else 0,
+        replies_removed=replies.rowcount,
+        sessions_removed=sessions.rowcount,
+        runs_removed=len(old),
+    )

@@ -18,7 +18,11 @@ def describe() -> str:
     placeholder = SecretStr("-" * 32)
     settings = Settings.model_construct(
         **{name: field.get_default() for name, field in Settings.model_fields.items()}
-        | {"database_url": PostgresDsn("postgresql://localhost/ideamint"), "app_password": placeholder, "jwt_secret": placeholder}
+        | {
+            "database_url": PostgresDsn("postgresql://localhost/ideamint"),
+            "app_password": placeholder,
+            "jwt_secret": placeholder,
+        }
     )
     return json.dumps(create_app(settings).openapi(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 

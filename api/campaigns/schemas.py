@@ -33,7 +33,9 @@ class CampaignCreate(Schema):
     join_policy: Literal["open", "by_manager"] = "open"
     budget_amount: Money | None = None
     currency: Currency | None = None
-    eligible_people: Annotated[int, Field(gt=0)] | None = Field(None, description="how many could take part")
+    eligible_people: Annotated[int, Field(gt=0, le=2_000_000_000)] | None = Field(
+        None, description="how many could take part"
+    )
     starts_at: AwareDatetime | None = None
     submissions_close_at: AwareDatetime | None = None
     ends_at: AwareDatetime | None = None
@@ -88,9 +90,9 @@ class MembershipRead(Reply):
 class MemberAdd(Schema):
     """Who is added, by the address of their account."""
 
-    email: Annotated[str, Field(max_length=254)]
+    email: Annotated[Line, Field(max_length=254)]
     role: Role = "member"
-    attributes: dict[Annotated[str, Field(max_length=50)], Annotated[str, Field(max_length=200)]] = Field(
+    attributes: dict[Annotated[Line, Field(max_length=50)], Annotated[Line, Field(max_length=200)]] = Field(
         {}, description="what reports may group by: department, district, ...", max_length=20
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request, Response
+from pydantic import AwareDatetime
 
 from api.auth.dependencies import CurrentUser, Principal, TokenHolder
 from api.coins import service
@@ -90,7 +91,7 @@ async def balance(
     session: Session,
     caller: CurrentUser,
     campaign_id: UUID,
-    at: Annotated[datetime | None, Query(description="a moment in the past; now if left out")] = None,
+    at: Annotated[AwareDatetime | None, Query(description="a moment in the past; now if left out")] = None,
 ) -> Balance:
     """My coins in this campaign: in the wallet, on ideas, expired, returned."""
     return await service.get_balance(session, campaign_id, caller.user_id, at)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from api.kernel.web import Reply, Schema
 
@@ -94,9 +94,23 @@ class PolicyWrite(Schema):
     coins_per_member_and_idea_max: Annotated[int, Field(ge=1, le=COINS_MAX)] | None = None
     own_ideas: bool = False
     take_back: bool = True
-    allocation_opens_at: datetime | None = None
-    allocate_until: datetime | None = None
+    allocation_opens_at: AwareDatetime | None = None
+    allocate_until: AwareDatetime | None = None
     at_end: Literal["expire"] = "expire"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.coins_per_allocation_min > self.coins_per_member:
+            msg = "coins_per_allocation_min is more than coins_per_member, so nobody could allocate"
+            raise ValueError(msg)
+        most = self.coins_per_member_and_idea_max
+        if most is not None and most < self.coins_per_allocation_min:
+            msg = "coins_per_member_and_idea_max is less than coins_per_allocation_min, so nobody could allocate"
+            raise ValueError(msg)
+        if self.allocation_opens_at and self.allocate_until and self.allocation_opens_at >= self.allocate_until:
+            msg = "allocation_opens_at is not before allocate_until"
+            raise ValueError(msg)
+        return self
 
 
 class PolicyRead(PolicyWrite):

@@ -25,6 +25,7 @@ from api.ideas.schemas import (
     ValuationWrite,
 )
 from api.ideas.steps import Status
+from api.kernel.texts import Line
 from api.kernel.web import Page, PageQuery, Session
 from api.kernel.web import router as new_router
 
@@ -60,7 +61,7 @@ async def list_all(
     mine: Annotated[bool, Query(description="only those that I submitted")] = False,  # noqa: FBT002 - a query parameter
     backed: Annotated[bool, Query(description="only those that I have or had coins on")] = False,  # noqa: FBT002
     sort: Annotated[Sort | None, Query(description="random while coins are open, else coins, if left out")] = None,
-    seed: Annotated[str | None, Query(max_length=100, description="another random order; mine, if left out")] = None,
+    seed: Annotated[Line | None, Query(max_length=100, description="another random order; mine, if left out")] = None,
 ) -> Page[IdeaRead]:
     """Ideas of the campaign, each with its coins and mine on it.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from api.campaigns.schemas import Currency
 from api.ideas.steps import Status
@@ -78,6 +78,13 @@ class ValuationWrite(Schema):
     currency: Currency
     valued_on: date
     source: Annotated[Line, Field(min_length=1, max_length=500)]
+
+    @model_validator(mode="after")
+    def _cost_is_not_negative(self) -> Self:
+        if self.kind.endswith("_cost") and self.amount < 0:
+            msg = "a cost is not negative; what comes in is a value"
+            raise ValueError(msg)
+        return self
 
 
 class ValuationRead(Reply):

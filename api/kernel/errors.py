@@ -141,6 +141,10 @@ async def _database_error(request: Request, error: Exception) -> Response:
             "The database is busy with another change of the same thing." if slug == "busy" else "The database is away."
         )
         return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, slug, "Try again shortly", detail, {"Retry-After": "1"})
+    if isinstance(cause, psycopg.DataError):
+        # what the schemas let through and no column can hold, such as a NUL in a text
+        log.warning("database", problem="invalid-input", error=str(cause))
+        return refusal(request, InvalidInput("A value in the request cannot be stored."))
     return await _unexpected(request, error)
 
 

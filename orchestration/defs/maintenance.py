@@ -12,7 +12,7 @@ from settings import Settings
     group_name="maintenance",
     owners=OWNERS,
     kinds={"postgres"},
-    description=f"A partition of app.events for each of the next {PARTITIONS_AHEAD_MONTHS} months; files of old builds removed.",
+    description=f"A partition of app.events for each of the next {PARTITIONS_AHEAD_MONTHS} months; what has expired is removed.",
 )
 def event_partitions(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     """Prepare what is missing."""
@@ -21,6 +21,8 @@ def event_partitions(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResu
         metadata={
             "dagster/row_count": PARTITIONS_AHEAD_MONTHS,
             "partitions_made": done.partitions_made,
+            "replies_removed": done.replies_removed,
+            "sessions_removed": done.sessions_removed,
             "runs_removed": done.runs_removed,
         }
     )

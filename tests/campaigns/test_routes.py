@@ -59,6 +59,12 @@ class TestCreate:
             ({"title": "Budget", "budget_amount": 5}, ""),
             ({"title": "Backwards", "starts_at": "2027-02-01T00:00:00Z", "ends_at": "2027-01-01T00:00:00Z"}, ""),
             ({"title": "Typing", "tilte": "error"}, "tilte"),
+            ({"title": "Poor", "coin_policy": {"coins_per_member": 5, "coins_per_allocation_min": 6}}, "coin_policy"),
+            (
+                {"title": "Capped", "coin_policy": {"coins_per_member_and_idea_max": 0}},
+                "coin_policy.coins_per_member_and_idea_max",
+            ),
+            ({"title": "No zone", "starts_at": "2027-02-01T00:00:00"}, "starts_at"),
             ({"title": "Control \u0007 bell"}, "title"),
         ],
     )
