@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Query, Request
 from fastapi.responses import Response
 
 from api.analytics import errors, service
-from api.campaigns.dependencies import CampaignReader
+from api.auth.dependencies import ReadingUser
+from api.campaigns.dependencies import access_to
 from api.kernel import clock
 from api.kernel.web import Session
 from api.kernel.web import router as new_router
@@ -26,14 +28,17 @@ router = new_router("", "analytics")
 async def report(
     request: Request,
     session: Session,
-    access: CampaignReader,
+    caller: ReadingUser,
+    campaign_id: UUID,
     format: Annotated[Format, Query(description="pdf, or xlsx for a workbook")] = Format.PDF,  # noqa: A002
 ) -> Response:
     """Download the executive report of a campaign, as of the newest published data.
 
-    For executives and administrators, and for the managers of the campaign.
+    For executives and administrators, and for the managers of the campaign. A browser may follow a link here with the
+    cookie of the log-in page.
     """
-    if not (access.manages or access.caller.is_executive):
+    access = await access_to(session, caller, campaign_id)
+    if not (access.manages or caller.is_executive):
         msg = "This takes an executive, or a manager of the campaign."
         raise errors.ReportNotAllowed(msg)
     await session.close()  # gives its connection back: a queue for reports must not keep the pool from others

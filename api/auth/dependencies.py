@@ -2,7 +2,8 @@
 
 `TokenHolder` believes a verified token (the hot path of the coins). `CurrentUser` asks the database as well, and is for
 everything else. `BrowserUser` reads the dashboards' cookie, and only where nothing is changed: no write accepts a
-cookie, so no other site can make a browser write (CSRF).
+cookie, so no other site can make a browser write (CSRF). `ReadingUser` takes either, for files that a program fetches
+and a person follows a link to.
 """
 
 from __future__ import annotations
@@ -101,6 +102,17 @@ async def _browser_user(
     return _principal(user, session_id)
 
 
+async def _reading_user(
+    request: Request,
+    session: Session,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    secret: Annotated[str | None, Depends(_cookie)],
+) -> Principal:
+    if credentials is None and secret is not None:
+        return await _browser_user(request, session, secret)
+    return await _current_user(request, session, await _claims(request, credentials))
+
+
 def _principal(user: User, session_id: UUID) -> Principal:
     return Principal(user.id, session_id, frozenset(user.roles), frozenset(user.permissions))
 
@@ -108,6 +120,7 @@ def _principal(user: User, session_id: UUID) -> Principal:
 TokenHolder = Annotated[Principal, Depends(_token_holder)]
 CurrentUser = Annotated[Principal, Depends(_current_user)]
 BrowserUser = Annotated[Principal, Depends(_browser_user)]
+ReadingUser = Annotated[Principal, Depends(_reading_user)]
 
 
 def require_permission(permission: str) -> Callable[[Principal], Awaitable[Principal]]:

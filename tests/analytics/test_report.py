@@ -18,6 +18,8 @@ from fastapi import FastAPI
 from httpx import AsyncClient
 
 from api.analytics import errors, service
+from api.auth import sessions
+from api.auth.dependencies import COOKIE
 from api.auth.models import User
 from api.campaigns import service as campaigns
 from api.kernel import clock
@@ -115,6 +117,26 @@ class TestGetCampaignReport:
             assert response.status_code == 403
             assert response.headers["content-type"] == "application/problem+json"
             assert response.json()["type"] == "urn:ideamint:problem:report-not-allowed"
+
+    @pytest.mark.usefixtures("publish")
+    async def test_a_browser_follows_a_link_with_its_cookie(
+        self, client: AsyncClient, application: FastAPI, world: World
+    ) -> None:
+        executive = await commit_user(application, roles=("executive",))
+        for user, status in ((executive, 200), (world.member, 403)):
+            async with application.state.database.session() as session:
+                issued = await sessions.start_session(session, application.state.settings, user.id, kind="browser")
+            assert issued is not None
+            response = await client.get(
+                f"/api/v1/campaigns/{world.campaign}/report", headers={"Cookie": f"{COOKIE}={issued.secret}"}
+            )
+            assert response.status_code == status
+
+    async def test_a_cookie_that_is_none_is_refused(self, client: AsyncClient, world: World) -> None:
+        response = await client.get(
+            f"/api/v1/campaigns/{world.campaign}/report", headers={"Cookie": f"{COOKIE}=nonsense"}
+        )
+        assert response.status_code == 401
 
     async def test_who_is_not_logged_in_is_asked_to(self, client: AsyncClient, world: World) -> None:
         response = await client.get(f"/api/v1/campaigns/{world.campaign}/report")
