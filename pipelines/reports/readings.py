@@ -18,11 +18,13 @@ _NOUNS: Final = {
     "participation": "members",
     "reach": "people",
     "backed": "ideas",
+    "overdue": "open ideas",
     "coverage": "ideas",
     "breadth": "participants",
     "at_work": "coins",
     "top_share": "coins",
     "late_share": "coins",
+    "difference": "coins",
 }
 
 
