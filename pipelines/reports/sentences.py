@@ -87,15 +87,15 @@ def _voters(content: Content) -> str:
 
 def _recent_people(content: Content, took_part: Figure) -> str:
     recent = content.recently(took_part)
-    if recent is None or recent.now.numerator is None or content.campaign.status != "active":
+    if content.campaign.status != "active" or recent is None or recent.now.value is None:
         return ""
     text = f"; {_or_none(recent.now.numerator)} did in the last 30 days"
-    if recent.before is not None and recent.before.numerator is not None:
+    if recent.before is not None and recent.before.value is not None:
         text += f", after {_or_none(recent.before.numerator)} in the 30 days before"
     return text
 
 
-def _or_none(number: float) -> str:
+def _or_none(number: float | None) -> str:
     return wording.count(number) if number else "none"
 
 

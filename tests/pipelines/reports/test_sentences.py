@@ -42,6 +42,18 @@ class TestPeople:
             said(read("greener-offices"))["People"] == "48 of 60 members (80%) put coins on an idea or submitted one."
         )
 
+    def test_a_month_whose_number_is_hidden_is_left_out(self, read: Read) -> None:
+        content = read("tools-we-miss")
+        hidden = tuple(replace(figure, now=replace(figure.now, value=None)) for figure in content.recent)
+        assert said(replace(content, recent=hidden))["People"] == (
+            "32 of 40 members (80%) put coins on an idea or submitted one."
+        )
+
+    def test_a_month_without_anybody_says_none(self, read: Read) -> None:
+        content = read("tools-we-miss")
+        quiet = tuple(replace(figure, now=replace(figure.now, value=0.0, numerator=0.0)) for figure in content.recent)
+        assert "; none did in the last 30 days, after 10 " in said(replace(content, recent=quiet))["People"]
+
     def test_one_member(self, read: Read) -> None:
         content = with_figure(read("greener-offices"), "participation", numerator=1.0, denominator=1.0, value=1.0)
         assert said(content)["People"] == "The only member has put a coin on an idea or submitted one."
