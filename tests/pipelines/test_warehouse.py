@@ -1,0 +1,91 @@
+"""Building with dbt: one at a time, and with an explanation when it fails."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from pipelines import warehouse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from settings import Settings
+
+
+class TestEnvironment:
+    def test_names_every_part_of_the_log_in(self) -> None:
+        found = warehouse.environment("postgresql://ideamint_dbt:s%2Fecret@db.example:6543/ideas?sslmode=require")
+
+        assert found["IDEAMINT_WAREHOUSE_HOST"] == "db.example"
+        assert found["IDEAMINT_WAREHOUSE_PORT"] == "6543"
+        assert found["IDEAMINT_WAREHOUSE_USER"] == "ideamint_dbt"
+        assert found[warehouse.PASSWORD_VARIABLE] == "s/ecret"
+        assert found["IDEAMINT_WAREHOUSE_DATABASE"] == "ideas"
+        assert found["IDEAMINT_WAREHOUSE_SSLMODE"] == "require"
+
+
+class TestOneBuildAtATime:
+    def test_a_second_one_waits_and_says_for_whom(self, database: Settings) -> None:
+        url = database.role_url("dbt")
+        said: list[str] = []
+        entered = threading.Event()
+
+        def second() -> None:
+            with warehouse.one_build_at_a_time(url, "the second", said.append):
+                entered.set()
+
+        with warehouse.one_build_at_a_time(url, "the first", said.append):
+            waiting = threading.Thread(target=second)
+            waiting.start()
+            deadline = time.monotonic() + 20
+            while not said and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert not entered.is_set()
+        waiting.join(20)
+
+        assert entered.is_set()
+        assert len(said) == 1
+        assert said[0].startswith("another build is under way: the first (build), since ")
+        assert said[0].endswith(" UTC; waiting for it to end")
+
+    def test_ends_with_its_block_even_when_that_fails(self, database: Settings) -> None:
+        url = database.role_url("dbt")
+        said: list[str] = []
+
+        with pytest.raises(ZeroDivisionError), warehouse.one_build_at_a_time(url, "one that fails", said.append):
+            raise ZeroDivisionError
+        with warehouse.one_build_at_a_time(url, "the next", said.append) as lock:
+            lock.confirm()
+
+        assert said == []
+
+    def test_a_lock_whose_connection_ended_is_lost(self, database: Settings, admin_url: str) -> None:
+        with warehouse.one_build_at_a_time(database.role_url("dbt"), "one", print) as lock:
+            with psycopg.connect(admin_url, autocommit=True) as connection:
+                connection.execute("SELECT pg_terminate_backend(%s)", (lock.connection.info.backend_pid,))
+
+            with pytest.raises(warehouse.BuildLockLost, match="nothing was published"):
+                lock.confirm()
+
+
+class TestBuild:
+    def test_says_why_it_failed(self, database: Settings, tmp_path: Path) -> None:
+        url = database.role_url("dbt").replace(database.role_password("dbt"), "wrong")
+
+        with pytest.raises(warehouse.BuildFailed, match="password authentication failed"):
+            warehouse.build(url, tmp_path)
+
+
+class TestParse:
+    def test_needs_no_database(self, tmp_path: Path) -> None:
+        manifest = warehouse.parse(tmp_path)
+
+        assert manifest == tmp_path / "manifest.json"
+        assert "fct_coin_conservation" in warehouse.marts(manifest)
+        assert not any(name.startswith(("stg_", "int_")) for name in warehouse.marts(manifest))
+        assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
