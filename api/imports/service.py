@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from api.imports.elections import Election
 
-MOVES_PER_CALL = 2000
+MOVES_PER_CALL = 1000
 
 _FIND = text(
     """
