@@ -8,15 +8,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 import settings as configuration
 from settings import PREFIX, Settings, SettingsError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 SECRETS = ("jwt_secret", "app_password", "dbt_password", "reader_password", "dagster_password")
@@ -46,10 +42,9 @@ class TestExample:
 
 class TestLoad:
     @pytest.fixture(autouse=True)
-    def _environment(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def _environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in [name for name in os.environ if name.startswith(PREFIX)]:
             monkeypatch.delenv(name)
-        yield
 
     @pytest.mark.parametrize(
         ("name", "wrong", "right"),

@@ -34,8 +34,12 @@ differences as (
     select
         scopes.scope_kind,
         scopes.scope_id,
-        sum(case when scopes.scope_kind = 'campaign' then conservation.difference_coins else
-            abs(conservation.difference_coins) end) as difference_coins,
+        sum(
+            case
+                when scopes.scope_kind = 'campaign' then conservation.difference_coins
+                else abs(conservation.difference_coins)
+            end
+        ) as difference_coins,
         sum(conservation.issued_coins + conservation.carried_in_coins) as issued_coins
     from {{ ref('int_scopes') }} as scopes
     inner join {{ ref('fct_coin_conservation') }} as conservation

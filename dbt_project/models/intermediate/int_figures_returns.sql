@@ -1,5 +1,5 @@
--- What did it return? Over ideas ever accepted, in one currency at a time. ROI takes ideas whose cost and value are both
--- realised; delivery, those of them that also had an expected value.
+-- What did it return? Over ideas ever accepted, in one currency at a time. ROI takes ideas whose cost and value are
+-- both realised; delivery, those of them that also had an expected value.
 with moments as (
     select distinct
         scope_kind,

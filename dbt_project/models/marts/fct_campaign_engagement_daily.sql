@@ -34,11 +34,12 @@ days as (
         bounds.campaign_id,
         cast(series.day as date) as day
     from bounds
-    cross join lateral generate_series(
-        cast(bounds.first_on as timestamp),
-        cast(coalesce(bounds.last_on, {{ utc_date(as_of()) }}) as timestamp),
-        interval '1 day'
-    ) as series (day)
+    cross join
+        lateral generate_series(
+            cast(bounds.first_on as timestamp),
+            cast(coalesce(bounds.last_on, {{ utc_date(as_of()) }}) as timestamp),
+            interval '1 day'
+        ) as series (day)
     where not bounds.is_imported
     union all
     select distinct

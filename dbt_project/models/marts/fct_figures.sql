@@ -2,21 +2,21 @@
 -- What is unknown shows no numerator and no denominator either: they would tell what the figure must not.
 with figures as (
     {%- for part in ['people', 'ideas', 'returns', 'coins'] %}
-    select
-        scope_kind,
-        scope_id,
-        period,
-        figure,
-        currency,
-        numerator,
-        denominator,
-        persons,
-        coverage,
-        unknown_reason
-    from {{ ref('int_figures_' ~ part) }}
-    {%- if not loop.last %}
-    union all
-    {%- endif %}
+        select
+            scope_kind,
+            scope_id,
+            period,
+            figure,
+            currency,
+            numerator,
+            denominator,
+            persons,
+            coverage,
+            unknown_reason
+        from {{ ref('int_figures_' ~ part) }}
+        {%- if not loop.last %}
+            union all
+        {%- endif %}
     {%- endfor %}
 ),
 

@@ -1,4 +1,5 @@
--- A change to the status that already stands starts no interval. An idea without a first change stands since submission.
+-- A change to the status that already stands starts no interval. An idea without a first change stands since it was
+-- submitted.
 with changes as (
     select
         idea_id,
