@@ -79,4 +79,4 @@ class TestManyFaults:
 
 async def count_rows(session: AsyncSession) -> dict[str, int]:
     """Rows by table, as this transaction sees them."""
-    return {table: (await session.scalars(text(f"SELECT count(*) FROM app.{table}"))).one() for table in TABLES}  # noqa: S608 - our names
+    return {table: (await session.scalars(text(f"SELECT count(*) FROM app.{table}"))).one() for table in TABLES}
