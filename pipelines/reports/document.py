@@ -32,8 +32,8 @@ def document(content: Content, made_at: datetime | None) -> dict[str, Any]:
     """The template's data. `made_at` (UTC) is when the report is made; without it the report does not tell its age."""
     campaign, snapshot = content.campaign, content.snapshot
     drawn: dict[str, Any] = _drawable({
-        "title": campaign.title,
-        "running": wording.plain(campaign.title, 90),
+        "title": wording.title(campaign.title, 300),
+        "running": wording.title(campaign.title, 90),
         "kind": "Imported election" if campaign.is_imported else "Campaign",
         "made": _made(content, made_at),
         "data_of": wording.minute(snapshot.created_at),
@@ -148,7 +148,7 @@ def _ideas(content: Content) -> dict[str, Any]:
     rows = [
         {
             "rank": "" if row["rank_in_campaign"] is None else str(row["rank_in_campaign"]),
-            "title": wording.plain(row["title"], 150),
+            "title": wording.title(row["title"], 150),
             "status": STATUSES.get(row["status"], row["status"]),
             "coins": wording.count(row["coins"]),
             "share": wording.percent(row["coins"] / total) if total else NO_PERIOD,

@@ -38,7 +38,7 @@ def bars(content: Content) -> dict[str, Any] | None:
         "headline": headline,
         "rows": [
             {
-                "title": wording.plain(row["title"], 84),
+                "title": wording.title(row["title"], 84),
                 "share": row["coins"] / most,
                 "value": wording.count(row["coins"]),
                 "status": STATUSES.get(row["status"], row["status"]) if content.outcome_is_known else "",
@@ -76,7 +76,7 @@ def groups(content: Content) -> list[dict[str, Any]]:
                 label = (
                     f"{wording.percent(share)}, {wording.count(row['participants'])} of {wording.count(row['members'])}"
                 )
-            bars.append({"name": row["group_name"], "share": share, "label": label})
+            bars.append({"name": wording.plain(row["group_name"], 40), "share": share, "label": label})
         notes = []
         if shown.height > _GROUPS_LISTED:
             notes.append(f"{wording.count(shown.height - _GROUPS_LISTED)} more are in the workbook.")
@@ -126,7 +126,7 @@ def returns(content: Content) -> dict[str, Any]:
             ),
             "pairs": [
                 {
-                    "title": wording.plain(row["title"], 70),
+                    "title": wording.title(row["title"], 70),
                     "cost": float(row["realised_cost"]) / greatest if greatest else 0,
                     "value": float(row["realised_value"]) / greatest if greatest else 0,
                     "cost_label": wording.amount(row["realised_cost"]),
@@ -150,7 +150,7 @@ def returns(content: Content) -> dict[str, Any]:
 def _return_row(row: dict[str, Any]) -> list[str]:
     amounts = ("expected_cost", "realised_cost", "expected_value", "realised_value")
     return [
-        wording.plain(row["title"], 110),
+        wording.title(row["title"], 110),
         STATUSES.get(row["status"], row["status"]),
         *("?" if row[name] is None else wording.amount(row[name]) for name in amounts),
         "?" if row["roi"] is None else wording.percent(row["roi"]),

@@ -136,7 +136,7 @@ def _leader(content: Content) -> str:
     coins = f"of the {wording.counted(total, 'coin', 'coins')}"
     if leaders.height > 1:
         return f"{wording.count(leaders.height)} share the lead with {wording.counted(best, 'coin', 'coins')} each, {share} {coins}"
-    title = wording.plain(leaders["title"][0], _TITLE_MAX)
+    title = wording.title(leaders["title"][0], _TITLE_MAX)
     return f"\u201c{title}\u201d leads with {wording.counted(best, 'coin', 'coins')}, {share} {coins}"
 
 

@@ -1,7 +1,7 @@
 """How numbers, dates and people's texts are written in a report.
 
-Texts that people wrote are data. What is done here keeps a page whole (no control characters, no direction overrides,
-no word wider than a column); it is not what keeps them from being run: the PDF gets them as JSON strings and the
+Texts that people wrote are data. What is done here keeps a page whole (no control characters, no direction overrides, no
+towers of accents); it is not what keeps them from being run: the PDF gets them as JSON strings and the
 workbook as string cells, so nothing in them is ever read as markup, link or formula.
 """
 
@@ -23,8 +23,6 @@ _MONTHS: Final = (
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip  # strftime's would follow the process's locale
 _ELLIPSIS: Final = "\u2026"
-_BREAK: Final = "\u200b"
-_WORD_MAX: Final = 22
 _MARKS_MAX: Final = 4
 _FORMATS_KEPT: Final = "\u200c"  # the zero-width non-joiner, which Persian is spelt with
 _DRAWN: Final = (
@@ -74,11 +72,15 @@ def plain(text: str, length_max: int) -> str:
     return line[:end].rstrip() + _ELLIPSIS
 
 
+def title(text: str, length_max: int) -> str:
+    """A title as :func:`plain` writes it, or words that say that there is none."""
+    return plain(text, length_max) or "(no title)"
+
+
 def drawable(text: str, length_max: int) -> str:
-    """`text` as the PDF's fonts can draw it: :func:`plain`, :data:`UNDRAWN` for the rest, and long words breakable."""
+    """`text` as the PDF's fonts can draw it: :func:`plain`, and :data:`UNDRAWN` for a run of what they lack."""
     line = "".join(char if _is_drawn(char) else UNDRAWN for char in plain(text, length_max))
-    line = re.sub(f"{UNDRAWN}{{2,}}", UNDRAWN, line)
-    return re.sub(rf"\S{{{_WORD_MAX + 1},}}", _breakable, line)
+    return re.sub(f"{UNDRAWN}{{2,}}", UNDRAWN, line)
 
 
 def count(number: float) -> str:
@@ -180,18 +182,6 @@ def _few_marks(line: str) -> str:
 def _is_drawn(char: str) -> bool:
     point = ord(char)
     return any(first <= point <= last for first, last in _DRAWN)
-
-
-def _breakable(word: re.Match[str]) -> str:
-    pieces: list[str] = []
-    since = 0
-    for char in word.group():
-        if since >= _WORD_MAX and not unicodedata.combining(char):
-            pieces.append(_BREAK)
-            since = 0
-        pieces.append(char)
-        since += 1
-    return "".join(pieces)
 
 
 def _sign(number: float) -> str:

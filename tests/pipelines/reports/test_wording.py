@@ -52,10 +52,11 @@ class TestDrawable:
     def test_what_the_fonts_lack_is_marked_once_a_run(self) -> None:
         assert wording.drawable("工具箱 party 🎉👩‍👩‍👧", 50) == f"{wording.UNDRAWN} party {wording.UNDRAWN}"
 
-    @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=300))
-    def test_no_word_is_wider_than_a_column(self, text: str) -> None:
-        pieces = wording.drawable(text, 300).replace("\u200b", " ").split()
-        assert all(len([c for c in piece if not unicodedata.combining(c)]) <= 22 for piece in pieces)
+
+class TestTitle:
+    def test_a_title_without_a_letter_says_so(self) -> None:
+        assert wording.title("\u200b\u200d\x00", 20) == "(no title)"
+        assert wording.title("A kettle", 20) == "A kettle"
 
 
 class TestNumbers:
