@@ -44,8 +44,8 @@ def _only(page: Callable[[], None], title: str) -> None:
 def _inside(viewer: session.Viewer, scope: Scope) -> None:
     try:
         view = data.view(scope)
-    except NoSnapshot as error:
-        _only(partial(door.no_snapshot, str(error)), "No data yet")
+    except NoSnapshot:
+        _only(door.no_snapshot, "No data yet")
         return
     pages = [
         (overview.render, "Overview", "dashboard"),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
+from typing import Final
 
 import streamlit as st
 
-from dashboards import session
+from dashboards import layout, session
+
+_MARK: Final = Path(__file__).parents[1] / "icon.svg"
 
 
 def log_in() -> None:
     """Nobody is logged in: the way to the log-in page."""
-    _say("Ideamint dashboards", "Log in to see how your organisation's ideas are doing.")
-    _centred("Log in", session.login_url())
+    _say("Ideamint dashboards", "Log in to see what becomes of the ideas.", "Log in", session.login_url())
 
 
 def members_only(viewer: session.Viewer) -> None:
@@ -21,8 +24,9 @@ def members_only(viewer: session.Viewer) -> None:
         f"Hello, {viewer.display_name}",
         "These dashboards are for executives and for those who manage a campaign. "
         "Your own coins and ideas are where you took part; here is nothing you need to do.",
+        "Log out",
+        session.logout_url(),
     )
-    _centred("Log out", session.logout_url())
 
 
 def no_answer() -> None:
@@ -34,18 +38,14 @@ def no_answer() -> None:
     )
 
 
-def no_snapshot(reason: str) -> None:
+def no_snapshot() -> None:
     """Nothing is published yet."""
-    _say(
-        "There is no data yet", "The first refresh has not been published. It runs daily, and with `ideamint refresh`."
-    )
-    st.caption(escape(reason))
+    _say("There is no data yet", "The figures appear after the first refresh: daily, or at once by ideamint refresh.")
 
 
-def _say(title: str, text: str) -> None:
-    st.html(f'<div class="im-door"><h1 dir="auto">{escape(title)}</h1><p>{escape(text)}</p></div>')
-
-
-def _centred(label: str, url: str) -> None:
-    _, middle, _ = st.columns([1, 1.6, 1])
-    middle.link_button(label, url, type="primary")
+def _say(title: str, text: str, label: str = "", url: str = "") -> None:
+    with st.container(key="door"):
+        st.image(str(_MARK), width=52)
+        st.html(f'<h1 dir="auto">{escape(title)}</h1><p>{escape(text)}</p>')
+        if label:
+            layout.button(label, url, is_primary=True)

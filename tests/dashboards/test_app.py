@@ -65,9 +65,7 @@ class TestDoor:
     ) -> None:
         log_in(None)
         at = visit()
-        assert at.get("link_button")[0].proto.url.startswith(
-            "http://localhost:8000/login?next=http%3A%2F%2Flocalhost%3A8501"
-        )
+        assert 'href="http://localhost:8000/login?next=http%3A%2F%2Flocalhost%3A8501"' in text(at)
         assert "im-card" not in text(at)
         assert not at.selectbox
 
@@ -76,7 +74,7 @@ class TestDoor:
         at = visit()
         assert "Hello, &lt;B&gt;Mia&lt;/B&gt;" in text(at)
         assert "im-card" not in text(at)
-        assert at.get("link_button")[0].proto.url == "http://localhost:8000/logout"
+        assert 'href="http://localhost:8000/logout"' in text(at)
 
     def test_an_api_that_fails_lets_nobody_in(self, api: SessionServer, log_in: Callable[[str | None], None]) -> None:
         api.override = (500, b"")
