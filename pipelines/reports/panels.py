@@ -66,7 +66,7 @@ def groups(content: Content) -> list[dict[str, Any]]:
         if rows.height == 0:
             continue
         everyone = int(shown["members"].sum() or 0)
-        bars = []
+        bars: list[dict[str, Any]] = []
         for row in shown.head(_GROUPS_LISTED).iter_rows(named=True):
             if content.campaign.is_imported:
                 share = row["members"] / everyone if everyone else 0

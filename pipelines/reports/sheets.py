@@ -6,7 +6,7 @@ A cell is None where a number is not known; the sheet's note column then says wh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -230,6 +230,8 @@ def _figure_rows(content: Content) -> Iterator[tuple[Any, ...]]:
 def _figure_row(figure: Figure, period: str, measure: Measure) -> tuple[Any, ...]:
     kinds = {"percent": Kind.PERCENT, "ratio": Kind.PERCENT, "days": Kind.DAYS, "money": Kind.MONEY}
     counted = Kind.MONEY if figure.currency else Kind.COUNT
+    if measure.value is None:  # what a hidden value was computed from would tell it
+        measure = replace(measure, numerator=None, denominator=None, coverage=None)
     return (
         figure.question, figure.title, figure.currency, _PERIODS[period], measure.starts_on, measure.ends_on,
         (measure.value, kinds.get(figure.unit, Kind.COUNT)), figure.unit, (measure.numerator, counted),

@@ -109,6 +109,14 @@ class TestMakeXlsx:
         assert row[6] is None
         assert row[11] == "not in the file"
 
+    def test_a_hidden_figure_hides_what_it_was_computed_from(self, read: Read) -> None:
+        content = read("greener-offices")
+        hidden = {"value": None, "numerator": 3.0, "denominator": 60.0, "unknown_reason": "fewer than 5 people"}
+        figures = tuple(replace(figure, now=replace(figure.now, **hidden)) for figure in content.to_date)
+        page = open_book(replace(content, to_date=figures, recent=()))["Figures"]
+        rows = list(page.iter_rows(min_row=2, values_only=True))
+        assert {row[6:7] + row[8:12] for row in rows} == {(None, None, None, None, "fewer than 5 people")}
+
     def test_an_election_says_what_is_not_in_its_file(self, read: Read) -> None:
         book = open_book(read("toulouse-2019"))
         assert book["Coins over time"]["A2"].value.startswith("When each coin was placed is not in the file")
