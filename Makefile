@@ -24,6 +24,13 @@ test: $(STAMP) ## Run the tests; IDEAMINT_TEST_ELECTIONS=folder adds the real el
 test-browser: $(STAMP) ## Run the tests in a real browser (needs chromium)
 	$(BIN)/pytest -m browser $(PYTEST_OPTIONS)
 
+coverage: $(STAMP) ## Run the tests and show which lines and branches none of them reaches
+	$(BIN)/pytest -m "not browser" -n $(WORKERS) --cov --cov-report=term-missing:skip-covered $(PYTEST_OPTIONS)
+
+bench: $(STAMP) ## Measure allocations a second, and an import if IDEAMINT_TEST_ELECTIONS is set
+	$(BIN)/python -m benchmarks.allocate
+	@if [ -n "$${IDEAMINT_TEST_ELECTIONS:-}" ]; then $(BIN)/python -m benchmarks.import_election; fi
+
 check: format-check lint types contracts sql-lint compose-check openapi-check test test-browser ## Run every check there is
 
 format: $(STAMP) ## Format the code
@@ -82,4 +89,4 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
-.PHONY: help up test test-browser check format format-check lint types contracts sql-lint compose-check openapi openapi-check lock clean
+.PHONY: help up test test-browser coverage bench check format format-check lint types contracts sql-lint compose-check openapi openapi-check lock clean
