@@ -38,7 +38,12 @@ SCHEDULES = [
 def build(settings: Settings, manifest: Path) -> dg.Definitions:
     """The definitions of one installation."""
     return dg.Definitions(
-        assets=[dbt.models(manifest), exports.snapshot(manifest), reports.campaign_reports, maintenance.event_partitions],
+        assets=[
+            dbt.models(manifest),
+            exports.snapshot(manifest),
+            reports.campaign_reports,
+            maintenance.event_partitions,
+        ],
         jobs=[EVERYTHING, MONTHLY_REPORTS],
         schedules=SCHEDULES,
         resources={"settings": settings, "dbt": resources.dbt(), "build_lock": resources.build_lock},

@@ -220,7 +220,9 @@ def _run(
             log.read(line)
         code = child.wait()
     if code != 0:
-        raise BuildFailed(log.failures or log.last_lines or [f"dbt ended with {code}"], conservation_broke=log.conservation_broke)
+        raise BuildFailed(
+            log.failures or log.last_lines or [f"dbt ended with {code}"], conservation_broke=log.conservation_broke
+        )
     return tuple(log.warnings)
 
 
@@ -228,7 +230,7 @@ def _run(
 def _ended(child: subprocess.Popen[str]) -> Iterator[Iterator[str]]:
     """The child's output; whatever happens, the child is gone afterwards, and so are its queries."""
     with child:
-        assert child.stdout is not None  # noqa: S101 - it was opened as a pipe
+        assert child.stdout is not None
         try:
             yield iter(child.stdout)
         except BaseException:

@@ -14,7 +14,7 @@ from settings import Settings
     kinds={"postgres"},
     description=f"A partition of app.events for each of the next {PARTITIONS_AHEAD_MONTHS} months; what has expired is removed.",
 )
-def event_partitions(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+def event_partitions(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
     """Prepare what is missing."""
     done = maintain(settings)
     return dg.MaterializeResult(

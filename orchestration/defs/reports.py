@@ -19,7 +19,9 @@ from settings import Settings
     description="A PDF and a workbook of every own campaign, in a folder a month under the data folder. "
     "Where the newest data did not pass its checks, a notice in their place.",
 )
-def campaign_reports(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+def campaign_reports(
+    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult[None]:
     """Write the reports of the month to which yesterday belongs."""
     now = datetime.now(UTC)
     made = write_monthly_reports(settings, month_of(now), made_at=now)

@@ -123,7 +123,9 @@ def _write(url: str, tables: Sequence[str], folder: Path, progress: Advance | No
         for done, table in enumerate(tables, start=1):
             rows = _copy(source, target, table, folder)
             parquet = folder / f"{table}.parquet"
-            target.execute(f"COPY marts.main.{_name(table)} TO {_text(str(parquet))} (FORMAT parquet, COMPRESSION zstd)")
+            target.execute(
+                f"COPY marts.main.{_name(table)} TO {_text(str(parquet))} (FORMAT parquet, COMPRESSION zstd)"
+            )
             files[table] = TableFile(parquet.name, rows, _sha256(parquet))
             rows_in_all += rows
             if progress is not None:
@@ -153,15 +155,14 @@ def _copy(source: psycopg.Connection, target: duckdb.DuckDBPyConnection, table: 
         rows = cursor.rowcount
     types = ", ".join(f"{_text(column.name)}: {_text(column.type)}" for column in columns)
     # COPY writes null as nothing and an empty text as "": told apart by the quotes.
-    target.execute(
-        f"INSERT INTO marts.main.{_name(table)} SELECT * FROM read_csv({_text(str(spool))}, columns = {{{types}}}, "
+    loaded = target.execute(
+        f"INSERT INTO marts.main.{_name(table)} SELECT * FROM read_csv({_text(str(spool))}, columns = {{{types}}}, "  # noqa: S608 - quoted
         "header = false, auto_detect = false, delim = ',', quote = '\"', escape = '\"', new_line = '\\n', "
         "nullstr = '', allow_quoted_nulls = false, parallel = false, max_line_size = 16777216)"
-    )
+    ).fetchone()
     spool.unlink()
-    read = target.execute(f"SELECT count(*) FROM marts.main.{_name(table)}").fetchone()
-    if read is None or read[0] != rows:
-        msg = f"{table}: PostgreSQL gave {rows} rows, the file has {read and read[0]}"
+    if loaded is None or loaded[0] != rows:
+        msg = f"{table}: PostgreSQL gave {rows} rows, the file took {loaded and loaded[0]}"
         raise ValueError(msg)
     return int(rows)
 

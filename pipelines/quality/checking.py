@@ -18,18 +18,20 @@ from pipelines.quality.suites import SUITES, Suite
 
 if TYPE_CHECKING:
     import pandas as pd
-    from great_expectations.data_context import EphemeralDataContext
+    from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
 
 Advance = Callable[[int, int], None]
 
 
-class SnapshotRefused(Exception):  # noqa: N818 - states the fact
+class SnapshotRefused(Exception):
     """A staged snapshot is not what it must be; `report` says in what."""
 
     def __init__(self, report: QualityReport) -> None:
         """Makes a message of the failures, a line each."""
         self.report = report
-        super().__init__("\n".join(f"{result.name}: {failure}" for result in report.failed for failure in result.failures))
+        super().__init__(
+            "\n".join(f"{result.name}: {failure}" for result in report.failed for failure in result.failures)
+        )
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def _frames(folder: Path) -> dict[str, pd.DataFrame]:
         connection.execute("CREATE TEMP TABLE parquet (table_name VARCHAR, rows BIGINT, sha256 VARCHAR)")
         connection.execute("CREATE TEMP TABLE duckdb (table_name VARCHAR, rows BIGINT)")
         for (table,) in connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall():
-            connection.execute(f'INSERT INTO duckdb SELECT ?, count(*) FROM "{table}"', [table])
+            connection.execute(f'INSERT INTO duckdb SELECT ?, count(*) FROM "{table}"', [table])  # noqa: S608 - a mart's name
         for table, entry in manifest.items():
             path = folder / entry["file"]
             connection.execute("INSERT INTO manifest VALUES (?, ?, ?)", [table, entry["rows"], entry["sha256"]])

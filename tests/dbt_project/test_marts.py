@@ -114,19 +114,25 @@ class TestFigures:
         assert covered == [("delivery", "GBP", 0.5), ("late_share", None, 0.5), ("roi", "GBP", 0.5)]
 
     def test_of_an_imported_election_have_one_period_and_no_times(self, built: Built) -> None:
-        imported = built.rows("SELECT campaign_id, has_times, ballot_type, country FROM dim_campaigns WHERE origin = 'imported'")
+        imported = built.rows(
+            "SELECT campaign_id, has_times, ballot_type, country FROM dim_campaigns WHERE origin = 'imported'"
+        )
         assert {row[2] for row in imported} == {"approval", "cumulative", "ordinal", "scoring"}
         assert all(row[3] for row in imported)
         for campaign_id, has_times, *_ in imported:
             assert has_times is False
             figures = built.figures(campaign_id, "to_date")
-            assert {figures[name] for name in ("participation", "late_share", "roi", "overdue", "coverage")} == {NOT_IN_FILE}
+            assert {figures[name] for name in ("participation", "late_share", "roi", "overdue", "coverage")} == {
+                NOT_IN_FILE
+            }
             assert built.figures(campaign_id, "last_30_days") == {}
 
 
 class TestIdeas:
     def test_coins_and_backers_are_those_before_settlement(self, built: Built) -> None:
-        rows = built.rows("SELECT title, coins, backers, rank_in_campaign, is_backed FROM dim_ideas WHERE author_id IS NOT NULL ORDER BY 1")
+        rows = built.rows(
+            "SELECT title, coins, backers, rank_in_campaign, is_backed FROM dim_ideas WHERE author_id IS NOT NULL ORDER BY 1"
+        )
         assert rows == [
             ("A", 250, 6, 1, True),
             ("B", 140, 4, 2, False),
@@ -168,7 +174,9 @@ class TestIdeas:
 
 class TestMembers:
     def test_cohorts_keep_who_comes_back(self, built: Built) -> None:
-        rows = built.rows("SELECT cohort_month::VARCHAR, months_since, members, active_members, retention FROM fct_member_cohorts ORDER BY 1, 2")
+        rows = built.rows(
+            "SELECT cohort_month::VARCHAR, months_since, members, active_members, retention FROM fct_member_cohorts ORDER BY 1, 2"
+        )
         assert rows == [
             ("2025-04-01", 0, 6, 6, 1.0),
             ("2025-04-01", 1, 6, 6, 1.0),
@@ -230,7 +238,10 @@ class TestDays:
 
 class TestConservation:
     def test_every_coin_is_somewhere(self, built: Built) -> None:
-        rows = built.rows("SELECT * EXCLUDE (campaign_id) FROM fct_coin_conservation WHERE campaign_id = ?", str(built.names.campaigns["orchard"]))
+        rows = built.rows(
+            "SELECT * EXCLUDE (campaign_id) FROM fct_coin_conservation WHERE campaign_id = ?",
+            str(built.names.campaigns["orchard"]),
+        )
         issued, staked, expired = 1300, 140, 250
         assert rows == [(issued, 0, issued - staked - expired, 0, staked, expired, 0, 0, 0, 0)]
 

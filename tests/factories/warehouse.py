@@ -104,12 +104,12 @@ class Teller:
         """An idea; one that competes is open for coins."""
         self.ideas[title] = uuid7()
         row = {"id": self.ideas[title], "campaign_id": self.campaigns[slug], "author_id": self.user(author)}
-        self._insert("ideas", row | {"title": title, "status": status, "submitted_at": day(at), "status_changed_at": day(at)})
+        self._insert(
+            "ideas", row | {"title": title, "status": status, "submitted_at": day(at), "status_changed_at": day(at)}
+        )
         self._insert("idea_status_changes", {"idea_id": row["id"], "to_status": status, "changed_at": day(at)})
         if status == "competing":
-            self._run(
-                "SELECT app.coins_open_targets(%s, %s, %s)", row["campaign_id"], [row["id"]], [row["author_id"]]
-            )
+            self._run("SELECT app.coins_open_targets(%s, %s, %s)", row["campaign_id"], [row["id"]], [row["author_id"]])
 
     def step(self, title: str, status: str, at: str, *, coins: str | None = None) -> None:
         """Change an idea's status; `coins` says what becomes of its stakes: expire or return."""
@@ -122,10 +122,16 @@ class Teller:
         )  # fmt: skip
         if coins:
             self._run(
-                "SELECT app.coins_close_targets(%s, %s, %s, NULL, NULL, %s)", row[0], [self.ideas[title]], coins, day(at)
+                "SELECT app.coins_close_targets(%s, %s, %s, NULL, NULL, %s)",
+                row[0],
+                [self.ideas[title]],
+                coins,
+                day(at),
             )
 
-    def move(self, slug: str, at: str, name: str, coins: int, *, to: str | None = None, out_of: str | None = None) -> None:
+    def move(
+        self, slug: str, at: str, name: str, coins: int, *, to: str | None = None, out_of: str | None = None
+    ) -> None:
         """Move coins from the wallet or an idea to an idea or the wallet."""
         row = self._run(
             "SELECT outcome FROM app.coins_move(ARRAY[%s], ARRAY[%s], ARRAY[%s]::uuid[], ARRAY[%s]::uuid[], ARRAY[%s]::bigint[], "
@@ -149,7 +155,9 @@ class Teller:
 
     def _insert(self, table: str, row: dict[str, Any]) -> None:
         query = sql.SQL("INSERT INTO app.{} ({}) VALUES ({})").format(
-            sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, row)), sql.SQL(", ").join([sql.Placeholder()] * len(row))
+            sql.Identifier(table),
+            sql.SQL(", ").join(map(sql.Identifier, row)),
+            sql.SQL(", ").join([sql.Placeholder()] * len(row)),
         )
         self.connection.execute(query, list(row.values()))
 

@@ -100,11 +100,21 @@ class TestRefresh:
         assert [secret for secret in secrets if secret in blob] == []
 
     def test_carries_no_quasi_identifier_of_a_person(self, company: Company) -> None:
-        with duckdb.connect(str(marts.published(company.data_dir).folder / exports.DATABASE_FILE), read_only=True) as connection:
-            columns = {row[0] for row in connection.execute("SELECT column_name FROM duckdb_columns() WHERE NOT internal").fetchall()}
-            groups = connection.execute("SELECT min(members) FROM fct_participation_by_group WHERE NOT is_suppressed").fetchone()
+        with duckdb.connect(
+            str(marts.published(company.data_dir).folder / exports.DATABASE_FILE), read_only=True
+        ) as connection:
+            columns = {
+                row[0]
+                for row in connection.execute("SELECT column_name FROM duckdb_columns() WHERE NOT internal").fetchall()
+            }
+            groups = connection.execute(
+                "SELECT min(members) FROM fct_participation_by_group WHERE NOT is_suppressed"
+            ).fetchone()
 
-        assert columns & {"age", "age_band", "sex", "district", "department", "attributes", "email", "display_name"} == set()
+        assert (
+            columns & {"age", "age_band", "sex", "district", "department", "attributes", "email", "display_name"}
+            == set()
+        )
         assert groups is not None
         assert groups[0] >= 5
 

@@ -30,7 +30,9 @@ class TestStage:
         with duckdb.connect(str(staged.folder / DATABASE_FILE), read_only=True) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             for source in ("dim_awkward", f"read_parquet('{staged.folder}/dim_awkward.parquet')"):
-                rows = connection.execute(f"SELECT * REPLACE (\"at\"::VARCHAR AS \"at\") FROM {source} ORDER BY n").fetchall()
+                rows = connection.execute(
+                    f'SELECT * REPLACE ("at"::VARCHAR AS "at") FROM {source} ORDER BY n'
+                ).fetchall()
                 assert [row[2] for row in rows[:-1]] == list(AWKWARD_TEXTS)
                 assert rows[0][1] == "00000000-0000-0000-0000-0000000000ab"
                 assert rows[0][3:] == (

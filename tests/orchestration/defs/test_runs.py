@@ -1,0 +1,128 @@
+"""Dagster's job for everything, run for real on a small past."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import psycopg
+import pytest
+
+from orchestration import definitions, postgres, refresh, resources
+from orchestration.databases import with_database as url_of
+from pipelines import exports, marts, warehouse
+from tests.factories.warehouse import database_of_its_own, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from settings import Settings
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+
+
+@dataclass
+class Place:
+    """An installation, Dagster's memory of it, and its definitions."""
+
+    settings: Settings
+    admin_url: str
+    instance: dg.DagsterInstance
+    defs: dg.Definitions
+
+    def run(self, job: str) -> dg.ExecuteInProcessResult:
+        return self.defs.resolve_job_def(job).execute_in_process(instance=self.instance, raise_on_error=False)
+
+
+@pytest.fixture(scope="module")
+def place(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    name = f"dagster_runs_{worker}"
+    with (
+        database_of_its_own(server, name, tmp_path_factory.mktemp("runs")) as settings,
+        dg.DagsterInstance.ephemeral() as instance,
+    ):
+        tell(settings)
+        defs = definitions.build(settings, refresh.prepare_manifest(settings))
+        yield Place(settings, url_of(postgres.admin_url(server), name), instance, defs)
+
+
+class TestEverything:
+    def test_builds_checks_publishes_and_reports_and_counts_rows(self, place: Place) -> None:
+        result = place.run("everything")
+
+        assert result.success
+        rows = {
+            event.asset_key.to_user_string(): event.materialization.metadata["dagster/row_count"].value
+            for event in result.get_asset_materialization_events()
+        }
+        assert set(rows) == {
+            key.to_user_string() for key in place.defs.get_repository_def().asset_graph.materializable_asset_keys
+        }
+        assert rows["marts/dim_ideas"] == 6
+        assert rows["marts/dim_campaigns"] == 2
+        assert rows["staging/stg_app__users"] == 13
+        assert rows["reports/campaigns"] == 4
+        checks = result.get_asset_check_evaluations()
+        assert all(check.passed for check in checks)
+        assert {check.check_name for check in checks} >= {"conservation_holds", "conservation", "files", "small_groups"}
+        assert marts.published(place.settings.data_dir)
+        month = next((place.settings.data_dir / "reports").iterdir())
+        assert {path.name for path in month.iterdir()} == {"orchard.pdf", "orchard.xlsx", "pond.pdf", "pond.xlsx"}
+
+    def test_publishes_nothing_while_a_coin_is_missing(self, place: Place) -> None:
+        before = exports.snapshots(refresh.exports_dir(place.settings))
+        with psycopg.connect(place.admin_url, autocommit=True) as connection:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute(
+                "DELETE FROM app.coin_postings WHERE (transfer_id, side) = (SELECT transfer_id, side FROM app.coin_postings LIMIT 1)"
+            )
+
+        result = place.run("everything")
+
+        assert not result.success
+        failed = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
+        assert "conservation_holds" in failed
+        materialized = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+        assert "exports/snapshot" not in materialized
+        assert "marts/fct_coin_conservation" in materialized
+        assert exports.snapshots(refresh.exports_dir(place.settings)) == before
+
+    def test_monthly_reports_say_why_they_were_not_made(self, place: Place) -> None:
+        exports.note_refusal(refresh.exports_dir(place.settings), ["conservation_holds: a coin is missing"])
+
+        result = place.run("monthly_reports")
+
+        assert result.success
+        (event,) = result.get_asset_materialization_events()
+        assert event.materialization.metadata["not_made_because"].value == ["conservation_holds: a coin is missing"]
+        month = next((place.settings.data_dir / "reports").iterdir())
+        assert "a coin is missing" in (month / "NOT-MADE.txt").read_text()
+
+
+class TestBuildLock:
+    def test_a_second_run_waits_and_says_so(self, database: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+        ran = threading.Event()
+        told = ""
+
+        @dg.asset(required_resource_keys={"build_lock"})
+        def something() -> None:
+            ran.set()
+
+        def run() -> None:
+            dg.materialize([something], resources={"settings": database, "build_lock": resources.build_lock})
+
+        with warehouse.one_build_at_a_time(database.role_url("dbt"), "ideamint refresh", print):
+            running = threading.Thread(target=run)
+            running.start()
+            deadline = time.monotonic() + 60
+            while "another build is under way" not in told and time.monotonic() < deadline:
+                time.sleep(0.1)
+                told += capsys.readouterr().err
+            assert "another build is under way: ideamint refresh (build), since" in told
+            assert not ran.is_set()
+        running.join(60)
+
+        assert ran.is_set()
