@@ -15,6 +15,7 @@ from api.auth.passwords import Passwords
 from api.auth.routes import router as auth
 from api.auth.throttle import LogInDelays
 from api.campaigns.routes import router as campaigns
+from api.coins.background import Background
 from api.coins.batcher import Batcher
 from api.coins.routes import router as coins
 from api.ideas.routes import router as ideas
@@ -48,7 +49,7 @@ ROUTERS: dict[str, tuple[APIRouter, ...]] = {
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    async with app.state.batcher:
+    async with app.state.batcher, Background(app.state.database):
         yield
     await app.state.database.close()
 

@@ -23,7 +23,7 @@ from api.campaigns.schemas import (
 )
 from api.coins import service as coins
 from api.coins.schemas import PolicyRead, PolicyWrite
-from api.kernel.web import Page, PageQuery, Session
+from api.kernel.web import DryRun, Page, PageQuery, Session
 from api.kernel.web import router as new_router
 
 router = new_router("", "campaigns")
@@ -142,7 +142,7 @@ async def policies(session: Session, access: CampaignReader) -> list[PolicyRead]
 
 
 @router.put("/campaigns/{campaign_id}/coins/policies", operation_id="setCoinPolicy")
-async def set_policy(session: Session, access: CampaignManager, body: PolicyWrite) -> PolicyRead:
+async def set_policy(session: Session, access: CampaignManager, body: PolicyWrite, dry_run: DryRun) -> PolicyRead:  # noqa: ARG001
     """Put a new version of the coin policy into force, as far as it is not frozen."""
     return await coins.set_policy(session, access.campaign.id, body, actor_id=access.caller.user_id)
 

@@ -95,14 +95,14 @@ def as_arguments(
     )
 
 
-def as_movement(move: Move, outcome: Outcome) -> Movement:
+def as_movement(move: Move, outcome: Outcome, *, is_dry_run: bool = False) -> Movement:
     """The reply to a movement that succeeded; the same for its replays, since all of it stands in the ledger."""
     assert outcome.transfer_id is not None
     assert outcome.effective_at is not None
     assert outcome.from_balance_coins is not None
     assert outcome.to_balance_coins is not None
     return Movement(
-        transfer_id=outcome.transfer_id,
+        transfer_id=None if is_dry_run else outcome.transfer_id,
         campaign_id=move.campaign_id,
         kind=move.kind,
         coins=move.coins,

@@ -19,12 +19,12 @@ BALANCE = text(
     """
 )
 
-# what entered and left a member's accounts for good, up to then
+# what entered and left a member's accounts for good, up to then; a reversal puts back what expired
 FLOWS = text(
     """
     SELECT
         coalesce(sum(p.amount_coins) FILTER (WHERE t.kind = 'grant'), 0)::bigint AS granted_coins,
-        coalesce(-sum(p.amount_coins) FILTER (WHERE t.kind IN ('expire', 'settle')), 0)::bigint AS expired_coins,
+        coalesce(-sum(p.amount_coins) FILTER (WHERE t.kind IN ('expire', 'settle', 'reverse')), 0)::bigint AS expired_coins,
         coalesce(sum(p.amount_coins) FILTER (WHERE t.kind = 'return' AND p.side = 1), 0)::bigint AS returned_coins
     FROM app.coin_accounts AS a
     JOIN app.coin_postings AS p ON p.account_id = a.id
@@ -60,8 +60,8 @@ MY_CAMPAIGNS = text(
         coalesce(sum(a.balance_coins) FILTER (WHERE a.kind = 'stake'), 0)::bigint AS staked_coins,
         coalesce((
             SELECT -sum(p.amount_coins) FROM app.coin_accounts AS mine
-            JOIN app.coin_postings AS p ON p.account_id = mine.id AND p.side = -1
-            JOIN app.coin_transfers AS t ON t.id = p.transfer_id AND t.kind IN ('expire', 'settle')
+            JOIN app.coin_postings AS p ON p.account_id = mine.id
+            JOIN app.coin_transfers AS t ON t.id = p.transfer_id AND t.kind IN ('expire', 'settle', 'reverse')
             WHERE mine.user_id = :user_id AND mine.campaign_id = a.campaign_id
         ), 0)::bigint AS expired_coins,
         count(*) FILTER (WHERE a.kind = 'stake' AND a.balance_coins > 0) AS ideas_backed
@@ -99,5 +99,7 @@ MY_STAKES = text(
     WHERE a.user_id = :user_id AND a.idea_id = ANY (:idea_ids) AND a.kind = 'stake'
     """
 )
+
+FOLDED_AT = text("SELECT folded_at FROM app.coin_folds")
 
 VERIFY = text("SELECT * FROM app.coins_verify(CAST(:campaign_id AS uuid)) ORDER BY campaign_id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -14,20 +15,24 @@ from api.coins import service
 from api.coins.moves import Move, as_error, as_movement
 from api.coins.schemas import AllocateCoins, Balance, CampaignCoins, Movement, ReallocateCoins, StatementLine
 from api.kernel import idempotency
-from api.kernel.web import Page, PageQuery, Session
+from api.kernel.web import DryRun, Page, PageQuery, Session
 from api.kernel.web import router as new_router
 
 if TYPE_CHECKING:
     from api.coins.batcher import Batcher
+    from api.kernel.db import Database
 
 router = new_router("", "coins")
 
 
 async def _require_key(
+    request: Request,
     idempotency_key: Annotated[
         str | None, Header(description="Required. Yours, new for each command, the same for a retry")
     ] = None,
 ) -> str:
+    if idempotency.is_dry_run(request):
+        return ""
     if idempotency_key is None:
         msg = "This command needs the header Idempotency-Key: yours, new for each command, the same for a retry."
         raise idempotency.BadKey(msg)
@@ -37,14 +42,19 @@ async def _require_key(
 Key = Annotated[str, Depends(_require_key)]
 
 
-async def _move(request: Request, response: Response, move: Move) -> Movement:
-    batcher: Batcher = request.app.state.batcher
-    outcome = await batcher.move(move)
+async def _move(request: Request, response: Response, move: Move, *, is_dry_run: bool) -> Movement:
+    if is_dry_run:
+        database: Database = request.app.state.database
+        async with database.rehearsal() as session:
+            (outcome,) = await service.move_coins(session, [replace(move, key=None, request_hash=None)])
+    else:
+        batcher: Batcher = request.app.state.batcher
+        outcome = await batcher.move(move)
     if not outcome.succeeded:
         raise as_error(move, outcome)
     if outcome.outcome == "replayed":
         response.headers[idempotency.REPLAYED] = "true"
-    return as_movement(move, outcome)
+    return as_movement(move, outcome, is_dry_run=is_dry_run)
 
 
 async def _asked(
@@ -70,20 +80,32 @@ async def _asked(
 
 @router.post("/campaigns/{campaign_id}/coins/allocate", status_code=201, operation_id="allocateCoins")
 async def allocate(
-    request: Request, response: Response, caller: TokenHolder, key: Key, campaign_id: UUID, body: AllocateCoins
+    request: Request,
+    response: Response,
+    caller: TokenHolder,
+    key: Key,
+    campaign_id: UUID,
+    body: AllocateCoins,
+    dry_run: DryRun,
 ) -> Movement:
     """Put coins from my wallet on an idea that competes."""
     move = await _asked(request, caller, key, campaign_id, None, body.idea_id, body.coins)
-    return await _move(request, response, move)
+    return await _move(request, response, move, is_dry_run=dry_run)
 
 
 @router.post("/campaigns/{campaign_id}/coins/reallocate", status_code=201, operation_id="reallocateCoins")
 async def reallocate(
-    request: Request, response: Response, caller: TokenHolder, key: Key, campaign_id: UUID, body: ReallocateCoins
+    request: Request,
+    response: Response,
+    caller: TokenHolder,
+    key: Key,
+    campaign_id: UUID,
+    body: ReallocateCoins,
+    dry_run: DryRun,
 ) -> Movement:
     """Move my coins from one idea to another at once or, without a target, back to my wallet."""
     move = await _asked(request, caller, key, campaign_id, body.from_idea_id, body.to_idea_id, body.coins)
-    return await _move(request, response, move)
+    return await _move(request, response, move, is_dry_run=dry_run)
 
 
 @router.get("/campaigns/{campaign_id}/coins/balance", operation_id="getCoinBalance")

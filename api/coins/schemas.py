@@ -40,7 +40,7 @@ class Side(Reply):
 class Movement(Reply):
     """A transfer that a member made."""
 
-    transfer_id: UUID
+    transfer_id: UUID | None = Field(description="null in a dry run, which makes none")
     campaign_id: UUID
     kind: Literal["allocate", "reallocate", "take_back"]
     coins: int
@@ -96,6 +96,7 @@ class PolicyWrite(Schema):
     take_back: bool = True
     allocation_opens_at: AwareDatetime | None = None
     allocate_until: AwareDatetime | None = None
+    undo_window_h: Annotated[int, Field(ge=0, le=8760)] = Field(168, description="how long an acceptance may be undone")
     at_end: Literal["expire"] = "expire"
 
     @model_validator(mode="after")

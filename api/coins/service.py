@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["Move", "Outcome"]
 
 
+# accounts that a command settles in its own transaction; more are left to the background, this many at a time
+SETTLE_INLINE_MAX = 1000
+SETTLE_TIMEOUT_MS = 60_000
+
+
 @dataclass(frozen=True)
 class Conservation:
     """Where the coins of one campaign are; all figures in coins but the last two, which count what is wrong."""
@@ -40,11 +45,13 @@ class Conservation:
     difference_coins: int
     wrong_balances: int
     unbalanced_transfers: int
+    wrong_totals: int
 
     @property
     def holds(self) -> bool:
         """Issued + carried in = wallets + held + stakes + expired + carried out, and every kept balance is its postings' sum."""
-        return self.difference_coins == 0 and self.wrong_balances == 0 and self.unbalanced_transfers == 0
+        wrong = self.wrong_balances + self.unbalanced_transfers + self.wrong_totals
+        return self.difference_coins == 0 and wrong == 0
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Total:
 
     coins: int
     backers: int
+    is_settling: bool = False
 
 
 async def open_ledger(session: AsyncSession, campaign_id: UUID, policy: PolicyWrite, *, actor_id: UUID | None) -> None:
@@ -139,10 +147,11 @@ async def close_targets(
     effective_at: datetime | None = None,
 ) -> dict[UUID, Total]:
     """Close ideas for coins, and let their stakes expire or go back to the wallets; what each idea had."""
+    await allow_time(session)
     rows = await session.execute(
         text(
             "SELECT * FROM app.coins_close_targets"
-            "(:campaign_id, CAST(:idea_ids AS uuid[]), :kind, :actor_id, :reason, :effective_at)"
+            "(:campaign_id, CAST(:idea_ids AS uuid[]), :kind, :actor_id, :reason, :effective_at, :inline_max)"
         ),
         {
             "campaign_id": campaign_id,
@@ -151,20 +160,54 @@ async def close_targets(
             "actor_id": actor_id,
             "reason": reason,
             "effective_at": effective_at or clock.effective_at(),
+            "inline_max": _inline_max(),
         },
     )
-    return {row.idea_id: Total(row.settled_coins, row.settled_backers) for row in rows}
+    return {row.idea_id: Total(row.settled_coins, row.settled_backers, row.is_settling) for row in rows}
+
+
+async def reopen_target(
+    session: AsyncSession, campaign_id: UUID, idea_id: UUID, *, actor_id: UUID | None, reason: str | None
+) -> Total:
+    """Undo an acceptance: the stakes that expired are put back by transfers that name what they reverse."""
+    await allow_time(session)
+    rows = await session.execute(
+        text("SELECT * FROM app.coins_reopen_target(:campaign_id, :idea_id, :actor_id, :reason)"),
+        {"campaign_id": campaign_id, "idea_id": idea_id, "actor_id": actor_id, "reason": reason},
+    )
+    row = rows.one()
+    return Total(row.coins, row.backers)
+
+
+def _inline_max() -> int | None:
+    """How many accounts a command may settle itself; at a moment that is not now (the demo, an import) it settles all."""
+    return None if clock.effective_at() else SETTLE_INLINE_MAX
+
+
+async def allow_time(session: AsyncSession) -> None:
+    """Bound the transaction by what a settlement of 100,000 stakes takes, not by what a usual request may."""
+    await session.execute(text(f"SET LOCAL statement_timeout = {SETTLE_TIMEOUT_MS}"))
 
 
 async def close_ledger(
     session: AsyncSession, campaign_id: UUID, *, actor_id: UUID | None, effective_at: datetime | None = None
 ) -> int:
-    """Settle a campaign: every open stake and every wallet expires. Returns the coins that were left in wallets."""
-    expired: int = await session.scalar(
-        text("SELECT app.coins_close_ledger(:campaign_id, :actor_id, :effective_at)"),
-        {"campaign_id": campaign_id, "actor_id": actor_id, "effective_at": effective_at or clock.effective_at()},
+    """Close a campaign's ledger: every open stake and every wallet expires, in the background where there are many.
+
+    `effective_at` is the moment of an import, which settles at once. Returns the coins that were left in wallets.
+    """
+    await allow_time(session)
+    rows = await session.execute(
+        text("SELECT * FROM app.coins_close_ledger(:campaign_id, :actor_id, :effective_at, :inline_max)"),
+        {
+            "campaign_id": campaign_id,
+            "actor_id": actor_id,
+            "effective_at": effective_at or clock.effective_at(),
+            "inline_max": None if effective_at else _inline_max(),
+        },
     )
-    return expired
+    wallet_coins: int = rows.one().wallet_coins
+    return wallet_coins
 
 
 async def move_coins(
@@ -239,6 +282,12 @@ async def get_totals(session: AsyncSession, idea_ids: Sequence[UUID]) -> dict[UU
     """Coins and backers of ideas; those that never took coins are left out."""
     rows = await session.execute(queries.IDEA_TOTALS, {"idea_ids": list(idea_ids)})
     return {row.idea_id: Total(row.coins, row.backers) for row in rows}
+
+
+async def get_fold(session: AsyncSession) -> datetime:
+    """As of when the totals of many ideas are."""
+    folded_at: datetime = await session.scalar(queries.FOLDED_AT)
+    return folded_at
 
 
 async def get_my_stakes(session: AsyncSession, user_id: UUID, idea_ids: Sequence[UUID]) -> dict[UUID, int]:

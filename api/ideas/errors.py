@@ -57,6 +57,13 @@ class SubmissionsClosed(DomainError):
     title = "The campaign takes no ideas now"
 
 
+class UndoWindowOver(DomainError):
+    """An acceptance stands once the policy's undo window is over."""
+
+    slug = "undo-window-over"
+    title = "The acceptance cannot be undone any more"
+
+
 class OtherCurrency(InvalidInput):
     """An idea's figures are in one currency."""
 

@@ -26,15 +26,19 @@ _KEYS = {
     "coins": "-coalesce(t.coins, 0)::numeric",
 }
 
+# of a list, as the background folded them; of one idea, summed now
+_FOLDED = "app.coin_totals"
+_EXACT = """(
+    SELECT a.idea_id, sum(a.balance_coins)::bigint AS coins, count(*) FILTER (WHERE a.balance_coins > 0)::integer AS backers
+    FROM app.coin_accounts AS a WHERE a.idea_id = :idea_id AND a.kind = 'stake' GROUP BY a.idea_id
+)"""
+
 _TEMPLATE = """
     WITH total AS (
-        SELECT t.idea_id, coalesce(t.settled_coins, s.coins, 0) AS coins, coalesce(t.settled_backers, s.backers, 0) AS backers
+        SELECT t.idea_id, NOT t.is_open AND t.settled_at IS NULL AS is_settling,
+            coalesce(t.settled_coins, f.coins, 0) AS coins, coalesce(t.settled_backers, f.backers, 0) AS backers
         FROM app.coin_targets AS t
-        LEFT JOIN LATERAL (
-            SELECT sum(a.balance_coins)::bigint AS coins, count(*) FILTER (WHERE a.balance_coins > 0)::integer AS backers
-            FROM app.coin_accounts AS a
-            WHERE a.idea_id = t.idea_id AND a.kind = 'stake' AND t.is_open
-        ) AS s ON true
+        LEFT JOIN {totals} AS f ON f.idea_id = t.idea_id
         WHERE t.campaign_id = :campaign_id
     ), mine AS (
         SELECT a.idea_id,
@@ -47,7 +51,7 @@ _TEMPLATE = """
         WHERE a.campaign_id = :campaign_id AND a.user_id = :user_id AND a.kind = 'stake'
     ), keyed AS (
         SELECT i.*, coalesce(t.coins, 0) AS coins, coalesce(t.backers, 0) AS backers,
-            coalesce(m.coins, 0) AS my_stake_coins, {key} AS sort_key
+            coalesce(t.is_settling, false) AS is_settling, coalesce(m.coins, 0) AS my_stake_coins, {key} AS sort_key
         FROM app.ideas AS i
         LEFT JOIN total AS t ON t.idea_id = i.id
         LEFT JOIN mine AS m ON m.idea_id = i.id
@@ -78,7 +82,9 @@ async def list_ideas(
     after: tuple[Decimal, UUID] | None = None,
     idea_id: UUID | None = None,
 ) -> list[tuple[IdeaRead, tuple[Decimal, UUID]]]:
-    """A page of ideas that the user may see, each with its sort key for the cursor.
+    """A page of ideas that the user may see, each with its sort key for the cursor; or the one idea `idea_id`.
+
+    Totals of a page are those of the last fold (:func:`api.coins.service.get_fold`), one idea's are exact.
 
     `sees_all` is a manager's view; others see what competes or competed, and their own. `seed` fixes a random order.
     """
@@ -103,7 +109,9 @@ async def list_ideas(
     if after:
         continued = "WHERE (k.sort_key, k.id) > (CAST(:after_key AS numeric), CAST(:after_id AS uuid))"
         values |= {"after_key": after[0], "after_id": after[1]}
-    statement = _TEMPLATE.format(key=_KEYS[sort], filters=" ".join(filters), after=continued)
+    statement = _TEMPLATE.format(
+        totals=_EXACT if idea_id else _FOLDED, key=_KEYS[sort], filters=" ".join(filters), after=continued
+    )
     rows = (await session.execute(text(statement), values)).mappings()
     return [(_as_read(row), (row["sort_key"], row["id"])) for row in rows]
 

@@ -11,12 +11,14 @@ from sqlalchemy import select
 
 from api.campaigns.dependencies import CampaignManager, CampaignMember, CampaignReader
 from api.campaigns.schemas import CampaignRead, as_read
+from api.coins import service as coins
 from api.ideas import service
 from api.ideas.dependencies import IdeaManager, IdeaReader
 from api.ideas.models import IdeaStatusChange, IdeaValuation
 from api.ideas.queries import Sort, list_ideas
 from api.ideas.schemas import (
     IdeaEdit,
+    IdeaPage,
     IdeaRead,
     IdeaStep,
     IdeaSubmit,
@@ -26,7 +28,7 @@ from api.ideas.schemas import (
 )
 from api.ideas.steps import Status
 from api.kernel.texts import Line
-from api.kernel.web import Page, PageQuery, Session
+from api.kernel.web import DryRun, PageQuery, Session
 from api.kernel.web import router as new_router
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ async def list_all(
     backed: Annotated[bool, Query(description="only those that I have or had coins on")] = False,  # noqa: FBT002
     sort: Annotated[Sort | None, Query(description="random while coins are open, else coins, if left out")] = None,
     seed: Annotated[Line | None, Query(max_length=100, description="another random order; mine, if left out")] = None,
-) -> Page[IdeaRead]:
+) -> IdeaPage:
     """Ideas of the campaign, each with its coins and mine on it.
 
     While coins can still be moved the order is random, the same for one person and different between people: a list by
@@ -83,7 +85,11 @@ async def list_all(
         after=paging.after(Decimal, UUID),
     )
     page = paging.page(rows, key=lambda row: row[1])
-    return Page(items=[idea for idea, _ in page.items], next_cursor=page.next_cursor)
+    return IdeaPage(
+        items=[idea for idea, _ in page.items],
+        next_cursor=page.next_cursor,
+        totals_as_of=await coins.get_fold(session),
+    )
 
 
 @router.get("/ideas/{idea_id}", operation_id="getIdea")
@@ -102,8 +108,11 @@ async def edit(session: Session, access: IdeaReader, body: IdeaEdit) -> IdeaRead
 
 
 @router.post("/ideas/{idea_id}/status", operation_id="changeIdeaStatus")
-async def change_status(session: Session, access: IdeaReader, body: IdeaStep) -> IdeaRead:
-    """Take the idea a step further: its author withdraws it, a manager does everything else."""
+async def change_status(session: Session, access: IdeaReader, body: IdeaStep, dry_run: DryRun) -> IdeaRead:  # noqa: ARG001
+    """Take the idea a step further: its author withdraws it, a manager does everything else.
+
+    From accepted back to competing undoes the acceptance, within the coin policy's undo window.
+    """
     target = Status(body.status)
     access.check_step(target)
     await service.take_step(session, access.idea, target, actor_id=access.campaign.caller.user_id, reason=body.reason)
@@ -142,7 +151,7 @@ async def list_valuations(session: Session, access: IdeaReader) -> list[Valuatio
 
 
 @router.post("/campaigns/{campaign_id}/complete", operation_id="completeCampaign")
-async def complete_campaign(session: Session, access: CampaignManager) -> CampaignRead:
+async def complete_campaign(session: Session, access: CampaignManager, dry_run: DryRun) -> CampaignRead:  # noqa: ARG001
     """End the campaign: undecided ideas become not_selected, and every coin that is left expires."""
     campaign = await service.complete_campaign(session, access.campaign, actor_id=access.caller.user_id)
     return as_read(campaign, access.role)

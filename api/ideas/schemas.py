@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from api.campaigns.schemas import Currency
 from api.ideas.steps import Status
 from api.kernel.texts import Line, Prose
-from api.kernel.web import Reply, Schema
+from api.kernel.web import Page, Reply, Schema
 
 Title = Annotated[Line, Field(min_length=5, max_length=200)]
 Description = Annotated[Prose, Field(min_length=20, max_length=20_000)]
@@ -60,6 +60,7 @@ class IdeaRead(Reply):
     tags: list[str]
     coins: int = Field(description="on it now, or just before it was settled")
     backers: int
+    is_settling: bool = Field(description="closed, with coins still on their way back to the wallets")
     my_stake_coins: int = Field(description="mine on it now, or just before it was settled")
     source_ref: str | None
     latitude: float | None
@@ -68,6 +69,14 @@ class IdeaRead(Reply):
     submitted_at: datetime
     status_changed_at: datetime
     next_statuses: list[Status] = Field(description="steps that somebody can take from here")
+
+
+class IdeaPage(Page[IdeaRead]):
+    """A part of a list of ideas."""
+
+    totals_as_of: datetime = Field(
+        description="coins and backers here are folded in the background; one idea's are exact"
+    )
 
 
 class ValuationWrite(Schema):

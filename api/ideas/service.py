@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import delete, select
@@ -12,7 +13,7 @@ from api.coins import service as coins
 from api.events.service import record_event
 from api.ideas import errors
 from api.ideas.models import Idea, IdeaStatusChange, IdeaTag, IdeaValuation
-from api.ideas.steps import STEPS, Coins, Status, next_steps
+from api.ideas.steps import Coins, Status, find_step, next_steps
 from api.kernel import clock
 from api.kernel.ids import uuid7
 
@@ -164,19 +165,20 @@ async def take_step(
         CampaignNotActive: the step belongs to a running campaign.
         ReasonMissing: the step needs one.
     """
-    step = STEPS.get(target)
     idea = await get_idea(session, idea.id, lock=True)
     source = Status(idea.status)
-    if step is None or source not in step.sources:
+    step = find_step(source, target)
+    if step is None:
         allowed = next_steps(source)
-        verb = step.verb if step else f"make {target}"
-        msg = f"Cannot {verb} an idea that is {source}; from there it can become: {', '.join(allowed) or 'nothing'}."
+        msg = f"An idea that is {source} cannot become {target}; it can become: {', '.join(allowed) or 'nothing'}."
         raise errors.IllegalStep(msg, from_status=source, to_status=target, allowed=allowed)
     if step.needs_active_campaign:
         campaign = await campaigns.get_campaign(session, idea.campaign_id)
         if campaign.status != "active":
             msg = f"The campaign is {campaign.status}; one can {step.verb} ideas while it is active."
             raise campaign_errors.CampaignNotActive(msg, campaign_status=campaign.status)
+    if step.coins is Coins.REOPEN:
+        await _check_undo_window(session, idea)
     if step.needs_reason and not reason:
         msg = f"To {step.verb} an idea takes a reason that its author can read."
         raise errors.ReasonMissing(msg)
@@ -200,9 +202,11 @@ async def take_step(
             session, idea.campaign_id, [idea.id], kind=kind, actor_id=actor_id, reason=reason
         )
         settled = totals[idea.id]
+    elif step.coins is Coins.REOPEN:
+        settled = await coins.reopen_target(session, idea.campaign_id, idea.id, actor_id=actor_id, reason=reason)
     await record_event(
         session,
-        f"idea_{_PAST[target]}",
+        "idea_acceptance_undone" if step.coins is Coins.REOPEN else f"idea_{_PAST[target]}",
         actor_id=actor_id,
         campaign_id=idea.campaign_id,
         user_id=idea.author_id,
@@ -212,6 +216,14 @@ async def take_step(
         **({"coins": settled.coins, "backers": settled.backers} if settled else {}),
     )
     return idea
+
+
+async def _check_undo_window(session: AsyncSession, idea: Idea) -> None:
+    policy = (await coins.list_policies(session, idea.campaign_id))[0]
+    until = idea.status_changed_at + timedelta(hours=policy.undo_window_h)
+    if clock.now() > until:
+        msg = f"An acceptance can be undone for {policy.undo_window_h} hours; this one could until {until.isoformat()}."
+        raise errors.UndoWindowOver(msg, undo_window_h=policy.undo_window_h, until=until)
 
 
 _PAST = {
@@ -246,6 +258,11 @@ async def accept_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID, reas
     return await take_step(session, idea, Status.ACCEPTED, actor_id=actor_id, reason=reason)
 
 
+async def undo_acceptance(session: AsyncSession, idea: Idea, *, actor_id: UUID, reason: str) -> Idea:
+    """Accepted -> competing, within the policy's undo window: what expired is put back."""
+    return await take_step(session, idea, Status.COMPETING, actor_id=actor_id, reason=reason)
+
+
 async def start_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID) -> Idea:
     """Accepted -> in_progress."""
     return await take_step(session, idea, Status.IN_PROGRESS, actor_id=actor_id)
@@ -266,7 +283,7 @@ async def complete_campaign(session: AsyncSession, campaign: Campaign, *, actor_
     campaign = await campaigns.mark_completed(session, campaign, actor_id=actor_id)
     undecided = await session.scalars(
         select(Idea)
-        .where(Idea.campaign_id == campaign.id, Idea.status.in_(STEPS[Status.NOT_SELECTED].sources))
+        .where(Idea.campaign_id == campaign.id, Idea.status.in_([Status.PENDING, Status.COMPETING]))
         .order_by(Idea.id)
     )
     for idea in undecided.all():

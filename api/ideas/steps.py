@@ -3,6 +3,7 @@
     pending -> competing -> accepted -> in_progress -> complete
     pending, competing -> rejected | withdrawn | not_selected
     accepted, in_progress -> stopped
+    accepted -> competing, within the policy's undo window: an acceptance undone
 
 `outcome_unknown` is where an imported election leaves an idea whose result it does not say.
 """
@@ -43,6 +44,7 @@ class Coins(StrEnum):
     OPEN = "open"
     EXPIRE = "expire"
     RETURN = "return"
+    REOPEN = "reopen"  # what expired is put back
     SETTLE = "settle"  # with the campaign's ledger, in one go
 
 
@@ -62,41 +64,26 @@ class Step:
 _UNDECIDED = frozenset({Status.PENDING, Status.COMPETING})
 _IN_DELIVERY = frozenset({Status.ACCEPTED, Status.IN_PROGRESS})
 
-STEPS = {
-    step.target: step
-    for step in (
-        Step(
-            "approve",
-            frozenset({Status.PENDING}),
-            Status.COMPETING,
-            Who.MANAGER,
-            Coins.OPEN,
-            needs_active_campaign=True,
-        ),
-        Step(
-            "reject",
-            _UNDECIDED,
-            Status.REJECTED,
-            Who.MANAGER,
-            Coins.RETURN,
-            needs_reason=True,
-            needs_active_campaign=True,
-        ),
-        Step("withdraw", _UNDECIDED, Status.WITHDRAWN, Who.AUTHOR, Coins.RETURN, needs_active_campaign=True),
-        Step(
-            "accept",
-            frozenset({Status.COMPETING}),
-            Status.ACCEPTED,
-            Who.MANAGER,
-            Coins.EXPIRE,
-            needs_active_campaign=True,
-        ),
-        Step("start", frozenset({Status.ACCEPTED}), Status.IN_PROGRESS, Who.MANAGER),
-        Step("complete", frozenset({Status.IN_PROGRESS}), Status.COMPLETE, Who.MANAGER),
-        Step("stop", _IN_DELIVERY, Status.STOPPED, Who.MANAGER, needs_reason=True),
-        Step("leave unselected", _UNDECIDED, Status.NOT_SELECTED, Who.CAMPAIGN, Coins.SETTLE),
-    )
-}
+STEPS = (
+    Step("approve", frozenset({Status.PENDING}), Status.COMPETING, Who.MANAGER, Coins.OPEN, needs_active_campaign=True),
+    Step("reject", _UNDECIDED, Status.REJECTED, Who.MANAGER, Coins.RETURN, needs_reason=True, needs_active_campaign=True),
+    Step("withdraw", _UNDECIDED, Status.WITHDRAWN, Who.AUTHOR, Coins.RETURN, needs_active_campaign=True),
+    Step("accept", frozenset({Status.COMPETING}), Status.ACCEPTED, Who.MANAGER, Coins.EXPIRE, needs_active_campaign=True),
+    Step(
+        "undo the acceptance of", frozenset({Status.ACCEPTED}), Status.COMPETING, Who.MANAGER, Coins.REOPEN,
+        needs_reason=True, needs_active_campaign=True,
+    ),
+    Step("start", frozenset({Status.ACCEPTED}), Status.IN_PROGRESS, Who.MANAGER),
+    Step("complete", frozenset({Status.IN_PROGRESS}), Status.COMPLETE, Who.MANAGER),
+    Step("stop", _IN_DELIVERY, Status.STOPPED, Who.MANAGER, needs_reason=True),
+    Step("leave unselected", _UNDECIDED, Status.NOT_SELECTED, Who.CAMPAIGN, Coins.SETTLE),
+)  # fmt: skip
+
+
+def find_step(source: Status, target: Status) -> Step | None:
+    """The step from one status to another, if it is legal."""
+    return next((step for step in STEPS if step.target is target and source in step.sources), None)
+
 
 # what everybody who sees the campaign sees; the rest is between the author and the managers
 PUBLIC = frozenset(
@@ -114,4 +101,4 @@ PUBLIC = frozenset(
 
 def next_steps(status: Status) -> list[Status]:
     """The statuses that people can take an idea to from `status`."""
-    return [step.target for step in STEPS.values() if status in step.sources and step.who is not Who.CAMPAIGN]
+    return [step.target for step in STEPS if status in step.sources and step.who is not Who.CAMPAIGN]

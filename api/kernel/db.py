@@ -92,6 +92,15 @@ class Database:
                 raise
             await session.commit()
 
+    @asynccontextmanager
+    async def rehearsal(self) -> AsyncIterator[AsyncSession]:
+        """A session whose work is checked as a commit would check it, and then undone."""
+        async with self._sessions() as session:
+            yield session
+            await session.flush()
+            await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+            await session.rollback()
+
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()

@@ -101,6 +101,11 @@ async def hash_request(request: Request) -> bytes:
     return digest.digest()
 
 
+def is_dry_run(request: Request) -> bool:
+    """Whether the request is to be carried out and undone; such a one takes no key."""
+    return request.query_params.get("dry_run", "").lower() in {"true", "1", "on", "yes", "t", "y"}
+
+
 async def begin(request: Request, session: AsyncSession, user_id: UUID) -> None:
     """Look the request's key up, once its caller is known, and take the key's lock until the transaction ends.
 
@@ -109,7 +114,7 @@ async def begin(request: Request, session: AsyncSession, user_id: UUID) -> None:
         KeyReused: another request did, under the same key.
     """
     key = request.headers.get(HEADER)
-    if key is None:
+    if key is None or is_dry_run(request):
         return
     check_key(key)
     route = f"{request.method} {request.url.path}"

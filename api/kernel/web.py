@@ -69,9 +69,23 @@ def router(prefix: str, tag: str) -> APIRouter:
 
 async def _session(request: Request) -> AsyncIterator[AsyncSession]:
     database: Database = request.app.state.database
+    if idempotency.is_dry_run(request):
+        async with database.rehearsal() as session:
+            yield session
+        return
     async with database.session() as session:
         yield session
         await idempotency.bind(request, session)
+
+
+def _dry_run(
+    dry_run: Annotated[bool, Query(description="the full outcome, and nothing written")] = False,  # noqa: FBT002
+) -> bool:
+    return dry_run
+
+
+# declared by routes that can be rehearsed; the session sees to the rest, for every route that is asked for it
+DryRun = Annotated[bool, Depends(_dry_run)]
 
 
 # scope="function": the commit happens before the response leaves, so that no client is told of what was not kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -89,6 +89,25 @@ class TestAllocate:
         assert all(codes == {201: 6, 409: 2} for codes in counts)
         found = (await world.call(world.members[0], "GET", f"/ideas/{idea}")).json()
         assert (found["coins"], found["backers"]) == (32 * 9, 32)
+
+
+class TestDryRun:
+    async def test_needs_no_key_and_moves_nothing(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        idea = await world.submit(world.members[0])
+        path = "/campaigns/{id}/coins/allocate"
+
+        async def rehearse(coins: int) -> dict[str, Any]:
+            body = {"idea_id": str(idea), "coins": coins}
+            response = await world.call(world.members[1], "POST", path, params={"dry_run": True}, json=body)
+            answer: dict[str, Any] = response.json()
+            return answer
+
+        rehearsed = await rehearse(30)
+        assert (rehearsed["transfer_id"], rehearsed["debit"]["balance_coins"]) == (None, 70)
+        refused = await rehearse(101)
+        assert (refused["has_coins"], refused["wants_coins"]) == (100, 101)
+        assert (await world.balance(world.members[1]))["wallet_coins"] == 100
 
 
 class TestReallocate:

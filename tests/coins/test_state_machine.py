@@ -42,6 +42,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.open: set[int] = set()
         self.closed: set[int] = set()
         self.keys: dict[tuple[int, str], tuple[Move, UUID]] = {}
+        self.accepted: dict[int, dict[int, int]] = {}
         self.expired = 0
         self.is_over = False
 
@@ -172,14 +173,15 @@ class LedgerMachine(RuleBasedStateMachine):
             return "above_maximum"
         return "moved"
 
-    @rule(idea=ideas, kind=st.sampled_from(["expire", "return"]))
-    def close_idea(self, idea: int, kind: str) -> None:
+    @rule(idea=ideas, kind=st.sampled_from(["expire", "return"]), limit=st.sampled_from([None, 0]))
+    def close_idea(self, idea: int, kind: str, limit: int | None) -> None:
         if idea not in self.open:
             return
         row = self.connection.execute(
-            "SELECT settled_coins, settled_backers FROM coins_close_targets(%s, %s::uuid[], %s, NULL)",
-            (self.campaign_id, [self.ideas[idea]], kind),
+            "SELECT settled_coins, settled_backers FROM coins_close_targets(%s, %s::uuid[], %s, NULL, NULL, NULL, %s)",
+            (self.campaign_id, [self.ideas[idea]], kind, limit),
         ).fetchone()
+        self._settle()
         staked = {member: self.stakes.pop((member, idea), 0) for member in range(MEMBERS)}
         assert row == (sum(staked.values()), sum(coins > 0 for coins in staked.values()))
         for member, coins in staked.items():
@@ -187,14 +189,45 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.wallets[member] += coins
             else:
                 self.expired += coins
+        if kind == "expire":
+            self.accepted[idea] = {member: coins for member, coins in staked.items() if coins}
         self.open.discard(idea)
         self.closed.add(idea)
 
+    @rule(idea=ideas)
+    def undo_acceptance(self, idea: int) -> None:
+        if idea not in self.accepted or self.is_over:
+            return
+        self.connection.execute(
+            "SELECT coins_reopen_target(%s, %s, NULL, 'a mistake')", (self.campaign_id, self.ideas[idea])
+        )
+        for member, coins in self.accepted.pop(idea).items():
+            self.stakes[member, idea] = coins
+            self.expired -= coins
+        self.closed.discard(idea)
+        self.open.add(idea)
+
     @rule()
-    def close_ledger(self) -> None:
+    def fold(self) -> None:
+        assert self.connection.execute("SELECT coins_fold()").fetchone() is not None
+
+    def _settle(self) -> None:
+        for (settlement_id,) in self.connection.execute(
+            "SELECT id FROM coin_settlements WHERE campaign_id = %s AND finished_at IS NULL", (self.campaign_id,)
+        ).fetchall():
+            while self.connection.execute("SELECT coins_settle_next(%s, 3)", (settlement_id,)).fetchone() == (False,):
+                pass
+
+    @rule(limit=st.sampled_from([None, 0]))
+    def close_ledger(self, limit: int | None) -> None:
         if self.is_over or len(self.closed) < IDEAS - 1:
             return
-        self.connection.execute("SELECT coins_close_ledger(%s, NULL)", (self.campaign_id,))
+        # a limit of 0 leaves everything to a settlement, carried out three accounts at a time
+        row = self.connection.execute(
+            "SELECT is_settling FROM coins_close_ledger(%s, NULL, NULL, %s)", (self.campaign_id, limit)
+        ).fetchone()
+        if row == (True,):
+            self._settle()
         self.expired += sum(self.wallets.values()) + sum(self.stakes.values())
         self.wallets = dict.fromkeys(self.wallets, 0)
         self.stakes.clear()
@@ -206,7 +239,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def conservation_holds(self) -> None:
         row = self.connection.execute(
             "SELECT issued_coins, wallet_coins, staked_coins, expired_coins, difference_coins, wrong_balances, "
-            "unbalanced_transfers FROM coins_verify(%s)",
+            "unbalanced_transfers + wrong_totals FROM coins_verify(%s)",
             (self.campaign_id,),
         ).fetchone()
         if row is None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from api.coins import service as coins
+from api.coins.background import fold
 from api.coins.schemas import PolicyWrite
 from api.coins.service import Move
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.kernel.db import Database
 
 
 @dataclass(frozen=True)
@@ -56,3 +60,9 @@ async def make_ledger(session: AsyncSession, *, members: int = 3, ideas: int = 3
     authors[ledger.ideas[0]] = ledger.members[0]
     await coins.open_targets(session, ledger.campaign_id, authors)
     return ledger
+
+
+async def fold_now(database: Database) -> None:
+    """Bring folded totals up to date, also while an application's own background is at it."""
+    while await fold(database) is None:
+        await asyncio.sleep(0.01)

@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from api.ideas.steps import STEPS, Status, Who
+from api.ideas.steps import Status, find_step
 from tests.factories.campaigns import DESCRIPTION, make_world, submit_many
+from tests.factories.ledgers import fold_now
 from tests.factories.users import commit_user
 
 if TYPE_CHECKING:
@@ -100,14 +101,14 @@ class TestSteps:
         idea = await world.submit(world.members[0])
 
         async def take(status: str) -> tuple[int, dict[str, object]]:
-            who = world.members[0] if STEPS[Status(status)].who is Who.AUTHOR else world.manager
+            who = world.members[0] if status == "withdrawn" else world.manager
             response = await world.step(who, idea, status, reason="It is said why.")
             return response.status_code, response.json()
 
         for status in PATHS[source]:
             assert (await take(status))[0] == 200
         code, answer = await take(target)
-        if Status(source) in STEPS[Status(target)].sources:
+        if find_step(Status(source), Status(target)):
             assert (code, answer["status"]) == (200, target)
         else:
             assert (code, answer["type"]) == (409, "urn:ideamint:problem:illegal-step")
@@ -184,6 +185,45 @@ class TestCoinsOnSteps:
         assert refused.status_code == 409
 
 
+class TestUndo:
+    async def test_puts_back_what_expired(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        idea = await world.submit(world.members[0])
+        await world.allocate(world.members[1], idea, 60)
+        await world.allocate(world.members[2], idea, 10)
+        await world.step(world.manager, idea, "accepted")
+        undone = await world.step(world.manager, idea, "competing", "Accepted by mistake.")
+        assert (undone.json()["status"], undone.json()["coins"], undone.json()["backers"]) == ("competing", 70, 2)
+        balance = await world.balance(world.members[1])
+        assert (balance["wallet_coins"], balance["staked_coins"], balance["expired_coins"]) == (40, 60, 0)
+        assert (await world.allocate(world.members[1], idea, 5)).status_code == 201
+        again = await world.step(world.manager, idea, "accepted")
+        assert (again.json()["coins"], (await world.balance(world.members[1]))["expired_coins"]) == (75, 65)
+
+    async def test_is_possible_within_the_policy_s_window_only(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, policy={"undo_window_h": 0})
+        idea = await world.submit(world.members[0])
+        await world.step(world.manager, idea, "accepted")
+        refused = await world.step(world.manager, idea, "competing", "Accepted by mistake.")
+        assert (refused.status_code, refused.json()["type"]) == (409, "urn:ideamint:problem:undo-window-over")
+
+
+class TestDryRun:
+    async def test_tells_the_outcome_and_writes_nothing(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        idea = await world.submit(world.members[0])
+        await world.allocate(world.members[1], idea, 60)
+        rehearsed = await world.call(
+            world.manager, "POST", f"/ideas/{idea}/status", params={"dry_run": True}, json={"status": "accepted"}
+        )
+        assert (rehearsed.json()["status"], rehearsed.json()["coins"]) == ("accepted", 60)
+        assert (await world.call(world.manager, "GET", f"/ideas/{idea}")).json()["status"] == "competing"
+        over = await world.call(world.manager, "POST", "/campaigns/{id}/complete", params={"dry_run": True})
+        assert over.json()["status"] == "completed"
+        assert (await world.call(world.manager, "GET", "/campaigns/{id}")).json()["status"] == "active"
+        assert (await world.balance(world.members[1]))["staked_coins"] == 60
+
+
 class TestList:
     async def test_is_random_by_person_while_coins_are_open(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
@@ -213,6 +253,7 @@ class TestList:
         await world.allocate(world.members[1], made[2], 10)
         await world.allocate(world.members[2], made[2], 15)
         await world.allocate(world.members[1], made[0], 20)
+        await fold_now(application.state.database)
         page = await world.call(world.members[1], "GET", "/campaigns/{id}/ideas", params={"sort": "coins"})
         rows = [(row["id"], row["coins"], row["backers"], row["my_stake_coins"]) for row in page.json()["items"]]
         assert rows[:2] == [(str(made[2]), 25, 2, 10), (str(made[0]), 20, 1, 20)]

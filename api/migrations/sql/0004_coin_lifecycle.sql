@@ -51,6 +51,7 @@ BEGIN
                 THEN ARRAY['coins_per_member_and_idea_max'] ELSE '{}' END
             || CASE WHEN v_new.own_ideas <> v_old.own_ideas THEN ARRAY['own_ideas'] ELSE '{}' END
             || CASE WHEN v_new.take_back <> v_old.take_back THEN ARRAY['take_back'] ELSE '{}' END
+            || CASE WHEN v_new.undo_window_h <> v_old.undo_window_h THEN ARRAY['undo_window_h'] ELSE '{}' END
             || CASE WHEN v_new.at_end <> v_old.at_end THEN ARRAY['at_end'] ELSE '{}' END
             || CASE WHEN v_new.allocation_opens_at IS DISTINCT FROM v_old.allocation_opens_at
                 THEN ARRAY['allocation_opens_at'] ELSE '{}' END
@@ -118,18 +119,37 @@ BEGIN
     SELECT t.idea_id, p_campaign_id, t.author_id FROM unnest(p_idea_id, p_author_id) AS t (idea_id, author_id);
 END $$;
 
+-- Empties accounts into where their settlement's kind says. Not granted to anybody.
+CREATE FUNCTION app.coins_settle_accounts(
+    p_campaign_id uuid, p_kind text, p_account_id bigint[], p_coins bigint[], p_actor_id uuid, p_reason text,
+    p_effective_at timestamptz
+) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
+DECLARE
+    v_credit_id bigint[];
+BEGIN
+    SELECT array_agg(CASE p_kind WHEN 'return' THEN w.id ELSE l.expired_id END ORDER BY u.n) INTO v_credit_id
+    FROM unnest(p_account_id) WITH ORDINALITY AS u (id, n)
+    JOIN coin_accounts AS a ON a.id = u.id
+    JOIN coin_ledgers AS l ON l.campaign_id = p_campaign_id
+    JOIN coin_accounts AS w ON w.campaign_id = p_campaign_id AND w.user_id = a.user_id AND w.kind = 'wallet';
+    RETURN coins_post(p_campaign_id, p_kind, p_account_id, v_credit_id, p_coins, p_actor_id, p_reason, p_effective_at);
+END $$;
+
 -- Closes ideas for coins: the stakes expire ('expire', 'settle') or go back to their wallets ('return'). Waits for
--- movements under way on these ideas, and lets none start. Returns a row an idea.
+-- movements under way on these ideas, and lets none start. Expiry on acceptance touches stakes alone and is done here;
+-- the rest is left to a settlement where there are more stakes than `p_inline_max`. Returns a row an idea.
 CREATE FUNCTION app.coins_close_targets(
     p_campaign_id uuid, p_idea_id uuid[], p_kind text, p_actor_id uuid, p_reason text DEFAULT NULL,
-    p_effective_at timestamptz DEFAULT NULL
-) RETURNS TABLE (idea_id uuid, settled_coins bigint, settled_backers integer)
+    p_effective_at timestamptz DEFAULT NULL, p_inline_max integer DEFAULT NULL
+) RETURNS TABLE (idea_id uuid, settled_coins bigint, settled_backers integer, is_settling boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     v_id uuid;
+    v_closed uuid[];
+    v_stakes bigint;
     v_stake_id bigint[];
-    v_credit_id bigint[];
     v_coins bigint[];
 BEGIN
     IF p_kind NOT IN ('expire', 'return', 'settle') THEN
@@ -138,54 +158,122 @@ BEGIN
     FOR v_id IN SELECT u.id FROM unnest(p_idea_id) AS u (id) ORDER BY u.id LOOP
         PERFORM pg_advisory_xact_lock(uuid_hash_extended(v_id, 0));
     END LOOP;
-    RETURN QUERY
-    UPDATE coin_targets AS t
-    SET is_open = false, closed_at = clock_timestamp(), settled_coins = s.coins, settled_backers = s.backers
-    FROM (
-        SELECT u.id, coalesce(sum(a.balance_coins), 0)::bigint AS coins,
-            count(*) FILTER (WHERE a.balance_coins > 0)::integer AS backers
-        FROM unnest(p_idea_id) AS u (id)
-        LEFT JOIN coin_accounts AS a ON a.idea_id = u.id AND a.kind = 'stake'
-        GROUP BY u.id
-    ) AS s
-    WHERE t.idea_id = s.id AND t.campaign_id = p_campaign_id AND t.is_open
-    RETURNING t.idea_id, t.settled_coins, t.settled_backers;
+    WITH closed AS (
+        UPDATE coin_targets AS t
+        SET is_open = false, closed_at = clock_timestamp(), settled_coins = s.coins, settled_backers = s.backers
+        FROM (
+            SELECT u.id, coalesce(sum(a.balance_coins), 0)::bigint AS coins,
+                count(*) FILTER (WHERE a.balance_coins > 0)::integer AS backers
+            FROM unnest(p_idea_id) AS u (id)
+            LEFT JOIN coin_accounts AS a ON a.idea_id = u.id AND a.kind = 'stake'
+            GROUP BY u.id
+        ) AS s
+        WHERE t.idea_id = s.id AND t.campaign_id = p_campaign_id AND t.is_open
+        RETURNING t.idea_id, t.settled_backers
+    )
+    SELECT coalesce(array_agg(c.idea_id ORDER BY c.idea_id), '{}'), coalesce(sum(c.settled_backers), 0)
+    INTO v_closed, v_stakes FROM closed AS c;
 
-    SELECT array_agg(a.id), array_agg(CASE p_kind WHEN 'return' THEN w.id ELSE l.expired_id END), array_agg(a.balance_coins)
-    INTO v_stake_id, v_credit_id, v_coins
-    FROM coin_accounts AS a
-    JOIN coin_ledgers AS l ON l.campaign_id = a.campaign_id
-    JOIN coin_accounts AS w ON w.campaign_id = a.campaign_id AND w.user_id = a.user_id AND w.kind = 'wallet'
-    WHERE a.idea_id = ANY (p_idea_id) AND a.kind = 'stake' AND a.balance_coins > 0 AND a.campaign_id = p_campaign_id;
-    PERFORM coins_post(p_campaign_id, p_kind, v_stake_id, v_credit_id, v_coins, p_actor_id, p_reason, p_effective_at);
+    IF p_kind <> 'expire' AND v_stakes > p_inline_max THEN
+        INSERT INTO coin_settlements (campaign_id, kind, idea_ids, has_wallets, actor_id, reason, effective_at)
+        VALUES (p_campaign_id, p_kind, v_closed, false, p_actor_id, p_reason, p_effective_at);
+    ELSE
+        SELECT array_agg(a.id), array_agg(a.balance_coins) INTO v_stake_id, v_coins
+        FROM coin_accounts AS a WHERE a.idea_id = ANY (v_closed) AND a.kind = 'stake' AND a.balance_coins > 0;
+        PERFORM coins_settle_accounts(p_campaign_id, p_kind, v_stake_id, v_coins, p_actor_id, p_reason, p_effective_at);
+        UPDATE coin_targets AS t SET settled_at = clock_timestamp() WHERE t.idea_id = ANY (v_closed);
+    END IF;
+    RETURN QUERY SELECT t.idea_id, t.settled_coins, t.settled_backers, t.settled_at IS NULL
+    FROM coin_targets AS t WHERE t.idea_id = ANY (v_closed);
 END $$;
 
--- The campaign's end under at_end = expire: every open idea is closed, every wallet emptied, no grant comes after.
-CREATE FUNCTION app.coins_close_ledger(p_campaign_id uuid, p_actor_id uuid, p_effective_at timestamptz DEFAULT NULL)
-RETURNS bigint
+-- Opens an accepted idea again: what expired is put back by transfers that name what they reverse.
+CREATE FUNCTION app.coins_reopen_target(p_campaign_id uuid, p_idea_id uuid, p_actor_id uuid, p_reason text)
+RETURNS TABLE (coins bigint, backers integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
+#variable_conflict use_column
 DECLARE
-    v_ledger coin_ledgers;
-    v_wallet_id bigint[];
+    v_expired_id bigint;
+    v_stake_id bigint[];
     v_coins bigint[];
+    v_reverses_id uuid[];
 BEGIN
-    SELECT * INTO STRICT v_ledger FROM coin_ledgers WHERE campaign_id = p_campaign_id AND closed_at IS NULL FOR UPDATE;
-    PERFORM coins_close_targets(p_campaign_id,
-        coalesce((SELECT array_agg(idea_id) FROM coin_targets WHERE campaign_id = p_campaign_id AND is_open), '{}'),
-        'settle', p_actor_id, NULL, p_effective_at);
-    SELECT coalesce(array_agg(id), '{}'), coalesce(array_agg(balance_coins), '{}') INTO v_wallet_id, v_coins
-    FROM coin_accounts WHERE campaign_id = p_campaign_id AND kind IN ('wallet', 'held') AND balance_coins > 0;
-    PERFORM coins_post(p_campaign_id, 'settle', v_wallet_id,
-        array_fill(v_ledger.expired_id, ARRAY[cardinality(v_wallet_id)]), v_coins, p_actor_id, NULL, p_effective_at);
-    UPDATE coin_ledgers SET closed_at = clock_timestamp() WHERE campaign_id = p_campaign_id;
-    RETURN (SELECT coalesce(sum(c), 0) FROM unnest(v_coins) AS c);
+    PERFORM pg_advisory_xact_lock(uuid_hash_extended(p_idea_id, 0));
+    SELECT l.expired_id INTO STRICT v_expired_id FROM coin_ledgers AS l
+    WHERE l.campaign_id = p_campaign_id AND l.closed_at IS NULL FOR SHARE;
+    -- an idea may have been accepted and undone before: the expiry that closed it last is each stake's last posting
+    SELECT coalesce(array_agg(a.id), '{}'), coalesce(array_agg(-p.amount_coins), '{}'), coalesce(array_agg(t.id), '{}')
+    INTO v_stake_id, v_coins, v_reverses_id
+    FROM coin_accounts AS a
+    JOIN coin_postings AS p ON p.account_id = a.id AND p.account_version = a.version AND p.side = -1
+    JOIN coin_transfers AS t ON t.id = p.transfer_id AND t.kind = 'expire'
+    WHERE a.idea_id = p_idea_id AND a.kind = 'stake' AND a.campaign_id = p_campaign_id;
+    PERFORM coins_post(p_campaign_id, 'reverse', array_fill(v_expired_id, ARRAY[cardinality(v_stake_id)]), v_stake_id,
+        v_coins, p_actor_id, p_reason, NULL, v_reverses_id);
+    UPDATE coin_targets AS t
+    SET is_open = true, closed_at = NULL, settled_coins = NULL, settled_backers = NULL, settled_at = NULL
+    WHERE t.idea_id = p_idea_id AND t.campaign_id = p_campaign_id AND NOT t.is_open;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'idea % is not closed', p_idea_id USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    RETURN QUERY SELECT coalesce(sum(c), 0)::bigint, count(*)::integer FROM unnest(v_coins) AS c;
+END $$;
+
+-- The campaign's end under at_end = expire: every open idea is closed, every wallet emptied, no grant comes after. With
+-- more coins' places than `p_inline_max` the ledger is closed here and emptied by a settlement. Returns the coins that
+-- were left in wallets, and whether a settlement is under way.
+CREATE FUNCTION app.coins_close_ledger(
+    p_campaign_id uuid, p_actor_id uuid, p_effective_at timestamptz DEFAULT NULL, p_inline_max integer DEFAULT NULL
+) RETURNS TABLE (wallet_coins bigint, is_settling boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    v_id uuid;
+    v_settlement_id uuid;
+BEGIN
+    PERFORM 1 FROM coin_ledgers AS l WHERE l.campaign_id = p_campaign_id AND l.closed_at IS NULL FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the ledger of campaign % is not open', p_campaign_id USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    FOR v_id IN SELECT t.idea_id FROM coin_targets AS t WHERE t.campaign_id = p_campaign_id AND t.is_open ORDER BY t.idea_id LOOP
+        PERFORM pg_advisory_xact_lock(uuid_hash_extended(v_id, 0));
+    END LOOP;
+    WITH closed AS (
+        UPDATE coin_targets AS t
+        SET is_open = false, closed_at = clock_timestamp(), settled_coins = s.coins, settled_backers = s.backers
+        FROM (
+            SELECT u.idea_id, coalesce(sum(a.balance_coins), 0)::bigint AS coins,
+                count(*) FILTER (WHERE a.balance_coins > 0)::integer AS backers
+            FROM coin_targets AS u
+            LEFT JOIN coin_accounts AS a ON a.idea_id = u.idea_id AND a.kind = 'stake'
+            WHERE u.campaign_id = p_campaign_id
+            GROUP BY u.idea_id
+        ) AS s
+        WHERE t.idea_id = s.idea_id AND t.is_open
+        RETURNING t.idea_id
+    )
+    INSERT INTO coin_settlements (campaign_id, kind, idea_ids, has_wallets, actor_id, effective_at)
+    SELECT p_campaign_id, 'settle', coalesce(array_agg(c.idea_id ORDER BY c.idea_id), '{}'), true, p_actor_id, p_effective_at
+    FROM closed AS c
+    RETURNING id INTO v_settlement_id;
+    UPDATE coin_ledgers AS l SET closed_at = clock_timestamp() WHERE l.campaign_id = p_campaign_id;
+    SELECT coalesce(sum(a.balance_coins), 0), count(*) > p_inline_max INTO wallet_coins, is_settling
+    FROM coin_accounts AS a WHERE a.campaign_id = p_campaign_id AND a.kind IN ('wallet', 'held') AND a.balance_coins > 0;
+    is_settling := coalesce(is_settling, false) OR coalesce((
+        SELECT sum(t.settled_backers) > p_inline_max FROM coin_targets AS t
+        WHERE t.campaign_id = p_campaign_id AND t.settled_at IS NULL), false);
+    IF NOT is_settling THEN
+        WHILE NOT coins_settle_next(v_settlement_id, NULL) LOOP
+        END LOOP;
+    END IF;
+    RETURN NEXT;
 END $$;
 
 -- Conservation from the postings alone, and whether the kept balances agree with them. A row a campaign.
 CREATE FUNCTION app.coins_verify(p_campaign_id uuid DEFAULT NULL) RETURNS TABLE (
     campaign_id uuid, issued_coins bigint, carried_in_coins bigint, wallet_coins bigint, held_coins bigint,
     staked_coins bigint, expired_coins bigint, carried_out_coins bigint, difference_coins bigint,
-    wrong_balances bigint, unbalanced_transfers bigint
+    wrong_balances bigint, unbalanced_transfers bigint, wrong_totals bigint
 )
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = app, pg_temp AS $$
     WITH account AS (
@@ -203,6 +291,22 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = app, pg_temp AS $$
             GROUP BY t.id HAVING count(p.side) <> 2 OR sum(p.amount_coins) <> 0
         ) AS t
         GROUP BY t.campaign_id
+    ), folded AS (
+        -- what the postings give up to where the totals were folded
+        SELECT a.campaign_id, a.idea_id, sum(p.amount_coins) AS coins
+        FROM coin_accounts AS a
+        JOIN coin_postings AS p ON p.account_id = a.id
+        JOIN coin_transfers AS t ON t.id = p.transfer_id AND t.xid < (SELECT f.folded_xid FROM coin_folds AS f)
+        WHERE a.kind = 'stake' AND (p_campaign_id IS NULL OR a.campaign_id = p_campaign_id)
+        GROUP BY a.campaign_id, a.idea_id
+    ), wrong_total AS (
+        SELECT coalesce(f.campaign_id, t.campaign_id) AS campaign_id, count(*) AS totals
+        FROM folded AS f
+        FULL JOIN (
+            SELECT * FROM coin_totals AS x WHERE p_campaign_id IS NULL OR x.campaign_id = p_campaign_id
+        ) AS t ON t.idea_id = f.idea_id
+        WHERE f.coins IS DISTINCT FROM t.coins
+        GROUP BY 1
     ), total AS (
         SELECT a.campaign_id,
             coalesce(-sum(a.posted_coins) FILTER (WHERE a.kind = 'mint'), 0)::bigint AS issued,
@@ -218,12 +322,15 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = app, pg_temp AS $$
     )
     SELECT t.campaign_id, t.issued, t.carried_in, t.wallet, t.held, t.staked, t.expired, t.carried_out,
         t.issued + t.carried_in - t.wallet - t.held - t.staked - t.expired - t.carried_out,
-        t.wrong, coalesce(u.transfers, 0)
-    FROM total AS t LEFT JOIN unbalanced AS u ON u.campaign_id = t.campaign_id
+        t.wrong, coalesce(u.transfers, 0), coalesce(w.totals, 0)
+    FROM total AS t
+    LEFT JOIN unbalanced AS u ON u.campaign_id = t.campaign_id
+    LEFT JOIN wrong_total AS w ON w.campaign_id = t.campaign_id
 $$;
 
 GRANT EXECUTE ON FUNCTION app.coins_open_ledger(uuid, jsonb, uuid), app.coins_set_policy(uuid, jsonb, uuid),
     app.coins_grant(uuid, uuid[], uuid, timestamptz), app.coins_freeze_wallet(uuid, uuid),
     app.coins_open_targets(uuid, uuid[], uuid[]),
-    app.coins_close_targets(uuid, uuid[], text, uuid, text, timestamptz),
-    app.coins_close_ledger(uuid, uuid, timestamptz), app.coins_verify(uuid) TO ideamint_app;
+    app.coins_close_targets(uuid, uuid[], text, uuid, text, timestamptz, integer),
+    app.coins_reopen_target(uuid, uuid, uuid, text),
+    app.coins_close_ledger(uuid, uuid, timestamptz, integer), app.coins_verify(uuid) TO ideamint_app;

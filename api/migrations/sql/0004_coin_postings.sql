@@ -8,7 +8,8 @@ CREATE FUNCTION app.coins_post(
     p_amount_coins bigint[],
     p_actor_id uuid,
     p_reason text,
-    p_effective_at timestamptz
+    p_effective_at timestamptz,
+    p_reverses_id uuid[] DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
 DECLARE
@@ -24,9 +25,10 @@ BEGIN
     ORDER BY a.id FOR UPDATE;
 
     WITH asked AS (
-        SELECT t.debit_id, t.credit_id, t.amount_coins, uuid7() AS transfer_id,
+        SELECT t.debit_id, t.credit_id, t.amount_coins, t.reverses_id, uuid7() AS transfer_id,
             greatest(coalesce(p_effective_at, clock_timestamp()), d.moved_at, c.moved_at) AS effective_at
-        FROM unnest(p_debit_id, p_credit_id, p_amount_coins) AS t (debit_id, credit_id, amount_coins)
+        FROM unnest(p_debit_id, p_credit_id, p_amount_coins, p_reverses_id)
+            AS t (debit_id, credit_id, amount_coins, reverses_id)
         JOIN coin_accounts AS d ON d.id = t.debit_id AND d.campaign_id = p_campaign_id
         JOIN coin_accounts AS c ON c.id = t.credit_id AND c.campaign_id = p_campaign_id
     ), leg AS (
@@ -40,8 +42,8 @@ BEGIN
         WHERE a.id = l.account_id AND a.balance_coins IS NOT NULL
         RETURNING a.id, a.version, a.balance_coins
     ), transferred AS (
-        INSERT INTO coin_transfers (id, campaign_id, batch_id, kind, actor_id, reason, effective_at)
-        SELECT transfer_id, p_campaign_id, v_batch_id, p_kind, p_actor_id, p_reason, effective_at FROM asked
+        INSERT INTO coin_transfers (id, campaign_id, batch_id, kind, actor_id, reason, reverses_id, effective_at)
+        SELECT transfer_id, p_campaign_id, v_batch_id, p_kind, p_actor_id, p_reason, reverses_id, effective_at FROM asked
     ), posted AS (
         INSERT INTO coin_postings
             (transfer_id, side, account_id, amount_coins, account_version, balance_after_coins, effective_at)

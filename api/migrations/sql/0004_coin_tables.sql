@@ -15,6 +15,8 @@ CREATE TABLE app.coin_policies (
     take_back boolean NOT NULL DEFAULT true,
     allocation_opens_at timestamptz,
     allocate_until timestamptz,
+    undo_window_h integer NOT NULL DEFAULT 168
+        CONSTRAINT ck_coin_policies_undo_window_h CHECK (undo_window_h BETWEEN 0 AND 8760),
     at_end text NOT NULL DEFAULT 'expire' CONSTRAINT ck_coin_policies_at_end CHECK (at_end IN ('expire')),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     created_by uuid,
@@ -32,6 +34,7 @@ CREATE TABLE app.coin_ledgers (
     carried_out_id bigint NOT NULL,
     opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     closed_at timestamptz,
+    settled_at timestamptz,
     CONSTRAINT pk_coin_ledgers PRIMARY KEY (campaign_id),
     CONSTRAINT fk_coin_ledgers_policy FOREIGN KEY (campaign_id, policy_version)
         REFERENCES app.coin_policies (campaign_id, version)
@@ -46,7 +49,10 @@ CREATE TABLE app.coin_targets (
     closed_at timestamptz,
     settled_coins bigint CONSTRAINT ck_coin_targets_settled_coins CHECK (settled_coins >= 0),
     settled_backers integer CONSTRAINT ck_coin_targets_settled_backers CHECK (settled_backers >= 0),
+    -- null while open, and while closed with stakes that are still on their way
+    settled_at timestamptz,
     CONSTRAINT pk_coin_targets PRIMARY KEY (idea_id),
+    CONSTRAINT ck_coin_targets_settled_after_closed CHECK (settled_at IS NULL OR NOT is_open),
     CONSTRAINT ck_coin_targets_closed_is_settled
         CHECK (is_open = (closed_at IS NULL) AND is_open = (settled_coins IS NULL) AND is_open = (settled_backers IS NULL))
 );
@@ -129,6 +135,44 @@ CREATE TABLE app.coin_keys (
 
 -- Fires for each transfer, at COMMIT. Only look-ups by key: a plan made while the tables were small would read all of
 -- them for each transfer of a large transaction (9 minutes for an import of 69,000 transfers, against 5 s).
+-- Returns and the end of a campaign touch wallets, so they are carried out some at a time, each in a transaction of its
+-- own, from where the last one stopped: stakes by idea and member, then wallets by member. Conserved at each step.
+CREATE TABLE app.coin_settlements (
+    id uuid NOT NULL DEFAULT app.uuid7(),
+    campaign_id uuid NOT NULL,
+    kind text NOT NULL CONSTRAINT ck_coin_settlements_kind CHECK (kind IN ('return', 'settle')),
+    idea_ids uuid[] NOT NULL,
+    has_wallets boolean NOT NULL,
+    actor_id uuid,
+    reason text,
+    effective_at timestamptz,
+    stakes_done boolean NOT NULL DEFAULT false,
+    after_idea_id uuid,
+    after_user_id uuid,
+    transfers bigint NOT NULL DEFAULT 0,
+    requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at timestamptz,
+    CONSTRAINT pk_coin_settlements PRIMARY KEY (id)
+);
+CREATE INDEX ix_coin_settlements_unfinished ON app.coin_settlements (requested_at) WHERE finished_at IS NULL;
+
+-- Totals of many ideas, folded from the postings in the background. One idea's exact total is summed from its stakes.
+CREATE TABLE app.coin_totals (
+    idea_id uuid NOT NULL,
+    campaign_id uuid NOT NULL,
+    coins bigint NOT NULL CONSTRAINT ck_coin_totals_coins CHECK (coins >= 0),
+    backers integer NOT NULL CONSTRAINT ck_coin_totals_backers CHECK (backers >= 0),
+    CONSTRAINT pk_coin_totals PRIMARY KEY (idea_id)
+) WITH (fillfactor = 50);
+CREATE INDEX ix_coin_totals_campaign_id ON app.coin_totals (campaign_id);
+CREATE TABLE app.coin_folds (
+    is_only boolean NOT NULL DEFAULT true CONSTRAINT ck_coin_folds_is_only CHECK (is_only),
+    folded_xid xid8 NOT NULL,
+    folded_at timestamptz NOT NULL,
+    CONSTRAINT pk_coin_folds PRIMARY KEY (is_only)
+);
+INSERT INTO app.coin_folds (folded_xid, folded_at) VALUES ('0', clock_timestamp());
+
 CREATE FUNCTION app.coins_check_zero_sum() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp SET enable_seqscan = off AS $$
 DECLARE
@@ -167,7 +211,7 @@ CREATE TRIGGER coin_postings_not_emptied BEFORE TRUNCATE ON app.coin_postings
     FOR EACH STATEMENT EXECUTE FUNCTION app.refuse_change();
 
 GRANT SELECT ON app.coin_policies, app.coin_ledgers, app.coin_targets, app.coin_accounts, app.coin_transfers,
-    app.coin_postings, app.coin_keys TO ideamint_app;
+    app.coin_postings, app.coin_keys, app.coin_settlements, app.coin_totals, app.coin_folds TO ideamint_app;
 GRANT SELECT ON app.coin_policies, app.coin_ledgers, app.coin_targets, app.coin_accounts, app.coin_postings
     TO ideamint_dbt;
 GRANT SELECT (id, campaign_id, batch_id, kind, actor_id, reverses_id, effective_at, recorded_at, xid)

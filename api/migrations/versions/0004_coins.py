@@ -15,15 +15,15 @@ branch_labels = None
 depends_on = None
 
 SQL = Path(__file__).parents[1] / "sql"
-FILES = ("0004_coin_tables.sql", "0004_coin_postings.sql", "0004_coin_moves.sql", "0004_coin_lifecycle.sql")
+PARTS = ("tables", "postings", "moves", "lifecycle", "background")
 
 
 def upgrade() -> None:
     """The SQL stands in files of its own, to be read as SQL."""
     connection = op.get_bind().connection
-    for name in FILES:
+    for part in PARTS:
         # the driver's own cursor, without arguments: a per cent sign in a function is no placeholder
-        connection.cursor().execute((SQL / name).read_text())
+        connection.cursor().execute((SQL / f"0004_coin_{part}.sql").read_text())
 
 
 def downgrade() -> None:
@@ -39,5 +39,5 @@ def downgrade() -> None:
     )
     op.execute(
         "DROP TABLE app.coin_keys, app.coin_postings, app.coin_transfers, app.coin_accounts, "
-        "app.coin_targets, app.coin_ledgers, app.coin_policies"
+        "app.coin_targets, app.coin_ledgers, app.coin_policies, app.coin_settlements, app.coin_totals, app.coin_folds"
     )
