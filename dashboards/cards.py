@@ -70,7 +70,7 @@ def _reading(figure: Figure, lately: Figure | None) -> str:
         short = escape(now.unknown_reason or "unknown")
         return (
             f'<div class="im-reading"><p class="im-value im-unknown">{short}{currency}</p>'
-            f'<p class="im-parts">{escape(why)}</p></div>'
+            f'<p class="im-parts im-same">{escape(why)}</p></div>'
         )
     shown = formats.value(now.value, figure.unit, figure.currency)
     parts = _parts(figure)

@@ -89,7 +89,7 @@ def coins_over_time(days: pl.DataFrame) -> go.Figure:
         showlegend=False,
     )
     figure.update_yaxes(rangemode="tozero", tickformat=",", nticks=5)
-    figure.update_xaxes(showgrid=False, tickformat="%-d %b<br>%Y", nticks=7)
+    figure.update_xaxes(showgrid=False, nticks=6)
     figure.update_layout(height=260)
     return _framed(figure)
 

@@ -13,6 +13,8 @@ from dashboards.data import View
 from pipelines.marts import Campaign
 
 _TOP: Final = 15
+_GROUPS: Final = 10
+_WITHOUT_ORDER: Final = ("department", "district")
 _ATTRIBUTES: Final = {
     "department": "Department",
     "age_band": "Age",
@@ -119,16 +121,26 @@ def _groups(view: View, campaign: Campaign) -> None:
     if shown.is_empty():
         layout.notice("Not shown", "Every group here is of fewer than 5 people.")
         return
+    drawn = _largest(shown) if chosen in _WITHOUT_ORDER else shown
     charts.show(
-        charts.participation_by_group(shown, is_imported=campaign.is_imported),
+        charts.participation_by_group(drawn, is_imported=campaign.is_imported),
         key=f"participation-{chosen}",
         alt="Participation by group",
     )
-    hidden = of_attribute.height - shown.height
-    if hidden:
-        st.caption(
-            f"{hidden} {'group is' if hidden == 1 else 'groups are'} not shown, so that nobody of a group under 5 can be told."
-        )
+    notes = []
+    if drawn.height < shown.height:
+        notes.append(f"The largest {drawn.height} of {shown.height} groups.")
+    if hidden := of_attribute.height - shown.height:
+        are = "1 group is" if hidden == 1 else f"{hidden} groups are"
+        notes.append(f"{are} not shown, so that nobody of a group under 5 can be told.")
+    if notes:
+        st.caption(" ".join(notes))
+
+
+def _largest(groups: pl.DataFrame) -> pl.DataFrame:
+    """The largest groups first, and those of whom it is not stated last."""
+    is_unstated = pl.col("group_name") == "not stated"
+    return groups.sort(is_unstated, -pl.col("members"), "group_name").head(_GROUPS)
 
 
 def _ideas_table(ideas: pl.DataFrame) -> None:
@@ -146,10 +158,11 @@ def _ideas_table(ideas: pl.DataFrame) -> None:
         table,
         hide_index=True,
         height="content" if table.height <= _TOP else 460,
+        column_order=[name for name in table.columns if name != "category" or ideas["category"].count()],
         column_config={
             "rank_in_campaign": st.column_config.NumberColumn("Rank", width=60),
             "title": st.column_config.TextColumn("Idea", width="large"),
-            "status": st.column_config.TextColumn("Status", width="small"),
+            "status": st.column_config.TextColumn("Status", width=130),
             "coins": st.column_config.ProgressColumn(
                 "Coins", format="localized", min_value=0, max_value=max([1, *ideas["coins"].to_list()])
             ),

@@ -37,11 +37,11 @@ def render(view: View) -> None:
     outcomes = view.roi(campaign_id)
     currencies = outcomes["currency"].unique(maintain_order=True).to_list()
     cards.row([figure for figure in figures if figure.currency is None or len(currencies) == 1])
+    if campaign is not None and campaign.is_imported and _says_costs_alone(outcomes):
+        layout.notice("Not in the file", "It gives what each idea was to cost, not what it cost and returned.")
+        return
     if outcomes.is_empty():
-        if campaign is not None and campaign.is_imported:
-            layout.notice("Not in the file", "The imported election does not say what its ideas returned.")
-        else:
-            layout.notice("Outcome unknown", "No cost or value of an idea has been recorded yet.")
+        layout.notice("Outcome unknown", "No cost or value of an idea has been recorded yet.")
         return
     for currency in currencies:
         part = outcomes.filter(pl.col("currency") == currency)
@@ -59,6 +59,11 @@ def render(view: View) -> None:
             alt=f"Expected and realised cost and value in {currency}",
         )
         _table(part, with_campaign=campaign is None)
+
+
+def _says_costs_alone(outcomes: pl.DataFrame) -> bool:
+    later = ("realised_cost", "expected_value", "realised_value")
+    return outcomes.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in later)).is_empty()
 
 
 def _table(part: pl.DataFrame, *, with_campaign: bool) -> None:

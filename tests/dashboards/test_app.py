@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from html import escape, unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -233,6 +234,19 @@ class TestCampaign:
         assert "Members</dt><dd>fewer than 5" in shown
         assert "Took part</dt><dd>fewer than 5" in shown
 
+    def test_only_the_largest_of_many_groups_are_drawn_and_that_is_said(self, tmp_path: Path) -> None:
+        campaign = campaign_id("lodz-2020")
+        groups = [
+            {"campaign_id": campaign, "attribute": "district", "group_name": name, "members": members,
+             "participants": members, "coins": members, "is_suppressed": False}
+            for name, members in [("not stated", 999), *((f"District {n}", 10 + n) for n in range(20))]
+        ]  # fmt: skip
+        write_snapshot(tmp_path / "many", changes={"fct_participation_by_group": groups})
+        at = page("campaign", tmp_path / "many", Scope.ALL, campaign="lodz-2020")
+        assert at.caption[0].value == "The largest 10 of 21 groups."
+        drawn = json.loads(at.get("plotly_chart")[-1].proto.spec)["layout"]["yaxis"]["ticktext"]
+        assert drawn == [f"District {n}" for n in range(19, 9, -1)]
+
 
 class TestConservation:
     def test_all_well_is_said_in_green(self, data_dir: Path) -> None:
@@ -283,6 +297,21 @@ class TestRoi:
 
     def test_an_imported_election_says_that_it_does_not_say(self, data_dir: Path) -> None:
         assert "<b>Not in the file</b>" in text(page("roi", data_dir, Scope.ALL, campaign="lodz-2020"))
+
+    def test_an_imported_election_with_costs_alone_says_so_too(self, tmp_path: Path) -> None:
+        (idea,) = [row for row in rows()["dim_ideas"] if row["campaign_id"] == campaign_id("lodz-2020")][:1]
+        expected = {
+            "idea_id": idea["idea_id"],
+            "campaign_id": idea["campaign_id"],
+            "currency": "PLN",
+            "expected_cost": 9,
+        }
+        write_snapshot(
+            tmp_path / "costs", changes={"fct_idea_roi": [{**expected, "status": "accepted", "has_both": False}]}
+        )
+        shown = text(page("roi", tmp_path / "costs", Scope.ALL, campaign="lodz-2020"))
+        assert "<b>Not in the file</b>" in shown
+        assert "<table" not in shown
 
     def test_no_outcome_yet_is_unknown_and_not_zero(self, data_dir: Path) -> None:
         shown = text(page("roi", data_dir, Scope.ALL, campaign="tools-we-miss"))
