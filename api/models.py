@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import api.auth.models
-import api.campaigns.models
-import api.ideas.models
-import api.kernel.idempotency
+from api.auth import models as auth
+from api.campaigns import models as campaigns
+from api.ideas import models as ideas
+from api.kernel import idempotency
 from api.kernel.db import Model
 
-__all__ = ["Model"]
+__all__ = ["Model", "auth", "campaigns", "ideas", "idempotency"]

@@ -119,5 +119,5 @@ class TestSetPolicy:
     async def test_the_window_may_be_extended_at_any_time(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session, allocate_until="2030-01-01T00:00:00Z")
         await coins.move_coins(session, [ledger.move(30, target=1)])
-        longer = PolicyWrite(allocate_until="2031-01-01T00:00:00Z")  # type: ignore[arg-type]
+        longer = PolicyWrite(allocate_until="2031-01-01T00:00:00Z")
         assert (await coins.set_policy(session, ledger.campaign_id, longer, actor_id=None)).version == 2

@@ -68,12 +68,12 @@ class TestTheApplication:
         if table == "coin_postings":
             command = command.replace("campaign_id", "account_id")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            as_app.execute(command.format(table))  # type: ignore[arg-type]
+            as_app.execute(command.format(table))
 
     @pytest.mark.parametrize("table", TABLES)
     def test_inserts_no_row_into_the_ledger(self, as_app: psycopg.Connection, table: str) -> None:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            as_app.execute(f"INSERT INTO app.{table} DEFAULT VALUES")  # type: ignore[arg-type]
+            as_app.execute(f"INSERT INTO app.{table} DEFAULT VALUES")
 
     def test_cannot_post_past_the_lifecycle_functions(self, as_app: psycopg.Connection) -> None:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -99,7 +99,7 @@ class TestTheOwner:
     )
     def test_cannot_rewrite_history(self, as_owner: psycopg.Connection, command: str) -> None:
         with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"):
-            as_owner.execute(command)  # type: ignore[arg-type]
+            as_owner.execute(command)
 
     @pytest.mark.parametrize("amounts", [(-5, 4), (-5, None), (None, 5), (None, None)])
     def test_cannot_commit_a_transfer_that_is_not_balanced(

@@ -261,7 +261,7 @@ def test_the_ledger_follows_its_model(database: Settings) -> None:
     """LEDGER_EXAMPLES runs it longer."""
     LedgerMachine.url = database.role_url("app")
     examples = int(os.environ.get("LEDGER_EXAMPLES", "25"))
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         LedgerMachine,
         settings=settings(
             max_examples=examples,

@@ -187,6 +187,7 @@ class TestModels:
         """Columns, types, keys and foreign keys; what only SQL can say (checks, partial indexes) is left to the SQL."""
         engine = create_engine(admin_url.replace("postgresql://", "postgresql+psycopg://"))
         tables = {table.name for table in Model.metadata.tables.values()}
+        assert {"users", "campaigns", "ideas", "idempotent_replies"} <= tables
 
         def is_ours(thing: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:  # noqa: FBT001
             if kind == "table":
