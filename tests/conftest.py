@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import shutil
+import subprocess
+import sys
 import tempfile
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -32,6 +33,20 @@ if TYPE_CHECKING:
 
 ELECTIONS_VARIABLE = "IDEAMINT_TEST_ELECTIONS"
 RUN_DIR = pytest.StashKey[Path]()
+CARETAKER = pytest.StashKey["subprocess.Popen[bytes]"]()
+
+# Lives as long as the run holds the other end of its stdin, and so outlives even a killed run, to clear up after it.
+CARE = """
+import shutil, sys
+from pathlib import Path
+sys.stdin.read()
+data_dir = Path(sys.argv[1]) / "data"
+if (data_dir / "postgres" / "postmaster.pid").exists():
+    import settings
+    from orchestration import postgres
+    postgres.stop(settings.load(_env_file=None, env="test", data_dir=data_dir))
+shutil.rmtree(sys.argv[1], ignore_errors=True)
+"""
 
 
 class RunFolder:
@@ -50,6 +65,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[RUN_DIR] = Path(config.workerinput["run_dir"])
     else:
         config.stash[RUN_DIR] = Path(tempfile.mkdtemp(prefix="ideamint-test-"))
+        config.stash[CARETAKER] = subprocess.Popen(
+            [sys.executable, "-c", CARE, config.stash[RUN_DIR]],
+            stdin=subprocess.PIPE,
+            cwd=config.rootpath,
+            start_new_session=True,
+        )
         # PostgreSQL does not run as root: the account that it runs as has to pass through
         config.stash[RUN_DIR].chmod(0o711)
         config.pluginmanager.register(RunFolder())
@@ -64,8 +85,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
-        shutil.rmtree(config.stash[RUN_DIR], ignore_errors=True)
+    if CARETAKER in config.stash:
+        config.stash[CARETAKER].communicate()
 
 
 @pytest.fixture(scope="session")
