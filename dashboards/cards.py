@@ -92,7 +92,7 @@ def _parts(figure: Figure) -> str:
             said = f"{formats.money(now.numerator, None)} on {formats.money(now.denominator, figure.currency)}"
     words = [said] if said else []
     if now.coverage is not None and figure.name != "coverage":
-        words.append(f"coverage {'100%' if now.coverage == 1 else formats.percent(now.coverage)}")
+        words.append(f"coverage\N{NO-BREAK SPACE}{'100%' if now.coverage == 1 else formats.percent(now.coverage)}")
     return escape(" · ".join(words))
 
 

@@ -71,7 +71,7 @@ def _facts(campaign: Campaign) -> None:
     people = "Voters" if campaign.is_imported else "Members"
     facts = [
         (people, formats.persons(campaign.members)),
-        ("Took part", "not in the file" if campaign.is_imported else formats.persons(campaign.participants)),
+        ("Ever took part", "not in the file" if campaign.is_imported else formats.persons(campaign.participants)),
         ("Ideas", formats.count(campaign.ideas)),
         ("Coins per member", formats.count(campaign.coins_per_member)),
         ("Budget", formats.money(campaign.budget_amount, campaign.currency)),

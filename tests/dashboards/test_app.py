@@ -221,7 +221,7 @@ class TestCampaign:
     def test_an_imported_election_has_no_time_and_says_so(self, data_dir: Path) -> None:
         at = page("campaign", data_dir, Scope.ALL, campaign="lodz-2020")
         assert "<b>Not in the file</b>" in text(at)
-        assert "Took part</dt><dd>not in the file" in text(at)
+        assert "Ever took part</dt><dd>not in the file" in text(at)
 
     def test_small_groups_are_counted_and_not_shown(self, data_dir: Path) -> None:
         at = page("campaign", data_dir, Scope.ALL, campaign="greener-offices")
@@ -232,7 +232,7 @@ class TestCampaign:
         write_snapshot(tmp_path / "few", changes={"dim_campaigns": few})
         shown = text(page("campaign", tmp_path / "few", Scope.ALL, campaign="greener-offices"))
         assert "Members</dt><dd>fewer than 5" in shown
-        assert "Took part</dt><dd>fewer than 5" in shown
+        assert "Ever took part</dt><dd>fewer than 5" in shown
 
     def test_only_the_largest_of_many_groups_are_drawn_and_that_is_said(self, tmp_path: Path) -> None:
         campaign = campaign_id("lodz-2020")
