@@ -40,7 +40,7 @@ _EXIT_CODES = {
     "api.kernel.errors.DomainError": REFUSED,
     "builtins.OSError": REFUSED,
     "orchestration.demo.run.DemoRefused": REFUSED,
-    "orchestration.postgres.ServerError": REFUSED,
+    "orchestration.cluster.ServerError": REFUSED,
     "pipelines.marts.snapshots.NoSnapshot": REFUSED,
     "pipelines.reports.content.UnknownCampaign": REFUSED,
     "pipelines.quality.checking.SnapshotRefused": REFUSED,

@@ -73,26 +73,6 @@ def make_folder(folder: Path) -> None:
         raise SettingsError(msg) from error
 
 
-def refuse_unreachable(account: Account, path: Path, what: str, instead: str) -> None:
-    """See that the account can reach a path; `what` it is and what to do `instead` go into the message.
-
-    Raises:
-        SettingsError: a folder on the way is closed to the account.
-    """
-    if account.is_caller:
-        return
-    for folder in [*reversed(path.parents), path]:
-        mode = folder.stat()
-        passes = mode.st_uid == account.uid and mode.st_mode & 0o100
-        passes = passes or (mode.st_gid == account.gid and mode.st_mode & 0o010) or mode.st_mode & 0o001
-        if not passes:
-            msg = (
-                f"PostgreSQL does not run as root, so it runs as the user {account.name}, who cannot pass through {folder} "
-                f"to reach {what} {path}. Either open that folder (chmod o+x {folder}), or {instead}, or do not run as root"
-            )
-            raise SettingsError(msg)
-
-
 def give(path: Path, account: Account) -> None:
     """Make the account the owner of a file or folder."""
     if not account.is_caller:

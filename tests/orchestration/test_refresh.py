@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -16,7 +20,7 @@ from orchestration.databases import with_database as url_of
 from orchestration.demo.run import make_demo
 from orchestration.installation import with_database
 from pipelines import exports, marts, quality, warehouse
-from tests.factories.warehouse import database_of_its_own
+from tests.factories.warehouse import Teller, database_of_its_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +31,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Company:
-    """The demo, refreshed once after a coin had been missing; `admin_url` is the superuser's."""
+    """The demo, refreshed once after a coin had been missing, and while people went on for some rounds.
+
+    `admin_url` is the superuser's.
+    """
 
     settings: Settings
     admin_url: str
     result: refresh.RefreshResult
+    rounds_meanwhile: int
 
     @property
     def data_dir(self) -> Path:
@@ -44,7 +52,40 @@ def company(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFact
     with database_of_its_own(server, name, tmp_path_factory.mktemp("company")) as settings:
         with_database(settings, make_demo)
         exports.note_refusal(refresh.exports_dir(settings), ["a coin was missing"])
-        yield Company(settings, url_of(postgres.admin_url(server), name), refresh.refresh(settings))
+        with people_going_on(settings) as done:
+            result = refresh.refresh(settings)
+        yield Company(settings, url_of(postgres.admin_url(server), name), result, len(done))
+
+
+@contextmanager
+def people_going_on(settings: Settings) -> Iterator[list[int]]:
+    """While the block runs: new campaigns, people who join and leave, ideas, coins on them, and what managers decide."""
+    ended = threading.Event()
+    done: list[int] = []
+
+    def go_on() -> None:
+        with psycopg.connect(settings.role_url("app"), autocommit=True) as connection:
+            teller = Teller(connection)
+            while not ended.wait(0.05):
+                slug = f"meanwhile-{len(done)}"
+                people = [f"{slug}-{number}" for number in range(6)]
+                teller.campaign(slug, "05-01", currency="EUR")
+                teller.join(slug, "05-02", *people)
+                for number, (author, backer) in enumerate(pairwise(people)):
+                    teller.idea(slug, f"{slug} idea {number}", author, "05-03")
+                    teller.move(slug, "05-04", backer, 40, to=f"{slug} idea {number}")
+                teller.step(f"{slug} idea 0", "accepted", "05-05", coins="expire")
+                teller.step(f"{slug} idea 1", "rejected", "05-05", coins="return")
+                teller.leave(slug, "05-06", people[-1])
+                done.append(1)
+
+    with ThreadPoolExecutor(1) as pool:
+        going_on = pool.submit(go_on)
+        try:
+            yield done
+        finally:
+            ended.set()
+            going_on.result()
 
 
 def superuser(url: str) -> psycopg.Connection:
@@ -79,10 +120,20 @@ class TestRefresh:
         }
         assert exports.find_refusal(refresh.exports_dir(company.settings)) is None
 
+    def test_holds_while_people_go_on(self, company: Company) -> None:
+        with psycopg.connect(company.settings.role_url("app")) as connection:
+            row = connection.execute("SELECT count(*) FROM app.campaigns WHERE slug LIKE 'meanwhile-%'").fetchone()
+
+        assert row is not None
+        assert company.rounds_meanwhile > 10
+        assert 0 < company.result.rows["dim_campaigns"] < 4 + row[0]
+
     def test_lets_every_own_campaign_be_reported(self, company: Company) -> None:
         made = monthly.write_monthly_reports(company.settings, "2025-04", made_at=dt.datetime.now(dt.UTC))
 
-        assert len(made.files) == 8
+        with marts.open_snapshot(company.data_dir, marts.Scope.ALL) as reader:
+            assert {file.stem for file in made.files} == {campaign.slug for campaign in reader.campaigns()}
+        assert len(made.files) >= 8
         assert sorted(made.folder.iterdir()) == sorted(made.files)
         assert all(file.stat().st_size > 5000 for file in made.files)
 

@@ -1,4 +1,4 @@
-"""Who the embedded server runs as, and what that account must be able to reach."""
+"""Who the embedded server runs as."""
 
 from __future__ import annotations
 
@@ -14,28 +14,6 @@ from settings import SettingsError
 
 NOBODY = pwd.getpwnam("nobody")
 STRANGER = Account("nobody", NOBODY.pw_uid, NOBODY.pw_gid, is_caller=False)
-
-
-class TestRefuseUnreachable:
-    def test_names_the_folder_that_is_closed_and_what_would_open_it(self, tmp_path: Path) -> None:
-        closed = tmp_path / "closed"
-        (closed / "data").mkdir(parents=True)
-        tmp_path.parent.parent.chmod(0o755)
-        tmp_path.parent.chmod(0o755)
-        tmp_path.chmod(0o755)
-        closed.chmod(0o700)
-
-        with pytest.raises(SettingsError, match=rf"cannot pass through {closed} .*chmod o\+x {closed}.*or move it"):
-            system_user.refuse_unreachable(STRANGER, closed / "data", "the data folder", "move it")
-
-        closed.chmod(0o711)
-        system_user.refuse_unreachable(STRANGER, closed / "data", "the data folder", "move it")
-
-    def test_lets_the_caller_be(self, tmp_path: Path) -> None:
-        caller = Account("me", os.geteuid(), os.getegid(), is_caller=True)
-        (tmp_path / "closed").mkdir(mode=0o000)
-
-        system_user.refuse_unreachable(caller, tmp_path / "closed", "x", "y")
 
 
 class TestAccountFor:
