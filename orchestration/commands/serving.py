@@ -53,7 +53,7 @@ def up(
     record = settings.data_dir / f"up-{'-'.join(only or ['all'])}.json"
     with _interruptible(), _only_one(settings, record.with_suffix(".lock")):
         if left_behind := asyncio.run(end_left_behind(record)):
-            console.say(f"ended {left_behind} processes that an interrupted start had left behind")
+            console.say(f"ended what a killed start had left behind: {left_behind} of its processes")
         refuse_busy_ports(settings, parts)
         with postgres.running(settings) as running:
             if only:

@@ -169,7 +169,7 @@ def test_refuses_a_second_one_and_clears_up_after_a_killed_one(migrated: Shell) 
 
     with running(Up(migrated, "--only", "api")) as up:
         up.until(lambda: up.answers("/health/ready"))
-        assert "ended 1 processes that an interrupted start had left behind" in up.said
+        assert "ended what a killed start had left behind: 1 of its processes" in up.said
         assert not psutil.pid_exists(orphan)
     assert processes_of(migrated) == []
 
