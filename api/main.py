@@ -14,6 +14,7 @@ from api.auth.pages import router as pages
 from api.auth.passwords import Passwords
 from api.auth.routes import router as auth
 from api.auth.throttle import LogInDelays
+from api.campaigns.coin_routes import router as campaign_coins
 from api.campaigns.routes import router as campaigns
 from api.coins.background import Background
 from api.coins.batcher import Batcher
@@ -41,7 +42,7 @@ UTC. Coin commands need an `Idempotency-Key`; other writes may carry one.
 ROUTERS: dict[str, tuple[APIRouter, ...]] = {
     "auth": (auth,),
     "campaigns": (campaigns,),
-    "coins": (coins,),
+    "coins": (coins, campaign_coins),
     "ideas": (ideas,),
     "analytics": (analytics,),
 }

@@ -27,6 +27,11 @@ class Access:
         """Whether the caller runs this campaign; a system administrator runs all."""
         return self.role == "manager" or self.caller.is_admin
 
+    @property
+    def oversees(self) -> bool:
+        """Whether the caller reads this campaign's figures: who runs it, and executives."""
+        return self.manages or self.caller.is_executive
+
 
 async def access_to(session: Session, caller: Principal, campaign_id: UUID) -> Access:
     """The caller's access to a campaign.
@@ -64,5 +69,13 @@ async def _manager(access: CampaignReader) -> Access:
     return access
 
 
+async def _overseer(access: CampaignReader) -> Access:
+    if not access.oversees:
+        msg = "This takes a manager of the campaign, or an executive."
+        raise errors.NotAManager(msg)
+    return access
+
+
 CampaignMember = Annotated[Access, Depends(_member)]
 CampaignManager = Annotated[Access, Depends(_manager)]
+CampaignOverseer = Annotated[Access, Depends(_overseer)]

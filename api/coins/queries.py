@@ -23,7 +23,7 @@ BALANCE = text(
 FLOWS = text(
     """
     SELECT
-        coalesce(sum(p.amount_coins) FILTER (WHERE t.kind = 'grant'), 0)::bigint AS granted_coins,
+        coalesce(sum(p.amount_coins) FILTER (WHERE t.kind IN ('grant', 'correct')), 0)::bigint AS granted_coins,
         coalesce(-sum(p.amount_coins) FILTER (WHERE t.kind IN ('expire', 'settle', 'reverse')), 0)::bigint AS expired_coins,
         coalesce(sum(p.amount_coins) FILTER (WHERE t.kind = 'return' AND p.side = 1), 0)::bigint AS returned_coins
     FROM app.coin_accounts AS a
@@ -33,6 +33,7 @@ FLOWS = text(
     """
 )
 
+# both postings of a movement bear its time, so lines are passed over before their transfers are looked up
 STATEMENT = text(
     """
     SELECT t.id AS transfer_id, t.kind, max(abs(p.amount_coins))::bigint AS coins,
@@ -45,9 +46,13 @@ STATEMENT = text(
     JOIN app.coin_postings AS p ON p.account_id = a.id
     JOIN app.coin_transfers AS t ON t.id = p.transfer_id
     WHERE a.campaign_id = :campaign_id AND a.user_id = :user_id
+        AND p.effective_at >= coalesce(CAST(:since AS timestamptz), '-infinity')
+        AND p.effective_at < coalesce(CAST(:until AS timestamptz), 'infinity')
+        AND (CAST(:kinds AS text[]) IS NULL OR t.kind = ANY (:kinds))
         AND (CAST(:after_at AS timestamptz) IS NULL
-            OR (t.effective_at, t.id) < (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid)))
+            OR (p.effective_at, p.transfer_id) < (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid)))
     GROUP BY t.id
+    HAVING CAST(:idea_id AS uuid) IS NULL OR bool_or(a.idea_id = :idea_id)
     ORDER BY t.effective_at DESC, t.id DESC
     LIMIT :limit
     """

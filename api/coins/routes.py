@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
 from api.auth.dependencies import CurrentUser, Principal, TokenHolder
-from api.coins import service
+from api.coins import service, statements
 from api.coins.moves import Move, as_error, as_movement
-from api.coins.schemas import AllocateCoins, Balance, CampaignCoins, Movement, ReallocateCoins, StatementLine
+from api.coins.schemas import (
+    AllocateCoins,
+    Balance,
+    CampaignCoins,
+    Movement,
+    ReallocateCoins,
+    StatementLine,
+    TransferKind,
+)
 from api.kernel import idempotency
 from api.kernel.web import DryRun, Page, PageQuery, Session
 from api.kernel.web import router as new_router
@@ -119,11 +128,61 @@ async def balance(
     return await service.get_balance(session, campaign_id, caller.user_id, at)
 
 
-@router.get("/campaigns/{campaign_id}/coins/history", operation_id="listCoinHistory")
-async def history(session: Session, caller: CurrentUser, campaign_id: UUID, paging: PageQuery) -> Page[StatementLine]:
-    """My statement: each movement of my coins with its cause and the balances after it, newest first."""
-    lines = await service.list_statement(
-        session, campaign_id, caller.user_id, limit=paging.limit + 1, after=paging.after(datetime.fromisoformat, UUID)
+def _wants_csv(
+    request: Request,
+    response: Response,
+    format_: Annotated[
+        Literal["json", "csv"] | None, Query(alias="format", description="if left out, what the header Accept says")
+    ] = None,
+) -> bool:
+    response.headers["Vary"] = "Accept"
+    if format_ is not None:
+        return format_ == "csv"
+    offered = [part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")]
+    return "text/csv" in offered and "application/json" not in offered[: offered.index("text/csv")]
+
+
+def _filters(
+    idea_id: Annotated[UUID | None, Query(description="movements to and from this idea")] = None,
+    kind: Annotated[list[TransferKind] | None, Query(description="may be given more than once")] = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from", description="at this moment or later")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="before this moment")] = None,
+) -> statements.Filters:
+    return statements.Filters(idea_id, kind, since, until)
+
+
+@router.get(
+    "/campaigns/{campaign_id}/coins/history",
+    operation_id="listCoinHistory",
+    response_model=Page[StatementLine],
+    responses={200: {"description": "A page; as CSV, all lines", "content": {"text/csv": {}}}},
+)
+async def history(
+    request: Request,
+    session: Session,
+    caller: CurrentUser,
+    campaign_id: UUID,
+    paging: PageQuery,
+    filters: Annotated[statements.Filters, Depends(_filters)],
+    wants_csv: Annotated[bool, Depends(_wants_csv)],
+) -> Page[StatementLine] | Response:
+    """My statement: each movement of my coins with its cause and the balances after it, newest first.
+
+    As CSV all lines that the filters leave, not a page. A cell that a spreadsheet would run begins with a quote.
+    """
+    if wants_csv:
+        return StreamingResponse(
+            statements.write_csv(request.app.state.database, campaign_id, caller.user_id, filters),
+            media_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="coins-{campaign_id}.csv"', "Vary": "Accept"},
+        )
+    lines = await statements.list_statement(
+        session,
+        campaign_id,
+        caller.user_id,
+        limit=paging.limit + 1,
+        after=paging.after(datetime.fromisoformat, UUID),
+        filters=filters,
     )
     return paging.page(lines, key=lambda line: (line.effective_at.isoformat(), line.transfer_id))
 

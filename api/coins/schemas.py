@@ -29,6 +29,12 @@ class ReallocateCoins(Schema):
     coins: Coins
 
 
+TransferKind = Literal[
+    "grant", "allocate", "reallocate", "take_back", "expire", "return", "settle", "reverse", "correct", "hold", "release",
+    "carry",
+]  # fmt: skip
+
+
 class Side(Reply):
     """One side of a movement, and what its account held after it."""
 
@@ -130,3 +136,21 @@ class CampaignCoins(Reply):
     staked_coins: int
     expired_coins: int
     ideas_backed: int
+
+
+class ConservationRead(Reply):
+    """A campaign's coins recomputed from its postings: issued + carried in = wallets + held + stakes + expired + carried out."""
+
+    campaign_id: UUID
+    holds: bool = Field(description="difference_coins is 0 and nothing is wrong")
+    issued_coins: int = Field(description="what the mint has given, less what it got back")
+    carried_in_coins: int = Field(description="coins from other campaigns or rounds")
+    wallet_coins: int = Field(description="the kept balances of wallets, summed")
+    held_coins: int = Field(description="the kept balances of reserved coins, summed")
+    staked_coins: int = Field(description="the kept balances of stakes, summed")
+    expired_coins: int = Field(description="coins spent for good")
+    carried_out_coins: int = Field(description="coins to other campaigns or rounds")
+    difference_coins: int = Field(description="issued + carried in - wallets - held - stakes - expired - carried out")
+    wrong_balances: int = Field(description="accounts whose kept balance is not the sum of their postings")
+    unbalanced_transfers: int = Field(description="transfers without exactly two postings that sum to 0")
+    wrong_totals: int = Field(description="ideas whose folded total is not the sum of its postings up to the fold")

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from api.coins import errors, queries
 from api.coins.moves import SQL, Move, Outcome, as_arguments
-from api.coins.schemas import Balance, CampaignCoins, PolicyRead, PolicyWrite, StakeRead, StatementLine
+from api.coins.schemas import Balance, CampaignCoins, PolicyRead, PolicyWrite, StakeRead
 from api.events.service import record_event
 from api.kernel import clock
 
@@ -253,23 +253,6 @@ async def get_balance(session: AsyncSession, campaign_id: UUID, user_id: UUID, a
         returned_coins=flows.returned_coins,
         stakes=stakes,
     )
-
-
-async def list_statement(
-    session: AsyncSession, campaign_id: UUID, user_id: UUID, *, limit: int, after: tuple[datetime, UUID] | None
-) -> list[StatementLine]:
-    """A member's movements, newest first; `after` is the (effective_at, transfer_id) of the last line seen."""
-    rows = await session.execute(
-        queries.STATEMENT,
-        {
-            "campaign_id": campaign_id,
-            "user_id": user_id,
-            "limit": limit,
-            "after_at": after[0] if after else None,
-            "after_id": after[1] if after else None,
-        },
-    )
-    return [StatementLine.model_validate(row) for row in rows]
 
 
 async def list_my_campaigns(session: AsyncSession, user_id: UUID) -> list[CampaignCoins]:

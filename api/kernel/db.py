@@ -101,6 +101,23 @@ class Database:
             await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
             await session.rollback()
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """A session that reads one snapshot of the database and may write nothing."""
+        async with self._sessions() as session:
+            await begin_snapshot(session)
+            yield session
+
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
+
+
+async def begin_snapshot(session: AsyncSession) -> None:
+    """End the session's transaction and begin one that reads one snapshot and may write nothing.
+
+    For a route whose checks have been made on this session: a second one beside it would be a second connection, and
+    requests that hold one while they wait for another can exhaust the pool among themselves.
+    """
+    await session.commit()
+    await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))

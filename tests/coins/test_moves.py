@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from api.coins import service as coins
 from api.coins.moves import as_error
+from api.coins.statements import list_statement
 from api.kernel import clock
 from tests.factories.ledgers import Ledger, make_ledger
 
@@ -239,7 +240,7 @@ class TestStatement:
         await coins.close_targets(
             session, ledger.campaign_id, [ledger.ideas[2]], kind="return", actor_id=None, reason="no"
         )
-        lines = await coins.list_statement(session, ledger.campaign_id, ledger.members[1], limit=10, after=None)
+        lines = await list_statement(session, ledger.campaign_id, ledger.members[1], limit=10, after=None)
         assert [(line.kind, line.coins, line.wallet_after_coins) for line in lines] == [
             ("return", 10, 85),
             ("take_back", 5, 75),
@@ -249,7 +250,7 @@ class TestStatement:
         ]
         assert lines[0].reason == "no"
         last = lines[1]
-        older = await coins.list_statement(
+        older = await list_statement(
             session, ledger.campaign_id, ledger.members[1], limit=10,
             after=(last.effective_at, last.transfer_id),
         )  # fmt: skip

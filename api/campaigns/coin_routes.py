@@ -1,0 +1,66 @@
+"""What managers and executives read of a campaign's coins."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import AwareDatetime
+
+from api.campaigns.dependencies import CampaignManager, CampaignOverseer
+from api.coins import audit, service, statistics
+from api.coins.audit import AuditEvent
+from api.coins.schemas import ConservationRead
+from api.coins.statistics import CoinStatistics
+from api.kernel.web import Page, PageQuery, Session
+from api.kernel.web import router as new_router
+
+router = new_router("/campaigns/{campaign_id}/coins", "coins")
+
+
+@router.get("/statistics", operation_id="getCoinStatistics")
+async def get_statistics(session: Session, access: CampaignOverseer) -> CoinStatistics:
+    """Where the coins are and how they move, of one moment; for managers and executives."""
+    return await statistics.get_statistics(session, access.campaign.id)
+
+
+@router.get("/verify", operation_id="verifyCoins")
+async def verify(session: Session, access: CampaignOverseer) -> ConservationRead:
+    """Recompute every balance and total from the postings; for managers and executives."""
+    await service.allow_time(session)
+    (found,) = await service.verify(session, access.campaign.id)
+    return ConservationRead(**asdict(found), holds=found.holds)
+
+
+@router.get("/audit", operation_id="listCoinAudit")
+async def list_audit(
+    session: Session,
+    access: CampaignManager,
+    paging: PageQuery,
+    kind: Annotated[list[str] | None, Query(description="may be given more than once")] = None,
+    actor_id: Annotated[UUID | None, Query(description="who did it")] = None,
+    user_id: Annotated[UUID | None, Query(description="whom it happened to")] = None,
+    idea_id: Annotated[UUID | None, Query(description="which idea it concerns")] = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from", description="at this moment or later")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="before this moment")] = None,
+) -> Page[AuditEvent]:
+    """What happened to the coins and who caused it, newest first; for managers.
+
+    Members' own movements stand here without the member, and are found by no filter on a person.
+    """
+    events = await audit.list_audit(
+        session,
+        access.campaign.id,
+        kinds=kind or (),
+        actor_id=actor_id,
+        user_id=user_id,
+        idea_id=idea_id,
+        since=since,
+        until=until,
+        limit=paging.limit + 1,
+        after=paging.after(datetime.fromisoformat, UUID),
+    )
+    return paging.page(events, key=lambda event: (event.occurred_at.isoformat(), event.event_id))

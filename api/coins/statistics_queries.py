@@ -1,0 +1,81 @@
+"""What the statistics read. Each statement costs by members, ideas or recent movements; none sums what stakes were made."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+# of each wallet its balance and one look-up whether its owner has a stake; LIMIT keeps it a look-up
+MEMBERS = text(
+    """
+    SELECT coalesce(sum(w.balance_coins), 0)::bigint AS wallet_coins, count(*) AS members_with_wallet,
+        count(s.is_active) AS active_members,
+        (SELECT coalesce(sum(h.balance_coins), 0)::bigint FROM app.coin_accounts AS h
+            WHERE h.campaign_id = :campaign_id AND h.kind = 'held') AS held_coins
+    FROM app.coin_accounts AS w
+    LEFT JOIN LATERAL (
+        SELECT true AS is_active FROM app.coin_accounts AS a
+        WHERE a.user_id = w.user_id AND a.campaign_id = w.campaign_id AND a.kind = 'stake'
+        LIMIT 1
+    ) AS s ON true
+    WHERE w.campaign_id = :campaign_id AND w.kind = 'wallet'
+    """
+)
+
+# accounts that keep no balance, but have few postings: about one a member
+OUTSIDE = text(
+    """
+    SELECT
+        coalesce((SELECT -sum(p.amount_coins) FROM app.coin_postings AS p
+            WHERE p.account_id = l.mint_id AND p.account_version IS NULL), 0)::bigint AS granted_coins,
+        coalesce((SELECT -sum(p.amount_coins) FROM app.coin_postings AS p
+            WHERE p.account_id = l.carried_in_id AND p.account_version IS NULL), 0)::bigint AS carried_in_coins,
+        coalesce((SELECT sum(p.amount_coins) FROM app.coin_postings AS p
+            WHERE p.account_id = l.carried_out_id AND p.account_version IS NULL), 0)::bigint AS carried_out_coins
+    FROM app.coin_ledgers AS l
+    WHERE l.campaign_id = :campaign_id
+    """
+)
+
+MOVED = text(
+    """
+    SELECT coalesce(sum(p.amount_coins), 0)::bigint
+    FROM app.coin_transfers AS t
+    JOIN app.coin_postings AS p ON p.transfer_id = t.id AND p.side = 1
+    WHERE t.campaign_id = :campaign_id AND t.effective_at > :since
+        AND t.kind IN ('allocate', 'reallocate', 'take_back')
+    """
+)
+
+# a statement of its own: as a value, it tells the planner how few transfers are newer
+FOLDED_XID = text("SELECT folded_xid::text FROM app.coin_folds")
+
+# Folded totals, and on top what this snapshot holds beyond them: exact, and no older than the snapshot. Whether the
+# coins of a closed idea went back is told by the last posting of the first of its stakes that was settled.
+IDEAS = text(
+    """
+    WITH fresh AS MATERIALIZED (
+        SELECT a.idea_id, sum(p.amount_coins)::bigint AS coins,
+            sum((p.balance_after_coins > 0)::integer - (p.balance_after_coins > p.amount_coins)::integer)::integer AS backers
+        FROM app.coin_transfers AS t
+        JOIN app.coin_postings AS p ON p.transfer_id = t.id
+        JOIN app.coin_accounts AS a ON a.id = p.account_id AND a.kind = 'stake' AND a.campaign_id = :campaign_id
+        WHERE t.xid >= CAST(:folded_xid AS xid8)
+        GROUP BY a.idea_id
+    )
+    SELECT t.idea_id, t.is_open, coalesce(k.kind = 'return', false) AS is_returned,
+        coalesce(f.coins, 0) + coalesce(r.coins, 0) AS staked_coins,
+        coalesce(t.settled_coins, coalesce(f.coins, 0) + coalesce(r.coins, 0)) AS coins,
+        coalesce(t.settled_backers, coalesce(f.backers, 0) + coalesce(r.backers, 0)) AS backers
+    FROM app.coin_targets AS t
+    LEFT JOIN app.coin_totals AS f ON f.idea_id = t.idea_id
+    LEFT JOIN fresh AS r ON r.idea_id = t.idea_id
+    LEFT JOIN LATERAL (
+        SELECT x.kind FROM app.coin_accounts AS a
+        JOIN app.coin_postings AS p ON p.account_id = a.id AND p.account_version = a.version
+        JOIN app.coin_transfers AS x ON x.id = p.transfer_id AND x.kind IN ('expire', 'return', 'settle')
+        WHERE a.idea_id = t.idea_id AND a.kind = 'stake' AND t.settled_coins > 0
+        ORDER BY a.user_id LIMIT 1
+    ) AS k ON true
+    WHERE t.campaign_id = :campaign_id
+    """
+)

@@ -1,0 +1,234 @@
+"""What managers and executives read of a campaign's coins."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.factories.campaigns import World, make_world, submit_many
+from tests.factories.ledgers import fold_now
+from tests.factories.users import commit_user
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from fastapi import FastAPI
+    from httpx import AsyncClient, Response
+
+    from api.auth.models import User
+
+COINS = "/campaigns/{id}/coins"
+
+
+async def statistics(world: World) -> dict[str, Any]:
+    response = await world.call(world.manager, "GET", f"{COINS}/statistics")
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+async def reallocate(world: World, user: User, source: UUID, target: UUID | None, coins: int) -> Response:
+    body = {"from_idea_id": str(source), "to_idea_id": str(target) if target else None, "coins": coins}
+    response = await world.call(user, "POST", f"{COINS}/reallocate", key=f"{source}{target}{coins}", json=body)
+    assert response.status_code == 201, response.text
+    return response
+
+
+def assert_conserved(found: dict[str, Any]) -> None:
+    inside = [found[f"{name}_coins"] for name in ("wallet", "held", "staked", "expired", "carried_out")]
+    assert found["granted_coins"] + found["carried_in_coins"] == sum(inside)
+
+
+class TestStatistics:
+    async def test_say_where_the_coins_are(self, application: FastAPI, client: AsyncClient) -> None:
+        """Four members and the manager with 100 coins each; three ideas: one accepted, one rejected, one open."""
+        world = await make_world(application, client, members=4)
+        accepted, rejected, competing = await submit_many(world, 3)
+        for member, idea, coins in ((1, accepted, 40), (2, accepted, 20), (2, rejected, 30), (1, competing, 10)):
+            assert (await world.allocate(world.members[member], idea, coins)).status_code == 201
+        await reallocate(world, world.members[1], competing, rejected, 4)
+        await reallocate(world, world.members[1], competing, None, 1)
+        assert (await world.step(world.manager, accepted, "accepted")).status_code == 200
+        assert (await world.step(world.manager, rejected, "rejected", "Not now")).status_code == 200
+        found = await statistics(world)
+        assert {name: found[f"{name}_coins"] for name in ("granted", "wallet", "staked", "expired", "returned", "moved")} == {
+            "granted": 500, "wallet": 435, "staked": 5, "expired": 60, "returned": 34, "moved": 105,
+        }  # fmt: skip
+        assert (found["members_with_wallet"], found["active_members"]) == (5, 2)
+        assert found["velocity"] == pytest.approx(105 / 500)
+        assert [(idea["idea_id"], idea["coins"], idea["backers"]) for idea in found["top_ideas"]] == [
+            (str(accepted), 60, 2), (str(rejected), 34, 2), (str(competing), 5, 1),
+        ]  # fmt: skip
+        # sorted 5, 34, 60: (-2 * 5 + 0 * 34 + 2 * 60) / (3 * 99)
+        assert found["gini"] == pytest.approx(110 / 297)
+        assert_conserved(found)
+        verified = (await world.call(world.manager, "GET", f"{COINS}/verify")).json()
+        for name in ("wallet", "held", "staked", "expired", "carried_in", "carried_out"):
+            assert verified[f"{name}_coins"] == found[f"{name}_coins"]
+
+    async def test_are_the_same_before_a_fold_and_after_it(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        one, two = await submit_many(world, 2)
+        await world.allocate(world.members[1], one, 30)
+        await reallocate(world, world.members[1], one, two, 30)
+        await world.allocate(world.members[2], two, 1)
+        before = await statistics(world)
+        await fold_now(application.state.database)
+        after = await statistics(world)
+        assert before | {"at": None} == after | {"at": None}
+        assert [(idea["coins"], idea["backers"]) for idea in before["top_ideas"]] == [(31, 2), (0, 0)]
+
+    async def test_follow_the_undoing_of_an_acceptance(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        idea = await world.submit(world.members[0])
+        await world.allocate(world.members[1], idea, 30)
+        open_ = await statistics(world)
+        await world.step(world.manager, idea, "accepted")
+        expired = await statistics(world)
+        assert (expired["expired_coins"], expired["staked_coins"]) == (30, 0)
+        undone = await world.step(world.manager, idea, "competing", "By mistake")
+        assert undone.status_code == 200, undone.text
+        assert (await statistics(world)) | {"at": None} == open_ | {"at": None}
+
+    async def test_of_a_campaign_without_movement(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        found = await statistics(world)
+        assert (found["gini"], found["velocity"], found["top_ideas"], found["active_members"]) == (None, 0, [], 0)
+
+    async def test_are_of_one_moment_while_coins_move(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, members=6)
+        ideas = await submit_many(world, 3)
+
+        async def spend(member: int) -> None:
+            for n in range(12):
+                assert (await world.allocate(world.members[member], ideas[n % 3], 1)).status_code == 201
+
+        spending = asyncio.gather(*(spend(member) for member in range(1, 6)))
+        seen = []
+        while not spending.done():
+            seen.append(await statistics(world))
+        await spending
+        assert len({found["staked_coins"] for found in seen}) > 1, "the figures were all read before or after"
+        for found in seen:
+            assert_conserved(found)
+            # nothing expires here, so a figure of another moment would show as expired coins
+            assert (found["expired_coins"], found["staked_coins"]) == (0, found["moved_coins"])
+            assert sum(idea["coins"] for idea in found["top_ideas"]) == found["staked_coins"]
+
+
+class TestWhoMayRead:
+    @pytest.mark.parametrize("path", ["statistics", "verify"])
+    async def test_figures_are_for_managers_and_executives(
+        self, application: FastAPI, client: AsyncClient, path: str
+    ) -> None:
+        world = await make_world(application, client)
+        executive = await commit_user(application, roles=["executive"])
+        admin = await commit_user(application, roles=["system_admin"])
+        stranger = await commit_user(application)
+        for user, status in (
+            (world.manager, 200), (executive, 200), (admin, 200), (world.members[0], 403), (stranger, 403),
+        ):  # fmt: skip
+            assert (await world.call(user, "GET", f"{COINS}/{path}")).status_code == status
+
+    async def test_the_audit_is_for_managers(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        executive = await commit_user(application, roles=["executive"])
+        for user, status in ((world.manager, 200), (executive, 403), (world.members[0], 403)):
+            assert (await world.call(user, "GET", f"{COINS}/audit")).status_code == status
+
+
+async def test_verify_gives_every_figure(application: FastAPI, client: AsyncClient) -> None:
+    world = await make_world(application, client)
+    idea = await world.submit(world.members[0])
+    await world.allocate(world.members[1], idea, 30)
+    found = (await world.call(world.manager, "GET", f"{COINS}/verify")).json()
+    assert found == {
+        "campaign_id": str(world.campaign_id), "holds": True, "issued_coins": 400, "carried_in_coins": 0,
+        "wallet_coins": 370, "held_coins": 0, "staked_coins": 30, "expired_coins": 0, "carried_out_coins": 0,
+        "difference_coins": 0, "wrong_balances": 0, "unbalanced_transfers": 0, "wrong_totals": 0,
+    }  # fmt: skip
+
+
+class TestAudit:
+    async def _read(self, world: World, **asked: Any) -> list[dict[str, Any]]:
+        response = await world.call(world.manager, "GET", f"{COINS}/audit", params=asked)
+        assert response.status_code == 200, response.text
+        found: list[dict[str, Any]] = response.json()["items"]
+        return found
+
+    async def _played(self, application: FastAPI, client: AsyncClient) -> tuple[World, UUID, UUID]:
+        world = await make_world(application, client)
+        one, two = await submit_many(world, 2)
+        await world.allocate(world.members[1], one, 30)
+        await reallocate(world, world.members[1], one, two, 10)
+        await reallocate(world, world.members[1], one, None, 5)
+        assert (await world.step(world.manager, one, "accepted")).status_code == 200
+        return world, one, two
+
+    async def test_tells_everything_but_whose_coins_lie_where(self, application: FastAPI, client: AsyncClient) -> None:
+        world, one, two = await self._played(application, client)
+        events = await self._read(world)
+        accepted, taken_back, reallocated, allocated, *earlier = events
+        assert (accepted["kind"], accepted["actor_id"], accepted["idea_id"]) == (
+            "idea_accepted", str(world.manager.id), str(one),
+        )  # fmt: skip
+        assert accepted["request_id"]
+        assert accepted["data"]["coins"] == 15
+        assert [event["kind"] for event in (taken_back, reallocated, allocated)] == [
+            "coins_taken_back", "coins_reallocated", "coins_allocated",
+        ]  # fmt: skip
+        assert (reallocated["idea_id"], reallocated["data"]["from_idea_id"], reallocated["data"]["coins"]) == (
+            str(two), str(one), 10,
+        )  # fmt: skip
+        for event in (taken_back, reallocated, allocated):
+            assert (event["actor_id"], event["user_id"]) == (None, None)
+            assert str(world.members[1].id) not in str(event)
+        joined = {event["user_id"] for event in earlier if event["kind"] == "member_joined"}
+        assert joined == {str(user.id) for user in (world.manager, *world.members)}
+
+    async def test_a_filter_by_person_finds_no_movement_of_theirs(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world, *_ = await self._played(application, client)
+        member = str(world.members[1].id)
+        assert [event["kind"] for event in await self._read(world, user_id=member)] == ["member_joined"]
+        assert await self._read(world, actor_id=member) == []
+        assert await self._read(world, actor_id=member, kind="coins_allocated") == []
+        by_manager = {event["kind"] for event in await self._read(world, actor_id=str(world.manager.id))}
+        assert by_manager >= {"campaign_created", "campaign_activated", "idea_accepted", "member_joined"}
+
+    async def test_filters_by_kind_idea_and_time(self, application: FastAPI, client: AsyncClient) -> None:
+        world, one, two = await self._played(application, client)
+        kinds = await self._read(world, kind=["coins_allocated", "idea_accepted"])
+        assert [event["kind"] for event in kinds] == ["idea_accepted", "coins_allocated"]
+        of_one = [event["kind"] for event in await self._read(world, idea_id=str(one))]
+        assert of_one == ["idea_accepted", "coins_taken_back", "coins_reallocated", "coins_allocated", "idea_submitted"]
+        assert [event["kind"] for event in await self._read(world, idea_id=str(two))] == [
+            "coins_reallocated", "idea_submitted",
+        ]  # fmt: skip
+        moment = kinds[1]["occurred_at"]
+        since = await self._read(world, **{"from": moment})
+        assert [event["kind"] for event in since][-1] == "coins_allocated"
+        before = (datetime.fromisoformat(moment) + timedelta(microseconds=1)).isoformat()
+        assert (await self._read(world, until=before))[0]["kind"] == "coins_allocated"
+        assert (await self._read(world, until=moment))[0]["kind"] != "coins_allocated"
+
+    async def test_pages_give_every_event_once(self, application: FastAPI, client: AsyncClient) -> None:
+        world, *_ = await self._played(application, client)
+        whole, pages, cursor = await self._read(world, limit=200), [], ""
+        while cursor is not None:
+            asked = {"limit": 3, **({"cursor": cursor} if cursor else {})}
+            page = (await world.call(world.manager, "GET", f"{COINS}/audit", params=asked)).json()
+            pages += page["items"]
+            cursor = page["next_cursor"]
+        assert pages == whole
+
+    async def test_is_of_this_campaign_alone(self, application: FastAPI, client: AsyncClient) -> None:
+        world, *_ = await self._played(application, client)
+        other = await make_world(application, client)
+        assert not {event["event_id"] for event in await self._read(other)} & {
+            event["event_id"] for event in await self._read(world)
+        }
