@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import psycopg
 
 from orchestration.refresh import state_dir
+from pipelines import warehouse
 from settings import Settings
 
 PARTITIONS_AHEAD_MONTHS = 12
@@ -20,12 +21,13 @@ SESSIONS_KEPT_DAYS = 30
 
 @dataclass(frozen=True)
 class MaintenanceResult:
-    """What was done: months of events prepared, expired rows removed, and folders of old dbt runs."""
+    """What was done: months of events prepared, expired rows removed, folders of old dbt runs; how old the sources are."""
 
     partitions_made: int
     replies_removed: int
     sessions_removed: int
     runs_removed: int
+    sources: tuple[warehouse.SourceAge, ...]
 
 
 def maintain(settings: Settings) -> MaintenanceResult:
@@ -53,4 +55,5 @@ def maintain(settings: Settings) -> MaintenanceResult:
         replies_removed=replies.rowcount,
         sessions_removed=sessions.rowcount,
         runs_removed=len(old),
+        sources=warehouse.freshness(settings.role_url("dbt"), state_dir(settings) / "freshness"),
     )

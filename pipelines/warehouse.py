@@ -66,6 +66,15 @@ class BuildResult:
     seconds: float
 
 
+@dataclass(frozen=True)
+class SourceAge:
+    """When a table of the core was last written to; `is_quiet` where that is longer ago than its freshness allows."""
+
+    source: str
+    written_at: datetime | None
+    is_quiet: bool
+
+
 def environment(url: str) -> dict[str, str]:
     """The variables from which dbt's profile takes the log-in that a libpq URL names."""
     login = conninfo_to_dict(url)
@@ -133,6 +142,27 @@ def build(
         tests=kinds.count("test") + kinds.count("unit_test"),
         warnings=warnings,
         seconds=time.monotonic() - started_at,
+    )
+
+
+def freshness(url: str, state_dir: Path) -> tuple[SourceAge, ...]:
+    """How old the newest rows of the sources are. A quiet platform is no fault, so that nothing fails here.
+
+    Raises:
+        BuildFailed: a source could not be read.
+    """
+    _run(["source", "freshness"], environment(url), state_dir, None)
+    results = json.loads((state_dir / "target" / "sources.json").read_text())["results"]
+    return tuple(
+        SourceAge(
+            source=".".join(str(result["unique_id"]).split(".")[-2:]),
+            # dbt says year 1 of a table without rows
+            written_at=None
+            if result["max_loaded_at"].startswith("0001")
+            else datetime.fromisoformat(result["max_loaded_at"]),
+            is_quiet=result["status"] != "pass",
+        )
+        for result in sorted(results, key=lambda result: str(result["unique_id"]))
     )
 
 

@@ -24,5 +24,8 @@ def event_partitions(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResu
             "replies_removed": done.replies_removed,
             "sessions_removed": done.sessions_removed,
             "runs_removed": done.runs_removed,
+            "sources": dg.MetadataValue.json(
+                {s.source: f"{s.written_at}{', quiet' if s.is_quiet else ''}" for s in done.sources}
+            ),
         }
     )

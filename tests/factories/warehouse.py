@@ -17,6 +17,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from pydantic import PostgresDsn
 
+from api.coins.schemas import PolicyWrite
 from api.imports.service import import_election
 from api.kernel.ids import uuid7
 from orchestration import databases, postgres
@@ -77,12 +78,19 @@ class Teller:
 
     def campaign(self, slug: str, opened: str, **columns: Any) -> None:
         """An active campaign whose members get 100 coins. Further columns, and `policy`, by name."""
-        policy = {"coins_per_member": 100} | columns.pop("policy", {})
-        row = {"id": uuid7(), "slug": slug, "title": slug.title(), "status": "active", "activated_at": day(opened)}
+        policy = PolicyWrite(**{"coins_per_member": 100} | columns.pop("policy", {}))
+        campaign_id = uuid7()
+        row: dict[str, Any] = {
+            "id": campaign_id,
+            "slug": slug,
+            "title": slug.title(),
+            "status": "active",
+            "activated_at": day(opened),
+        }
         row |= {"starts_at": day(opened), "created_at": day(opened)} | columns
-        self.campaigns[slug] = row["id"]
+        self.campaigns[slug] = campaign_id
         self._insert("campaigns", row)
-        self._run("SELECT app.coins_open_ledger(%s, %s, NULL)", row["id"], Jsonb(_policy(policy)))
+        self._run("SELECT app.coins_open_ledger(%s, %s::jsonb, NULL)", row["id"], policy.model_dump_json())
 
     def join(self, slug: str, at: str, *names: str, **attributes: Any) -> None:
         """Let users join, or come back; who had no coins is granted them."""
@@ -164,12 +172,6 @@ class Teller:
     def _run(self, query: str, *values: Any) -> tuple[Any, ...]:
         cursor = self.connection.execute(query.encode(), values)
         return (cursor.fetchone() or ()) if cursor.description else ()
-
-
-def _policy(values: dict[str, Any]) -> dict[str, Any]:
-    """A policy with the defaults of the table, which the function does not fill in."""
-    defaults = {"coins_per_allocation_min": 1, "own_ideas": False, "take_back": True, "at_end": "expire"}
-    return defaults | {k: v.isoformat() if isinstance(v, datetime) else v for k, v in values.items()}
 
 
 def tell(settings: Settings) -> Teller:

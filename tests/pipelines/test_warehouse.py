@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from pipelines import warehouse
+from tests.factories.warehouse import database_of_its_own, tell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,3 +90,22 @@ class TestParse:
         assert "fct_coin_conservation" in warehouse.marts(manifest)
         assert not any(name.startswith(("stg_", "int_")) for name in warehouse.marts(manifest))
         assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
+class TestFreshness:
+    def test_of_a_platform_that_nobody_uses_is_quiet_and_no_failure(
+        self, server: Settings, worker: str, tmp_path: Path
+    ) -> None:
+        with database_of_its_own(server, f"quiet_{worker}", tmp_path) as settings:
+            url = settings.role_url("dbt")
+            assert warehouse.freshness(url, tmp_path) == (
+                warehouse.SourceAge("app.coin_transfers", None, is_quiet=True),
+                warehouse.SourceAge("app.events", None, is_quiet=True),
+            )
+
+            tell(settings)
+
+            (transfers, events) = warehouse.freshness(url, tmp_path)
+            assert transfers.written_at is not None
+            assert not transfers.is_quiet
+            assert not events.is_quiet

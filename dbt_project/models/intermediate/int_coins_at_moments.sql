@@ -5,7 +5,7 @@ with windows as (
         campaigns.is_imported,
         coalesce(policies.allocation_opens_at, campaigns.activated_at, campaigns.starts_at) as opens_at,
         least(coalesce(policies.allocate_until, campaigns.ends_at), campaigns.completed_at) as closes_at
-    from {{ ref('stg_app__campaigns') }} as campaigns
+    from {{ ref('int_campaigns') }} as campaigns
     left join {{ ref('stg_app__coin_ledgers') }} as ledgers
         on campaigns.campaign_id = ledgers.campaign_id
     left join {{ ref('stg_app__coin_policies') }} as policies
@@ -25,7 +25,7 @@ granted as (
         on postings.transfer_id = transfers.transfer_id
     inner join {{ ref('int_moments') }} as moments
         on moments.moment = 'now' or postings.effective_at <= moments.taken_at
-    where accounts.kind = 'wallet' and transfers.kind = 'grant'
+    where accounts.kind = 'wallet' and transfers.kind in ('grant', 'correct')
     group by moments.moment, accounts.campaign_id
 ),
 

@@ -45,7 +45,7 @@ open_periods as (
             and coalesce({{ utc_date('campaigns.completed_at') }} >= periods.starts_on, true)
         ) as was_open
     from {{ ref('int_scopes') }} as scopes
-    inner join {{ ref('stg_app__campaigns') }} as campaigns
+    inner join {{ ref('int_campaigns') }} as campaigns
         on scopes.campaign_id = campaigns.campaign_id
     inner join {{ ref('int_periods') }} as periods
         on periods.period = 'to_date' or not scopes.is_imported
@@ -58,7 +58,7 @@ eligible as (
         scopes.scope_id,
         max(campaigns.eligible_people) as eligible_people
     from {{ ref('int_scopes') }} as scopes
-    inner join {{ ref('stg_app__campaigns') }} as campaigns
+    inner join {{ ref('int_campaigns') }} as campaigns
         on scopes.campaign_id = campaigns.campaign_id
     group by scopes.scope_kind, scopes.scope_id
 ),

@@ -1,17 +1,17 @@
--- An idea's standing at each moment: its status, whether it was ever approved or accepted, its coins and its backers.
+-- An idea's standing at each moment: its status, whether it was ever approved, its coins and its backers. What was
+-- accepted stays so through delivery, unless the acceptance was undone: then it was none.
 with standing as (
     select
         moments.moment,
         statuses.idea_id,
         statuses.campaign_id,
         bool_or(statuses.status = 'competing') as is_approved,
-        bool_or(statuses.status in ('accepted', 'in_progress', 'complete', 'stopped')) as is_accepted,
         max(statuses.status) filter (
             where statuses.left_at is null or (statuses.left_at > moments.taken_at and moments.moment <> 'now')
         ) as status,
         max(statuses.entered_at) as status_entered_at
     from {{ ref('fct_idea_status') }} as statuses
-    inner join {{ ref('stg_app__campaigns') }} as campaigns
+    inner join {{ ref('int_campaigns') }} as campaigns
         on statuses.campaign_id = campaigns.campaign_id
     inner join {{ ref('int_moments') }} as moments
         on moments.moment = 'now' or (not campaigns.is_imported and statuses.entered_at <= moments.taken_at)
@@ -44,7 +44,7 @@ select
     standing.status,
     standing.status_entered_at,
     standing.is_approved,
-    standing.is_accepted,
+    coalesce(standing.status in ('accepted', 'in_progress', 'complete', 'stopped'), false) as is_accepted,
     cast(coalesce(stakes.coins, 0) as bigint) as coins,
     coalesce(stakes.backers, 0) as backers,
     standing.is_approved

@@ -32,5 +32,5 @@ select
 from stays
 inner join latest
     on stays.campaign_id = latest.campaign_id and stays.user_id = latest.user_id
-inner join {{ ref('stg_app__campaigns') }} as campaigns
+inner join {{ ref('int_campaigns') }} as campaigns
     on stays.campaign_id = campaigns.campaign_id

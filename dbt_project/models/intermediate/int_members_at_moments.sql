@@ -7,6 +7,6 @@ inner join {{ ref('stg_app__memberships') }} as memberships
     on
         (memberships.joined_at <= moments.taken_at or moments.moment = 'now')
         and (memberships.left_at is null or (memberships.left_at > moments.taken_at and moments.moment <> 'now'))
-inner join {{ ref('stg_app__campaigns') }} as campaigns
+inner join {{ ref('int_campaigns') }} as campaigns
     on memberships.campaign_id = campaigns.campaign_id
 where moments.moment = 'now' or not campaigns.is_imported

@@ -11,7 +11,7 @@ with deeds as (
         campaign_id,
         author_id as user_id,
         submitted_at as done_at
-    from {{ ref('stg_app__ideas') }}
+    from {{ ref('int_ideas') }}
     where author_id is not null
 ),
 
@@ -29,7 +29,7 @@ select
     first_deeds.campaign_id,
     first_deeds.user_id
 from first_deeds
-inner join {{ ref('stg_app__campaigns') }} as campaigns
+inner join {{ ref('int_campaigns') }} as campaigns
     on first_deeds.campaign_id = campaigns.campaign_id
 inner join {{ ref('int_moments') }} as moments
     on moments.moment = 'now' or (not campaigns.is_imported and first_deeds.first_done_at <= moments.taken_at)

@@ -14,9 +14,9 @@ with valuations as (
         valuations.recorded_at,
         coalesce(valuations.currency = campaigns.currency, false) as is_in_campaign_currency
     from {{ ref('stg_app__idea_valuations') }} as valuations
-    inner join {{ ref('stg_app__ideas') }} as ideas
+    inner join {{ ref('int_ideas') }} as ideas
         on valuations.idea_id = ideas.idea_id
-    inner join {{ ref('stg_app__campaigns') }} as campaigns
+    inner join {{ ref('int_campaigns') }} as campaigns
         on ideas.campaign_id = campaigns.campaign_id
     inner join {{ ref('int_moments') }} as moments
         on moments.moment = 'now' or valuations.valued_on <= {{ utc_date('moments.taken_at') }}

@@ -5,14 +5,14 @@ with scopes as (
         cast(campaign_id as text) as scope_id,
         is_imported,
         {{ utc_date('coalesce(activated_at, starts_at, created_at)') }} as first_on
-    from {{ ref('stg_app__campaigns') }}
+    from {{ ref('int_campaigns') }}
     union all
     select
         'organisation' as scope_kind,
         'organisation' as scope_id,
         false as is_imported,
         {{ utc_date('min(activated_at)') }} as first_on
-    from {{ ref('stg_app__campaigns') }}
+    from {{ ref('int_campaigns') }}
     where not is_imported
 )
 

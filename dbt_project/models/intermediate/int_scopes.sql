@@ -4,12 +4,12 @@ select
     cast(campaign_id as text) as scope_id,
     campaign_id,
     is_imported
-from {{ ref('stg_app__campaigns') }}
+from {{ ref('int_campaigns') }}
 union all
 select
     'organisation' as scope_kind,
     'organisation' as scope_id,
     campaign_id,
     is_imported
-from {{ ref('stg_app__campaigns') }}
+from {{ ref('int_campaigns') }}
 where not is_imported and activated_at is not null

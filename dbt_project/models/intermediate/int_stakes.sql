@@ -11,7 +11,7 @@ select
         where not allocations.is_settlement or allocations.settlement = 'return'
     ), 0) as kept_coins
 from {{ ref('fct_allocations') }} as allocations
-inner join {{ ref('stg_app__campaigns') }} as campaigns
+inner join {{ ref('int_campaigns') }} as campaigns
     on allocations.campaign_id = campaigns.campaign_id
 inner join {{ ref('int_moments') }} as moments
     on moments.moment = 'now' or (not campaigns.is_imported and allocations.effective_at <= moments.taken_at)

@@ -19,7 +19,7 @@ ideas as (
     select
         campaign_id,
         count(*) as ideas
-    from {{ ref('stg_app__ideas') }}
+    from {{ ref('int_ideas') }}
     group by campaign_id
 ),
 
@@ -56,7 +56,7 @@ select
     coalesce(participants.participants, 0) as participants,
     coalesce(ideas.ideas, 0) as ideas,
     not campaigns.is_imported as has_times
-from {{ ref('stg_app__campaigns') }} as campaigns
+from {{ ref('int_campaigns') }} as campaigns
 left join members
     on campaigns.campaign_id = members.campaign_id
 left join participants

@@ -7,12 +7,28 @@ with tags as (
     group by idea_id
 ),
 
+steps as (
+    select
+        idea_id,
+        status,
+        entered_at,
+        is_current,
+        lead(status) over (partition by idea_id order by entered_at, left_at nulls last) as next_status
+    from {{ ref('fct_idea_status') }}
+),
+
+-- An acceptance that was undone decided nothing.
 decisions as (
     select
         idea_id,
         min(entered_at) filter (where status = 'competing') as approved_at,
-        min(entered_at) filter (where status in ('accepted', 'rejected', 'not_selected')) as decided_at
-    from {{ ref('fct_idea_status') }}
+        min(entered_at) filter (
+            where status in ('rejected', 'not_selected')
+            or (status = 'accepted' and coalesce(next_status, 'none') <> 'competing')
+        ) as decided_at,
+        max(status) filter (where is_current) as status,
+        max(entered_at) filter (where is_current) as status_changed_at
+    from steps
     group by idea_id
 ),
 
@@ -33,14 +49,14 @@ select
     ideas.campaign_id,
     ideas.source_ref,
     ideas.title,
-    ideas.status,
+    decisions.status,
     tags.category,
     tags.tags,
     ideas.author_id,
     ideas.submitted_at,
     decisions.approved_at,
     decisions.decided_at,
-    ideas.status_changed_at,
+    decisions.status_changed_at,
     scored.coins,
     scored.backers,
     case
@@ -48,10 +64,10 @@ select
             then rank() over (partition by ideas.campaign_id, scored.is_approved order by scored.coins desc)
     end as rank_in_campaign,
     scored.is_backed
-from {{ ref('stg_app__ideas') }} as ideas
+from {{ ref('int_ideas') }} as ideas
 inner join scored
     on ideas.idea_id = scored.idea_id
-left join decisions
+inner join decisions
     on ideas.idea_id = decisions.idea_id
 left join tags
     on ideas.idea_id = tags.idea_id

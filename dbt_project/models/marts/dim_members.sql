@@ -17,7 +17,7 @@ granted as (
         on accounts.account_id = postings.account_id
     inner join {{ ref('stg_app__coin_transfers') }} as transfers
         on postings.transfer_id = transfers.transfer_id
-    where accounts.kind = 'wallet' and transfers.kind = 'grant'
+    where accounts.kind = 'wallet' and transfers.kind in ('grant', 'correct')
     group by accounts.campaign_id, accounts.user_id
 ),
 
@@ -37,7 +37,7 @@ submitted as (
         campaign_id,
         author_id as user_id,
         count(*) as ideas_submitted
-    from {{ ref('stg_app__ideas') }}
+    from {{ ref('int_ideas') }}
     where author_id is not null
     group by campaign_id, author_id
 ),

@@ -25,6 +25,8 @@ select
 from {{ ref('stg_app__coin_postings') }} as postings
 inner join stakes
     on postings.account_id = stakes.account_id
+inner join {{ ref('int_ideas') }} as ideas
+    on stakes.idea_id = ideas.idea_id
 inner join {{ ref('stg_app__coin_transfers') }} as transfers
     on postings.transfer_id = transfers.transfer_id
 left join {{ ref('stg_app__coin_transfers') }} as causes

@@ -24,7 +24,7 @@ with bounds as (
                 where activity.campaign_id = campaigns.campaign_id
             )
         ) as last_on
-    from {{ ref('stg_app__campaigns') }} as campaigns
+    from {{ ref('int_campaigns') }} as campaigns
     where campaigns.activated_at is not null
 ),
 
@@ -46,7 +46,7 @@ days as (
         activity.campaign_id,
         activity.activity_on as day
     from {{ ref('fct_member_activity') }} as activity
-    inner join {{ ref('stg_app__campaigns') }} as campaigns
+    inner join {{ ref('int_campaigns') }} as campaigns
         on activity.campaign_id = campaigns.campaign_id
     where campaigns.is_imported
 ),
@@ -83,7 +83,7 @@ turns as (
         1 as joined,
         0 as gone
     from {{ ref('stg_app__memberships') }} as memberships
-    inner join {{ ref('stg_app__campaigns') }} as campaigns
+    inner join {{ ref('int_campaigns') }} as campaigns
         on memberships.campaign_id = campaigns.campaign_id
     union all
     select

@@ -64,7 +64,7 @@ select
     ) as bigint) as difference_coins,
     coalesce(totals.wrong_balances, 0) as wrong_balances,
     coalesce(unbalanced.unbalanced_transfers, 0) as unbalanced_transfers
-from {{ ref('stg_app__campaigns') }} as campaigns
+from {{ ref('int_campaigns') }} as campaigns
 left join totals
     on campaigns.campaign_id = totals.campaign_id
 left join unbalanced

@@ -20,10 +20,10 @@ first_changes as (
 beginnings as (
     select
         ideas.idea_id,
-        coalesce(first_changes.from_status, ideas.status) as status,
+        coalesce(first_changes.from_status, ideas.status_at_first_sight) as status,
         ideas.submitted_at as entered_at,
         cast(null as uuid) as idea_status_change_id
-    from {{ ref('stg_app__ideas') }} as ideas
+    from {{ ref('int_ideas') }} as ideas
     left join first_changes
         on ideas.idea_id = first_changes.idea_id
     where first_changes.idea_id is null or first_changes.from_status is not null
@@ -68,5 +68,5 @@ select
         'complete', 'rejected', 'withdrawn', 'stopped', 'not_selected', 'outcome_unknown'
     ) as is_final
 from intervals
-inner join {{ ref('stg_app__ideas') }} as ideas
+inner join {{ ref('int_ideas') }} as ideas
     on intervals.idea_id = ideas.idea_id

@@ -20,7 +20,7 @@ with deeds as (
         0 as coins_placed,
         0 as coins_taken_back,
         count(*) as ideas_submitted
-    from {{ ref('stg_app__ideas') }}
+    from {{ ref('int_ideas') }}
     where author_id is not null
     group by campaign_id, author_id, {{ utc_date('submitted_at') }}
 )

@@ -35,7 +35,7 @@ active as (
         cast(date_trunc('month', cast(activity.activity_on as timestamp)) as date) as month,
         count(distinct activity.user_id) as active_members
     from {{ ref('fct_member_activity') }} as activity
-    inner join {{ ref('stg_app__campaigns') }} as campaigns
+    inner join {{ ref('int_campaigns') }} as campaigns
         on activity.campaign_id = campaigns.campaign_id
     inner join members
         on activity.user_id = members.user_id
