@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from psycopg.rows import dict_row
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ FLAGS = [
 ]
 START_TIMEOUT_S = 120
 HOSTILE_TITLE = '=1+1 <b>bold</b> <a href="https://evil.example">click</a> [link](https://evil.example) %{x}'
+
+
+expect.set_options(timeout=30_000)  # the first page after a start imports everything
 
 
 @dataclass(frozen=True)
