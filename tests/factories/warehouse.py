@@ -23,7 +23,7 @@ from api.kernel.ids import uuid7
 from orchestration import databases, postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from api.kernel.db import Database
     from settings import Settings
@@ -238,8 +238,8 @@ def _tell_orchard(t: Teller) -> None:
     t.step("A", "accepted", "06-20", coins="expire")
 
 
-async def import_small_elections(database: Database) -> None:
-    """The small election of each kind of ballot, as voted in their files."""
-    for path in sorted(ELECTIONS.glob("*.pb")):
+async def import_elections(database: Database, files: Sequence[Path]) -> None:
+    """Import election files, one transaction each."""
+    for path in files:
         async with database.session(statement_timeout_ms=0) as session:
             await import_election(session, path, actor_id=None)

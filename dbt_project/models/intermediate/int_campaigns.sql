@@ -1,5 +1,6 @@
 -- Campaigns as they stood when the build came by first. People go on while it runs, and each model sees more than the
--- one before: everything later joins to this and to int_ideas, and what is newer than they are waits for the next build.
+-- one before: all that comes later joins to this and to int_ideas, and what is newer than they are waits for the next
+-- build.
 select
     campaign_id,
     slug,
