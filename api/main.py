@@ -14,6 +14,7 @@ from api.auth.pages import router as pages
 from api.auth.passwords import Passwords
 from api.auth.routes import router as auth
 from api.auth.throttle import LogInDelays
+from api.campaigns import bulk_routes
 from api.campaigns.coin_routes import router as campaign_coins
 from api.campaigns.routes import router as campaigns
 from api.coins.background import Background
@@ -42,7 +43,7 @@ UTC. Coin commands need an `Idempotency-Key`; other writes may carry one.
 ROUTERS: dict[str, tuple[APIRouter, ...]] = {
     "auth": (auth,),
     "campaigns": (campaigns,),
-    "coins": (coins, campaign_coins),
+    "coins": (coins, campaign_coins, bulk_routes.router),
     "ideas": (ideas,),
     "analytics": (analytics,),
 }
@@ -78,7 +79,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.log_in_delays = LogInDelays()
     app.state.newest_migration = health.newest_migration()
     errors.install(app)
-    app.add_middleware(RequestContext, body_bytes_max=settings.request_body_bytes_max)
+    app.add_middleware(
+        RequestContext,
+        body_bytes_max=settings.request_body_bytes_max,
+        longer_bodies={f"{API}{bulk_routes.PATH}": bulk_routes.BODY_BYTES_MAX},
+    )
     api = APIRouter(prefix=API)
     for name, routers in ROUTERS.items():
         if not settings.services or name in settings.services:

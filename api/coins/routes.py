@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
@@ -24,7 +24,7 @@ from api.coins.schemas import (
     TransferKind,
 )
 from api.kernel import idempotency
-from api.kernel.web import DryRun, Page, PageQuery, Session
+from api.kernel.web import DryRun, Page, PageQuery, RequiredKey, Session
 from api.kernel.web import router as new_router
 
 if TYPE_CHECKING:
@@ -32,23 +32,6 @@ if TYPE_CHECKING:
     from api.kernel.db import Database
 
 router = new_router("", "coins")
-
-
-async def _require_key(
-    request: Request,
-    idempotency_key: Annotated[
-        str | None, Header(description="Required. Yours, new for each command, the same for a retry")
-    ] = None,
-) -> str:
-    if idempotency.is_dry_run(request):
-        return ""
-    if idempotency_key is None:
-        msg = "This command needs the header Idempotency-Key: yours, new for each command, the same for a retry."
-        raise idempotency.BadKey(msg)
-    return idempotency.check_key(idempotency_key)
-
-
-Key = Annotated[str, Depends(_require_key)]
 
 
 async def _move(request: Request, response: Response, move: Move, *, is_dry_run: bool) -> Movement:
@@ -92,7 +75,7 @@ async def allocate(
     request: Request,
     response: Response,
     caller: TokenHolder,
-    key: Key,
+    key: RequiredKey,
     campaign_id: UUID,
     body: AllocateCoins,
     dry_run: DryRun,
@@ -107,7 +90,7 @@ async def reallocate(
     request: Request,
     response: Response,
     caller: TokenHolder,
-    key: Key,
+    key: RequiredKey,
     campaign_id: UUID,
     body: ReallocateCoins,
     dry_run: DryRun,

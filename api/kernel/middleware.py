@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,6 +15,8 @@ from starlette.exceptions import HTTPException
 from api.kernel.ids import uuid7
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger("api.request")
@@ -30,10 +33,16 @@ _SECURITY_HEADERS = {
 class RequestContext:
     """Gives each request its id (the caller's own, where it is a sane one), bounds its body, and logs its answer."""
 
-    def __init__(self, app: ASGIApp, body_bytes_max: int) -> None:
-        """Wrap `app`; a body of more than `body_bytes_max` is refused as it is read."""
+    def __init__(
+        self, app: ASGIApp, body_bytes_max: int, longer_bodies: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
+        """Wrap `app`; a body of more than `body_bytes_max` is refused as it is read.
+
+        `longer_bodies` maps the paths that take more to their own bound in bytes, where that is the higher one.
+        """
         self.app = app
         self.body_bytes_max = body_bytes_max
+        self.longer_bodies = longer_bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -59,13 +68,14 @@ class RequestContext:
             await send(message)
 
         body_bytes = 0
+        body_bytes_max = max(self.body_bytes_max, self.longer_bodies.get(scope["path"], 0))
 
         async def receive_within_bounds() -> Message:
             nonlocal body_bytes
             message = await receive()
             body_bytes += len(message.get("body", b""))
-            if body_bytes > self.body_bytes_max:
-                msg = f"A request body has at most {self.body_bytes_max:,} bytes."
+            if body_bytes > body_bytes_max:
+                msg = f"A request body has at most {body_bytes_max:,} bytes."
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, msg)
             return message
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -86,6 +86,24 @@ def _dry_run(
 
 # declared by routes that can be rehearsed; the session sees to the rest, for every route that is asked for it
 DryRun = Annotated[bool, Depends(_dry_run)]
+
+
+async def _required_key(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None, Header(description="Required. Yours, new for each command, the same for a retry")
+    ] = None,
+) -> str:
+    if idempotency.is_dry_run(request):
+        return ""
+    if idempotency_key is None:
+        msg = "This command needs the header Idempotency-Key: yours, new for each command, the same for a retry."
+        raise idempotency.BadKey(msg)
+    return idempotency.check_key(idempotency_key)
+
+
+# declared by commands that nobody should repeat by accident; empty in a dry run, which takes none
+RequiredKey = Annotated[str, Depends(_required_key)]
 
 
 # scope="function": the commit happens before the response leaves, so that no client is told of what was not kept

@@ -44,6 +44,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.keys: dict[tuple[int, str], tuple[Move, UUID]] = {}
         self.accepted: dict[int, dict[int, int]] = {}
         self.expired = 0
+        self.corrected = 0
         self.is_over = False
 
     def teardown(self) -> None:
@@ -76,6 +77,55 @@ class LedgerMachine(RuleBasedStateMachine):
         assert granted == ([self.users[member]] if member not in self.wallets else [],)
         self.wallets.setdefault(member, 20)
         self.frozen.discard(member)
+
+    @rule(
+        asked=st.lists(
+            st.tuples(members, st.just("grant") | st.just("correct"), st.none() | st.integers(-30, 30), st.booleans()),
+            min_size=1,
+            max_size=6,
+        )
+    )
+    def correct(self, asked: list[tuple[int, str, int | None, bool]]) -> None:
+        """A bulk of grants and corrections, up and down, with a reason or without; members may stand in it often."""
+        rows = self.connection.execute(
+            "SELECT item, outcome, wallet_coins FROM coins_correct(%s::uuid[], %s::uuid[], %s::text[], %s::bigint[], "
+            "%s::text[], %s::text[], NULL) ORDER BY item",
+            (
+                [self.campaign_id] * len(asked),
+                [self.users[member] for member, *_ in asked],
+                [kind for _, kind, *_ in asked],
+                [coins for *_, coins, _ in asked],
+                ["counted wrongly" if has_reason else " " for *_, has_reason in asked],
+                [None] * len(asked),
+            ),
+        ).fetchall()
+        assert [item for item, *_ in rows] == list(range(1, len(asked) + 1))
+        for (member, kind, coins, has_reason), (_, outcome, wallet_coins) in zip(asked, rows, strict=True):
+            assert outcome == self._expect_correction(member, kind, coins, has_reason=has_reason)
+            if outcome == "granted":
+                self.wallets[member] = 20
+            elif outcome == "corrected":
+                assert coins is not None
+                self.wallets[member] += coins
+                self.corrected += coins
+            assert wallet_coins == self.wallets.get(member)
+
+    def _expect_correction(  # noqa: PLR0911 - the rules in the order in which they are judged
+        self, member: int, kind: str, coins: int | None, *, has_reason: bool
+    ) -> str:
+        if self.is_over:
+            return "ledger_closed"
+        if kind == "grant":
+            if coins not in {None, 20}:
+                return "coins_differ"
+            return "already_granted" if member in self.wallets else "granted"
+        if member not in self.wallets or member in self.frozen:
+            return "not_a_member"
+        if not has_reason:
+            return "reason_missing"
+        if not coins:
+            return "coins_missing"
+        return "insufficient_coins" if self.wallets[member] + coins < 0 else "corrected"
 
     @rule(member=members)
     def freeze(self, member: int) -> None:
@@ -245,7 +295,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if row is None:
             return
         expected = (
-            20 * len(self.wallets),
+            20 * len(self.wallets) + self.corrected,
             sum(self.wallets.values()),
             sum(self.stakes.values()),
             self.expired,

@@ -15,7 +15,7 @@ branch_labels = None
 depends_on = None
 
 SQL = Path(__file__).parents[1] / "sql"
-PARTS = ("tables", "postings", "moves", "lifecycle", "background")
+PARTS = ("tables", "postings", "moves", "lifecycle", "corrections", "background")
 
 
 def upgrade() -> None:

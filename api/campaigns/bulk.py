@@ -1,0 +1,229 @@
+"""Grants and corrections of coins for many members of the campaigns that the caller manages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import text
+
+from api.coins.corrections import ITEMS_PER_MEMBER_MAX, Corrected, Correction, correct_coins
+from api.coins.schemas import COINS_MAX
+from api.kernel.errors import DomainError, InvalidInput
+from api.kernel.web import Reply, Schema
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+ITEMS_MAX = 10_000
+REASON_LENGTH_MAX = 200
+
+Mode = Literal["atomic", "continue_on_failure"]
+
+# a shared lock, so that nobody leaves and no campaign ends meanwhile
+_MANAGED = text(
+    """
+    SELECT c.id, c.status FROM app.campaigns AS c
+    WHERE c.id = ANY (:campaign_ids) AND (:is_admin OR EXISTS (
+        SELECT FROM app.memberships AS m
+        WHERE m.campaign_id = c.id AND m.user_id = :user_id AND m.role = 'manager' AND m.left_at IS NULL))
+    ORDER BY c.id
+    FOR SHARE OF c
+    """
+)
+_PRESENT = text(
+    """
+    SELECT m.campaign_id, m.user_id FROM app.memberships AS m
+    JOIN (
+        SELECT DISTINCT u.campaign_id, u.user_id
+        FROM unnest(CAST(:campaign_ids AS uuid[]), CAST(:user_ids AS uuid[])) AS u (campaign_id, user_id)
+    ) AS u ON u.campaign_id = m.campaign_id AND u.user_id = m.user_id
+    WHERE m.left_at IS NULL
+    """
+)
+
+
+class BulkItem(Schema):
+    """Coins for one member of one campaign."""
+
+    campaign_id: UUID
+    user_id: UUID
+    kind: Literal["grant", "correct"] = Field(
+        "grant",
+        description="grant: a wallet with the policy's coins. correct: coins added to the wallet, or taken from it",
+    )
+    coins: Annotated[int, Field(ge=-COINS_MAX, le=COINS_MAX, strict=True)] | None = Field(
+        None, description="of a correction, below 0 to take coins away; of a grant, the policy's or left out"
+    )
+    reason: Annotated[str, Field(max_length=REASON_LENGTH_MAX)] | None = Field(
+        None, description="why; a correction needs it, and the member reads it in the statement"
+    )
+
+
+class BulkAllocate(Schema):
+    """Grants and corrections, carried out in their order."""
+
+    mode: Mode = Field(
+        "atomic", description="atomic: one refusal and nothing is written. continue_on_failure: each item by itself"
+    )
+    items: Annotated[list[BulkItem], Field(min_length=1, max_length=ITEMS_MAX)]
+
+
+class BulkOutcome(Reply):
+    """What became of one item."""
+
+    index: int = Field(description="the item's place among those sent, from 0")
+    outcome: str = Field(
+        description="granted, corrected; already_granted, where there was nothing to do; or why not: coins_differ, "
+        "coins_missing, reason_missing, insufficient_coins, above_maximum, not_a_member, not_a_manager, ledger_closed, "
+        "busy, and not_carried_out, where another item's refusal kept this one back"
+    )
+    detail: str | None = Field(None, description="the refusal in words")
+    transfer_id: UUID | None = Field(None, description="null in a dry run, and where nothing moved")
+    wallet_coins: int | None = Field(None, description="in the wallet after it")
+    has_coins: int | None = None
+    wants_coins: int | None = None
+
+
+class BulkReply(Reply):
+    """Every item's outcome, in the order of the items, and how many there are of each kind."""
+
+    mode: Mode
+    succeeded: int = Field(description="granted or corrected")
+    unchanged: int = Field(description="had been granted before")
+    refused: int
+    items: list[BulkOutcome]
+
+
+class BulkRefused(DomainError):
+    """An atomic command in which an item was refused; nothing was written."""
+
+    status = HTTPStatus.CONFLICT
+    slug = "bulk-refused"
+    title = "Nothing was carried out, because an item was refused"
+
+
+@dataclass(frozen=True)
+class Manager:
+    """Who asks; an administrator manages every campaign."""
+
+    user_id: UUID
+    is_admin: bool
+
+
+async def allocate_in_bulk(
+    session: AsyncSession, items: Sequence[BulkItem], *, mode: Mode, manager: Manager, is_dry_run: bool = False
+) -> BulkReply:
+    """Grant and correct coins, for as many campaigns as the caller manages.
+
+    Raises:
+        InvalidInput: more than 100 items are for one member.
+        BulkRefused: the mode is atomic and an item was refused; the session is to be rolled back.
+    """
+    most, times = Counter((item.campaign_id, item.user_id) for item in items).most_common(1)[0]
+    if times > ITEMS_PER_MEMBER_MAX:
+        msg = f"{times} items are for the member {most[1]}; a call takes {ITEMS_PER_MEMBER_MAX} for one."
+        raise InvalidInput(msg)
+    corrections = await _with_refusals(session, items, manager)
+    done = await correct_coins(session, corrections, actor_id=manager.user_id)
+    outcomes = [
+        BulkOutcome(
+            index=index,
+            outcome=result.outcome,
+            detail=_detail(item, result),
+            transfer_id=None if is_dry_run else result.transfer_id,
+            wallet_coins=result.wallet_coins,
+            has_coins=result.has_coins if result.outcome == "insufficient_coins" else None,
+            wants_coins=-(item.coins or 0) if result.outcome == "insufficient_coins" else None,
+        )
+        for index, (item, result) in enumerate(zip(items, done, strict=True))
+    ]
+    counts = Counter(_class_of(outcome.outcome) for outcome in outcomes)
+    if mode == "atomic" and counts["refused"]:
+        told = [_not_carried_out(outcome) for outcome in outcomes]
+        msg = f"{counts['refused']} of {len(items)} items were refused, so none was carried out."
+        raise BulkRefused(
+            msg,
+            refused=counts["refused"],
+            items=[outcome.model_dump(mode="json", exclude_none=True) for outcome in told],
+        )
+    return BulkReply(
+        mode=mode,
+        succeeded=counts["succeeded"],
+        unchanged=counts["unchanged"],
+        refused=counts["refused"],
+        items=outcomes,
+    )
+
+
+async def _with_refusals(session: AsyncSession, items: Sequence[BulkItem], manager: Manager) -> list[Correction]:
+    """The items for the ledger, with what it cannot know: who manages, who is a member, which campaign is over."""
+    rows = await session.execute(
+        _MANAGED,
+        {
+            "campaign_ids": list({item.campaign_id for item in items}),
+            "user_id": manager.user_id,
+            "is_admin": manager.is_admin,
+        },
+    )
+    managed: dict[UUID, str] = {row.id: row.status for row in rows}
+    asked = [item for item in items if item.campaign_id in managed]
+    rows = await session.execute(
+        _PRESENT,
+        {"campaign_ids": [item.campaign_id for item in asked], "user_ids": [item.user_id for item in asked]},
+    )
+    present = {(row.campaign_id, row.user_id) for row in rows}
+
+    def refusal(item: BulkItem) -> str | None:
+        status = managed.get(item.campaign_id)
+        if status is None:
+            return "not_a_manager"
+        if status not in {"draft", "active"}:
+            return "ledger_closed"
+        return None if (item.campaign_id, item.user_id) in present else "not_a_member"
+
+    return [
+        Correction(item.campaign_id, item.user_id, item.kind, item.coins, item.reason, refusal(item)) for item in items
+    ]
+
+
+def _class_of(outcome: str) -> Literal["succeeded", "unchanged", "refused"]:
+    if outcome in {"granted", "corrected"}:
+        return "succeeded"
+    return "unchanged" if outcome == "already_granted" else "refused"
+
+
+def _not_carried_out(outcome: BulkOutcome) -> BulkOutcome:
+    """A success that was undone says so, and names no transfer and no balance that are not there."""
+    if _class_of(outcome.outcome) != "succeeded":
+        return outcome.model_copy(update={"wallet_coins": None})
+    return BulkOutcome(index=outcome.index, outcome="not_carried_out")
+
+
+def _detail(item: BulkItem, result: Corrected) -> str | None:  # noqa: PLR0911 - a refusal a case: it is a table
+    match result.outcome:
+        case "not_a_manager":
+            return "There is no campaign with this id that you manage."
+        case "not_a_member":
+            return "The user is not a member of this campaign with a wallet."
+        case "ledger_closed":
+            return "The campaign is over; its coins are settled."
+        case "reason_missing":
+            return "A correction says why."
+        case "coins_missing":
+            return "A correction names the coins, more or less than 0."
+        case "coins_differ":
+            return f"The policy grants {result.policy_coins} coins a member; leave the coins out, or give as many."
+        case "insufficient_coins":
+            return f"The wallet holds {result.has_coins} coins; {-(item.coins or 0)} are to be taken from it."
+        case "above_maximum":
+            return f"The wallet holds {result.has_coins} coins and cannot hold so many more."
+        case "busy":
+            return "The wallet or the campaign's ledger was held by another change; try again."
+    return None

@@ -1,0 +1,56 @@
+"""Coins for many members over HTTP, as JSON or as CSV."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import BeforeValidator
+
+from api.auth.dependencies import CurrentUser
+from api.campaigns.bulk import BulkAllocate, BulkReply, Manager, Mode, allocate_in_bulk
+from api.campaigns.bulk_csv import COLUMNS, read_items
+from api.kernel.web import DryRun, RequiredKey, Session
+from api.kernel.web import router as new_router
+
+PATH = "/coins/bulk-allocate"
+# 10,000 items, indented, each with a reason of 200 characters that take one byte
+BODY_BYTES_MAX = 5 * 1_048_576
+
+router = new_router("", "coins")
+
+
+def _read_csv(body: object) -> object:
+    """What came as JSON is left as it is; anything else arrives as bytes and is read as CSV."""
+    return {"items": read_items(body)} if isinstance(body, bytes) else body
+
+
+_CSV = {"schema": {"type": "string"}, "example": f"{','.join(COLUMNS)}\n"}
+
+
+@router.post(
+    PATH,
+    operation_id="bulkAllocateCoins",
+    response_model_exclude_none=True,
+    openapi_extra={"requestBody": {"content": {"text/csv": _CSV}}},
+    responses={409: {"description": "An item of an atomic command was refused: every outcome, and nothing written"}},
+)
+async def bulk_allocate(
+    session: Session,
+    caller: CurrentUser,
+    _key: RequiredKey,
+    body: Annotated[BulkAllocate, BeforeValidator(_read_csv)],
+    dry_run: DryRun,
+    mode: Annotated[Mode | None, Query(description="for CSV, which cannot say it; it goes before the body's")] = None,
+) -> BulkReply:
+    """Grant coins to members of the campaigns that I manage, or correct what is in their wallets.
+
+    At most 10,000 items, and 100 for one member, carried out in their order. A body of at most 5 MiB.
+    """
+    return await allocate_in_bulk(
+        session,
+        body.items,
+        mode=mode or body.mode,
+        manager=Manager(caller.user_id, caller.is_admin),
+        is_dry_run=dry_run,
+    )

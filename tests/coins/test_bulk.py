@@ -1,0 +1,351 @@
+"""Grants and corrections for many members in one call."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import psycopg
+from sqlalchemy import text
+
+from api.campaigns import service as campaigns
+from api.coins import service as coins
+from api.coins.batcher import Batcher
+from api.coins.corrections import Correction, correct_coins
+from tests.factories.campaigns import World, make_world
+from tests.factories.ledgers import make_ledger
+from tests.factories.users import make_user
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from httpx import AsyncClient, Response
+
+    from api.auth.models import User
+    from settings import Settings
+
+PATH = "/coins/bulk-allocate"
+HEADER = "campaign_id,user_id,kind,coins,reason"
+MANY = 10_000
+
+
+def correction(world: World, member: int, amount: int | None, reason: str | None = "counted wrongly") -> dict[str, Any]:
+    return {
+        "campaign_id": str(world.campaign_id),
+        "user_id": str(world.members[member].id),
+        "kind": "correct",
+        "coins": amount,
+        "reason": reason,
+    }
+
+
+async def send(
+    world: World,
+    items: list[dict[str, Any]],
+    mode: str = "atomic",
+    *,
+    user: User | None = None,
+    key: str | None = None,
+    **arguments: Any,
+) -> Response:
+    key = None if "params" in arguments else key or uuid4().hex
+    return await world.call(
+        user or world.manager, "POST", PATH, key=key, json={"mode": mode, "items": items}, **arguments
+    )
+
+
+async def conserved(world: World) -> coins.Conservation:
+    async with world.app.state.database.session() as session:
+        (found,) = await coins.verify(session, world.campaign_id)
+    assert found.holds
+    return found
+
+
+async def move_in(world: World, count: int) -> list[UUID]:
+    """Members who have no wallets yet, as in a campaign that is being set up; users and memberships in one statement each."""
+    async with world.app.state.database.session(statement_timeout_ms=0) as session:
+        rows = await session.scalars(
+            text(
+                "INSERT INTO app.users (email, display_name) "
+                "SELECT 'bulk-' || app.uuid7() || '@example.org', 'Somebody' FROM generate_series(1, :count) RETURNING id"
+            ),
+            {"count": count},
+        )
+        people = list(rows)
+        await session.execute(
+            text("INSERT INTO app.memberships (campaign_id, user_id) SELECT :id, unnest(CAST(:people AS uuid[]))"),
+            {"id": world.campaign_id, "people": people},
+        )
+    return people
+
+
+class TestCorrections:
+    async def test_add_to_a_wallet_and_take_from_it(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        issued = (await conserved(world)).issued_coins
+        response = await send(world, [correction(world, 0, 25), correction(world, 1, -40)])
+        reply = response.json()
+        assert (response.status_code, reply["succeeded"], reply["refused"]) == (200, 2, 0)
+        assert [(item["index"], item["outcome"], item["wallet_coins"]) for item in reply["items"]] == [
+            (0, "corrected", 125),
+            (1, "corrected", 60),
+        ]
+        assert (await conserved(world)).issued_coins == issued - 15
+        balance = await world.balance(world.members[1])
+        assert (balance["granted_coins"], balance["wallet_coins"], balance["expired_coins"]) == (60, 60, 0)
+        (line, _) = (await world.call(world.members[1], "GET", "/campaigns/{id}/coins/history")).json()["items"]
+        assert (line["kind"], line["reason"], line["transfer_id"]) == (
+            "correct",
+            "counted wrongly",
+            reply["items"][1]["transfer_id"],
+        )
+
+    async def test_of_one_wallet_are_judged_in_their_order(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        asked = [correction(world, 0, amount) for amount in (-100, -1, 7, -7, 3)]
+        reply = (await send(world, asked, "continue_on_failure")).json()
+        assert [item["outcome"] for item in reply["items"]] == [
+            "corrected", "insufficient_coins", "corrected", "corrected", "corrected",
+        ]  # fmt: skip
+        assert (reply["items"][1]["has_coins"], reply["items"][1]["wants_coins"]) == (0, 1)
+        assert (await world.balance(world.members[0]))["wallet_coins"] == 3
+        await conserved(world)
+
+    async def test_leave_an_event_each_with_before_and_after(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        response = await send(
+            world, [correction(world, 0, 25), correction(world, 1, 0), correction(world, 2, -1)], "continue_on_failure"
+        )
+        async with application.state.database.session() as session:
+            rows = await session.execute(
+                text("SELECT * FROM app.events WHERE campaign_id = :id AND kind = 'coins_corrected' ORDER BY user_id"),
+                {"id": world.campaign_id},
+            )
+            events = {event.user_id: event for event in rows}
+        assert events.keys() == {world.members[0].id, world.members[2].id}
+        event = events[world.members[0].id]
+        assert (event.actor_id, event.request_id) == (world.manager.id, response.headers["x-request-id"])
+        assert event.data == {
+            "transfer_id": response.json()["items"][0]["transfer_id"],
+            "coins": 25,
+            "reason": "counted wrongly",
+            "wallet_before_coins": 100,
+            "wallet_after_coins": 125,
+        }
+
+
+class TestRefusals:
+    async def test_of_each_kind_stand_in_the_items_order(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, members=4)
+        other = await make_world(application, client)
+        over = await make_world(application, client)
+        await world.call(world.members[3], "POST", "/campaigns/{id}/leave")
+        async with application.state.database.session() as session:
+            campaign = await campaigns.get_campaign(session, over.campaign_id)
+            await campaigns.set_member_role(
+                session, campaign, user_id=over.members[0].id, role="manager", actor_id=over.manager.id
+            )
+            await session.execute(
+                text("UPDATE app.memberships SET user_id = :me WHERE campaign_id = :id AND user_id = :them"),
+                {"me": world.manager.id, "id": over.campaign_id, "them": over.manager.id},
+            )
+            await campaigns.mark_completed(session, campaign, actor_id=over.members[0].id)
+        nowhere = {**correction(world, 0, 1), "campaign_id": str(uuid4())}
+        asked = [
+            correction(world, 0, 1, None), correction(world, 0, 1, "  "), correction(world, 0, None), correction(world, 0, 0),
+            correction(world, 0, -101), correction(world, 3, 1), correction(other, 0, 1), nowhere, correction(over, 0, 1),
+            {**correction(world, 1, 99), "kind": "grant"}, {**correction(world, 1, 100), "kind": "grant"},
+            correction(world, 1, 1),
+        ]  # fmt: skip
+        reply = (await send(world, asked, "continue_on_failure")).json()
+        assert [item["outcome"] for item in reply["items"]] == [
+            "reason_missing", "reason_missing", "coins_missing", "coins_missing", "insufficient_coins", "not_a_member",
+            "not_a_manager", "not_a_manager", "ledger_closed", "coins_differ", "already_granted", "corrected",
+        ]  # fmt: skip
+        assert (reply["succeeded"], reply["unchanged"], reply["refused"]) == (1, 1, 10)
+        seen, unseen = reply["items"][6], reply["items"][7]
+        assert {**seen, "index": 0} == {**unseen, "index": 0}
+        for touched in (world, other, over):
+            await conserved(touched)
+
+    async def test_keep_back_all_of_an_atomic_command(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        before = await conserved(world)
+        asked = [correction(world, 0, 5), correction(world, 1, -101), correction(world, 2, 5)]
+        response = await send(world, asked, key="k")
+        problem = response.json()
+        assert (response.status_code, problem["type"]) == (409, "urn:ideamint:problem:bulk-refused")
+        assert [item["outcome"] for item in problem["items"]] == [
+            "not_carried_out",
+            "insufficient_coins",
+            "not_carried_out",
+        ]
+        assert not any("transfer_id" in item for item in problem["items"])
+        assert await conserved(world) == before
+        # a refusal does not bind the key
+        assert (await send(world, asked[:1], key="k")).status_code == 200
+
+    async def test_meet_everybody_but_managers(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        item = correction(world, 0, 5)
+        assert (await send(world, [item], user=world.members[0])).json()["items"][0]["outcome"] == "not_a_manager"
+        async with application.state.database.session() as session:
+            admin = await make_user(session, roles=["system_admin"])
+        assert (await send(world, [item], user=admin)).json()["items"][0]["outcome"] == "corrected"
+        assert (await client.post(f"/api/v1{PATH}", json={"items": [item]})).status_code == 401
+
+    async def test_name_a_wallet_that_somebody_holds(
+        self, application: FastAPI, client: AsyncClient, database: Settings, admin_url: str
+    ) -> None:
+        world = await make_world(application, client)
+        with psycopg.connect(admin_url) as holder:
+            holder.execute(
+                "SELECT FROM app.coin_accounts WHERE campaign_id = %s AND user_id = %s AND kind = 'wallet' FOR UPDATE",
+                (world.campaign_id, world.members[1].id),
+            )
+            asked = [correction(world, member, 1) for member in range(3)]
+            reply = (await send(world, asked, "continue_on_failure")).json()
+        assert [item["outcome"] for item in reply["items"]] == ["corrected", "busy", "corrected"]
+
+
+class TestGrants:
+    async def test_open_the_wallets_of_a_campaign_that_is_set_up(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client)
+        newcomer, other = await move_in(world, 2)
+        grant: dict[str, Any] = {"campaign_id": str(world.campaign_id), "user_id": str(newcomer)}
+        more = {**grant, "kind": "correct", "coins": 11, "reason": "a prize"}
+        asked = [more, grant, more, {**grant, "user_id": str(other), "coins": 100}, grant]
+        reply = (await send(world, asked, "continue_on_failure")).json()
+        assert [(item["outcome"], item.get("wallet_coins")) for item in reply["items"]] == [
+            ("not_a_member", None), ("granted", 100), ("corrected", 111), ("granted", 100), ("already_granted", 111),
+        ]  # fmt: skip
+        found = await conserved(world)
+        assert (found.issued_coins, found.wallet_coins) == (6 * 100 + 11, 6 * 100 + 11)
+
+    async def test_two_calls_at_once_grant_once(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        people = await move_in(world, 50)
+        items = [{"campaign_id": str(world.campaign_id), "user_id": str(person)} for person in people]
+        replies = await asyncio.gather(*(send(world, items, "continue_on_failure") for _ in range(4)))
+        assert sum(reply.json()["succeeded"] for reply in replies) == len(people)
+        assert (await conserved(world)).issued_coins == (4 + len(people)) * 100
+
+
+class TestIdempotency:
+    async def test_a_key_is_demanded_and_replayed(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        items = [correction(world, 0, 5)]
+        without = await world.call(world.manager, "POST", PATH, json={"items": items})
+        assert (without.status_code, without.json()["type"]) == (400, "urn:ideamint:problem:idempotency-key")
+        first, again = await asyncio.gather(*(send(world, items, key="once") for _ in range(2)))
+        assert first.content == again.content
+        assert {"idempotency-replayed" in answer.headers for answer in (first, again)} == {True, False}
+        assert (await send(world, [correction(world, 0, 6)], key="once")).status_code == 422
+        assert (await world.balance(world.members[0]))["wallet_coins"] == 105
+
+    async def test_a_dry_run_tells_all_and_writes_nothing(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        before = await conserved(world)
+        answer = await send(world, [correction(world, 0, 5)], params={"dry_run": True})
+        assert answer.json()["items"] == [{"index": 0, "outcome": "corrected", "wallet_coins": 105}]
+        refused = await send(world, [correction(world, 0, -101)], params={"dry_run": True})
+        assert refused.status_code == 409
+        assert await conserved(world) == before
+
+
+class TestCsv:
+    async def test_is_read_like_json(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        campaign_id, one, two = world.campaign_id, world.members[0].id, world.members[1].id
+        document = (
+            f'{HEADER}\r\n{campaign_id},{one},correct,+5,"counted, wrongly"\r\n{campaign_id},{two},grant,,\r\n'
+            f"{campaign_id},{two},correct,-500,too much\r\n"
+        )
+        reply = await world.call(
+            world.manager, "POST", PATH, key="k", content=document.encode(),
+            headers={"Content-Type": "text/csv"}, params={"mode": "continue_on_failure"},
+        )  # fmt: skip
+        assert [item["outcome"] for item in reply.json()["items"]] == [
+            "corrected",
+            "already_granted",
+            "insufficient_coins",
+        ]
+
+    async def test_errors_name_line_and_column(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        document = f"{HEADER}\n{world.campaign_id},{world.members[0].id},correct,five,why\n"
+        reply = await world.call(
+            world.manager, "POST", PATH, key="k", content=document.encode(), headers={"Content-Type": "text/csv"}
+        )
+        (error,) = reply.json()["errors"]
+        assert (reply.status_code, error["line"], error["column"]) == (422, 2, "coins")
+
+
+class TestManyItems:
+    async def test_ten_thousand_in_one_call(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        people = await move_in(world, MANY)
+        campaign_id = str(world.campaign_id)
+        grants = [{"campaign_id": campaign_id, "user_id": str(person), "kind": "grant"} for person in people]
+        reason = "r" * 200
+        corrections = [{**item, "kind": "correct", "coins": 7, "reason": reason} for item in grants]
+        for name, items in (("granted", grants), ("corrected", corrections)):
+            started = time.perf_counter()
+            reply = await send(world, items)
+            taken_s = time.perf_counter() - started
+            assert reply.status_code == 200, reply.text[:500]
+            assert reply.json()["succeeded"] == MANY
+            print(f"bulk: {MANY:,} {name} in {taken_s:.2f} s, {MANY / taken_s:,.0f}/s")  # noqa: T201 - the figure is asked for
+        found = await conserved(world)
+        assert (found.issued_coins, found.wallet_coins) == (4 * 100 + MANY * 107, 4 * 100 + MANY * 107)
+        assert (await send(world, [*grants, grants[0]])).status_code == 422
+
+    async def test_of_one_member_are_bounded(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        reply = await send(world, [correction(world, 0, 1)] * 100)
+        assert reply.json()["items"][-1]["wallet_coins"] == 200
+        refused = await send(world, [correction(world, 0, 1)] * 101)
+        assert (refused.status_code, refused.json()["type"]) == (422, "urn:ideamint:problem:invalid-input")
+
+    async def test_beside_allocations_neither_deadlock_nor_lose_a_coin(
+        self, application: FastAPI, database: Settings
+    ) -> None:
+        """Corrections of the same wallets in opposite orders, from two sides, while their members allocate."""
+        db = application.state.database
+        async with db.session() as session:
+            ledger = await make_ledger(session, members=40, ideas=2, coins_per_member=100)
+        corrected = 0
+        moved = 0
+
+        async def correct(members: list[UUID], amount: int) -> None:
+            nonlocal corrected
+            for _ in range(15):
+                async with db.session() as session:
+                    asked = [Correction(ledger.campaign_id, user_id, "correct", amount, "why") for user_id in members]
+                    done = await correct_coins(session, asked, actor_id=None)
+                assert {outcome.outcome for outcome in done} <= {"corrected", "insufficient_coins", "busy"}
+                corrected += amount * sum(outcome.outcome == "corrected" for outcome in done)
+
+        async with Batcher(database) as batcher:
+
+            async def allocate(member: int) -> None:
+                nonlocal moved
+                for n in range(10):
+                    outcome = await batcher.move(ledger.move(3, member=member, target=1, key=f"{n}"))
+                    assert outcome.outcome in {"moved", "insufficient_coins"}
+                    moved += 3 * outcome.succeeded
+
+            await asyncio.gather(
+                correct(ledger.members, 5),
+                correct(ledger.members[::-1], -4),
+                *(allocate(member) for member in range(len(ledger.members))),
+            )
+        async with db.session() as session:
+            (found,) = await coins.verify(session, ledger.campaign_id)
+        assert found.holds
+        assert (found.issued_coins, found.staked_coins) == (40 * 100 + corrected, moved)
+        assert corrected != 0
+        assert moved > 0
