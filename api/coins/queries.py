@@ -1,4 +1,7 @@
-"""What members and managers read of the ledger. Each is one statement, served by an index."""
+"""What members and managers read of the ledger. Each is one statement, served by an index.
+
+Postings of a member's accounts all have a version; it is asked for because the index on it leaves out those that have none.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ BALANCE = text(
     FROM app.coin_accounts AS a
     LEFT JOIN LATERAL (
         SELECT p.balance_after_coins FROM app.coin_postings AS p
-        WHERE p.account_id = a.id AND p.effective_at <= :at
+        WHERE p.account_id = a.id AND p.account_version IS NOT NULL AND p.effective_at <= :at
         ORDER BY p.account_version DESC LIMIT 1
     ) AS p ON true
     WHERE a.campaign_id = :campaign_id AND a.user_id = :user_id
@@ -27,7 +30,7 @@ FLOWS = text(
         coalesce(-sum(p.amount_coins) FILTER (WHERE t.kind IN ('expire', 'settle', 'reverse')), 0)::bigint AS expired_coins,
         coalesce(sum(p.amount_coins) FILTER (WHERE t.kind = 'return' AND p.side = 1), 0)::bigint AS returned_coins
     FROM app.coin_accounts AS a
-    JOIN app.coin_postings AS p ON p.account_id = a.id
+    JOIN app.coin_postings AS p ON p.account_id = a.id AND p.account_version IS NOT NULL
     JOIN app.coin_transfers AS t ON t.id = p.transfer_id
     WHERE a.campaign_id = :campaign_id AND a.user_id = :user_id AND p.effective_at <= :at
     """
@@ -43,7 +46,7 @@ STATEMENT = text(
         (array_agg(p.balance_after_coins ORDER BY p.side DESC) FILTER (WHERE a.kind = 'stake'))[1] AS stake_after_coins,
         t.reason, t.effective_at
     FROM app.coin_accounts AS a
-    JOIN app.coin_postings AS p ON p.account_id = a.id
+    JOIN app.coin_postings AS p ON p.account_id = a.id AND p.account_version IS NOT NULL
     JOIN app.coin_transfers AS t ON t.id = p.transfer_id
     WHERE a.campaign_id = :campaign_id AND a.user_id = :user_id
         AND p.effective_at >= coalesce(CAST(:since AS timestamptz), '-infinity')
@@ -65,7 +68,7 @@ MY_CAMPAIGNS = text(
         coalesce(sum(a.balance_coins) FILTER (WHERE a.kind = 'stake'), 0)::bigint AS staked_coins,
         coalesce((
             SELECT -sum(p.amount_coins) FROM app.coin_accounts AS mine
-            JOIN app.coin_postings AS p ON p.account_id = mine.id
+            JOIN app.coin_postings AS p ON p.account_id = mine.id AND p.account_version IS NOT NULL
             JOIN app.coin_transfers AS t ON t.id = p.transfer_id AND t.kind IN ('expire', 'settle', 'reverse')
             WHERE mine.user_id = :user_id AND mine.campaign_id = a.campaign_id
         ), 0)::bigint AS expired_coins,

@@ -1,10 +1,13 @@
-"""What the statistics read. Each statement costs by members, ideas or recent movements; none sums what stakes were made."""
+"""What the statistics read. Each statement costs by members, ideas or recent movements; none sums what stakes were made.
+
+LIMIT within LATERAL takes no row away: it keeps the planner at a look-up a row, where it would read a whole table once.
+"""
 
 from __future__ import annotations
 
 from sqlalchemy import text
 
-# of each wallet its balance and one look-up whether its owner has a stake; LIMIT keeps it a look-up
+# of each wallet its balance, and one look-up whether its owner has a stake
 MEMBERS = text(
     """
     SELECT coalesce(sum(w.balance_coins), 0)::bigint AS wallet_coins, count(*) AS members_with_wallet,
@@ -40,7 +43,9 @@ MOVED = text(
     """
     SELECT coalesce(sum(p.amount_coins), 0)::bigint
     FROM app.coin_transfers AS t
-    JOIN app.coin_postings AS p ON p.transfer_id = t.id AND p.side = 1
+    CROSS JOIN LATERAL (
+        SELECT p.amount_coins FROM app.coin_postings AS p WHERE p.transfer_id = t.id AND p.side = 1 LIMIT 1
+    ) AS p
     WHERE t.campaign_id = :campaign_id AND t.effective_at > :since
         AND t.kind IN ('allocate', 'reallocate', 'take_back')
     """
@@ -54,13 +59,18 @@ FOLDED_XID = text("SELECT folded_xid::text FROM app.coin_folds")
 IDEAS = text(
     """
     WITH fresh AS MATERIALIZED (
-        SELECT a.idea_id, sum(p.amount_coins)::bigint AS coins,
+        SELECT p.idea_id, sum(p.amount_coins)::bigint AS coins,
             sum((p.balance_after_coins > 0)::integer - (p.balance_after_coins > p.amount_coins)::integer)::integer AS backers
         FROM app.coin_transfers AS t
-        JOIN app.coin_postings AS p ON p.transfer_id = t.id
-        JOIN app.coin_accounts AS a ON a.id = p.account_id AND a.kind = 'stake' AND a.campaign_id = :campaign_id
+        CROSS JOIN LATERAL (
+            SELECT a.idea_id, p.amount_coins, p.balance_after_coins
+            FROM app.coin_postings AS p
+            JOIN app.coin_accounts AS a ON a.id = p.account_id AND a.kind = 'stake' AND a.campaign_id = :campaign_id
+            WHERE p.transfer_id = t.id
+            LIMIT 2
+        ) AS p
         WHERE t.xid >= CAST(:folded_xid AS xid8)
-        GROUP BY a.idea_id
+        GROUP BY p.idea_id
     )
     SELECT t.idea_id, t.is_open, coalesce(k.kind = 'return', false) AS is_returned,
         coalesce(f.coins, 0) + coalesce(r.coins, 0) AS staked_coins,
