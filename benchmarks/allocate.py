@@ -85,7 +85,18 @@ def seed(settings: Settings) -> None:
 
 def pgbench(url: str, seconds: int, *arguments: str) -> float:
     """Transactions a second of pgbench with 32 clients; `arguments` are further options."""
-    program = [str(postgres.program("pgbench")), "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "1", "-T", str(seconds)]
+    program = [
+        str(postgres.program("pgbench")),
+        "-n",
+        "-M",
+        "prepared",
+        "-c",
+        str(CLIENTS),
+        "-j",
+        "1",
+        "-T",
+        str(seconds),
+    ]
     done = subprocess.run([*program, *arguments, url], check=False, capture_output=True, text=True)
     found = re.search(r"tps = ([\d.]+)", done.stdout)
     assert found, done.stdout + done.stderr

@@ -198,7 +198,7 @@ class TestEveryPage:
         assert HOSTILE_TITLE not in "".join(element.value for element in [*at.markdown, *at.caption])
 
     def test_stands_on_an_empty_snapshot(self, tmp_path: Path, name: str) -> None:
-        empty = {table: [] for table in rows() if table != "dim_figures"}
+        empty: dict[str, list[dict[str, object]]] = {table: [] for table in rows() if table != "dim_figures"}
         write_snapshot(tmp_path / "empty", changes=empty)
         assert "im-notice" in text(page(name, tmp_path / "empty", Scope.ALL))
 

@@ -75,7 +75,7 @@ class TestCurrent:
         self, installation: Settings, monkeypatch: pytest.MonkeyPatch, log_in: Callable[[str | None], None]
     ) -> None:
         away = installation.model_copy(update={"api_url": "http://127.0.0.1:1"})
-        monkeypatch.setattr(session.data, "installation", lambda: away)
+        monkeypatch.setattr("dashboards.session.data.installation", lambda: away)
         log_in("cookie-of-executive")
         assert session.current() == Absent("no answer")
 

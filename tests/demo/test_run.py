@@ -59,7 +59,7 @@ async def _rows(database: Database, query: str) -> list[tuple[Any, ...]]:
 
 
 async def _counts(database: Database) -> dict[str, int]:
-    return {table: (await _rows(database, f"SELECT count(*) FROM app.{table}"))[0][0] for table in TABLES}  # noqa: S608
+    return {table: (await _rows(database, f"SELECT count(*) FROM app.{table}"))[0][0] for table in TABLES}
 
 
 class TestMakeDemo:

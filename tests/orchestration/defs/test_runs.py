@@ -13,7 +13,7 @@ import pytest
 
 from orchestration import definitions, postgres, refresh, resources
 from orchestration.databases import with_database as url_of
-from pipelines import exports, marts, warehouse
+from pipelines import exports, marts, turns
 from tests.factories.warehouse import database_of_its_own, tell
 
 if TYPE_CHECKING:
@@ -49,13 +49,18 @@ def place(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactor
         yield Place(settings, url_of(postgres.admin_url(server), name), instance, defs)
 
 
+def asset_name(event: dg.DagsterEvent) -> str:
+    assert event.asset_key is not None
+    return event.asset_key.to_user_string()
+
+
 class TestEverything:
     def test_builds_checks_publishes_and_reports_and_counts_rows(self, place: Place) -> None:
         result = place.run("everything")
 
         assert result.success
         rows = {
-            event.asset_key.to_user_string(): event.materialization.metadata["dagster/row_count"].value
+            asset_name(event): event.materialization.metadata["dagster/row_count"].value
             for event in result.get_asset_materialization_events()
         }
         assert set(rows) == {
@@ -68,7 +73,7 @@ class TestEverything:
         checks = result.get_asset_check_evaluations()
         assert all(check.passed for check in checks)
         assert {check.check_name for check in checks} >= {"conservation_holds", "conservation", "files", "small_groups"}
-        assert marts.published(place.settings.data_dir)
+        assert marts.published(place.settings.data_dir).database.is_file()
         month = next((place.settings.data_dir / "reports").iterdir())
         assert {path.name for path in month.iterdir()} == {"orchard.pdf", "orchard.xlsx", "pond.pdf", "pond.xlsx"}
 
@@ -85,7 +90,7 @@ class TestEverything:
         assert not result.success
         failed = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
         assert "conservation_holds" in failed
-        materialized = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+        materialized = {asset_name(event) for event in result.get_asset_materialization_events()}
         assert "exports/snapshot" not in materialized
         assert "marts/fct_coin_conservation" in materialized
         assert exports.snapshots(refresh.exports_dir(place.settings)) == before
@@ -114,7 +119,7 @@ class TestBuildLock:
         def run() -> None:
             dg.materialize([something], resources={"settings": database, "build_lock": resources.build_lock})
 
-        with warehouse.one_build_at_a_time(database.role_url("dbt"), "ideamint refresh", print):
+        with turns.one_build_at_a_time(database.role_url("dbt"), "ideamint refresh", print):
             running = threading.Thread(target=run)
             running.start()
             deadline = time.monotonic() + 60

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
+from typing import Any
 
 import openpyxl
 import pytest
@@ -61,7 +62,7 @@ class TestMakeXlsx:
 
     def test_columns_are_typed_and_formatted(self, read: Read) -> None:
         book = open_book(read("greener-offices"))
-        expected = {
+        expected: dict[tuple[str, str], tuple[Any, str]] = {
             ("Ideas", "Coins"): (int, "#,##0"),
             ("Ideas", "Share of coins"): (float, "0.0%"),
             ("Ideas", "Backed"): (bool, "General"),
@@ -111,7 +112,12 @@ class TestMakeXlsx:
 
     def test_a_hidden_figure_hides_what_it_was_computed_from(self, read: Read) -> None:
         content = read("greener-offices")
-        hidden = {"value": None, "numerator": 3.0, "denominator": 60.0, "unknown_reason": "fewer than 5 people"}
+        hidden: dict[str, Any] = {
+            "value": None,
+            "numerator": 3.0,
+            "denominator": 60.0,
+            "unknown_reason": "fewer than 5 people",
+        }
         figures = tuple(replace(figure, now=replace(figure.now, **hidden)) for figure in content.to_date)
         page = open_book(replace(content, to_date=figures, recent=()))["Figures"]
         rows = list(page.iter_rows(min_row=2, values_only=True))
