@@ -208,6 +208,17 @@ class TestRefusals:
             reply = (await send(world, asked, "continue_on_failure")).json()
         assert [item["outcome"] for item in reply["items"]] == ["corrected", "busy", "corrected"]
 
+    async def test_a_body_has_a_bound_of_its_own(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        blank = b" " * application.state.settings.request_body_bytes_max
+        headers = {"Content-Type": "application/json"}
+        longer = await world.call(world.manager, "POST", PATH, key="k", content=blank + b"{}", headers=headers)
+        assert (longer.status_code, longer.json()["errors"][0]["field"]) == (422, "items")
+        longest = await world.call(world.manager, "POST", PATH, key="k", content=blank * 5 + b"{}", headers=headers)
+        assert longest.status_code == 413
+        elsewhere = await world.call(world.manager, "POST", "/campaigns", content=blank + b"{}", headers=headers)
+        assert elsewhere.status_code == 413
+
 
 class TestGrants:
     async def test_open_the_wallets_of_a_campaign_that_is_set_up(

@@ -79,6 +79,28 @@ class TestTheApplication:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             as_app.execute("SELECT app.coins_post(NULL, 'grant', '{}', '{}', '{}', NULL, NULL, NULL)")
 
+    def test_corrects_nothing_without_a_reason_or_beyond_the_wallet(
+        self, as_app: psycopg.Connection, ledger: Ledger
+    ) -> None:
+        """Whatever a caller forgets to check, the function does not."""
+        asked = [("correct", 5, None), ("correct", 5, " "), ("correct", -71, "why"), ("correct", -(2**63), "why"),
+                 ("correct", 2**63 - 1, "why"), ("correct", None, "why"), ("grant", 99, None), ("take", 5, "why")]  # fmt: skip
+        rows = as_app.execute(
+            "SELECT outcome, has_coins FROM app.coins_correct(%s::uuid[], %s::uuid[], %s::text[], %s::bigint[], %s::text[], "
+            "%s::text[], NULL) ORDER BY item",
+            (
+                [ledger.campaign_id] * len(asked),
+                [ledger.members[1]] * len(asked),
+                *([item[n] for item in asked] for n in range(3)),
+                [None] * len(asked),
+            ),
+        ).fetchall()
+        assert [outcome for outcome, _ in rows] == [
+            "reason_missing", "reason_missing", "insufficient_coins", "insufficient_coins", "above_maximum",
+            "coins_missing", "coins_differ", "unknown_kind",
+        ]  # fmt: skip
+        assert {has for _, has in rows} == {70}
+
 
 @pytest.mark.usefixtures("ledger")
 class TestTheOwner:
