@@ -1,7 +1,7 @@
 """The data platform's daily work without Dagster: build, stage, check, publish.
 
 The same functions run as Dagster's assets (`orchestration.defs`); this is what `ideamint refresh` and `ideamint export`
-call. Whoever builds, holds the lock of `pipelines.warehouse.one_build_at_a_time` from the first model to the symlink.
+call. Whoever builds, holds the lock of `pipelines.turns.one_build_at_a_time` from the first model to the symlink.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pipelines import exports, quality, warehouse
+from pipelines import exports, quality, turns, warehouse
 from settings import Settings
 
 
@@ -120,7 +120,7 @@ def inspect(settings: Settings, staged: exports.Staged, progress: Progress) -> q
 
 
 def publish(
-    settings: Settings, staged: exports.Staged, report: quality.QualityReport, lock: warehouse.BuildLock
+    settings: Settings, staged: exports.Staged, report: quality.QualityReport, lock: turns.BuildLock
 ) -> tuple[Path, list[str]]:
     """Publish what passed; gives the snapshot's folder, and the old snapshots that were removed.
 
@@ -142,7 +142,7 @@ def publish(
 def _publish(settings: Settings, progress: Progress, *, who: str, builds: bool) -> RefreshResult:
     started_at = time.monotonic()
     url = settings.role_url("dbt")
-    with warehouse.one_build_at_a_time(url, who, progress.say) as lock:
+    with turns.one_build_at_a_time(url, who, progress.say) as lock:
         built = None
         if builds:
             progress.say("building and testing the models")

@@ -13,7 +13,7 @@ import dagster as dg
 from dagster_dbt import DbtCliResource
 from packaging.version import Version
 
-from pipelines import warehouse
+from pipelines import turns, warehouse
 from settings import Settings
 
 OWNERS = ["team:data-platform"]
@@ -23,7 +23,7 @@ OWNERS = ["team:data-platform"]
     required_resource_keys={"settings"},
     description="The right to build, held from a run's first step to its last. A second run waits here and says so.",
 )
-def build_lock(context: dg.InitResourceContext) -> Iterator[warehouse.BuildLock]:
+def build_lock(context: dg.InitResourceContext) -> Iterator[turns.BuildLock]:
     """One build at a time on a database, whoever started it: another run, or `ideamint refresh`."""
     settings: Settings = context.resources.settings
     log = context.log
@@ -32,7 +32,7 @@ def build_lock(context: dg.InitResourceContext) -> Iterator[warehouse.BuildLock]
         if log is not None:
             log.warning(text)
 
-    with warehouse.one_build_at_a_time(settings.role_url("dbt"), "Dagster", say) as lock:
+    with turns.one_build_at_a_time(settings.role_url("dbt"), "Dagster", say) as lock:
         yield lock
 
 

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from orchestration.refresh import exports_dir, state_dir
 from orchestration.resources import OWNERS, exported
-from pipelines import exports, warehouse
+from pipelines import exports, turns, warehouse
 from settings import Settings
 
 
@@ -39,7 +39,7 @@ def models(manifest: Path) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         dbt: DbtCliResource,
         settings: dg.ResourceParam[Settings],
-        build_lock: dg.ResourceParam[warehouse.BuildLock],
+        build_lock: dg.ResourceParam[turns.BuildLock],
     ) -> Iterator[Any]:
         build_lock.confirm()
         url = settings.role_url("dbt")

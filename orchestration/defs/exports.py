@@ -9,7 +9,7 @@ import dagster as dg
 from orchestration import refresh
 from orchestration.defs import quality
 from orchestration.resources import OWNERS
-from pipelines import warehouse
+from pipelines import turns, warehouse
 from settings import Settings
 
 
@@ -29,9 +29,7 @@ def snapshot(manifest: Path) -> dg.AssetsDefinition:
         kinds={"duckdb", "parquet"},
         description="All marts as one DuckDB file and as Parquet, checked before `current` points to them.",
     )
-    def publish(
-        settings: dg.ResourceParam[Settings], build_lock: dg.ResourceParam[warehouse.BuildLock]
-    ) -> Iterator[Any]:
+    def publish(settings: dg.ResourceParam[Settings], build_lock: dg.ResourceParam[turns.BuildLock]) -> Iterator[Any]:
         progress = refresh.Silent()
         staged = refresh.stage(settings, manifest, progress)
         report = refresh.inspect(settings, staged, progress)

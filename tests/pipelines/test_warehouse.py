@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from pipelines import warehouse
+from pipelines import turns, warehouse
 from tests.factories.warehouse import database_of_its_own, tell
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ class TestOneBuildAtATime:
         entered = threading.Event()
 
         def second() -> None:
-            with warehouse.one_build_at_a_time(url, "the second", said.append):
+            with turns.one_build_at_a_time(url, "the second", said.append):
                 entered.set()
 
-        with warehouse.one_build_at_a_time(url, "the first", said.append):
+        with turns.one_build_at_a_time(url, "the first", said.append):
             waiting = threading.Thread(target=second)
             waiting.start()
             deadline = time.monotonic() + 20
@@ -58,19 +58,19 @@ class TestOneBuildAtATime:
         url = database.role_url("dbt")
         said: list[str] = []
 
-        with pytest.raises(ZeroDivisionError), warehouse.one_build_at_a_time(url, "one that fails", said.append):
+        with pytest.raises(ZeroDivisionError), turns.one_build_at_a_time(url, "one that fails", said.append):
             raise ZeroDivisionError
-        with warehouse.one_build_at_a_time(url, "the next", said.append) as lock:
+        with turns.one_build_at_a_time(url, "the next", said.append) as lock:
             lock.confirm()
 
         assert said == []
 
     def test_a_lock_whose_connection_ended_is_lost(self, database: Settings, admin_url: str) -> None:
-        with warehouse.one_build_at_a_time(database.role_url("dbt"), "one", print) as lock:
+        with turns.one_build_at_a_time(database.role_url("dbt"), "one", print) as lock:
             with psycopg.connect(admin_url, autocommit=True) as connection:
                 connection.execute("SELECT pg_terminate_backend(%s)", (lock.connection.info.backend_pid,))
 
-            with pytest.raises(warehouse.BuildLockLost, match="nothing was published"):
+            with pytest.raises(turns.BuildLockLost, match="nothing was published"):
                 lock.confirm()
 
 
