@@ -161,6 +161,12 @@ async def test_my_statement_reads_my_postings_alone(crowd: Crowd) -> None:
     assert cost.rows <= 5 * (IDEAS + 1), cost.scans
 
 
+async def test_my_coins_over_all_campaigns_read_my_postings_alone(crowd: Crowd) -> None:
+    cost = await cost_of(crowd, lambda session: coins.list_my_campaigns(session, crowd.members[0]))
+    assert_no_table_is_read_through(cost)
+    assert cost.rows <= 7 * (IDEAS + 1), cost.scans
+
+
 async def test_statistics_cost_by_members_and_recent_movements_not_by_stakes(crowd: Crowd) -> None:
     cost = await cost_of(crowd, lambda session: get_statistics(session, crowd.campaign_id))
     assert_no_table_is_read_through(cost)
