@@ -46,17 +46,19 @@ def models(manifest: Path) -> dg.AssetsDefinition:
         target = state_dir(settings) / "runs" / context.run.run_id
         with exported(warehouse.environment(url)), psycopg.connect(url, autocommit=True) as connection:
             invocation = dbt.cli(warehouse.BUILD, context=context, target_path=target, raise_on_error=False)
+            failed = []
             for event in invocation.stream():
                 if isinstance(event, dg.Output):
                     rows = _count(connection, context.asset_key_for_output(event.output_name))
                     yield event.with_metadata({**event.metadata, "dagster/row_count": rows})
-                else:
-                    yield event
+                    continue
+                if isinstance(event, dg.AssetCheckResult) and not event.passed:
+                    failed.append(f"the check {event.check_name} failed")
+                yield event
             if not invocation.is_successful():
-                error = invocation.get_error()
-                reasons = str(error).strip().splitlines() if error else ["dbt failed"]
-                exports.note_refusal(exports_dir(settings), reasons)
-                raise dg.Failure(description="\n".join(reasons), allow_retries=False)
+                # what is read in place of a report names the check; dbt's own words stand in the run's log
+                exports.note_refusal(exports_dir(settings), failed or ["the figures could not be built"])
+                raise dg.Failure(str(invocation.get_error() or "dbt failed"), allow_retries=False)
 
     return build
 
