@@ -49,8 +49,9 @@ class BuildFailed(Exception):
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What a build did; `seconds` is wall time, `warnings` is what dbt warned of."""
+    """What a build did; `manifest` is what it built, `seconds` is wall time, `warnings` is what dbt warned of."""
 
+    manifest: Path
     models: int
     tests: int
     warnings: tuple[str, ...]
@@ -129,6 +130,7 @@ def build(
     results = json.loads((state_dir / "target" / "run_results.json").read_text())["results"]
     kinds = [str(result["unique_id"]).partition(".")[0] for result in results]
     return BuildResult(
+        manifest=state_dir / "target" / "manifest.json",
         models=kinds.count("model"),
         tests=kinds.count("test") + kinds.count("unit_test"),
         warnings=warnings,
