@@ -65,15 +65,7 @@ def idea_id(number: int) -> UUID:
 def seed(settings: Settings) -> None:
     """One campaign whose members have coins enough for any run."""
     with psycopg.connect(settings.role_url("app")) as connection:
-        policy = json.dumps(
-            {
-                "coins_per_member": COINS,
-                "coins_per_allocation_min": 1,
-                "own_ideas": False,
-                "take_back": True,
-                "at_end": "expire",
-            }
-        )
+        policy = json.dumps({"coins_per_member": COINS})
         connection.execute("SELECT app.coins_open_ledger(%s, %s::jsonb, NULL)", (CAMPAIGN, policy))
         members = [member_id(n) for n in range(1, MEMBERS + 1)]
         connection.execute("SELECT app.coins_grant(%s, %s::uuid[], NULL)", (CAMPAIGN, members))

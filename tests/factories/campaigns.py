@@ -39,7 +39,11 @@ class World:
 
     async def call(self, user: User, method: str, path: str, *, key: str | None = None, **arguments: Any) -> Response:
         """Call `/api/v1<path>`; `{id}` in it is the campaign's."""
-        headers = {**await self.headers(user), **({"Idempotency-Key": key} if key else {}), **arguments.pop("headers", {})}
+        headers = {
+            **await self.headers(user),
+            **({"Idempotency-Key": key} if key else {}),
+            **arguments.pop("headers", {}),
+        }
         url = f"/api/v1{path.replace('{id}', str(self.campaign_id))}"
         return await self.client.request(method, url, headers=headers, **arguments)
 

@@ -110,8 +110,10 @@ class TestSession:
             if outcome == "refuse":
                 msg = "No."
                 raise errors.Forbidden(msg)
-            if outcome == "defer":
-                await session.execute(text("SELECT app.coins_open_ledger(app.uuid7(), '{}', NULL)"))
+            if outcome == "violate":
+                await session.execute(
+                    text("""SELECT app.coins_open_ledger(app.uuid7(), '{"coins_per_member": 0}', NULL)""")
+                )
             return {}
 
         app = FastAPI()
@@ -135,7 +137,7 @@ class TestSession:
         assert (await bare.post("/probe/succeed")).status_code == 200
         assert await self._kept(application, "succeed") == 1
 
-    @pytest.mark.parametrize(("outcome", "status"), [("crash", 500), ("refuse", 403), ("defer", 500)])
+    @pytest.mark.parametrize(("outcome", "status"), [("crash", 500), ("refuse", 403), ("violate", 500)])
     async def test_keeps_nothing_of_what_failed(
         self, application: FastAPI, bare: AsyncClient, outcome: str, status: int
     ) -> None:

@@ -3,8 +3,11 @@
 CREATE FUNCTION app.coins_open_ledger(p_campaign_id uuid, p_policy jsonb, p_actor_id uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
 BEGIN
+    -- what the policy leaves out is as the columns' defaults have it
     INSERT INTO coin_policies
-    SELECT (jsonb_populate_record(NULL::coin_policies, p_policy || jsonb_build_object(
+    SELECT (jsonb_populate_record(NULL::coin_policies, jsonb_build_object(
+        'coins_per_member', 100, 'coins_per_allocation_min', 1, 'own_ideas', false, 'take_back', true,
+        'undo_window_h', 168, 'at_end', 'expire') || p_policy || jsonb_build_object(
         'campaign_id', p_campaign_id, 'version', 1, 'created_at', clock_timestamp(), 'created_by', p_actor_id))).*;
     WITH account AS (
         INSERT INTO coin_accounts (campaign_id, kind)
