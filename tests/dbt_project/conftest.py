@@ -57,9 +57,9 @@ def built(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactor
         with_database(
             settings, lambda database: factory.import_elections(database, sorted(factory.ELECTIONS.glob("*.pb")))
         )
-        if folder := os.environ.get(ELECTIONS_VARIABLE):
+        if elections := os.environ.get(ELECTIONS_VARIABLE):
             # the large ones are the imports' to check
-            real = [path for path in sorted(Path(folder).glob("*.pb")) if path.stat().st_size < LARGE_BYTES]
+            real = [path for path in sorted(Path(elections).glob("*.pb")) if path.stat().st_size < LARGE_BYTES]
             with_database(settings, lambda database: factory.import_elections(database, real))
         result = warehouse.build(
             settings.role_url("dbt"), refresh.state_dir(settings), as_of=factory.AS_OF, unit_tests=True
