@@ -111,7 +111,7 @@ async def balance(
     return await service.get_balance(session, campaign_id, caller.user_id, at)
 
 
-def _wants_csv(
+async def _wants_csv(
     request: Request,
     response: Response,
     format_: Annotated[
@@ -125,7 +125,7 @@ def _wants_csv(
     return "text/csv" in offered and "application/json" not in offered[: offered.index("text/csv")]
 
 
-def _filters(
+async def _filters(
     idea_id: Annotated[UUID | None, Query(description="movements to and from this idea")] = None,
     kind: Annotated[list[TransferKind] | None, Query(description="may be given more than once")] = None,
     since: Annotated[AwareDatetime | None, Query(alias="from", description="at this moment or later")] = None,

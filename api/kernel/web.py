@@ -78,7 +78,8 @@ async def _session(request: Request) -> AsyncIterator[AsyncSession]:
         await idempotency.bind(request, session)
 
 
-def _dry_run(
+# every dependency is a coroutine: FastAPI runs any other in a thread, which costs more than the rest of the request
+async def _dry_run(
     dry_run: Annotated[bool, Query(description="the full outcome, and nothing written")] = False,  # noqa: FBT002
 ) -> bool:
     return dry_run
@@ -141,7 +142,7 @@ class Paging:
         return Page(items=kept, next_cursor=base64.urlsafe_b64encode(values).decode().rstrip("="))
 
 
-def _paging(
+async def _paging(
     limit: Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX, description="rows a page")] = PAGE_SIZE,
     cursor: Annotated[str | None, Query(max_length=1000, description="next_cursor of the page before")] = None,
 ) -> Paging:
