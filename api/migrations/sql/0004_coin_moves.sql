@@ -30,7 +30,8 @@ CREATE FUNCTION app.coins_move(
     opens_at timestamptz,
     closes_at timestamptz
 )
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     v_busy uuid[];
