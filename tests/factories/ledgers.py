@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
+from sqlalchemy import text
+
 from api.coins import service as coins
 from api.coins.background import fold
 from api.coins.schemas import PolicyWrite
@@ -63,6 +65,16 @@ async def make_ledger(session: AsyncSession, *, members: int = 3, ideas: int = 3
 
 
 async def fold_now(database: Database) -> None:
-    """Bring folded totals up to date, also while an application's own background is at it."""
-    while await fold(database) is None:  # noqa: ASYNC110 - another process tells no event
-        await asyncio.sleep(0.01)
+    """Bring folded totals up to what is committed now.
+
+    A fold stops below the oldest transaction of the whole server, another worker's too, and gives way to another fold.
+    """
+    async with database.session() as session:
+        until = await session.scalar(text("SELECT pg_current_xact_id()::text::bigint"))
+    for _ in range(100):
+        await fold(database)
+        async with database.session() as session:
+            folded = await session.scalar(text("SELECT folded_xid::text::bigint FROM app.coin_folds"))
+        if folded > until:
+            return
+        await asyncio.sleep(0.02)
