@@ -14,11 +14,13 @@ from api.auth.pages import router as pages
 from api.auth.passwords import Passwords
 from api.auth.routes import router as auth
 from api.auth.throttle import LogInDelays
+from api.auth.tokens import AccessTokens
 from api.campaigns import bulk_routes
 from api.campaigns.coin_routes import router as campaign_coins
 from api.campaigns.routes import router as campaigns
 from api.coins.background import Background
 from api.coins.batcher import Batcher
+from api.coins.hot_path import HotPath
 from api.coins.routes import router as coins
 from api.ideas.routes import router as ideas
 from api.kernel import errors, health, logs
@@ -75,10 +77,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.database = Database(settings)
     app.state.batcher = Batcher(settings)
+    app.state.access_tokens = AccessTokens(settings)
     app.state.passwords = Passwords(settings.password_hashes_at_once)
     app.state.log_in_delays = LogInDelays()
     app.state.newest_migration = health.newest_migration()
     errors.install(app)
+    # the one that is added last comes first
+    if not settings.services or "coins" in settings.services:
+        app.add_middleware(HotPath, prefix=API)
     app.add_middleware(
         RequestContext,
         body_bytes_max=settings.request_body_bytes_max,

@@ -21,7 +21,7 @@ from api.auth.errors import TokenInvalid, TokenMissing
 from api.auth.models import User
 from api.auth.service import EXECUTIVE, SYSTEM_ADMIN
 from api.auth.sessions import find_user_of_cookie, find_user_of_session
-from api.auth.tokens import Claims, read_access_token
+from api.auth.tokens import AccessTokens, Claims
 from api.kernel import idempotency
 from api.kernel.errors import Forbidden
 from api.kernel.web import Session
@@ -65,7 +65,8 @@ async def _claims(
     if credentials is None:
         msg = "This needs the header `Authorization: Bearer <access token>`."
         raise TokenMissing(msg)
-    claims = read_access_token(request.app.state.settings, credentials.credentials)
+    tokens: AccessTokens = request.app.state.access_tokens
+    claims = tokens.read(credentials.credentials)
     structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
     return claims
 

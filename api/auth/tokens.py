@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -29,19 +31,22 @@ AUDIENCE = "ideamint-api"
 TOKEN_TYPE = "access"  # noqa: S105 - the name of a kind, not a secret
 TOKEN_LENGTH_MAX = 4096  # ours have some 500 characters
 SECRET_BYTES = 32
+VERIFIED_TOKENS_MAX = 10_000  # some 10 MB
 
+_EXPIRED = "The access token has expired; refresh it."
 _CLAIMS = ["sub", "sid", "roles", "perms", "ver", "iss", "aud", "iat", "exp", "typ"]
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What a verified access token says."""
+    """What a verified access token says; `expires_at` in seconds since 1970."""
 
     user_id: UUID
     session_id: UUID
     roles: frozenset[str]
     permissions: frozenset[str]
     token_version: int
+    expires_at: float
 
 
 def issue_access_token(settings: Settings, user: User, session_id: UUID) -> str:
@@ -89,12 +94,39 @@ def read_access_token(settings: Settings, token: str) -> Claims:
             roles=frozenset(claims["roles"]),
             permissions=frozenset(claims["perms"]),
             token_version=int(claims["ver"]),
+            expires_at=float(claims["exp"]),
         )
     except jwt.ExpiredSignatureError as error:
-        expired = "The access token has expired; refresh it."
-        raise TokenInvalid(expired) from error
+        raise TokenInvalid(_EXPIRED) from error
     except (jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
         raise TokenInvalid(msg) from error
+
+
+class AccessTokens:
+    """Reads access tokens, and remembers those that it has verified: the same one comes with every request of a session."""
+
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
+        """`now` gives seconds since 1970."""
+        self._settings = settings
+        self._now = now
+        self._verified: dict[str, Claims] = {}
+
+    def read(self, token: str) -> Claims:
+        """As :func:`read_access_token`, whose verdict changes by nothing but expiry.
+
+        Raises:
+            TokenInvalid: the token is none of ours, or has expired.
+        """
+        claims = self._verified.get(token)
+        if claims is None:
+            claims = read_access_token(self._settings, token)
+            if len(self._verified) >= VERIFIED_TOKENS_MAX:
+                del self._verified[next(iter(self._verified))]
+            self._verified[token] = claims
+        elif claims.expires_at <= self._now():
+            del self._verified[token]
+            raise TokenInvalid(_EXPIRED)
+        return claims
 
 
 def new_secret() -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from http import HTTPStatus
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
@@ -12,8 +12,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
 from api.auth.dependencies import CurrentUser, Principal, TokenHolder
-from api.coins import service, statements
-from api.coins.moves import Move, as_error, as_movement
+from api.coins import commands, service, statements
 from api.coins.schemas import (
     AllocateCoins,
     Balance,
@@ -27,77 +26,48 @@ from api.kernel import idempotency
 from api.kernel.web import DryRun, Page, PageQuery, RequiredKey, Session
 from api.kernel.web import router as new_router
 
-if TYPE_CHECKING:
-    from api.coins.batcher import Batcher
-    from api.kernel.db import Database
-
 router = new_router("", "coins")
 
 
-async def _move(request: Request, response: Response, move: Move, *, is_dry_run: bool) -> Movement:
-    if is_dry_run:
-        database: Database = request.app.state.database
-        async with database.rehearsal() as session:
-            (outcome,) = await service.move_coins(session, [replace(move, key=None, request_hash=None)])
-    else:
-        batcher: Batcher = request.app.state.batcher
-        outcome = await batcher.move(move)
-    if not outcome.succeeded:
-        raise as_error(move, outcome)
-    if outcome.outcome == "replayed":
-        response.headers[idempotency.REPLAYED] = "true"
-    return as_movement(move, outcome, is_dry_run=is_dry_run)
-
-
-async def _asked(
+async def _command(
     request: Request,
     caller: Principal,
     key: str,
     campaign_id: UUID,
-    from_idea_id: UUID | None,
-    to_idea_id: UUID | None,
-    coins: int,
-) -> Move:
-    return Move(
-        campaign_id=campaign_id,
-        user_id=caller.user_id,
-        from_idea_id=from_idea_id,
-        to_idea_id=to_idea_id,
-        coins=coins,
-        key=key,
-        request_hash=await idempotency.hash_request(request),
-        request_id=request.state.request_id,
-    )
+    asked: AllocateCoins | ReallocateCoins,
+    *,
+    is_dry_run: bool,
+) -> Response:
+    request_hash = await idempotency.hash_request(request)
+    move = commands.as_move(asked, campaign_id, caller.user_id, key, request_hash, request.state.request_id)
+    answer = await (commands.rehearse if is_dry_run else commands.carry_out)(request.app.state, move)
+    return Response(answer.body, HTTPStatus.CREATED, answer.headers, "application/json")
 
 
-@router.post("/campaigns/{campaign_id}/coins/allocate", status_code=201, operation_id="allocateCoins")
+# plain requests for these two are answered by the hot path, ahead of them
+
+
+@router.post(
+    "/campaigns/{campaign_id}/coins/allocate", status_code=201, operation_id="allocateCoins", response_model=Movement
+)
 async def allocate(
-    request: Request,
-    response: Response,
-    caller: TokenHolder,
-    key: RequiredKey,
-    campaign_id: UUID,
-    body: AllocateCoins,
-    dry_run: DryRun,
-) -> Movement:
+    request: Request, caller: TokenHolder, key: RequiredKey, campaign_id: UUID, body: AllocateCoins, dry_run: DryRun
+) -> Response:
     """Put coins from my wallet on an idea that competes."""
-    move = await _asked(request, caller, key, campaign_id, None, body.idea_id, body.coins)
-    return await _move(request, response, move, is_dry_run=dry_run)
+    return await _command(request, caller, key, campaign_id, body, is_dry_run=dry_run)
 
 
-@router.post("/campaigns/{campaign_id}/coins/reallocate", status_code=201, operation_id="reallocateCoins")
+@router.post(
+    "/campaigns/{campaign_id}/coins/reallocate",
+    status_code=201,
+    operation_id="reallocateCoins",
+    response_model=Movement,
+)
 async def reallocate(
-    request: Request,
-    response: Response,
-    caller: TokenHolder,
-    key: RequiredKey,
-    campaign_id: UUID,
-    body: ReallocateCoins,
-    dry_run: DryRun,
-) -> Movement:
+    request: Request, caller: TokenHolder, key: RequiredKey, campaign_id: UUID, body: ReallocateCoins, dry_run: DryRun
+) -> Response:
     """Move my coins from one idea to another at once or, without a target, back to my wallet."""
-    move = await _asked(request, caller, key, campaign_id, body.from_idea_id, body.to_idea_id, body.coins)
-    return await _move(request, response, move, is_dry_run=dry_run)
+    return await _command(request, caller, key, campaign_id, body, is_dry_run=dry_run)
 
 
 @router.get("/campaigns/{campaign_id}/coins/balance", operation_id="getCoinBalance")

@@ -6,6 +6,7 @@ document. `type` is a stable URN that clients may switch on, and never changes o
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,11 +16,11 @@ import structlog
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from starlette.requests import Request
 
 log = structlog.get_logger(__name__)
 
@@ -159,11 +160,29 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     )
 
 
+_HANDLERS: tuple[tuple[type[Exception], Callable[[Request, Exception], Awaitable[Response]]], ...] = (
+    (DomainError, _domain_error),
+    (RequestValidationError, _validation_error),
+    (HTTPException, _http_exception),
+    (DBAPIError, _database_error),
+    (psycopg.Error, _database_error),
+)
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """The problem document of an error, for who answers ahead of the routes.
+
+    Raises:
+        Exception: the error itself, if it is an unexpected one; the application's outermost layer logs and answers it.
+    """
+    for kind, handle in _HANDLERS:
+        if isinstance(error, kind):
+            return await handle(request, error)
+    raise error
+
+
 def install(app: FastAPI) -> None:
     """Hand every kind of error to the handler that makes its problem document."""
-    app.add_exception_handler(DomainError, _domain_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(DBAPIError, _database_error)
-    app.add_exception_handler(psycopg.Error, _database_error)
+    for kind, handle in _HANDLERS:
+        app.add_exception_handler(kind, handle)
     app.add_exception_handler(Exception, _unexpected)

@@ -94,11 +94,14 @@ def check_key(key: str) -> str:
     return key
 
 
-async def hash_request(request: Request) -> bytes:
+def hash_of(method: str, path: str, query: str, body: bytes) -> bytes:
     """SHA-256 over method, path, query and body: what makes two requests the same."""
-    digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
-    digest.update(await request.body())
-    return digest.digest()
+    return hashlib.sha256(f"{method} {path}?{query}\n".encode() + body).digest()
+
+
+async def hash_request(request: Request) -> bytes:
+    """:func:`hash_of` a request whose body may not have been read yet."""
+    return hash_of(request.method, request.url.path, request.url.query, await request.body())
 
 
 def is_dry_run(request: Request) -> bool:

@@ -10,9 +10,10 @@ import jwt
 import pytest
 from pydantic import SecretStr
 
+from api.auth import tokens
 from api.auth.errors import TokenInvalid
 from api.auth.models import User
-from api.auth.tokens import hash_secret, issue_access_token, new_secret, read_access_token
+from api.auth.tokens import AccessTokens, hash_secret, issue_access_token, new_secret, read_access_token
 from api.kernel import clock
 from api.kernel.ids import uuid7
 from settings import Settings
@@ -140,3 +141,46 @@ class TestNewSecret:
 class TestHashSecret:
     def test_is_sha_256(self) -> None:
         assert hash_secret("abc").hex() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+class TestRemembered:
+    def test_one_that_was_verified_is_not_verified_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        reader = AccessTokens(SETTINGS)
+        token = issue_access_token(SETTINGS, USER, SESSION_ID)
+        first = reader.read(token)
+        monkeypatch.setattr(tokens, "read_access_token", None)
+        assert reader.read(token) is first
+
+    def test_it_is_refused_once_it_expires(self) -> None:
+        now = datetime.now(UTC).timestamp()
+        reader = AccessTokens(SETTINGS, lambda: now)
+        token = issue_access_token(SETTINGS, USER, SESSION_ID)
+        expires_at = reader.read(token).expires_at
+        now = expires_at - 0.001
+        assert reader.read(token).user_id == USER.id
+        now = expires_at
+        with pytest.raises(TokenInvalid, match="has expired"):
+            reader.read(token)
+
+    def test_one_that_is_refused_is_not_remembered(self) -> None:
+        reader = AccessTokens(SETTINGS)
+        for _ in range(2):
+            with pytest.raises(TokenInvalid):
+                reader.read(signed(key="another key, also long enough for every algorithm"))
+
+    def test_the_oldest_is_forgotten_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tokens, "VERIFIED_TOKENS_MAX", 2)
+        reader = AccessTokens(SETTINGS)
+        known = [signed(jti=str(number)) for number in range(3)]
+        for token in known:
+            reader.read(token)
+
+        def verify(_: Settings, token: str) -> object:
+            verified.append(token)
+            return read_access_token(SETTINGS, token)
+
+        verified: list[str] = []
+        monkeypatch.setattr(tokens, "read_access_token", verify)
+        for token in reversed(known):
+            reader.read(token)
+        assert verified == [known[0]]
