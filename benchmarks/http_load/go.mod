@@ -1,0 +1,3 @@
+module ideamint/http_load
+
+go 1.19

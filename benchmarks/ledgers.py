@@ -1,0 +1,201 @@
+"""What the measurements of the ledger share: an installation of their own, a seeded campaign, pgbench, and load on the API."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+import settings as configuration
+from api.auth.models import User
+from api.auth.tokens import issue_access_token
+from api.coins.moves import SQL as MOVE
+from api.coins.moves import Move, as_arguments
+from orchestration import databases, postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from settings import Settings
+
+CLIENTS = 32
+MEMBERS = 1000
+IDEAS = 1000
+COINS = 1_000_000_000
+CAMPAIGN = UUID("00000000-0000-7000-8000-00000000c000")
+
+# the same command as over HTTP, one item a call
+PGBENCH_SCRIPT = r"""
+\set member random(1, :members)
+\set idea random(1, :ideas)
+SELECT outcome FROM app.coins_move(ARRAY['{campaign}']::uuid[],
+    ARRAY[('00000000-0000-7000-8000-a' || lpad(:member::text, 11, '0'))::uuid], ARRAY[NULL]::uuid[],
+    ARRAY[('00000000-0000-7000-8000-b' || lpad(:idea::text, 11, '0'))::uuid], ARRAY[1]::bigint[],
+    ARRAY[gen_random_uuid()::text], ARRAY['\x00'::bytea], ARRAY[NULL]::text[]);
+"""
+
+
+def member_id(number: int) -> UUID:
+    """The bench's member `number`, from 1."""
+    return UUID(f"00000000-0000-7000-8000-a{number:011d}")
+
+
+def idea_id(number: int) -> UUID:
+    """The bench's idea `number`, from 1."""
+    return UUID(f"00000000-0000-7000-8000-b{number:011d}")
+
+
+@contextmanager
+def installation() -> Iterator[tuple[Settings, Path]]:
+    """An embedded PostgreSQL of the run's own, with fsync on, migrated; and a folder that is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="ideamint-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # PostgreSQL may run as another account
+        with postgres.running(load(folder / "data")) as settings:
+            postgres.migrate(settings)
+            yield settings, folder
+
+
+def load(data_dir: Path) -> Settings:
+    """Settings of an installation under `data_dir`; nothing else is read."""
+    return configuration.load(_env_file=None, data_dir=data_dir, database_url=None, access_token_ttl_s=3600)
+
+
+def seed(settings: Settings, *, members: int = MEMBERS, ideas: int = IDEAS) -> None:
+    """One campaign whose members have coins enough for any run."""
+    with psycopg.connect(settings.role_url("app")) as connection:
+        policy = json.dumps({"coins_per_member": COINS})
+        connection.execute("SELECT app.coins_open_ledger(%s, %s::jsonb, NULL)", (CAMPAIGN, policy))
+        grant(connection, range(1, members + 1))
+        connection.execute(
+            "SELECT app.coins_open_targets(%s, %s::uuid[], %s::uuid[])",
+            (CAMPAIGN, [idea_id(n) for n in range(1, ideas + 1)], [None] * ideas),
+        )
+
+
+def grant(connection: psycopg.Connection[Any], members: range) -> None:
+    """Wallets for these members."""
+    connection.execute("SELECT app.coins_grant(%s, %s::uuid[], NULL)", (CAMPAIGN, [member_id(n) for n in members]))
+
+
+def seed_stakes(settings: Settings, stakes: int, *, ideas_each: int = 25) -> None:
+    """As many stakes, of members that no load uses, `ideas_each` a member: at first the hot idea, then random ones."""
+    chooser = random.Random(stakes)
+    members = range(MEMBERS + 1, MEMBERS + 1 + stakes // ideas_each)
+    with psycopg.connect(settings.role_url("app"), options="-c search_path=app") as connection:
+        grant(connection, members)
+        chosen = {member: [1, *chooser.sample(range(2, IDEAS + 1), ideas_each - 1)] for member in members}
+        for n in range(ideas_each):
+            for start in range(members.start, members.stop, 1000):
+                some = range(start, min(start + 1000, members.stop))
+                moves = [Move(CAMPAIGN, member_id(m), None, idea_id(chosen[m][n]), 1) for m in some]
+                connection.execute(MOVE, as_arguments(moves, is_import=True))
+                connection.commit()
+
+
+def pgbench(url: str, seconds: int, *arguments: str) -> float:
+    """Transactions a second of pgbench with 32 clients; `arguments` are further options."""
+    program = [str(postgres.program("pgbench")), *("-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "1")]
+    done = subprocess.run([*program, "-T", str(seconds), *arguments, url], check=False, capture_output=True, text=True)
+    found = re.search(r"tps = ([\d.]+)", done.stdout)
+    assert found, done.stdout + done.stderr
+    return float(found.group(1))
+
+
+def pgbench_function(settings: Settings, seconds: int, folder: Path) -> float:
+    """Calls a second of the allocation's function by pgbench, one item a call."""
+    script = folder / "allocate.sql"
+    script.write_text(PGBENCH_SCRIPT.replace("{campaign}", str(CAMPAIGN)))
+    options = ("-f", str(script), "-D", f"members={MEMBERS}", "-D", f"ideas={IDEAS}")
+    return pgbench(postgres.admin_url(settings), seconds, *options)
+
+
+def pgbench_simple_update(settings: Settings, seconds: int) -> float:
+    """`pgbench -N` a second, in a database of its own on the same server."""
+    admin_url = postgres.admin_url(settings)
+    url = databases.with_database(admin_url, "pgbench")
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        if not connection.execute("SELECT FROM pg_database WHERE datname = 'pgbench'").fetchone():
+            connection.execute(sql.SQL("CREATE DATABASE pgbench"))
+            subprocess.run([postgres.program("pgbench"), "-i", "-q", "-s", "50", url], check=True, capture_output=True)
+    return pgbench(url, seconds, "-N")
+
+
+def token(settings: Settings, member: int) -> str:
+    """An access token of the bench's member."""
+    user = User(id=member_id(member), roles=[], permissions=[], token_version=0)
+    return issue_access_token(settings, user, CAMPAIGN)
+
+
+def plan(
+    settings: Settings, port: int, seconds: float, *, ideas: range, clients: int = CLIENTS, requests: int = 200
+) -> dict[str, Any]:
+    """The load of `clients` members, each allocating a coin at a time to random ones of `ideas`."""
+    chooser = random.Random(len(ideas))
+    connections = []
+    for number in range(1, clients + 1):
+        head = (
+            f"POST /api/v1/campaigns/{CAMPAIGN}/coins/allocate HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Authorization: Bearer {token(settings, number)}\r\nIdempotency-Key: {{key}}\r\n"
+            "Content-Type: application/json\r\n"
+        )
+        bodies = [json.dumps({"idea_id": str(idea_id(chooser.choice(ideas))), "coins": 1}) for _ in range(requests)]
+        connections.append([f"{head}Content-Length: {len(body)}\r\n\r\n{body}" for body in bodies])
+    return {"host": "127.0.0.1", "port": port, "seconds": seconds, "connections": connections}
+
+
+def start_api(settings: Settings, port: int, **options: Any) -> subprocess.Popen[bytes]:
+    """One worker of the API, started as `ideamint up` starts it, ready to answer; `options` are Popen's."""
+    variables = {
+        "IDEAMINT_DATA_DIR": str(settings.data_dir),
+        "IDEAMINT_DATABASE_URL": str(settings.database_url),
+        "IDEAMINT_LOG_LEVEL": "WARNING",
+    }
+    server = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "--factory", "api.main:create_app", "--port", str(port),
+         "--no-access-log", "--no-server-header", "--log-level", "warning"],
+        env={**os.environ, **variables}, stdout=subprocess.DEVNULL, **options,
+    )  # fmt: skip
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=2):
+                return server
+        except OSError:
+            time.sleep(0.1)
+    server.kill()
+    msg = "the API did not become ready within 20 s"
+    raise RuntimeError(msg)
+
+
+@contextmanager
+def api(settings: Settings) -> Iterator[int]:
+    """One worker of the API; gives its port."""
+    port = free_port()
+    server = start_api(settings, port)
+    try:
+        yield port
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
