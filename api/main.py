@@ -22,6 +22,7 @@ from api.coins.background import Background
 from api.coins.batcher import Batcher
 from api.coins.hot_path import HotPath
 from api.coins.routes import router as coins
+from api.ideas.queries import find_statuses
 from api.ideas.routes import router as ideas
 from api.kernel import errors, health, logs
 from api.kernel.db import Database
@@ -77,6 +78,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.database = Database(settings)
     app.state.batcher = Batcher(settings)
+    # coins lie below ideas and import nothing of theirs
+    app.state.find_idea_statuses = find_statuses
     app.state.access_tokens = AccessTokens(settings)
     app.state.passwords = Passwords(settings.password_hashes_at_once)
     app.state.log_in_delays = LogInDelays()

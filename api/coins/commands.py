@@ -5,18 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from api.coins import service
+from api.coins import errors, service
 from api.coins.moves import Move, Outcome, as_error, as_movement
 from api.coins.schemas import AllocateCoins, ReallocateCoins
 from api.kernel import idempotency
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
+    from sqlalchemy.ext.asyncio import AsyncSession
     from starlette.datastructures import State
 
     from api.coins.batcher import Batcher
     from api.kernel.db import Database
+
+    FindStatuses = Callable[[AsyncSession, Sequence[UUID]], Awaitable[dict[UUID, str]]]
+
+OPEN_STATUS = "competing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,10 @@ async def carry_out(state: State, move: Move) -> Answer:
     """
     batcher: Batcher = state.batcher
     outcome = await batcher.move(move)
+    if outcome.outcome == "idea_not_open":
+        database: Database = state.database
+        async with database.session() as session:
+            raise await _not_open(state, session, move)
     return _answer(move, outcome)
 
 
@@ -61,6 +71,8 @@ async def rehearse(state: State, move: Move) -> Answer:
     database: Database = state.database
     async with database.rehearsal() as session:
         (outcome,) = await service.move_coins(session, [replace(move, key=None, request_hash=None)])
+        if outcome.outcome == "idea_not_open":
+            raise await _not_open(state, session, move)
     return _answer(move, outcome, is_dry_run=True)
 
 
@@ -69,3 +81,14 @@ def _answer(move: Move, outcome: Outcome, *, is_dry_run: bool = False) -> Answer
         raise as_error(move, outcome)
     body = as_movement(move, outcome, is_dry_run=is_dry_run).model_dump_json().encode()
     return Answer(body, {idempotency.REPLAYED: "true"} if outcome.outcome == "replayed" else {})
+
+
+async def _not_open(state: State, session: AsyncSession, move: Move) -> errors.IdeaNotOpen:
+    """The refusal with the status of the idea that caused it, which the ledger does not know: the ideas tell it."""
+    find_statuses: FindStatuses = state.find_idea_statuses
+    asked = [idea_id for idea_id in (move.to_idea_id, move.from_idea_id) if idea_id is not None]
+    statuses = await find_statuses(session, asked)
+    closed = next((idea_id for idea_id in asked if statuses.get(idea_id) != OPEN_STATUS), asked[0])
+    status = statuses.get(closed)
+    msg = f"Coins move only while an idea is {OPEN_STATUS}; this one is {status}."
+    return errors.IdeaNotOpen(msg, idea_id=closed, idea_status=status)

@@ -117,7 +117,7 @@ def _side(idea_id: UUID | None, balance_coins: int) -> Side:
 
 
 def as_error(move: Move, outcome: Outcome) -> DomainError:  # noqa: C901, PLR0911, PLR0912 - a refusal a case: it is a table
-    """The refusal as the error that states it."""
+    """The refusal as the error that states it; `idea_not_open` is not among them, for it tells the idea's status too."""
     has, limit = outcome.has_coins or 0, outcome.limit_coins or 0
     match outcome.outcome:
         case "insufficient_coins":
@@ -151,10 +151,6 @@ def as_error(move: Move, outcome: Outcome) -> DomainError:  # noqa: C901, PLR091
                 "Coins move only while the campaign's allocation window is open.",
                 opens_at=outcome.opens_at,
                 closes_at=outcome.closes_at,
-            )
-        case "idea_not_open":
-            return errors.IdeaNotOpen(
-                "Coins move only while an idea is competing.", idea_id=move.to_idea_id or move.from_idea_id
             )
         case "unknown_idea":
             return errors.UnknownIdea("No idea of this campaign takes coins under this id.")

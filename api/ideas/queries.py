@@ -66,6 +66,8 @@ _TEMPLATE = """
     LIMIT :limit
 """
 
+_STATUSES = text("SELECT id, status FROM app.ideas WHERE id = ANY (:idea_ids)")
+
 
 async def list_ideas(
     session: AsyncSession,
@@ -114,6 +116,12 @@ async def list_ideas(
     )
     rows = (await session.execute(text(statement), values)).mappings()
     return [(_as_read(row), (row["sort_key"], row["id"])) for row in rows]
+
+
+async def find_statuses(session: AsyncSession, idea_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The statuses of these ideas; unknown ones are left out."""
+    rows = await session.execute(_STATUSES, {"idea_ids": list(idea_ids)})
+    return {row.id: row.status for row in rows}
 
 
 def _as_read(row: RowMapping) -> IdeaRead:

@@ -137,7 +137,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         "outcome",
         [
-            "insufficient_coins", "insufficient_stake", "above_maximum", "below_minimum", "window_closed", "idea_not_open",
+            "insufficient_coins", "insufficient_stake", "above_maximum", "below_minimum", "window_closed",
             "unknown_idea", "own_idea", "take_back_refused", "same_account", "not_a_member", "wallet_frozen", "key_reused",
             "busy",
         ],

@@ -91,6 +91,32 @@ class TestAllocate:
         assert (found["coins"], found["backers"]) == (32 * 9, 32)
 
 
+class TestIdeaNotOpen:
+    async def test_names_the_idea_and_its_status(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        one, two = await submit_many(world, 2)
+        await world.allocate(world.members[1], two, 10)
+        await world.step(world.manager, one, "accepted")
+        refused = (await world.allocate(world.members[1], one, 1)).json()
+        assert (refused["type"], refused["idea_status"]) == ("urn:ideamint:problem:idea-not-open", "accepted")
+        await world.step(world.manager, one, "in_progress")
+        body = {"from_idea_id": str(two), "to_idea_id": str(one), "coins": 5}
+        path = "/campaigns/{id}/coins/reallocate"
+        for arguments in ({"key": "k"}, {"params": {"dry_run": True}}):
+            refused = (await world.call(world.members[1], "POST", path, json=body, **arguments)).json()
+            assert (refused["idea_id"], refused["idea_status"]) == (str(one), "in_progress")
+
+    async def test_names_the_one_that_coins_are_taken_from(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        one, two = await submit_many(world, 2)
+        await world.allocate(world.members[1], two, 10)
+        await world.step(world.manager, two, "rejected", "Not now.")
+        body = {"from_idea_id": str(two), "to_idea_id": str(one), "coins": 5}
+        path = "/campaigns/{id}/coins/reallocate"
+        refused = (await world.call(world.members[1], "POST", path, key="k", json=body)).json()
+        assert (refused["idea_id"], refused["idea_status"]) == (str(two), "rejected")
+
+
 class TestDryRun:
     async def test_needs_no_key_and_moves_nothing(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
