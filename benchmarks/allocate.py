@@ -120,11 +120,7 @@ def main() -> None:
         return
     with ledgers.installation() as (settings, folder):
         figures = measure(settings, arguments.seconds, folder)
-    if arguments.json:
-        sys.stdout.write(json.dumps(figures) + "\n")
-        return
-    for figure, value in figures.items():
-        sys.stdout.write(f"{figure:16} {value:>10,}\n")
+    ledgers.tell(figures, as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from api.coins.moves import Move, as_arguments
 from orchestration import databases, postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from settings import Settings
 
@@ -191,6 +191,15 @@ def api(settings: Settings) -> Iterator[int]:
     finally:
         server.terminate()
         server.wait(10)
+
+
+def tell(figures: Mapping[str, float | str], *, as_json: bool) -> None:
+    """Print the figures, a line each or as one JSON object."""
+    if as_json:
+        sys.stdout.write(json.dumps(figures) + "\n")
+        return
+    for figure, value in figures.items():
+        sys.stdout.write(f"{figure:24} {value:>12,}\n" if not isinstance(value, str) else f"{figure:24} {value:>12}\n")
 
 
 def free_port() -> int:

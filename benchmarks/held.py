@@ -1,0 +1,77 @@
+"""One wallet of 20,000 held by an open transaction: what the others still do.
+
+    python -m benchmarks.held [--seconds 10] [--json]
+
+32 members allocate over HTTP. Then a transaction locks the wallet of one of them and stays open: its owner is told 503
+with Retry-After each time the deadline passes, and the other 31 go on. `others_before_per_s` counts the same 31.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from benchmarks import http_load, ledgers
+from orchestration import postgres
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from settings import Settings
+
+WALLETS = 20_000
+HELD = 1
+
+_HOLD = """
+    SELECT FROM app.coin_accounts WHERE campaign_id = %s AND user_id = %s AND kind = 'wallet' FOR UPDATE
+"""
+
+
+def measure(settings: Settings, seconds: int, folder: Path) -> dict[str, Any]:
+    """The others' allocations a second before and while one wallet is held, and what its owner was answered."""
+    ledgers.seed(settings, members=WALLETS)
+    with ledgers.api(settings) as port:
+        plan = ledgers.plan(settings, port, seconds, ideas=range(1, ledgers.IDEAS + 1))
+        owner = {**plan, "connections": plan["connections"][HELD - 1 : HELD]}
+        others = {**plan, "connections": plan["connections"][HELD:]}
+
+        def load() -> tuple[http_load.Load, http_load.Load]:
+            running = [http_load.start(each, folder) for each in (owner, others)]
+            one, rest = (http_load.finish(each) for each in running)
+            return one, rest
+
+        http_load.run({**plan, "seconds": 2}, folder)
+        _, before = load()
+        # as the owner of the tables: whoever may lock rows by hand
+        with psycopg.connect(postgres.admin_url(settings)) as holder:
+            held = holder.execute(_HOLD, (ledgers.CAMPAIGN, ledgers.member_id(HELD))).rowcount
+            assert held == 1
+            one, during = load()
+    assert set(during.statuses) == {201}, f"others were refused: {during.statuses}"
+    assert set(one.statuses) == {503}, f"the held wallet moved: {one.statuses}"
+    return {
+        "others_before_per_s": round(before.per_s),
+        "others_during_per_s": round(during.per_s),
+        "ratio": round(during.per_s / before.per_s, 3),
+        "others_p99_before_ms": round(before.p99_ms, 1),
+        "others_p99_during_ms": round(during.p99_ms, 1),
+        "owner_told_503": one.statuses[503],
+        "owner_waited_ms": round(one.p50_ms),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=10, help="length of each of the two measurements")
+    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    arguments = parser.parse_args()
+    with ledgers.installation() as (settings, folder):
+        figures = measure(settings, arguments.seconds, folder)
+    ledgers.tell(figures, as_json=arguments.json)
+
+
+if __name__ == "__main__":
+    main()
