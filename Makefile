@@ -57,11 +57,13 @@ compose-check: ## Check docker-compose.yml with Compose's own loader (needs Go)
 	elif [ "$${CI:-}" = true ]; then echo "compose-check needs Go" >&2; exit 1; \
 	else echo "compose-check is left out: Go is not installed"; fi
 
-openapi: $(STAMP) ## Write openapi.json from the code
+openapi: $(STAMP) ## Write openapi.json and docs/problems.md from the code
 	$(BIN)/python -m orchestration.openapi openapi.json
+	$(BIN)/python -m orchestration.problems docs/problems.md
 
 openapi-check: $(STAMP)
 	$(BIN)/python -m orchestration.openapi --check openapi.json
+	$(BIN)/python -m orchestration.problems --check docs/problems.md
 
 lock: $(STAMP) ## Resolve the dependencies of pyproject.toml anew into requirements/
 	$(UV) pip compile $(LOCK_OPTIONS) --extra dev pyproject.toml -o requirements/dev.txt
