@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, PostgresDsn, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from settings.rates import Rate, RateLimit
 
 PREFIX = "IDEAMINT_"
 _SECRET_FIELDS = ("jwt_secret", "app_password", "dbt_password", "reader_password", "dagster_password")
@@ -48,6 +50,11 @@ class Settings(BaseSettings):
         None,
         description="postgresql://user:password@host:port/name of a PostgreSQL 16 or newer; empty: the embedded one. "
         "The log-in in it is used by `ideamint db migrate` alone; servers log in by their own roles",
+    )
+    redis_url: RedisDsn | None = Field(
+        None,
+        description="redis://user:password@host:port/number (rediss:// over TLS) of a Redis that the API's processes "
+        "share; empty: each counts rate limits for itself",
     )
     dagster_database: str = Field(
         "dagster", pattern=r"^[a-z_][a-z0-9_]*$", description="database for Dagster's runs, same server"
@@ -94,6 +101,22 @@ class Settings(BaseSettings):
     ledger_deadline_ms: int = Field(
         2000, ge=50, description="longest a coin command waits for a held row, milliseconds"
     )
+    redis_timeout_ms: int = Field(
+        100, ge=1, description="longest wait for Redis before the process counts for itself, milliseconds"
+    )
+    coin_commands_per_member: RateLimit = Field(
+        Rate(120, "minute"), description="coin commands of one member, such as 120/minute (second, hour, day), or off"
+    )
+    coin_commands_per_campaign: RateLimit = Field(
+        Rate(60_000, "minute"), description="coin commands of one campaign, such as 60000/minute, or off"
+    )
+    coin_reads_per_member: RateLimit = Field(
+        Rate(600, "minute"), description="readings of coins by one member, such as 600/minute, or off"
+    )
+    coin_figures_per_member: RateLimit = Field(
+        Rate(20, "minute"),
+        description="readings of a whole ledger (statistics, verify) by one member, such as 20/minute, or off",
+    )
     request_body_bytes_max: int = Field(1_048_576, ge=1024, description="largest request body, bytes")
     log_format: str = Field(
         "auto", pattern=r"^(auto|json|console)$", description="json, console, or auto: json unless on a terminal"
@@ -103,6 +126,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "database_url",
+        "redis_url",
         "test_elections",
         "app_password",
         "dbt_password",
@@ -237,7 +261,8 @@ def _explain(error: ValidationError) -> str:
         if not field:
             lines.append(problem["msg"].removeprefix("Value error, "))
             continue
-        shown = "" if field in {*_SECRET_FIELDS, "database_url"} else f" (it is {problem['input']!r})"
+        shown = "" if field in {*_SECRET_FIELDS, "database_url", "redis_url"} else f" (it is {problem['input']!r})"
         right = Settings.model_fields[field].description if field in Settings.model_fields else ""
-        lines.append(f"{PREFIX}{field.upper()}: {problem['msg']}{shown}. Right would be: {right}")
+        wrong = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{PREFIX}{field.upper()}: {wrong}{shown}. Right would be: {right}")
     return "\n".join(lines)

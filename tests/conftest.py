@@ -23,6 +23,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 import settings as configuration
 from orchestration import databases, postgres
+from tests.factories import redis_servers
+from tests.factories.redis_servers import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -33,13 +35,21 @@ if TYPE_CHECKING:
 
 ELECTIONS_VARIABLE = "IDEAMINT_TEST_ELECTIONS"
 RUN_DIR = pytest.StashKey[Path]()
+# a test calls as one member more often than people do; those of the limits make applications that have them
+WITHOUT_RATE_LIMITS = dict.fromkeys(
+    ("coin_commands_per_member", "coin_commands_per_campaign", "coin_reads_per_member", "coin_figures_per_member"),
+    "off",
+)
 CARETAKER = pytest.StashKey["subprocess.Popen[bytes]"]()
 
 # Lives as long as the run holds the other end of its stdin, and so outlives even a killed run, to clear up after it.
 CARE = """
-import shutil, sys
+import contextlib, os, shutil, signal, sys
 from pathlib import Path
 sys.stdin.read()
+for pid_file in Path(sys.argv[1]).glob("*/redis.pid"):
+    with contextlib.suppress(OSError, ValueError):
+        os.kill(int(pid_file.read_text()), signal.SIGKILL)
 data_dir = Path(sys.argv[1]) / "data"
 if (data_dir / "postgres" / "postmaster.pid").exists():
     import settings
@@ -109,7 +119,9 @@ def elections() -> Path:
 def server(request: pytest.FixtureRequest) -> Iterator[Settings]:
     """The embedded PostgreSQL of this run; its database `ideamint` is migrated and serves as the template."""
     run_dir = request.config.stash[RUN_DIR]
-    settings = configuration.load(_env_file=None, env="test", data_dir=run_dir / "data", log_level="WARNING")
+    settings = configuration.load(
+        _env_file=None, env="test", data_dir=run_dir / "data", log_level="WARNING", **WITHOUT_RATE_LIMITS
+    )
     with ExitStack() as until_the_end:
         with _one_at_a_time(run_dir):
             server = until_the_end.enter_context(postgres.running(settings))
@@ -155,7 +167,7 @@ async def application(database: Settings) -> AsyncIterator[FastAPI]:
     from api.main import create_app
 
     app = create_app(database)
-    async with _lifespan(app):
+    async with running(app):
         yield app
 
 
@@ -182,9 +194,23 @@ async def session(application: FastAPI) -> AsyncIterator[AsyncSession]:
         await transaction.rollback()
 
 
+@pytest.fixture
+def redis_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    """A Redis of the test's own, running; a test that needs one is skipped where it is not installed."""
+    if not redis_servers.is_installed():
+        pytest.skip(f"{redis_servers.PROGRAM} is not installed")
+    with tempfile.TemporaryDirectory(prefix="redis-", dir=request.config.stash[RUN_DIR]) as folder:
+        server = RedisServer(Path(folder))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Start and stop the application inside one task, as task groups demand and as fixtures do not."""
+async def running(app: FastAPI) -> AsyncIterator[None]:
+    """Start and stop an application inside one task, as task groups demand and as fixtures do not."""
     started, stopping = asyncio.Event(), asyncio.Event()
 
     async def serve() -> None:

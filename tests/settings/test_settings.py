@@ -56,6 +56,12 @@ class TestLoad:
             ("jwt_secret", "short", "32 characters"),
             ("log_level", "loud", "DEBUG, INFO, WARNING or ERROR"),
             ("db_pool_size", "0", "pooled connections"),
+            ("redis_url", "http://cache:6379", "redis://user:password@host:port/number"),
+            ("coin_commands_per_member", "120", "such as 120/minute"),
+            ("coin_commands_per_member", "0/minute", "not a rate of 1 to 1,000,000 a second, minute, hour, day"),
+            ("coin_commands_per_campaign", "1000001/second", "such as 60000/minute, or off"),
+            ("coin_reads_per_member", "ten/minute", "readings of coins by one member"),
+            ("coin_figures_per_member", "", "not off"),
         ],
     )
     def test_refuses_a_wrong_value_by_name_and_says_what_would_be_right(
@@ -69,9 +75,9 @@ class TestLoad:
         assert f"{PREFIX}{name.upper()}" in str(refusal.value)
         assert right in str(refusal.value)
 
-    @pytest.mark.parametrize("name", ["jwt_secret", "app_password", "database_url"])
+    @pytest.mark.parametrize("name", ["jwt_secret", "app_password", "database_url", "redis_url"])
     def test_shows_no_secret_in_a_refusal(self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        secret = "mysql://somebody:hunter2@db/x" if name == "database_url" else "hunter2"
+        secret = "mysql://somebody:hunter2@db/x" if name.endswith("_url") else "hunter2"
         monkeypatch.setenv(f"{PREFIX}{name.upper()}", secret)
         monkeypatch.setenv(f"{PREFIX}API_PORT", "wrong")
 

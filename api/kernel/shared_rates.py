@@ -1,0 +1,105 @@
+"""Rate limits that the processes of an installation count together, in Redis.
+
+Requests that come while a call to Redis is under way are the next call: one script, one round trip for all of them, over
+one connection. That costs a process about an eighth of a call a request, and a request that is cancelled cuts nobody's
+connection. Nothing waits for Redis longer than its time-out, and nothing fails with it: what Redis does not answer is
+counted in the process, and after five failures in a row all is, with a trial every 30 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from api.kernel.breaker import Breaker
+from api.kernel.rates import Bucket, LocalBuckets, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+log = structlog.get_logger(__name__)
+
+CALL_ITEMS_MAX = 500
+SCRIPT = Path(__file__).with_suffix(".lua")
+
+
+class _Item(NamedTuple):
+    buckets: Sequence[Bucket]
+    future: asyncio.Future[Refusal | None]
+
+
+class RedisAway(Exception):
+    """Redis gave no answer, for whatever reason."""
+
+
+class SharedBuckets:
+    """The buckets of all processes that are given the same Redis."""
+
+    def __init__(self, url: str, *, timeout_s: float, breaker: Breaker | None = None) -> None:
+        """Nothing connects before the first request."""
+        # a failed try is not repeated: the breaker decides, and until then the process counts
+        self._redis = Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None)
+        self._script = self._redis.register_script(SCRIPT.read_text())
+        self._timeout_s = timeout_s
+        self._local = LocalBuckets()  # counts while Redis is away
+        self._breaker = breaker or Breaker()
+        self._waiting: list[_Item] = []
+        self._calling: asyncio.Task[None] | None = None
+
+    async def spend(self, buckets: Sequence[Bucket]) -> Refusal | None:
+        """Take a token from each bucket, or from none and say which is empty."""
+        if not self._breaker.allows():
+            return await self._local.spend(buckets)
+        future: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Item(buckets, future))
+        if self._calling is None:
+            self._calling = asyncio.create_task(self._call_while_waited_for(), name="shared-rates")
+        try:
+            return await future
+        except RedisAway:
+            return await self._local.spend(buckets)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._redis.aclose()
+
+    async def _call_while_waited_for(self) -> None:
+        while self._waiting:
+            items, self._waiting = self._waiting[:CALL_ITEMS_MAX], self._waiting[CALL_ITEMS_MAX:]
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    refusals = await self._call(items)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with Redis, no request fails by it
+                if self._breaker.failed():
+                    log.warning("rate limits are counted by each process: Redis is away", error=repr(error))
+                # who came meanwhile does not wait for another time-out
+                items, self._waiting = items + self._waiting, []
+                for item in items:
+                    if not item.future.done():
+                        item.future.set_exception(RedisAway())
+                continue
+            if self._breaker.succeeded():
+                log.warning("rate limits are counted in Redis again")
+            for item, refusal in zip(items, refusals, strict=True):
+                if not item.future.done():
+                    item.future.set_result(refusal)
+        self._calling = None
+
+    async def _call(self, items: Sequence[_Item]) -> list[Refusal | None]:
+        keys = [bucket.key for item in items for bucket in item.buckets]
+        arguments: list[int] = []
+        for item in items:
+            arguments.append(len(item.buckets))
+            for bucket in item.buckets:
+                arguments += (bucket.limit.interval_us, bucket.limit.period_us)
+        answers = await self._script(keys, arguments)
+        return [
+            Refusal(item.buckets[empty - 1].limit, wait_us) if empty else None
+            for item, empty, wait_us in zip(items, answers[::2], answers[1::2], strict=True)
+        ]
