@@ -36,6 +36,8 @@ CLIENTS = 32
 MEMBERS = 1000
 IDEAS = 1000
 COINS = 1_000_000_000
+# a member of a bench sends in a second what a person may in a minute
+RATE_LIMITS = ("COMMANDS_PER_MEMBER", "COMMANDS_PER_CAMPAIGN", "READS_PER_MEMBER", "FIGURES_PER_MEMBER")
 CAMPAIGN = UUID("00000000-0000-7000-8000-00000000c000")
 
 # the same command as over HTTP, one item a call
@@ -164,6 +166,7 @@ def start_api(settings: Settings, port: int, **options: Any) -> subprocess.Popen
         "IDEAMINT_DATA_DIR": str(settings.data_dir),
         "IDEAMINT_DATABASE_URL": str(settings.database_url),
         "IDEAMINT_LOG_LEVEL": "WARNING",
+        **{f"IDEAMINT_COIN_{limit}": "off" for limit in RATE_LIMITS},
     }
     server = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "--factory", "api.main:create_app", "--port", str(port),

@@ -10,6 +10,8 @@ from pydantic import BeforeValidator
 from api.auth.dependencies import CurrentUser
 from api.campaigns.bulk import BulkAllocate, BulkReply, Manager, Mode, allocate_in_bulk
 from api.campaigns.bulk_csv import COLUMNS, read_items
+from api.coins.rates import CountBulk
+from api.kernel.rates import LIMITED_RESPONSES
 from api.kernel.web import DryRun, RequiredKey, Session
 from api.kernel.web import router as new_router
 
@@ -33,7 +35,11 @@ _CSV = {"schema": {"type": "string"}, "example": f"{','.join(COLUMNS)}\n"}
     operation_id="bulkAllocateCoins",
     response_model_exclude_none=True,
     openapi_extra={"requestBody": {"content": {"text/csv": _CSV}}},
-    responses={409: {"description": "An item of an atomic command was refused: every outcome, and nothing written"}},
+    dependencies=[CountBulk],
+    responses={
+        **LIMITED_RESPONSES,
+        409: {"description": "An item of an atomic command was refused: every outcome, and nothing written"},
+    },
 )
 async def bulk_allocate(
     session: Session,

@@ -13,21 +13,23 @@ from pydantic import AwareDatetime
 from api.campaigns.dependencies import CampaignManager, CampaignOverseer
 from api.coins import audit, service, statistics
 from api.coins.audit import AuditEvent
+from api.coins.rates import CountFigures, CountRead
 from api.coins.schemas import ConservationRead
 from api.coins.statistics import CoinStatistics
+from api.kernel.rates import LIMITED_RESPONSES
 from api.kernel.web import Page, PageQuery, Session
 from api.kernel.web import router as new_router
 
 router = new_router("/campaigns/{campaign_id}/coins", "coins")
 
 
-@router.get("/statistics", operation_id="getCoinStatistics")
+@router.get("/statistics", operation_id="getCoinStatistics", dependencies=[CountFigures], responses=LIMITED_RESPONSES)
 async def get_statistics(session: Session, access: CampaignOverseer) -> CoinStatistics:
     """Where the coins are and how they move, of one moment; for managers and executives."""
     return await statistics.get_statistics(session, access.campaign.id)
 
 
-@router.get("/verify", operation_id="verifyCoins")
+@router.get("/verify", operation_id="verifyCoins", dependencies=[CountFigures], responses=LIMITED_RESPONSES)
 async def verify(session: Session, access: CampaignOverseer) -> ConservationRead:
     """Recompute every balance and total from the postings; for managers and executives."""
     await service.allow_time(session)
@@ -35,7 +37,7 @@ async def verify(session: Session, access: CampaignOverseer) -> ConservationRead
     return ConservationRead(**asdict(found), holds=found.holds)
 
 
-@router.get("/audit", operation_id="listCoinAudit")
+@router.get("/audit", operation_id="listCoinAudit", dependencies=[CountRead], responses=LIMITED_RESPONSES)
 async def list_audit(
     session: Session,
     access: CampaignManager,

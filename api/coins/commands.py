@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import State
 
     from api.coins.batcher import Batcher
+    from api.coins.rates import CoinRates
     from api.kernel.db import Database
 
     FindStatuses = Callable[[AsyncSession, Sequence[UUID]], Awaitable[dict[UUID, str]]]
@@ -51,8 +52,10 @@ async def carry_out(state: State, move: Move) -> Answer:
     """Move the coins, durably.
 
     Raises:
+        RateLimited: the member's limit or the campaign's is met.
         DomainError: the ledger refuses; the error says why, with the numbers.
     """
+    await _count(state, move)
     batcher: Batcher = state.batcher
     outcome = await batcher.move(move)
     if outcome.outcome == "idea_not_open":
@@ -66,14 +69,21 @@ async def rehearse(state: State, move: Move) -> Answer:
     """What :func:`carry_out` would answer now; nothing is written.
 
     Raises:
+        RateLimited: the member's limit or the campaign's is met.
         DomainError: the ledger would refuse.
     """
+    await _count(state, move)
     database: Database = state.database
     async with database.rehearsal() as session:
         (outcome,) = await service.move_coins(session, [replace(move, key=None, request_hash=None)])
         if outcome.outcome == "idea_not_open":
             raise await _not_open(state, session, move)
     return _answer(move, outcome, is_dry_run=True)
+
+
+async def _count(state: State, move: Move) -> None:
+    rates: CoinRates = state.coin_rates
+    await rates.spend(move.user_id, move.campaign_id)
 
 
 def _answer(move: Move, outcome: Outcome, *, is_dry_run: bool = False) -> Answer:

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime
 
 from api.auth.dependencies import CurrentUser, Principal, TokenHolder
 from api.coins import commands, service, statements
+from api.coins.rates import CountRead
 from api.coins.schemas import (
     AllocateCoins,
     Balance,
@@ -23,6 +24,7 @@ from api.coins.schemas import (
     TransferKind,
 )
 from api.kernel import idempotency
+from api.kernel.rates import LIMITED_RESPONSES
 from api.kernel.web import DryRun, Page, PageQuery, RequiredKey, Session
 from api.kernel.web import router as new_router
 
@@ -48,7 +50,11 @@ async def _command(
 
 
 @router.post(
-    "/campaigns/{campaign_id}/coins/allocate", status_code=201, operation_id="allocateCoins", response_model=Movement
+    "/campaigns/{campaign_id}/coins/allocate",
+    status_code=201,
+    operation_id="allocateCoins",
+    response_model=Movement,
+    responses=LIMITED_RESPONSES,
 )
 async def allocate(
     request: Request, caller: TokenHolder, key: RequiredKey, campaign_id: UUID, body: AllocateCoins, dry_run: DryRun
@@ -62,6 +68,7 @@ async def allocate(
     status_code=201,
     operation_id="reallocateCoins",
     response_model=Movement,
+    responses=LIMITED_RESPONSES,
 )
 async def reallocate(
     request: Request, caller: TokenHolder, key: RequiredKey, campaign_id: UUID, body: ReallocateCoins, dry_run: DryRun
@@ -70,7 +77,12 @@ async def reallocate(
     return await _command(request, caller, key, campaign_id, body, is_dry_run=dry_run)
 
 
-@router.get("/campaigns/{campaign_id}/coins/balance", operation_id="getCoinBalance")
+@router.get(
+    "/campaigns/{campaign_id}/coins/balance",
+    operation_id="getCoinBalance",
+    dependencies=[CountRead],
+    responses=LIMITED_RESPONSES,
+)
 async def balance(
     session: Session,
     caller: CurrentUser,
@@ -108,7 +120,8 @@ async def _filters(
     "/campaigns/{campaign_id}/coins/history",
     operation_id="listCoinHistory",
     response_model=Page[StatementLine],
-    responses={200: {"description": "A page; as CSV, all lines", "content": {"text/csv": {}}}},
+    dependencies=[CountRead],
+    responses={**LIMITED_RESPONSES, 200: {"description": "A page; as CSV, all lines", "content": {"text/csv": {}}}},
 )
 async def history(
     request: Request,
@@ -140,7 +153,7 @@ async def history(
     return paging.page(lines, key=lambda line: (line.effective_at.isoformat(), line.transfer_id))
 
 
-@router.get("/users/me/coins", operation_id="listMyCoins")
+@router.get("/users/me/coins", operation_id="listMyCoins", dependencies=[CountRead], responses=LIMITED_RESPONSES)
 async def my_coins(session: Session, caller: CurrentUser) -> list[CampaignCoins]:
     """My coins over all campaigns that I have a wallet in."""
     return await service.list_my_campaigns(session, caller.user_id)
