@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+import structlog
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from api.kernel import shared_rates
 from api.kernel.breaker import PAUSE_S, Breaker
 from api.kernel.rates import Bucket, Limit, RateLimits, Refusal
 from api.kernel.shared_rates import CALL_ITEMS_MAX, SharedBuckets
@@ -132,6 +134,11 @@ class TestSharedBuckets:
 
 
 class TestRedisAway:
+    @pytest.fixture(autouse=True)
+    def _log_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A logger keeps the configuration of its first use, which may be another application's."""
+        monkeypatch.setattr(shared_rates, "log", structlog.get_logger())
+
     async def test_each_process_counts_until_it_is_back(
         self, shared: SharedBuckets, redis_server: RedisServer, breaker_clock: Clock
     ) -> None:
