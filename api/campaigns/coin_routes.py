@@ -11,7 +11,7 @@ from fastapi import Query
 from pydantic import AwareDatetime
 
 from api.campaigns.dependencies import CampaignManager, CampaignOverseer
-from api.coins import audit, service, statistics
+from api.coins import audit, chains, service, statistics
 from api.coins.audit import AuditEvent
 from api.coins.rates import CountFigures, CountRead
 from api.coins.schemas import ConservationRead
@@ -30,11 +30,19 @@ async def get_statistics(session: Session, access: CampaignOverseer) -> CoinStat
 
 
 @router.get("/verify", operation_id="verifyCoins", dependencies=[CountFigures], responses=LIMITED_RESPONSES)
-async def verify(session: Session, access: CampaignOverseer) -> ConservationRead:
-    """Recompute every balance and total from the postings; for managers and executives."""
+async def verify(
+    session: Session,
+    access: CampaignOverseer,
+    head: Annotated[
+        str | None, Query(description="a head of the chain that was kept elsewhere, HEIGHT:HASH: is it still in it?")
+    ] = None,
+) -> ConservationRead:
+    """Recompute every balance, total and hash from the postings; for managers and executives."""
+    kept = None if head is None else chains.KeptHead.parse(head)
     await service.allow_time(session)
     (found,) = await service.verify(session, access.campaign.id)
-    return ConservationRead(**asdict(found), holds=found.holds)
+    chain = await chains.check_chain(session, access.campaign.id, kept)
+    return ConservationRead(**asdict(found), holds=found.holds and chain.holds, chain=chain)
 
 
 @router.get("/audit", operation_id="listCoinAudit", dependencies=[CountRead], responses=LIMITED_RESPONSES)

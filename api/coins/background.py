@@ -1,4 +1,4 @@
-"""What the ledger does beside the commands: folding totals, and carrying out settlements.
+"""What the ledger does beside the commands: carrying out settlements, folding totals, and sealing the chain.
 
 Every API process runs one; those that come second find the work taken and give way. Nothing here waits for a row that
 a command holds longer than its own transaction.
@@ -27,11 +27,16 @@ log = structlog.get_logger(__name__)
 
 # so that folded totals are at most 2 s behind
 PAUSE_S = 1.0
+# while there is more to seal, as after an import or the first time: so that commands get their share of the server
+SEAL_PAUSE_S = 0.2
+# transfers a transaction: some 0.1 s, for which the fold of others is held back
+SEAL_MAX = 5000
 AFTER_FAILURE_S = 5.0
 
 _UNFINISHED = text("SELECT id FROM app.coin_settlements WHERE finished_at IS NULL ORDER BY requested_at")
 _SETTLE_NEXT = text("SELECT app.coins_settle_next(:id, :accounts_max)")
 _FOLD = text("SELECT app.coins_fold()")
+_SEAL = text("SELECT app.coins_seal(:transfers_max)")
 
 
 async def fold(database: Database) -> int | None:
@@ -40,6 +45,22 @@ async def fold(database: Database) -> int | None:
         await service.allow_time(session)
         changed: int | None = await session.scalar(_FOLD)
     return changed
+
+
+async def seal(database: Database) -> int | None:
+    """Seal the next transfers, at most `SEAL_MAX`; how many, None if another process is at it."""
+    async with database.session() as session:
+        await service.allow_time(session)
+        sealed: int | None = await session.scalar(_SEAL, {"transfers_max": SEAL_MAX})
+    return sealed
+
+
+async def seal_all(database: Database) -> int:
+    """Seal all that can be sealed now, for commands, which may run where no API does; how many were sealed here."""
+    total = 0
+    while sealed := await seal(database):
+        total += sealed
+    return total
 
 
 async def settle(database: Database) -> int:
@@ -60,7 +81,7 @@ async def settle(database: Database) -> int:
 
 
 class Background:
-    """Folds and settles once a second, until its `async with` block ends."""
+    """Settles, folds and seals once a second, until its `async with` block ends."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -85,7 +106,8 @@ class Background:
             try:
                 await settle(self._database)
                 await fold(self._database)
-                await asyncio.sleep(PAUSE_S)
+                sealed = await seal(self._database)
+                await asyncio.sleep(SEAL_PAUSE_S if sealed == SEAL_MAX else PAUSE_S)
             except (DBAPIError, psycopg.Error, OSError) as failure:
                 log.warning("coin background failed", error=str(failure))
                 await asyncio.sleep(AFTER_FAILURE_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from api.kernel.errors import DomainError
+from api.kernel.errors import DomainError, InvalidInput, NotFound
 
 
 class InsufficientCoins(DomainError):
@@ -118,3 +118,24 @@ class LedgerClosed(DomainError):
 
     slug = "ledger-closed"
     title = "The campaign's coins are settled"
+
+
+class UnknownLedger(NotFound):
+    """No campaign with this id has a ledger."""
+
+    slug = "unknown-ledger"
+    title = "No such ledger"
+
+
+class UnknownBlock(NotFound):
+    """The chain is not that high; `height` is how high it is."""
+
+    slug = "unknown-block"
+    title = "No such block"
+
+
+class InvalidHead(InvalidInput):
+    """What was given as the head of a chain is not one."""
+
+    slug = "invalid-head"
+    title = "Not the head of a chain"

@@ -12,12 +12,13 @@ from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
 from api.auth.dependencies import CurrentUser, Principal, TokenHolder
-from api.coins import commands, service, statements
+from api.coins import chains, commands, service, statements
 from api.coins.rates import CountRead
 from api.coins.schemas import (
     AllocateCoins,
     Balance,
     CampaignCoins,
+    ChainHead,
     Movement,
     ReallocateCoins,
     StatementLine,
@@ -151,6 +152,21 @@ async def history(
         filters=filters,
     )
     return paging.page(lines, key=lambda line: (line.effective_at.isoformat(), line.transfer_id))
+
+
+@router.get("/campaigns/{campaign_id}/coins/chain", operation_id="getCoinChain")
+async def chain(
+    session: Session,
+    campaign_id: UUID,
+    height: Annotated[
+        int | None, Query(ge=0, lt=10**18, description="of this block; of the last one if left out")
+    ] = None,
+) -> ChainHead:
+    """The head of the campaign's chain of sealed transfers, for everybody, without a log-in.
+
+    Keep height and hash elsewhere: only then does a later check show that nothing of the past was rewritten.
+    """
+    return await chains.get_head(session, campaign_id, height)
 
 
 @router.get("/users/me/coins", operation_id="listMyCoins", dependencies=[CountRead], responses=LIMITED_RESPONSES)

@@ -138,11 +138,52 @@ class CampaignCoins(Reply):
     ideas_backed: int
 
 
+class ChainHead(Reply):
+    """Where the chain of sealed transfers stands. Kept elsewhere, it shows later whether the past was rewritten."""
+
+    campaign_id: UUID
+    height: int = Field(description="blocks up to here; 0 while nothing is sealed")
+    hash: str = Field(description="SHA-256 of the block at this height, in hexadecimal; 64 zeros at height 0")
+    sealed_transfers: int = Field(description="transfers in the blocks up to here")
+    sealed_at: datetime | None = Field(description="when the block was sealed; null at height 0")
+
+
+class ChainFinding(Reply):
+    """Something that is not as it was sealed."""
+
+    problem: Literal["wrong_block", "altered_transfer", "removed_transfer", "unsealed_transfer"]
+    height: int | None = Field(description="the block; null for a transfer that is in none")
+    position: int | None = Field(description="the transfer's place in the block, from 1")
+    transfer_id: UUID | None
+    detail: str
+
+
+class ChainCheck(Reply):
+    """The chain recomputed from the transfers: every hash, every link, and every transfer in its block."""
+
+    holds: bool = Field(description="nothing is wrong, and the head that was asked for is in the chain")
+    height: int = Field(description="blocks; 0 while nothing is sealed")
+    hash: str = Field(description="hash of the last block, in hexadecimal")
+    sealed_transfers: int
+    sealed_at: datetime | None
+    has_kept_head: bool | None = Field(
+        description="whether the chain holds the head that was asked for; null if none was. False where the chain was "
+        "rewritten or cut since the head was kept"
+    )
+    wrong_blocks: int = Field(description="blocks whose hash, link or count does not hold")
+    altered_transfers: int = Field(description="transfers that are not what was sealed")
+    removed_transfers: int = Field(description="transfers that were sealed and are gone")
+    unsealed_transfers: int = Field(
+        description="transfers whose place is among what is sealed, and that are in no block: inserted, or taken out of one"
+    )
+    findings: list[ChainFinding] = Field(description="the first of them by name; the counts are of all")
+
+
 class ConservationRead(Reply):
     """A campaign's coins recomputed from its postings: issued + carried in = wallets + held + stakes + expired + carried out."""
 
     campaign_id: UUID
-    holds: bool = Field(description="difference_coins is 0 and nothing is wrong")
+    holds: bool = Field(description="difference_coins is 0, nothing is wrong, and the chain holds")
     issued_coins: int = Field(description="what the mint has given, less what it got back")
     carried_in_coins: int = Field(description="coins from other campaigns or rounds")
     wallet_coins: int = Field(description="the kept balances of wallets, summed")
@@ -154,3 +195,4 @@ class ConservationRead(Reply):
     wrong_balances: int = Field(description="accounts whose kept balance is not the sum of their postings")
     unbalanced_transfers: int = Field(description="transfers without exactly two postings that sum to 0")
     wrong_totals: int = Field(description="ideas whose folded total is not the sum of its postings up to the fold")
+    chain: ChainCheck

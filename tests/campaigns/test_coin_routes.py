@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
+import psycopg
 import pytest
 
 from tests.factories.campaigns import World, make_world, submit_many
-from tests.factories.ledgers import fold_now
+from tests.factories.ledgers import fold_now, seal_now
 from tests.factories.users import commit_user
 
 if TYPE_CHECKING:
@@ -145,6 +147,7 @@ async def test_verify_gives_every_figure(application: FastAPI, client: AsyncClie
     idea = await world.submit(world.members[0])
     await world.allocate(world.members[1], idea, 30)
     found = (await world.call(world.manager, "GET", f"{COINS}/verify")).json()
+    assert found.pop("chain")["holds"] is True
     assert found == {
         "campaign_id": str(world.campaign_id), "holds": True, "issued_coins": 400, "carried_in_coins": 0,
         "wallet_coins": 370, "held_coins": 0, "staked_coins": 30, "expired_coins": 0, "carried_out_coins": 0,
@@ -232,3 +235,105 @@ class TestAudit:
         assert not {event["event_id"] for event in await self._read(other)} & {
             event["event_id"] for event in await self._read(world)
         }
+
+
+class TestChain:
+    async def test_tells_everybody_the_head(self, application: FastAPI, client: AsyncClient) -> None:
+        """Without a log-in, of a campaign for members only too, and nothing more than the head."""
+        world = await make_world(application, client, visibility="members")
+        await seal_now(application.state.database)
+        (idea,) = await submit_many(world, 1)
+        assert (await world.allocate(world.members[1], idea, 30)).status_code == 201
+        await seal_now(application.state.database)
+        path = f"/api/v1/campaigns/{world.campaign_id}/coins/chain"
+        head = (await client.get(path)).json()
+        assert head.keys() == {"campaign_id", "height", "hash", "sealed_transfers", "sealed_at"}
+        assert (head["campaign_id"], head["sealed_transfers"]) == (str(world.campaign_id), 5)
+        assert head["height"] >= 2
+        assert len(head["hash"]) == 64
+        assert (await client.get(path, params={"height": head["height"]})).json() == head
+        first = (await client.get(path, params={"height": 1})).json()
+        assert (first["height"], first["sealed_transfers"] < 5, first["hash"] != head["hash"]) == (1, True, True)
+        none = (await client.get(path, params={"height": 0})).json()
+        assert (none["height"], none["hash"], none["sealed_transfers"], none["sealed_at"]) == (0, "0" * 64, 0, None)
+
+    async def test_of_what_is_not_there_is_a_problem(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        await seal_now(application.state.database)
+        path = "/api/v1/campaigns/{}/coins/chain"
+        unknown = await client.get(path.format(uuid4()))
+        assert (unknown.status_code, unknown.json()["type"]) == (404, "urn:ideamint:problem:unknown-ledger")
+        higher = await client.get(path.format(world.campaign_id), params={"height": 10**6})
+        assert (higher.status_code, higher.json()["type"]) == (404, "urn:ideamint:problem:unknown-block")
+        assert higher.json()["height"] >= 1
+        for height in ("-1", "x", str(10**18)):
+            assert (await client.get(path.format(world.campaign_id), params={"height": height})).status_code == 422
+
+
+class TestVerify:
+    async def test_checks_the_chain_too(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        await seal_now(application.state.database)
+        found = (await world.call(world.manager, "GET", f"{COINS}/verify")).json()
+        assert found["holds"] is True
+        chain = found["chain"]
+        assert (chain["holds"], chain["has_kept_head"], chain["sealed_transfers"], chain["findings"]) == (
+            True,
+            None,
+            4,
+            [],
+        )
+        head = (await client.get(f"/api/v1/campaigns/{world.campaign_id}/coins/chain")).json()
+        assert (chain["height"], chain["hash"]) == (head["height"], head["hash"])
+
+    async def test_looks_for_a_head_that_was_kept(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        await seal_now(application.state.database)
+        head = (await client.get(f"/api/v1/campaigns/{world.campaign_id}/coins/chain")).json()
+        for kept, holds in ((f"{head['height']}:{head['hash'].upper()}", True), (f"1:{'ab' * 32}", False)):
+            found = (await world.call(world.manager, "GET", f"{COINS}/verify", params={"head": kept})).json()
+            assert (found["holds"], found["chain"]["holds"], found["chain"]["has_kept_head"]) == (holds, holds, holds)
+
+    @pytest.mark.parametrize(
+        "head", ["", "1", f"1:{'g' * 64}", f"-1:{'0' * 64}", f"1:{'0' * 63}", f"{'9' * 19}:{'0' * 64}"]
+    )
+    async def test_refuses_what_is_no_head(self, application: FastAPI, client: AsyncClient, head: str) -> None:
+        world = await make_world(application, client, members=0)
+        refused = await world.call(world.manager, "GET", f"{COINS}/verify", params={"head": head})
+        assert (refused.status_code, refused.json()["type"]) == (422, "urn:ideamint:problem:invalid-head")
+        assert "HEIGHT:HASH" in refused.json()["detail"]
+
+    async def test_names_what_was_tampered_with(
+        self, application: FastAPI, client: AsyncClient, admin_url: str
+    ) -> None:
+        world = await make_world(application, client)
+        await seal_now(application.state.database)
+
+        async def add(microseconds: int) -> str:
+            async with await psycopg.AsyncConnection.connect(admin_url) as connection:
+                await connection.execute("SET session_replication_role = replica")
+                row = await (
+                    await connection.execute(
+                        "UPDATE app.coin_transfers SET recorded_at = recorded_at + %s * interval '1 us' WHERE id = "
+                        "(SELECT min(id::text)::uuid FROM app.coin_transfers WHERE campaign_id = %s) RETURNING id",
+                        (microseconds, world.campaign_id),
+                    )
+                ).fetchone()
+            assert row is not None
+            return str(row[0])
+
+        altered = await add(1)
+        found = (await world.call(world.manager, "GET", f"{COINS}/verify")).json()
+        await add(-1)
+        assert (found["holds"], found["difference_coins"], found["chain"]["altered_transfers"]) == (False, 0, 1)
+        (finding,) = found["chain"]["findings"]
+        assert (finding["problem"], finding["transfer_id"], finding["position"] >= 1) == (
+            "altered_transfer",
+            altered,
+            True,
+        )
+        assert (await world.call(world.manager, "GET", f"{COINS}/verify")).json()["holds"] is True
+
+    async def test_is_for_managers(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        assert (await world.call(world.members[0], "GET", f"{COINS}/verify")).status_code == 403

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 
 from api.coins import service as coins
-from api.coins.background import fold
+from api.coins.background import fold, seal
 from api.coins.schemas import PolicyWrite
 from api.coins.service import Move
 
@@ -78,3 +78,19 @@ async def fold_now(database: Database) -> None:
         if folded > until:
             return
         await asyncio.sleep(0.02)
+
+
+async def seal_now(database: Database) -> None:
+    """Seal everything that is committed now; like a fold, a seal stops below the server's oldest transaction."""
+    async with database.session() as session:
+        unsealed = await session.scalar(text("SELECT max(xid::text::bigint) FROM app.coin_transfers"))
+    for _ in range(500):
+        sealed = await seal(database)
+        async with database.session() as session:
+            # the last transfers of one transaction may be in the next part
+            done = await session.scalar(text("SELECT sealed_xid::text::bigint FROM app.coin_seals"))
+        if done > unsealed or (done == unsealed and sealed == 0):
+            return
+        await asyncio.sleep(0.02)
+    msg = "a transaction of this server kept the ledger from being sealed for 10 s"
+    raise AssertionError(msg)

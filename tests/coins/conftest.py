@@ -1,0 +1,39 @@
+"""A database in which nobody seals but the test: elsewhere the application does it beside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from api.kernel.db import Database
+from orchestration import databases, postgres
+from tests.factories.warehouse import database_of_its_own
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from settings import Settings
+
+
+@pytest.fixture(scope="session")
+def quiet_database(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of a freshly migrated database that no application runs on."""
+    with database_of_its_own(server, f"chain_{worker}", tmp_path_factory.mktemp("chain")) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def quiet_admin_url(server: Settings, quiet_database: Settings) -> str:
+    """Its URL with the server's superuser."""
+    name = databases.database_name(str(quiet_database.database_url))
+    return databases.with_database(postgres.admin_url(server), name)
+
+
+@pytest_asyncio.fixture
+async def quiet_db(quiet_database: Settings) -> AsyncIterator[Database]:
+    """Its sessions, as the application has them."""
+    db = Database(quiet_database)
+    yield db
+    await db.close()

@@ -1,0 +1,309 @@
+"""What a superuser who switches every trigger off does to a sealed ledger, and how the check names it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+import pytest_asyncio
+from psycopg.rows import dict_row
+
+from api.coins import chains
+from api.coins import service as coins
+from tests.factories.ledgers import Ledger, make_ledger, seal_now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from api.kernel.db import Database
+
+BLOCKS = 4
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A ledger whose transfers stand in four blocks, by the order in which they were sealed."""
+
+    ledger: Ledger
+    transfers: list[UUID]
+
+
+@pytest_asyncio.fixture
+async def sealed(quiet_db: Database) -> Sealed:
+    """3 grants; 2 movements; an expiry of 2 stakes with a reason; a movement."""
+    async with quiet_db.session() as session:
+        ledger = await make_ledger(session)
+    await seal_now(quiet_db)
+    async with quiet_db.session() as session:
+        await coins.move_coins(session, [ledger.move(30, target=1), ledger.move(20, member=2, target=1)])
+    await seal_now(quiet_db)
+    async with quiet_db.session() as session:
+        await coins.close_targets(
+            session, ledger.campaign_id, [ledger.ideas[1]], kind="expire", actor_id=ledger.members[0], reason="Built"
+        )
+    await seal_now(quiet_db)
+    async with quiet_db.session() as session:
+        await coins.move_coins(session, [ledger.move(5, target=2)])
+    await seal_now(quiet_db)
+    async with quiet_db.session() as session:
+        connection = await session.connection()
+        rows = await connection.exec_driver_sql(
+            "SELECT transfer_id FROM app.coin_block_transfers WHERE campaign_id = %s ORDER BY height, position",
+            (ledger.campaign_id,),
+        )
+        return Sealed(ledger, list(rows.scalars()))
+
+
+@pytest.fixture
+def tampering(quiet_admin_url: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+    """A superuser without triggers and foreign keys, whose work is undone after the test."""
+    with psycopg.connect(quiet_admin_url, row_factory=dict_row) as connection:
+        connection.execute("SET search_path = app")
+        connection.execute("SET session_replication_role = replica")
+        yield connection
+        connection.rollback()
+
+
+def check(
+    connection: psycopg.Connection[dict[str, Any]], sealed: Sealed, findings_max: int = 100
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """Counts of what is wrong, those that are not 0, and the findings."""
+    row = connection.execute(
+        "SELECT * FROM coins_check_chain(%s, %s)", (sealed.ledger.campaign_id, findings_max)
+    ).fetchone()
+    assert row is not None
+    names = ("wrong_blocks", "altered_transfers", "removed_transfers", "unsealed_transfers")
+    return {name: row[name] for name in names if row[name]}, row["findings"]
+
+
+def test_what_nobody_touched_holds(tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed) -> None:
+    assert len(sealed.transfers) == 8
+    assert check(tampering, sealed) == ({}, [])
+
+
+# each changes the first movement: member 1 put 30 coins on idea 1
+ALTERATIONS = {
+    "amount": "UPDATE coin_postings SET amount_coins = amount_coins * 2 WHERE transfer_id = %(id)s",
+    "amount of one side": "UPDATE coin_postings SET amount_coins = -31 WHERE transfer_id = %(id)s AND side = -1",
+    "sides": "UPDATE coin_postings SET account_id = (SELECT o.account_id FROM coin_postings AS o "
+    "WHERE o.transfer_id = %(id)s AND o.side <> coin_postings.side), account_version = -side WHERE transfer_id = %(id)s",
+    "balance after it": "UPDATE coin_postings SET balance_after_coins = 71 WHERE transfer_id = %(id)s AND side = -1",
+    "version": "UPDATE coin_postings SET account_version = 99 WHERE transfer_id = %(id)s AND side = 1",
+    "time of a posting": "UPDATE coin_postings SET effective_at = effective_at + interval '1 us' "
+    "WHERE transfer_id = %(id)s AND side = 1",
+    "time": "UPDATE coin_transfers SET effective_at = effective_at - interval '1 us' WHERE id = %(id)s",
+    "time of recording": "UPDATE coin_transfers SET recorded_at = recorded_at + interval '1 us' WHERE id = %(id)s",
+    "kind": "UPDATE coin_transfers SET kind = 'correct' WHERE id = %(id)s",
+    "actor": "UPDATE coin_transfers SET actor_id = gen_random_uuid() WHERE id = %(id)s",
+    "reason": "UPDATE coin_transfers SET reason = '' WHERE id = %(id)s",
+    "batch": "UPDATE coin_transfers SET batch_id = gen_random_uuid() WHERE id = %(id)s",
+    "transaction": "UPDATE coin_transfers SET xid = '3' WHERE id = %(id)s",
+    "campaign": "UPDATE coin_transfers SET campaign_id = gen_random_uuid() WHERE id = %(id)s",
+    "a posting's account": "UPDATE coin_postings SET account_id = (SELECT carried_out_id FROM coin_ledgers "
+    "WHERE campaign_id = %(campaign_id)s) WHERE transfer_id = %(id)s AND side = 1",
+    "a posting gone": "DELETE FROM coin_postings WHERE transfer_id = %(id)s AND side = 1",
+    "both postings gone": "DELETE FROM coin_postings WHERE transfer_id = %(id)s",
+}
+
+
+class TestAltered:
+    @pytest.mark.parametrize("alteration", ALTERATIONS)
+    def test_transfer_is_named(
+        self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed, alteration: str
+    ) -> None:
+        altered = sealed.transfers[3]
+        changed = tampering.execute(
+            ALTERATIONS[alteration].encode(), {"id": altered, "campaign_id": sealed.ledger.campaign_id}
+        )
+        assert changed.rowcount > 0
+        counts, findings = check(tampering, sealed)
+        assert counts == {"altered_transfers": 1}
+        assert [(each["problem"], each["transfer_id"], each["height"], each["position"]) for each in findings] == [
+            ("altered_transfer", str(altered), 2, 1)
+        ]
+
+    def test_owner_of_an_account_is_seen_at_each_of_its_transfers(
+        self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed
+    ) -> None:
+        tampering.execute(
+            "UPDATE coin_accounts SET user_id = gen_random_uuid() WHERE campaign_id = %s AND user_id = %s AND kind = 'wallet'",
+            (sealed.ledger.campaign_id, sealed.ledger.members[1]),
+        )
+        counts, findings = check(tampering, sealed)
+        assert counts == {"altered_transfers": 3}, "a grant and two movements"
+        assert [each["height"] for each in findings] == [1, 2, 4]
+
+    def test_many_are_counted_and_the_first_are_named(
+        self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed
+    ) -> None:
+        tampering.execute("UPDATE coin_transfers SET reason = 'x' WHERE campaign_id = %s", (sealed.ledger.campaign_id,))
+        counts, findings = check(tampering, sealed, findings_max=2)
+        assert counts == {"altered_transfers": 8}
+        assert [each["transfer_id"] for each in findings] == [str(each) for each in sealed.transfers[:2]]
+
+
+class TestRemoved:
+    def test_transfer_is_named(self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed) -> None:
+        gone = sealed.transfers[4]
+        tampering.execute("DELETE FROM coin_postings WHERE transfer_id = %s", (gone,))
+        tampering.execute("DELETE FROM coin_transfers WHERE id = %s", (gone,))
+        counts, (finding,) = check(tampering, sealed)
+        assert counts == {"removed_transfers": 1}
+        assert (finding["transfer_id"], finding["height"], finding["position"]) == (str(gone), 2, 2)
+
+    def test_with_its_place_in_the_block_is_seen_at_the_block(
+        self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed
+    ) -> None:
+        gone = sealed.transfers[4]
+        tampering.execute("DELETE FROM coin_postings WHERE transfer_id = %s", (gone,))
+        tampering.execute("DELETE FROM coin_transfers WHERE id = %s", (gone,))
+        tampering.execute("DELETE FROM coin_block_transfers WHERE transfer_id = %s", (gone,))
+        counts, findings = check(tampering, sealed)
+        assert counts == {"wrong_blocks": 1}
+        assert (findings[0]["height"], findings[0]["detail"]) == (
+            2, "its hash is not that of its time and its transfers",
+        )  # fmt: skip
+
+    def test_place_in_a_block_leaves_a_transfer_that_no_block_has(
+        self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed
+    ) -> None:
+        tampering.execute("DELETE FROM coin_block_transfers WHERE transfer_id = %s", (sealed.transfers[4],))
+        counts, findings = check(tampering, sealed)
+        assert counts == {"wrong_blocks": 1, "unsealed_transfers": 1}
+        assert [(each["height"], each["transfer_id"]) for each in findings] == [
+            (2, None), (None, str(sealed.transfers[4])),
+        ]  # fmt: skip
+
+
+class TestInserted:
+    def test_transfer_is_named(self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed) -> None:
+        """Well formed, balanced, and with the number of a transaction of long ago."""
+        made = uuid4()
+        tampering.execute(
+            "INSERT INTO coin_transfers (id, campaign_id, batch_id, kind, effective_at, recorded_at, xid) "
+            "SELECT %s, campaign_id, batch_id, kind, effective_at, recorded_at, xid FROM coin_transfers WHERE id = %s",
+            (made, sealed.transfers[0]),
+        )
+        tampering.execute(
+            "INSERT INTO coin_postings (transfer_id, side, account_id, amount_coins, effective_at) "
+            "SELECT %s, side, account_id, amount_coins, effective_at FROM coin_postings WHERE transfer_id = %s",
+            (made, sealed.transfers[0]),
+        )
+        counts, (finding,) = check(tampering, sealed)
+        assert counts == {"unsealed_transfers": 1}
+        assert (finding["problem"], finding["transfer_id"]) == ("unsealed_transfer", str(made))
+
+    def test_a_new_transfer_is_only_not_sealed_yet(
+        self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed
+    ) -> None:
+        tampering.execute(
+            "INSERT INTO coin_transfers (id, campaign_id, batch_id, kind, effective_at) "
+            "SELECT gen_random_uuid(), campaign_id, batch_id, kind, effective_at FROM coin_transfers WHERE id = %s",
+            (sealed.transfers[0],),
+        )
+        assert check(tampering, sealed) == ({}, [])
+
+
+HASH = "sha256('other')"
+
+
+class TestBlocks:
+    @pytest.mark.parametrize(
+        ("change", "heights"),
+        [
+            (f"UPDATE coin_blocks SET hash = {HASH} WHERE campaign_id = %(id)s AND height = 2", [2, 3]),
+            (f"UPDATE coin_blocks SET previous_hash = {HASH} WHERE campaign_id = %(id)s AND height = 2", [2]),
+            (
+                "UPDATE coin_blocks SET sealed_at = sealed_at - interval '1 s' WHERE campaign_id = %(id)s AND height = 3",
+                [3],
+            ),
+            (
+                "UPDATE coin_blocks SET sealed_transfers = sealed_transfers + 1 WHERE campaign_id = %(id)s AND height = 4",
+                [4, 4],
+            ),
+            ("UPDATE coin_blocks SET height = height + 1 WHERE campaign_id = %(id)s AND height = 4", [4, 4, 5]),
+            ("DELETE FROM coin_blocks WHERE campaign_id = %(id)s AND height = 2", [2, 3]),
+            ("DELETE FROM coin_blocks WHERE campaign_id = %(id)s AND height = 4", [4, 4]),
+            ("DELETE FROM coin_blocks WHERE campaign_id = %(id)s", [1, 2, 3, 4, 4]),
+            (f"UPDATE coin_block_transfers SET hash = {HASH} WHERE transfer_id = %(transfer)s", [2, 2]),
+            (
+                "UPDATE coin_block_transfers SET position = 3 - position + 10 WHERE campaign_id = %(id)s AND height = 2",
+                [2],
+            ),
+            (f"UPDATE coin_chains SET hash = {HASH} WHERE campaign_id = %(id)s", [4]),
+            (
+                "UPDATE coin_chains SET height = 3, sealed_transfers = 7 WHERE campaign_id = %(id)s",
+                [3],
+            ),
+        ],
+    )  # fmt: skip
+    def test_what_was_changed_is_named(
+        self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed, change: str, heights: list[int]
+    ) -> None:
+        assert tampering.execute(
+            change.encode(), {"id": sealed.ledger.campaign_id, "transfer": sealed.transfers[3]}
+        ).rowcount
+        counts, findings = check(tampering, sealed)
+        assert counts["wrong_blocks"] >= 1
+        assert [each["height"] for each in findings] == heights
+
+    def test_a_chain_that_is_gone_leaves_transfers_that_no_block_has(
+        self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed
+    ) -> None:
+        for table in ("coin_block_transfers", "coin_blocks", "coin_chains"):
+            tampering.execute(f"DELETE FROM {table} WHERE campaign_id = %s".encode(), (sealed.ledger.campaign_id,))
+        assert check(tampering, sealed)[0] == {"unsealed_transfers": 8}
+
+    def test_another_key_makes_every_transfer_another(
+        self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed
+    ) -> None:
+        tampering.execute(
+            "UPDATE coin_chains SET key = sha256('guessed') WHERE campaign_id = %s", (sealed.ledger.campaign_id,)
+        )
+        assert check(tampering, sealed)[0] == {"altered_transfers": 8}
+
+
+class TestKeptHead:
+    async def test_is_in_the_chain_that_goes_on(self, quiet_db: Database, sealed: Sealed) -> None:
+        campaign_id = sealed.ledger.campaign_id
+        async with quiet_db.session() as session:
+            head = await chains.get_head(session, campaign_id)
+            await coins.move_coins(session, [sealed.ledger.move(1, target=2)])
+        await seal_now(quiet_db)
+        async with quiet_db.session() as session:
+            for height in range(BLOCKS + 1):
+                kept = chains.KeptHead.parse(f"{height}:{(await chains.get_head(session, campaign_id, height)).hash}")
+                found = await chains.check_chain(session, campaign_id, kept)
+                assert (found.holds, found.has_kept_head, found.height) == (True, True, BLOCKS + 1)
+            assert kept == chains.KeptHead(head.height, head.hash)
+            for kept in (chains.KeptHead(head.height - 1, head.hash), chains.KeptHead(head.height + 9, head.hash)):
+                found = await chains.check_chain(session, campaign_id, kept)
+                assert (found.holds, found.has_kept_head, found.findings) == (False, False, [])
+
+    async def test_alone_shows_that_a_chain_was_made_anew(
+        self, quiet_db: Database, quiet_admin_url: str, sealed: Sealed
+    ) -> None:
+        """An amount is doubled and everything sealed again, with the same function, as if it had always been so."""
+        async with quiet_db.session() as session:
+            kept = await chains.get_head(session, sealed.ledger.campaign_id, 2)
+        with psycopg.connect(quiet_admin_url) as connection:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute("UPDATE app.coin_transfers SET kind = 'correct' WHERE id = %s", (sealed.transfers[3],))
+            keys = connection.execute("SELECT campaign_id, key FROM app.coin_chains").fetchall()
+            connection.execute("TRUNCATE app.coin_blocks, app.coin_block_transfers, app.coin_chains")
+            for campaign_id, key in keys:
+                connection.execute("INSERT INTO app.coin_chains (campaign_id, key) VALUES (%s, %s)", (campaign_id, key))
+            connection.execute(
+                "UPDATE app.coin_seals SET sealed_xid = '0', sealed_id = '00000000-0000-0000-0000-000000000000'"
+            )
+        await seal_now(quiet_db)
+        async with quiet_db.session() as session:
+            without = await chains.check_chain(session, sealed.ledger.campaign_id)
+            beside = await chains.check_chain(
+                session, sealed.ledger.campaign_id, chains.KeptHead(kept.height, kept.hash)
+            )
+        assert (without.holds, without.has_kept_head, without.sealed_transfers) == (True, None, 8)
+        assert (beside.holds, beside.has_kept_head, beside.findings) == (False, False, [])
