@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from orchestration.commands import data, database, people, platform, serving
+from orchestration.commands import data, database, ledger, people, platform, serving
 
 REFUSED = 1
 WRONG_SETTINGS = 2
@@ -76,7 +76,8 @@ app.add_typer(data.imports, name="import")
 app.command("refresh")(platform.refresh)
 app.command("export")(platform.export)
 app.command("report")(platform.report)
-app.command("verify")(data.verify)
+app.command("verify")(ledger.verify)
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(people.app, name="user")
 
 

@@ -1,4 +1,4 @@
-"""Commands on the application's data: the demo, imports, and the proof that coins are conserved."""
+"""Commands on the application's data: the demo and imports."""
 
 from __future__ import annotations
 
@@ -9,60 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
-    from api.coins.service import Conservation
     from api.imports.service import Progress
     from api.kernel.db import Database
     from orchestration.console import Steps
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-
-
-def verify(as_json: AsJson = False) -> None:
-    """Check that coins are conserved in every campaign, in the ledger itself.
-
-    For each campaign: issued + carried in = wallets + held + staked + expired + carried out, every kept balance is the
-    sum of its postings, and every transfer sums to zero. Exits with 1 and the campaign's name when one does not hold.
-    """
-    from orchestration import console, installation
-
-    async def work(database: Database) -> list[tuple[str, Conservation]]:
-        from sqlalchemy import text
-
-        from api.coins.service import verify as verify_coins
-
-        async with database.session(statement_timeout_ms=0) as session:
-            slugs: dict[UUID, str] = dict(
-                (await session.execute(text("SELECT id, slug FROM app.campaigns"))).tuples().all()
-            )
-            found = await verify_coins(session)
-        return [(str(slugs.get(each.campaign_id, each.campaign_id)), each) for each in found]
-
-    with installation.ready() as settings:
-        checked = installation.with_database(settings, work)
-    broken = [slug for slug, each in checked if not each.holds]
-    lines = [
-        f"{slug}: {'conserved' if each.holds else 'BROKEN'}, {each.issued_coins} issued, "
-        f"{each.wallet_coins + each.held_coins} in wallets, {each.staked_coins} staked, {each.expired_coins} expired, "
-        f"difference {each.difference_coins}"
-        for slug, each in checked
-    ]
-    lines.append(f"{len(checked) - len(broken)} of {len(checked)} campaigns conserve their coins")
-    console.result(
-        {
-            "campaigns": [
-                {"campaign": slug, "holds": each.holds} | {k: v for k, v in vars(each).items() if k != "campaign_id"}
-                for slug, each in checked
-            ],
-            "broken": broken,
-        },
-        lines,
-        as_json=as_json,
-    )
-    if broken:
-        console.fail(f"coins are not conserved in: {', '.join(broken)}")
-        raise typer.Exit(1)
 
 
 def demo(as_json: AsJson = False) -> None:

@@ -29,10 +29,14 @@ def refresh(as_json: AsJson = False) -> None:
     reports and exports see them. Exits with 1, and publishes nothing, if anything about them does not hold. Waits while
     another build is under way.
     """
+    from api.coins.background import seal_all
     from orchestration import console, installation
     from orchestration import refresh as work
 
     with installation.ready() as settings, console.steps() as steps:
+        # reports show the head of each ledger, and no API may be running that would have sealed it
+        steps.say("sealing the ledger")
+        installation.with_database(settings, seal_all)
         result = work.refresh(settings, steps)
     _show(result, as_json=as_json)
 

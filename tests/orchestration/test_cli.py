@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import openpyxl
 import psycopg
 import pytest
 import typer.main
@@ -52,7 +53,7 @@ class TestHelp:
     def test_has_every_command(self) -> None:
         assert {" ".join(path) for path in COMMANDS} == {
             *("db start", "db stop", "db url", "db migrate"),
-            *("up", "demo", "import pabulib", "refresh", "export", "report", "verify", "user create"),
+            *("up", "demo", "import pabulib", "refresh", "export", "report", "verify", "ledger export", "user create"),
         }
 
     @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
@@ -165,6 +166,88 @@ class TestVerify:
                 (imported,),
             )
 
+    def test_of_one_campaign_looks_for_a_head_that_was_kept(
+        self, ideamint: Shell, imported: str, tmp_path: Path
+    ) -> None:
+        head = exported_head(ideamint, imported, tmp_path / "ledger.jsonl")
+        whole = ideamint("verify", "--campaign", imported, "--head", head, "--json")
+        assert whole.code == 0, whole.err
+        (campaign,) = whole.json["campaigns"]
+        assert (campaign["campaign"], campaign["holds"], campaign["chain"]["has_kept_head"]) == (imported, True, True)
+
+        other = ideamint("verify", "--campaign", imported, "--head", f"1:{'ab' * 32}")
+        assert other.code == 1
+        assert "DOES NOT HOLD the head that was kept" in other.out
+        assert f"not as it was sealed: {imported}" in other.err
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("--head", f"1:{'0' * 64}"), ("--campaign", "x", "--head", "1"), ("--campaign", "x", "--head", "")],
+    )
+    def test_refuses_a_head_that_is_none_or_nobodys(self, ideamint: Shell, arguments: tuple[str, ...]) -> None:
+        done = ideamint("verify", *arguments)
+        assert (done.code, done.out) == (2, "")
+        assert "--head" in done.err
+
+    def test_names_the_transfer_that_was_altered(
+        self, ideamint: Shell, imported: str, admin_url: str, tmp_path: Path
+    ) -> None:
+        exported_head(ideamint, imported, tmp_path / "ledger.jsonl")
+        change = (
+            "UPDATE app.coin_transfers SET recorded_at = recorded_at + %s * interval '1 us' WHERE id = (SELECT min(t.id::text)::uuid "
+            "FROM app.coin_transfers AS t JOIN app.campaigns AS c ON c.id = t.campaign_id WHERE c.slug = %s) RETURNING id"
+        )
+        with psycopg.connect(admin_url) as connection:
+            connection.execute("SET session_replication_role = replica")
+            row = connection.execute(change, (1, imported)).fetchone()
+        broken = ideamint("verify", "--campaign", imported)
+        with psycopg.connect(admin_url) as connection:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute(change, (-1, imported))
+        assert row is not None
+        assert broken.code == 1
+        assert re.search(rf"block \d+, place \d+, transfer {row[0]}: it is not what was sealed", broken.out)
+        assert f"not as it was sealed: {imported}" in broken.err
+        assert "not conserved" not in broken.err
+
+    def test_lists_the_campaigns_for_one_that_it_does_not_know(self, ideamint: Shell, imported: str) -> None:
+        for command in (("verify", "--campaign", "nowhere"), ("ledger", "export", "nowhere", "--out", "-")):
+            done = ideamint(*command)
+            assert (done.code, done.out) == (1, "")
+            assert imported in done.err
+
+
+def exported_head(ideamint: Shell, slug: str, out: Path) -> str:
+    """Head of an export that is made now, as it is written behind --head."""
+    done = ideamint("ledger", "export", slug, "--out", str(out), "--json")
+    assert done.code == 0, done.err
+    return f"{done.json['height']}:{done.json['hash']}"
+
+
+class TestLedgerExport:
+    def test_writes_a_file_or_the_standard_output(self, ideamint: Shell, imported: str, tmp_path: Path) -> None:
+        out = tmp_path / "new" / "ledger.jsonl"
+        done = ideamint("ledger", "export", imported, "--out", str(out), "--json")
+        assert done.code == 0, done.err
+        assert "exporting" in done.err
+        lines = out.read_text(encoding="utf-8").splitlines()
+        assert done.json["bytes"] == out.stat().st_size
+        assert done.json["sealed_transfers"] == len(lines) - 1 - done.json["height"] > 0
+        assert list(out.parent.iterdir()) == [out]
+
+        piped = ideamint("ledger", "export", imported, "--out", "-")
+        assert piped.code == 0, piped.err
+        assert piped.out.splitlines() == lines
+        assert f"head {done.json['height']}:{done.json['hash']}" in piped.err
+        assert ideamint("ledger", "export", imported, "--out", "-", "--json").code == 2
+
+    def test_leaves_nothing_half(self, ideamint: Shell, imported: str, tmp_path: Path) -> None:
+        taken = tmp_path / "folder"
+        (taken / "kept").mkdir(parents=True)
+        done = ideamint("ledger", "export", imported, "--out", str(taken))
+        assert done.code == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
 
 class TestUserCreate:
     def test_makes_somebody_who_can_log_in(self, ideamint: Shell, admin_url: str) -> None:
@@ -221,6 +304,11 @@ class TestDataPlatform:
             assert done.code == 0, done.err
             assert done.json["bytes"] == out.stat().st_size
             assert out.read_bytes().startswith(first_bytes)
+        summary = openpyxl.load_workbook(tmp_path / "reports" / "report.xlsx")["Summary"]
+        said = dict(summary.iter_rows(min_row=2, max_col=2, values_only=True))["Ledger head"]
+        found = re.match(r"block (\d+), ([0-9a-f]{64}), sealed ", str(said))
+        assert found, said
+        assert ideamint("verify", "--campaign", imported, "--head", f"{found[1]}:{found[2]}").code == 0
 
         unknown = ideamint("report", "--campaign", "nowhere", "--format", "pdf", "--out", str(tmp_path / "x.pdf"))
         assert unknown.code == 1
