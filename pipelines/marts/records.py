@@ -38,7 +38,11 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A row of dim_campaigns. `members` are the voters where the campaign was imported."""
+    """A row of dim_campaigns. `members` are the voters where the campaign was imported.
+
+    `chain_height`, `chain_hash` (hexadecimal) and `chain_sealed_at` are the head of the ledger's chain, None while
+    nothing is sealed.
+    """
 
     campaign_id: str
     slug: str
@@ -59,6 +63,9 @@ class Campaign:
     activated_at: datetime | None
     completed_at: datetime | None
     created_at: datetime
+    chain_height: int | None
+    chain_hash: str | None
+    chain_sealed_at: datetime | None
     members: int
     participants: int
     ideas: int

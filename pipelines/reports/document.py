@@ -16,7 +16,7 @@ from pipelines.marts import GROUP_SIZE_MIN
 from pipelines.reports import charts, glossary, panels, wording
 from pipelines.reports.content import ACCEPTED, STATUSES
 from pipelines.reports.readings import NO_PERIOD, read_figure
-from pipelines.reports.sentences import sentences
+from pipelines.reports.sentences import ledger_head, sentences
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -50,6 +50,7 @@ def document(content: Content, made_at: datetime | None) -> dict[str, Any]:
         "groups": panels.groups(content),
         "returns": panels.returns(content),
         "conservation": panels.conservation(content),
+        "ledger_head": {"text": ledger_head(content), "is_sealed": campaign.chain_height is not None},
         "ideas": _ideas(content),
         "terms": [list(term) for term in glossary.terms(content)],
         "limits": list(glossary.limits(content)),

@@ -53,6 +53,15 @@ def conservation_statement(content: Content) -> str:
     return f"Every coin is accounted for: {was} given out, and the same number is found."
 
 
+def ledger_head(content: Content) -> str:
+    """The last block of the ledger's chain when the figures were built; who keeps it can tell later if the past was changed."""
+    campaign = content.campaign
+    if campaign.chain_height is None or campaign.chain_hash is None or campaign.chain_sealed_at is None:
+        return "no transfer has been sealed yet"
+    # the number as it is written behind --head, without commas
+    return f"block {campaign.chain_height}, {campaign.chain_hash}, sealed {wording.minute(campaign.chain_sealed_at)}"
+
+
 def _people(content: Content) -> str:
     campaign = content.campaign
     if campaign.is_imported:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pipelines.marts import GROUP_SIZE_MIN
 from pipelines.reports import glossary, wording
 from pipelines.reports.content import ATTRIBUTES, STATUSES
-from pipelines.reports.sentences import conservation_statement, sentences
+from pipelines.reports.sentences import conservation_statement, ledger_head, sentences
 
 if TYPE_CHECKING:
     from pipelines.marts import Figure, Measure
@@ -75,6 +75,7 @@ def summary(content: Content) -> Sheet:
     if campaign.budget_amount is not None:
         rows.append(("Budget", wording.money(campaign.budget_amount, campaign.currency)))
     rows.append(("Coins", conservation_statement(content)))
+    rows.append(("Ledger head", ledger_head(content)))
     rows.append(("Data as of", wording.minute(snapshot.created_at)))
     rows.append(("Snapshot", snapshot.id))
     columns = (Column("About", Kind.TEXT, 16), Column("Statement", Kind.LONG_TEXT, 110))

@@ -15,6 +15,7 @@ from orchestration.installation import with_database
 from pipelines import exports, warehouse
 from tests.conftest import ELECTIONS_VARIABLE
 from tests.factories import warehouse as factory
+from tests.factories.ledgers import seal_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +62,7 @@ def built(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactor
             # the large ones are the imports' to check
             real = [path for path in sorted(Path(elections).glob("*.pb")) if path.stat().st_size < LARGE_BYTES]
             with_database(settings, lambda database: factory.import_elections(database, real))
+        with_database(settings, seal_now)
         result = warehouse.build(
             settings.role_url("dbt"), refresh.state_dir(settings), as_of=factory.AS_OF, unit_tests=True
         )

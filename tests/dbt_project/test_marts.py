@@ -278,6 +278,25 @@ class TestConservation:
         assert rows == [(issued, 0, issued - staked - expired, 0, staked, expired, 0, 0, 0, 0)]
 
 
+class TestChains:
+    def test_a_campaign_has_the_head_of_its_ledger(self, built: Built) -> None:
+        with psycopg.connect(built.settings.role_url("app")) as connection:
+            heads = connection.execute(
+                "SELECT campaign_id::text, height, encode(hash, 'hex'), sealed_at FROM app.coin_chains ORDER BY 1"
+            ).fetchall()
+        assert len(heads) > 2
+        assert heads == built.rows(
+            "SELECT campaign_id::text, chain_height, chain_hash, chain_sealed_at FROM dim_campaigns ORDER BY 1"
+        )
+
+    def test_dbt_cannot_read_the_key(self, built: Built) -> None:
+        with (
+            psycopg.connect(built.settings.role_url("dbt")) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            connection.execute("SELECT key FROM app.coin_chains")
+
+
 class TestEveryColumn:
     def test_is_described_in_the_file(self, built: Built) -> None:
         bare = built.rows("SELECT table_name, column_name FROM duckdb_columns() WHERE comment IS NULL AND NOT internal")

@@ -24,8 +24,8 @@ TABLES: Final[dict[str, dict[str, str]]] = {
         "campaign_id text; slug text; title text; status text; origin text; is_mediated boolean; ballot_type text; "
         "country text; unit text; currency text; budget_amount numeric(18, 2); eligible_people integer; "
         "coins_per_member bigint; starts_at timestamptz; submissions_close_at timestamptz; ends_at timestamptz; "
-        "activated_at timestamptz; completed_at timestamptz; created_at timestamptz; members bigint; "
-        "participants bigint; ideas bigint; has_times boolean"
+        "activated_at timestamptz; completed_at timestamptz; created_at timestamptz; chain_height bigint; chain_hash text; "
+        "chain_sealed_at timestamptz; members bigint; participants bigint; ideas bigint; has_times boolean"
     ),
     "dim_ideas": _columns(
         "idea_id text; campaign_id text; source_ref text; title text; status text; category text; tags text; "

@@ -108,6 +108,7 @@ class _World:
             "coins_per_member": COINS, "starts_at": starts_at if is_own else None,
             "submissions_close_at": None, "ends_at": ends_at, "activated_at": starts_at if is_own else None,
             "completed_at": ends_at if status == "completed" else None, "created_at": starts_at, "members": members,
+            "chain_height": 7 + number, "chain_hash": hashlib.sha256(slug.encode()).hexdigest(), "chain_sealed_at": NOW,
             "participants": len(participants), "ideas": ideas, "has_times": is_own,
         })  # fmt: skip
         self._members(campaign, people, placed, starts_at, is_own=is_own)

@@ -52,6 +52,9 @@ select
     campaigns.activated_at,
     campaigns.completed_at,
     campaigns.created_at,
+    chains.height as chain_height,
+    chains.hash as chain_hash,
+    chains.sealed_at as chain_sealed_at,
     coalesce(members.members, 0) as members,
     coalesce(participants.participants, 0) as participants,
     coalesce(ideas.ideas, 0) as ideas,
@@ -65,3 +68,5 @@ left join ideas
     on campaigns.campaign_id = ideas.campaign_id
 left join policies
     on campaigns.campaign_id = policies.campaign_id
+left join {{ ref('stg_app__coin_chains') }} as chains
+    on campaigns.campaign_id = chains.campaign_id

@@ -165,6 +165,19 @@ class TestMakePdf:
         cover = read_back(make_pdf(content, MADE_AT).data).pages[0].extract_text()
         assert "Coins not conserved: difference 7." in cover
 
+    @pytest.mark.parametrize("slug", ["greener-offices", "lodz-2020"])
+    def test_the_head_of_the_ledger_can_be_copied(self, read: Callable[[str], Content], slug: str) -> None:
+        content = read(slug)
+        text = text_of(make_pdf(content, MADE_AT).data)
+        assert (
+            f"Ledger head: block {content.campaign.chain_height}, {content.campaign.chain_hash}, sealed 30 June" in text
+        )
+        assert "Whoever keeps this" in text
+        unsealed = replace(content.campaign, chain_height=None, chain_hash=None, chain_sealed_at=None)
+        text = text_of(make_pdf(replace(content, campaign=unsealed), MADE_AT).data)
+        assert "Ledger head: no transfer has been sealed yet" in text
+        assert "Whoever keeps this" not in text
+
     def test_an_empty_campaign_makes_a_report(self, read: Callable[[str], Content]) -> None:
         content = read("tools-we-miss")
         empty = replace(

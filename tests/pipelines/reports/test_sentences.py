@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.marts import Figure
 from pipelines.reports.content import Content
-from pipelines.reports.sentences import conservation_statement, sentences
+from pipelines.reports.sentences import conservation_statement, ledger_head, sentences
 
 Read = Callable[[str], Content]
 
@@ -200,3 +200,17 @@ class TestConservationStatement:
     def test_a_missing_statement_is_not_taken_for_a_good_one(self, read: Read) -> None:
         text = conservation_statement(replace(read("greener-offices"), conservation=None))
         assert text == "The snapshot holds no conservation statement for this campaign."
+
+
+class TestLedgerHead:
+    def test_is_written_as_it_is_checked(self, read: Read) -> None:
+        content = read("faster-deliveries")
+        campaign = replace(content.campaign, chain_height=1214)
+        assert ledger_head(replace(content, campaign=campaign)) == (
+            f"block 1214, {campaign.chain_hash}, sealed 30 June 2026, 00:00 UTC"
+        )
+
+    def test_says_when_nothing_is_sealed(self, read: Read) -> None:
+        content = read("faster-deliveries")
+        campaign = replace(content.campaign, chain_height=None, chain_hash=None, chain_sealed_at=None)
+        assert ledger_head(replace(content, campaign=campaign)) == "no transfer has been sealed yet"
