@@ -164,9 +164,13 @@ async def mark_completed(session: AsyncSession, campaign: Campaign, *, actor_id:
     campaign = await _step(session, campaign, "completed", actor_id)
     campaign.completed_at = clock.now()
     await session.flush()  # a later lock in this session reads the row anew
-    left_coins = await coins.close_ledger(session, campaign.id, actor_id=actor_id)
+    closing = await coins.close_ledger(session, campaign.id, actor_id=actor_id)
     await record_event(
-        session, "campaign_completed", actor_id=actor_id, campaign_id=campaign.id, wallet_coins_expired=left_coins
+        session,
+        "campaign_completed",
+        actor_id=actor_id,
+        campaign_id=campaign.id,
+        wallet_coins_expired=closing.wallet_coins,
     )
     return campaign
 

@@ -8,37 +8,40 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-# a past balance is one index look-up an account: its last posting up to then
-BALANCE = text(
-    """
-    SELECT a.kind, a.idea_id, coalesce(p.balance_after_coins, 0) AS coins
-    FROM app.coin_accounts AS a
-    LEFT JOIN LATERAL (
-        SELECT p.balance_after_coins FROM app.coin_postings AS p
-        WHERE p.account_id = a.id AND p.account_version IS NOT NULL AND p.effective_at <= :at
-        ORDER BY p.account_version DESC LIMIT 1
-    ) AS p ON true
-    WHERE a.campaign_id = :campaign_id AND a.user_id = :user_id
-    ORDER BY a.id
-    """
-)
-
-# what entered and left a member's accounts for good, up to then; a reversal puts back what expired
-FLOWS = text(
-    """
-    SELECT
-        coalesce(sum(p.amount_coins) FILTER (WHERE p.kind IN ('grant', 'correct')), 0)::bigint AS granted_coins,
-        coalesce(-sum(p.amount_coins) FILTER (WHERE p.kind IN ('expire', 'settle', 'reverse')), 0)::bigint AS expired_coins,
-        coalesce(sum(p.amount_coins) FILTER (WHERE p.kind = 'return' AND p.side = 1), 0)::bigint AS returned_coins
-    FROM app.coin_accounts AS a
+# Of each of a member's accounts what it held at its version of then, and what left it for good. Nothing is summed over
+# the history: closing an idea empties its stakes, and a stake then only ever gets back what it had, so what expired or
+# was returned is its last posting. The campaign's end empties the wallet, and then only closed ideas still return
+# coins to it, each once: so that posting is among the last, one more than the member has stakes. coins_verify counts
+# every account of which this is not true.
+_ACCOUNTS = """
+    SELECT m.campaign_id, m.kind, m.idea_id, coalesce(p.coins, 0) AS coins,
+        coalesce(p.expired_coins, 0) AS expired_coins, coalesce(p.returned_coins, 0) AS returned_coins
+    FROM (
+        SELECT a.id, a.campaign_id, a.kind, a.idea_id, {version} AS version,
+            CASE a.kind WHEN 'wallet' THEN count(*) FILTER (WHERE a.kind = 'stake') OVER (PARTITION BY a.campaign_id)
+                ELSE 0 END AS returns_max
+        FROM app.coin_accounts AS a
+        WHERE {mine}
+    ) AS m
     CROSS JOIN LATERAL (
-        SELECT t.kind, p.side, p.amount_coins FROM app.coin_postings AS p
-        JOIN app.coin_transfers AS t ON t.id = p.transfer_id
-        WHERE p.account_id = a.id AND p.account_version IS NOT NULL AND p.effective_at <= :at
-        OFFSET 0
+        SELECT max(p.balance_after_coins) FILTER (WHERE p.account_version = m.version) AS coins,
+            -sum(p.amount_coins) FILTER (WHERE p.kind IN ('expire', 'settle')) AS expired_coins,
+            -sum(p.amount_coins) FILTER (WHERE p.kind = 'return' AND p.amount_coins < 0) AS returned_coins
+        FROM (
+            SELECT p.account_version, p.balance_after_coins, p.amount_coins, t.kind FROM app.coin_postings AS p
+            JOIN app.coin_transfers AS t ON t.id = p.transfer_id
+            WHERE p.account_id = m.id AND p.account_version BETWEEN m.version - m.returns_max AND m.version
+            OFFSET 0
+        ) AS p
     ) AS p
-    WHERE a.campaign_id = :campaign_id AND a.user_id = :user_id
-    """
+"""
+
+BALANCE = text(
+    _ACCOUNTS.format(
+        version="app.coins_version_at(a.id, a.version, :at)",
+        mine="a.campaign_id = :campaign_id AND a.user_id = :user_id",
+    )
+    + "ORDER BY m.id"
 )
 
 # both postings of a movement bear its time, so lines are passed over before their transfers are looked up
@@ -71,54 +74,59 @@ STATEMENT = text(
     """
 )
 
-MY_CAMPAIGNS = text(
-    """
-    SELECT a.campaign_id,
-        coalesce(sum(a.balance_coins) FILTER (WHERE a.kind = 'wallet'), 0)::bigint AS wallet_coins,
-        coalesce(sum(a.balance_coins) FILTER (WHERE a.kind = 'stake'), 0)::bigint AS staked_coins,
-        coalesce((
-            SELECT -sum(p.amount_coins) FROM app.coin_accounts AS mine
-            CROSS JOIN LATERAL (
-                SELECT p.amount_coins FROM app.coin_postings AS p
-                JOIN app.coin_transfers AS t ON t.id = p.transfer_id AND t.kind IN ('expire', 'settle', 'reverse')
-                WHERE p.account_id = mine.id AND p.account_version IS NOT NULL
-                OFFSET 0
-            ) AS p
-            WHERE mine.user_id = :user_id AND mine.campaign_id = a.campaign_id
-        ), 0)::bigint AS expired_coins,
-        count(*) FILTER (WHERE a.kind = 'stake' AND a.balance_coins > 0) AS ideas_backed
-    FROM app.coin_accounts AS a
-    WHERE a.user_id = :user_id
-    GROUP BY a.campaign_id
-    ORDER BY a.campaign_id
-    """
-)
+_BY_CAMPAIGN = """
+    SELECT m.campaign_id,
+        coalesce(sum(m.coins) FILTER (WHERE m.kind = 'wallet'), 0)::bigint AS wallet_coins,
+        coalesce(sum(m.coins) FILTER (WHERE m.kind = 'stake'), 0)::bigint AS staked_coins,
+        sum(m.expired_coins)::bigint AS expired_coins,
+        count(*) FILTER (WHERE m.kind = 'stake' AND m.coins > 0) AS ideas_backed
+    FROM ({accounts}) AS m
+    GROUP BY m.campaign_id
+    ORDER BY m.campaign_id
+"""
+
+MY_CAMPAIGNS = text(_BY_CAMPAIGN.format(accounts=_ACCOUNTS.format(version="a.version", mine="a.user_id = :user_id")))
 
 POLICIES = text("SELECT * FROM app.coin_policies WHERE campaign_id = :campaign_id ORDER BY version DESC")
 
-# an open idea's total is summed from its stakes, a closed one's is what it had when it was closed
-IDEA_TOTALS = text(
+POLICY = text(
     """
-    SELECT t.idea_id, coalesce(t.settled_coins, s.coins) AS coins, coalesce(t.settled_backers, s.backers) AS backers
-    FROM app.coin_targets AS t
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(a.balance_coins), 0)::bigint AS coins,
-            count(*) FILTER (WHERE a.balance_coins > 0)::integer AS backers
-        FROM app.coin_accounts AS a
-        WHERE a.idea_id = t.idea_id AND a.kind = 'stake' AND t.is_open
-    ) AS s
-    WHERE t.idea_id = ANY (:idea_ids)
+    SELECT p.* FROM app.coin_ledgers AS l
+    JOIN app.coin_policies AS p ON p.campaign_id = l.campaign_id AND p.version = l.policy_version
+    WHERE l.campaign_id = :campaign_id
     """
 )
 
-# my own stake: what is there now, and what was there when the idea was settled
-MY_STAKES = text(
+WALLET = text(
     """
-    SELECT a.idea_id, CASE WHEN a.balance_coins > 0 THEN a.balance_coins ELSE coalesce(-p.amount_coins, 0) END AS coins
+    SELECT a.balance_coins AS wallet_coins, a.frozen_at IS NOT NULL AS is_frozen FROM app.coin_accounts AS a
+    WHERE a.campaign_id = :campaign_id AND a.user_id = :user_id AND a.kind = 'wallet'
+    """
+)
+
+SETTLED = text(
+    """
+    SELECT t.settled_coins AS coins, t.settled_backers AS backers, t.settled_at IS NULL AS is_settling
+    FROM app.coin_targets AS t
+    WHERE t.idea_id = :idea_id AND NOT t.is_open
+    """
+)
+
+# in the order of the index, so that a page costs its rows; of a closed idea what each stake's settlement took
+BACKERS = text(
+    """
+    SELECT a.user_id, coalesce(nullif(a.balance_coins, 0), s.coins) AS coins
     FROM app.coin_accounts AS a
-    LEFT JOIN app.coin_postings AS p ON p.account_id = a.id AND p.account_version = a.version AND p.side = -1
-        AND EXISTS (SELECT FROM app.coin_transfers AS t WHERE t.id = p.transfer_id AND t.kind IN ('expire', 'settle', 'return'))
-    WHERE a.user_id = :user_id AND a.idea_id = ANY (:idea_ids) AND a.kind = 'stake'
+    LEFT JOIN LATERAL (
+        SELECT -p.amount_coins AS coins FROM app.coin_postings AS p
+        JOIN app.coin_transfers AS t ON t.id = p.transfer_id AND t.kind IN ('expire', 'return', 'settle')
+        WHERE p.account_id = a.id AND p.account_version = a.version AND a.balance_coins = 0
+        LIMIT 1
+    ) AS s ON true
+    WHERE a.idea_id = :idea_id AND a.kind = 'stake' AND (CAST(:after AS uuid) IS NULL OR a.user_id > :after)
+        AND (a.balance_coins > 0 OR s.coins > 0)
+    ORDER BY a.user_id
+    LIMIT :limit
     """
 )
 

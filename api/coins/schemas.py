@@ -62,6 +62,13 @@ class StakeRead(Reply):
     coins: int
 
 
+class BackerRead(Reply):
+    """Somebody's coins on an idea."""
+
+    user_id: UUID
+    coins: int = Field(description="on it now, or just before it was settled")
+
+
 class Balance(Reply):
     """My coins in one campaign; wallet + staked + expired = granted."""
 
@@ -92,6 +99,9 @@ class StatementLine(Reply):
     effective_at: datetime
 
 
+Audience = Literal["self", "managers", "members"]
+
+
 class PolicyWrite(Schema):
     """The rules of the game for one campaign."""
 
@@ -104,6 +114,12 @@ class PolicyWrite(Schema):
     allocate_until: AwareDatetime | None = None
     undo_window_h: Annotated[int, Field(ge=0, le=8760)] = Field(168, description="how long an acceptance may be undone")
     at_end: Literal["expire"] = "expire"
+    stakes_visible_to: Audience = Field(
+        "self",
+        description="who may see whose coins lie on which idea: each member their own (self), the campaign's managers "
+        "too (managers), or all its members (members). What it says when somebody puts coins down is a promise: from "
+        "the first stake on it may be narrowed, not widened",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -192,7 +208,13 @@ class ConservationRead(Reply):
     expired_coins: int = Field(description="coins spent for good")
     carried_out_coins: int = Field(description="coins to other campaigns or rounds")
     difference_coins: int = Field(description="issued + carried in - wallets - held - stakes - expired - carried out")
-    wrong_balances: int = Field(description="accounts whose kept balance is not the sum of their postings")
+    wrong_balances: int = Field(
+        description="accounts whose kept balance, version or time is not that of their postings, or whose coins moved on "
+        "after they were settled"
+    )
     unbalanced_transfers: int = Field(description="transfers without exactly two postings that sum to 0")
-    wrong_totals: int = Field(description="ideas whose folded total is not the sum of its postings up to the fold")
+    wrong_totals: int = Field(
+        description="folded totals that the postings up to the fold do not give: coins and backers of an idea, and what "
+        "flowed on a day"
+    )
     chain: ChainCheck

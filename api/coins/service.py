@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from sqlalchemy import text
 
 from api.coins import errors, queries
 from api.coins.moves import SQL, Move, Outcome, as_arguments
-from api.coins.schemas import Balance, CampaignCoins, PolicyRead, PolicyWrite, StakeRead
-from api.events.service import record_event
+from api.coins.policies import get_policy, list_policies, set_policy
+from api.coins.schemas import BackerRead, Balance, CampaignCoins, PolicyWrite, StakeRead
+from api.events.service import current_request_id
 from api.kernel import clock
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
-__all__ = ["Move", "Outcome"]
+__all__ = ["Move", "Outcome", "get_policy", "list_policies", "set_policy"]
 
 
 # accounts that a command settles in its own transaction; more are left to the background, this many at a time
@@ -55,6 +55,22 @@ class Conservation:
 
 
 @dataclass(frozen=True)
+class Wallet:
+    """A member's wallet; frozen, it keeps its coins and gives none."""
+
+    wallet_coins: int
+    is_frozen: bool
+
+
+@dataclass(frozen=True)
+class Closing:
+    """What the wallets of a closed ledger held, and whether the background is still emptying them."""
+
+    wallet_coins: int
+    is_settling: bool
+
+
+@dataclass(frozen=True)
 class Total:
     """An idea's coins and backers, now or when it was settled."""
 
@@ -69,35 +85,6 @@ async def open_ledger(session: AsyncSession, campaign_id: UUID, policy: PolicyWr
         text("SELECT app.coins_open_ledger(:campaign_id, CAST(:policy AS jsonb), :actor_id)"),
         {"campaign_id": campaign_id, "policy": policy.model_dump_json(), "actor_id": actor_id},
     )
-
-
-async def set_policy(
-    session: AsyncSession, campaign_id: UUID, policy: PolicyWrite, *, actor_id: UUID | None
-) -> PolicyRead:
-    """Put a new version of the policy into force.
-
-    Raises:
-        PolicyFrozen: it would change a field that people have acted on.
-    """
-    result = await session.execute(
-        text("SELECT * FROM app.coins_set_policy(:campaign_id, CAST(:policy AS jsonb), :actor_id)"),
-        {"campaign_id": campaign_id, "policy": policy.model_dump_json(), "actor_id": actor_id},
-    )
-    row = result.one()
-    if row.frozen:
-        msg = f"Frozen since members acted on it: {', '.join(row.frozen)}."
-        raise errors.PolicyFrozen(msg, fields=row.frozen)
-    changed = orjson.loads(policy.model_dump_json())
-    await record_event(
-        session, "coin_policy_changed", actor_id=actor_id, campaign_id=campaign_id, version=row.version, policy=changed
-    )
-    return (await list_policies(session, campaign_id))[0]
-
-
-async def list_policies(session: AsyncSession, campaign_id: UUID) -> list[PolicyRead]:
-    """All versions of a campaign's policy, newest first; the first is in force."""
-    rows = await session.execute(queries.POLICIES, {"campaign_id": campaign_id})
-    return [PolicyRead.model_validate({k: v for k, v in row.items() if k != "campaign_id"}) for row in rows.mappings()]
 
 
 async def grant_coins(
@@ -119,6 +106,12 @@ async def grant_coins(
         },
     )
     return granted
+
+
+async def find_wallet(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> Wallet | None:
+    """A member's wallet now."""
+    row = (await session.execute(queries.WALLET, {"campaign_id": campaign_id, "user_id": user_id})).one_or_none()
+    return Wallet(row.wallet_coins, row.is_frozen) if row else None
 
 
 async def freeze_wallet(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> None:
@@ -151,7 +144,7 @@ async def close_targets(
     rows = await session.execute(
         text(
             "SELECT * FROM app.coins_close_targets"
-            "(:campaign_id, CAST(:idea_ids AS uuid[]), :kind, :actor_id, :reason, :effective_at, :inline_max)"
+            "(:campaign_id, CAST(:idea_ids AS uuid[]), :kind, :actor_id, :reason, :effective_at, :inline_max, :request_id)"
         ),
         {
             "campaign_id": campaign_id,
@@ -161,9 +154,16 @@ async def close_targets(
             "reason": reason,
             "effective_at": effective_at or clock.effective_at(),
             "inline_max": _inline_max(),
+            "request_id": current_request_id(),
         },
     )
     return {row.idea_id: Total(row.settled_coins, row.settled_backers, row.is_settling) for row in rows}
+
+
+async def get_settled(session: AsyncSession, idea_id: UUID) -> Total:
+    """What a closed idea had when it was closed."""
+    row = (await session.execute(queries.SETTLED, {"idea_id": idea_id})).one()
+    return Total(row.coins, row.backers, row.is_settling)
 
 
 async def reopen_target(
@@ -191,23 +191,24 @@ async def allow_time(session: AsyncSession) -> None:
 
 async def close_ledger(
     session: AsyncSession, campaign_id: UUID, *, actor_id: UUID | None, effective_at: datetime | None = None
-) -> int:
+) -> Closing:
     """Close a campaign's ledger: every open stake and every wallet expires, in the background where there are many.
 
-    `effective_at` is the moment of an import, which settles at once. Returns the coins that were left in wallets.
+    `effective_at` is the moment of an import, which settles at once.
     """
     await allow_time(session)
     rows = await session.execute(
-        text("SELECT * FROM app.coins_close_ledger(:campaign_id, :actor_id, :effective_at, :inline_max)"),
+        text("SELECT * FROM app.coins_close_ledger(:campaign_id, :actor_id, :effective_at, :inline_max, :request_id)"),
         {
             "campaign_id": campaign_id,
             "actor_id": actor_id,
             "effective_at": effective_at or clock.effective_at(),
             "inline_max": None if effective_at else _inline_max(),
+            "request_id": current_request_id(),
         },
     )
-    wallet_coins: int = rows.one().wallet_coins
-    return wallet_coins
+    row = rows.one()
+    return Closing(row.wallet_coins, row.is_settling)
 
 
 async def move_coins(
@@ -240,17 +241,18 @@ async def get_balance(session: AsyncSession, campaign_id: UUID, user_id: UUID, a
     if not accounts:
         msg = "You have no wallet in this campaign; join it first."
         raise errors.NotAMember(msg)
-    flows = (await session.execute(queries.FLOWS, scope)).one()
     stakes = [StakeRead(idea_id=row.idea_id, coins=row.coins) for row in accounts if row.kind == "stake" and row.coins]
+    expired_coins = sum(row.expired_coins for row in accounts)
     return Balance(
         campaign_id=campaign_id,
         at=moment,
-        granted_coins=flows.granted_coins,
+        # nothing else enters a member's accounts, and nothing else leaves them
+        granted_coins=sum(row.coins for row in accounts) + expired_coins,
         wallet_coins=sum(row.coins for row in accounts if row.kind == "wallet"),
         held_coins=sum(row.coins for row in accounts if row.kind == "held"),
         staked_coins=sum(stake.coins for stake in stakes),
-        expired_coins=flows.expired_coins,
-        returned_coins=flows.returned_coins,
+        expired_coins=expired_coins,
+        returned_coins=sum(row.returned_coins for row in accounts),
         stakes=stakes,
     )
 
@@ -261,22 +263,23 @@ async def list_my_campaigns(session: AsyncSession, user_id: UUID) -> list[Campai
     return [CampaignCoins.model_validate(row) for row in rows]
 
 
-async def get_totals(session: AsyncSession, idea_ids: Sequence[UUID]) -> dict[UUID, Total]:
-    """Coins and backers of ideas; those that never took coins are left out."""
-    rows = await session.execute(queries.IDEA_TOTALS, {"idea_ids": list(idea_ids)})
-    return {row.idea_id: Total(row.coins, row.backers) for row in rows}
-
-
 async def get_fold(session: AsyncSession) -> datetime:
     """As of when the totals of many ideas are."""
     folded_at: datetime = await session.scalar(queries.FOLDED_AT)
     return folded_at
 
 
-async def get_my_stakes(session: AsyncSession, user_id: UUID, idea_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """My coins on each of these ideas, or what I had on it when it was settled; ideas without are left out."""
-    rows = await session.execute(queries.MY_STAKES, {"user_id": user_id, "idea_ids": list(idea_ids)})
-    return {row.idea_id: row.coins for row in rows if row.coins}
+async def list_backers(
+    session: AsyncSession, idea_id: UUID, *, limit: int, after: tuple[UUID] | None
+) -> list[BackerRead]:
+    """Whose coins lie on an idea, or lay on it when it was settled, in the order of their ids.
+
+    Who may read it is the caller's to check: the policy's `stakes_visible_to` says.
+    """
+    rows = await session.execute(
+        queries.BACKERS, {"idea_id": idea_id, "limit": limit, "after": after[0] if after else None}
+    )
+    return [BackerRead.model_validate(row) for row in rows]
 
 
 async def verify(session: AsyncSession, campaign_id: UUID | None = None) -> list[Conservation]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
 VELOCITY_DAYS = 7
+MOVEMENTS = ("allocate", "reallocate", "take_back")
 TOP_IDEAS = 10
 
 
@@ -57,8 +58,9 @@ class CoinStatistics(Reply):
     members_with_wallet: int = Field(description="people who were ever granted a wallet here, also those who left")
     active_members: int = Field(description="of those, who ever put a coin on an idea")
     moved_coins: int = Field(
-        description=f"coins that members put on ideas, moved between ideas or took back in the last {VELOCITY_DAYS} days; "
-        "a coin moved twice counts twice"
+        description=f"coins that members put on ideas, moved between ideas or took back in the last {VELOCITY_DAYS} days "
+        f"of the calendar in UTC: today so far and the {VELOCITY_DAYS - 1} whole days before it. A coin moved twice counts "
+        "twice"
     )
     velocity: float | None = Field(description="moved_coins / granted_coins; null where nothing was granted")
     gini: float | None = Field(
@@ -101,9 +103,11 @@ async def get_statistics(session: AsyncSession, campaign_id: UUID) -> CoinStatis
     scope = {"campaign_id": campaign_id}
     members = (await session.execute(queries.MEMBERS, scope)).one()
     outside = (await session.execute(queries.OUTSIDE, scope)).one()
-    since = at - timedelta(days=VELOCITY_DAYS)
-    moved: int = await session.scalar(queries.MOVED, {**scope, "since": since})
     folded_xid = await session.scalar(queries.FOLDED_XID)
+    since_on = at.astimezone(UTC).date() - timedelta(days=VELOCITY_DAYS - 1)
+    moved: int = await session.scalar(
+        queries.MOVED, {**scope, "since_on": since_on, "kinds": list(MOVEMENTS), "folded_xid": folded_xid}
+    )
     rows = await session.execute(queries.IDEAS, {**scope, "folded_xid": folded_xid})
     ideas = [_Idea(**row) for row in rows.mappings()]
     staked = sum(idea.staked_coins for idea in ideas)

@@ -1,4 +1,4 @@
-"""What the statistics read. Each statement costs by members, ideas or recent movements; none sums what stakes were made.
+"""What the statistics read. Each statement costs by members, ideas or what is not folded yet; none by history.
 
 LIMIT within LATERAL takes no row away: it keeps the planner at a look-up a row, where it would read a whole table once.
 """
@@ -39,20 +39,27 @@ OUTSIDE = text(
     """
 )
 
-MOVED = text(
-    """
-    SELECT coalesce(sum(p.amount_coins), 0)::bigint
-    FROM app.coin_transfers AS t
-    CROSS JOIN LATERAL (
-        SELECT p.amount_coins FROM app.coin_postings AS p WHERE p.transfer_id = t.id AND p.side = 1 LIMIT 1
-    ) AS p
-    WHERE t.campaign_id = :campaign_id AND t.effective_at > :since
-        AND t.kind IN ('allocate', 'reallocate', 'take_back')
-    """
-)
-
 # a statement of its own: as a value, it tells the planner how few transfers are newer
 FOLDED_XID = text("SELECT folded_xid::text FROM app.coin_folds")
+
+# folded days, and on top what this snapshot holds beyond them
+MOVED = text(
+    """
+    SELECT coalesce(sum(m.coins), 0)::bigint
+    FROM (
+        SELECT d.coins FROM app.coin_flows_daily AS d
+        WHERE d.campaign_id = :campaign_id AND d.flowed_on >= :since_on AND d.kind = ANY (:kinds)
+        UNION ALL
+        SELECT p.amount_coins
+        FROM app.coin_transfers AS t
+        CROSS JOIN LATERAL (
+            SELECT p.amount_coins FROM app.coin_postings AS p WHERE p.transfer_id = t.id AND p.side = 1 LIMIT 1
+        ) AS p
+        WHERE t.xid >= CAST(:folded_xid AS xid8) AND t.campaign_id = :campaign_id AND t.kind = ANY (:kinds)
+            AND (t.effective_at AT TIME ZONE 'UTC')::date >= :since_on
+    ) AS m
+    """
+)
 
 # Folded totals, and on top what this snapshot holds beyond them: exact, and no older than the snapshot. Whether the
 # coins of a closed idea went back is told by the last posting of the first of its stakes that was settled.

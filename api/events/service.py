@@ -23,6 +23,12 @@ _INSERT = text(
 )
 
 
+def current_request_id() -> str | None:
+    """The id of the request that is being answered; None outside of one."""
+    request_id: str | None = structlog.contextvars.get_contextvars().get("request_id")
+    return request_id
+
+
 async def record_event(
     session: AsyncSession,
     kind: str,
@@ -35,7 +41,8 @@ async def record_event(
 ) -> None:
     """Append one event, named for the fact (`idea_accepted`), with ids in place of personal data.
 
-    `user_id` is whom it happened to, `actor_id` who did it (None is the system); `data` is what changed.
+    `user_id` is whom it happened to, `actor_id` who did it (None is the system); `data` is what changed: in `before` and
+    `after` under the same names, where it was something else before.
     """
     await session.execute(
         _INSERT,
@@ -46,7 +53,7 @@ async def record_event(
             "actor_id": actor_id,
             "user_id": user_id,
             "idea_id": idea_id,
-            "request_id": structlog.contextvars.get_contextvars().get("request_id"),
+            "request_id": current_request_id(),
             "data": orjson.dumps(data, default=str).decode(),
         },
     )

@@ -70,8 +70,8 @@ class TestSettle:
         monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 10)
         ledger = await staked(db, 41)
         async with db.session() as session:
-            left_coins = await coins.close_ledger(session, ledger.campaign_id, actor_id=None)
-        assert left_coins == 4100 - 80
+            closing = await coins.close_ledger(session, ledger.campaign_id, actor_id=None)
+        assert closing == coins.Closing(wallet_coins=4100 - 80, is_settling=True)
         assert (await holds(db, ledger)).expired_coins == 0
         await settle(db)
         found = await holds(db, ledger)

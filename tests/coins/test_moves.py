@@ -45,8 +45,8 @@ class TestAllocate:
         ledger = await make_ledger(session)
         outcomes = await coins.move_coins(session, [ledger.move(10, target=1), ledger.move(5, target=1)])
         assert [outcome.to_balance_coins for outcome in outcomes] == [10, 15]
-        totals = await coins.get_totals(session, ledger.ideas)
-        assert (totals[ledger.ideas[1]].coins, totals[ledger.ideas[1]].backers) == (15, 1)
+        backers = await coins.list_backers(session, ledger.ideas[1], limit=10, after=None)
+        assert [(backer.user_id, backer.coins) for backer in backers] == [(ledger.members[1], 15)]
 
     async def test_each_success_leaves_one_event(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session, coins_per_member=10)

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from api.coins import service as coins
 from api.kernel.db import Database
-from tests.factories.ledgers import Ledger, make_ledger
+from tests.factories.ledgers import Ledger, fold_now, make_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,8 @@ TABLES = (
     "coin_policies",
     "coin_ledgers",
     "coin_keys",
+    "coin_totals",
+    "coin_flows_daily",
 )
 
 
@@ -197,3 +199,73 @@ class TestVerify:
             )
         await db.close()
         assert (found.holds, found.difference_coins, found.wrong_balances) == (False, 1, 1)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "UPDATE app.coin_flows_daily SET coins = coins + 1 WHERE campaign_id = %s AND kind = 'allocate'",
+            "UPDATE app.coin_flows_daily SET transfers = transfers + 1 WHERE campaign_id = %s AND kind = 'allocate'",
+            "DELETE FROM app.coin_flows_daily WHERE campaign_id = %s AND kind = 'allocate'",
+            "UPDATE app.coin_totals SET coins = coins + 1 WHERE campaign_id = %s",
+            "UPDATE app.coin_totals SET backers = backers + 1 WHERE campaign_id = %s",
+        ],
+    )
+    async def test_names_a_folded_total_that_its_postings_do_not_give(
+        self, database: Settings, admin_url: str, change: str
+    ) -> None:
+        db = Database(database)
+        async with db.session() as session:
+            ledger = await make_ledger(session)
+            await coins.move_coins(session, [ledger.move(30, target=1)])
+        await fold_now(db)
+        await db.close()
+        with psycopg.connect(admin_url) as connection:
+            verify = "SELECT wrong_totals, wrong_balances FROM app.coins_verify(%s)"
+            assert connection.execute(verify, (ledger.campaign_id,)).fetchone() == (0, 0)
+            connection.execute(change, (ledger.campaign_id,))
+            assert connection.execute(verify, (ledger.campaign_id,)).fetchone() == (1, 0)
+            connection.rollback()
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "UPDATE app.coin_accounts SET version = version + 1 WHERE campaign_id = %s AND kind = 'stake'",
+            "UPDATE app.coin_accounts SET moved_at = moved_at - interval '1 s' WHERE campaign_id = %s AND kind = 'stake'",
+        ],
+    )
+    async def test_names_an_account_whose_history_cannot_be_searched(
+        self, database: Settings, admin_url: str, change: str
+    ) -> None:
+        db = Database(database)
+        async with db.session() as session:
+            ledger = await make_ledger(session)
+            await coins.move_coins(session, [ledger.move(30, target=1)])
+        await db.close()
+        with psycopg.connect(admin_url) as connection:
+            connection.execute(change, (ledger.campaign_id,))
+            found = connection.execute(
+                "SELECT wrong_balances FROM app.coins_verify(%s)", (ledger.campaign_id,)
+            ).fetchone()
+            connection.rollback()
+        assert found == (1,)
+
+    async def test_names_a_stake_that_got_coins_after_it_was_settled(self, database: Settings, admin_url: str) -> None:
+        """Only the reversal of its settlement may follow: a balance reads from the last posting what expired."""
+        db = Database(database)
+        async with db.session() as session:
+            ledger = await make_ledger(session)
+            await coins.move_coins(session, [ledger.move(30, target=1)])
+            await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind="expire", actor_id=None)
+        await db.close()
+        with psycopg.connect(admin_url) as connection:
+            connection.execute(
+                "SELECT app.coins_post(a.campaign_id, 'allocate', ARRAY[w.id], ARRAY[a.id], ARRAY[1], NULL, NULL, NULL) "
+                "FROM app.coin_accounts AS a JOIN app.coin_accounts AS w ON w.campaign_id = a.campaign_id "
+                "AND w.user_id = a.user_id AND w.kind = 'wallet' WHERE a.campaign_id = %s AND a.kind = 'stake'",
+                (ledger.campaign_id,),
+            )
+            found = connection.execute(
+                "SELECT wrong_balances FROM app.coins_verify(%s)", (ledger.campaign_id,)
+            ).fetchone()
+            connection.rollback()
+        assert found == (1,)

@@ -59,7 +59,8 @@ async def make_ledger(session: AsyncSession, *, members: int = 3, ideas: int = 3
     await coins.open_ledger(session, ledger.campaign_id, PolicyWrite(**policy), actor_id=None)
     await coins.grant_coins(session, ledger.campaign_id, ledger.members, actor_id=None)
     authors: dict[UUID, UUID | None] = dict.fromkeys(ledger.ideas)
-    authors[ledger.ideas[0]] = ledger.members[0]
+    if members and ideas:
+        authors[ledger.ideas[0]] = ledger.members[0]
     await coins.open_targets(session, ledger.campaign_id, authors)
     return ledger
 

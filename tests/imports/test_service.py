@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from api.auth.service import create_user
 from api.coins import service as coins
+from api.ideas.queries import list_ideas
 from api.imports.service import Status
 from tests.factories.elections import KINDS, Importer, election_file
 
@@ -133,13 +135,12 @@ class TestCoins:
         for ballot in parsed.ballots:
             for ref in ballot.allocations:
                 backers[ref] += 1
-        ideas = await importer.rows(
-            "SELECT id, source_ref FROM app.ideas WHERE campaign_id = :campaign", election.campaign_id
+        listed = await list_ideas(
+            importer.session, election.campaign_id, user_id=uuid4(), sees_all=True, limit=len(parsed.projects) + 1
         )
-        totals = await coins.get_totals(importer.session, [idea.id for idea in ideas])
-        for idea in ideas:
-            total = totals[idea.id]
-            assert (total.coins, total.backers) == (parsed.coins[idea.source_ref], backers[idea.source_ref])
+        assert {idea.source_ref: (idea.coins, idea.backers) for idea, _ in listed} == {
+            project.ref: (parsed.coins[project.ref], backers[project.ref]) for project in parsed.projects
+        }
 
     @pytest.mark.parametrize("kind", KINDS)
     async def test_they_are_conserved(self, importer: Importer, kind: str) -> None:
