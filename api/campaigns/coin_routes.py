@@ -59,7 +59,8 @@ async def list_audit(
 ) -> Page[AuditEvent]:
     """What happened to the coins and who caused it, newest first; for managers.
 
-    Members' own movements stand here without the member, and are found by no filter on a person.
+    Where the coin policy's stakes_visible_to is self, members' own movements stand here without the member, and are found
+    by no filter on a person.
     """
     events = await audit.list_audit(
         session,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -100,7 +101,8 @@ async def create_campaign(
             raise
         msg = f"Another campaign has the slug {campaign.slug!r}."
         raise errors.SlugTaken(msg, taken=campaign.slug) from error
-    await coins.open_ledger(session, campaign.id, policy or PolicyWrite(), actor_id=actor_id)
+    policy = policy or PolicyWrite()
+    await coins.open_ledger(session, campaign.id, policy, actor_id=actor_id)
     session.add(
         Membership(
             campaign_id=campaign.id,
@@ -113,7 +115,12 @@ async def create_campaign(
     )
     await session.flush()
     await record_event(
-        session, "campaign_created", actor_id=actor_id, campaign_id=campaign.id, slug_given=slug is not None
+        session,
+        "campaign_created",
+        actor_id=actor_id,
+        campaign_id=campaign.id,
+        slug_given=slug is not None,
+        after={"status": campaign.status, "coin_policy": policy.model_dump(mode="json")},
     )
     await record_event(
         session, "member_joined", actor_id=actor_id, campaign_id=campaign.id, user_id=actor_id, role="manager"
@@ -153,8 +160,15 @@ async def activate_campaign(session: AsyncSession, campaign: Campaign, *, actor_
         select(Membership.user_id).where(Membership.campaign_id == campaign.id, Membership.left_at.is_(None))
     )
     granted = await coins.grant_coins(session, campaign.id, members.all(), actor_id=actor_id)
+    granted_coins = len(granted) * (await coins.get_policy(session, campaign.id)).coins_per_member
     await record_event(
-        session, "campaign_activated", actor_id=actor_id, campaign_id=campaign.id, members_granted=len(granted)
+        session,
+        "campaign_activated",
+        actor_id=actor_id,
+        campaign_id=campaign.id,
+        members_granted=len(granted),
+        before={"status": "draft", "wallet_coins": 0},
+        after={"status": campaign.status, "wallet_coins": granted_coins},
     )
     return campaign
 
@@ -170,17 +184,27 @@ async def mark_completed(session: AsyncSession, campaign: Campaign, *, actor_id:
         "campaign_completed",
         actor_id=actor_id,
         campaign_id=campaign.id,
-        wallet_coins_expired=closing.wallet_coins,
+        is_settling=closing.is_settling,
+        before={"status": "active", "wallet_coins": closing.wallet_coins},
+        after={"status": campaign.status, "wallet_coins": closing.wallet_coins if closing.is_settling else 0},
     )
     return campaign
 
 
 async def archive_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
     """Put a completed campaign, or a draft that came to nothing, away."""
+    before = campaign.status
     campaign = await _step(session, campaign, "archived", actor_id)
     campaign.archived_at = clock.now()
     await session.flush()  # a later lock in this session reads the row anew
-    await record_event(session, "campaign_archived", actor_id=actor_id, campaign_id=campaign.id)
+    await record_event(
+        session,
+        "campaign_archived",
+        actor_id=actor_id,
+        campaign_id=campaign.id,
+        before={"status": before},
+        after={"status": campaign.status},
+    )
     return campaign
 
 
@@ -242,9 +266,10 @@ async def join_campaign(
     )
     session.add(membership)
     await session.flush()
-    granted = []
+    had = await coins.find_wallet(session, campaign.id, user_id)
     if campaign.status == "active":
-        granted = await coins.grant_coins(session, campaign.id, [user_id], actor_id=actor)
+        await coins.grant_coins(session, campaign.id, [user_id], actor_id=actor)
+    has = await coins.find_wallet(session, campaign.id, user_id)
     await record_event(
         session,
         "member_joined",
@@ -252,7 +277,9 @@ async def join_campaign(
         campaign_id=campaign.id,
         user_id=user_id,
         role=role,
-        granted=bool(granted),
+        granted_coins=has.wallet_coins if has and not had else 0,
+        before=asdict(had) if had else {},
+        after=asdict(has) if has else {},
     )
     return membership
 
@@ -288,8 +315,17 @@ async def leave_campaign(
     membership.left_at = clock.now()
     membership.updated_by = actor_id or user_id
     await session.flush()
+    had = await coins.find_wallet(session, campaign.id, user_id)
     await coins.freeze_wallet(session, campaign.id, user_id)
-    await record_event(session, "member_left", actor_id=actor_id or user_id, campaign_id=campaign.id, user_id=user_id)
+    await record_event(
+        session,
+        "member_left",
+        actor_id=actor_id or user_id,
+        campaign_id=campaign.id,
+        user_id=user_id,
+        before=asdict(had) if had else {},
+        after=asdict(replace(had, is_frozen=True)) if had else {},
+    )
 
 
 async def set_member_role(
@@ -317,10 +353,16 @@ async def set_member_role(
         msg = "This is the campaign's only manager; make another member a manager first."
         raise errors.LastManager(msg)
     if membership.role != role:
-        membership.role = role
+        before, membership.role = membership.role, role
         membership.updated_by = actor_id
         await session.flush()
         await record_event(
-            session, "member_role_changed", actor_id=actor_id, campaign_id=campaign.id, user_id=user_id, role=role
+            session,
+            "member_role_changed",
+            actor_id=actor_id,
+            campaign_id=campaign.id,
+            user_id=user_id,
+            before={"role": before},
+            after={"role": role},
         )
     return membership

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
 
@@ -12,6 +12,7 @@ from api.campaigns import service as campaigns
 from api.coins import service as coins
 from api.events.service import record_event
 from api.ideas import errors
+from api.ideas.coin_effects import carry_out
 from api.ideas.models import Idea, IdeaStatusChange, IdeaTag, IdeaValuation
 from api.ideas.steps import Coins, Status, find_step, next_steps
 from api.kernel import clock
@@ -78,7 +79,7 @@ async def submit_idea(
         campaign_id=campaign.id,
         user_id=author_id,
         idea_id=idea.id,
-        status=status,
+        after={"status": status},
     )
     return idea
 
@@ -193,17 +194,7 @@ async def take_step(
         )
     )
     await session.flush()
-    settled = None
-    if step.coins is Coins.OPEN:
-        await coins.open_targets(session, idea.campaign_id, {idea.id: idea.author_id})
-    elif source is Status.COMPETING and step.coins in (Coins.EXPIRE, Coins.RETURN):
-        kind: Literal["expire", "return"] = "expire" if step.coins is Coins.EXPIRE else "return"
-        totals = await coins.close_targets(
-            session, idea.campaign_id, [idea.id], kind=kind, actor_id=actor_id, reason=reason
-        )
-        settled = totals[idea.id]
-    elif step.coins is Coins.REOPEN:
-        settled = await coins.reopen_target(session, idea.campaign_id, idea.id, actor_id=actor_id, reason=reason)
+    before, after = await carry_out(session, idea, source, step.coins, actor_id=actor_id, reason=reason)
     await record_event(
         session,
         "idea_acceptance_undone" if step.coins is Coins.REOPEN else f"idea_{_PAST[target]}",
@@ -211,15 +202,15 @@ async def take_step(
         campaign_id=idea.campaign_id,
         user_id=idea.author_id,
         idea_id=idea.id,
-        from_status=source,
         reason_given=reason is not None,
-        **({"coins": settled.coins, "backers": settled.backers} if settled else {}),
+        before={"status": source, **before},
+        after={"status": target, **after},
     )
     return idea
 
 
 async def _check_undo_window(session: AsyncSession, idea: Idea) -> None:
-    policy = (await coins.list_policies(session, idea.campaign_id))[0]
+    policy = await coins.get_policy(session, idea.campaign_id)
     until = idea.status_changed_at + timedelta(hours=policy.undo_window_h)
     if clock.now() > until:
         msg = f"An acceptance can be undone for {policy.undo_window_h} hours; this one could until {until.isoformat()}."

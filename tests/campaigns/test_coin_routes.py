@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -15,12 +14,9 @@ from tests.factories.ledgers import fold_now, seal_now
 from tests.factories.users import commit_user
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from fastapi import FastAPI
-    from httpx import AsyncClient, Response
+    from httpx import AsyncClient
 
-    from api.auth.models import User
 
 COINS = "/campaigns/{id}/coins"
 
@@ -30,13 +26,6 @@ async def statistics(world: World) -> dict[str, Any]:
     assert response.status_code == 200, response.text
     found: dict[str, Any] = response.json()
     return found
-
-
-async def reallocate(world: World, user: User, source: UUID, target: UUID | None, coins: int) -> Response:
-    body = {"from_idea_id": str(source), "to_idea_id": str(target) if target else None, "coins": coins}
-    response = await world.call(user, "POST", f"{COINS}/reallocate", key=f"{source}{target}{coins}", json=body)
-    assert response.status_code == 201, response.text
-    return response
 
 
 def assert_conserved(found: dict[str, Any]) -> None:
@@ -51,8 +40,8 @@ class TestStatistics:
         accepted, rejected, competing = await submit_many(world, 3)
         for member, idea, coins in ((1, accepted, 40), (2, accepted, 20), (2, rejected, 30), (1, competing, 10)):
             assert (await world.allocate(world.members[member], idea, coins)).status_code == 201
-        await reallocate(world, world.members[1], competing, rejected, 4)
-        await reallocate(world, world.members[1], competing, None, 1)
+        await world.reallocate(world.members[1], competing, rejected, 4)
+        await world.reallocate(world.members[1], competing, None, 1)
         assert (await world.step(world.manager, accepted, "accepted")).status_code == 200
         assert (await world.step(world.manager, rejected, "rejected", "Not now")).status_code == 200
         found = await statistics(world)
@@ -75,7 +64,7 @@ class TestStatistics:
         world = await make_world(application, client)
         one, two = await submit_many(world, 2)
         await world.allocate(world.members[1], one, 30)
-        await reallocate(world, world.members[1], one, two, 30)
+        await world.reallocate(world.members[1], one, two, 30)
         await world.allocate(world.members[2], two, 1)
         before = await statistics(world)
         await fold_now(application.state.database)
@@ -153,88 +142,6 @@ async def test_verify_gives_every_figure(application: FastAPI, client: AsyncClie
         "wallet_coins": 370, "held_coins": 0, "staked_coins": 30, "expired_coins": 0, "carried_out_coins": 0,
         "difference_coins": 0, "wrong_balances": 0, "unbalanced_transfers": 0, "wrong_totals": 0,
     }  # fmt: skip
-
-
-class TestAudit:
-    async def _read(self, world: World, **asked: Any) -> list[dict[str, Any]]:
-        response = await world.call(world.manager, "GET", f"{COINS}/audit", params=asked)
-        assert response.status_code == 200, response.text
-        found: list[dict[str, Any]] = response.json()["items"]
-        return found
-
-    async def _played(self, application: FastAPI, client: AsyncClient) -> tuple[World, UUID, UUID]:
-        world = await make_world(application, client)
-        one, two = await submit_many(world, 2)
-        await world.allocate(world.members[1], one, 30)
-        await reallocate(world, world.members[1], one, two, 10)
-        await reallocate(world, world.members[1], one, None, 5)
-        assert (await world.step(world.manager, one, "accepted")).status_code == 200
-        return world, one, two
-
-    async def test_tells_everything_but_whose_coins_lie_where(self, application: FastAPI, client: AsyncClient) -> None:
-        world, one, two = await self._played(application, client)
-        events = await self._read(world)
-        accepted, taken_back, reallocated, allocated, *earlier = events
-        assert (accepted["kind"], accepted["actor_id"], accepted["idea_id"]) == (
-            "idea_accepted", str(world.manager.id), str(one),
-        )  # fmt: skip
-        assert accepted["request_id"]
-        assert accepted["data"]["coins"] == 15
-        assert [event["kind"] for event in (taken_back, reallocated, allocated)] == [
-            "coins_taken_back", "coins_reallocated", "coins_allocated",
-        ]  # fmt: skip
-        assert (reallocated["idea_id"], reallocated["data"]["from_idea_id"], reallocated["data"]["coins"]) == (
-            str(two), str(one), 10,
-        )  # fmt: skip
-        for event in (taken_back, reallocated, allocated):
-            assert (event["actor_id"], event["user_id"]) == (None, None)
-            assert str(world.members[1].id) not in str(event)
-        joined = {event["user_id"] for event in earlier if event["kind"] == "member_joined"}
-        assert joined == {str(user.id) for user in (world.manager, *world.members)}
-
-    async def test_a_filter_by_person_finds_no_movement_of_theirs(
-        self, application: FastAPI, client: AsyncClient
-    ) -> None:
-        world, *_ = await self._played(application, client)
-        member = str(world.members[1].id)
-        assert [event["kind"] for event in await self._read(world, user_id=member)] == ["member_joined"]
-        assert await self._read(world, actor_id=member) == []
-        assert await self._read(world, actor_id=member, kind="coins_allocated") == []
-        by_manager = {event["kind"] for event in await self._read(world, actor_id=str(world.manager.id))}
-        assert by_manager >= {"campaign_created", "campaign_activated", "idea_accepted", "member_joined"}
-
-    async def test_filters_by_kind_idea_and_time(self, application: FastAPI, client: AsyncClient) -> None:
-        world, one, two = await self._played(application, client)
-        kinds = await self._read(world, kind=["coins_allocated", "idea_accepted"])
-        assert [event["kind"] for event in kinds] == ["idea_accepted", "coins_allocated"]
-        of_one = [event["kind"] for event in await self._read(world, idea_id=str(one))]
-        assert of_one == ["idea_accepted", "coins_taken_back", "coins_reallocated", "coins_allocated", "idea_submitted"]
-        assert [event["kind"] for event in await self._read(world, idea_id=str(two))] == [
-            "coins_reallocated", "idea_submitted",
-        ]  # fmt: skip
-        moment = kinds[1]["occurred_at"]
-        since = await self._read(world, **{"from": moment})
-        assert [event["kind"] for event in since][-1] == "coins_allocated"
-        before = (datetime.fromisoformat(moment) + timedelta(microseconds=1)).isoformat()
-        assert (await self._read(world, until=before))[0]["kind"] == "coins_allocated"
-        assert (await self._read(world, until=moment))[0]["kind"] != "coins_allocated"
-
-    async def test_pages_give_every_event_once(self, application: FastAPI, client: AsyncClient) -> None:
-        world, *_ = await self._played(application, client)
-        whole, pages, cursor = await self._read(world, limit=200), [], ""
-        while cursor is not None:
-            asked = {"limit": 3, **({"cursor": cursor} if cursor else {})}
-            page = (await world.call(world.manager, "GET", f"{COINS}/audit", params=asked)).json()
-            pages += page["items"]
-            cursor = page["next_cursor"]
-        assert pages == whole
-
-    async def test_is_of_this_campaign_alone(self, application: FastAPI, client: AsyncClient) -> None:
-        world, *_ = await self._played(application, client)
-        other = await make_world(application, client)
-        assert not {event["event_id"] for event in await self._read(other)} & {
-            event["event_id"] for event in await self._read(world)
-        }
 
 
 class TestChain:

@@ -62,6 +62,17 @@ class World:
             key=key or uuid4().hex, json={"idea_id": str(idea_id), "coins": coins},
         )  # fmt: skip
 
+    async def reallocate(self, user: User, from_idea_id: UUID, to_idea_id: UUID | None, coins: int) -> Response:
+        """Move coins to another idea or, to None, back to the wallet over HTTP."""
+        body = {
+            "from_idea_id": str(from_idea_id),
+            "to_idea_id": str(to_idea_id) if to_idea_id else None,
+            "coins": coins,
+        }
+        response = await self.call(user, "POST", "/campaigns/{id}/coins/reallocate", key=uuid4().hex, json=body)
+        assert response.status_code == 201, response.text
+        return response
+
     async def step(self, user: User, idea_id: UUID, status: str, reason: str | None = None) -> Response:
         """Take an idea a step further over HTTP."""
         return await self.call(user, "POST", f"/ideas/{idea_id}/status", json={"status": status, "reason": reason})
@@ -71,6 +82,13 @@ class World:
         response = await self.call(user, "GET", "/campaigns/{id}/coins/balance")
         assert response.status_code == 200, response.text
         found: dict[str, Any] = response.json()
+        return found
+
+    async def audit(self, **filters: Any) -> list[dict[str, Any]]:
+        """What the manager reads in the audit, newest first."""
+        response = await self.call(self.manager, "GET", "/campaigns/{id}/coins/audit", params=filters)
+        assert response.status_code == 200, response.text
+        found: list[dict[str, Any]] = response.json()["items"]
         return found
 
 
