@@ -60,7 +60,10 @@ async def _command(
 async def allocate(
     request: Request, caller: TokenHolder, key: RequiredKey, campaign_id: UUID, body: AllocateCoins, dry_run: DryRun
 ) -> Response:
-    """Put coins from my wallet on an idea that competes."""
+    """Put coins from my wallet on an idea that competes.
+
+    The coin policy's stakes_visible_to says who sees that they are mine.
+    """
     return await _command(request, caller, key, campaign_id, body, is_dry_run=dry_run)
 
 

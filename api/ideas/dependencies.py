@@ -10,6 +10,7 @@ from fastapi import Depends
 
 from api.auth.dependencies import CurrentUser
 from api.campaigns.dependencies import Access, access_to
+from api.coins import service as coins
 from api.ideas import errors, service
 from api.ideas.models import Idea
 from api.ideas.steps import PUBLIC, Status, Who, find_step
@@ -67,3 +68,18 @@ async def _idea_manager(access: IdeaReader) -> IdeaAccess:
 
 
 IdeaManager = Annotated[IdeaAccess, Depends(_idea_manager)]
+
+
+async def _stakes_reader(session: Session, access: IdeaReader) -> IdeaAccess:
+    policy = await coins.get_policy(session, access.idea.campaign_id)
+    audience = policy.stakes_visible_to
+    is_member = access.campaign.role is not None
+    is_told = audience != "self" and (access.campaign.manages or (audience == "members" and is_member))
+    if not is_told:
+        who = {"self": "each member", "managers": "the campaign's managers", "members": "the campaign's members"}
+        msg = f"Whose coins lie on an idea is shown to {who[audience]} alone, as the campaign's coin policy says."
+        raise errors.StakesNotVisible(msg, stakes_visible_to=audience)
+    return access
+
+
+StakesReader = Annotated[IdeaAccess, Depends(_stakes_reader)]

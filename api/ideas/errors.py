@@ -69,3 +69,10 @@ class OtherCurrency(InvalidInput):
 
     slug = "other-currency"
     title = "Another currency than the idea's"
+
+
+class StakesNotVisible(Forbidden):
+    """The campaign's coin policy keeps whose coins lie where from the caller."""
+
+    slug = "stakes-not-visible"
+    title = "Whose coins lie here is not for you to see"

@@ -12,8 +12,9 @@ from sqlalchemy import select
 from api.campaigns.dependencies import CampaignManager, CampaignMember, CampaignReader
 from api.campaigns.schemas import CampaignRead, as_read
 from api.coins import service as coins
+from api.coins.schemas import BackerRead
 from api.ideas import service
-from api.ideas.dependencies import IdeaManager, IdeaReader
+from api.ideas.dependencies import IdeaManager, IdeaReader, StakesReader
 from api.ideas.models import IdeaStatusChange, IdeaValuation
 from api.ideas.queries import Sort, list_ideas
 from api.ideas.schemas import (
@@ -28,7 +29,7 @@ from api.ideas.schemas import (
 )
 from api.ideas.steps import Status
 from api.kernel.texts import Line
-from api.kernel.web import DryRun, PageQuery, Session
+from api.kernel.web import DryRun, Page, PageQuery, Session
 from api.kernel.web import router as new_router
 
 if TYPE_CHECKING:
@@ -128,6 +129,13 @@ async def history(session: Session, access: IdeaReader) -> list[StatusChangeRead
         .order_by(IdeaStatusChange.changed_at, IdeaStatusChange.id)
     )
     return [StatusChangeRead.model_validate(row) for row in rows]
+
+
+@router.get("/ideas/{idea_id}/stakes", operation_id="listStakes")
+async def stakes(session: Session, access: StakesReader, paging: PageQuery) -> Page[BackerRead]:
+    """Whose coins lie on the idea, or lay on it when it was settled, as far as the coin policy's stakes_visible_to says."""
+    rows = await coins.list_backers(session, access.idea.id, limit=paging.limit + 1, after=paging.after(UUID))
+    return paging.page(rows, key=lambda backer: [backer.user_id])
 
 
 @router.post("/ideas/{idea_id}/valuations", status_code=201, operation_id="recordValuation")

@@ -1,0 +1,98 @@
+"""Who backs an idea, shown to whom the coin policy says and to nobody else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.factories.campaigns import World, make_world
+from tests.factories.users import commit_user
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from fastapi import FastAPI
+    from httpx import AsyncClient
+
+
+async def backed(application: FastAPI, client: AsyncClient, audience: str, **campaign: Any) -> tuple[World, UUID]:
+    """An idea with 30 and 20 coins of two members, and none any more of a third."""
+    world = await make_world(application, client, members=4, policy={"stakes_visible_to": audience}, **campaign)
+    idea = await world.submit(world.members[0])
+    for member, coins in ((1, 30), (2, 20), (3, 10)):
+        assert (await world.allocate(world.members[member], idea, coins)).status_code == 201
+    await world.reallocate(world.members[3], idea, None, 10)
+    return world, idea
+
+
+def as_listed(world: World) -> list[dict[str, Any]]:
+    return sorted(
+        ({"user_id": str(world.members[n].id), "coins": coins} for n, coins in ((1, 30), (2, 20))),
+        key=lambda backer: str(backer["user_id"]),
+    )
+
+
+class TestWhoMayRead:
+    @pytest.mark.parametrize(
+        ("audience", "told"),
+        [("self", set()), ("managers", {"manager", "admin"}), ("members", {"manager", "admin", "backer", "member"})],
+    )
+    async def test_is_whom_the_policy_names(
+        self, application: FastAPI, client: AsyncClient, audience: str, told: set[str]
+    ) -> None:
+        world, idea = await backed(application, client, audience)
+        people = {
+            "manager": world.manager,
+            "admin": await commit_user(application, roles=["system_admin"]),
+            "executive": await commit_user(application, roles=["executive"]),
+            "backer": world.members[1],
+            "member": world.members[0],
+            "stranger": await commit_user(application),
+        }
+        for name, user in people.items():
+            response = await world.call(user, "GET", f"/ideas/{idea}/stakes")
+            if name in told:
+                assert (response.status_code, response.json()["items"]) == (200, as_listed(world)), name
+            else:
+                problem = response.json()
+                assert (response.status_code, problem["type"]) == (403, "urn:ideamint:problem:stakes-not-visible"), name
+                assert problem["stakes_visible_to"] == audience
+
+    async def test_is_nobody_who_does_not_see_the_idea(self, application: FastAPI, client: AsyncClient) -> None:
+        world, idea = await backed(application, client, "members", visibility="members")
+        stranger = await commit_user(application)
+        assert (await world.call(stranger, "GET", f"/ideas/{idea}/stakes")).status_code == 404
+        assert (await world.step(world.manager, idea, "rejected", "Not now")).status_code == 200
+        assert (await world.call(world.members[1], "GET", f"/ideas/{idea}/stakes")).status_code == 404
+        assert (await world.call(world.manager, "GET", f"/ideas/{idea}/stakes")).status_code == 200
+
+    async def test_is_no_member_who_left(self, application: FastAPI, client: AsyncClient) -> None:
+        world, idea = await backed(application, client, "members")
+        assert (await world.call(world.members[1], "POST", "/campaigns/{id}/leave")).status_code == 204
+        assert (await world.call(world.members[1], "GET", f"/ideas/{idea}/stakes")).status_code == 403
+        assert (await world.call(world.members[2], "GET", f"/ideas/{idea}/stakes")).json()["items"] == as_listed(world)
+
+    async def test_a_policy_that_is_narrowed_ends_it(self, application: FastAPI, client: AsyncClient) -> None:
+        world, idea = await backed(application, client, "members")
+        narrower = {"stakes_visible_to": "managers"}
+        await world.call(world.manager, "PUT", "/campaigns/{id}/coins/policies", json=narrower)
+        assert (await world.call(world.members[1], "GET", f"/ideas/{idea}/stakes")).status_code == 403
+        assert (await world.call(world.manager, "GET", f"/ideas/{idea}/stakes")).status_code == 200
+
+
+class TestPages:
+    @pytest.mark.parametrize(("status", "reason"), [(None, None), ("accepted", None), ("rejected", "Not now")])
+    async def test_give_every_backer_once_also_after_the_idea_was_settled(
+        self, application: FastAPI, client: AsyncClient, status: str | None, reason: str | None
+    ) -> None:
+        world, idea = await backed(application, client, "managers")
+        if status is not None:
+            assert (await world.step(world.manager, idea, status, reason)).status_code == 200
+        found, cursor = [], ""
+        while cursor is not None:
+            asked = {"limit": 1, **({"cursor": cursor} if cursor else {})}
+            page = (await world.call(world.manager, "GET", f"/ideas/{idea}/stakes", params=asked)).json()
+            found += page["items"]
+            cursor = page["next_cursor"]
+        assert found == as_listed(world)
