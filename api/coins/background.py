@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from api.coins import service
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
     from uuid import UUID
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# so that folded totals are at most 2 s behind
+# so that folded totals are at most 2 s behind: what had committed when one fold began, the next is sure to hold
 PAUSE_S = 1.0
 # while there is more to seal, as after an import or the first time: so that commands get their share of the server
 SEAL_PAUSE_S = 0.2
@@ -55,12 +56,19 @@ async def seal(database: Database) -> int | None:
     return sealed
 
 
-async def seal_all(database: Database) -> int:
-    """Seal all that can be sealed now, for commands, which may run where no API does; how many were sealed here."""
+async def seal_all(database: Database, *, pause_s: float = 0) -> int:
+    """Seal all that can be sealed now, `pause_s` seconds between the passes; how many were sealed here."""
     total = 0
     while sealed := await seal(database):
         total += sealed
+        if sealed == SEAL_MAX:
+            await asyncio.sleep(pause_s)
     return total
+
+
+async def seal_beside_commands(database: Database) -> int:
+    """As :func:`seal_all`, leaving the server to commands in between."""
+    return await seal_all(database, pause_s=SEAL_PAUSE_S)
 
 
 async def settle(database: Database) -> int:
@@ -81,33 +89,33 @@ async def settle(database: Database) -> int:
 
 
 class Background:
-    """Settles, folds and seals once a second, until its `async with` block ends."""
+    """Settles, folds and seals once a second, until its `async with` block ends; none of them waits for another."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         """Begin."""
-        self._task = asyncio.create_task(self._work(), name="coin-background")
+        works: tuple[Callable[[Database], Awaitable[object]], ...] = (settle, fold, seal_beside_commands)
+        self._tasks = [asyncio.create_task(self._repeat(work), name=f"coin-{work.__name__}") for work in works]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop; what was begun is rolled back and carried on by whoever comes next."""
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+                await task
 
-    async def _work(self) -> None:
+    async def _repeat(self, work: Callable[[Database], Awaitable[object]]) -> None:
         while True:
             try:
-                await settle(self._database)
-                await fold(self._database)
-                sealed = await seal(self._database)
-                await asyncio.sleep(SEAL_PAUSE_S if sealed == SEAL_MAX else PAUSE_S)
+                await work(self._database)
+                await asyncio.sleep(PAUSE_S)
             except (DBAPIError, psycopg.Error, OSError) as failure:
-                log.warning("coin background failed", error=str(failure))
+                log.warning("coin background failed", work=work.__name__, error=str(failure))
                 await asyncio.sleep(AFTER_FAILURE_S)

@@ -71,6 +71,8 @@ async def list_all(
     While coins can still be moved the order is random, the same for one person and different between people: a list by
     coins would make the first ideas win.
     """
+    # read first: the totals are of then or newer, whatever is folded meanwhile
+    totals_as_of = await coins.get_fold(session)
     chosen: Sort = sort or ("random" if access.campaign.status == "active" else "coins")
     rows = await list_ideas(
         session,
@@ -89,7 +91,7 @@ async def list_all(
     return IdeaPage(
         items=[idea for idea, _ in page.items],
         next_cursor=page.next_cursor,
-        totals_as_of=await coins.get_fold(session),
+        totals_as_of=totals_as_of,
     )
 
 

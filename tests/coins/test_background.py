@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import psycopg
+import pytest
 import pytest_asyncio
+import structlog
 from sqlalchemy import text
 
+from api.coins import background
 from api.coins import service as coins
-from api.coins.background import settle
+from api.coins.background import Background, fold, settle
 from api.kernel.db import Database
 from tests.factories.ledgers import Ledger, fold_now, make_ledger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    import pytest
 
     from settings import Settings
 
@@ -88,6 +91,49 @@ class TestSettle:
         await settle(db)
         assert (await holds(db, ledger)).expired_coins == 20_100
 
+    async def test_what_was_left_to_it_ends_with_an_event_of_its_own(
+        self, db: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 10)
+        ledger = await staked(db, 41)
+        manager = uuid4()
+        with structlog.contextvars.bound_contextvars(request_id="asked-for-it"):
+            async with db.session() as session:
+                await coins.close_targets(
+                    session, ledger.campaign_id, [ledger.ideas[1]], kind="return", actor_id=manager
+                )
+        await settle(db)
+        async with db.session() as session:
+            await coins.close_ledger(session, ledger.campaign_id, actor_id=manager)
+        await settle(db)
+        async with db.session() as session:
+            rows = await session.execute(
+                text(
+                    "SELECT actor_id, idea_id, request_id, data FROM app.events "
+                    "WHERE campaign_id = :id AND kind = 'coins_settled' ORDER BY id"
+                ),
+                {"id": ledger.campaign_id},
+            )
+            returned, ended = rows.all()
+        assert (returned.actor_id, returned.idea_id, returned.request_id) == (manager, ledger.ideas[1], "asked-for-it")
+        assert (returned.data["settlement"], returned.data["transfers"]) == ("return", 40)
+        assert (returned.data["before"], returned.data["after"]) == (
+            {"is_settling": True, "stake_coins": 40}, {"is_settling": False, "stake_coins": 0},
+        )  # fmt: skip
+        assert (ended.idea_id, ended.data["settlement"], ended.data["wallets_emptied"]) == (None, "settle", True)
+        # the stakes on the third idea, and every wallet
+        assert ended.data["transfers"] == 40 + 41
+
+    async def test_what_a_command_settled_itself_has_no_second_event(self, db: Database) -> None:
+        ledger = await staked(db, 3)
+        async with db.session() as session:
+            await coins.close_ledger(session, ledger.campaign_id, actor_id=None)
+            kinds = await session.scalars(
+                text("SELECT kind FROM app.events WHERE campaign_id = :id AND kind = 'coins_settled'"),
+                {"id": ledger.campaign_id},
+            )
+            assert kinds.all() == []
+
 
 class TestFold:
     async def test_totals_are_those_of_the_stakes(self, db: Database) -> None:
@@ -128,3 +174,70 @@ class TestFold:
             )
         assert coins_folded == 7
         await holds(db, ledger)
+
+    async def test_says_that_it_is_no_newer_than_what_it_holds(self, db: Database, database: Settings) -> None:
+        """While an old transaction keeps the fold back, the totals' time stays behind what they lack."""
+        async with db.session() as session:
+            ledger = await make_ledger(session, members=2)
+        async with await psycopg.AsyncConnection.connect(database.role_url("app")) as slow:
+            await slow.execute("SELECT pg_current_xact_id()")
+            async with db.session() as session:
+                await coins.move_coins(session, [ledger.move(3, target=1)])
+            async with db.session() as session:
+                moved_by = await session.scalar(text("SELECT clock_timestamp()"))
+            for _ in range(3):
+                await fold(db)
+            async with db.session() as session:
+                assert await coins.get_fold(session) < moved_by
+                lacking = text("SELECT count(*) FROM app.coin_totals WHERE campaign_id = :id")
+                assert await session.scalar(lacking, {"id": ledger.campaign_id}) == 0
+            await slow.commit()
+        for _ in range(100):
+            await fold_now(db)
+            async with db.session() as session:
+                if await coins.get_fold(session) >= moved_by:
+                    break
+            await asyncio.sleep(0.02)
+        else:
+            pytest.fail("the totals' time did not follow them")
+        async with db.session() as session:
+            assert await session.scalar(lacking, {"id": ledger.campaign_id}) == 1
+
+    async def test_days_are_sums_of_their_transfers_in_utc(self, db: Database) -> None:
+        """An hour before and after midnight in Paris, where 23:30 UTC is the day after."""
+        days = [datetime(2024, 6, day, hour, 30, tzinfo=UTC) for day, hour in ((1, 21), (1, 23), (2, 0))]
+        async with db.session() as session:
+            ledger = await make_ledger(session, members=0, ideas=0)
+            member, idea = uuid4(), uuid4()
+            await coins.grant_coins(session, ledger.campaign_id, [member], actor_id=None, effective_at=days[0])
+            await coins.open_targets(session, ledger.campaign_id, {idea: None})
+            for amount, day in zip((5, 7, 11), days, strict=True):
+                move = coins.Move(ledger.campaign_id, member, None, idea, amount)
+                await coins.move_coins(session, [move], effective_at=day)
+        await fold_now(db)
+        async with db.session() as session:
+            rows = await session.execute(
+                text("SELECT flowed_on, kind, coins, transfers FROM app.coin_flows_daily WHERE campaign_id = :id"),
+                {"id": ledger.campaign_id},
+            )
+            assert {tuple(row) for row in rows} == {
+                (date(2024, 6, 1), "grant", 100, 1), (date(2024, 6, 1), "allocate", 12, 2),
+                (date(2024, 6, 2), "allocate", 11, 1),
+            }  # fmt: skip
+        await holds(db, ledger)
+
+    async def test_goes_on_while_a_settlement_takes_long(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        settling, folded = asyncio.Event(), asyncio.Event()
+
+        async def settle_for_ever(_: Database) -> None:
+            settling.set()
+            await asyncio.Event().wait()
+
+        async def note(_: Database) -> None:
+            await settling.wait()
+            folded.set()
+
+        monkeypatch.setattr(background, "settle", settle_for_ever)
+        monkeypatch.setattr(background, "fold", note)
+        async with Background(db):
+            await asyncio.wait_for(folded.wait(), 30)
