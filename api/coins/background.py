@@ -34,7 +34,7 @@ SEAL_PAUSE_S = 0.2
 SEAL_MAX = 5000
 AFTER_FAILURE_S = 5.0
 
-_UNFINISHED = text("SELECT id FROM app.coin_settlements WHERE finished_at IS NULL ORDER BY requested_at")
+_UNFINISHED = text("SELECT id, campaign_id FROM app.coin_settlements WHERE finished_at IS NULL ORDER BY requested_at")
 _SETTLE_NEXT = text("SELECT app.coins_settle_next(:id, :accounts_max)")
 _FOLD = text("SELECT app.coins_fold()")
 _SEAL = text("SELECT app.coins_seal(:transfers_max)")
@@ -72,18 +72,26 @@ async def seal_beside_commands(database: Database) -> int:
 
 
 async def settle(database: Database) -> int:
-    """Carry out every settlement that waits, a thousand accounts a transaction; how many were finished here."""
+    """Carry out every settlement that waits, a thousand accounts a transaction; how many were finished here.
+
+    A campaign's settlements come one after the other, also where several processes are at it: one that empties the
+    wallets must not overtake one that still returns coins to them.
+    """
     async with database.session() as session:
-        unfinished: list[UUID] = list(await session.scalars(_UNFINISHED))
+        rows = await session.execute(_UNFINISHED)
+        unfinished: list[tuple[UUID, UUID]] = [(row.id, row.campaign_id) for row in rows]
     finished = 0
-    for settlement_id in unfinished:
-        is_finished: bool | None = False
+    taken: set[UUID] = set()
+    for settlement_id, campaign_id in unfinished:
+        is_finished: bool | None = None if campaign_id in taken else False
         while is_finished is False:
             async with database.session() as session:
                 await service.allow_time(session)
                 is_finished = await session.scalar(
                     _SETTLE_NEXT, {"id": settlement_id, "accounts_max": service.SETTLE_INLINE_MAX}
                 )
+        if is_finished is None:
+            taken.add(campaign_id)
         finished += bool(is_finished)
     return finished
 

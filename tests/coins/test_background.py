@@ -91,6 +91,30 @@ class TestSettle:
         await settle(db)
         assert (await holds(db, ledger)).expired_coins == 20_100
 
+    async def test_wallets_are_emptied_after_the_last_return(
+        self, db: Database, monkeypatch: pytest.MonkeyPatch, database: Settings
+    ) -> None:
+        """The campaign ends while returns are under way, in another process too: no coin is left behind."""
+        monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 10)
+        ledger = await staked(db, 21)
+        async with db.session() as session:
+            await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind="return", actor_id=None)
+        monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 1000)
+        async with db.session() as session:
+            assert (await coins.close_ledger(session, ledger.campaign_id, actor_id=None)).is_settling
+        async with await psycopg.AsyncConnection.connect(database.role_url("app")) as other:
+            await other.execute(
+                "SELECT app.coins_settle_next(id, 5) FROM app.coin_settlements WHERE campaign_id = %s AND kind = 'return'",
+                (ledger.campaign_id,),
+            )
+            await settle(db)
+            found = await holds(db, ledger)
+            assert (found.staked_coins, found.expired_coins) == (40, 0)
+            await other.commit()
+        await settle(db)
+        found = await holds(db, ledger)
+        assert (found.wallet_coins, found.staked_coins, found.expired_coins) == (0, 0, 2100)
+
     async def test_what_was_left_to_it_ends_with_an_event_of_its_own(
         self, db: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:

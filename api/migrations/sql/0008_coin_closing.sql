@@ -62,8 +62,8 @@ BEGIN
 END $$;
 
 -- The campaign's end under at_end = expire: every open idea is closed, every wallet emptied, no grant comes after. With
--- more coins' places than `p_inline_max` the ledger is closed here and emptied by a settlement. Returns the coins that
--- were left in wallets, and whether a settlement is under way.
+-- more coins' places than `p_inline_max`, or while an earlier settlement is under way, the ledger is closed here and
+-- emptied by a settlement. Returns the coins that were left in wallets, and whether a settlement is under way.
 CREATE FUNCTION app.coins_close_ledger(
     p_campaign_id uuid, p_actor_id uuid, p_effective_at timestamptz DEFAULT NULL, p_inline_max integer DEFAULT NULL,
     p_request_id text DEFAULT NULL
@@ -90,9 +90,13 @@ BEGIN
     UPDATE coin_ledgers AS l SET closed_at = clock_timestamp() WHERE l.campaign_id = p_campaign_id;
     SELECT coalesce(sum(a.balance_coins), 0), count(*) > p_inline_max INTO wallet_coins, is_settling
     FROM coin_accounts AS a WHERE a.campaign_id = p_campaign_id AND a.kind IN ('wallet', 'held') AND a.balance_coins > 0;
+    -- wallets are emptied last: what an earlier settlement still returns would stay in them for good
     is_settling := coalesce(is_settling, false) OR coalesce((
         SELECT sum(t.settled_backers) > p_inline_max FROM coin_targets AS t
-        WHERE t.campaign_id = p_campaign_id AND t.settled_at IS NULL), false);
+        WHERE t.campaign_id = p_campaign_id AND t.settled_at IS NULL), false)
+        OR EXISTS (
+            SELECT FROM coin_settlements AS s
+            WHERE s.campaign_id = p_campaign_id AND s.finished_at IS NULL AND s.id <> v_settlement_id);
     IF NOT is_settling THEN
         WHILE NOT coins_settle_next(v_settlement_id, NULL) LOOP
         END LOOP;
