@@ -75,7 +75,8 @@ class IdeaPage(Page[IdeaRead]):
     """A part of a list of ideas."""
 
     totals_as_of: datetime = Field(
-        description="coins and backers here are folded in the background; one idea's are exact"
+        description="coins and backers here hold all that had happened by this moment: at most 2 s ago, unless a long "
+        "command keeps the folding in the background back. One idea's are exact"
     )
 
 
