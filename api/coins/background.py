@@ -59,11 +59,10 @@ async def seal(database: Database) -> int | None:
 async def seal_all(database: Database, *, pause_s: float = 0) -> int:
     """Seal all that can be sealed now, `pause_s` seconds between the passes; how many were sealed here."""
     total = 0
-    while sealed := await seal(database):
+    while (sealed := await seal(database)) == SEAL_MAX:
         total += sealed
-        if sealed == SEAL_MAX:
-            await asyncio.sleep(pause_s)
-    return total
+        await asyncio.sleep(pause_s)
+    return total + (sealed or 0)
 
 
 async def seal_beside_commands(database: Database) -> int:
