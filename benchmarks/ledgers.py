@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -22,13 +23,16 @@ from psycopg import sql
 
 import settings as configuration
 from api.auth.models import User
+from api.auth.sessions import start_session
 from api.auth.tokens import issue_access_token
 from api.coins.moves import SQL as MOVE
 from api.coins.moves import Move, as_arguments
+from api.kernel.db import Database
 from orchestration import databases, postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from settings import Settings
 
@@ -89,9 +93,10 @@ def seed(settings: Settings, *, members: int = MEMBERS, ideas: int = IDEAS) -> N
         )
 
 
-def grant(connection: psycopg.Connection[Any], members: range) -> None:
-    """Wallets for these members."""
-    connection.execute("SELECT app.coins_grant(%s, %s::uuid[], NULL)", (CAMPAIGN, [member_id(n) for n in members]))
+def grant(connection: psycopg.Connection[Any], members: range, *, at: datetime | None = None) -> None:
+    """Wallets for these members, as of a moment of the past if one is given."""
+    user_ids = [member_id(n) for n in members]
+    connection.execute("SELECT app.coins_grant(%s, %s::uuid[], NULL, %s)", (CAMPAIGN, user_ids, at))
 
 
 def seed_stakes(settings: Settings, stakes: int, *, ideas_each: int = 25) -> None:
@@ -141,6 +146,23 @@ def token(settings: Settings, member: int) -> str:
     """An access token of the bench's member."""
     user = User(id=member_id(member), roles=[], permissions=[], token_version=0)
     return issue_access_token(settings, user, CAMPAIGN)
+
+
+def session_token(settings: Settings, member: int) -> str:
+    """An access token of a log-in that stands in the database, which every route but the coin commands asks."""
+
+    async def log_in() -> str:
+        database = Database(settings)
+        async with database.session() as session:
+            user = User(id=member_id(member), email=f"member-{member}@example.org", display_name=f"Member {member}")
+            await session.merge(user)
+            await session.flush()
+            issued = await start_session(session, settings, user.id, kind="token")
+        await database.close()
+        assert issued is not None
+        return issue_access_token(settings, issued.user, issued.session_id)
+
+    return asyncio.run(log_in())
 
 
 def plan(
