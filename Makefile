@@ -24,6 +24,9 @@ test: $(STAMP) ## Run the tests; IDEAMINT_TEST_ELECTIONS=folder adds the real el
 test-browser: $(STAMP) ## Run the tests in a real browser (needs chromium)
 	$(BIN)/pytest -m browser $(PYTEST_OPTIONS)
 
+proofs: $(STAMP) ## Run the proofs at full size and print their figures (the tests run them small)
+	$(BIN)/pytest tests/proofs --full $(PYTEST_OPTIONS)
+
 coverage: $(STAMP) ## Run the tests and show which lines and branches none of them reaches
 	$(BIN)/pytest -m "not browser" -n $(WORKERS) --cov --cov-report=term-missing:skip-covered $(PYTEST_OPTIONS)
 
@@ -91,4 +94,4 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
-.PHONY: help up test test-browser coverage bench check format format-check lint types contracts sql-lint compose-check openapi openapi-check lock clean
+.PHONY: help up test test-browser proofs coverage bench check format format-check lint types contracts sql-lint compose-check openapi openapi-check lock clean
