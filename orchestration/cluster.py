@@ -21,10 +21,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import psycopg
 
-from orchestration import access, system_user
+from orchestration import access, postmaster, system_user
 from orchestration.system_user import Account
 from settings import PREFIX, SettingsError, keep_secrets
 
@@ -42,6 +41,11 @@ _SERVER_OPTIONS = {
     "log_timezone": "UTC",
     "password_encryption": "scram-sha-256",
 }
+# What a server says while it starts, and while it recovers from the death of one of its processes.
+_PASSING = (
+    *("starting up", "not yet accepting", "in recovery mode"),
+    *("terminating connection", "closed the connection unexpectedly", "reset by peer"),
+)
 
 
 class ServerError(Exception):
@@ -72,7 +76,7 @@ class Cluster:
             yield
 
     def noted(self) -> dict[str, object]:
-        """What was noted about the server: its port, and whether it was asked to stay."""
+        """What was noted about the server: its port, and whether it was asked to stay or stopped on purpose."""
         with contextlib.suppress(OSError, ValueError):
             kept = json.loads(self._notes.read_text())
             if isinstance(kept, dict):
@@ -89,16 +93,6 @@ class Cluster:
         """The superuser's password, made on first use."""
         return keep_secrets(self.data_dir, ["postgres_password"])["postgres_password"]
 
-    def postmaster(self) -> psutil.Process | None:
-        """The live server process, by the file that it keeps in its folder."""
-        try:
-            pid = int((self.folder / "postmaster.pid").read_text().splitlines()[0])
-            process = psutil.Process(pid)
-            is_ours = any(Path(word) == self.folder for word in process.cmdline())
-        except (OSError, ValueError, IndexError, psutil.Error):
-            return None
-        return process if is_ours and process.status() != psutil.STATUS_ZOMBIE else None
-
     def running_port(self) -> int | None:
         """Port on which the server lets its superuser in; None while it does not run.
 
@@ -106,7 +100,7 @@ class Cluster:
             ServerError: it runs and refuses the password.
         """
         port = self.noted().get("port")
-        if not isinstance(port, int) or self.postmaster() is None:
+        if not isinstance(port, int) or postmaster.find(self.folder) is None:
             return None
         give_up_at = time.monotonic() + PATIENCE_S
         while (refusal := self._refusal(port)) is not None:
@@ -116,16 +110,16 @@ class Cluster:
                     "changed or lost. Put the file back, or move the data folder away to start with an empty database"
                 )
                 raise ServerError(msg)
-            is_starting = "starting up" in refusal or "not yet accepting" in refusal
-            if not is_starting or time.monotonic() > give_up_at:
+            if not any(words in refusal for words in _PASSING) or time.monotonic() > give_up_at:
                 return None
             time.sleep(0.2)
         return port
 
-    def start(self, options: Mapping[str, str], *, sync: bool) -> int:
+    def start(self, options: Mapping[str, str], *, sync: bool, port: int | None = None) -> int:
         """Start the server, made first if need be; returns its port. The caller holds the lock.
 
         `options` are server settings beside ours; without `sync` a new cluster need not survive a crash of the machine.
+        With `port` the server listens there and nowhere else, since somebody knows it by that number.
 
         Raises:
             ServerError: it does not start, or was made by another version.
@@ -145,18 +139,18 @@ class Cluster:
 
         give_up_at = time.monotonic() + PATIENCE_S
         while True:
-            self._forget_stale_pid()
-            port = self._choose_port()
-            settings = _SERVER_OPTIONS | dict(options) | {"port": str(port)}
+            self._forget_dead_server()
+            chosen = port or self._choose_port()
+            settings = _SERVER_OPTIONS | dict(options) | {"port": str(chosen)}
             flags = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
             log_start = self.log.stat().st_size
             command = ["pg_ctl", "-D", str(self.folder), "-w", "-t", str(PATIENCE_S), "-l", str(self.log)]
             done = _run([*command, "-o", flags, "start"], account)
             if done.returncode == 0:
-                self.note(port=port)
-                return port
+                self.note(port=chosen, stopped=False)
+                return chosen
             said = self.log.read_text(errors="replace")[log_start:] or done.stdout
-            # After a kill -9 the old server's processes hold its memory for some seconds; a port can be lost meanwhile.
+            # After a kill -9 the old server's memory may take a moment to go; a port can be lost meanwhile.
             if time.monotonic() > give_up_at or not ("pre-existing shared memory" in said or "in use" in said):
                 msg = f"PostgreSQL does not start in {self.folder} (whole log: {self.log}):\n{said.strip()[-2000:]}"
                 raise ServerError(msg)
@@ -168,7 +162,7 @@ class Cluster:
         Raises:
             ServerError: it does not stop within 60 s.
         """
-        if self.postmaster() is None:
+        if postmaster.find(self.folder) is None:
             return False
         account = system_user.account_for(self.folder)
         done = _run(["pg_ctl", "-D", str(self.folder), "-m", "fast", "-w", "-t", str(PATIENCE_S), "stop"], account)
@@ -237,10 +231,12 @@ class Cluster:
             )
             raise ServerError(msg)
 
-    def _forget_stale_pid(self) -> None:
+    def _forget_dead_server(self) -> None:
+        if postmaster.find(self.folder) is not None:
+            return
+        postmaster.end_orphans(self.folder)
         # Process ids come again soon in a container; the server would take whoever has its old one for itself.
-        if self.postmaster() is None:
-            (self.folder / "postmaster.pid").unlink(missing_ok=True)
+        (self.folder / "postmaster.pid").unlink(missing_ok=True)
 
     def _choose_port(self) -> int:
         """The port of last time if it is free, else a free one."""

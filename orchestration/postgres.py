@@ -125,10 +125,10 @@ def stop(settings: Settings) -> bool:
         return False
     cluster = Cluster(settings.data_dir)
     with cluster.lock():
-        cluster.note(keep=False)
+        cluster.note(keep=False, stopped=True)
         return cluster.stop()
 
 
-def _start(cluster: Cluster, settings: Settings) -> int:
+def _start(cluster: Cluster, settings: Settings, port: int | None = None) -> int:
     is_test = settings.env is Environment.TEST
-    return cluster.start(_TEST_OPTIONS if is_test else {}, sync=not is_test)
+    return cluster.start(_TEST_OPTIONS if is_test else {}, sync=not is_test, port=port)

@@ -141,6 +141,33 @@ class TestEnsure:
 
         assert value(postgres.admin_url(again), "SELECT n FROM kept") == 7
 
+    def test_ends_what_a_killed_postmaster_left_at_work(self, installation: Settings) -> None:
+        url = postgres.admin_url(postgres.ensure(installation))
+        with connect(url) as busy, ThreadPoolExecutor(1) as pool:
+            # at work in the processor for hours, and so deaf to its postmaster's death
+            counting = pool.submit(busy.execute, "SELECT count(*) FROM generate_series(1, 1000000000000)")
+            at_work = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {busy.info.backend_pid} AND state = 'active'"
+            while value(url, at_work) == 0:
+                pass
+            os.kill(postmaster_pid(installation), signal.SIGKILL)
+
+            again = postgres.ensure(installation)
+
+            with pytest.raises(psycopg.OperationalError):
+                counting.result()
+        assert value(postgres.admin_url(again), "SELECT 1") == 1
+
+    def test_waits_for_a_server_that_recovers_from_the_death_of_a_backend(self, installation: Settings) -> None:
+        first = postgres.ensure(installation)
+        log = installation.data_dir / "logs" / "postgres.log"
+        for deaths in range(1, 4):
+            with connect(postgres.admin_url(first)) as connection:
+                os.kill(connection.info.backend_pid, signal.SIGKILL)
+                while log.read_text().count("was terminated by signal 9") < deaths:
+                    pass
+
+                assert postgres.ensure(installation).database_url == first.database_url
+
     def test_ignores_a_process_that_was_given_the_old_id(self, installation: Settings) -> None:
         postgres.ensure(installation)
         pid_file = installation.data_dir / "postgres" / "postmaster.pid"
