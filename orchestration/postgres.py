@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import PostgresDsn
 
-from orchestration import databases, system_user
+from orchestration import databases, postmaster, system_user
 from orchestration.cluster import HOST, SUPERUSER, Cluster, ServerError, programs
 from settings import PREFIX, Environment, Settings, SettingsError
 
@@ -50,6 +50,32 @@ def ensure(settings: Settings, *, keep: bool = False) -> Settings:
         return settings
     databases.prepare(admin_url(settings), settings)
     return settings
+
+
+def is_lost(settings: Settings) -> bool:
+    """Whether the embedded server of `ensure(settings)` is gone without having been asked to stop."""
+    cluster = Cluster(settings.data_dir)
+    return postmaster.find(cluster.folder) is None and not cluster.noted().get("stopped")
+
+
+def bring_back(settings: Settings) -> bool:
+    """Start the server of `ensure(settings)` again if it is lost, at the address that others know; True if it was.
+
+    Raises:
+        ServerError: it does not start, or answers at another address meanwhile.
+    """
+    cluster = Cluster(settings.data_dir)
+    (host,) = PostgresDsn(str(settings.database_url)).hosts()
+    with cluster.lock():
+        was_lost = is_lost(settings)
+        if was_lost:
+            _start(cluster, settings, host["port"])
+        elif cluster.noted().get("port") != host["port"]:
+            msg = (
+                f"PostgreSQL was started again at port {cluster.noted().get('port')}, and was at {host['port']} before"
+            )
+            raise ServerError(msg)
+    return was_lost
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,14 +40,13 @@ class Service:
 
 
 class ServiceFailed(Exception):
-    """A service died again and again; `last_lines` is what it wrote last."""
+    """A service cannot be kept alive; `last_lines` is what it wrote last."""
 
-    def __init__(self, service: Service, log: Path) -> None:
+    def __init__(self, message: str, log: Path) -> None:
         """Reads the last lines from the service's log."""
         self.last_lines = _tail(log)
         self.log = log
-        self.service = service
-        super().__init__(f"{service.name} died {DEATHS_MAX} times within {DEATHS_WINDOW_S:.0f} s")
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -79,14 +78,23 @@ class Supervisor:
         """Ask :meth:`run` to end all services and return."""
         self._stopping.set()
 
-    async def run(self, services: Sequence[Service], when_ready: Callable[[], None]) -> None:
+    async def run(
+        self,
+        services: Sequence[Service],
+        when_ready: Callable[[], None],
+        beside: Callable[[], Coroutine[None, None, None]] | None = None,
+    ) -> None:
         """Serve until stopped; calls `when_ready` once all services are ready for the first time.
 
+        `beside` keeps what the services stand on and is no child of ours; it is cancelled before they are ended.
+
         Raises:
-            ServiceFailed: a service died three times within a minute. All others are stopped by then.
+            ServiceFailed: a service died three times within a minute, or `beside` says so. All are stopped by then.
         """
         self.log_dir.mkdir(parents=True, exist_ok=True)
         keepers = [asyncio.create_task(self._keep(service), name=service.name) for service in services]
+        if beside is not None:
+            keepers.append(asyncio.create_task(beside(), name="beside"))
         announcing = asyncio.create_task(self._announce(services, when_ready))
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -120,7 +128,8 @@ class Supervisor:
             died_at = time.monotonic()
             deaths.append(died_at)
             if len(deaths) == DEATHS_MAX and died_at - deaths[0] <= DEATHS_WINDOW_S:
-                raise ServiceFailed(service, log)
+                msg = f"{service.name} died {DEATHS_MAX} times within {DEATHS_WINDOW_S:.0f} s"
+                raise ServiceFailed(msg, log)
             if died_at - started_at > DEATHS_WINDOW_S:
                 pause_s = FIRST_PAUSE_S
             self.say(f"{service.name} ended ({_described(code)}); starting it again in {pause_s:.0f} s. Its log: {log}")

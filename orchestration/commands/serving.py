@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
+    from orchestration.database_keeper import DatabaseKeeper
     from orchestration.supervisor import Service
     from settings import Settings
 
@@ -41,6 +42,7 @@ def up(
     """
     import settings as configuration
     from orchestration import console, postgres
+    from orchestration.database_keeper import DatabaseKeeper
     from orchestration.services import PARTS, child_environment, refuse_busy_ports, services
     from orchestration.supervisor import end_left_behind
 
@@ -68,10 +70,13 @@ def up(
                     _run_command(environment, "refresh")
             if "dagster" in parts:
                 _prepare_manifest(running)
-            _serve(running, services(running, parts), record, started_at)
+            keeper = DatabaseKeeper(running, console.say) if settings.is_embedded else None
+            _serve(running, services(running, parts), keeper, record, started_at)
 
 
-def _serve(settings: Settings, serving: Sequence[Service], record: Path, started_at: float) -> None:
+def _serve(
+    settings: Settings, serving: Sequence[Service], keeper: DatabaseKeeper | None, record: Path, started_at: float
+) -> None:
     from orchestration import console
     from orchestration.supervisor import ServiceFailed, Supervisor
 
@@ -82,7 +87,11 @@ def _serve(settings: Settings, serving: Sequence[Service], record: Path, started
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, supervisor.stop)
-        await supervisor.run(serving, lambda: _announce(settings, serving, logins, time.monotonic() - started_at))
+        await supervisor.run(
+            serving,
+            lambda: _announce(settings, serving, logins, time.monotonic() - started_at),
+            keeper.keep if keeper else None,
+        )
 
     try:
         asyncio.run(serve())

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,7 +22,7 @@ from orchestration import databases, postgres
 from settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
@@ -46,6 +47,13 @@ def value(url: str, query: str) -> object:
         row = connection.execute(query.encode()).fetchone()
         assert row is not None
         return row[0]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.01)
 
 
 def postmaster_pid(settings: Settings) -> int:
@@ -147,8 +155,7 @@ class TestEnsure:
             # at work in the processor for hours, and so deaf to its postmaster's death
             counting = pool.submit(busy.execute, "SELECT count(*) FROM generate_series(1, 1000000000000)")
             at_work = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {busy.info.backend_pid} AND state = 'active'"
-            while value(url, at_work) == 0:
-                pass
+            until(lambda: value(url, at_work) == 1)
             os.kill(postmaster_pid(installation), signal.SIGKILL)
 
             again = postgres.ensure(installation)
@@ -163,8 +170,7 @@ class TestEnsure:
         for deaths in range(1, 4):
             with connect(postgres.admin_url(first)) as connection:
                 os.kill(connection.info.backend_pid, signal.SIGKILL)
-                while log.read_text().count("was terminated by signal 9") < deaths:
-                    pass
+                until(lambda deaths=deaths: log.read_text().count("was terminated by signal 9") == deaths)  # type: ignore[misc]
 
                 assert postgres.ensure(installation).database_url == first.database_url
 

@@ -133,6 +133,18 @@ def test_serves_mends_itself_and_leaves_nothing_behind(number: signal.Signals, m
     assert processes_of(migrated) == []
 
 
+def test_brings_the_database_back(migrated: Shell) -> None:
+    with running(Up(migrated, "--only", "api")) as up:
+        up.until(lambda: up.answers("/health/ready"))
+        os.kill(int((migrated.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0]), signal.SIGKILL)
+        up.until(lambda: "PostgreSQL died; starting it again" in up.said)
+        up.until(lambda: "PostgreSQL is back after" in up.said)
+        up.until(lambda: up.answers("/health/ready"))
+        assert "api ended" not in up.said
+
+    assert processes_of(migrated) == []
+
+
 def test_ends_with_the_last_lines_of_what_cannot_be_kept_alive(migrated: Shell) -> None:
     with running(Up(migrated, "--only", "api", IDEAMINT_SERVICES="nonsense")) as up:
         assert up.wait() == 1
