@@ -1,0 +1,132 @@
+"""Clients that allocate over HTTP and repeat a command under its key until it is acknowledged, and the audit of them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from tests.proofs.installations import Account, Campaign
+
+CLIENTS = 64
+AGAIN_AFTER_S = 0.1
+TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """A command and what it was answered with in the end."""
+
+    account: Account
+    key: str
+    transfer_id: str
+    body: Any
+    sent_at: float
+    answered_at: float
+    is_replay: bool
+
+
+@dataclass
+class Run:
+    """Commands of one coin each on the hot idea, carried out by concurrent clients."""
+
+    campaign: Campaign
+    urls: Sequence[str]
+    commands: int
+    acknowledged: list[Acknowledged] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+
+    async def carry_out(self) -> None:
+        """Send each command until it is acknowledged; any answer but 201 and 503 ends the run."""
+        commands = iter(range(self.commands))
+        limits = httpx.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
+        async with (
+            httpx.AsyncClient(limits=limits, timeout=TIMEOUT_S, trust_env=False) as http,
+            asyncio.TaskGroup() as clients,
+        ):
+            for _ in range(CLIENTS):
+                clients.create_task(self._client(http, commands))
+
+    async def _client(self, http: httpx.AsyncClient, commands: Any) -> None:
+        for number in commands:
+            account = self.campaign.accounts[number % len(self.campaign.accounts)]
+            self.acknowledged.append(await self._acknowledge(http, account, f"command-{number}"))
+
+    async def _acknowledge(self, http: httpx.AsyncClient, account: Account, key: str) -> Acknowledged:
+        while True:
+            sent_at = time.monotonic()
+            try:
+                answer = await allocate(http, random.choice(self.urls), self.campaign, account, key)
+            except httpx.TransportError as error:
+                self.failures[type(error).__name__] += 1
+            else:
+                if answer.status_code == 201:
+                    body = answer.json()
+                    return Acknowledged(
+                        account, key, body["transfer_id"], body, sent_at, time.monotonic(),
+                        is_replay=answer.headers.get("Idempotency-Replayed") == "true",
+                    )  # fmt: skip
+                assert answer.status_code == 503, answer.text
+                assert answer.headers["Retry-After"] == "1"
+                self.failures["503"] += 1
+            await asyncio.sleep(AGAIN_AFTER_S)
+
+    async def reach(self, acknowledged: int) -> None:
+        """Wait until that many commands are acknowledged. Bounded by the run itself."""
+        while len(self.acknowledged) < acknowledged:  # noqa: ASYNC110 - asked seldom enough
+            await asyncio.sleep(0.005)
+
+    async def time_to_come_back(self, since: float) -> float:
+        """Seconds from `since` until a command that was sent after it is acknowledged."""
+        seen = len(self.acknowledged)
+        while True:
+            for each in itertools.islice(self.acknowledged, seen, None):
+                if each.sent_at > since:
+                    return each.answered_at - since
+            seen = len(self.acknowledged)
+            await asyncio.sleep(0.005)
+
+
+async def allocate(http: httpx.AsyncClient, url: str, campaign: Campaign, account: Account, key: str) -> httpx.Response:
+    """One coin on the hot idea."""
+    return await http.post(
+        url + campaign.path,
+        json={"idea_id": str(campaign.idea_id), "coins": 1},
+        headers={"Authorization": f"Bearer {account.token}", "Idempotency-Key": key},
+    )
+
+
+def audit(campaign: Campaign, acknowledged: Sequence[Acknowledged]) -> None:
+    """See that each acknowledged command is one transfer under its key, that there is no other, and that coins add up."""
+    kept = {
+        (user_id, key): str(transfer_id)
+        for user_id, key, transfer_id in campaign.query(
+            "SELECT user_id, key, transfer_id FROM app.coin_keys WHERE campaign_id = %(campaign)s"
+        )
+    }
+    told = {(each.account.user_id, each.key): each.transfer_id for each in acknowledged}
+    assert len(told) == len(acknowledged)
+    lost = {command for command, transfer_id in told.items() if kept.get(command) != transfer_id}
+    assert not lost, f"{len(lost)} acknowledged commands are not in the ledger as they were told"
+    assert len(set(kept.values())) == len(kept), "two keys have one transfer"
+
+    transfers = {
+        str(transfer_id)
+        for (transfer_id,) in campaign.query(
+            "SELECT id FROM app.coin_transfers WHERE campaign_id = %(campaign)s AND kind = 'allocate'"
+        )
+    }
+    assert transfers == set(kept.values()), "a transfer has no key, or a key no transfer"
+    ((staked, *faults),) = campaign.query(
+        "SELECT staked_coins, difference_coins, wrong_balances, unbalanced_transfers, wrong_totals "
+        "FROM app.coins_verify(%(campaign)s)"
+    )
+    assert staked == len(kept)
+    assert not any(faults), f"difference, wrong balances, unbalanced transfers, wrong totals: {faults}"

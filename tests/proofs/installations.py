@@ -1,0 +1,193 @@
+"""An installation of a proof's own, kept alive by the product's supervisor, and a ledger in it that clients allocate from."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+from pydantic import PostgresDsn
+
+import settings as configuration
+from api.auth.models import User
+from api.auth.tokens import issue_access_token
+from api.kernel.db import Database
+from orchestration import postgres, services
+from orchestration.cluster import Cluster
+from orchestration.database_keeper import DatabaseKeeper
+from orchestration.supervisor import Service, Supervisor
+from settings import Settings
+from tests.factories.ledgers import Ledger, make_ledger
+
+PATIENCE_S = 60
+
+# What every API process of a proof is told beside where its database is.
+API_SETTINGS: Mapping[str, str] = {"IDEAMINT_LOG_LEVEL": "WARNING"}
+
+
+@dataclass(frozen=True)
+class Account:
+    """A member's wallet, and the token to use it with."""
+
+    user_id: UUID
+    token: str
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A ledger whose members put coins on its one hot idea."""
+
+    settings: Settings
+    ledger: Ledger
+    accounts: list[Account]
+
+    @property
+    def path(self) -> str:
+        """Path of the command to allocate."""
+        return f"/api/v1/campaigns/{self.ledger.campaign_id}/coins/allocate"
+
+    @property
+    def idea_id(self) -> UUID:
+        """The hot idea."""
+        return self.ledger.ideas[1]
+
+    def query(self, statement: str) -> list[tuple[object, ...]]:
+        """Rows of a query that has the campaign's id as its parameters."""
+        with psycopg.connect(self.settings.role_url("app"), autocommit=True, connect_timeout=10) as connection:
+            return connection.execute(statement.encode(), {"campaign": self.ledger.campaign_id}).fetchall()
+
+
+async def make_campaign(settings: Settings, *, members: int, coins_per_member: int) -> Campaign:
+    """A campaign on the database of `settings`."""
+    database = Database(settings)
+    try:
+        async with database.session() as session:
+            ledger = await make_ledger(session, members=members, ideas=2, coins_per_member=coins_per_member)
+    finally:
+        await database.close()
+    accounts = [
+        Account(
+            user_id,
+            issue_access_token(settings, User(id=user_id, roles=[], permissions=[], token_version=0), uuid4()),
+        )
+        for user_id in ledger.members
+    ]
+    return Campaign(settings, ledger, accounts)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """PostgreSQL and API processes that serve, and what the supervisor has said of them."""
+
+    settings: Settings
+    supervisor: Supervisor
+    api_urls: list[str]
+    said: list[str]
+
+    @property
+    def cluster(self) -> Cluster:
+        """The server's folder."""
+        return Cluster(self.settings.data_dir)
+
+    def api_pid(self, number: int) -> int | None:
+        """Process of an API, as it is at this moment; None while it is being started again."""
+        child = self.supervisor._children.get(f"api-{number}")
+        return child.process.pid if child else None
+
+
+@contextmanager
+def installed() -> Iterator[Settings]:
+    """Settings of a new installation whose embedded PostgreSQL runs, writes through to the disk, and is migrated.
+
+    Not under tmp_path, which other users may not enter, as the server of a run by root must.
+    """
+    with tempfile.TemporaryDirectory(prefix="ideamint-test-") as folder:
+        Path(folder).chmod(0o711)
+        loaded = configuration.load(
+            _env_file=None, env="development", data_dir=Path(folder) / "data", access_token_ttl_s=3600
+        )
+        try:
+            settings = postgres.ensure(loaded)
+            postgres.migrate(settings)
+            yield settings
+        finally:
+            postgres.stop(loaded)
+
+
+@asynccontextmanager
+async def supervised(settings: Settings, *, apis: int) -> AsyncIterator[Installation]:
+    """API processes and the database of `settings`, kept alive as `ideamint up` does it."""
+    said: list[str] = []
+    supervisor = Supervisor(settings.data_dir / "logs", settings.data_dir / "up.json", said.append)
+    ports = [free_port() for _ in range(apis)]
+    ready = asyncio.Event()
+    running = asyncio.create_task(
+        supervisor.run(
+            [api_service(settings, port, f"api-{number}") for number, port in enumerate(ports)],
+            ready.set,
+            DatabaseKeeper(settings, said.append).keep,
+        )
+    )
+    try:
+        waiting = asyncio.create_task(ready.wait())
+        await asyncio.wait({running, waiting}, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+        assert ready.is_set(), said
+        yield Installation(settings, supervisor, [f"http://127.0.0.1:{port}" for port in ports], said)
+        assert not running.done(), said
+    finally:
+        waiting.cancel()
+        supervisor.stop()
+        await running
+
+
+def api_service(settings: Settings, port: int, name: str) -> Service:
+    """An API process as `ideamint up` starts it, on a port of its own."""
+    (service,) = services.services(settings.model_copy(update={"api_port": port}), ["api"])
+    return replace(service, name=name, environment={**service.environment, **API_SETTINGS, **_coverage()})
+
+
+def with_database_port(settings: Settings, port: int) -> Settings:
+    """The same settings for a database that is reached by another port."""
+    url = PostgresDsn(f"postgresql://127.0.0.1:{port}/{postgres.DATABASE}")
+    return settings.model_copy(update={"database_url": url})
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something that tells no event, for a minute at most."""
+    for _ in range(PATIENCE_S * 50):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    msg = f"waited a minute for {what}"
+    raise AssertionError(msg)
+
+
+async def until_ready(http: httpx.AsyncClient, url: str) -> None:
+    """Wait until an API answers that it is ready, for a minute at most."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if (await http.get(f"{url}/health/ready")).status_code == 200:
+                    return
+            await asyncio.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _coverage() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("COV")}

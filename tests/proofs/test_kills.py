@@ -1,0 +1,116 @@
+"""kill -9 of PostgreSQL and of the API in the middle of allocations: none is lost, none counts twice, all comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import httpx
+import psycopg
+import pytest_asyncio
+
+from orchestration import postgres, postmaster
+from tests.proofs.clients import Run, audit
+from tests.proofs.installations import Installation, installed, make_campaign, supervised, until, until_ready
+
+MEMBERS = 100
+UNFOLDED = (
+    "SELECT count(*) FROM app.coin_transfers "
+    "WHERE campaign_id = %(campaign)s AND xid >= (SELECT folded_xid FROM app.coin_folds)"
+)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def installation(full: bool) -> AsyncIterator[Installation]:  # noqa: FBT001
+    with installed() as settings:
+        async with supervised(settings, apis=3 if full else 2) as installation:
+            yield installation
+
+
+async def kill_during(
+    installation: Installation,
+    kills: Sequence[Callable[[], Awaitable[None]]],
+    commands: int,
+    figure: Callable[[str], None],
+) -> None:
+    """Allocate, kill at even distances, and audit; each kill waits until the one before is got over."""
+    campaign = await make_campaign(installation.settings, members=MEMBERS, coins_per_member=commands)
+    run = Run(campaign, installation.api_urls, commands)
+    times_s: list[float] = []
+    started_at = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run.carry_out())
+        for number, kill in enumerate(kills, start=1):
+            await run.reach(number * commands // (len(kills) + 1))
+            killed_at = time.monotonic()
+            await kill()
+            times_s.append(await run.time_to_come_back(killed_at))
+    elapsed_s = time.monotonic() - started_at
+
+    audit(campaign, run.acknowledged)
+    assert len(run.acknowledged) == commands
+    await until(lambda: campaign.query(UNFOLDED) == [(0,)], "the APIs' work in the background, which goes on by itself")
+    replays = sum(each.is_replay for each in run.acknowledged)
+    figure(
+        f"{commands:,} allocations on one idea by {len(installation.api_urls)} API processes, {len(kills)} times kill -9: "
+        f"0 lost, 0 doubled, {len(run.acknowledged):,} acknowledged and each with its transfer; {replays} told by a retry"
+    )
+    figure(f"service back after {', '.join(f'{s:.1f}' for s in times_s)} s; the run took {elapsed_s:.0f} s")
+    figure(f"what clients met: {dict(run.failures.most_common())}")
+
+
+async def test_postgresql(installation: Installation, full: bool, figure: Callable[[str], None]) -> None:  # noqa: FBT001
+    admin_url = postgres.admin_url(installation.settings)
+
+    async def kill_postmaster() -> None:
+        process = postmaster.find(installation.cluster.folder)
+        assert process is not None
+        process.kill()
+
+    async def kill_backend() -> None:
+        """One of the batchers' own, in the middle of a call."""
+        async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as connection:
+            for _ in range(10_000):
+                found = await connection.execute(
+                    "SELECT pid FROM pg_stat_activity WHERE application_name = 'ideamint-coins' AND state = 'active'"
+                )
+                if (row := await found.fetchone()) is not None:
+                    os.kill(row[0], signal.SIGKILL)
+                    return
+        msg = "no batcher was at work"
+        raise AssertionError(msg)
+
+    kills = [kill_postmaster, kill_backend] + [kill_postmaster, kill_backend, kill_postmaster] * full
+    await kill_during(installation, kills, 10_000 if full else 1_000, figure)
+
+    assert sum(line.startswith("PostgreSQL is back") for line in installation.said) == kills.count(kill_postmaster)
+    assert not any("api" in line and "ended" in line for line in installation.said), "an API did not outlive it"
+
+
+async def test_api(installation: Installation, full: bool, figure: Callable[[str], None]) -> None:  # noqa: FBT001
+    """Each process is killed twice at most: three deaths within a minute are a fault that no restart mends."""
+    turns = itertools.cycle(range(len(installation.api_urls)))
+    restarts: list[asyncio.Task[float]] = []
+
+    async def restart(number: int, killed: int) -> float:
+        killed_at = time.monotonic()
+        await until(lambda: installation.api_pid(number) not in {None, killed}, "a new process")
+        async with httpx.AsyncClient(trust_env=False) as http:
+            await until_ready(http, installation.api_urls[number])
+        return time.monotonic() - killed_at
+
+    async def kill_api() -> None:
+        number = next(turns)
+        pid = installation.api_pid(number)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        restarts.append(asyncio.create_task(restart(number, pid)))
+
+    await kill_during(installation, [kill_api] * (5 if full else 2), 10_000 if full else 1_000, figure)
+
+    times_s = await asyncio.gather(*restarts)
+    figure(f"the killed processes answered again after {', '.join(f'{s:.1f}' for s in times_s)} s")
