@@ -18,6 +18,7 @@ from tests.proofs.installations import Account, Campaign
 CLIENTS = 64
 AGAIN_AFTER_S = 0.1
 TIMEOUT_S = 10.0
+PATIENCE_S = 600.0
 
 
 @dataclass(frozen=True)

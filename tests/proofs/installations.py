@@ -11,16 +11,20 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import httpx
 import psycopg
+import uvicorn
+from fastapi import FastAPI
 from pydantic import PostgresDsn
 
 import settings as configuration
 from api.auth.models import User
 from api.auth.tokens import issue_access_token
 from api.kernel.db import Database
+from api.main import create_app
 from orchestration import postgres, services
 from orchestration.cluster import Cluster
 from orchestration.database_keeper import DatabaseKeeper
@@ -155,10 +159,29 @@ def api_service(settings: Settings, port: int, name: str) -> Service:
     return replace(service, name=name, environment={**service.environment, **API_SETTINGS, **_coverage()})
 
 
-def with_database_port(settings: Settings, port: int) -> Settings:
-    """The same settings for a database that is reached by another port."""
-    url = PostgresDsn(f"postgresql://127.0.0.1:{port}/{postgres.DATABASE}")
-    return settings.model_copy(update={"database_url": url})
+def by_way_of(settings: Settings, port: int) -> Settings:
+    """The same database, reached by another port and in plain text, as a proxy can read it."""
+    parts = urlsplit(str(settings.database_url))
+    url = parts._replace(netloc=f"127.0.0.1:{port}", query="sslmode=disable&gssencmode=disable").geturl()
+    return settings.model_copy(update={"database_url": PostgresDsn(url)})
+
+
+@asynccontextmanager
+async def served(settings: Settings) -> AsyncIterator[tuple[FastAPI, str]]:
+    """The API on a real socket and in this process, where it can be looked into; with its URL."""
+    app = create_app(settings)
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, access_log=False, server_header=False, log_level="warning")
+    )
+    # not serve(), which takes the signals that end a run of the tests
+    serving = asyncio.create_task(server._serve())
+    try:
+        await until(lambda: server.started or serving.done(), "the API")
+        port: int = server.servers[0].sockets[0].getsockname()[1]
+        yield app, f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await serving
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:

@@ -25,7 +25,7 @@ UNFOLDED = (
 
 
 @pytest_asyncio.fixture(scope="module")
-async def installation(full: bool) -> AsyncIterator[Installation]:  # noqa: FBT001
+async def installation(*, full: bool) -> AsyncIterator[Installation]:
     with installed() as settings:
         async with supervised(settings, apis=3 if full else 2) as installation:
             yield installation
@@ -63,7 +63,7 @@ async def kill_during(
     figure(f"what clients met: {dict(run.failures.most_common())}")
 
 
-async def test_postgresql(installation: Installation, full: bool, figure: Callable[[str], None]) -> None:  # noqa: FBT001
+async def test_postgresql(installation: Installation, figure: Callable[[str], None], *, full: bool) -> None:
     admin_url = postgres.admin_url(installation.settings)
 
     async def kill_postmaster() -> None:
@@ -91,7 +91,7 @@ async def test_postgresql(installation: Installation, full: bool, figure: Callab
     assert not any("api" in line and "ended" in line for line in installation.said), "an API did not outlive it"
 
 
-async def test_api(installation: Installation, full: bool, figure: Callable[[str], None]) -> None:  # noqa: FBT001
+async def test_api(installation: Installation, figure: Callable[[str], None], *, full: bool) -> None:
     """Each process is killed twice at most: three deaths within a minute are a fault that no restart mends."""
     turns = itertools.cycle(range(len(installation.api_urls)))
     restarts: list[asyncio.Task[float]] = []

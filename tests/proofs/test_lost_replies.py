@@ -1,0 +1,98 @@
+"""A line that is cut after COMMIT and before the reply: the retry under the same key gives what had been done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import orjson
+import psycopg
+
+from settings import Settings
+from tests.proofs.clients import Run, audit
+from tests.proofs.installations import Campaign, by_way_of, make_campaign, served
+from tests.proofs.proxies import LosingProxy, take_http_reply, take_postgresql_reply
+
+KEY = re.compile(rb"command-\d+")
+
+
+def port_of(url: str) -> int:
+    port = urlsplit(url).port
+    assert port is not None
+    return port
+
+
+async def transfers_by_key(campaign: Campaign, keys: set[str]) -> dict[str, str]:
+    """What is committed under these keys at this moment, as another connection sees it."""
+    url = campaign.settings.role_url("app")
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        rows = await connection.execute(
+            "SELECT key, transfer_id FROM app.coin_keys WHERE campaign_id = %s AND key = ANY(%s)",
+            (campaign.ledger.campaign_id, list(keys)),
+        )
+        return {key: str(transfer_id) for key, transfer_id in await rows.fetchall()}
+
+
+class TestBetweenBatcherAndDatabase:
+    async def test_the_batcher_asks_again_and_the_client_never_knows(
+        self, database: Settings, figure: Callable[[str], None], *, full: bool
+    ) -> None:
+        commands = 1_000 if full else 200
+        campaign = await make_campaign(database, members=100, coins_per_member=commands)
+        originals: dict[str, str] = {}
+
+        async def note(keys: set[str], reply: bytes) -> None:
+            del reply
+            committed = await transfers_by_key(campaign, keys)
+            assert committed.keys() == keys, "the server said it was done"
+            originals.update(committed)
+
+        proxy = LosingProxy(port_of(str(database.database_url)), take_postgresql_reply, KEY, note)
+        async with proxy.listening() as port, served(by_way_of(database, port)) as (_, url):
+            run = Run(campaign, [url], commands)
+            await run.carry_out()
+
+        assert originals == {each.key: each.transfer_id for each in run.acknowledged}
+        assert len(originals) == commands
+        assert all(each.is_replay for each in run.acknowledged)
+        assert not run.failures
+        audit(campaign, run.acknowledged)
+        figure(
+            f"cut between batcher and database after COMMIT, {proxy.cuts} times: {len(originals):,} of {commands:,} "
+            "commands answered with the original, by the batcher's own retry"
+        )
+
+
+class TestBetweenClientAndApi:
+    async def test_the_client_asks_again_and_is_given_the_same_body(
+        self, database: Settings, figure: Callable[[str], None], *, full: bool
+    ) -> None:
+        commands = 1_000 if full else 200
+        campaign = await make_campaign(database, members=100, coins_per_member=commands)
+        originals: dict[str, bytes] = {}
+
+        async def note(keys: set[str], reply: bytes) -> None:
+            head, _, body = reply.partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 201 "), reply
+            assert b"idempotency-replayed" not in head
+            (key,) = keys
+            originals[key] = body
+
+        async with served(database) as (_, url):
+            proxy = LosingProxy(port_of(url), take_http_reply, KEY, note)
+            async with proxy.listening() as port:
+                run = Run(campaign, [f"http://127.0.0.1:{port}"], commands)
+                await run.carry_out()
+
+        assert {key: orjson.loads(body) for key, body in originals.items()} == {
+            each.key: each.body for each in run.acknowledged
+        }
+        assert len(originals) == commands == proxy.cuts
+        assert all(each.is_replay for each in run.acknowledged)
+        assert run.failures.total() == commands
+        audit(campaign, run.acknowledged)
+        figure(
+            f"cut between client and API, {proxy.cuts:,} times: {len(originals):,} of {commands:,} retries gave the "
+            "original body"
+        )
