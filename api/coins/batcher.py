@@ -40,6 +40,7 @@ class _Item:
     future: asyncio.Future[Outcome]
     deadline: float
     retry_s: float = RETRY_MIN_S
+    is_settled: bool = False
 
 
 class Batcher:
@@ -90,12 +91,20 @@ class Batcher:
         loop = asyncio.get_running_loop()
         item = _Item(move, loop.create_future(), loop.time() + self._deadline_s)
         self._items += 1
-        item.future.add_done_callback(self._forget)
         self._enqueue(item)
         return await item.future
 
-    def _forget(self, _: asyncio.Future[Outcome]) -> None:
+    def _settle(self, item: _Item, answer: Outcome | Exception) -> None:
+        """Give an item its answer, if anybody still waits for it; only now is its place in the queue free."""
+        assert not item.is_settled, "an item has one answer"
+        item.is_settled = True
         self._items -= 1
+        if item.future.done():
+            return
+        if isinstance(answer, Exception):
+            item.future.set_exception(answer)
+        else:
+            item.future.set_result(answer)
 
     def _enqueue(self, item: _Item) -> None:
         queue = self._waiting.get(item.move.wallet)
@@ -151,19 +160,18 @@ class Batcher:
             item = batch[outcome.item - 1]
             if outcome.outcome == "busy":
                 self._try_again(item, outcome)
-            elif not item.future.done():
-                item.future.set_result(outcome)
+            else:
+                self._settle(item, outcome)
 
     async def _one_by_one(self, batch: list[_Item]) -> None:
         """After an error that no outcome names: the items apart, so that the bad one alone fails."""
         for item in batch:
-            if item.future.done() and not item.future.cancelled():
+            if item.is_settled:
                 continue
             try:
                 await self._carry_out([item])
             except Exception as error:  # noqa: BLE001 - it is this item's answer, and the handler's to explain
-                if not item.future.done():
-                    item.future.set_exception(error)
+                self._settle(item, error)
 
     def _try_again(self, item: _Item, last: Outcome | Exception) -> None:
         """Put an item back after a pause, or give its last answer when its deadline has passed."""
@@ -171,12 +179,8 @@ class Batcher:
         if loop.time() + item.retry_s < item.deadline:
             loop.call_later(item.retry_s, self._enqueue, item)
             item.retry_s = min(item.retry_s * 2, RETRY_MAX_S)
-        elif item.future.done():
-            return
-        elif isinstance(last, Exception):
-            item.future.set_exception(last)
         else:
-            item.future.set_result(last)
+            self._settle(item, last)
 
     async def _call(self, moves: list[Move]) -> list[Outcome]:
         if self._connection is None or self._connection.closed:

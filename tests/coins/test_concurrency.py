@@ -7,10 +7,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 import pytest_asyncio
 
 from api.coins import service as coins
 from api.coins.batcher import Batcher
+from api.coins.errors import LedgerBusy
 from api.kernel.db import Database
 from tests.factories.ledgers import make_ledger
 
@@ -187,3 +189,24 @@ class TestLostConnections:
         assert {outcome.outcome for outcome in outcomes} <= {"moved", "replayed"}
         found = await conservation(db, ledger)
         assert (found.staked_coins, found.holds) == (50, True)
+
+    async def test_a_cancelled_request_keeps_its_place_in_the_queue_until_it_is_carried_out(
+        self, database: Settings, db: Database
+    ) -> None:
+        """Else clients that give up and come again would fill the memory while the database does not answer."""
+        async with db.session() as session:
+            ledger = await make_ledger(session)
+        async with Batcher(database.model_copy(update={"ledger_queue_max": 10})) as batcher:
+            waiting = [asyncio.create_task(batcher.move(ledger.move(1, target=1, key=f"left-{n}"))) for n in range(10)]
+            await asyncio.sleep(0)
+            for task in waiting:
+                task.cancel()
+            await asyncio.wait(waiting)
+            with pytest.raises(LedgerBusy, match="10 coin commands wait already"):
+                await batcher.move(ledger.move(1, target=1, key="late"))
+            async with asyncio.timeout(30):
+                while batcher._items:  # noqa: ASYNC110 - it tells no event
+                    await asyncio.sleep(0.005)
+            assert (await batcher.move(ledger.move(1, target=1, key="late"))).outcome == "moved"
+        found = await conservation(db, ledger)
+        assert (found.staked_coins, found.holds) == (11, True)
