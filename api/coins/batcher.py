@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 RETRY_MIN_S = 0.005
 RETRY_MAX_S = 0.1
 RECONNECT_S = 0.2
+# the server ends a statement that takes too long, unless it cannot; then we do, this much later
+CALL_GRACE_S = 1.0
 
 
 @dataclass(eq=False, slots=True)
@@ -53,6 +55,7 @@ class Batcher:
         self._batch_max = settings.ledger_batch_max
         self._queue_max = settings.ledger_queue_max
         self._deadline_s = settings.ledger_deadline_ms / 1000
+        self._call_s = settings.statement_timeout_ms / 1000 + CALL_GRACE_S
         self._waiting: dict[tuple[UUID, UUID], deque[_Item]] = {}
         self._turns: deque[tuple[UUID, UUID]] = deque()
         self._items = 0
@@ -82,7 +85,8 @@ class Batcher:
         """Carry out one movement and wait for what became of it, durably.
 
         Raises:
-            LedgerBusy: too many movements wait already, or the rows were held until the deadline.
+            LedgerBusy: too many movements wait already, the rows were held until the deadline, or the database has not
+                answered; what becomes of the movement then, its key tells.
         """
         assert move.key is not None, "a movement without a key could be carried out twice"
         if self._items >= self._queue_max or self._closing:
@@ -92,7 +96,12 @@ class Batcher:
         item = _Item(move, loop.create_future(), loop.time() + self._deadline_s)
         self._items += 1
         self._enqueue(item)
-        return await item.future
+        try:
+            async with asyncio.timeout(self._deadline_s + self._call_s):
+                return await item.future
+        except TimeoutError as error:
+            msg = "The database has not answered yet; the same key tells what became of the command."
+            raise errors.LedgerBusy(msg) from error
 
     def _settle(self, item: _Item, answer: Outcome | Exception) -> None:
         """Give an item its answer, if anybody still waits for it; only now is its place in the queue free."""
@@ -149,8 +158,8 @@ class Batcher:
     async def _carry_out(self, batch: list[_Item]) -> None:
         try:
             outcomes = await self._call([item.move for item in batch])
-        except psycopg.OperationalError as error:
-            log.warning("coin batch lost its connection", items=len(batch), error=str(error))
+        except (psycopg.OperationalError, TimeoutError) as error:
+            log.warning("coin batch lost its connection", items=len(batch), error=str(error) or "no answer")
             await self._drop_connection()
             await asyncio.sleep(RECONNECT_S)
             for item in batch:
@@ -187,7 +196,8 @@ class Batcher:
             self._connection = await psycopg.AsyncConnection.connect(
                 self._url, autocommit=True, options=self._options, application_name="ideamint-coins", connect_timeout=5
             )
-        cursor = await self._connection.execute(SQL, as_arguments(moves), prepare=True)
+        async with asyncio.timeout(self._call_s):
+            cursor = await self._connection.execute(SQL, as_arguments(moves), prepare=True)
         return [Outcome(*row) for row in await cursor.fetchall()]  # type: ignore[arg-type]
 
     async def _drop_connection(self) -> None:

@@ -41,6 +41,7 @@ class Run:
     campaign: Campaign
     urls: Sequence[str]
     commands: int
+    key: str = "command"
     acknowledged: list[Acknowledged] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
 
@@ -58,7 +59,7 @@ class Run:
     async def _client(self, http: httpx.AsyncClient, commands: Any) -> None:
         for number in commands:
             account = self.campaign.accounts[number % len(self.campaign.accounts)]
-            self.acknowledged.append(await self._acknowledge(http, account, f"command-{number}"))
+            self.acknowledged.append(await self._acknowledge(http, account, f"{self.key}-{number}"))
 
     async def _acknowledge(self, http: httpx.AsyncClient, account: Account, key: str) -> Acknowledged:
         while True:

@@ -19,6 +19,7 @@ import psycopg
 import uvicorn
 from fastapi import FastAPI
 from pydantic import PostgresDsn
+from starlette.types import ASGIApp
 
 import settings as configuration
 from api.auth.models import User
@@ -167,11 +168,15 @@ def by_way_of(settings: Settings, port: int) -> Settings:
 
 
 @asynccontextmanager
-async def served(settings: Settings) -> AsyncIterator[tuple[FastAPI, str]]:
-    """The API on a real socket and in this process, where it can be looked into; with its URL."""
+async def served(
+    settings: Settings, around: Callable[[ASGIApp], ASGIApp] = lambda app: app
+) -> AsyncIterator[tuple[FastAPI, str]]:
+    """The API on a real socket and in this process, where it can be looked into; with its URL. `around` wraps it."""
     app = create_app(settings)
     server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, access_log=False, server_header=False, log_level="warning")
+        uvicorn.Config(
+            around(app), host="127.0.0.1", port=0, access_log=False, server_header=False, log_level="warning"
+        )
     )
     # not serve(), which takes the signals that end a run of the tests
     serving = asyncio.create_task(server._serve())
