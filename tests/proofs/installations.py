@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -155,9 +154,15 @@ async def supervised(settings: Settings, *, apis: int) -> AsyncIterator[Installa
 
 
 def api_service(settings: Settings, port: int, name: str) -> Service:
-    """An API process as `ideamint up` starts it, on a port of its own."""
+    """An API process as `ideamint up` starts it, on a port of its own, whatever stands in a developer's .env."""
     (service,) = services.services(settings.model_copy(update={"api_port": port}), ["api"])
-    return replace(service, name=name, environment={**service.environment, **API_SETTINGS, **_coverage()})
+    secrets = {
+        f"{configuration.PREFIX}{name.upper()}": value.get_secret_value()
+        for name, value in (("jwt_secret", settings.jwt_secret), ("app_password", settings.app_password))
+        if value is not None
+    }
+    own = {f"{configuration.PREFIX}ENV": settings.env.value, **secrets, **API_SETTINGS}
+    return replace(service, name=name, environment={**service.environment, **own})
 
 
 def by_way_of(settings: Settings, port: int) -> Settings:
@@ -215,7 +220,3 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _coverage() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.startswith("COV")}
