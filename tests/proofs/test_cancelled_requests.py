@@ -82,7 +82,7 @@ async def send_and_leave(port: int, request: bytes) -> None:
 async def test_nothing_is_left_of_cancelled_requests(
     database: Settings, figure: Callable[[str], None], *, full: bool
 ) -> None:
-    cancelled_requests, others = (10_000, 2_000) if full else (1_000, 200)
+    cancelled_requests, others = (10_000, 2_000) if full else (500, 200)
     campaign = await make_campaign(database, members=100, coins_per_member=cancelled_requests + others)
     around: list[Cancelling] = []
 
