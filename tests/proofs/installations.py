@@ -35,7 +35,11 @@ from tests.factories.ledgers import Ledger, make_ledger
 PATIENCE_S = 60
 
 # What every API process of a proof is told beside where its database is.
-API_SETTINGS: Mapping[str, str] = {"IDEAMINT_LOG_LEVEL": "WARNING"}
+API_SETTINGS: Mapping[str, str] = {
+    "IDEAMINT_LOG_LEVEL": "WARNING",
+    "IDEAMINT_COIN_COMMANDS_PER_MEMBER": "off",
+    "IDEAMINT_COIN_COMMANDS_PER_CAMPAIGN": "off",
+}
 
 
 @dataclass(frozen=True)
