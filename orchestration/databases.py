@@ -69,6 +69,12 @@ def migrate(admin_url: str) -> str:
     return newest
 
 
+def is_behind(admin_url: str) -> bool:
+    """Whether the schema is not at the newest revision yet."""
+    with psycopg.connect(admin_url, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
+        return _revision(connection) != newest_revision()
+
+
 def refuse_unmigrated(app_url: str) -> None:
     """See that the schema is at the newest revision.
 

@@ -98,6 +98,11 @@ def running(settings: Settings) -> Iterator[Settings]:
                     stop(settings)
 
 
+def is_behind(settings: Settings) -> bool:
+    """Whether :func:`migrate` has something to do."""
+    return databases.is_behind(admin_url(settings))
+
+
 def migrate(settings: Settings) -> str:
     """Bring the schema `app` of `ensure(settings)` to the newest revision, which is returned."""
     return databases.migrate(admin_url(settings))

@@ -61,12 +61,14 @@ def up(
             if only:
                 postgres.refuse_unmigrated(running)
             else:
+                is_behind = postgres.is_behind(running)
                 postgres.migrate(running)
                 console.say(f"database ready after {time.monotonic() - started_at:.1f} s")
                 environment = child_environment(running)
                 if demo and _is_empty(running):
                     _run_command(environment, "demo")
-                if not _is_published(running):
+                # what an older version has published may lack what this one reads
+                if is_behind or not _is_published(running):
                     _run_command(environment, "refresh")
             if "dagster" in parts:
                 _prepare_manifest(running)

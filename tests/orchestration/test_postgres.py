@@ -259,6 +259,17 @@ class TestEnsureWithOwnServer:
         assert "secret" not in str(refusal.value)
 
 
+class TestIsBehind:
+    def test_until_the_newest_revision_is_there(self, installation: Settings) -> None:
+        running = postgres.ensure(installation, keep=True)
+        assert postgres.is_behind(running)
+        postgres.migrate(running)
+        assert not postgres.is_behind(running)
+        with connect(postgres.admin_url(running)) as connection:
+            connection.execute("UPDATE app.alembic_version SET version_num = '0006'")
+        assert postgres.is_behind(running)
+
+
 class TestRunning:
     def test_the_last_user_stops_the_server(self, installation: Settings) -> None:
         with ExitStack() as second:
