@@ -30,8 +30,11 @@ proofs: $(STAMP) ## Run the proofs at full size and print their figures (the tes
 coverage: $(STAMP) ## Run the tests and show which lines and branches none of them reaches
 	$(BIN)/pytest -m "not browser" -n $(WORKERS) --cov --cov-report=term-missing:skip-covered $(PYTEST_OPTIONS)
 
-bench: $(STAMP) ## Measure allocations a second, and an import if IDEAMINT_TEST_ELECTIONS is set
+bench: $(STAMP) ## Measure beside PostgreSQL alone (needs Go), and an import if IDEAMINT_TEST_ELECTIONS is set
 	$(BIN)/python -m benchmarks.allocate
+	$(BIN)/python -m benchmarks.held
+	$(BIN)/python -m benchmarks.bulk
+	$(BIN)/python -m benchmarks.settle
 	@if [ -n "$${IDEAMINT_TEST_ELECTIONS:-}" ]; then $(BIN)/python -m benchmarks.import_election; fi
 
 check: format-check lint types contracts sql-lint compose-check openapi-check test test-browser ## Run every check there is

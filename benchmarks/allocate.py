@@ -84,19 +84,26 @@ def prepare(folder: Path) -> dict[str, object]:
     tokens = [ledgers.token(settings, member) for member in range(1, ledgers.MEMBERS + 1)]
     (folder / "tokens.txt").write_text("".join(f"{token}\n" for token in tokens))
     (folder / "ideas.txt").write_text("".join(f"{ledgers.idea_id(number)}\n" for number in ALL_IDEAS))
-    about: dict[str, object] = {
+    written: dict[str, object] = {
         "url": f"http://127.0.0.1:{port}/api/v1/campaigns/{ledgers.CAMPAIGN}/coins/allocate",
         "tokens": str(folder / "tokens.txt"),
         "ideas": str(folder / "ideas.txt"),
         "pid": server.pid,
     }
-    (folder / "server.json").write_text(json.dumps(about))
-    return about
+    (folder / "server.json").write_text(json.dumps(written))
+    return written
+
+
+def about(folder: Path) -> dict[str, object]:
+    """What :func:`prepare` wrote down in server.json."""
+    written: dict[str, object] = json.loads((folder / "server.json").read_text())
+    return written
 
 
 def stop(folder: Path) -> None:
     """End what :func:`prepare` left running, and remove the folder."""
-    pid = json.loads((folder / "server.json").read_text())["pid"]
+    pid = about(folder)["pid"]
+    assert isinstance(pid, int)
     if psutil.pid_exists(pid) and "api.main:create_app" in psutil.Process(pid).cmdline():
         os.kill(pid, signal.SIGTERM)
         psutil.Process(pid).wait(10)

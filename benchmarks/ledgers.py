@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 CLIENTS = 32
 MEMBERS = 1000
 IDEAS = 1000
+PGBENCH_SCALE = 50
 COINS = 1_000_000_000
 # a member of a bench sends in a second what a person may in a minute
 RATE_LIMITS = ("COMMANDS_PER_MEMBER", "COMMANDS_PER_CAMPAIGN", "READS_PER_MEMBER", "FIGURES_PER_MEMBER")
@@ -138,7 +139,11 @@ def pgbench_simple_update(settings: Settings, seconds: int) -> float:
     with psycopg.connect(admin_url, autocommit=True) as connection:
         if not connection.execute("SELECT FROM pg_database WHERE datname = 'pgbench'").fetchone():
             connection.execute(sql.SQL("CREATE DATABASE pgbench"))
-            subprocess.run([postgres.program("pgbench"), "-i", "-q", "-s", "50", url], check=True, capture_output=True)
+            subprocess.run(
+                [postgres.program("pgbench"), "-i", "-q", "-s", str(PGBENCH_SCALE), url],
+                check=True,
+                capture_output=True,
+            )
     return pgbench(url, seconds, "-N")
 
 
