@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from api.kernel.db import Database
     from settings import Settings
 
 ELECTIONS_VARIABLE = "IDEAMINT_TEST_ELECTIONS"
@@ -177,6 +178,16 @@ async def client(application: FastAPI) -> AsyncIterator[AsyncClient]:
     transport = ASGITransport(app=application, raise_app_exceptions=False)
     async with AsyncClient(transport=transport, base_url="http://testserver") as client:
         yield client
+
+
+@pytest_asyncio.fixture
+async def db(database: Settings) -> AsyncIterator[Database]:
+    """A pool on this worker's database without an application around it; what is written there is committed."""
+    from api.kernel.db import Database
+
+    pool = Database(database)
+    yield pool
+    await pool.close()
 
 
 @pytest_asyncio.fixture

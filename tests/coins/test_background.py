@@ -9,27 +9,17 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-import pytest_asyncio
 import structlog
 from sqlalchemy import text
 
 from api.coins import background
 from api.coins import service as coins
 from api.coins.background import Background, fold, settle
-from api.kernel.db import Database
-from tests.factories.ledgers import Ledger, fold_now, make_ledger
+from tests.factories.ledgers import Ledger, conservation, fold_now, make_ledger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
+    from api.kernel.db import Database
     from settings import Settings
-
-
-@pytest_asyncio.fixture
-async def db(database: Settings) -> AsyncIterator[Database]:
-    db = Database(database)
-    yield db
-    await db.close()
 
 
 async def staked(db: Database, members: int) -> Ledger:
@@ -39,13 +29,6 @@ async def staked(db: Database, members: int) -> Ledger:
         for target in (1, 2):
             await coins.move_coins(session, [ledger.move(1, member=n, target=target) for n in range(1, members)])
     return ledger
-
-
-async def holds(db: Database, ledger: Ledger) -> coins.Conservation:
-    async with db.session() as session:
-        (found,) = await coins.verify(session, ledger.campaign_id)
-    assert found.holds
-    return found
 
 
 class TestSettle:
@@ -58,15 +41,15 @@ class TestSettle:
             )
         total = totals[ledger.ideas[1]]
         assert (total.coins, total.backers, total.is_settling) == (40, 40, True)
-        assert (await holds(db, ledger)).staked_coins == 80
+        assert (await conservation(db, ledger)).staked_coins == 80
         async with db.session() as session:
             (outcome,) = await coins.move_coins(session, [ledger.move(1, source=1)])
             assert outcome.outcome == "idea_not_open"
             step = text("SELECT app.coins_settle_next(id, 15) FROM app.coin_settlements WHERE campaign_id = :id")
             assert await session.scalar(step, {"id": ledger.campaign_id}) is False
-        assert (await holds(db, ledger)).staked_coins == 65
+        assert (await conservation(db, ledger)).staked_coins == 65
         assert await settle(db) == 1
-        found = await holds(db, ledger)
+        found = await conservation(db, ledger)
         assert (found.staked_coins, found.expired_coins) == (40, 0)
 
     async def test_ends_a_campaign_in_steps(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,9 +58,9 @@ class TestSettle:
         async with db.session() as session:
             closing = await coins.close_ledger(session, ledger.campaign_id, actor_id=None)
         assert closing == coins.Closing(wallet_coins=4100 - 80, is_settling=True)
-        assert (await holds(db, ledger)).expired_coins == 0
+        assert (await conservation(db, ledger)).expired_coins == 0
         await settle(db)
-        found = await holds(db, ledger)
+        found = await conservation(db, ledger)
         assert (found.wallet_coins, found.staked_coins, found.expired_coins) == (0, 0, 4100)
 
     async def test_two_processes_share_the_work_and_do_nothing_twice(
@@ -89,7 +72,7 @@ class TestSettle:
             await coins.close_ledger(session, ledger.campaign_id, actor_id=None)
         await asyncio.gather(*(settle(db) for _ in range(4)))
         await settle(db)
-        assert (await holds(db, ledger)).expired_coins == 20_100
+        assert (await conservation(db, ledger)).expired_coins == 20_100
 
     async def test_wallets_are_emptied_after_the_last_return(
         self, db: Database, monkeypatch: pytest.MonkeyPatch, database: Settings
@@ -108,11 +91,11 @@ class TestSettle:
                 (ledger.campaign_id,),
             )
             await settle(db)
-            found = await holds(db, ledger)
+            found = await conservation(db, ledger)
             assert (found.staked_coins, found.expired_coins) == (40, 0)
             await other.commit()
         await settle(db)
-        found = await holds(db, ledger)
+        found = await conservation(db, ledger)
         assert (found.wallet_coins, found.staked_coins, found.expired_coins) == (0, 0, 2100)
 
     async def test_what_was_left_to_it_ends_with_an_event_of_its_own(
@@ -174,7 +157,7 @@ class TestFold:
             )
             totals = {row.idea_id: (row.coins, row.backers) for row in rows}
         assert totals == {ledger.ideas[1]: (24, 19), ledger.ideas[2]: (0, 0)}
-        await holds(db, ledger)
+        await conservation(db, ledger)
 
     async def test_misses_nothing_that_commits_late(self, db: Database, database: Settings) -> None:
         """A transaction that began earlier and commits later than others has the lower xid and the later rows."""
@@ -184,7 +167,7 @@ class TestFold:
             await slow.execute("SELECT pg_current_xact_id()")
             async with db.session() as session:
                 await coins.move_coins(session, [ledger.move(3, member=1, target=1)])
-            await fold_now(db)
+            await fold(db)
             await slow.execute(
                 "SELECT * FROM app.coins_move(%s::uuid[], %s::uuid[], ARRAY[NULL]::uuid[], %s::uuid[], ARRAY[4]::bigint[], "
                 "ARRAY[NULL]::text[], ARRAY[NULL]::bytea[], ARRAY[NULL]::text[])",
@@ -197,7 +180,7 @@ class TestFold:
                 text("SELECT coins FROM app.coin_totals WHERE idea_id = :id"), {"id": ledger.ideas[1]}
             )
         assert coins_folded == 7
-        await holds(db, ledger)
+        await conservation(db, ledger)
 
     async def test_says_that_it_is_no_newer_than_what_it_holds(self, db: Database, database: Settings) -> None:
         """While an old transaction keeps the fold back, the totals' time stays behind what they lack."""
@@ -248,7 +231,7 @@ class TestFold:
                 (date(2024, 6, 1), "grant", 100, 1), (date(2024, 6, 1), "allocate", 12, 2),
                 (date(2024, 6, 2), "allocate", 11, 1),
             }  # fmt: skip
-        await holds(db, ledger)
+        await conservation(db, ledger)
 
     async def test_goes_on_while_a_settlement_takes_long(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         settling, folded = asyncio.Event(), asyncio.Event()

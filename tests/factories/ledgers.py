@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
+import pytest
 from sqlalchemy import text
 
 from api.coins import service as coins
@@ -15,11 +16,24 @@ from api.coins.schemas import PolicyWrite
 from api.coins.service import Move
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from typing import Any
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from api.kernel.db import Database
+
+# longer than the slowest test that keeps its work in one open transaction
+WATERMARK_TIMEOUT_S = 120
+
+_OPEN_TRANSACTIONS = text(
+    """
+    SELECT datname, application_name, state, 'xid', backend_xid, 'since', xact_start, left(query, 80)
+    FROM pg_stat_activity
+    WHERE backend_xid IS NOT NULL AND backend_xid::text::bigint <= :until AND pid <> pg_backend_pid()
+    ORDER BY xact_start
+    """
+)
 
 
 @dataclass(frozen=True)
@@ -65,33 +79,59 @@ async def make_ledger(session: AsyncSession, *, members: int = 3, ideas: int = 3
     return ledger
 
 
+async def conservation(database: Database, ledger: Ledger) -> coins.Conservation:
+    """The ledger recomputed from its postings; fails where it does not hold."""
+    async with database.session() as session:
+        (found,) = await coins.verify(session, ledger.campaign_id)
+    assert found.holds, found
+    return found
+
+
 async def fold_now(database: Database) -> None:
     """Bring folded totals up to what is committed now.
 
     A fold stops below the oldest transaction of the whole server, another worker's too, and gives way to another fold.
     """
-    async with database.session() as session:
-        until = await session.scalar(text("SELECT pg_current_xact_id()::text::bigint"))
-    for _ in range(100):
+    until = await current_xid(database)
+    async for _ in attempts(database, until):
         await fold(database)
         async with database.session() as session:
             folded = await session.scalar(text("SELECT folded_xid::text::bigint FROM app.coin_folds"))
         if folded > until:
             return
+
+
+async def current_xid(database: Database) -> int:
+    """A transaction id above all that have been given out, of a transaction that has ended."""
+    async with database.session() as session:
+        xid: int = await session.scalar(text("SELECT pg_current_xact_id()::text::bigint"))
+    return xid
+
+
+async def attempts(database: Database, until: int) -> AsyncIterator[None]:
+    """Turns of waiting for the server's watermark to pass `until`: as long as a slow test may hold a transaction open.
+
+    Fails after that, and says which transactions hold it: a caller that holds one itself would wait for ever.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + WATERMARK_TIMEOUT_S
+    while loop.time() < deadline:
+        yield
         await asyncio.sleep(0.02)
+    async with database.session() as session:
+        rows = await session.execute(_OPEN_TRANSACTIONS, {"until": until})
+        holders = "; ".join(" ".join(map(str, row)) for row in rows) or "none that this role may see"
+    pytest.fail(f"the watermark did not pass {until} in {WATERMARK_TIMEOUT_S} s; open transactions below it: {holders}")
 
 
 async def seal_now(database: Database) -> None:
     """Seal everything that is committed now; like a fold, a seal stops below the server's oldest transaction."""
     async with database.session() as session:
         unsealed = await session.scalar(text("SELECT max(xid::text::bigint) FROM app.coin_transfers"))
-    for _ in range(500):
+    async for _ in attempts(database, unsealed):
         sealed = await seal(database)
         async with database.session() as session:
             # the last transfers of one transaction may be in the next part
             done = await session.scalar(text("SELECT sealed_xid::text::bigint FROM app.coin_seals"))
         if done > unsealed or (done == unsealed and sealed == 0):
             return
-        await asyncio.sleep(0.02)
-    msg = "a transaction of this server kept the ledger from being sealed for 10 s"
-    raise AssertionError(msg)
