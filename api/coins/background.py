@@ -42,9 +42,7 @@ _SEAL = text("SELECT app.coins_seal(:transfers_max)")
 
 async def fold(database: Database) -> int | None:
     """Bring the totals of many ideas up to date; how many ideas changed, None if another process is at it."""
-    async with database.session() as session:
-        await service.allow_time(session)
-        changed: int | None = await session.scalar(_FOLD)
+    changed: int | None = await database.run_alone(_FOLD, statement_timeout_ms=service.SETTLE_TIMEOUT_MS)
     return changed
 
 
@@ -84,11 +82,12 @@ async def settle(database: Database) -> int:
     for settlement_id, campaign_id in unfinished:
         is_finished: bool | None = None if campaign_id in taken else False
         while is_finished is False:
-            async with database.session() as session:
-                await service.allow_time(session)
-                is_finished = await session.scalar(
-                    _SETTLE_NEXT, {"id": settlement_id, "accounts_max": service.SETTLE_INLINE_MAX}
-                )
+            is_finished = await database.run_alone(
+                _SETTLE_NEXT,
+                statement_timeout_ms=service.SETTLE_TIMEOUT_MS,
+                id=settlement_id,
+                accounts_max=service.SETTLE_INLINE_MAX,
+            )
         if is_finished is None:
             taken.add(campaign_id)
         finished += bool(is_finished)

@@ -19,6 +19,8 @@ from api.kernel.ids import uuid7
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from sqlalchemy import TextClause
+
     from settings import Settings
 
 SCHEMA = "app"
@@ -107,6 +109,23 @@ class Database:
         async with self._sessions() as session:
             await begin_snapshot(session)
             yield session
+
+    async def run_alone(self, statement: TextClause, *, statement_timeout_ms: int, **values: Any) -> Any:
+        """Carry out one statement, a transaction of its own, and give its only value.
+
+        The server ends it by itself. A process that stands still between a statement and its COMMIT leaves a transaction
+        open, and the watermark of the whole server behind it.
+        """
+        async with self.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                await connection.execute(text(f"SET statement_timeout = {statement_timeout_ms}"))
+                value = await connection.scalar(statement, values)
+                await connection.execute(text("RESET statement_timeout"))
+            except BaseException:
+                await connection.invalidate()  # the pool's connections have its own timeout
+                raise
+        return value
 
     async def close(self) -> None:
         """Close every pooled connection."""

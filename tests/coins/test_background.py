@@ -141,6 +141,40 @@ class TestSettle:
             )
             assert kinds.all() == []
 
+    async def test_a_process_that_stands_still_leaves_no_transaction_open(self, db: Database, admin_url: str) -> None:
+        ledger = await staked(db, 3)
+        async with db.session() as session:
+            await session.execute(
+                text("SELECT app.coins_close_targets(:id, ARRAY[CAST(:idea AS uuid)], 'return', NULL, NULL, NULL, 0)"),
+                {"id": ledger.campaign_id, "idea": ledger.ideas[1]},
+            )
+        with (
+            psycopg.connect(admin_url) as holder,
+            psycopg.connect(admin_url, autocommit=True) as watcher,
+        ):
+            holder.execute(
+                "SELECT FROM app.coin_accounts WHERE campaign_id = %s AND kind = 'wallet' FOR UPDATE",
+                (ledger.campaign_id,),
+            )
+            (holder_pid,) = holder.execute("SELECT pg_backend_pid()").fetchone() or (0,)
+            settling = asyncio.create_task(settle(db))
+            blocked: list[tuple[int]] = []
+            while not blocked and not settling.done():
+                await asyncio.sleep(0.01)
+                blocked = watcher.execute(
+                    "SELECT pid FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))", (holder_pid,)
+                ).fetchall()
+            # from here to the last line the loop, and so the process, stands still
+            holder.rollback()
+            state = ""
+            while not state.startswith("idle"):
+                (state,) = watcher.execute(
+                    "SELECT state FROM pg_stat_activity WHERE pid = %s", blocked[0]
+                ).fetchone() or ("",)
+            assert state == "idle"
+            await settling
+        await conservation(db, ledger)
+
 
 class TestFold:
     async def test_totals_are_those_of_the_stakes(self, db: Database) -> None:
