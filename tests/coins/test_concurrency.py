@@ -8,34 +8,17 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-import pytest_asyncio
 
 from api.coins import service as coins
 from api.coins.batcher import Batcher
 from api.coins.errors import LedgerBusy
-from api.kernel.db import Database
-from tests.factories.ledgers import make_ledger
+from tests.factories.ledgers import conservation, make_ledger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
+    from api.kernel.db import Database
     from settings import Settings
-    from tests.factories.ledgers import Ledger
 
 CLIENTS = 32
-
-
-@pytest_asyncio.fixture
-async def db(database: Settings) -> AsyncIterator[Database]:
-    db = Database(database)
-    yield db
-    await db.close()
-
-
-async def conservation(db: Database, ledger: Ledger) -> coins.Conservation:
-    async with db.session() as session:
-        (found,) = await coins.verify(session, ledger.campaign_id)
-    return found
 
 
 class TestOneHotIdea:
@@ -60,26 +43,7 @@ class TestOneHotIdea:
             assert outcomes["moved"] + outcomes["replayed"] + outcomes["insufficient_coins"] == 20
             assert outcomes["replayed"] > 0
         found = await conservation(db, ledger)
-        assert found.holds
         assert (found.staked_coins, found.wallet_coins) == (CLIENTS * 50, 0)
-
-    async def test_parallel_spends_of_one_wallet_never_overdraw_it(self, database: Settings, db: Database) -> None:
-        async with db.session() as session:
-            ledger = await make_ledger(session, members=2, coins_per_member=10)
-        async with Batcher(database) as one, Batcher(database) as other:
-            moves = [ledger.move(1, target=1, key=f"spend-{n}") for n in range(200)]
-            outcomes = await asyncio.gather(*((one if n % 2 else other).move(move) for n, move in enumerate(moves)))
-        assert Counter(outcome.outcome for outcome in outcomes) == {"moved": 10, "insufficient_coins": 190}
-        assert (await conservation(db, ledger)).holds
-
-    async def test_the_same_key_in_parallel_is_one_transfer(self, database: Settings, db: Database) -> None:
-        async with db.session() as session:
-            ledger = await make_ledger(session)
-        async with Batcher(database) as one, Batcher(database) as other:
-            move = ledger.move(5, target=1, key="once")
-            outcomes = await asyncio.gather(*((one if n % 2 else other).move(move) for n in range(100)))
-        assert Counter(outcome.outcome for outcome in outcomes) == {"moved": 1, "replayed": 99}
-        assert len({(outcome.transfer_id, outcome.effective_at, outcome.to_balance_coins) for outcome in outcomes}) == 1
 
 
 class TestAcceptanceAgainstAllocations:
@@ -110,43 +74,8 @@ class TestAcceptanceAgainstAllocations:
         assert outcomes["moved"] > 0
         assert outcomes["idea_not_open"] > 0
         found = await conservation(db, ledger)
-        assert found.holds
         assert found.staked_coins == 0
         assert found.expired_coins == outcomes["moved"]
-
-
-class TestHeldRows:
-    async def test_one_held_wallet_delays_nobody_else(self, database: Settings, db: Database, admin_url: str) -> None:
-        async with db.session() as session:
-            ledger = await make_ledger(session, members=10)
-        async with (
-            await psycopg.AsyncConnection.connect(admin_url) as holder,
-            Batcher(database.model_copy(update={"ledger_deadline_ms": 300})) as batcher,
-        ):
-            await holder.execute(
-                "SELECT FROM app.coin_accounts WHERE campaign_id = %s AND user_id = %s AND kind = 'wallet' FOR UPDATE",
-                (ledger.campaign_id, ledger.members[0]),
-            )
-            outcomes = await asyncio.gather(
-                *(batcher.move(ledger.move(1, member=member, target=1, key="held")) for member in range(10))
-            )
-            await holder.rollback()
-            afterwards = await batcher.move(ledger.move(1, member=0, target=1, key="held"))
-        assert [outcome.outcome for outcome in outcomes] == ["busy"] + ["moved"] * 9
-        assert afterwards.outcome == "moved"
-
-    async def test_a_held_row_that_is_let_go_in_time_is_waited_for(
-        self, database: Settings, db: Database, admin_url: str
-    ) -> None:
-        async with db.session() as session:
-            ledger = await make_ledger(session)
-        async with await psycopg.AsyncConnection.connect(admin_url) as holder, Batcher(database) as batcher:
-            await holder.execute("SELECT pg_advisory_xact_lock(uuid_hash_extended(%s, 0))", (ledger.ideas[1],))
-            waiting = asyncio.create_task(batcher.move(ledger.move(1, target=1, key="held")))
-            await asyncio.sleep(0.1)
-            assert not waiting.done()
-            await holder.rollback()
-            assert (await waiting).outcome == "moved"
 
 
 class TestLostConnections:
@@ -172,7 +101,6 @@ class TestLostConnections:
                 outcomes = await asyncio.gather(*pending)
                 assert {outcome.outcome for outcome in outcomes} <= {"moved", "replayed"}
         found = await conservation(db, ledger)
-        assert found.holds
         assert found.staked_coins == CLIENTS * 5
 
     async def test_a_cancelled_request_is_answered_truly_when_its_key_comes_again(
@@ -188,7 +116,7 @@ class TestLostConnections:
             outcomes = [await batcher.move(ledger.move(1, target=1, key=f"cancel-{n}")) for n in range(50)]
         assert {outcome.outcome for outcome in outcomes} <= {"moved", "replayed"}
         found = await conservation(db, ledger)
-        assert (found.staked_coins, found.holds) == (50, True)
+        assert found.staked_coins == 50
 
     async def test_a_cancelled_request_keeps_its_place_in_the_queue_until_it_is_carried_out(
         self, database: Settings, db: Database
@@ -209,4 +137,4 @@ class TestLostConnections:
                     await asyncio.sleep(0.005)
             assert (await batcher.move(ledger.move(1, target=1, key="late"))).outcome == "moved"
         found = await conservation(db, ledger)
-        assert (found.staked_coins, found.holds) == (11, True)
+        assert found.staked_coins == 11

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
+
+from httpx import ASGITransport, AsyncClient
 
 from api.campaigns import service as campaigns
 from api.coins.schemas import PolicyWrite
@@ -12,10 +15,13 @@ from api.ideas import service as ideas
 from tests.factories.users import bearer, make_user
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from fastapi import FastAPI
-    from httpx import AsyncClient, Response
+    from httpx import Response
 
     from api.auth.models import User
+    from settings import Settings
 
 DESCRIPTION = "Enough words to say what should be built, and why anybody would want it."
 
@@ -90,6 +96,20 @@ class World:
         assert response.status_code == 200, response.text
         found: list[dict[str, Any]] = response.json()["items"]
         return found
+
+
+@asynccontextmanager
+async def further_application(settings: Settings) -> AsyncIterator[tuple[FastAPI, AsyncClient]]:
+    """An application beside the session's own, as another API process would be, and a client of it."""
+    from api.main import create_app
+
+    app = create_app(settings)
+    transport = ASGITransport(app=app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=transport, base_url="http://testserver") as client,
+    ):
+        yield app, client
 
 
 async def make_world(

@@ -1,0 +1,95 @@
+"""One bad item costs one item, whether it is refused or fails in a way that nobody foresaw."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from api.coins.batcher import Batcher
+from tests.factories.ledgers import Ledger, conservation, make_ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from api.coins.service import Move
+    from api.kernel.db import Database
+    from settings import Settings
+
+ITEMS, BAD = 100, 42
+
+
+async def batches_of(db: Database, ledger: Ledger) -> list[int]:
+    """How many movements each transaction has made."""
+    async with db.session() as session:
+        rows = await session.scalars(
+            text("SELECT count(*) FROM app.coin_transfers WHERE campaign_id = :id AND kind = 'allocate' GROUP BY xid"),
+            {"id": ledger.campaign_id},
+        )
+        return sorted(rows)
+
+
+class TestABatchWithOneBadItem:
+    async def test_that_is_refused_commits_the_others_together(
+        self, database: Settings, db: Database, *, figure: Callable[[str], None]
+    ) -> None:
+        async with db.session() as session:
+            ledger = await make_ledger(session, members=ITEMS, coins_per_member=10)
+        async with Batcher(database) as batcher:
+            moves = [ledger.move(11 if n == BAD else 10, member=n, target=1, key="once") for n in range(ITEMS)]
+            outcomes = await asyncio.gather(*(batcher.move(move) for move in moves))
+        assert [n for n, outcome in enumerate(outcomes) if outcome.outcome != "moved"] == [BAD]
+        assert (outcomes[BAD].outcome, outcomes[BAD].has_coins) == ("insufficient_coins", 10)
+        assert await batches_of(db, ledger) == [ITEMS - 1]
+        assert (await conservation(db, ledger)).staked_coins == 10 * (ITEMS - 1)
+        figure(f"1 refused item in a batch of {ITEMS}: {ITEMS - 1} committed in one transaction")
+
+    @pytest.mark.parametrize(
+        ("what", "spoil", "error"),
+        [
+            (
+                "more coins than a column holds",
+                lambda ledger: ledger.move(2**70, member=BAD, target=1, key="once"),
+                psycopg.errors.NumericValueOutOfRange,
+            ),
+            (
+                "a key longer than its check",
+                lambda ledger: ledger.move(10, member=BAD, target=1, key="k" * 256),
+                psycopg.errors.CheckViolation,
+            ),
+            (
+                "a text that PostgreSQL cannot hold",
+                lambda ledger: ledger.move(10, member=BAD, target=1, key="k\0"),
+                psycopg.DataError,
+            ),
+        ],
+        ids=["range", "check", "text"],
+    )
+    async def test_that_fails_unforeseen_commits_the_others_all_the_same(
+        self,
+        database: Settings,
+        db: Database,
+        what: str,
+        spoil: Callable[[Ledger], Move],
+        error: type[Exception],
+        *,
+        figure: Callable[[str], None],
+    ) -> None:
+        async with db.session() as session:
+            ledger = await make_ledger(session, members=ITEMS, coins_per_member=10)
+        moves = [ledger.move(10, member=n, target=1, key="once") for n in range(ITEMS)]
+        moves[BAD] = spoil(ledger)
+        async with Batcher(database) as batcher:
+            answers = await asyncio.gather(*(batcher.move(move) for move in moves), return_exceptions=True)
+            failed = answers.pop(BAD)
+            assert isinstance(failed, error)
+            outcomes = Counter(answer.outcome for answer in answers if not isinstance(answer, BaseException))
+            assert outcomes == {"moved": ITEMS - 1}
+            afterwards = await batcher.move(ledger.move(10, member=BAD, target=1, key="twice"))
+        assert afterwards.outcome == "moved"
+        assert (await conservation(db, ledger)).staked_coins == 10 * ITEMS
+        figure(f"{what} in a batch of {ITEMS}: {outcomes['moved']} moved, 1 failed with {type(failed).__name__}")
