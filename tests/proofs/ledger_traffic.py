@@ -1,0 +1,182 @@
+"""Traffic on one ledger: connections that give commands to the database's functions without a pause, until it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, LiteralString
+from uuid import uuid4
+
+import psycopg
+
+from api.coins.moves import SQL, Move, as_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from uuid import UUID
+
+    from tests.factories.ledgers import Ledger
+
+Connection = psycopg.AsyncConnection[tuple[object, ...]]
+Command = Callable[[Connection, Random], Awaitable[None]]
+
+BATCH = 20
+
+_CLOSE: LiteralString = """
+    SELECT idea_id, is_settling FROM app.coins_close_targets(%s, %s::uuid[], %s, NULL, 'in traffic', NULL, %s)
+"""
+_CORRECT: LiteralString = """
+    SELECT outcome FROM app.coins_correct(%s::uuid[], %s::uuid[], %s::text[], %s::bigint[], %s::text[], %s::text[], NULL)
+"""
+
+
+@dataclass
+class Traffic:
+    """What is asked of one ledger, and what became of it. An idea that closed for good gives way to a new one."""
+
+    url: str
+    ledger: Ledger
+    ideas: list[UUID]
+    commands: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    _is_over: bool = False
+
+    @asynccontextmanager
+    async def of(self, *commands: Command) -> AsyncIterator[None]:
+        """Carry each command out again and again, on a connection of its own, while the block runs."""
+        running = [asyncio.create_task(self._carry_on(command, n)) for n, command in enumerate(commands)]
+        try:
+            yield
+        finally:
+            self._is_over = True
+            await asyncio.gather(*running)
+
+    async def _carry_on(self, command: Command, n: int) -> None:
+        random = Random(n)
+        async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
+            while not self._is_over:
+                try:
+                    await command(connection, random)
+                except psycopg.Error as error:
+                    self.errors[f"{error.sqlstate} {error}"] += 1
+                self.commands[getattr(command, "__name__", "")] += 1
+
+    async def move(self, connection: Connection, random: Random) -> None:
+        """A batch over the same wallets and ideas as everybody's, in this connection's own order."""
+        members = random.sample(self.ledger.members, BATCH)
+        ways = [random.choice(((0, 1), (0, 1), (0, 1), (1, 2), (1, 0))) for _ in members]
+        moves = []
+        for member, way in zip(members, ways, strict=True):
+            ends = [None, *random.sample(self.ideas, 2)]
+            moves.append(Move(self.ledger.campaign_id, member, ends[way[0]], ends[way[1]], random.randint(1, 9)))
+        await self._send(connection, moves)
+
+    async def move_upward(self, connection: Connection, random: Random) -> None:
+        """The first wallets in order, each onto one of the first ideas, in order."""
+        await self._send(connection, self._in_order(random))
+
+    async def move_downward(self, connection: Connection, random: Random) -> None:
+        """The same wallets and ideas, in the opposite order."""
+        await self._send(connection, self._in_order(random)[::-1])
+
+    def _in_order(self, random: Random) -> list[Move]:
+        source = random.choice((None, 0, 1))
+        return [
+            Move(
+                self.ledger.campaign_id,
+                member,
+                None if source is None else self.ideas[(n + source) % len(self.ideas)],
+                self.ideas[(n + 2) % len(self.ideas)],
+                random.randint(1, 5),
+            )
+            for n, member in enumerate(self.ledger.members[:BATCH])
+        ]
+
+    async def _send(self, connection: Connection, moves: list[Move]) -> None:
+        cursor = await connection.execute(SQL, as_arguments(moves))
+        self.outcomes.update(str(outcome) for _, outcome, *_ in await cursor.fetchall())
+
+    async def accept_and_undo(self, connection: Connection, random: Random) -> None:
+        """Accept some ideas, in any order, and undo it."""
+        for idea, _ in await self._close(connection, random, "expire", None):
+            await connection.execute(
+                "SELECT app.coins_reopen_target(%s, %s, NULL, 'in traffic')", (self.ledger.campaign_id, idea)
+            )
+
+    async def give_back(self, connection: Connection, random: Random) -> None:
+        """Withdraw an idea: its stakes go back to the wallets at once."""
+        for idea, _ in await self._close(connection, random, "return", None):
+            await self._replace(connection, idea)
+
+    async def give_back_in_steps(self, connection: Connection, random: Random) -> None:
+        """The same by a settlement, a few accounts at a time."""
+        await self._close_in_steps(connection, random, "return")
+
+    async def expire_in_steps(self, connection: Connection, random: Random) -> None:
+        """End some ideas as the end of a campaign would."""
+        await self._close_in_steps(connection, random, "settle")
+
+    async def correct(self, connection: Connection, random: Random) -> None:
+        """Add to wallets and take from them, in any order, and let somebody join."""
+        members = [*random.sample(self.ledger.members, BATCH), uuid4()]
+        coins = [random.choice((-3, 5)) for _ in members]
+        cursor = await connection.execute(
+            _CORRECT,
+            (
+                [self.ledger.campaign_id] * len(members),
+                members,
+                ["correct"] * BATCH + ["grant"],
+                [*coins[:BATCH], None],
+                ["in traffic"] * len(members),
+                [None] * len(members),
+            ),
+        )
+        self.outcomes.update(str(outcome) for (outcome,) in await cursor.fetchall())
+
+    async def fold(self, connection: Connection, random: Random) -> None:
+        """Bring the totals of many ideas up to date, as the background does."""
+        await connection.execute("SELECT app.coins_fold()")
+        await asyncio.sleep(0.02)
+
+    async def _close(
+        self, connection: Connection, random: Random, kind: str, inline_max: int | None
+    ) -> list[tuple[object, ...]]:
+        # what goes back to wallets goes back idea by idea: a transaction has room for one return to a wallet
+        ideas = random.sample(self.ideas, 1 if kind == "return" else 2)
+        cursor = await connection.execute(_CLOSE, (self.ledger.campaign_id, ideas, kind, inline_max))
+        return await cursor.fetchall()
+
+    async def _close_in_steps(self, connection: Connection, random: Random, kind: str) -> None:
+        closed = await self._close(connection, random, kind, 0)
+        for idea, is_settling in closed:
+            if is_settling:
+                await self._settle(connection, idea)
+        for idea, _ in closed:
+            await self._replace(connection, idea)
+
+    async def _settle(self, connection: Connection, idea: object) -> None:
+        cursor = await connection.execute(
+            "SELECT id FROM app.coin_settlements WHERE idea_ids @> ARRAY[%s::uuid] AND finished_at IS NULL", (idea,)
+        )
+        for (settlement,) in await cursor.fetchall():
+            is_finished: object = False
+            while is_finished is False:
+                step = await connection.execute("SELECT app.coins_settle_next(%s, 7)", (settlement,))
+                (is_finished,) = await step.fetchone() or (None,)
+                self.commands["settlement step"] += 1
+
+    async def _replace(self, connection: Connection, idea: object) -> None:
+        new = uuid4()
+        await connection.execute(
+            "SELECT app.coins_open_targets(%s, ARRAY[%s::uuid], ARRAY[NULL]::uuid[])", (self.ledger.campaign_id, new)
+        )
+        self.ideas[next(n for n, known in enumerate(self.ideas) if known == idea)] = new
+
+    def told(self) -> str:
+        """How many commands of each kind were carried out."""
+        return ", ".join(f"{count} {name}" for name, count in sorted(self.commands.items()))
