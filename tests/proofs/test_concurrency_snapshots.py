@@ -33,7 +33,7 @@ POSTINGS = """
     SELECT coalesce(sum(p.amount_coins), 0)::bigint, count(*) FROM app.coin_postings AS p
     JOIN app.coin_accounts AS a ON a.id = p.account_id WHERE a.campaign_id = %(campaign)s
 """
-# by kind of account, what the postings say: none of it may be a coin off what the accounts keep
+# accounts that keep another balance than their postings give
 DIFFERENCES = """
     SELECT count(*) FROM (
         SELECT a.id FROM app.coin_accounts AS a LEFT JOIN app.coin_postings AS p ON p.account_id = a.id
@@ -68,7 +68,7 @@ async def read(url: str, campaign: object, readings: Readings, is_over: asyncio.
             (first,) = await one(ACCOUNTS)
             total, count = await one(POSTINGS)
             (differences,) = await one(DIFFERENCES)
-            assert (await one(ACCOUNTS), await one(POSTINGS)) == ((first,), (total, count))
+            assert await one(ACCOUNTS) == (first,)
             await connection.rollback()
             readings.totals.add(first)
             readings.posted.add(total)

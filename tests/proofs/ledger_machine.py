@@ -1,0 +1,269 @@
+"""A campaign's life in random steps: each command is given to the ledger and to its model, and both must answer alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.proofs.ledger_books import Books
+from tests.proofs.ledger_model import Model
+from tests.proofs.ledger_terms import IDEAS, MEMBERS, Correction, Item, Kind
+
+if TYPE_CHECKING:
+    import psycopg
+
+# steps between checks that read all of the campaign's history
+RARELY = 10
+# commands before a campaign may be completed; little is left to do in it then
+LATE = 35
+
+members = st.integers(0, MEMBERS - 1)
+ideas = st.integers(0, IDEAS - 1)
+# the first of a choice is the likeliest, and 0 is refused
+amounts = st.sampled_from([3, *range(13)])
+keys = st.none() | st.sampled_from("abc")
+items = (
+    st.builds(Item, members, st.none(), ideas, amounts, keys)
+    | st.builds(Item, members, ideas, st.none() | ideas, amounts, keys)
+    | st.builds(Item, members, st.none(), st.none(), amounts, keys)
+)
+allocations = st.tuples(members, ideas, amounts, keys)
+lines = st.builds(Correction, members, st.just("grant"), st.sampled_from([None, 20, 25]), st.booleans()) | st.builds(
+    Correction,
+    members,
+    st.just("correct"),
+    st.sampled_from([5, *range(-30, 31), None]),
+    st.sampled_from([True, True, False]),
+)
+# a limit of 0 leaves everything to a settlement
+limits = st.sampled_from([None, 0])
+rehearsals = st.sampled_from([False] * 5 + [True])
+changes = st.fixed_dictionaries(
+    {},
+    optional={
+        "coins_per_member": st.sampled_from([20, 25]),
+        "coins_per_allocation_min": st.integers(1, 3),
+        "coins_per_member_and_idea_max": st.sampled_from([None, 8, 12]),
+        "own_ideas": st.booleans(),
+        "take_back": st.booleans(),
+        "undo_window_h": st.sampled_from([24, 168]),
+        "allocate_until": st.sampled_from([None, "2000", "2990", "2991"]),
+    },
+)
+first_policies = st.fixed_dictionaries(
+    {
+        "coins_per_member": st.just(20),
+        "coins_per_allocation_min": st.integers(1, 3),
+        "coins_per_member_and_idea_max": st.sampled_from([None, 8]),
+        "own_ideas": st.booleans(),
+        "take_back": st.booleans(),
+        "undo_window_h": st.just(168),
+        "allocate_until": st.sampled_from([None, "2990"]),
+    }
+)
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """One campaign an example; the counts are over all of them."""
+
+    connection: ClassVar[psycopg.Connection]
+    steps: ClassVar[Counter[str]] = Counter()
+    answers: ClassVar[Counter[str]] = Counter()
+    examples: ClassVar[int] = 0
+    verified: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model: Model
+        self.books: Books
+        # totals after each transaction, by its id
+        self.history: list[tuple[int, dict[int, tuple[int, int]]]] = [(0, {})]
+        self.count = 0
+        self.agrees = False
+
+    @initialize(policy=first_policies, asked=st.lists(allocations, max_size=8))
+    def open_ledger(self, policy: dict[str, Any], asked: list[tuple[int, int, int, str | None]]) -> None:
+        type(self).examples += 1
+        self.model, self.books = Model(policy), Books(self.connection, policy)
+        self.both("grant", [0, 1, 2])
+        for idea in range(3):
+            self.both("open_idea", idea)
+        if asked:
+            self.allocate_each(asked, dry=False)
+
+    def both(self, command: str, *arguments: Any, dry: bool = False, name: str = "") -> Any:
+        """Give the command to both; of a rehearsal nothing may be left."""
+        self.agrees = False
+        if dry:
+            before = self.books.written()
+            expected = getattr(deepcopy(self.model), command)(*arguments)
+            found = self.books.rehearse(command, *arguments)
+            assert self.books.written() == before
+        else:
+            expected = getattr(self.model, command)(*arguments)
+            found = self.books.carry_out(command, *arguments)
+        assert found == expected, f"{command}{arguments}: the ledger says {found}, the model {expected}"
+        self.count += 1
+        self.steps[("rehearse " if dry else "") + (name or command.replace("_", " "))] += 1
+        return found
+
+    @precondition(lambda self: self.count % 3 == 1)
+    @rule(asked=st.lists(members, min_size=1, max_size=3), dry=rehearsals)
+    def grant(self, asked: list[int], dry: bool) -> None:  # noqa: FBT001 - Hypothesis draws it
+        self.both("grant", asked, dry=dry)
+
+    @rule(asked=st.lists(lines, min_size=1, max_size=6), dry=rehearsals)
+    def bulk(self, asked: list[Correction], dry: bool) -> None:  # noqa: FBT001
+        found = self.both("correct", asked, dry=dry, name="bulk")
+        self.answers.update(f"bulk: {outcome}" for outcome, _ in found)
+
+    @precondition(lambda self: len(self.model.frozen) < 2)
+    @rule(nth=members, dry=rehearsals)
+    def leave(self, nth: int, dry: bool) -> None:  # noqa: FBT001
+        self.both("freeze", pick(self.model.wallets, nth), dry=dry, name="leave")
+
+    @precondition(lambda self: self.model.frozen)
+    @rule(nth=members, dry=rehearsals)
+    def rejoin(self, nth: int, dry: bool) -> None:  # noqa: FBT001
+        self.both("grant", [pick(self.model.frozen, nth)], dry=dry, name="rejoin")
+
+    @precondition(lambda self: len(self.model.closed) < IDEAS)
+    @rule(nth=ideas, dry=rehearsals)
+    def open_idea(self, nth: int, dry: bool) -> None:  # noqa: FBT001
+        self.both("open_idea", pick(set(range(IDEAS)) - self.model.closed.keys(), nth), dry=dry)
+
+    @rule(changed=changes, dry=rehearsals)
+    def change_policy(self, changed: dict[str, Any], dry: bool) -> None:  # noqa: FBT001
+        _, frozen = self.both("set_policy", self.model.policy | changed, dry=dry, name="change policy")
+        self.answers.update([f"policy: frozen {field}" for field in frozen] or ["policy: put into force"])
+
+    @precondition(lambda self: self.model.open_ideas and self.model.active)
+    @rule(asked=st.lists(allocations, min_size=1, max_size=4), dry=rehearsals)
+    def allocate(self, asked: list[tuple[int, int, int, str | None]], dry: bool) -> None:  # noqa: FBT001
+        self.allocate_each(asked, dry=dry)
+
+    def allocate_each(self, asked: list[tuple[int, int, int, str | None]], *, dry: bool) -> None:
+        """By those who may, onto ideas that are open."""
+        moves = [
+            Item(pick(self.model.active, member), None, pick(self.model.open_ideas, nth), coins, key)
+            for member, nth, coins, key in asked
+        ]
+        self.move(moves, "allocate", dry=dry)
+
+    @precondition(lambda self: self.model.open_ideas and self.model.staked)
+    @rule(nth=st.integers(0, 31), to=ideas, coins=amounts, key=keys, dry=rehearsals)
+    def reallocate(self, nth: int, to: int, coins: int, key: str | None, dry: bool) -> None:  # noqa: FBT001
+        member, source = pick(self.model.staked, nth)
+        target = pick(self.model.open_ideas, to)
+        self.move([Item(member, source, target, coins, key)], "reallocate", dry=dry)
+
+    @precondition(lambda self: self.model.staked)
+    @rule(nth=st.integers(0, 31), coins=amounts, key=keys, dry=rehearsals)
+    def take_back(self, nth: int, coins: int, key: str | None, dry: bool) -> None:  # noqa: FBT001
+        member, source = pick(self.model.staked, nth)
+        self.move([Item(member, source, None, coins, key)], "take back", dry=dry)
+
+    @rule(asked=st.lists(items, min_size=2, max_size=8), dry=rehearsals)
+    def batch(self, asked: list[Item], dry: bool) -> None:  # noqa: FBT001
+        """Members may stand in it more than once, with keys that were used before."""
+        self.move(asked, "batch", dry=dry)
+
+    @precondition(lambda self: self.model.keys)
+    @rule(nth=st.integers(0, 11), times=st.integers(1, 3))
+    def replay(self, nth: int, times: int) -> None:
+        """A command that succeeded comes again with its key, once or more."""
+        item, _ = self.model.keys[pick(self.model.keys, nth)]
+        self.move([item] * times, "replay", dry=False)
+
+    def move(self, moves: list[Item], name: str, *, dry: bool) -> None:
+        found = self.both("move", moves, dry=dry, name=name)
+        self.answers.update(f"move: {answer.outcome}" for answer in found)
+
+    @precondition(lambda self: self.model.open_ideas)
+    @rule(nths=st.lists(ideas, min_size=1, max_size=2), dry=rehearsals)
+    def accept(self, nths: list[int], dry: bool) -> None:  # noqa: FBT001
+        self.close(nths, "expire", None, "accept", dry=dry)
+
+    @precondition(lambda self: self.model.open_ideas)
+    @rule(nth=ideas, limit=limits, dry=rehearsals)
+    def withdraw(self, nth: int, limit: int | None, dry: bool) -> None:  # noqa: FBT001
+        self.close([nth], "return", limit, "withdraw", dry=dry)
+
+    @precondition(lambda self: len(self.model.open_ideas) > 2)
+    @rule(nths=st.lists(ideas, min_size=1, max_size=2), limit=limits, dry=rehearsals)
+    def expire(self, nths: list[int], limit: int | None, dry: bool) -> None:  # noqa: FBT001
+        self.close(nths, "settle", limit, "expire", dry=dry)
+
+    def close(self, nths: list[int], kind: Kind, limit: int | None, name: str, *, dry: bool) -> None:
+        """Close open ideas, and some that is not, which changes nothing."""
+        asked = sorted({pick(self.model.open_ideas, nth) for nth in nths})
+        found = self.both("close_ideas", asked, kind, limit, dry=dry, name=name)
+        self.answers[f"{name}: {'by a settlement' if any(closed.is_settling for closed in found) else 'at once'}"] += 1
+
+    @precondition(lambda self: self.model.accepted)
+    @rule(nth=ideas, dry=rehearsals)
+    def undo_acceptance(self, nth: int, dry: bool) -> None:  # noqa: FBT001
+        self.both("undo_acceptance", pick(self.model.accepted, nth), dry=dry)
+
+    @precondition(lambda self: self.model.settlements)
+    @rule(nth=st.integers(0, 3), accounts_max=st.integers(1, 3), dry=rehearsals)
+    def settle_next(self, nth: int, accounts_max: int, dry: bool) -> None:  # noqa: FBT001
+        nth = pick(range(len(self.model.settlements)), nth)
+        self.both("settle_next", nth, accounts_max, dry=dry, name="settle a part")
+
+    @precondition(lambda self: self.count >= LATE)
+    # a return that is under way then would come back to wallets that were emptied: tests/coins/test_settlements.py
+    @precondition(lambda self: all(settlement.kind != "return" for settlement in self.model.settlements))
+    @rule(limit=limits, dry=rehearsals)
+    def complete(self, limit: int | None, dry: bool) -> None:  # noqa: FBT001
+        found = self.both("close_ledger", limit, dry=dry, name="complete")
+        self.answers[
+            f"complete: {'refused' if isinstance(found, str) else 'by a settlement' if found[1] else 'at once'}"
+        ] += 1
+
+    @precondition(lambda self: self.count % 3 == 0)
+    @rule()
+    def fold(self) -> None:
+        self.books.fold()
+        self.count += 1
+        self.steps["fold"] += 1
+        watermark, totals = self.books.folded()
+        assert totals == [after for xid, after in self.history if xid < watermark][-1]
+
+    @invariant()
+    def balances_are_the_model_s(self) -> None:
+        model, found = self.model, self.books.balances()
+        xid, *balances = found
+        expected = [model.issued, model.wallets, model.stakes, model.expired]
+        assert balances == expected, f"the ledger holds {found}, the model {expected}"
+        assert found.issued == sum(found.wallets.values()) + sum(found.stakes.values()) + found.expired
+        if xid != self.history[-1][0]:
+            self.history.append((xid, model.totals()))
+        if self.count % RARELY == 0:
+            self.check_history()
+        self.agrees = True
+
+    def check_history(self) -> None:
+        """Recompute everything from the postings, and compare what the ideas had when they were closed."""
+        assert self.books.faults() == 0
+        assert self.books.closed() == (self.model.closed, self.model.settling)
+        type(self).verified += 1
+
+    def teardown(self) -> None:
+        """Whatever was left under way comes to its end."""
+        if not self.agrees:
+            return
+        while self.model.settlements:
+            self.both("settle_next", 0, 3, name="settle a part")
+        self.balances_are_the_model_s()
+        self.check_history()
+
+
+def pick(choices: Any, nth: int) -> Any:
+    """One of the choices, in their order."""
+    ordered = sorted(choices)
+    return ordered[nth % len(ordered)]

@@ -1,0 +1,295 @@
+"""What a ledger should hold and answer, command by command: as `ledger_books.Books` answers the same command."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.proofs.ledger_terms import CLOSED, Answer, Closed, Correction, Item, Kind, Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# changed freely until the first stake; allocate_until may be put off later still
+FROZEN_BY_STAKES = (
+    "coins_per_allocation_min", "coins_per_member_and_idea_max", "own_ideas", "take_back", "undo_window_h",
+)  # fmt: skip
+
+
+NOW, NEVER = "2026", "9999"
+
+
+@dataclass
+class Settlement:
+    """Stakes of ideas, then wallets, a few at a time, from where the last step stopped."""
+
+    kind: Kind
+    ideas: list[int]
+    has_wallets: bool
+    stakes_done: bool = False
+    after: tuple[int, int] = (-1, -1)
+
+
+@dataclass
+class Model:
+    """One campaign."""
+
+    policy: Policy
+    version: int = 1
+    wallets: dict[int, int] = field(default_factory=dict)
+    frozen: set[int] = field(default_factory=set)
+    # an account stays when it is empty
+    stakes: dict[tuple[int, int], int] = field(default_factory=dict)
+    issued: int = 0
+    expired: int = 0
+    # each idea that was ever opened: None while open, what it had once closed
+    closed: dict[int, tuple[int, int] | None] = field(default_factory=dict)
+    accepted: dict[int, dict[int, int]] = field(default_factory=dict)
+    settlements: list[Settlement] = field(default_factory=list)
+    keys: dict[tuple[int, str], tuple[Item, Answer]] = field(default_factory=dict)
+    transfers: int = 0
+    is_closed: bool = False
+
+    @property
+    def open_ideas(self) -> list[int]:
+        return sorted(idea for idea, had in self.closed.items() if had is None)
+
+    @property
+    def active(self) -> list[int]:
+        """Members who may use their wallet."""
+        return sorted(self.wallets.keys() - self.frozen)
+
+    @property
+    def staked(self) -> list[tuple[int, int]]:
+        """Member and idea of each stake that holds coins."""
+        return sorted(place for place, coins in self.stakes.items() if coins)
+
+    @property
+    def settling(self) -> set[int]:
+        return {idea for settlement in self.settlements for idea in settlement.ideas}
+
+    def totals(self) -> dict[int, tuple[int, int]]:
+        """Coins and backers of each idea that ever had a stake."""
+        totals: defaultdict[int, tuple[int, int]] = defaultdict(lambda: (0, 0))
+        for (_, idea), coins in self.stakes.items():
+            totals[idea] = (totals[idea][0] + coins, totals[idea][1] + (coins > 0))
+        return dict(totals)
+
+    def grant(self, members: Sequence[int]) -> list[int] | str:
+        """Open wallets for those who have none, thaw the others'."""
+        if self.is_closed:
+            return CLOSED
+        granted = sorted(set(members) - self.wallets.keys())
+        self.frozen -= set(members)
+        for member in granted:
+            self._grant(member)
+        return granted
+
+    def _grant(self, member: int) -> None:
+        self.wallets[member] = self.policy["coins_per_member"]
+        self.issued += self.wallets[member]
+
+    def freeze(self, member: int) -> None:
+        """Who leaves keeps the wallet and cannot use it."""
+        if member in self.wallets:
+            self.frozen.add(member)
+
+    def open_idea(self, idea: int) -> str | None:
+        """Let an idea take coins."""
+        if self.is_closed:
+            return CLOSED
+        self.closed[idea] = None
+        return None
+
+    def set_policy(self, policy: Policy) -> tuple[int, list[str]]:
+        """Put a new version into force, unless it changes what people have acted on: then the names of that."""
+        changed = {name for name, value in policy.items() if value != self.policy[name]}
+        frozen = changed & {"coins_per_member"} if self.wallets else set()
+        if self.stakes:
+            frozen |= changed & set(FROZEN_BY_STAKES)
+            if _or_never(policy["allocate_until"]) < _or_never(self.policy["allocate_until"]):
+                frozen.add("allocate_until")
+        if not frozen:
+            self.policy = policy
+            self.version += 1
+        return self.version, sorted(frozen)
+
+    def move(self, items: Sequence[Item]) -> list[Answer]:
+        """Carry out a batch; items of one wallet in their order."""
+        return [self._move(item) for item in items]
+
+    def _move(self, item: Item) -> Answer:
+        bound = self.keys.get((item.member, item.key)) if item.key else None
+        if item.member in self.wallets and bound:
+            first, answer = bound
+            return answer._replace(outcome="replayed") if first == item else Answer("key_reused")
+        answer = self._judge(item)
+        if answer.outcome != "moved":
+            return answer
+        for idea, change in ((item.source, -item.coins), (item.target, item.coins)):
+            if idea is None:
+                self.wallets[item.member] += change
+            else:
+                self.stakes[item.member, idea] = self._holds(item.member, idea) + change
+        answer = Answer(
+            "moved", self.transfers, self._holds(item.member, item.source), self._holds(item.member, item.target)
+        )
+        self.transfers += 1
+        if item.key:
+            self.keys[item.member, item.key] = (item, answer)
+        return answer
+
+    def _holds(self, member: int, idea: int | None) -> int:
+        return self.wallets[member] if idea is None else self.stakes.get((member, idea), 0)
+
+    def _judge(  # noqa: C901, PLR0911, PLR0912 - the rules in the order in which they are judged
+        self, item: Item
+    ) -> Answer:
+        member, source, target, coins, _ = item
+        least, most = self.policy["coins_per_allocation_min"], self.policy["coins_per_member_and_idea_max"]
+        if member not in self.wallets:
+            return Answer("not_a_member")
+        if member in self.frozen:
+            return Answer("wallet_frozen")
+        if coins < 1:
+            return Answer("not_positive")
+        if source == target:
+            return Answer("same_account")
+        named = [idea for idea in (target, source) if idea is not None]
+        if any(idea not in self.closed for idea in named):
+            return Answer("unknown_idea")
+        if any(self.closed[idea] is not None for idea in named):
+            return Answer("idea_not_open")
+        if _or_never(self.policy["allocate_until"]) < NOW:
+            return Answer("window_closed")
+        if target == member and not self.policy["own_ideas"]:
+            return Answer("own_idea")
+        if target is None and not self.policy["take_back"]:
+            return Answer("take_back_refused")
+        has = self._holds(member, source)
+        if target is not None and coins < least:
+            return Answer("below_minimum", has_coins=has, limit_coins=least)
+        if has < coins:
+            return Answer("insufficient_coins" if source is None else "insufficient_stake", has_coins=has)
+        if source is not None and 0 < has - coins < least:
+            return Answer("below_minimum", has_coins=has, limit_coins=least)
+        there = 0 if target is None else self._holds(member, target)
+        if target is not None and most is not None and there + coins > most:
+            return Answer("above_maximum", has_coins=there, limit_coins=most)
+        return Answer("moved")
+
+    def correct(self, lines: Sequence[Correction]) -> list[tuple[str, int | None]]:
+        """A bulk of grants and corrections: the outcome of each, and what the wallet holds after it."""
+        return [(self._correct(line), self.wallets.get(line.member)) for line in lines]
+
+    def _correct(self, line: Correction) -> str:  # noqa: PLR0911 - the rules in the order in which they are judged
+        member, kind, coins, has_reason = line
+        if self.is_closed:
+            return "ledger_closed"
+        if kind == "grant":
+            if coins not in {None, self.policy["coins_per_member"]}:
+                return "coins_differ"
+            if member in self.wallets:
+                return "already_granted"
+            self._grant(member)
+            return "granted"
+        if member not in self.wallets or member in self.frozen:
+            return "not_a_member"
+        if not has_reason:
+            return "reason_missing"
+        if not coins:
+            return "coins_missing"
+        if self.wallets[member] + coins < 0:
+            return "insufficient_coins"
+        self.wallets[member] += coins
+        self.issued += coins
+        return "corrected"
+
+    def close_ideas(self, ideas: Sequence[int], kind: Kind, inline_max: int | None) -> list[Closed]:
+        """Close those that are open; their stakes expire or go back, here or by a settlement."""
+        closing = sorted(set(ideas) & set(self.open_ideas))
+        answer = [Closed(idea, *self._close(idea, kind), is_settling=False) for idea in closing]
+        settlement = Settlement(kind, closing, has_wallets=False)
+        if kind != "expire" and inline_max is not None and sum(closed.backers for closed in answer) > inline_max:
+            self.settlements.append(settlement)
+            return [closed._replace(is_settling=True) for closed in answer]
+        self._settle_all(settlement)
+        return answer
+
+    def _close(self, idea: int, kind: Kind) -> tuple[int, int]:
+        had = self.totals().get(idea, (0, 0))
+        self.closed[idea] = had
+        if kind == "expire":
+            self.accepted[idea] = {
+                member: coins for (member, staked), coins in self.stakes.items() if staked == idea and coins
+            }
+        return had
+
+    def undo_acceptance(self, idea: int) -> tuple[int, int] | str:
+        """Put back what expired when the idea was accepted last."""
+        if self.is_closed:
+            return CLOSED
+        put_back = self.accepted.pop(idea)
+        for member, coins in put_back.items():
+            self.stakes[member, idea] = coins
+        self.expired -= sum(put_back.values())
+        self.closed[idea] = None
+        return sum(put_back.values()), len(put_back)
+
+    def close_ledger(self, inline_max: int | None) -> tuple[int, bool] | str:
+        """End the campaign: what wallets held, and whether a settlement is under way."""
+        if self.is_closed:
+            return CLOSED
+        settlement = Settlement("settle", self.open_ideas, has_wallets=True)
+        for idea in settlement.ideas:
+            self._close(idea, "settle")
+        self.is_closed = True
+        wallet_coins = sum(self.wallets.values())
+        waiting = self.settling | set(settlement.ideas)
+        backers = sum(had[1] for idea, had in self.closed.items() if had and idea in waiting)
+        holders = sum(coins > 0 for coins in self.wallets.values())
+        if inline_max is not None and max(backers, holders) > inline_max:
+            self.settlements.append(settlement)
+            return wallet_coins, True
+        self._settle_all(settlement)
+        return wallet_coins, False
+
+    def _settle_all(self, settlement: Settlement) -> None:
+        while not self._step(settlement, None):
+            pass
+
+    def settle_next(self, nth: int, accounts_max: int) -> bool:
+        """The next part of the settlement that was asked for as the nth of those under way; whether it is finished."""
+        is_finished = self._step(self.settlements[nth], accounts_max)
+        if is_finished:
+            del self.settlements[nth]
+        return is_finished
+
+    def _step(self, settlement: Settlement, accounts_max: int | None) -> bool:
+        if not settlement.stakes_done:
+            places = [(idea, member) for member, idea in self.stakes if idea in settlement.ideas]
+        else:
+            places = [(-1, member) for member in self.wallets] if settlement.has_wallets else []
+        part = sorted(place for place in places if place > settlement.after)[:accounts_max]
+        for idea, member in part:
+            coins = self.wallets[member] if idea < 0 else self.stakes[member, idea]
+            if idea < 0:
+                self.wallets[member] = 0
+            else:
+                self.stakes[member, idea] = 0
+            if settlement.kind == "return":
+                self.wallets[member] += coins
+            else:
+                self.expired += coins
+        if part:
+            settlement.after = part[-1]
+            return False
+        if not settlement.stakes_done:
+            settlement.stakes_done, settlement.after = True, (-1, -1)
+            return False
+        return True
+
+
+def _or_never(moment: str | None) -> str:
+    return moment or NEVER
