@@ -138,6 +138,13 @@ class Traffic:
         )
         self.outcomes.update(str(outcome) for (outcome,) in await cursor.fetchall())
 
+    async def leave_and_rejoin(self, connection: Connection, random: Random) -> None:
+        """Members leave, one after the other, and join again together."""
+        members = random.sample(self.ledger.members, 3)
+        for member in members:
+            await connection.execute("SELECT app.coins_freeze_wallet(%s, %s)", (self.ledger.campaign_id, member))
+        await connection.execute("SELECT app.coins_grant(%s, %s::uuid[], NULL)", (self.ledger.campaign_id, members))
+
     async def fold(self, connection: Connection, random: Random) -> None:
         """Bring the totals of many ideas up to date, as the background does."""
         await connection.execute("SELECT app.coins_fold()")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import psycopg
+import pytest
 
+from api.coins import service as coins
 from tests.factories.ledgers import conservation, make_ledger
 from tests.proofs.ledger_traffic import Traffic
 
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
 
 MOVERS = 8
 OUTCOMES = {
-    "moved", "busy", "insufficient_coins", "insufficient_stake", "idea_not_open",
-    "corrected", "granted",
+    "moved", "busy", "wallet_frozen", "insufficient_coins", "insufficient_stake", "idea_not_open",
+    "corrected", "granted", "not_a_member",
 }  # fmt: skip
 
 
@@ -46,6 +49,7 @@ async def test_opposite_orders_never_deadlock(
         traffic.give_back_in_steps,
         traffic.correct,
         traffic.correct,
+        traffic.leave_and_rejoin,
         traffic.fold,
     ):
         await asyncio.sleep(60 if full else 3)
@@ -56,3 +60,62 @@ async def test_opposite_orders_never_deadlock(
     assert await deadlocks_seen(admin_url) == before
     await conservation(db, ledger)
     figure(f"0 deadlocks, 0 errors; commands: {traffic.told()}; items: {dict(traffic.outcomes)}")
+
+
+@pytest.mark.xfail(
+    raises=psycopg.errors.DeadlockDetected,
+    reason="coins_grant thaws wallets in the order of members, not of wallets",
+    strict=True,
+)
+async def test_who_rejoins_together_waits_in_the_order_of_wallets(
+    database: Settings, db: Database, admin_url: str
+) -> None:
+    """Two members whose wallets and ids are in opposite orders rejoin while an idea of both is given back."""
+    small, big = sorted((uuid4(), uuid4()))
+    async with db.session() as session:
+        ledger = await make_ledger(session)
+        for member in (big, small):
+            await coins.grant_coins(session, ledger.campaign_id, [member], actor_id=None)
+        moves = [coins.Move(ledger.campaign_id, member, None, ledger.ideas[1], 1) for member in (big, small)]
+        assert {outcome.outcome for outcome in await coins.move_coins(session, moves)} == {"moved"}
+        for member in (big, small):
+            await coins.freeze_wallet(session, ledger.campaign_id, member)
+    async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as watcher:
+
+        async def waits_for_lock(connection: psycopg.AsyncConnection) -> None:
+            for _ in range(500):
+                blocked = await watcher.execute("SELECT pg_blocking_pids(%s)", (connection.info.backend_pid,))
+                if (await blocked.fetchone() or ([],))[0]:
+                    return
+                await asyncio.sleep(0.01)
+            pytest.fail("nobody waits")
+
+        url = database.role_url("app")
+        async with (
+            await psycopg.AsyncConnection.connect(admin_url) as holder,
+            await psycopg.AsyncConnection.connect(url, autocommit=True) as returning,
+            # one of the plans that the planner may choose for this: wallets by the index on members
+            await psycopg.AsyncConnection.connect(
+                url, autocommit=True, options="-c enable_seqscan=off -c enable_bitmapscan=off"
+            ) as rejoining,
+        ):
+            await holder.execute(
+                "SELECT FROM app.coin_accounts WHERE user_id = %s AND kind = 'wallet' FOR UPDATE", (big,)
+            )
+            given_back = asyncio.create_task(
+                returning.execute(
+                    "SELECT app.coins_close_targets(%s, ARRAY[%s::uuid], 'return', NULL)",
+                    (ledger.campaign_id, ledger.ideas[1]),
+                )
+            )
+            await waits_for_lock(returning)
+            rejoined = asyncio.create_task(
+                rejoining.execute("SELECT app.coins_grant(%s, %s::uuid[], NULL)", (ledger.campaign_id, [big, small]))
+            )
+            await waits_for_lock(rejoining)
+            await holder.rollback()
+            answers = await asyncio.gather(given_back, rejoined, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+    await conservation(db, ledger)
