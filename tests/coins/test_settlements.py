@@ -1,4 +1,4 @@
-"""Settlements that meet: in one member's wallet, or at the end of the campaign."""
+"""Settlements that meet in one member's wallet."""
 
 from __future__ import annotations
 
@@ -42,18 +42,3 @@ async def test_two_ideas_of_one_backer_may_be_returned_at_once(
         await settle(session, ledger)
     balance = await coins.get_balance(session, ledger.campaign_id, ledger.members[1])
     assert (balance.wallet_coins, balance.returned_coins) == (100, 50)
-
-
-@pytest.mark.xfail(reason="a ledger that closes empties wallets that coins are still on their way to", strict=True)
-async def test_a_campaign_that_ends_during_a_return_leaves_nothing_in_wallets(
-    session: AsyncSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ledger = await make_ledger(session, members=3, coins_per_member=100)
-    await coins.move_coins(session, [ledger.move(30, member=1, target=1), ledger.move(20, member=2, target=1)])
-    monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 0)
-    await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind="return", actor_id=None)
-    monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 1000)
-    await coins.close_ledger(session, ledger.campaign_id, actor_id=None)
-    await settle(session, ledger)
-    (found,) = await coins.verify(session, ledger.campaign_id)
-    assert (found.wallet_coins, found.staked_coins, found.expired_coins, found.holds) == (0, 0, 300, True)

@@ -249,7 +249,7 @@ class Model:
         waiting = self.settling | set(settlement.ideas)
         backers = sum(had[1] for idea, had in self.closed.items() if had and idea in waiting)
         holders = sum(coins > 0 for coins in self.wallets.values())
-        if inline_max is not None and max(backers, holders) > inline_max:
+        if self.settlements or (inline_max is not None and max(backers, holders) > inline_max):
             self.settlements.append(settlement)
             return wallet_coins, True
         self._settle_all(settlement)
