@@ -48,9 +48,9 @@ async def fold(database: Database) -> int | None:
 
 async def seal(database: Database) -> int | None:
     """Seal the next transfers, at most `SEAL_MAX`; how many, None if another process is at it."""
-    async with database.session() as session:
-        await service.allow_time(session)
-        sealed: int | None = await session.scalar(_SEAL, {"transfers_max": SEAL_MAX})
+    sealed: int | None = await database.run_alone(
+        _SEAL, statement_timeout_ms=service.SETTLE_TIMEOUT_MS, transfers_max=SEAL_MAX
+    )
     return sealed
 
 
