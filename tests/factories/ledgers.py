@@ -127,7 +127,7 @@ async def attempts(database: Database, until: int) -> AsyncIterator[None]:
 async def seal_now(database: Database) -> None:
     """Seal everything that is committed now; like a fold, a seal stops below the server's oldest transaction."""
     async with database.session() as session:
-        unsealed = await session.scalar(text("SELECT max(xid::text::bigint) FROM app.coin_transfers"))
+        unsealed = await session.scalar(text("SELECT coalesce(max(xid::text::bigint), 0) FROM app.coin_transfers"))
     async for _ in attempts(database, unsealed):
         sealed = await seal(database)
         async with database.session() as session:
