@@ -217,8 +217,6 @@ class LedgerMachine(RuleBasedStateMachine):
         self.both("settle_next", pick(others or [0], nth), accounts_max, dry=dry, name="settle a part")
 
     @precondition(lambda self: self.count >= LATE)
-    # what is under way then may return coins to wallets that were emptied
-    @precondition(lambda self: not self.model.settlements)
     @rule(limit=limits, dry=rehearsals)
     def complete(self, limit: int | None, dry: bool) -> None:  # noqa: FBT001
         found = self.both("close_ledger", limit, dry=dry, name="complete")
