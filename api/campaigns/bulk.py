@@ -26,25 +26,30 @@ REASON_LENGTH_MAX = 200
 
 Mode = Literal["atomic", "continue_on_failure"]
 
-# a shared lock, so that nobody leaves and no campaign ends meanwhile
-_MANAGED = text(
+# Nobody leaves and no campaign ends meanwhile, and people may still join: their lock is weaker than those two's.
+_LOCK = text("SELECT c.id FROM app.campaigns AS c WHERE c.id = ANY (:campaign_ids) ORDER BY c.id FOR KEY SHARE")
+# What the ledger cannot know of each item: who manages, who is a member, which campaign is over.
+_REFUSALS = text(
     """
-    SELECT c.id, c.status FROM app.campaigns AS c
-    WHERE c.id = ANY (:campaign_ids) AND (:is_admin OR EXISTS (
-        SELECT FROM app.memberships AS m
-        WHERE m.campaign_id = c.id AND m.user_id = :user_id AND m.role = 'manager' AND m.left_at IS NULL))
-    ORDER BY c.id
-    FOR SHARE OF c
-    """
-)
-_PRESENT = text(
-    """
-    SELECT m.campaign_id, m.user_id FROM app.memberships AS m
-    JOIN (
-        SELECT DISTINCT u.campaign_id, u.user_id
-        FROM unnest(CAST(:campaign_ids AS uuid[]), CAST(:user_ids AS uuid[])) AS u (campaign_id, user_id)
-    ) AS u ON u.campaign_id = m.campaign_id AND u.user_id = m.user_id
-    WHERE m.left_at IS NULL
+    WITH managed AS MATERIALIZED (
+        SELECT c.id, c.status IN ('draft', 'active') AS is_open FROM app.campaigns AS c
+        WHERE c.id = ANY (:campaign_ids) AND (:is_admin OR EXISTS (
+            SELECT FROM app.memberships AS m
+            WHERE m.campaign_id = c.id AND m.user_id = :manager_id AND m.role = 'manager' AND m.left_at IS NULL))
+    )
+    SELECT array_agg(
+        CASE
+            WHEN c.id IS NULL THEN 'not_a_manager'
+            WHEN NOT c.is_open THEN 'ledger_closed'
+            WHEN NOT EXISTS (
+                SELECT FROM app.memberships AS m
+                WHERE m.campaign_id = u.campaign_id AND m.user_id = u.user_id AND m.left_at IS NULL
+            ) THEN 'not_a_member'
+        END
+        ORDER BY u.n)
+    FROM unnest(CAST(:item_campaign_ids AS uuid[]), CAST(:item_user_ids AS uuid[])) WITH ORDINALITY
+        AS u (campaign_id, user_id, n)
+    LEFT JOIN managed AS c ON c.id = u.campaign_id
     """
 )
 
@@ -163,33 +168,22 @@ async def allocate_in_bulk(
 
 
 async def _with_refusals(session: AsyncSession, items: Sequence[BulkItem], manager: Manager) -> list[Correction]:
-    """The items for the ledger, with what it cannot know: who manages, who is a member, which campaign is over."""
-    rows = await session.execute(
-        _MANAGED,
+    """The items for the ledger, with what it cannot know."""
+    campaign_ids = list({item.campaign_id for item in items})
+    await session.execute(_LOCK, {"campaign_ids": campaign_ids})
+    refusals: list[str | None] | None = await session.scalar(
+        _REFUSALS,
         {
-            "campaign_ids": list({item.campaign_id for item in items}),
-            "user_id": manager.user_id,
+            "campaign_ids": campaign_ids,
+            "manager_id": manager.user_id,
             "is_admin": manager.is_admin,
+            "item_campaign_ids": [item.campaign_id for item in items],
+            "item_user_ids": [item.user_id for item in items],
         },
     )
-    managed: dict[UUID, str] = {row.id: row.status for row in rows}
-    asked = [item for item in items if item.campaign_id in managed]
-    rows = await session.execute(
-        _PRESENT,
-        {"campaign_ids": [item.campaign_id for item in asked], "user_ids": [item.user_id for item in asked]},
-    )
-    present = {(row.campaign_id, row.user_id) for row in rows}
-
-    def refusal(item: BulkItem) -> str | None:
-        status = managed.get(item.campaign_id)
-        if status is None:
-            return "not_a_manager"
-        if status not in {"draft", "active"}:
-            return "ledger_closed"
-        return None if (item.campaign_id, item.user_id) in present else "not_a_member"
-
     return [
-        Correction(item.campaign_id, item.user_id, item.kind, item.coins, item.reason, refusal(item)) for item in items
+        Correction(item.campaign_id, item.user_id, item.kind, item.coins, item.reason, refusal)
+        for item, refusal in zip(items, refusals or (), strict=True)
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from sqlalchemy import select
@@ -135,16 +135,20 @@ async def _free_slug(session: AsyncSession, title: str) -> str:
     return wanted if wanted not in taken else f"{wanted}-{uuid7().hex[-6:]}"
 
 
-async def get_campaign(session: AsyncSession, campaign_id: UUID, *, lock: bool = False) -> Campaign:
-    """The campaign, locked against other changes of its status if asked.
+async def get_campaign(
+    session: AsyncSession, campaign_id: UUID, *, lock: Literal["join", "change"] | None = None
+) -> Campaign:
+    """The campaign, locked if asked: against whoever locks it too, or for a join against all but bulk commands.
+
+    A bulk command lets nobody leave and the campaign not end, and does not mind who comes.
 
     Raises:
         CampaignNotFound: there is none.
     """
     query = select(Campaign).where(Campaign.id == campaign_id)
-    campaign = await session.scalar(
-        query.with_for_update().execution_options(populate_existing=True) if lock else query
-    )
+    if lock is not None:
+        query = query.with_for_update(key_share=lock == "join").execution_options(populate_existing=True)
+    campaign = await session.scalar(query)
     if campaign is None:
         msg = "There is no campaign with this id that you may see."
         raise errors.CampaignNotFound(msg)
@@ -209,7 +213,7 @@ async def archive_campaign(session: AsyncSession, campaign: Campaign, *, actor_i
 
 
 async def _step(session: AsyncSession, campaign: Campaign, to_status: str, actor_id: UUID) -> Campaign:
-    campaign = await get_campaign(session, campaign.id, lock=True)
+    campaign = await get_campaign(session, campaign.id, lock="change")
     if campaign.status not in STEPS[to_status]:
         may = [target for target, sources in STEPS.items() if campaign.status in sources]
         msg = f"A campaign that is {campaign.status} cannot become {to_status}; it can become: {', '.join(may) or 'nothing'}."
@@ -237,7 +241,7 @@ async def join_campaign(
         JoiningClosed: the campaign's members are added by its managers, and nobody did.
         CampaignNotActive: it is over, or a draft that only managers may add to.
     """
-    campaign = await get_campaign(session, campaign.id, lock=True)
+    campaign = await get_campaign(session, campaign.id, lock="join")
     is_self = actor_id is None
     if campaign.status not in ({"active"} if is_self else {"active", "draft"}):
         msg = f"The campaign is {campaign.status}; members come while it is active."
@@ -293,7 +297,7 @@ async def leave_campaign(
         NotAMember: the user is none.
         LastManager: nobody would be left to run the campaign.
     """
-    campaign = await get_campaign(session, campaign.id, lock=True)
+    campaign = await get_campaign(session, campaign.id, lock="change")
     membership = await find_membership(session, campaign.id, user_id)
     if membership is None:
         msg = "You are not a member of this campaign."
@@ -337,7 +341,7 @@ async def set_member_role(
         NotAMember: the user is none.
         LastManager: the campaign would have no manager.
     """
-    campaign = await get_campaign(session, campaign.id, lock=True)
+    campaign = await get_campaign(session, campaign.id, lock="change")
     managers = list(
         await session.scalars(
             select(Membership.user_id).where(

@@ -33,6 +33,9 @@ SEAL_PAUSE_S = 0.2
 # transfers a transaction: some 0.1 s, for which the fold of others is held back
 SEAL_MAX = 5000
 AFTER_FAILURE_S = 5.0
+# A step holds the wallets that it pays until it is committed, and their members' movements wait so long. Beside 32 clients
+# the p99 of theirs grew 1.4 times with 250 and with 500, and 1.5 to 2 times with 1,000, which took half as long.
+ACCOUNTS_PER_STEP = 500
 
 _UNFINISHED = text("SELECT id, campaign_id FROM app.coin_settlements WHERE finished_at IS NULL ORDER BY requested_at")
 _SETTLE_NEXT = text("SELECT app.coins_settle_next(:id, :accounts_max)")
@@ -69,7 +72,7 @@ async def seal_beside_commands(database: Database) -> int:
 
 
 async def settle(database: Database) -> int:
-    """Carry out every settlement that waits, a thousand accounts a transaction; how many were finished here.
+    """Carry out every settlement that waits, some accounts a transaction; how many were finished here.
 
     A campaign's settlements come one after the other, also where several processes are at it: one that empties the
     wallets must not overtake one that still returns coins to them.
@@ -86,7 +89,7 @@ async def settle(database: Database) -> int:
                 _SETTLE_NEXT,
                 statement_timeout_ms=service.SETTLE_TIMEOUT_MS,
                 id=settlement_id,
-                accounts_max=service.SETTLE_INLINE_MAX,
+                accounts_max=ACCOUNTS_PER_STEP,
             )
         if is_finished is None:
             taken.add(campaign_id)

@@ -1,11 +1,16 @@
-"""Grants and corrections for many members in one call of one database function, in the session's own transaction."""
+"""Grants and corrections for many members in one call of one database function, in the session's own transaction.
+
+The driver's own cursor, and binary both ways: as text, 10,000 items take longer to write down and to read than half of
+what the function takes to carry them out.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import structlog
+from psycopg.rows import args_row
 from sqlalchemy import text
 
 from api.kernel import clock
@@ -14,19 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    import psycopg
     from sqlalchemy.ext.asyncio import AsyncSession
 
 # each further item of one member is a round of its own in the database
 ITEMS_PER_MEMBER_MAX = 100
-# 10,000 items and the trigger that checks each of their transfers at the commit take about a second
+# 10,000 items and the trigger that checks each of their transfers at the commit take about half a second
 TIMEOUT_MS = 60_000
 
-_CORRECT = text(
-    """
-    SELECT * FROM app.coins_correct(CAST(:campaign_ids AS uuid[]), CAST(:user_ids AS uuid[]), CAST(:kinds AS text[]),
-        CAST(:coins AS bigint[]), CAST(:reasons AS text[]), CAST(:refusals AS text[]), :actor_id, :request_id, :effective_at)
-    ORDER BY item
-    """
+_CORRECT = (
+    "SELECT * FROM app.coins_correct(%b::uuid[], %b::uuid[], %b::text[], %b::bigint[], %b::text[], %b::text[], "
+    "%s, %s, %s) ORDER BY item"
 )
 
 
@@ -65,16 +68,22 @@ async def correct_coins(
     Items of one member are judged one after the other. Who wants all or nothing rolls the session back.
     """
     await session.execute(text(f"SET LOCAL statement_timeout = {TIMEOUT_MS}"))
-    arguments: dict[str, Any] = {
-        "campaign_ids": [item.campaign_id for item in corrections],
-        "user_ids": [item.user_id for item in corrections],
-        "kinds": [item.kind for item in corrections],
-        "coins": [item.coins for item in corrections],
-        "reasons": [item.reason for item in corrections],
-        "refusals": [item.refusal for item in corrections],
-        "actor_id": actor_id,
-        "request_id": structlog.contextvars.get_contextvars().get("request_id"),
-        "effective_at": clock.effective_at(),
-    }
-    rows = await session.execute(_CORRECT, arguments)
-    return [Corrected(**row) for row in rows.mappings()]
+    connection = await (await session.connection()).get_raw_connection()
+    driver: psycopg.AsyncConnection | None = connection.driver_connection
+    assert driver is not None, "a session in use has a connection"
+    async with driver.cursor(binary=True, row_factory=args_row(Corrected)) as cursor:
+        await cursor.execute(
+            _CORRECT,
+            (
+                [item.campaign_id for item in corrections],
+                [item.user_id for item in corrections],
+                [item.kind for item in corrections],
+                [item.coins for item in corrections],
+                [item.reason for item in corrections],
+                [item.refusal for item in corrections],
+                actor_id,
+                structlog.contextvars.get_contextvars().get("request_id"),
+                clock.effective_at(),
+            ),
+        )
+        return await cursor.fetchall()

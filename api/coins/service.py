@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Move", "Outcome", "get_policy", "list_policies", "set_policy"]
 
 
-# accounts that a command settles in its own transaction; more are left to the background, this many at a time
+# accounts that a command settles in its own transaction; more are left to the background
 SETTLE_INLINE_MAX = 1000
 SETTLE_TIMEOUT_MS = 60_000
 

@@ -18,6 +18,8 @@ from api.coins.background import Background, fold, settle
 from tests.factories.ledgers import Ledger, conservation, fold_now, make_ledger
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from api.kernel.db import Database
     from settings import Settings
 
@@ -31,54 +33,91 @@ async def staked(db: Database, members: int) -> Ledger:
     return ledger
 
 
+async def settle_all(db: Database, ledger: Ledger) -> None:
+    """Carry the ledger's settlements out. The application's own background may be at one, and then goes on with it."""
+    unfinished = text("SELECT count(*) FROM app.coin_settlements WHERE campaign_id = :id AND finished_at IS NULL")
+    for _ in range(1000):
+        await settle(db)
+        async with db.session() as session:
+            if not await session.scalar(unfinished, {"id": ledger.campaign_id}):
+                return
+        await asyncio.sleep(0.01)
+    msg = "the settlements of this ledger do not end"
+    raise AssertionError(msg)
+
+
+async def verified(session: AsyncSession, ledger: Ledger) -> coins.Conservation:
+    """Before a commit: what is committed, the application's own background may be at."""
+    (found,) = await coins.verify(session, ledger.campaign_id)
+    assert found.holds
+    return found
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than 10 stakes are left to a settlement, and a step takes 10 accounts."""
+    monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 10)
+    monkeypatch.setattr(background, "ACCOUNTS_PER_STEP", 10)
+
+
+@pytest.mark.usefixtures("small_steps")
 class TestSettle:
-    async def test_returns_many_stakes_in_steps(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 10)
+    async def test_returns_many_stakes_in_steps(self, db: Database) -> None:
         ledger = await staked(db, 41)
         async with db.session() as session:
             totals = await coins.close_targets(
                 session, ledger.campaign_id, [ledger.ideas[1]], kind="return", actor_id=None
             )
-        total = totals[ledger.ideas[1]]
-        assert (total.coins, total.backers, total.is_settling) == (40, 40, True)
-        assert (await conservation(db, ledger)).staked_coins == 80
-        async with db.session() as session:
+            total = totals[ledger.ideas[1]]
+            assert (total.coins, total.backers, total.is_settling) == (40, 40, True)
+            assert (await verified(session, ledger)).staked_coins == 80
             (outcome,) = await coins.move_coins(session, [ledger.move(1, source=1)])
             assert outcome.outcome == "idea_not_open"
             step = text("SELECT app.coins_settle_next(id, 15) FROM app.coin_settlements WHERE campaign_id = :id")
             assert await session.scalar(step, {"id": ledger.campaign_id}) is False
-        assert (await conservation(db, ledger)).staked_coins == 65
-        assert await settle(db) == 1
+            assert (await verified(session, ledger)).staked_coins == 65
+        await settle_all(db, ledger)
         found = await conservation(db, ledger)
         assert (found.staked_coins, found.expired_coins) == (40, 0)
 
-    async def test_ends_a_campaign_in_steps(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 10)
+    async def test_each_step_goes_on_behind_the_last_over_several_ideas(self, session: AsyncSession) -> None:
+        """With more stakes than a step takes, with fewer, and with none; a member's stakes on two of them in one step."""
+        ledger = await make_ledger(session, members=26, ideas=5)
+        for target, backers in ((1, 25), (2, 3), (4, 10)):
+            await coins.move_coins(session, [ledger.move(1, member=n, target=target) for n in range(1, backers + 1)])
+        await coins.close_targets(session, ledger.campaign_id, ledger.ideas[1:], kind="return", actor_id=None)
+        step = text("SELECT app.coins_settle_next(id, 10) FROM app.coin_settlements WHERE campaign_id = :id")
+        left_coins = []
+        while not await session.scalar(step, {"id": ledger.campaign_id}):
+            left_coins.append((await verified(session, ledger)).staked_coins)
+        assert left_coins == [28, 18, 8, 0, 0]
+        settled = await session.scalar(
+            text("SELECT count(*) FROM app.coin_targets WHERE campaign_id = :id AND settled_at IS NOT NULL"),
+            {"id": ledger.campaign_id},
+        )
+        assert settled == 4
+
+    async def test_ends_a_campaign_in_steps(self, db: Database) -> None:
         ledger = await staked(db, 41)
         async with db.session() as session:
             closing = await coins.close_ledger(session, ledger.campaign_id, actor_id=None)
-        assert closing == coins.Closing(wallet_coins=4100 - 80, is_settling=True)
-        assert (await conservation(db, ledger)).expired_coins == 0
-        await settle(db)
+            assert closing == coins.Closing(wallet_coins=4100 - 80, is_settling=True)
+            assert (await verified(session, ledger)).expired_coins == 0
+        await settle_all(db, ledger)
         found = await conservation(db, ledger)
         assert (found.wallet_coins, found.staked_coins, found.expired_coins) == (0, 0, 4100)
 
-    async def test_two_processes_share_the_work_and_do_nothing_twice(
-        self, db: Database, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 10)
+    async def test_two_processes_share_the_work_and_do_nothing_twice(self, db: Database) -> None:
         ledger = await staked(db, 201)
         async with db.session() as session:
             await coins.close_ledger(session, ledger.campaign_id, actor_id=None)
-        await asyncio.gather(*(settle(db) for _ in range(4)))
-        await settle(db)
+        await asyncio.gather(*(settle_all(db, ledger) for _ in range(4)))
         assert (await conservation(db, ledger)).expired_coins == 20_100
 
     async def test_wallets_are_emptied_after_the_last_return(
         self, db: Database, monkeypatch: pytest.MonkeyPatch, database: Settings
     ) -> None:
         """The campaign ends while returns are under way, in another process too: no coin is left behind."""
-        monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 10)
         ledger = await staked(db, 21)
         async with db.session() as session:
             await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind="return", actor_id=None)
@@ -94,14 +133,11 @@ class TestSettle:
             found = await conservation(db, ledger)
             assert (found.staked_coins, found.expired_coins) == (40, 0)
             await other.commit()
-        await settle(db)
+        await settle_all(db, ledger)
         found = await conservation(db, ledger)
         assert (found.wallet_coins, found.staked_coins, found.expired_coins) == (0, 0, 2100)
 
-    async def test_what_was_left_to_it_ends_with_an_event_of_its_own(
-        self, db: Database, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 10)
+    async def test_what_was_left_to_it_ends_with_an_event_of_its_own(self, db: Database) -> None:
         ledger = await staked(db, 41)
         manager = uuid4()
         with structlog.contextvars.bound_contextvars(request_id="asked-for-it"):
@@ -109,10 +145,10 @@ class TestSettle:
                 await coins.close_targets(
                     session, ledger.campaign_id, [ledger.ideas[1]], kind="return", actor_id=manager
                 )
-        await settle(db)
+        await settle_all(db, ledger)
         async with db.session() as session:
             await coins.close_ledger(session, ledger.campaign_id, actor_id=manager)
-        await settle(db)
+        await settle_all(db, ledger)
         async with db.session() as session:
             rows = await session.execute(
                 text(

@@ -10,13 +10,14 @@ from uuid import UUID, uuid4
 import psycopg
 from sqlalchemy import text
 
+from api.campaigns import bulk
 from api.campaigns import service as campaigns
 from api.coins import service as coins
 from api.coins.batcher import Batcher
 from api.coins.corrections import Correction, correct_coins
 from tests.factories.campaigns import World, make_world
 from tests.factories.ledgers import make_ledger
-from tests.factories.users import make_user
+from tests.factories.users import commit_user, make_user
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -78,6 +79,20 @@ async def move_in(world: World, count: int) -> list[UUID]:
             {"id": world.campaign_id, "people": people},
         )
     return people
+
+
+async def someone_waits_for_a_lock(application: FastAPI) -> None:
+    """Wait, bounded, until a connection to this database is kept waiting by a lock."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    for _ in range(200):
+        async with application.state.database.session() as session:
+            if await session.scalar(waiting):
+                return
+        await asyncio.sleep(0.01)
+    msg = "nobody waits for a lock"
+    raise AssertionError(msg)
 
 
 class TestCorrections:
@@ -235,6 +250,30 @@ class TestGrants:
         ]  # fmt: skip
         found = await conserved(world)
         assert (found.issued_coins, found.wallet_coins) == (6 * 100 + 11, 6 * 100 + 11)
+
+    async def test_let_people_join_meanwhile_and_nobody_leave(self, application: FastAPI, client: AsyncClient) -> None:
+        """While a call of grants and corrections is not committed, whoever it is for may not leave; others may come."""
+        world = await make_world(application, client)
+        (waiting,) = await move_in(world, 1)
+        manager = bulk.Manager(world.manager.id, is_admin=False)
+        items = [
+            bulk.BulkItem(campaign_id=world.campaign_id, user_id=waiting, kind="grant"),
+            bulk.BulkItem(
+                campaign_id=world.campaign_id, user_id=world.members[0].id, kind="correct", coins=5, reason="a prize"
+            ),
+        ]
+        newcomer = await commit_user(application)
+        async with application.state.database.session() as session:
+            reply = await bulk.allocate_in_bulk(session, items, mode="atomic", manager=manager)
+            assert reply.succeeded == 2
+            joined = await world.call(newcomer, "POST", "/campaigns/{id}/join")
+            assert joined.status_code == 200
+            leaving = asyncio.create_task(world.call(world.members[0], "POST", "/campaigns/{id}/leave"))
+            await someone_waits_for_a_lock(application)
+            assert not leaving.done()
+        assert (await leaving).status_code == 204
+        assert (await world.balance(newcomer))["wallet_coins"] == 100
+        assert (await conserved(world)).issued_coins == 6 * 100 + 5
 
     async def test_two_calls_at_once_grant_once(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)

@@ -48,6 +48,17 @@ class TestCloseTargets:
         (conservation,) = await coins.verify(session, ledger.campaign_id)
         assert conservation.holds
 
+    async def test_stakes_of_one_member_come_back_from_several_ideas_at_once(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session)
+        await coins.move_coins(session, [ledger.move(30, target=1), ledger.move(20, member=2, target=1)])
+        await coins.move_coins(session, [ledger.move(5, target=2)])
+        totals = await coins.close_targets(session, ledger.campaign_id, ledger.ideas[1:], kind="return", actor_id=None)
+        assert [totals[idea].coins for idea in ledger.ideas[1:]] == [50, 5]
+        balance = await coins.get_balance(session, ledger.campaign_id, ledger.members[1])
+        assert (balance.wallet_coins, balance.returned_coins) == (100, 35)
+        (conservation,) = await coins.verify(session, ledger.campaign_id)
+        assert conservation.holds
+
     async def test_no_coin_moves_afterwards(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session)
         await coins.move_coins(session, [ledger.move(30, target=1), ledger.move(5, target=2)])
