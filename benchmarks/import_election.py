@@ -23,39 +23,30 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-from psycopg import sql
-from pydantic import PostgresDsn
-
 import settings as configuration
 from api.coins import service as coins
 from api.imports.pabulib import parse_election
 from api.imports.service import import_election
 from api.kernel.db import Database
-from orchestration import databases, postgres
+from benchmarks.copies import check_conservation, copy_rows, fresh_database, read_rows
+from orchestration import postgres
 
 if TYPE_CHECKING:
     from api.imports.service import ImportedElection
     from settings import Settings
 
-# in an order that foreign keys allow
-TABLES = (
-    *("users", "campaigns", "memberships", "election_imports", "ideas", "idea_tags", "idea_status_changes"),
-    *("idea_valuations", "coin_policies", "coin_accounts", "coin_ledgers", "coin_targets", "coin_transfers"),
-    *("coin_postings", "events"),
-)
-
 
 def measure(settings: Settings, path: Path, name: str) -> dict[str, Any]:
     """One round: times in seconds, rates per second. `name` is a prefix for its two databases."""
-    imported_into, copied_into = (_fresh_database(settings, f"{name}_{end}") for end in ("import", "copy"))
+    imported_into, copied_into = (fresh_database(settings, f"{name}_{end}") for end in ("import", "copy"))
     raw = path.read_bytes()
     started = time.perf_counter()
     parse_election(raw, path.name)
     parse_s = time.perf_counter() - started
     election, import_s, difference_coins = asyncio.run(_import(imported_into, path))
-    rows_by_table = _read_rows(postgres.admin_url(imported_into))
-    copy_s, rows = _copy_rows(postgres.admin_url(copied_into), rows_by_table)
+    rows_by_table = read_rows(postgres.admin_url(imported_into))
+    copy_s, rows = copy_rows(postgres.admin_url(copied_into), rows_by_table)
+    check_conservation(postgres.admin_url(copied_into))
     transfers = rows["coin_transfers"]
     rows_total = sum(rows.values())
     return {
@@ -89,47 +80,6 @@ async def _import(settings: Settings, path: Path) -> tuple[ImportedElection, flo
         (conservation,) = await coins.verify(session, election.campaign_id)
     await database.close()
     return election, seconds, conservation.difference_coins
-
-
-def _fresh_database(settings: Settings, name: str) -> Settings:
-    """A migrated database of that name."""
-    url = databases.with_database(str(settings.database_url), name)
-    fresh = settings.model_copy(update={"database_url": PostgresDsn(url)})
-    databases.prepare(postgres.admin_url(fresh), fresh)
-    postgres.migrate(fresh)
-    return fresh
-
-
-def _read_rows(url: str) -> dict[str, bytes]:
-    """What COPY gives of each table."""
-    rows: dict[str, bytes] = {}
-    with psycopg.connect(url) as connection, connection.cursor() as cursor:
-        for table in TABLES:
-            # events is partitioned, and such a table is read by a query alone
-            with cursor.copy(sql.SQL("COPY (SELECT * FROM app.{}) TO STDOUT").format(sql.Identifier(table))) as copy:
-                rows[table] = b"".join(copy)
-    return rows
-
-
-def _copy_rows(url: str, rows_by_table: dict[str, bytes]) -> tuple[float, dict[str, int]]:
-    """Seconds that COPY and COMMIT take, and rows by table; conservation of the copy is checked afterwards."""
-    counted: dict[str, int] = {}
-    with psycopg.connect(url) as connection:
-        started = time.perf_counter()
-        with connection.cursor() as cursor:
-            for table, rows in rows_by_table.items():
-                with cursor.copy(sql.SQL("COPY app.{} FROM STDIN").format(sql.Identifier(table))) as copy:
-                    copy.write(rows)
-                counted[table] = cursor.rowcount
-        connection.commit()
-        seconds = time.perf_counter() - started
-        wrong = connection.execute(
-            "SELECT count(*) FROM app.coins_verify() WHERE difference_coins + wrong_balances + unbalanced_transfers <> 0"
-        ).fetchone()
-    if wrong != (0,):
-        msg = "the copied rows do not conserve coins: the comparison is not of the same thing"
-        raise AssertionError(msg)
-    return seconds, counted
 
 
 def _default_file() -> Path | None:

@@ -1,0 +1,238 @@
+"""Acceptance and withdrawal of an idea with 100,000 stakes, and what they do to everybody else in the campaign.
+
+    python -m benchmarks.settle [--stakes 100000] [--window 2] [--json]
+
+Embedded PostgreSQL with fsync on, and one server process. 32 clients allocate over HTTP, for a thousand members who are
+backers too, on 200 other ideas of the same campaign, in windows of a few seconds: some before, then as many as the
+change takes. `before` and `during` are their rate, the median of the windows' p99, and answers by status; `kept` is the
+rate during by the rate before. `answer_s` is when the change itself was answered; `settled_s` when the last stake had
+gone where it went, and is the same for an acceptance, which is one transaction. `alone_s` is the same without anybody
+else. Conservation is verified at the end, and `verify_s` is how long that takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
+
+import psycopg
+
+import settings as configuration
+from api.auth.models import User
+from api.auth.service import create_user
+from api.auth.sessions import start_session
+from api.auth.tokens import issue_access_token
+from api.campaigns import service as campaigns
+from api.coins import service as coins
+from api.coins.schemas import PolicyWrite
+from api.ideas import service as ideas
+from api.kernel.db import Database
+from api.kernel.ids import uuid7
+from benchmarks.allocate import CLIENTS, free_port, serve
+from benchmarks.bulk import send
+from orchestration import postgres
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+Change = Literal["accepted", "withdrawn"]
+
+CHANGES: tuple[Change, ...] = ("accepted", "withdrawn")
+OTHER_IDEAS = 200
+LOADING_MEMBERS = 1000
+REQUESTS_PER_CLIENT = 200
+MOVES_PER_CALL = 1000
+WINDOWS_BEFORE = 3
+
+
+@dataclass(frozen=True)
+class Place:
+    """A campaign with an idea to accept and one to withdraw for each run, and other ideas."""
+
+    campaign_id: UUID
+    members: list[UUID]
+    decided: dict[tuple[Change, bool], UUID]
+    others: list[UUID]
+    token: str  # of the manager, who is also the author of every idea
+
+
+async def make_place(settings: Settings, stakes: int) -> Place:
+    """Everything that stands before the first measurement; members are ids in the ledger alone."""
+    database = Database(settings)
+    policy = PolicyWrite(coins_per_member=1_000_000_000)
+    async with database.session(statement_timeout_ms=0) as session:
+        manager = await create_user(session, email="manager@example.org", display_name="Manager")
+        campaign = await campaigns.create_campaign(session, actor_id=manager.id, title="Many stakes", policy=policy)
+        await campaigns.activate_campaign(session, campaign, actor_id=manager.id)
+        made = [
+            await ideas.submit_idea(
+                session, campaign, author_id=manager.id, title=f"Idea number {n}", description="What it is. " * 5
+            )
+            for n in range(4 + OTHER_IDEAS)
+        ]
+        members = [uuid7() for _ in range(stakes)]
+        await coins.grant_coins(session, campaign.id, members, actor_id=None)
+        issued = await start_session(session, settings, manager.id, kind="token")
+        assert issued is not None
+    kinds = [(status, alone) for status in CHANGES for alone in (True, False)]
+    decided = dict(zip(kinds, (idea.id for idea in made), strict=False))
+    for idea_id in decided.values():
+        for start in range(0, stakes, MOVES_PER_CALL):
+            moves = [
+                coins.Move(campaign.id, member, None, idea_id, 1) for member in members[start : start + MOVES_PER_CALL]
+            ]
+            async with database.session(statement_timeout_ms=0) as session:
+                outcomes = await coins.move_coins(session, moves, is_import=True)
+            assert all(outcome.succeeded for outcome in outcomes)
+    await database.close()
+    token = issue_access_token(settings, issued.user, issued.session_id)
+    return Place(campaign.id, members, decided, [idea.id for idea in made[4:]], token)
+
+
+def make_plan(settings: Settings, port: int, place: Place, seconds: float, path: Path) -> None:
+    """Requests of 32 clients, each for members and ideas of its own choice."""
+    chooser = random.Random(1)
+    tokens = [
+        issue_access_token(settings, User(id=member, roles=[], permissions=[], token_version=0), place.campaign_id)
+        for member in chooser.sample(place.members, min(LOADING_MEMBERS, len(place.members)))
+    ]
+
+    def request() -> str:
+        body = json.dumps({"idea_id": str(chooser.choice(place.others)), "coins": 1})
+        return (
+            f"POST /api/v1/campaigns/{place.campaign_id}/coins/allocate HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Authorization: Bearer {chooser.choice(tokens)}\r\nIdempotency-Key: {{key}}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        )
+
+    connections = [[request() for _ in range(REQUESTS_PER_CLIENT)] for _ in range(CLIENTS)]
+    path.write_text(json.dumps({"host": "127.0.0.1", "port": port, "seconds": seconds, "connections": connections}))
+
+
+def load(plan: Path) -> dict[str, Any]:
+    """One window of the 32 clients."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.http_load", str(plan)], check=True, capture_output=True, text=True
+    )
+    window: dict[str, Any] = json.loads(done.stdout)
+    return window
+
+
+def summed(windows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Several windows as one: the rate of all, and the median of their p99."""
+    statuses: Counter[str] = Counter()
+    for window in windows:
+        statuses.update(window["statuses"])
+    return {
+        "per_s": round(statuses["201"] / sum(window["elapsed_s"] for window in windows)),
+        "p99_ms": round(statistics.median(window["p99_ms"] for window in windows), 1),
+        "statuses": dict(statuses),
+    }
+
+
+def change(settings: Settings, port: int, place: Place, idea_id: UUID, status: Change) -> dict[str, float]:
+    """Take the idea to that status; seconds until the answer, and until its last stake was settled."""
+    started = time.perf_counter()
+    code, answer, answer_s = send(
+        port, place.token, f"/ideas/{idea_id}/status", json.dumps({"status": status}).encode()
+    )
+    assert code == 200, answer
+    with psycopg.connect(settings.role_url("app"), autocommit=True) as connection:
+        while True:
+            row = connection.execute(
+                "SELECT settled_at IS NOT NULL FROM app.coin_targets WHERE idea_id = %s", (idea_id,)
+            ).fetchone()
+            if row == (True,):
+                return {"answer_s": round(answer_s, 2), "settled_s": round(time.perf_counter() - started, 2)}
+            time.sleep(0.05)
+
+
+def measure(settings: Settings, port: int, place: Place, status: Change, plan: Path) -> dict[str, Any]:
+    """The change alone, then another like it beside the 32 clients."""
+    alone = change(settings, port, place, place.decided[status, True], status)
+    before = [load(plan) for _ in range(WINDOWS_BEFORE)]
+    times: dict[str, float] = {}
+
+    def decide() -> None:
+        times.update(change(settings, port, place, place.decided[status, False], status))
+
+    thread = threading.Thread(target=decide)
+    thread.start()
+    during = []
+    while thread.is_alive():
+        during.append(load(plan))
+    thread.join()
+    rates = {"before": summed(before), "during": summed(during)}
+    kept = round(rates["during"]["per_s"] / rates["before"]["per_s"], 2)
+    return {**rates, "kept": kept, **times, "alone_s": alone["settled_s"]}
+
+
+async def verify(settings: Settings, place: Place) -> float:
+    """Seconds that verification takes; everything has to hold."""
+    database = Database(settings)
+    async with database.session(statement_timeout_ms=0) as session:
+        started = time.perf_counter()
+        (found,) = await coins.verify(session, place.campaign_id)
+        seconds = time.perf_counter() - started
+    await database.close()
+    assert found.holds, found
+    assert found.expired_coins == 2 * len(place.members), found
+    return seconds
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stakes", type=int, default=100_000, help="stakes of each idea")
+    parser.add_argument("--window", type=float, default=2, help="seconds of a window of the 32 clients")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ideamint-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # PostgreSQL may run as another account
+        installation = configuration.load(_env_file=None, data_dir=folder / "data", database_url=None)
+        with postgres.running(installation) as settings:
+            postgres.migrate(settings)
+            place = asyncio.run(make_place(settings, arguments.stakes))
+            with psycopg.connect(postgres.admin_url(settings), autocommit=True) as connection:
+                connection.execute("VACUUM ANALYZE app.coin_accounts, app.coin_transfers, app.coin_postings")
+            port, plan = free_port(), folder / "plan.json"
+            make_plan(settings, port, place, arguments.window, plan)
+            server = serve(settings, port)
+            try:
+                load(plan)
+                figures: dict[str, Any] = {status: measure(settings, port, place, status, plan) for status in CHANGES}
+            finally:
+                server.terminate()
+                server.wait(10)
+            figures["verify_s"] = round(asyncio.run(verify(settings, place)), 2)
+    if arguments.json:
+        sys.stdout.write(json.dumps(figures) + "\n")
+        return
+    for status in CHANGES:
+        told = figures[status]
+        sys.stdout.write(
+            f"{status}: answered in {told['answer_s']} s, settled in {told['settled_s']} s (alone {told['alone_s']} s)\n"
+        )
+        for part in ("before", "during"):
+            sys.stdout.write(
+                f"  {part:7} {told[part]['per_s']:>7,}/s, p99 {told[part]['p99_ms']:,} ms, {told[part]['statuses']}\n"
+            )
+    sys.stdout.write(f"verified in {figures['verify_s']} s\n")
+
+
+if __name__ == "__main__":
+    main()
