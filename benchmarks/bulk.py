@@ -23,20 +23,17 @@ import http.client
 import json
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from psycopg import sql
 from sqlalchemy import text
 
-import settings as configuration
 from api.auth.service import create_user
 from api.auth.sessions import start_session
 from api.auth.tokens import issue_access_token
@@ -46,7 +43,7 @@ from api.campaigns.bulk_routes import PATH
 from api.coins import corrections
 from api.coins import service as coins
 from api.kernel.db import Database
-from benchmarks.allocate import free_port, serve
+from benchmarks import ledgers
 from benchmarks.copies import copy_rows, fresh_database, read_rows
 from orchestration import postgres
 
@@ -278,23 +275,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="how often to measure; the median is told")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="ideamint-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)  # PostgreSQL may run as another account
-        installation = configuration.load(_env_file=None, data_dir=folder / "data", database_url=None)
-        with postgres.running(installation) as settings:
-            postgres.migrate(settings)
-            second = fresh_database(settings, "copied")
-            port = free_port()
-            server = serve(settings, port)
-            try:
-                rounds = [measure_round(settings, second, port, arguments.items) for _ in range(arguments.rounds)]
-            finally:
-                server.terminate()
-                server.wait(10)
-            split = asyncio.run(
-                _with_database(settings, lambda database: measure_split(settings, database, arguments.items))
-            )
+    with ledgers.installation() as (settings, _):
+        second = fresh_database(settings, "copied")
+        with ledgers.api(settings) as port:
+            rounds = [measure_round(settings, second, port, arguments.items) for _ in range(arguments.rounds)]
+        split = asyncio.run(
+            _with_database(settings, lambda database: measure_split(settings, database, arguments.items))
+        )
     figures: dict[str, Any] = {
         kind: {figure: round(statistics.median(each[kind][figure] for each in rounds), 3) for figure in rounds[0][kind]}
         for kind in KINDS

@@ -17,20 +17,17 @@ import asyncio
 import json
 import random
 import statistics
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 import psycopg
 
-import settings as configuration
 from api.auth.models import User
 from api.auth.service import create_user
 from api.auth.sessions import start_session
@@ -41,11 +38,13 @@ from api.coins.schemas import PolicyWrite
 from api.ideas import service as ideas
 from api.kernel.db import Database
 from api.kernel.ids import uuid7
-from benchmarks.allocate import CLIENTS, free_port, serve
+from benchmarks import http_load, ledgers
 from benchmarks.bulk import send
 from orchestration import postgres
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from settings import Settings
 
 Change = Literal["accepted", "withdrawn"]
@@ -102,7 +101,7 @@ async def make_place(settings: Settings, stakes: int) -> Place:
     return Place(campaign.id, members, decided, [idea.id for idea in made[4:]], token)
 
 
-def make_plan(settings: Settings, port: int, place: Place, seconds: float, path: Path) -> None:
+def make_plan(settings: Settings, port: int, place: Place, seconds: float) -> dict[str, Any]:
     """Requests of 32 clients, each for members and ideas of its own choice."""
     chooser = random.Random(1)
     tokens = [
@@ -118,27 +117,18 @@ def make_plan(settings: Settings, port: int, place: Place, seconds: float, path:
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         )
 
-    connections = [[request() for _ in range(REQUESTS_PER_CLIENT)] for _ in range(CLIENTS)]
-    path.write_text(json.dumps({"host": "127.0.0.1", "port": port, "seconds": seconds, "connections": connections}))
+    connections = [[request() for _ in range(REQUESTS_PER_CLIENT)] for _ in range(ledgers.CLIENTS)]
+    return {"host": "127.0.0.1", "port": port, "seconds": seconds, "connections": connections}
 
 
-def load(plan: Path) -> dict[str, Any]:
-    """One window of the 32 clients."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.http_load", str(plan)], check=True, capture_output=True, text=True
-    )
-    window: dict[str, Any] = json.loads(done.stdout)
-    return window
-
-
-def summed(windows: list[dict[str, Any]]) -> dict[str, Any]:
+def summed(windows: list[http_load.Load]) -> dict[str, Any]:
     """Several windows as one: the rate of all, and the median of their p99."""
-    statuses: Counter[str] = Counter()
+    statuses: Counter[int] = Counter()
     for window in windows:
-        statuses.update(window["statuses"])
+        statuses.update(window.statuses)
     return {
-        "per_s": round(statuses["201"] / sum(window["elapsed_s"] for window in windows)),
-        "p99_ms": round(statistics.median(window["p99_ms"] for window in windows), 1),
+        "per_s": round(statuses[201] / sum(window.elapsed_s for window in windows)),
+        "p99_ms": round(statistics.median(window.p99_ms for window in windows), 1),
         "statuses": dict(statuses),
     }
 
@@ -160,10 +150,12 @@ def change(settings: Settings, port: int, place: Place, idea_id: UUID, status: C
             time.sleep(0.05)
 
 
-def measure(settings: Settings, port: int, place: Place, status: Change, plan: Path) -> dict[str, Any]:
-    """The change alone, then another like it beside the 32 clients."""
+def measure(
+    settings: Settings, port: int, place: Place, status: Change, load: Callable[[], http_load.Load]
+) -> dict[str, Any]:
+    """The change alone, then another like it beside the 32 clients; `load` is a window of theirs."""
     alone = change(settings, port, place, place.decided[status, True], status)
-    before = [load(plan) for _ in range(WINDOWS_BEFORE)]
+    before = [load() for _ in range(WINDOWS_BEFORE)]
     times: dict[str, float] = {}
 
     def decide() -> None:
@@ -173,7 +165,7 @@ def measure(settings: Settings, port: int, place: Place, status: Change, plan: P
     thread.start()
     during = []
     while thread.is_alive():
-        during.append(load(plan))
+        during.append(load())
     thread.join()
     rates = {"before": summed(before), "during": summed(during)}
     kept = round(rates["during"]["per_s"] / rates["before"]["per_s"], 2)
@@ -200,25 +192,16 @@ def main() -> None:
     parser.add_argument("--window", type=float, default=2, help="seconds of a window of the 32 clients")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="ideamint-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)  # PostgreSQL may run as another account
-        installation = configuration.load(_env_file=None, data_dir=folder / "data", database_url=None)
-        with postgres.running(installation) as settings:
-            postgres.migrate(settings)
-            place = asyncio.run(make_place(settings, arguments.stakes))
-            with psycopg.connect(postgres.admin_url(settings), autocommit=True) as connection:
-                connection.execute("VACUUM ANALYZE app.coin_accounts, app.coin_transfers, app.coin_postings")
-            port, plan = free_port(), folder / "plan.json"
-            make_plan(settings, port, place, arguments.window, plan)
-            server = serve(settings, port)
-            try:
-                load(plan)
-                figures: dict[str, Any] = {status: measure(settings, port, place, status, plan) for status in CHANGES}
-            finally:
-                server.terminate()
-                server.wait(10)
-            figures["verify_s"] = round(asyncio.run(verify(settings, place)), 2)
+    with ledgers.installation() as (settings, folder):
+        place = asyncio.run(make_place(settings, arguments.stakes))
+        with psycopg.connect(postgres.admin_url(settings), autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE app.coin_accounts, app.coin_transfers, app.coin_postings")
+        with ledgers.api(settings) as port:
+            plan = make_plan(settings, port, place, arguments.window)
+            load = partial(http_load.run, plan, folder)
+            load()
+            figures: dict[str, Any] = {status: measure(settings, port, place, status, load) for status in CHANGES}
+        figures["verify_s"] = round(asyncio.run(verify(settings, place)), 2)
     if arguments.json:
         sys.stdout.write(json.dumps(figures) + "\n")
         return
