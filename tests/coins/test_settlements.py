@@ -29,7 +29,6 @@ async def settle(session: AsyncSession, ledger: Ledger) -> None:
             pass
 
 
-@pytest.mark.xfail(reason="coins_post takes an account once, and both returns are to one wallet", strict=True)
 @pytest.mark.parametrize("inline_max", [1000, 0])
 async def test_two_ideas_of_one_backer_may_be_returned_at_once(
     session: AsyncSession, monkeypatch: pytest.MonkeyPatch, inline_max: int

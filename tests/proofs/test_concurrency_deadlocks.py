@@ -62,11 +62,6 @@ async def test_opposite_orders_never_deadlock(
     figure(f"0 deadlocks, 0 errors; commands: {traffic.told()}; items: {dict(traffic.outcomes)}")
 
 
-@pytest.mark.xfail(
-    raises=psycopg.errors.DeadlockDetected,
-    reason="coins_grant thaws wallets in the order of members, not of wallets",
-    strict=True,
-)
 async def test_who_rejoins_together_waits_in_the_order_of_wallets(
     database: Settings, db: Database, admin_url: str
 ) -> None:
