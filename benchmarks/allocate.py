@@ -54,6 +54,7 @@ def measure(settings: Settings, seconds: int, folder: Path) -> dict[str, float]:
         load(ALL_IDEAS, 2)
         spread, hot = load(ALL_IDEAS), load(HOT_IDEA)
         ledgers.seed_stakes(settings, STAKES)
+        load(ALL_IDEAS, 2)
         seeded = load(ALL_IDEAS)
     return {
         "limit_per_s": round(limit),

@@ -29,7 +29,6 @@ ALL_IDEAS = range(1, ledgers.IDEAS + 1)
 FIRST_MEMBER = 100_001
 HISTORY_MEMBERS = 1000
 BEGAN_AT = datetime(2020, 1, 1, tzinfo=UTC)
-SEAL_MAX = 50_000
 
 _STAKES = """
     INSERT INTO app.coin_accounts (campaign_id, kind, user_id, idea_id, balance_coins, version, moved_at)
@@ -74,7 +73,8 @@ def measure(settings: Settings, seconds: int, postings: int, folder: Path, steps
     steps.say(f"writing {postings:,} postings")
     write_history(settings, postings, steps)
     steps.say("folding, sealing and verifying them")
-    take_in(settings)
+    ledgers.take_in(settings)
+    verify(settings)
     steps.say("measuring beside them")
     full = _measure(settings, seconds, folder, members=(1, FIRST_MEMBER))
     (before, balance_before), (after, balance_after, long_balance) = empty, full
@@ -129,19 +129,14 @@ def write_history(settings: Settings, postings: int, steps: Steps) -> None:
             steps.advance(number - FIRST_MEMBER + 1, HISTORY_MEMBERS)
 
 
-def take_in(settings: Settings) -> None:
-    """Fold and seal what was written, let the server gather its statistics, and see that all of it is right."""
-    with psycopg.connect(settings.role_url("app"), autocommit=True, options="-c statement_timeout=0") as connection:
-        connection.execute("SELECT app.coins_fold()")
-        while (connection.execute("SELECT app.coins_seal(%s)", (SEAL_MAX,)).fetchone() or (0,))[0] == SEAL_MAX:
-            pass
+def verify(settings: Settings) -> None:
+    """See that what was written is what the functions would have written."""
+    with psycopg.connect(settings.role_url("app"), options="-c statement_timeout=0") as connection:
         found = connection.execute(
             "SELECT difference_coins, wrong_balances, unbalanced_transfers, wrong_totals FROM app.coins_verify(%s)",
             (ledgers.CAMPAIGN,),
         ).fetchone()
-        assert found == (0, 0, 0, 0), f"the history is not what the functions would have written: {found}"
-    with psycopg.connect(postgres.admin_url(settings), autocommit=True) as connection:
-        connection.execute("VACUUM ANALYZE")
+    assert found == (0, 0, 0, 0), f"the history is not what the functions would have written: {found}"
 
 
 def main() -> None:

@@ -40,6 +40,7 @@ CLIENTS = 32
 MEMBERS = 1000
 IDEAS = 1000
 PGBENCH_SCALE = 50
+SEAL_MAX = 50_000
 COINS = 1_000_000_000
 # a member of a bench sends in a second what a person may in a minute
 RATE_LIMITS = ("COMMANDS_PER_MEMBER", "COMMANDS_PER_CAMPAIGN", "READS_PER_MEMBER", "FIGURES_PER_MEMBER")
@@ -113,6 +114,17 @@ def seed_stakes(settings: Settings, stakes: int, *, ideas_each: int = 25) -> Non
                 moves = [Move(CAMPAIGN, member_id(m), None, idea_id(chosen[m][n]), 1) for m in some]
                 connection.execute(MOVE, as_arguments(moves, is_import=True))
                 connection.commit()
+    take_in(settings)
+
+
+def take_in(settings: Settings) -> None:
+    """Fold and seal what was written, as the background would in time, and let the server gather its statistics."""
+    with psycopg.connect(settings.role_url("app"), autocommit=True, options="-c statement_timeout=0") as connection:
+        connection.execute("SELECT app.coins_fold()")
+        while (connection.execute("SELECT app.coins_seal(%s)", (SEAL_MAX,)).fetchone() or (0,))[0] == SEAL_MAX:
+            pass
+    with psycopg.connect(postgres.admin_url(settings), autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
 
 
 def pgbench(url: str, seconds: int, *arguments: str) -> float:
