@@ -4,16 +4,7 @@ import pytest
 
 from api.auth.errors import TooManyAttempts
 from api.auth.throttle import LogInDelays
-
-
-class Clock:
-    """Seconds that pass when told."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
+from tests.factories.clocks import Clock
 
 
 @pytest.fixture

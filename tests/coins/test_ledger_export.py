@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from api.coins import chains
 from api.coins import service as coins
-from tests.factories.ledgers import make_ledger, seal_now
+from tests.factories.ledgers import make_sealed_ledger, seal_now
 
 if TYPE_CHECKING:
     from api.kernel.db import Database
@@ -40,17 +40,7 @@ async def export(quiet_db: Database, monkeypatch: pytest.MonkeyPatch) -> Export:
     is line 9, its 2 expiries 10 and 11; read 2 lines at a time.
     """
     monkeypatch.setattr(chains, "LINES_AT_ONCE", 2)
-    async with quiet_db.session() as session:
-        ledger = await make_ledger(session)
-    await seal_now(quiet_db)
-    async with quiet_db.session() as session:
-        await coins.move_coins(session, [ledger.move(30, target=1), ledger.move(20, member=2, target=1)])
-    await seal_now(quiet_db)
-    async with quiet_db.session() as session:
-        await coins.close_targets(
-            session, ledger.campaign_id, [ledger.ideas[1]], kind="expire", actor_id=ledger.members[0], reason="a|b\n"
-        )
-    await seal_now(quiet_db)
+    ledger = await make_sealed_ledger(quiet_db, "a|b\n")
     async with quiet_db.session() as session:
         head = await chains.get_head(session, ledger.campaign_id)
         heads = [(await chains.get_head(session, ledger.campaign_id, height)).hash for height in range(head.height + 1)]

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from api.coins import chains
 from api.coins import service as coins
-from tests.factories.ledgers import Ledger, make_ledger, seal_now
+from tests.factories.ledgers import Ledger, make_sealed_ledger, seal_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,17 +34,7 @@ class Sealed:
 @pytest_asyncio.fixture
 async def sealed(quiet_db: Database) -> Sealed:
     """3 grants; 2 movements; an expiry of 2 stakes with a reason; a movement."""
-    async with quiet_db.session() as session:
-        ledger = await make_ledger(session)
-    await seal_now(quiet_db)
-    async with quiet_db.session() as session:
-        await coins.move_coins(session, [ledger.move(30, target=1), ledger.move(20, member=2, target=1)])
-    await seal_now(quiet_db)
-    async with quiet_db.session() as session:
-        await coins.close_targets(
-            session, ledger.campaign_id, [ledger.ideas[1]], kind="expire", actor_id=ledger.members[0], reason="Built"
-        )
-    await seal_now(quiet_db)
+    ledger = await make_sealed_ledger(quiet_db, "Built")
     async with quiet_db.session() as session:
         await coins.move_coins(session, [ledger.move(5, target=2)])
     await seal_now(quiet_db)

@@ -135,3 +135,19 @@ async def seal_now(database: Database) -> None:
             done = await session.scalar(text("SELECT sealed_xid::text::bigint FROM app.coin_seals"))
         if done > unsealed or (done == unsealed and sealed == 0):
             return
+
+
+async def make_sealed_ledger(database: Database, reason: str) -> Ledger:
+    """A ledger of three blocks: 3 grants; 2 movements to `ideas[1]`; their expiry by `members[0]`, for `reason`."""
+    async with database.session() as session:
+        ledger = await make_ledger(session)
+    await seal_now(database)
+    async with database.session() as session:
+        await coins.move_coins(session, [ledger.move(30, target=1), ledger.move(20, member=2, target=1)])
+    await seal_now(database)
+    async with database.session() as session:
+        await coins.close_targets(
+            session, ledger.campaign_id, [ledger.ideas[1]], kind="expire", actor_id=ledger.members[0], reason=reason
+        )
+    await seal_now(database)
+    return ledger

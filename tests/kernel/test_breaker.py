@@ -3,16 +3,7 @@ from __future__ import annotations
 import pytest
 
 from api.kernel.breaker import Breaker
-
-
-class Clock:
-    """Seconds that pass when told."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
+from tests.factories.clocks import Clock
 
 
 @pytest.fixture

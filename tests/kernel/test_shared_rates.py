@@ -16,6 +16,7 @@ from api.kernel.breaker import PAUSE_S, Breaker
 from api.kernel.rates import Bucket, Limit, RateLimits, Refusal
 from api.kernel.shared_rates import CALL_ITEMS_MAX, SharedBuckets
 from settings.rates import Rate
+from tests.factories.clocks import Clock
 from tests.factories.rate_limits import FIVE_A_DAY, check_all_or_none
 
 if TYPE_CHECKING:
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
     from tests.factories.redis_servers import RedisServer
 
 PATIENT_S = 30  # a machine that does much else is not a Redis that is away
-
-
-class Clock:
-    """Seconds that pass when told."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -159,7 +150,7 @@ class TestRedisAway:
         redis_server.start()
         # it is not asked before its time
         assert await shared.spend([bucket]) is not None
-        breaker_clock.now += PAUSE_S
+        breaker_clock.now_s += PAUSE_S
         with capture_logs() as logs:
             assert [await shared.spend([bucket]) for _ in range(5)] == [None] * 5  # this Redis remembers nothing
             assert await shared.spend([bucket]) is not None
@@ -175,7 +166,7 @@ class TestRedisAway:
                 assert answers == [None] * 50
             for _ in range(10):
                 await shared.spend([Bucket(str(uuid4()), FIVE_A_DAY)])
-            breaker_clock.now += PAUSE_S
+            breaker_clock.now_s += PAUSE_S
             answers = await asyncio.gather(*(shared.spend([Bucket(str(uuid4()), FIVE_A_DAY)]) for _ in range(50)))
             assert answers == [None] * 50
         assert len(logs) == 1
@@ -193,7 +184,7 @@ class TestRedisAway:
         assert breaker._failures == 1  # all of them have waited for the same call
         redis_server.thaw()
         for _ in range(100):
-            breaker_clock.now += PAUSE_S
+            breaker_clock.now_s += PAUSE_S
             assert await shared.spend([Bucket(str(uuid4()), FIVE_A_DAY)]) is None
             if await redis.dbsize():
                 break
