@@ -59,6 +59,25 @@ class TestCloseTargets:
         (conservation,) = await coins.verify(session, ledger.campaign_id)
         assert conservation.holds
 
+    @pytest.mark.parametrize("inline_max", [None, 0])
+    async def test_an_idea_whose_coins_go_back_is_not_opened_again(
+        self, session: AsyncSession, monkeypatch: pytest.MonkeyPatch, inline_max: int | None
+    ) -> None:
+        """Neither once they are back nor while they are on their way: there is no acceptance to undo."""
+        if inline_max is not None:
+            monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", inline_max)
+        ledger = await make_ledger(session)
+        await coins.move_coins(session, [ledger.move(30, target=1)])
+        totals = await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind="return", actor_id=None)
+        assert totals[ledger.ideas[1]].is_settling == (inline_max is not None)
+        with pytest.raises(DBAPIError, match="had 30 coins when it was closed, and 0 of them expired"):
+            async with session.begin_nested():
+                await coins.reopen_target(
+                    session, ledger.campaign_id, ledger.ideas[1], actor_id=None, reason="a mistake"
+                )
+        (conservation,) = await coins.verify(session, ledger.campaign_id)
+        assert conservation.holds
+
     async def test_no_coin_moves_afterwards(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session)
         await coins.move_coins(session, [ledger.move(30, target=1), ledger.move(5, target=2)])

@@ -1,5 +1,7 @@
 """Many coins at once: corrections, the transfers of one command, settlements and grants, each faster and as right.
 
+An acceptance is undone whole, or not at all.
+
 Revision ID: 0009
 """
 
@@ -16,13 +18,14 @@ branch_labels = None
 depends_on = None
 
 SQL = Path(__file__).parents[1] / "sql"
-PARTS = ("postings", "settlements", "grants", "corrections")
+PARTS = ("postings", "settlements", "grants", "corrections", "reopening")
 # where each function that is replaced was defined
 REPLACED = {
     "coins_post": "0004_coin_postings.sql",
     "coins_settle_accounts": "0004_coin_lifecycle.sql",
     "coins_settle_next": "0004_coin_background.sql",
     "coins_grant": "0004_coin_lifecycle.sql",
+    "coins_reopen_target": "0004_coin_lifecycle.sql",
     "coins_correct": "0004_coin_corrections.sql",
 }
 
