@@ -24,17 +24,18 @@ test: $(STAMP) ## Run the tests; IDEAMINT_TEST_ELECTIONS=folder adds the real el
 test-browser: $(STAMP) ## Run the tests in a real browser (needs chromium)
 	$(BIN)/pytest -m browser $(PYTEST_OPTIONS)
 
-proofs: $(STAMP) ## Run the proofs at full size and print their figures (the tests run them small)
+proofs: $(STAMP) ## Run the proofs at full size and print their figures, some 40 minutes (the tests run them small)
 	$(BIN)/pytest tests/proofs --full $(PYTEST_OPTIONS)
+	$(BIN)/python -m benchmarks.held
+	$(BIN)/python -m benchmarks.settle
+	$(BIN)/python -m benchmarks.history
 
 coverage: $(STAMP) ## Run the tests and show which lines and branches none of them reaches
 	$(BIN)/pytest -m "not browser" -n $(WORKERS) --cov --cov-report=term-missing:skip-covered $(PYTEST_OPTIONS)
 
 bench: $(STAMP) ## Measure beside PostgreSQL alone (needs Go), and an import if IDEAMINT_TEST_ELECTIONS is set
 	$(BIN)/python -m benchmarks.allocate
-	$(BIN)/python -m benchmarks.held
 	$(BIN)/python -m benchmarks.bulk
-	$(BIN)/python -m benchmarks.settle
 	@if [ -n "$${IDEAMINT_TEST_ELECTIONS:-}" ]; then $(BIN)/python -m benchmarks.import_election; fi
 
 check: format-check lint types contracts sql-lint compose-check openapi-check test test-browser ## Run every check there is
