@@ -2,8 +2,9 @@
 
     python -m benchmarks.held [--seconds 10] [--json]
 
-32 members allocate over HTTP. Then a transaction locks the wallet of one of them and stays open: its owner is told 503
-with Retry-After each time the deadline passes, and the other 31 go on. `others_before_per_s` counts the same 31.
+32 clients allocate over HTTP: one for a single member, 31 for random ones of the others. Then a transaction locks the
+wallet of that member and stays open: its owner is told 503 with Retry-After each time the deadline passes, and the others
+go on. `others_before_per_s` counts the same 31 clients.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from settings import Settings
 
 WALLETS = 20_000
-HELD = 1
 
 _HOLD = """
     SELECT FROM app.coin_accounts WHERE campaign_id = %s AND user_id = %s AND kind = 'wallet' FOR UPDATE
@@ -33,20 +33,22 @@ def measure(settings: Settings, seconds: int, folder: Path) -> dict[str, Any]:
     """The others' allocations a second before and while one wallet is held, and what its owner was answered."""
     ledgers.seed(settings, members=WALLETS)
     with ledgers.api(settings) as port:
-        plan = ledgers.plan(settings, port, seconds, ideas=range(1, ledgers.IDEAS + 1))
-        owner = {**plan, "connections": plan["connections"][HELD - 1 : HELD]}
-        others = {**plan, "connections": plan["connections"][HELD:]}
+        ideas = range(1, ledgers.IDEAS + 1)
+        owner = ledgers.plan(settings, port, seconds, ideas=ideas, clients=1)
+        others = ledgers.plan(
+            settings, port, seconds, ideas=ideas, clients=ledgers.CLIENTS - 1, members=range(2, WALLETS + 1)
+        )
 
         def load() -> tuple[http_load.Load, http_load.Load]:
             running = [http_load.start(each, folder) for each in (owner, others)]
             one, rest = (http_load.finish(each) for each in running)
             return one, rest
 
-        http_load.run({**plan, "seconds": 2}, folder)
+        http_load.run({**others, "seconds": 2}, folder)
         _, before = load()
         # as the owner of the tables: whoever may lock rows by hand
         with psycopg.connect(postgres.admin_url(settings)) as holder:
-            held = holder.execute(_HOLD, (ledgers.CAMPAIGN, ledgers.member_id(HELD))).rowcount
+            held = holder.execute(_HOLD, (ledgers.CAMPAIGN, ledgers.member_id(1))).rowcount
             assert held == 1
             one, during = load()
     assert set(during.statuses) == {201}, f"others were refused: {during.statuses}"

@@ -183,19 +183,36 @@ def session_token(settings: Settings, member: int) -> str:
 
 
 def plan(
-    settings: Settings, port: int, seconds: float, *, ideas: range, clients: int = CLIENTS, requests: int = 200
+    settings: Settings,
+    port: int,
+    seconds: float,
+    *,
+    ideas: range,
+    clients: int = CLIENTS,
+    members: range | None = None,
+    requests: int = 200,
 ) -> dict[str, Any]:
-    """The load of `clients` members, each allocating a coin at a time to random ones of `ideas`."""
+    """The load of `clients`, allocating a coin at a time to random ones of `ideas`.
+
+    Each client is one member, or with `members` a random one of these in each of its requests.
+    """
     chooser = random.Random(len(ideas))
-    connections = []
-    for number in range(1, clients + 1):
-        head = (
+    tokens: dict[int, str] = {}
+
+    def request(member: int) -> str:
+        if member not in tokens:
+            tokens[member] = token(settings, member)
+        body = json.dumps({"idea_id": str(idea_id(chooser.choice(ideas))), "coins": 1})
+        return (
             f"POST /api/v1/campaigns/{CAMPAIGN}/coins/allocate HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            f"Authorization: Bearer {token(settings, number)}\r\nIdempotency-Key: {{key}}\r\n"
-            "Content-Type: application/json\r\n"
+            f"Authorization: Bearer {tokens[member]}\r\nIdempotency-Key: {{key}}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         )
-        bodies = [json.dumps({"idea_id": str(idea_id(chooser.choice(ideas))), "coins": 1}) for _ in range(requests)]
-        connections.append([f"{head}Content-Length: {len(body)}\r\n\r\n{body}" for body in bodies])
+
+    connections = [
+        [request(chooser.choice(members) if members else client) for _ in range(requests)]
+        for client in range(1, clients + 1)
+    ]
     return {"host": "127.0.0.1", "port": port, "seconds": seconds, "connections": connections}
 
 
