@@ -118,13 +118,17 @@ def seed_stakes(settings: Settings, stakes: int, *, ideas_each: int = 25) -> Non
 
 
 def take_in(settings: Settings) -> None:
-    """Fold and seal what was written, as the background would in time, and let the server gather its statistics."""
+    """Fold and seal what was written, as the background would in time, and let the server gather its statistics.
+
+    What was written reaches the disk here, and not while something is measured.
+    """
     with psycopg.connect(settings.role_url("app"), autocommit=True, options="-c statement_timeout=0") as connection:
         connection.execute("SELECT app.coins_fold()")
         while (connection.execute("SELECT app.coins_seal(%s)", (SEAL_MAX,)).fetchone() or (0,))[0] == SEAL_MAX:
             pass
     with psycopg.connect(postgres.admin_url(settings), autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
 
 
 def pgbench(url: str, seconds: int, *arguments: str) -> float:
