@@ -186,6 +186,16 @@ def session_token(settings: Settings, member: int) -> str:
     return asyncio.run(log_in())
 
 
+def allocation(campaign_id: UUID, token: str, idea_id: UUID) -> str:
+    """The request that puts a coin on an idea, as a template for the load generator."""
+    body = json.dumps({"idea_id": str(idea_id), "coins": 1})
+    return (
+        f"POST /api/v1/campaigns/{campaign_id}/coins/allocate HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Authorization: Bearer {token}\r\nIdempotency-Key: {{key}}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    )
+
+
 def plan(
     settings: Settings,
     port: int,
@@ -206,12 +216,7 @@ def plan(
     def request(member: int) -> str:
         if member not in tokens:
             tokens[member] = token(settings, member)
-        body = json.dumps({"idea_id": str(idea_id(chooser.choice(ideas))), "coins": 1})
-        return (
-            f"POST /api/v1/campaigns/{CAMPAIGN}/coins/allocate HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            f"Authorization: Bearer {tokens[member]}\r\nIdempotency-Key: {{key}}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-        )
+        return allocation(CAMPAIGN, tokens[member], idea_id(chooser.choice(ideas)))
 
     connections = [
         [request(chooser.choice(members) if members else client) for _ in range(requests)]

@@ -110,12 +110,8 @@ def make_plan(settings: Settings, port: int, place: Place, seconds: float) -> di
     ]
 
     def request() -> str:
-        body = json.dumps({"idea_id": str(chooser.choice(place.others)), "coins": 1})
-        return (
-            f"POST /api/v1/campaigns/{place.campaign_id}/coins/allocate HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            f"Authorization: Bearer {chooser.choice(tokens)}\r\nIdempotency-Key: {{key}}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-        )
+        idea_id = chooser.choice(place.others)
+        return ledgers.allocation(place.campaign_id, chooser.choice(tokens), idea_id)
 
     connections = [[request() for _ in range(REQUESTS_PER_CLIENT)] for _ in range(ledgers.CLIENTS)]
     return {"host": "127.0.0.1", "port": port, "seconds": seconds, "connections": connections}

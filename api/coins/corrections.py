@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import structlog
 from psycopg.rows import args_row
 from sqlalchemy import text
 
+from api.events.service import current_request_id
 from api.kernel import clock
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ async def correct_coins(
                 [item.reason for item in corrections],
                 [item.refusal for item in corrections],
                 actor_id,
-                structlog.contextvars.get_contextvars().get("request_id"),
+                current_request_id(),
                 clock.effective_at(),
             ),
         )

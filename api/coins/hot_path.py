@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # a command has some 150 bytes; a longer body is nothing plain
 BODY_BYTES_MAX = 4096
 _BEARER = "bearer "
+_KEY = idempotency.HEADER.lower().encode()
 
 
 class HotPath:
@@ -91,7 +92,7 @@ def _understand(scope: Scope, headers: dict[bytes, str], campaign: str, verb: st
         return None
     try:
         claims = scope["app"].state.access_tokens.read(authorization[len(_BEARER) :].strip())
-        key = idempotency.check_key(headers.get(idempotency.HEADER.lower().encode(), ""))
+        key = idempotency.check_key(headers.get(_KEY, ""))
         campaign_id = UUID(campaign)
         asked = (AllocateCoins if verb == "allocate" else ReallocateCoins).model_validate_json(body)
     except (TokenInvalid, idempotency.BadKey, ValidationError, ValueError):
