@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 # As pip does: a company's own certificate authority is known to the system, not to uv.
 UV := $(BIN)/uv --system-certs
-SOURCES := api benchmarks dashboards orchestration pipelines settings tests
+SOURCES := api benchmarks cli dashboards orchestration pipelines settings tests
 WORKERS ?= auto
 PYTEST_OPTIONS ?=
 
@@ -65,12 +65,12 @@ compose-check: ## Check docker-compose.yml with Compose's own loader (needs Go)
 	else echo "compose-check is left out: Go is not installed"; fi
 
 openapi: $(STAMP) ## Write openapi.json and docs/problems.md from the code
-	$(BIN)/python -m orchestration.openapi openapi.json
-	$(BIN)/python -m orchestration.problems docs/problems.md
+	$(BIN)/python -m cli.generate.openapi openapi.json
+	$(BIN)/python -m cli.generate.problems docs/problems.md
 
 openapi-check: $(STAMP)
-	$(BIN)/python -m orchestration.openapi --check openapi.json
-	$(BIN)/python -m orchestration.problems --check docs/problems.md
+	$(BIN)/python -m cli.generate.openapi --check openapi.json
+	$(BIN)/python -m cli.generate.problems --check docs/problems.md
 
 lock: $(STAMP) ## Resolve the dependencies of pyproject.toml anew into requirements/
 	$(UV) pip compile $(LOCK_OPTIONS) --extra dev pyproject.toml -o requirements/dev.txt

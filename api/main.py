@@ -20,8 +20,8 @@ from api.campaigns import bulk_routes
 from api.campaigns.coin_routes import router as campaign_coins
 from api.campaigns.routes import router as campaigns
 from api.coins.background import Background
-from api.coins.batcher import Batcher
-from api.coins.hot_path import HotPath
+from api.coins.commands.batcher import Batcher
+from api.coins.commands.fast_path import FastPath
 from api.coins.rates import CoinRates
 from api.coins.routes import router as coins
 from api.ideas.queries import find_statuses
@@ -105,7 +105,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     # the one that is added last comes first
     if not settings.services or "coins" in settings.services:
-        app.add_middleware(HotPath, prefix=API)
+        app.add_middleware(FastPath, prefix=API)
     app.add_middleware(
         RequestContext,
         body_bytes_max=settings.request_body_bytes_max,

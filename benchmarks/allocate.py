@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from benchmarks import http_load, ledgers
-from orchestration import postgres
+from cli.local import postgres
 
 if TYPE_CHECKING:
     from settings import Settings

@@ -40,12 +40,12 @@ from api.auth.tokens import issue_access_token
 from api.campaigns import bulk
 from api.campaigns import service as campaigns
 from api.campaigns.bulk_routes import PATH
-from api.coins import corrections
 from api.coins import service as coins
+from api.coins.commands import corrections
 from api.kernel.db import Database
 from benchmarks import ledgers
 from benchmarks.copies import copy_rows, fresh_database, read_rows
-from orchestration import postgres
+from cli.local import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 from pydantic import PostgresDsn
 
-from orchestration import databases, postgres
+from cli.local import databases, postgres
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from benchmarks import http_load, ledgers
-from orchestration import postgres
+from cli.local import postgres
 
 if TYPE_CHECKING:
     from pathlib import Path

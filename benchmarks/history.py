@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from benchmarks import http_load, ledgers
-from orchestration import console, postgres
+from cli import console
+from cli.local import postgres
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from orchestration.console import Steps
+    from cli.console import Steps
     from settings import Settings
 
 ALL_IDEAS = range(1, ledgers.IDEAS + 1)

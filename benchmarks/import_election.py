@@ -29,7 +29,7 @@ from api.imports.pabulib import parse_election
 from api.imports.service import import_election
 from api.kernel.db import Database
 from benchmarks.copies import check_conservation, copy_rows, fresh_database, read_rows
-from orchestration import postgres
+from cli.local import postgres
 
 if TYPE_CHECKING:
     from api.imports.service import ImportedElection

@@ -25,10 +25,10 @@ import settings as configuration
 from api.auth.models import User
 from api.auth.sessions import start_session
 from api.auth.tokens import issue_access_token
-from api.coins.moves import SQL as MOVE
-from api.coins.moves import Move, as_arguments
+from api.coins.commands.moves import SQL as MOVE
+from api.coins.commands.moves import Move, as_arguments
 from api.kernel.db import Database
-from orchestration import databases, postgres
+from cli.local import databases, postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

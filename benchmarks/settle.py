@@ -40,7 +40,7 @@ from api.kernel.db import Database
 from api.kernel.ids import uuid7
 from benchmarks import http_load, ledgers
 from benchmarks.bulk import send
-from orchestration import postgres
+from cli.local import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable

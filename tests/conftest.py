@@ -22,7 +22,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import settings as configuration
-from orchestration import databases, postgres
+from cli.local import databases, postgres
 from tests.factories import redis_servers
 from tests.factories.redis_servers import RedisServer
 
@@ -54,7 +54,7 @@ for pid_file in Path(sys.argv[1]).glob("*/redis.pid"):
 data_dir = Path(sys.argv[1]) / "data"
 if (data_dir / "postgres" / "postmaster.pid").exists():
     import settings
-    from orchestration import postgres
+    from cli.local import postgres
     postgres.stop(settings.load(_env_file=None, env="test", data_dir=data_dir))
 shutil.rmtree(sys.argv[1], ignore_errors=True)
 """

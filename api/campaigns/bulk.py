@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import Field
 from sqlalchemy import text
 
-from api.coins.corrections import ITEMS_PER_MEMBER_MAX, Corrected, Correction, correct_coins
+from api.coins.commands.corrections import ITEMS_PER_MEMBER_MAX, Corrected, Correction, correct_coins
 from api.coins.schemas import COINS_MAX
 from api.kernel.errors import DomainError, InvalidInput
 from api.kernel.web import Reply, Schema

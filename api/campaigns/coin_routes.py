@@ -11,11 +11,13 @@ from fastapi import Query
 from pydantic import AwareDatetime
 
 from api.campaigns.dependencies import CampaignManager, CampaignOverseer
-from api.coins import audit, chains, service, statistics
-from api.coins.audit import AuditEvent
+from api.coins import service
+from api.coins.chain import chains
 from api.coins.rates import CountFigures, CountRead
+from api.coins.reading import audit, statistics
+from api.coins.reading.audit import AuditEvent
+from api.coins.reading.statistics import CoinStatistics
 from api.coins.schemas import ConservationRead
-from api.coins.statistics import CoinStatistics
 from api.kernel.rates import LIMITED_RESPONSES
 from api.kernel.web import Page, PageQuery, Session
 from api.kernel.web import router as new_router

@@ -12,8 +12,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
 from api.auth.dependencies import CurrentUser, Principal, TokenHolder
-from api.coins import chains, commands, service, statements
+from api.coins import service
+from api.coins.chain import chains
+from api.coins.commands import execution
 from api.coins.rates import CountRead
+from api.coins.reading import statements
 from api.coins.schemas import (
     AllocateCoins,
     Balance,
@@ -42,8 +45,8 @@ async def _command(
     is_dry_run: bool,
 ) -> Response:
     request_hash = await idempotency.hash_request(request)
-    move = commands.as_move(asked, campaign_id, caller.user_id, key, request_hash, request.state.request_id)
-    answer = await (commands.rehearse if is_dry_run else commands.carry_out)(request.app.state, move)
+    move = execution.as_move(asked, campaign_id, caller.user_id, key, request_hash, request.state.request_id)
+    answer = await (execution.rehearse if is_dry_run else execution.carry_out)(request.app.state, move)
     return Response(answer.body, HTTPStatus.CREATED, answer.headers, "application/json")
 
 

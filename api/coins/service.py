@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from api.coins import errors, queries
-from api.coins.moves import SQL, Move, Outcome, as_arguments
-from api.coins.policies import get_policy, list_policies, set_policy
+from api.coins import errors
+from api.coins.commands.moves import SQL, Move, Outcome, as_arguments
+from api.coins.commands.policies import get_policy, list_policies, set_policy
+from api.coins.reading import queries
 from api.coins.schemas import BackerRead, Balance, CampaignCoins, PolicyWrite, StakeRead
 from api.events.service import current_request_id
 from api.kernel import clock

@@ -79,7 +79,7 @@ def installation() -> Iterator[Installation]:
     }
 
     def ideamint(*arguments: str) -> str:
-        command = [sys.executable, "-m", "orchestration.cli", *arguments]
+        command = [sys.executable, "-m", "cli.main", *arguments]
         done = subprocess.run(
             command, env=environment, cwd=data_dir, capture_output=True, text=True, check=False, timeout=300
         )
@@ -115,7 +115,7 @@ def installation() -> Iterator[Installation]:
 @contextlib.contextmanager
 def _up(environment: dict[str, str], log: Path, api_port: int, dashboards_port: int) -> Iterator[None]:
     """Serve the API and the dashboards as `ideamint up` does, until the tests are through."""
-    command = [sys.executable, "-m", "orchestration.cli", "up", "--only", "api", "--only", "dashboards"]
+    command = [sys.executable, "-m", "cli.main", "up", "--only", "api", "--only", "dashboards"]
     with (
         log.open("w") as output,
         subprocess.Popen(command, env=environment, cwd=log.parent, stdout=output, stderr=subprocess.STDOUT) as process,

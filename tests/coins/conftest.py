@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from api.kernel.db import Database
-from orchestration import databases, postgres
+from cli.local import databases, postgres
 from tests.factories.warehouse import database_of_its_own
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from sqlalchemy import text
 from api.campaigns import bulk
 from api.campaigns import service as campaigns
 from api.coins import service as coins
-from api.coins.batcher import Batcher
-from api.coins.corrections import Correction, correct_coins
+from api.coins.commands.batcher import Batcher
+from api.coins.commands.corrections import Correction, correct_coins
 from tests.factories.campaigns import World, make_world
 from tests.factories.ledgers import make_ledger
 from tests.factories.users import commit_user, make_user

@@ -12,8 +12,9 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from api.coins import background, chains
+from api.coins import background
 from api.coins import service as coins
+from api.coins.chain import chains
 from tests.factories.ledgers import Ledger, make_ledger, seal_now
 
 if TYPE_CHECKING:

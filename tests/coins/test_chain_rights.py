@@ -10,7 +10,7 @@ import pytest_asyncio
 from alembic import command
 
 from api.kernel.db import Database
-from orchestration import databases, postgres
+from cli.local import databases, postgres
 from tests.factories.ledgers import Ledger, make_ledger, seal_now
 from tests.factories.warehouse import database_of_its_own
 

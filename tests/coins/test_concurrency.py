@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from api.coins import service as coins
-from api.coins.batcher import Batcher
+from api.coins.commands.batcher import Batcher
 from api.coins.errors import LedgerBusy
 from tests.factories.ledgers import conservation, make_ledger
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from api.coins import chains
 from api.coins import service as coins
+from api.coins.chain import chains
 from tests.factories.ledgers import make_sealed_ledger, seal_now
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from pydantic import PostgresDsn
 
-from orchestration import databases, postgres
+from cli.local import databases, postgres
 from tests.factories.ledgers import WATERMARK_TIMEOUT_S
 
 if TYPE_CHECKING:

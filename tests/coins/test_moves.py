@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from api.coins import service as coins
-from api.coins.moves import as_error
-from api.coins.statements import list_statement
+from api.coins.commands.moves import as_error
+from api.coins.reading.statements import list_statement
 from api.kernel import clock
 from tests.factories.ledgers import Ledger, make_ledger
 

@@ -16,9 +16,9 @@ from httpx import ASGITransport, AsyncClient
 from sqlalchemy import event
 
 from api.coins import service as coins
+from api.coins.reading.statements import list_statement
+from api.coins.reading.statistics import get_statistics
 from api.coins.service import Move
-from api.coins.statements import list_statement
-from api.coins.statistics import get_statistics
 from api.ideas.queries import list_ideas
 from tests.factories.campaigns import make_world, submit_many
 from tests.factories.ledgers import fold_now

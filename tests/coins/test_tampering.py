@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 from psycopg.rows import dict_row
 
-from api.coins import chains
 from api.coins import service as coins
+from api.coins.chain import chains
 from tests.factories.ledgers import Ledger, make_sealed_ledger, seal_now
 
 if TYPE_CHECKING:

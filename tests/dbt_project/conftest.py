@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
+from cli.local.installation import with_database
 from orchestration import refresh
-from orchestration.installation import with_database
 from pipelines import exports, warehouse
 from tests.conftest import ELECTIONS_VARIABLE
 from tests.factories import warehouse as factory

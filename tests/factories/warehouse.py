@@ -20,7 +20,7 @@ from pydantic import PostgresDsn
 from api.coins.schemas import PolicyWrite
 from api.imports.service import import_election
 from api.kernel.ids import uuid7
-from orchestration import databases, postgres
+from cli.local import databases, postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

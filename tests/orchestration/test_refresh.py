@@ -15,10 +15,11 @@ import duckdb
 import psycopg
 import pytest
 
-from orchestration import monthly, postgres, refresh
-from orchestration.databases import with_database as url_of
-from orchestration.demo.run import make_demo
-from orchestration.installation import with_database
+from cli.demo.run import make_demo
+from cli.local import postgres
+from cli.local.databases import with_database as url_of
+from cli.local.installation import with_database
+from orchestration import monthly, refresh
 from pipelines import exports, marts, quality, warehouse
 from tests.factories.warehouse import Teller, database_of_its_own
 

@@ -25,10 +25,10 @@ from api.auth.models import User
 from api.auth.tokens import issue_access_token
 from api.kernel.db import Database
 from api.main import create_app
-from orchestration import postgres, services
-from orchestration.cluster import Cluster
-from orchestration.database_keeper import DatabaseKeeper
-from orchestration.supervisor import Service, Supervisor
+from cli.local import postgres, services
+from cli.local.cluster import Cluster
+from cli.local.database_keeper import DatabaseKeeper
+from cli.local.supervisor import Service, Supervisor
 from settings import Settings
 from tests.factories.ledgers import Ledger, make_ledger
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from psycopg import errors
 
-from api.coins.moves import SQL, Move, Outcome, as_arguments
+from api.coins.commands.moves import SQL, Move, Outcome, as_arguments
 from api.coins.schemas import PolicyWrite
 from tests.proofs.ledger_terms import CLOSED, IDEAS, MEMBERS, Answer, Closed
 

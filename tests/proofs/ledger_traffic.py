@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import psycopg
 
-from api.coins.moves import SQL, Move, as_arguments
+from api.coins.commands.moves import SQL, Move, as_arguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from api.coins.batcher import Batcher
+from api.coins.commands.batcher import Batcher
 from tests.factories.ledgers import Ledger, conservation, make_ledger
 
 if TYPE_CHECKING:

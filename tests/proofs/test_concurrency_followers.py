@@ -11,7 +11,7 @@ from uuid import UUID
 
 import psycopg
 
-from api.coins.moves import SQL, as_arguments
+from api.coins.commands.moves import SQL, as_arguments
 from tests.factories.ledgers import attempts, conservation, current_xid, make_ledger
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from api.coins.batcher import Batcher
+from api.coins.commands.batcher import Batcher
 from tests.factories.campaigns import further_application, make_world, submit_many
 from tests.factories.ledgers import conservation, make_ledger
 

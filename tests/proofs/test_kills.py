@@ -13,7 +13,7 @@ import httpx
 import psycopg
 import pytest_asyncio
 
-from orchestration import postgres, postmaster
+from cli.local import postgres, postmaster
 from tests.proofs.clients import Run, audit
 from tests.proofs.installations import Installation, installed, make_campaign, supervised, until, until_ready
 

@@ -11,8 +11,9 @@ import dagster as dg
 import psycopg
 import pytest
 
-from orchestration import definitions, postgres, refresh, resources
-from orchestration.databases import with_database as url_of
+from cli.local import postgres
+from cli.local.databases import with_database as url_of
+from orchestration import definitions, refresh, resources
 from pipelines import exports, marts, turns
 from tests.factories.warehouse import database_of_its_own, tell
 

@@ -1,0 +1,207 @@
+"""The hot path's edge: concurrent requests gathered into calls of one database function, each call one transaction.
+
+No timer: what arrives while a call is under way is the next call. The batcher has a connection of its own and commits on
+its own; a request that is cancelled meanwhile is carried out all the same, and its key finds it. Wallets take turns, so
+that one with a thousand waiting requests delays nobody. An item whose row somebody else holds comes back `busy` and is
+tried again, a little later each time, until its deadline. Every item has a key, so a batch whose connection died may be
+sent again: what had been committed is answered from the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import psycopg
+import structlog
+
+from api.coins import errors
+from api.coins.commands.moves import ITEMS_PER_WALLET_MAX, SQL, Move, Outcome, as_arguments
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from uuid import UUID
+
+    from settings import Settings
+
+log = structlog.get_logger(__name__)
+
+RETRY_MIN_S = 0.005
+RETRY_MAX_S = 0.1
+RECONNECT_S = 0.2
+# the server ends a statement that takes too long, unless it cannot; then we do, this much later
+CALL_GRACE_S = 1.0
+
+
+@dataclass(eq=False, slots=True)
+class _Item:
+    move: Move
+    future: asyncio.Future[Outcome]
+    deadline: float
+    retry_s: float = RETRY_MIN_S
+    is_settled: bool = False
+
+
+class Batcher:
+    """Carries out movements of coins for all requests of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Starts with the `async with` block and finishes what it has taken in when that ends."""
+        self._url = settings.role_url("app")
+        self._options = f"-c search_path=app -c timezone=UTC -c statement_timeout={settings.statement_timeout_ms}"
+        self._batch_max = settings.ledger_batch_max
+        self._queue_max = settings.ledger_queue_max
+        self._deadline_s = settings.ledger_deadline_ms / 1000
+        self._call_s = settings.statement_timeout_ms / 1000 + CALL_GRACE_S
+        self._waiting: dict[tuple[UUID, UUID], deque[_Item]] = {}
+        self._turns: deque[tuple[UUID, UUID]] = deque()
+        self._items = 0
+        self._arrived = asyncio.Event()
+        self._connection: psycopg.AsyncConnection[tuple[object, ...]] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+
+    async def __aenter__(self) -> Self:
+        """Start taking movements."""
+        self._task = asyncio.create_task(self._work(), name="coin-batcher")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Answer what waits, then stop."""
+        self._closing = True
+        self._arrived.set()
+        if self._task is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._task, self._deadline_s + RECONNECT_S)
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def move(self, move: Move) -> Outcome:
+        """Carry out one movement and wait for what became of it, durably.
+
+        Raises:
+            LedgerBusy: too many movements wait already, the rows were held until the deadline, or the database has not
+                answered; what becomes of the movement then, its key tells.
+        """
+        assert move.key is not None, "a movement without a key could be carried out twice"
+        if self._items >= self._queue_max or self._closing:
+            msg = f"{self._items} coin commands wait already; try again in a second."
+            raise errors.LedgerBusy(msg)
+        loop = asyncio.get_running_loop()
+        item = _Item(move, loop.create_future(), loop.time() + self._deadline_s)
+        self._items += 1
+        self._enqueue(item)
+        try:
+            async with asyncio.timeout(self._deadline_s + self._call_s):
+                return await item.future
+        except TimeoutError as error:
+            msg = "The database has not answered yet; the same key tells what became of the command."
+            raise errors.LedgerBusy(msg) from error
+
+    def _settle(self, item: _Item, answer: Outcome | Exception) -> None:
+        """Give an item its answer, if anybody still waits for it; only now is its place in the queue free."""
+        assert not item.is_settled, "an item has one answer"
+        item.is_settled = True
+        self._items -= 1
+        if item.future.done():
+            return
+        if isinstance(answer, Exception):
+            item.future.set_exception(answer)
+        else:
+            item.future.set_result(answer)
+
+    def _enqueue(self, item: _Item) -> None:
+        queue = self._waiting.get(item.move.wallet)
+        if queue is None:
+            queue = self._waiting[item.move.wallet] = deque()
+            self._turns.append(item.move.wallet)
+        queue.append(item)
+        self._arrived.set()
+
+    def _take(self) -> list[_Item]:
+        """The next batch: every waiting wallet in its turn, at most ten items of one."""
+        batch: list[_Item] = []
+        again: list[tuple[UUID, UUID]] = []
+        while self._turns and len(batch) < self._batch_max:
+            wallet = self._turns.popleft()
+            queue = self._waiting[wallet]
+            taken = min(ITEMS_PER_WALLET_MAX, len(queue), self._batch_max - len(batch))
+            batch.extend(queue.popleft() for _ in range(taken))
+            if queue:
+                again.append(wallet)
+            else:
+                del self._waiting[wallet]
+        self._turns.extend(again)
+        return batch
+
+    async def _work(self) -> None:
+        while not (self._closing and self._items == 0):
+            await self._arrived.wait()
+            batch = self._take()
+            if not batch:
+                if self._closing:
+                    await asyncio.sleep(RETRY_MIN_S)
+                else:
+                    self._arrived.clear()
+                continue
+            try:
+                await self._carry_out(batch)
+            except Exception:
+                log.exception("coin batch failed", items=len(batch))
+                await self._one_by_one(batch)
+
+    async def _carry_out(self, batch: list[_Item]) -> None:
+        try:
+            outcomes = await self._call([item.move for item in batch])
+        except (psycopg.OperationalError, TimeoutError) as error:
+            log.warning("coin batch lost its connection", items=len(batch), error=str(error) or "no answer")
+            await self._drop_connection()
+            await asyncio.sleep(RECONNECT_S)
+            for item in batch:
+                self._try_again(item, errors.LedgerBusy("The database is away; try again with the same key."))
+            return
+        for outcome in outcomes:
+            item = batch[outcome.item - 1]
+            if outcome.outcome == "busy":
+                self._try_again(item, outcome)
+            else:
+                self._settle(item, outcome)
+
+    async def _one_by_one(self, batch: list[_Item]) -> None:
+        """After an error that no outcome names: the items apart, so that the bad one alone fails."""
+        for item in batch:
+            if item.is_settled:
+                continue
+            try:
+                await self._carry_out([item])
+            except Exception as error:  # noqa: BLE001 - it is this item's answer, and the handler's to explain
+                self._settle(item, error)
+
+    def _try_again(self, item: _Item, last: Outcome | Exception) -> None:
+        """Put an item back after a pause, or give its last answer when its deadline has passed."""
+        loop = asyncio.get_running_loop()
+        if loop.time() + item.retry_s < item.deadline:
+            loop.call_later(item.retry_s, self._enqueue, item)
+            item.retry_s = min(item.retry_s * 2, RETRY_MAX_S)
+        else:
+            self._settle(item, last)
+
+    async def _call(self, moves: list[Move]) -> list[Outcome]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await psycopg.AsyncConnection.connect(
+                self._url, autocommit=True, options=self._options, application_name="ideamint-coins", connect_timeout=5
+            )
+        async with asyncio.timeout(self._call_s):
+            cursor = await self._connection.execute(SQL, as_arguments(moves), prepare=True)
+        return [Outcome(*row) for row in await cursor.fetchall()]  # type: ignore[arg-type]
+
+    async def _drop_connection(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                await self._connection.close()
+            self._connection = None

@@ -1,0 +1,137 @@
+"""What happened to a campaign's coins and why, as its managers may read it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import text
+
+from api.coins.commands.policies import get_policy
+from api.kernel.web import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+# who did these, and to whom they happened, tells whose coins lie where
+MEMBERS_KINDS = ("coins_allocated", "coins_reallocated", "coins_taken_back")
+
+# what moves coins, opens or closes something for them, or changes who has them, beside all that begins with coin
+_CAUSES = (
+    "campaign_created", "campaign_activated", "campaign_completed", "campaign_archived", "election_imported",
+    "member_joined", "member_left", "member_role_changed",
+    "idea_submitted", "idea_approved", "idea_rejected", "idea_withdrawn", "idea_accepted", "idea_acceptance_undone",
+    "idea_not_selected",
+)  # fmt: skip
+
+# What a movement left on the accounts it touched stands in its postings; other commands wrote it into their event. Without
+# the person, a wallet's balance is left out too: corrections name one with its owner, and so would tell whose this is.
+_TEMPLATE = """
+    SELECT e.event_id, e.occurred_at, e.recorded_at, e.kind, e.idea_id, e.request_id,
+        CASE WHEN e.is_private THEN NULL ELSE e.actor_id END AS actor_id,
+        CASE WHEN e.is_private THEN NULL ELSE e.user_id END AS user_id,
+        e.data - 'before' - 'after' AS data,
+        coalesce(e.data -> 'before', b.before, '{{}}') AS before, coalesce(e.data -> 'after', b.after, '{{}}') AS after
+    FROM (
+        SELECT e.id AS event_id, e.occurred_at, e.recorded_at, e.kind, e.idea_id, e.request_id, e.actor_id, e.user_id, e.data,
+            e.kind = ANY (:private_kinds) AS is_private
+        FROM app.events AS e
+        WHERE e.campaign_id = :campaign_id AND (e.kind LIKE 'coin%' OR e.kind = ANY (:causes)) {filters}
+        ORDER BY e.occurred_at DESC, e.id DESC
+        LIMIT :limit
+    ) AS e
+    LEFT JOIN LATERAL (
+        SELECT jsonb_object_agg(p.name, p.balance_after_coins - p.amount_coins) AS before,
+            jsonb_object_agg(p.name, p.balance_after_coins) AS after
+        FROM (
+            SELECT p.amount_coins, p.balance_after_coins,
+                CASE WHEN a.kind <> 'stake' THEN a.kind || '_coins' WHEN p.side = -1 THEN 'from_stake_coins'
+                    ELSE 'to_stake_coins' END AS name
+            FROM app.coin_postings AS p
+            JOIN app.coin_accounts AS a ON a.id = p.account_id
+            WHERE p.transfer_id = CAST(e.data ->> 'transfer_id' AS uuid) AND p.balance_after_coins IS NOT NULL
+                AND NOT (e.is_private AND a.kind = 'wallet')
+        ) AS p
+    ) AS b ON true
+    ORDER BY e.occurred_at DESC, e.event_id DESC
+"""
+
+
+class AuditEvent(Reply):
+    """A fact of the campaign that concerns its coins."""
+
+    event_id: UUID
+    occurred_at: datetime = Field(description="when it took effect")
+    recorded_at: datetime = Field(description="when it was written; later than occurred_at in an import")
+    kind: str
+    actor_id: UUID | None = Field(
+        description="who did it; null is the system, and a member who moved their own coins under a policy whose "
+        "stakes_visible_to is self"
+    )
+    user_id: UUID | None = Field(
+        description="whom it happened to; null for a member's own movements of coins under a policy whose "
+        "stakes_visible_to is self"
+    )
+    idea_id: UUID | None
+    request_id: str | None = Field(description="the request that caused it; null outside of one (an import, the demo)")
+    before: dict[str, Any] = Field(
+        description="what it changed, as it was before, and after under the same names: the status or the fields of the "
+        "policy; the coins on the stake, on all of an idea's stakes, in the wallet, or in all wallets that it touched. "
+        "Wallets are left out of members' own movements that come without the member. Empty where there was nothing"
+    )
+    after: dict[str, Any]
+    data: dict[str, Any] = Field(description="what else there is to know, by kind")
+
+
+async def list_audit(
+    session: AsyncSession,
+    campaign_id: UUID,
+    *,
+    kinds: Sequence[str] = (),
+    actor_id: UUID | None = None,
+    user_id: UUID | None = None,
+    idea_id: UUID | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int,
+    after: tuple[datetime, UUID] | None = None,
+) -> list[AuditEvent]:
+    """Events of a campaign that concern its coins, newest first; `after` is the (occurred_at, event_id) of the last seen.
+
+    Whose coins lie where stays with the members if the policy in force says so (`stakes_visible_to`): it cannot have been
+    narrower when they were put there. A filter by person then finds no event that hides its person, so that asking for
+    somebody tells nothing about them. `since` is included, `until` is not.
+    """
+    policy = await get_policy(session, campaign_id)
+    filters: list[str] = []
+    values: dict[str, Any] = {
+        "campaign_id": campaign_id,
+        "private_kinds": list(MEMBERS_KINDS) if policy.stakes_visible_to == "self" else [],
+        "causes": list(_CAUSES),
+        "limit": limit,
+    }
+
+    def add(condition: str, **arguments: object) -> None:
+        filters.append(f"AND {condition}")
+        values.update(arguments)
+
+    if kinds:
+        add("e.kind = ANY (:kinds)", kinds=list(kinds))
+    if actor_id:
+        add("e.actor_id = :actor_id AND e.kind <> ALL (:private_kinds)", actor_id=actor_id)
+    if user_id:
+        add("e.user_id = :user_id AND e.kind <> ALL (:private_kinds)", user_id=user_id)
+    if idea_id:
+        add("(e.idea_id = :idea_id OR e.data ->> 'from_idea_id' = CAST(:idea_id AS text))", idea_id=idea_id)
+    if since:
+        add("e.occurred_at >= :since", since=since)
+    if until:
+        add("e.occurred_at < :until", until=until)
+    if after:
+        add("(e.occurred_at, e.id) < (:after_at, :after_id)", after_at=after[0], after_id=after[1])
+    rows = await session.execute(text(_TEMPLATE.format(filters=" ".join(filters))), values)
+    return [AuditEvent.model_validate(row) for row in rows]

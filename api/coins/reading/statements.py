@@ -1,0 +1,96 @@
+"""A member's statement: a page of it, and all of it as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from api.coins.reading import queries
+from api.coins.schemas import StatementLine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.coins.schemas import TransferKind
+    from api.kernel.db import Database
+
+LINES_AT_ONCE = 1000
+
+# what a spreadsheet would take for the beginning of a formula
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which lines of a statement; None is all. `since` is included, `until` is not."""
+
+    idea_id: UUID | None = None
+    kinds: Sequence[TransferKind] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+ALL = Filters()
+
+
+async def list_statement(
+    session: AsyncSession,
+    campaign_id: UUID,
+    user_id: UUID,
+    *,
+    limit: int,
+    after: tuple[datetime, UUID] | None,
+    filters: Filters = ALL,
+) -> list[StatementLine]:
+    """A member's movements, newest first; `after` is the (effective_at, transfer_id) of the last line seen."""
+    rows = await session.execute(
+        queries.STATEMENT,
+        {
+            **asdict(filters),
+            "campaign_id": campaign_id,
+            "user_id": user_id,
+            "limit": limit,
+            "after_at": after[0] if after else None,
+            "after_id": after[1] if after else None,
+        },
+    )
+    return [StatementLine.model_validate(row) for row in rows]
+
+
+async def write_csv(database: Database, campaign_id: UUID, user_id: UUID, filters: Filters) -> AsyncIterator[str]:
+    """The whole statement as CSV (RFC 4180), newest first, a thousand lines at a time.
+
+    Each part is read in a read-only session of its own, so that a reader who takes long holds no connection. What
+    happens meanwhile is newer than the first line and stays out.
+    """
+    columns = list(StatementLine.model_fields)
+    yield _as_csv([columns])
+    after: tuple[datetime, UUID] | None = None
+    while True:
+        async with database.snapshot() as session:
+            lines = await list_statement(
+                session, campaign_id, user_id, limit=LINES_AT_ONCE, after=after, filters=filters
+            )
+        if lines:
+            yield _as_csv([[_cell(value) for value in line.model_dump(mode="json").values()] for line in lines])
+        if len(lines) < LINES_AT_ONCE:
+            return
+        after = lines[-1].effective_at, lines[-1].transfer_id
+
+
+def _cell(value: object) -> str:
+    """A value as text that no spreadsheet runs; empty for None."""
+    cell = "" if value is None else str(value)
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def _as_csv(rows: Sequence[Sequence[str]]) -> str:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows(rows)
+    return buffer.getvalue()

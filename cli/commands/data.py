@@ -1,0 +1,121 @@
+"""Commands on the application's data: the demo and imports."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from api.imports.service import Progress
+    from api.kernel.db import Database
+    from cli.console import Steps
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def demo(as_json: AsJson = False) -> None:
+    """Make the demo: an invented company's campaigns over nine months.
+
+    It has some 200 members and 100 ideas, made through the same services and ledger as everything else. Where it exists
+    already nothing changes. Prints who can log in. Refused in production, for the passwords are no secret.
+    """
+    import settings as configuration
+    from cli import console
+    from cli.demo.run import make_demo, refuse_production
+    from cli.local import installation
+
+    settings = configuration.load()
+    refuse_production(settings)
+    with installation.ready(settings) as running, console.steps() as steps:
+        steps.say("making the demo")
+        result = installation.with_database(running, lambda database: make_demo(database, progress=steps.advance))
+    made = asdict(result.made) if result.made else None
+    lines = [
+        ", ".join(f"{count} {name}" for name, count in made.items()) + f" of {result.company}"
+        if made
+        else f"the demo of {result.company} was there before; nothing was changed",
+        *(f"  {login.role}: {login.email}  {login.password}" for login in result.logins),
+    ]
+    data = {"company": result.company, "made": made, "logins": [asdict(login) for login in result.logins]}
+    console.result(data, lines, as_json=as_json)
+
+
+imports = typer.Typer(no_args_is_help=True, help="Import from files.")
+
+
+@imports.command()
+def pabulib(
+    files: Annotated[list[Path], typer.Argument(help="Files in Pabulib's .pb format.", metavar="FILE")],
+    currency: Annotated[
+        str | None,
+        typer.Option(help="ISO 4217 code of the money in the files; by default as the file's country has it."),
+    ] = None,
+    accept_counts: Annotated[
+        bool, typer.Option(help="Take a file whose stated totals are wrong, if its rows are right.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import participatory-budgeting elections.
+
+    Each election becomes a completed campaign: projects become ideas, voters members, ballots allocations of coins.
+    A file is imported whole or not at all; the same file twice changes nothing. Exits with 1 if a file was refused;
+    the other files are imported all the same.
+    """
+    from cli import console
+    from cli.local import installation
+
+    async def work(database: Database) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        from api.imports.service import import_election
+        from api.kernel.errors import DomainError
+
+        imported: list[dict[str, Any]] = []
+        refused: list[dict[str, Any]] = []
+        for path in files:
+            try:
+                with console.steps() as steps:
+                    steps.say(f"{path.name}: reading")
+                    async with database.session(statement_timeout_ms=0) as session:
+                        election = await import_election(
+                            session,
+                            path,
+                            actor_id=None,
+                            currency=currency,
+                            accept_counts=accept_counts,
+                            progress=_shown(steps, path.name),
+                        )
+            except (DomainError, OSError) as error:
+                reason = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
+                console.fail(reason)
+                refused.append(getattr(error, "extensions", {}) | {"file": str(path), "reason": reason})
+            else:
+                imported.append(election.as_dict())
+        return imported, refused
+
+    with installation.ready() as settings:
+        imported, refused = installation.with_database(settings, work)
+    lines = [
+        f"{each['file_name']}: {each['status']} as {each['slug']}, {each['ideas']} ideas, {each['ballots']} ballots, "
+        f"{each['coins']} coins in {each['allocations']} allocations"
+        for each in imported
+    ]
+    lines += [f"  differs from its own totals: {each}" for election in imported for each in election["differences"]]
+    console.result({"imported": imported, "refused": refused}, lines, as_json=as_json)
+    if refused:
+        raise typer.Exit(1)
+
+
+def _shown(steps: Steps, file_name: str) -> Progress:
+    """Shows an import's stages, each as a step of its own."""
+    current = ""
+
+    def show(stage: str, done: int, total: int) -> None:
+        nonlocal current
+        if stage != current:
+            current = stage
+            steps.say(f"{file_name}: {stage}")
+        steps.advance(done, total)
+
+    return show

@@ -1,0 +1,96 @@
+"""Commands of the data platform: build and publish the marts, and write reports from them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from orchestration.refresh import RefreshResult
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+class ReportFormat(StrEnum):
+    """What a report is written as."""
+
+    PDF = "pdf"
+    XLSX = "xlsx"
+
+
+def refresh(as_json: AsJson = False) -> None:
+    """Build the figures anew and publish them.
+
+    Runs dbt's models and tests, writes one DuckDB file and Parquet files, checks them, and only then lets dashboards,
+    reports and exports see them. Exits with 1, and publishes nothing, if anything about them does not hold. Waits while
+    another build is under way.
+    """
+    from api.coins.background import seal_all
+    from cli import console
+    from cli.local import installation
+    from orchestration import refresh as work
+
+    with installation.ready() as settings, console.steps() as steps:
+        # reports show the head of each ledger, and no API may be running that would have sealed it
+        steps.say("sealing the ledger")
+        installation.with_database(settings, seal_all)
+        result = work.refresh(settings, steps)
+    _show(result, as_json=as_json)
+
+
+def export(as_json: AsJson = False) -> None:
+    """Publish the figures as the last build left them.
+
+    Writes the same files as `ideamint refresh` without building anything. Exits with 1 if nothing was built yet, or if
+    the files do not hold what they must.
+    """
+    import psycopg
+
+    from cli import console
+    from cli.local import installation
+    from orchestration import refresh as work
+
+    try:
+        with installation.ready() as settings, console.steps() as steps:
+            result = work.export(settings, steps)
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+        console.fail("nothing was built yet; `ideamint refresh` builds and publishes")
+        raise typer.Exit(1) from error
+    _show(result, as_json=as_json)
+
+
+def report(
+    campaign: Annotated[str, typer.Option(help="The campaign's slug, as in its address, or its id.")],
+    report_format: Annotated[ReportFormat, typer.Option("--format", help="pdf for executives, xlsx for analysts.")],
+    out: Annotated[Path, typer.Option(help="The file to write; one that is there is replaced.", dir_okay=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Write a campaign's report from the published figures.
+
+    Exits with 1 if nothing is published yet, or if there is no such campaign.
+    """
+    import settings as configuration
+    from cli import console
+    from pipelines import reports
+
+    result = reports.write_report(configuration.load().data_dir, campaign, report_format.value, out)
+    size = f"{result.pages} pages" if result.pages else f"{result.sheets} sheets"
+    line = f"{result.path}: {size}, {result.bytes / 1000:.0f} kB, from the figures of {result.snapshot}"
+    console.result(asdict(result), [line], as_json=as_json)
+
+
+def _show(result: RefreshResult, *, as_json: bool) -> None:
+    from cli import console
+
+    lines = [f"warning: {warning}" for warning in result.warnings]
+    if result.models:
+        lines.append(f"built {result.models} models, {result.tests} tests passed")
+    lines.append(
+        f"{result.checks} checks of the files passed; {sum(result.rows.values())} rows in {len(result.rows)} tables"
+    )
+    lines.append(f"published {result.folder} after {result.seconds:.1f} s")
+    console.result(asdict(result), lines, as_json=as_json)

@@ -1,0 +1,212 @@
+"""`ideamint up`: the whole installation on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import FrameType
+
+    from cli.local.database_keeper import DatabaseKeeper
+    from cli.local.supervisor import Service
+    from settings import Settings
+
+
+def up(
+    demo: Annotated[bool, typer.Option(help="Load the demo when the database is empty.")] = True,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Serve a part alone, on a database that is prepared: api, dashboards or dagster. Repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Run everything on this machine, until Ctrl-C.
+
+    That is PostgreSQL, the API, the dashboards, and Dagster's web page and daemon; what dies is started again.
+
+    The first time it also makes the database, loads a demo and publishes its figures, which takes a minute or two.
+    Data stays under IDEAMINT_DATA_DIR (by default .data), so that later starts take seconds. With
+    IDEAMINT_DATABASE_URL set it uses that server instead of starting one.
+    """
+    import settings as configuration
+    from cli import console
+    from cli.local import postgres
+    from cli.local.database_keeper import DatabaseKeeper
+    from cli.local.services import PARTS, child_environment, refuse_busy_ports, services
+    from cli.local.supervisor import end_left_behind
+
+    started_at = time.monotonic()
+    settings = configuration.load()
+    parts = [part for part in PARTS if not only or part in only]
+    if unknown := set(only or ()) - set(PARTS):
+        msg = f"no part {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}"
+        raise typer.BadParameter(msg, param_hint="--only")
+    record = settings.data_dir / f"up-{'-'.join(only or ['all'])}.json"
+    with _interruptible(), _only_one(settings, record.with_suffix(".lock")):
+        if left_behind := asyncio.run(end_left_behind(record)):
+            console.say(f"ended what a killed start had left behind: {left_behind} of its processes")
+        refuse_busy_ports(settings, parts)
+        with postgres.running(settings) as running:
+            if only:
+                postgres.refuse_unmigrated(running)
+            else:
+                is_behind = postgres.is_behind(running)
+                postgres.migrate(running)
+                console.say(f"database ready after {time.monotonic() - started_at:.1f} s")
+                environment = child_environment(running)
+                if demo and _is_empty(running):
+                    _run_command(environment, "demo")
+                # what an older version has published may lack what this one reads
+                if is_behind or not _is_published(running):
+                    _run_command(environment, "refresh")
+            if "dagster" in parts:
+                _prepare_manifest(running)
+            keeper = DatabaseKeeper(running, console.say) if settings.is_embedded else None
+            _serve(running, services(running, parts), keeper, record, started_at)
+
+
+def _serve(
+    settings: Settings, serving: Sequence[Service], keeper: DatabaseKeeper | None, record: Path, started_at: float
+) -> None:
+    from cli import console
+    from cli.local.supervisor import ServiceFailed, Supervisor
+
+    logins = _demo_logins(settings)
+
+    async def serve() -> None:
+        supervisor = Supervisor(settings.data_dir / "logs", record, console.say)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, supervisor.stop)
+        await supervisor.run(
+            serving,
+            lambda: _announce(settings, serving, logins, time.monotonic() - started_at),
+            keeper.keep if keeper else None,
+        )
+
+    try:
+        asyncio.run(serve())
+    except ServiceFailed as failure:
+        console.fail(f"{failure}; everything was stopped. The last lines of {failure.log}:\n{failure.last_lines}")
+        raise typer.Exit(1) from failure
+    console.say("stopped")
+
+
+def _announce(settings: Settings, serving: Sequence[Service], logins: Sequence[str], seconds: float) -> None:
+    from cli import console
+
+    addresses = {
+        "api": f"API         {settings.public_api_url}/docs",
+        "dashboards": f"Dashboards  {settings.public_dashboards_url}",
+        "dagster": f"Dagster     http://localhost:{settings.dagster_port}",
+    }
+    console.say(f"\nIdeamint is up after {seconds:.0f} s. Ctrl-C stops it.")
+    for service in serving:
+        if service.name in addresses:
+            console.say(f"  {addresses[service.name]}")
+    console.say(f"  Logs        {settings.data_dir / 'logs'}")
+    if logins:
+        console.say("\nLog in as")
+    for login in logins:
+        console.say(f"  {login}")
+
+
+def _demo_logins(settings: Settings) -> list[str]:
+    from cli.demo.run import find_logins
+    from cli.local.installation import with_database
+
+    found = with_database(settings, find_logins)
+    return [f"{login.role:<14} {login.email}  {login.password}" for login in found]
+
+
+def _is_empty(settings: Settings) -> bool:
+    """Whether there is not one campaign yet."""
+    import psycopg
+
+    with psycopg.connect(settings.role_url("app")) as connection:
+        return connection.execute("SELECT 1 FROM app.campaigns LIMIT 1").fetchone() is None
+
+
+def _is_published(settings: Settings) -> bool:
+    from pipelines import marts
+
+    try:
+        marts.published(settings.data_dir)
+    except marts.NoSnapshot:
+        return False
+    return True
+
+
+def _prepare_manifest(settings: Settings) -> None:
+    """Write dbt's manifest ahead of Dagster's start, unless it is newer than the project."""
+    from cli import console
+    from orchestration import refresh
+    from pipelines import warehouse
+
+    manifest = refresh.state_dir(settings) / "manifest.json"
+    written_at = manifest.stat().st_mtime if manifest.is_file() else 0.0
+    files = (
+        file
+        for folder in ("macros", "models", "seeds", "tests")
+        for file in (warehouse.PROJECT_DIR / folder).rglob("*")
+    )
+    if any(file.stat().st_mtime >= written_at for file in (warehouse.PROJECT_DIR / "dbt_project.yml", *files)):
+        console.say("preparing the models for Dagster")
+        refresh.prepare_manifest(settings)
+
+
+def _run_command(environment: Mapping[str, str], *command: str) -> None:
+    """Run one of our own commands as a process of its own: what it imports is gone with it."""
+    from cli import console
+
+    child = subprocess.Popen([sys.executable, "-m", "cli.main", *command], env=dict(environment))
+    try:
+        code = child.wait()
+    except BaseException:
+        child.terminate()
+        child.wait()
+        raise
+    if code != 0:
+        console.fail(f"`ideamint {' '.join(command)}` failed with exit code {code}; `ideamint up` goes on without it")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM ends the preparations as Ctrl-C does, so that whatever was started is stopped again."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _only_one(settings: Settings, lock: Path) -> Iterator[None]:
+    from cli.local import system_user
+    from settings import PREFIX, SettingsError
+
+    system_user.make_folder(settings.data_dir)
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            msg = f"`ideamint up` runs already on {settings.data_dir}; for a second one set {PREFIX}DATA_DIR and the ports"
+            raise SettingsError(msg) from error
+        yield

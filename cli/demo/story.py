@@ -1,0 +1,166 @@
+"""The whole plan of the demo as plain data: who does what at which moment, from the seed and today's date alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from math import exp
+from typing import TYPE_CHECKING
+
+from cli.demo import actions
+from cli.demo.calendar import Calendar, named_periods
+from cli.demo.content import load_campaigns
+from cli.demo.market import RUSH_DAYS, Book, Listing, Visit
+from cli.demo.memberships import authors, memberships
+from cli.demo.people import SILENT, dice, roster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cli.demo.actions import Action, CoinMove
+    from cli.demo.content import CampaignText, IdeaText
+    from cli.demo.memberships import Stay
+    from cli.demo.people import Person
+
+DRAFTED_ON_DAY = -4
+_WEEKEND = 0.07
+_LAUNCH_DAYS = 5
+_LAUNCH = 1.8
+_RUSH = 2.2
+_LAST_CALL = 0.35
+
+
+def make_plan(today: date) -> actions.Plan:
+    """What happened until the midnight (UTC) with which `today` begins; the same for the same day."""
+    campaigns = load_campaigns()
+    people = roster()
+    told: list[Action] = []
+    for text, stays in zip(campaigns, memberships(people, campaigns), strict=True):
+        told += _Telling(text, stays, Calendar.of(today, text.campaign.today_on_day), today).tell()
+    told.sort(key=lambda action: action.at)
+    return actions.Plan(today, campaigns, tuple(told))
+
+
+@dataclass(slots=True)
+class _Telling:
+    """One campaign, told by what was arranged and by what its members then do."""
+
+    text: CampaignText
+    stays: dict[str, Stay]
+    calendar: Calendar
+    today: date
+
+    def tell(self) -> list[Action]:
+        """Every action of the campaign before today, in the order of time."""
+        written = authors(self.stays, self.text)
+        arranged = [*self._frame(), *self._comings_and_goings()]
+        for idea in self.text.ideas:
+            arranged += self._life(idea, written[idea.key])
+        midnight = datetime.combine(self.today, time(), UTC)
+        arranged = sorted((action for action in arranged if action.at < midnight), key=lambda action: action.at)
+        return self._with_visits(arranged, written)
+
+    @property
+    def _slug(self) -> str:
+        return self.text.campaign.slug
+
+    def _frame(self) -> Iterator[Action]:
+        yield actions.Create(self.calendar.at(DRAFTED_ON_DAY, 14, 11), self._slug)
+        yield actions.Activate(self.calendar.at(0, 7, 3), self._slug)
+        if self.text.campaign.complete_on_day is not None:
+            yield actions.Complete(self.calendar.at(self.text.campaign.complete_on_day, 10, 7), self._slug)
+
+    def _comings_and_goings(self) -> Iterator[Action]:
+        for stay in self.stays.values():
+            chance = dice("hours", self._slug, stay.person.email)
+            early = self.calendar.at(
+                stay.joins_on_day, 7, chance.choice((4, 8, 13, 19, 23, 29, 34, 38, 44, 49, 53, 58))
+            )
+            yield actions.Join(early, self._slug, stay.person)
+            if stay.leaves_on_day is not None:
+                yield actions.Leave(self.calendar.office_hours(stay.leaves_on_day, chance), self._slug, stay.person)
+            if stay.returns_on_day is not None:
+                yield actions.Join(self.calendar.office_hours(stay.returns_on_day, chance), self._slug, stay.person)
+
+    def _life(self, idea: IdeaText, author: Person) -> Iterator[Action]:
+        chance = dice("life", self._slug, idea.key)
+        yield actions.Submit(self.calendar.office_hours(idea.day, chance), self._slug, author, idea)
+        for edit in idea.edits:
+            at = self.calendar.office_hours(edit.day, chance)
+            yield actions.Edit(at, self._slug, author, idea.key, edit.description)
+        for step in idea.steps:
+            by = author if step.to == "withdrawn" else None
+            yield actions.Step(
+                self.calendar.office_hours(step.day, chance), self._slug, by, idea.key, step.to, step.reason
+            )
+        for value in idea.values:
+            on = self.calendar.date_of(value.day)
+            at = self.calendar.office_hours(value.day, chance)
+            source = named_periods(value.source, on)
+            yield actions.Value(at, self._slug, idea.key, value.kind, value.amount, on, source)
+
+    def _with_visits(self, arranged: list[Action], written: dict[str, Person]) -> list[Action]:
+        book = Book(self._slug, self.text.campaign.policy)
+        visits = self._visits()
+        told: list[Action] = []
+        for action in [*arranged, None]:
+            while visits and (action is None or visits[0][0] < action.at):
+                at, visitors = visits.pop(0)
+                moves = tuple(move for person in visitors for move in self._visit(book, person, at))
+                if moves:
+                    told.append(actions.Moves(at, self._slug, moves))
+            if action is not None:
+                self._enter(book, action, written)
+                told.append(action)
+        return told
+
+    def _visit(self, book: Book, person: Person, at: datetime) -> list[CoinMove]:
+        day = self.calendar.day_of(at.date())
+        chance = dice("visit", self._slug, person.email, day)
+        return Visit(book, person, day, self.text.campaign.allocate_until_day - day, chance).moves()
+
+    def _visits(self) -> list[tuple[datetime, list[Person]]]:
+        """Who looks in, by quarter of an hour."""
+        slots: defaultdict[datetime, list[Person]] = defaultdict(list)
+        last = min(self.text.campaign.allocate_until_day, self.calendar.day_of(self.today) - 1)
+        for stay in self.stays.values():
+            if stay.person.temper is SILENT:
+                continue
+            for day in range(stay.joins_on_day, last + 1):
+                chance = dice("looks in", self._slug, stay.person.email, day)
+                if stay.is_member_on(day) and chance.random() < self._likelihood(stay, day):
+                    slots[self._slot(stay, day)].append(stay.person)
+        return sorted(slots.items(), key=lambda slot: slot[0])
+
+    def _slot(self, stay: Stay, day: int) -> datetime:
+        at = self.calendar.slot(day, dice("slot", self._slug, stay.person.email, day))
+        # not before having joined
+        return max(at, self.calendar.at(day, 8)) if day == stay.joins_on_day else at
+
+    def _likelihood(self, stay: Stay, day: int) -> float:
+        """Of a visit on this day: it fades after joining, and picks up when time runs out."""
+        temper, age = stay.person.temper, day - stay.joins_on_day
+        left = self.text.campaign.allocate_until_day - day
+        rate = temper.visits_per_day * temper.stays_keen**stay.order
+        rate *= 0.2 + 0.8 * exp(-age / temper.fades_after_days)
+        rate *= _LAUNCH if age < _LAUNCH_DAYS else 1
+        rate *= _RUSH if left < RUSH_DAYS else 1
+        if left == 1 and dice("last call", self._slug, stay.person.email).random() < _LAST_CALL:
+            rate = 1
+        return rate * (_WEEKEND if Calendar.is_weekend(day) else 1)
+
+    def _enter(self, book: Book, action: Action, written: dict[str, Person]) -> None:
+        """What an arranged action does to the coins."""
+        match action:
+            case actions.Join(person=person):
+                book.grant(person)
+            case actions.Submit(idea=idea) if not self.text.campaign.is_mediated:
+                book.open[idea.key] = Listing(idea, written[idea.key])
+            case actions.Step(to="competing", idea=key):
+                idea = next(idea for idea in self.text.ideas if idea.key == key)
+                book.open[key] = Listing(idea, written[key])
+            case actions.Step(to="accepted", idea=key):
+                book.close(key, gives_back=False)
+            case actions.Step(to="rejected" | "withdrawn", idea=key):
+                book.close(key, gives_back=True)

@@ -1,0 +1,180 @@
+"""What `ideamint up` serves: the API, the dashboards, and Dagster's code server, web page and daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Collection
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cli.local.databases import without_login
+from cli.local.supervisor import Service
+from settings import PREFIX, Settings, SettingsError
+
+DAGSTER_DATABASE_VARIABLE = "IDEAMINT_DAGSTER_STORAGE_URL"
+PARTS = ("api", "dashboards", "dagster")
+DEFINITIONS = "orchestration.definitions"
+
+DAGSTER_YAML = f"""\
+# Written anew at every start of `ideamint up`.
+storage:
+  postgres:
+    postgres_url:
+      env: {DAGSTER_DATABASE_VARIABLE}
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+concurrency:
+  runs:
+    max_concurrent_runs: 1 # one build at a time; the next waits in the queue, where its page says so
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+"""
+
+# No part sends telemetry or asks for news.
+QUIET = {
+    "DAGSTER_DISABLE_TELEMETRY": "1",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "DO_NOT_TRACK": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
+}
+
+
+def refuse_busy_ports(settings: Settings, parts: Collection[str]) -> None:
+    """See that the ports of these parts are free.
+
+    Raises:
+        SettingsError: names each busy port and the setting that changes it.
+    """
+    busy = [
+        f"port {port} of {settings.bind_host} is busy: set {PREFIX}{name.upper()} to a free one, or stop what listens there"
+        for part in parts
+        if not _is_free(settings.bind_host, port := getattr(settings, name := f"{part}_port"))
+    ]
+    if busy:
+        raise SettingsError("\n".join(busy))
+
+
+def services(settings: Settings, parts: Collection[str]) -> list[Service]:
+    """The processes of these parts, with all they need to know; `settings` points to a running database."""
+    code_port = _free_port()
+    environment = child_environment(settings)
+    code = ("--grpc-host", "127.0.0.1", "--grpc-port", str(code_port))
+    host = settings.bind_host
+
+    def service(name: str, port: int, path: str | None, *command: str) -> Service:
+        return Service(name, [sys.executable, "-m", *command], environment, _answers(host, port, path))
+
+    known = [
+        service(
+            "api", settings.api_port, "/health/ready",
+            "uvicorn", "--factory", "api.main:create_app", "--host", host, "--port", str(settings.api_port),
+            "--no-access-log", "--no-server-header",
+        ),
+        service(
+            "dashboards", settings.dashboards_port, "/_stcore/health",
+            "streamlit", "run", str(_folder("dashboards") / "app.py"),
+            f"--server.address={host}", f"--server.port={settings.dashboards_port}", "--server.showEmailPrompt=false",
+            f"--browser.serverAddress={_host_of(settings.public_dashboards_url)}",
+        ),
+        Service(
+            "dagster-code",
+            [sys.executable, "-m", "dagster", "api", "grpc", "-m", DEFINITIONS, "-h", "127.0.0.1", "-p", str(code_port),
+             "--use-python-environment-entry-point"],
+            environment,
+            _answers("127.0.0.1", code_port, None),
+        ),
+        service(
+            "dagster", settings.dagster_port, "/server_info",
+            "dagster_webserver", "-h", host, "-p", str(settings.dagster_port), *code,
+        ),
+        Service("dagster-daemon", [sys.executable, "-m", "dagster._daemon", "run", *code], environment, None),
+    ]  # fmt: skip
+    return [each for each in known if each.name.partition("-")[0] in parts]
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """The environment of a child: the caller's, the running database without its log-in, and telemetry off."""
+    root = str(_folder("orchestration").parent)
+    path = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {
+        **os.environ,
+        **QUIET,
+        f"{PREFIX}DATABASE_URL": without_login(str(settings.database_url)),
+        f"{PREFIX}DATA_DIR": str(settings.data_dir),
+        DAGSTER_DATABASE_VARIABLE: settings.role_url("dagster", settings.dagster_database).replace(
+            "postgresql://", "postgresql+psycopg2://", 1
+        ),
+        "DAGSTER_HOME": str(write_dagster_home(settings)),
+        "PYTHONPATH": os.pathsep.join(path),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def write_dagster_home(settings: Settings) -> Path:
+    """Dagster's folder under the data folder, with its configuration."""
+    home = settings.data_dir / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "dagster.yaml").write_text(DAGSTER_YAML)
+    return home
+
+
+def _folder(package: str) -> Path:
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        msg = f"the package {package} is not installed"
+        raise SettingsError(msg)
+    return Path(spec.origin).parent
+
+
+def _host_of(url: str) -> str:
+    return urlsplit(url).hostname or "localhost"
+
+
+def _is_free(host: str, port: int) -> bool:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            # As servers do it: the last connections of the run before do not count.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError:
+        return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _answers(host: str, port: int, path: str | None) -> Callable[[], Awaitable[bool]]:
+    """Whether a server answers with 200 on a path, or without one accepts a connection."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - where to look, not where to listen
+
+    async def ask() -> bool:
+        try:
+            reader, writer = await asyncio.wait_for(asyncio.open_connection(host, port), timeout=2)
+        except (OSError, TimeoutError):
+            return False
+        try:
+            if path is None:
+                return True
+            writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+            status = await asyncio.wait_for(reader.readline(), timeout=10)
+            return status.split()[1:2] == [b"200"]
+        except (OSError, TimeoutError):
+            return False
+        finally:
+            writer.close()
+
+    return ask

@@ -1,0 +1,85 @@
+"""The command line `ideamint`: everything that an installation does, each command a thin call of one function.
+
+Exit codes: 0 done; 1 refused, or a check failed; 2 wrong use or wrong settings; 130 interrupted. Modules are imported
+inside the commands, so that `ideamint --help` is quick.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from cli.commands import data, database, ledger, people, platform, serving
+
+REFUSED = 1
+WRONG_SETTINGS = 2
+
+
+class _Commands(TyperGroup):
+    """Turns the errors that people can do something about into one clear message."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            code = _exit_code(error)
+            if code is None:
+                raise
+            from cli import console
+
+            console.fail(str(error))
+            raise typer.Exit(code) from error
+
+
+# By name, because importing them all to look would take seconds.
+_EXIT_CODES = {
+    "settings.SettingsError": WRONG_SETTINGS,
+    "api.kernel.errors.DomainError": REFUSED,
+    "builtins.OSError": REFUSED,
+    "cli.demo.run.DemoRefused": REFUSED,
+    "cli.local.cluster.ServerError": REFUSED,
+    "pipelines.marts.snapshots.NoSnapshot": REFUSED,
+    "pipelines.reports.content.UnknownCampaign": REFUSED,
+    "pipelines.quality.checking.SnapshotRefused": REFUSED,
+    "pipelines.warehouse.BuildFailed": REFUSED,
+    "pipelines.turns.BuildLockLost": REFUSED,
+}
+
+
+def _exit_code(error: Exception) -> int | None:
+    """What an error means for a script; None for a defect of ours, which shows its traceback."""
+    names = (f"{each.__module__}.{each.__qualname__}" for each in type(error).__mro__)
+    return next((_EXIT_CODES[name] for name in names if name in _EXIT_CODES), None)
+
+
+app = typer.Typer(
+    name="ideamint",
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help=(
+        "An ideation platform with a coin economy.\n\n"
+        "Start with `ideamint up`: it runs everything on this machine and prints the addresses. Settings come from "
+        "IDEAMINT_... variables or a file .env; .env.example explains each.\n\n"
+        "Exit codes: 0 done; 1 refused, or a check failed; 2 wrong use or wrong settings."
+    ),
+)
+app.command("up")(serving.up)
+app.add_typer(database.app, name="db")
+app.command("demo")(data.demo)
+app.add_typer(data.imports, name="import")
+app.command("refresh")(platform.refresh)
+app.command("export")(platform.export)
+app.command("report")(platform.report)
+app.command("verify")(ledger.verify)
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(people.app, name="user")
+
+
+if __name__ == "__main__":
+    app()
