@@ -72,11 +72,11 @@ openapi-check: $(STAMP)
 	$(BIN)/python -m cli.generate.openapi --check openapi.json
 	$(BIN)/python -m cli.generate.problems --check docs/problems.md
 
-lock: $(STAMP) ## Resolve the dependencies of pyproject.toml anew into requirements/
+lock: $(STAMP) ## Raise requirements/ to the newest versions that pyproject.toml allows
 	$(UV) pip compile $(LOCK_OPTIONS) --extra dev pyproject.toml -o requirements/dev.txt
 	$(UV) pip compile $(LOCK_OPTIONS) -c requirements/dev.txt pyproject.toml -o requirements/runtime.txt
 	echo uv | $(UV) pip compile $(LOCK_OPTIONS) -c requirements/dev.txt - -o requirements/uv.txt
-LOCK_OPTIONS := --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate
+LOCK_OPTIONS := --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-header --no-annotate
 
 clean: ## Remove the environment and caches; .data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dbt_project/target dbt_project/logs

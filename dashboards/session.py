@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import quote
 
-import httpx
+import httpx2
 import streamlit as st
 from pydantic import BaseModel, ValidationError
 
@@ -86,10 +86,10 @@ def logout_url() -> str:
 @st.cache_data(ttl=_KEPT_S, max_entries=1_000, show_spinner=False)
 def _answers(cookie_hash: str, api_url: str, _cookie: str) -> Viewer | None:
     del cookie_hash  # the cookie itself is no cache key
-    answer = httpx.Client(trust_env=False, timeout=_TIMEOUT_S)
+    answer = httpx2.Client(trust_env=False, timeout=_TIMEOUT_S)
     with answer as client:
         response = client.get(f"{api_url}/api/v1/auth/session", headers={"Cookie": f"{COOKIE}={_cookie}"})
-    if response.status_code == httpx.codes.UNAUTHORIZED:
+    if response.status_code == httpx2.codes.UNAUTHORIZED:
         return None
     response.raise_for_status()
     return Viewer.model_validate_json(response.content)
@@ -98,6 +98,6 @@ def _answers(cookie_hash: str, api_url: str, _cookie: str) -> Viewer | None:
 def _ask(cookie_hash: str, api_url: str, cookie: str) -> Viewer | Absent:
     try:
         viewer = _answers(cookie_hash, api_url, cookie)
-    except (httpx.HTTPError, ValidationError):
+    except (httpx2.HTTPError, ValidationError):
         return Absent("no answer")  # an exception is not kept: the next look asks again
     return viewer or Absent("not logged in")

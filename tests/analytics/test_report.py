@@ -15,7 +15,7 @@ import pypdf
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 
 from api.analytics import errors, service
 from api.auth import sessions

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import pytest_asyncio
 from fastapi import Depends, FastAPI
-from httpx import ASGITransport, AsyncClient
+from httpx2 import ASGITransport, AsyncClient
 
 from api.auth.dependencies import BrowserUser, CurrentUser, Principal, TokenHolder, require_permission, require_role
 from api.kernel.web import router as new_router

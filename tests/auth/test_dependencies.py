@@ -11,7 +11,7 @@ from tests.factories.users import bearer, commit_user
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from httpx import AsyncClient, Response
+    from httpx2 import AsyncClient, Response
 
 PROBES = "/api/v1/probes"
 

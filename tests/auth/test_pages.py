@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
-from httpx import ASGITransport, AsyncClient
+from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy import text
 
 from api.auth.pages import _allowed_next
@@ -16,7 +16,7 @@ from tests.factories.users import PASSWORD, commit_user
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from httpx import Response
+    from httpx2 import Response
 
     from api.auth.models import User
 

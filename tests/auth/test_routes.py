@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from argon2 import PasswordHasher
-from httpx import ASGITransport, AsyncClient
+from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy import text
 
 from api.auth import sessions
@@ -29,7 +29,7 @@ from tests.factories.users import PASSWORD, bearer, commit_user
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from httpx import Response
+    from httpx2 import Response
 
     from settings import Settings
 

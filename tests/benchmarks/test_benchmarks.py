@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
+import httpx2
 import pytest
 
 from benchmarks import allocate, held, history, ledgers
@@ -77,7 +77,7 @@ def test_another_generator_does_the_same_work(tmp_path_factory: pytest.TempPathF
         tokens = Path(str(about["tokens"])).read_text().splitlines()
         ideas = Path(str(about["ideas"])).read_text().splitlines()
         assert (len(set(tokens)), len(set(ideas))) == (1000, 1000)
-        response = httpx.post(
+        response = httpx2.post(
             str(about["url"]),
             headers={"Authorization": f"Bearer {tokens[-1]}", "Idempotency-Key": "k"},
             json={"idea_id": ideas[-1], "coins": 1},

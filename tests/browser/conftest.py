@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -226,8 +226,8 @@ def _wait_for(process: subprocess.Popen[bytes], log: Path, url: str) -> None:
     while time.monotonic() < until:
         if process.poll() is not None:
             break
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(url, trust_env=False).status_code == httpx.codes.OK:
+        with contextlib.suppress(httpx2.TransportError):
+            if httpx2.get(url, trust_env=False).status_code == httpx2.codes.OK:
                 return
         time.sleep(0.3)
     pytest.fail(f"{url} does not answer: {log.read_text()}")

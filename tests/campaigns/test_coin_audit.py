@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from fastapi import FastAPI
-    from httpx import AsyncClient
+    from httpx2 import AsyncClient
 
     from api.auth.models import User
 

@@ -12,7 +12,7 @@ from tests.factories.users import commit_user
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from httpx import AsyncClient
+    from httpx2 import AsyncClient
 
 Change = tuple[str, dict[str, Any], dict[str, Any]]
 

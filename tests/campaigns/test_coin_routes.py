@@ -15,7 +15,7 @@ from tests.factories.users import commit_user
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from httpx import AsyncClient
+    from httpx2 import AsyncClient
 
 
 COINS = "/campaigns/{id}/coins"

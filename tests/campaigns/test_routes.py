@@ -12,7 +12,7 @@ from tests.factories.users import bearer, commit_user
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from httpx import AsyncClient
+    from httpx2 import AsyncClient
 
 
 class TestCreate:

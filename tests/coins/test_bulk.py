@@ -21,7 +21,7 @@ from tests.factories.users import commit_user, make_user
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from httpx import AsyncClient, Response
+    from httpx2 import AsyncClient, Response
 
     from api.auth.models import User
     from settings import Settings

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from fastapi import FastAPI
-    from httpx import AsyncClient, Response
+    from httpx2 import AsyncClient, Response
 
 ALLOCATE = "/campaigns/{id}/coins/allocate"
 REALLOCATE = "/campaigns/{id}/coins/reallocate"

@@ -18,7 +18,7 @@ from tests.factories.campaigns import World, make_world, submit_many
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from httpx import AsyncClient
+    from httpx2 import AsyncClient
 
 HISTORY = "/campaigns/{id}/coins/history"
 

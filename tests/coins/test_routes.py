@@ -14,7 +14,7 @@ from tests.factories.campaigns import make_world, submit_many
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from httpx import AsyncClient
+    from httpx2 import AsyncClient
 
 
 class TestAllocate:

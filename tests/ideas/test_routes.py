@@ -16,7 +16,7 @@ from tests.factories.users import commit_user
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from httpx import AsyncClient
+    from httpx2 import AsyncClient
 
 # how an idea gets to a status
 PATHS: dict[str, list[str]] = {

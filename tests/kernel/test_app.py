@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from httpx import ASGITransport, AsyncClient
+from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy import create_engine, text
 
 from api.kernel import errors

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 
 from tests.proofs.installations import Account, Campaign
 
@@ -48,25 +48,25 @@ class Run:
     async def carry_out(self) -> None:
         """Send each command until it is acknowledged; any answer but 201 and 503 ends the run."""
         commands = iter(range(self.commands))
-        limits = httpx.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
+        limits = httpx2.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
         async with (
-            httpx.AsyncClient(limits=limits, timeout=TIMEOUT_S, trust_env=False) as http,
+            httpx2.AsyncClient(limits=limits, timeout=TIMEOUT_S, trust_env=False) as http,
             asyncio.TaskGroup() as clients,
         ):
             for _ in range(CLIENTS):
                 clients.create_task(self._client(http, commands))
 
-    async def _client(self, http: httpx.AsyncClient, commands: Any) -> None:
+    async def _client(self, http: httpx2.AsyncClient, commands: Any) -> None:
         for number in commands:
             account = self.campaign.accounts[number % len(self.campaign.accounts)]
             self.acknowledged.append(await self._acknowledge(http, account, f"{self.key}-{number}"))
 
-    async def _acknowledge(self, http: httpx.AsyncClient, account: Account, key: str) -> Acknowledged:
+    async def _acknowledge(self, http: httpx2.AsyncClient, account: Account, key: str) -> Acknowledged:
         while True:
             sent_at = time.monotonic()
             try:
                 answer = await allocate(http, random.choice(self.urls), self.campaign, account, key)
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 self.failures[type(error).__name__] += 1
             else:
                 if answer.status_code == 201:
@@ -96,7 +96,9 @@ class Run:
             await asyncio.sleep(0.005)
 
 
-async def allocate(http: httpx.AsyncClient, url: str, campaign: Campaign, account: Account, key: str) -> httpx.Response:
+async def allocate(
+    http: httpx2.AsyncClient, url: str, campaign: Campaign, account: Account, key: str
+) -> httpx2.Response:
     """One coin on the hot idea."""
     return await http.post(
         url + campaign.path,

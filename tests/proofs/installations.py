@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import psycopg
 import uvicorn
 from fastapi import FastAPI
@@ -208,11 +208,11 @@ async def until(condition: Callable[[], bool], what: str) -> None:
     raise AssertionError(msg)
 
 
-async def until_ready(http: httpx.AsyncClient, url: str) -> None:
+async def until_ready(http: httpx2.AsyncClient, url: str) -> None:
     """Wait until an API answers that it is ready, for a minute at most."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
-            with contextlib.suppress(httpx.TransportError):
+            with contextlib.suppress(httpx2.TransportError):
                 if (await http.get(f"{url}/health/ready")).status_code == 200:
                     return
             await asyncio.sleep(0.02)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from uuid import UUID
 
-    from httpx import Response
+    from httpx2 import Response
 
     from settings import Settings
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import httpx
+import httpx2
 from fastapi import FastAPI
 
 from settings import Settings
@@ -44,14 +44,14 @@ async def test_a_full_queue_refuses_at_once_instead_of_growing(
 
     async with (
         served(settings) as (app, url),
-        httpx.AsyncClient(trust_env=False, timeout=120, limits=httpx.Limits(max_connections=100)) as http,
+        httpx2.AsyncClient(trust_env=False, timeout=120, limits=httpx2.Limits(max_connections=100)) as http,
     ):
 
-        async def ask(number: int) -> httpx.Response:
+        async def ask(number: int) -> httpx2.Response:
             account = campaign.accounts[number % len(campaign.accounts)]
             return await allocate(http, url, campaign, account, f"command-{number}")
 
-        async def be_refused(number: int) -> httpx.Response:
+        async def be_refused(number: int) -> httpx2.Response:
             async with few_at_once:
                 asked_at = time.monotonic()
                 answer = await ask(number)

@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-import httpx
+import httpx2
 import psycopg
 import pytest_asyncio
 
@@ -99,7 +99,7 @@ async def test_api(installation: Installation, figure: Callable[[str], None], *,
     async def restart(number: int, killed: int) -> float:
         killed_at = time.monotonic()
         await until(lambda: installation.api_pid(number) not in {None, killed}, "a new process")
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx2.AsyncClient(trust_env=False) as http:
             await until_ready(http, installation.api_urls[number])
         return time.monotonic() - killed_at
 
