@@ -31,6 +31,7 @@ import psutil
 
 from benchmarks import http_load, ledgers
 from cli.local import postgres
+from cli.local.ports import free_port
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -86,7 +87,7 @@ def prepare(folder: Path) -> dict[str, object]:
     settings = postgres.ensure(ledgers.load(folder.resolve() / "data"), keep=True)
     postgres.migrate(settings)
     ledgers.seed(settings)
-    port = ledgers.free_port()
+    port = free_port()
     with (folder / "api.log").open("wb") as log:
         server = ledgers.start_api(settings, port, stdin=subprocess.DEVNULL, stderr=log, start_new_session=True)
     tokens = [ledgers.token(settings, member) for member in range(1, ledgers.MEMBERS + 1)]

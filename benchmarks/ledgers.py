@@ -7,7 +7,6 @@ import json
 import os
 import random
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from api.coins.commands.moves import SQL as MOVE
 from api.coins.commands.moves import Move, as_arguments
 from api.kernel.db import Database
 from cli.local import databases, postgres
+from cli.local.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -268,11 +268,3 @@ def tell(figures: Mapping[str, float | str], *, as_json: bool) -> None:
         return
     for figure, value in figures.items():
         sys.stdout.write(f"{figure:24} {value:>12,}\n" if not isinstance(value, str) else f"{figure:24} {value:>12}\n")
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from orchestration.refresh import exports_dir
 from pipelines import exports, marts, reports
 from settings import Settings
+from settings.files import replace_file
 
 NOTICE_FILE = "NOT-MADE.txt"
 
@@ -60,17 +60,7 @@ def write_monthly_reports(settings: Settings, month: str, *, made_at: datetime) 
                 continue
             for kind in reports.Format:
                 path = folder / f"{campaign.slug}.{kind}"
-                _replace(path, reports.render(reader, campaign.slug, kind, made_at=made_at).data)
+                replace_file(path, reports.render(reader, campaign.slug, kind, made_at=made_at).data)
                 files.append(path)
     notice.unlink(missing_ok=True)
     return MonthlyReports(folder, tuple(files), ())
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        draft.write_bytes(data)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

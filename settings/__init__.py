@@ -7,7 +7,6 @@ result, or a part of it, to what needs it.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import secrets
 from collections.abc import Iterable
@@ -16,9 +15,11 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from filelock import FileLock
 from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from settings.files import replace_file
 from settings.rates import Rate, RateLimit
 
 PREFIX = "IDEAMINT_"
@@ -237,17 +238,12 @@ def keep_secrets(data_dir: Path, names: Iterable[str]) -> dict[str, str]:
     path = data_dir / "secrets.json"
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        with (data_dir / "secrets.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(data_dir / "secrets.lock"):
             kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
             made = {name: secrets.token_hex(32) for name in names if not kept.get(name)}
             if made:
                 kept |= made
-                draft = path.with_suffix(".draft")
-                draft.unlink(missing_ok=True)
-                draft.touch(mode=0o600)
-                draft.write_text(json.dumps(kept, indent=2))
-                draft.replace(path)
+                replace_file(path, json.dumps(kept, indent=2), mode=0o600)
     except (OSError, ValueError) as error:
         msg = f"{path}: {error}. {PREFIX}DATA_DIR names a folder that this user may write to"
         raise SettingsError(msg) from error

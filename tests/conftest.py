@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 import pytest_asyncio
+from filelock import FileLock
 from httpx2 import ASGITransport, AsyncClient
 from psycopg import sql
 from pydantic import PostgresDsn
@@ -243,6 +243,5 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
 @contextmanager
 def _one_at_a_time(run_dir: Path) -> Iterator[None]:
     """Workers take turns: a template can be copied only while nobody is connected to it."""
-    with (run_dir / "lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with FileLock(run_dir / "lock"):
         yield

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
+
+from settings.files import replacing
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -126,7 +127,7 @@ def export(
         size = 0
         with _target(out) as file:
             async for part in export_chain(database, head):
-                size += file.write(part.lines)
+                size += file.write(part.lines.encode())
                 steps.advance(part.transfers_done, part.transfers_total)
         return head, size
 
@@ -164,19 +165,15 @@ async def _ledgers(database: Database, campaign: str | None) -> list[tuple[UUID,
 
 
 @contextmanager
-def _target(out: Path) -> Iterator[TextIO]:
+def _target(out: Path) -> Iterator[BinaryIO]:
     """The file to write to; a broken export leaves what was there before, and nothing half."""
     if str(out) == "-":
-        yield sys.stdout
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
         return
     out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
-    try:
-        with draft.open("w", encoding="utf-8", newline="\n") as file:
-            yield file
-        draft.replace(out)
-    finally:
-        draft.unlink(missing_ok=True)
+    with replacing(out) as file:
+        yield file
 
 
 def _as_data(slug: str, coins: Conservation, chain: ChainCheck) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import signal
 import subprocess
 import sys
@@ -199,14 +198,16 @@ def _interruptible() -> Iterator[None]:
 
 @contextmanager
 def _only_one(settings: Settings, lock: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
     from cli.local import system_user
     from settings import PREFIX, SettingsError
 
     system_user.make_folder(settings.data_dir)
-    with lock.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            msg = f"`ideamint up` runs already on {settings.data_dir}; for a second one set {PREFIX}DATA_DIR and the ports"
-            raise SettingsError(msg) from error
+    try:
+        held = FileLock(lock, blocking=False).acquire()
+    except Timeout as error:
+        msg = f"`ideamint up` runs already on {settings.data_dir}; for a second one set {PREFIX}DATA_DIR and the ports"
+        raise SettingsError(msg) from error
+    with held:
         yield

@@ -7,12 +7,10 @@ up after 10 s and stops at exit, so the programs are driven here.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib.util
 import json
 import locale
 import os
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,12 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from filelock import FileLock
 
 from cli.local import access, postmaster, system_user
+from cli.local.ports import HOST, free_port
 from cli.local.system_user import Account
 from settings import PREFIX, SettingsError, keep_secrets
+from settings.files import replace_file
 
-HOST = "127.0.0.1"
 SUPERUSER = "postgres"
 PATIENCE_S = 60
 
@@ -71,8 +71,7 @@ class Cluster:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """One process at a time starts or stops the server."""
-        with (self.data_dir / "postgres.lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with FileLock(self.data_dir / "postgres.lock"):
             yield
 
     def noted(self) -> dict[str, object]:
@@ -85,9 +84,7 @@ class Cluster:
 
     def note(self, **changes: object) -> None:
         """Note something for the next process."""
-        draft = self._notes.with_suffix(".draft")
-        draft.write_text(json.dumps(self.noted() | changes))
-        draft.replace(self._notes)
+        replace_file(self._notes, json.dumps(self.noted() | changes))
 
     def password(self) -> str:
         """The superuser's password, made on first use."""
@@ -241,14 +238,11 @@ class Cluster:
     def _choose_port(self) -> int:
         """The port of last time if it is free, else a free one."""
         remembered = self.noted().get("port")
-        for port in (remembered if isinstance(remembered, int) else 0, 0):
-            with socket.socket() as probe, contextlib.suppress(OSError):
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((HOST, port))
-                chosen: int = probe.getsockname()[1]
-                return chosen
-        msg = f"no free TCP port on {HOST}"
-        raise ServerError(msg)
+        try:
+            return free_port(remembered if isinstance(remembered, int) else 0)
+        except OSError as error:
+            msg = f"no free TCP port on {HOST}"
+            raise ServerError(msg) from error
 
 
 def programs() -> Path:

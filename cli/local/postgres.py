@@ -16,7 +16,8 @@ from urllib.parse import quote, urlsplit
 from pydantic import PostgresDsn
 
 from cli.local import databases, postmaster, system_user
-from cli.local.cluster import HOST, SUPERUSER, Cluster, ServerError, programs
+from cli.local.cluster import SUPERUSER, Cluster, ServerError, programs
+from cli.local.ports import HOST
 from settings import PREFIX, Environment, Settings, SettingsError
 
 __all__ = ["HOST", "ServerError"]
@@ -86,7 +87,8 @@ def running(settings: Settings) -> Iterator[Settings]:
         return
     cluster = Cluster(settings.data_dir)
     system_user.make_folder(settings.data_dir)
-    # A shared lock counts users and cannot outlive them, not even after kill -9.
+    # A shared lock counts users and cannot outlive them, not even after kill -9. It becomes exclusive for the last user;
+    # filelock has no lock that does that (its ReadWriteLock refuses the upgrade).
     with (cluster.data_dir / "postgres.users").open("a") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
         try:

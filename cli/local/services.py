@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.local.databases import without_login
+from cli.local.ports import free_port
 from cli.local.supervisor import Service
 from settings import PREFIX, Settings, SettingsError
 
@@ -64,7 +65,7 @@ def refuse_busy_ports(settings: Settings, parts: Collection[str]) -> None:
 
 def services(settings: Settings, parts: Collection[str]) -> list[Service]:
     """The processes of these parts, with all they need to know; `settings` points to a running database."""
-    code_port = _free_port()
+    code_port = free_port()
     environment = child_environment(settings)
     code = ("--grpc-host", "127.0.0.1", "--grpc-port", str(code_port))
     host = settings.bind_host
@@ -148,13 +149,6 @@ def _is_free(host: str, port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _answers(host: str, port: int, path: str | None) -> Callable[[], Awaitable[bool]]:

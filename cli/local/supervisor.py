@@ -20,6 +20,8 @@ from pathlib import Path
 
 import psutil
 
+from settings.files import replace_file
+
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 DEATHS_MAX = 3
@@ -213,9 +215,7 @@ def _write_record(record: Path, children: Iterable[psutil.Process]) -> None:
     for child in children:
         with contextlib.suppress(psutil.Error):
             noted.append((child.pid, child.create_time()))
-    draft = record.with_suffix(".draft")
-    draft.write_text(json.dumps(noted))
-    draft.replace(record)
+    replace_file(record, json.dumps(noted))
 
 
 def _family(process: psutil.Process) -> list[psutil.Process]:

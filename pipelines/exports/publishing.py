@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.exports.staging import MANIFEST_FILE, STAGING_PREFIX, Staged
+from settings.files import replace_file
 
 CURRENT = "current"
 REFUSAL_FILE = "refused.json"
@@ -55,9 +56,7 @@ def note_refusal(exports_dir: Path, reasons: Sequence[str]) -> None:
     """Leave word that there is newer data which could not be published; the next publication takes it away."""
     exports_dir.mkdir(parents=True, exist_ok=True)
     content = {"refused_at": datetime.now(UTC).isoformat(), "reasons": list(reasons)}
-    draft = exports_dir / f".{REFUSAL_FILE}-{secrets.token_hex(4)}"
-    draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    draft.replace(exports_dir / REFUSAL_FILE)
+    replace_file(exports_dir / REFUSAL_FILE, json.dumps(content, indent=2) + "\n")
 
 
 def find_refusal(exports_dir: Path) -> Refusal | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,6 +12,7 @@ from pipelines import marts
 from pipelines.reports.content import read_content
 from pipelines.reports.pdf import make_pdf
 from pipelines.reports.workbook import make_xlsx
+from settings.files import replace_file
 
 if TYPE_CHECKING:
     from pipelines.marts import Marts, Snapshot
@@ -112,10 +112,5 @@ def write_report(
     with marts.open_snapshot(data_dir, marts.Scope.ALL) as reader:
         report = render(reader, campaign, format, made_at=made_at or datetime.now(UTC))
     out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
-    try:
-        draft.write_bytes(report.data)
-        draft.replace(out)
-    finally:
-        draft.unlink(missing_ok=True)
+    replace_file(out, report.data)
     return ReportResult(out, len(report.data), report.pages, len(report.sheets) or None, report.snapshot.id)

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from psycopg.rows import dict_row
+
+from cli.local.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +66,7 @@ class Installation:
 def installation() -> Iterator[Installation]:
     data_dir = Path(tempfile.mkdtemp(prefix="ideamint-browser-"))
     data_dir.chmod(0o711)  # PostgreSQL does not run as root
-    api_port, dashboards_port = _free_port(), _free_port()
+    api_port, dashboards_port = free_port(), free_port()
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(data_dir),
@@ -213,12 +214,6 @@ def visit(installation: Installation, context: BrowserContext) -> Iterator[Visit
 def _is_foreign(url: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme in {"http", "https", "ws", "wss"} and parts.hostname not in {"localhost", "127.0.0.1"}
-
-
-def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 def _wait_for(process: subprocess.Popen[bytes], log: Path, url: str) -> None:

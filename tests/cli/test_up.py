@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cli.local.ports import free_port
 from tests.cli.conftest import COMMAND, Shell
 
 PATIENCE_S = 120
@@ -70,13 +71,6 @@ class Up:
                 return bool(answer.status == 200)
         except (OSError, urllib.error.URLError):
             return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def processes_of(shell: Shell) -> list[list[str]]:

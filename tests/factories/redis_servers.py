@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 from typing import TYPE_CHECKING
+
+from cli.local.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,9 +26,7 @@ class RedisServer:
 
     def __init__(self, folder: Path) -> None:
         """Not started yet."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._folder = folder
         self._process: subprocess.Popen[str] | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -28,6 +27,7 @@ from api.main import create_app
 from cli.local import postgres, services
 from cli.local.cluster import Cluster
 from cli.local.database_keeper import DatabaseKeeper
+from cli.local.ports import free_port
 from cli.local.supervisor import Service, Supervisor
 from settings import Settings
 from tests.factories.ledgers import Ledger, make_ledger
@@ -216,11 +216,3 @@ async def until_ready(http: httpx2.AsyncClient, url: str) -> None:
                 if (await http.get(f"{url}/health/ready")).status_code == 200:
                     return
             await asyncio.sleep(0.02)
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 from datetime import date
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 import pytest_asyncio
+from filelock import FileLock
 from psycopg import sql
 from pydantic import PostgresDsn
 
@@ -38,10 +38,9 @@ def new_database(server: Settings, worker: str) -> Callable[[str], Settings]:
             }
         )
         with (
-            (server.data_dir.parent / "lock").open("a") as file,
+            FileLock(server.data_dir.parent / "lock"),  # a template can be copied by one process at a time
             psycopg.connect(databases.with_database(admin_url, "postgres"), autocommit=True) as connection,
         ):
-            fcntl.flock(file, fcntl.LOCK_EX)  # the template is copied by one at a time
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER ideamint_owner").format(
                     sql.Identifier(name), sql.Identifier(postgres.DATABASE)
