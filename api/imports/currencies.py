@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING
+
+from babel import Locale
+from babel.numbers import get_territory_currencies
 
 from api.imports.cells import known
 from api.imports.errors import CurrencyUnknown
@@ -14,68 +19,36 @@ if TYPE_CHECKING:
 
 _ISO_4217 = re.compile(r"[A-Z]{3}")
 
-# Countries that have had one currency for as long as Pabulib has elections of (2009 on). One that changed it since, as
-# Croatia or Lithuania did, is left out: the year would decide, and whoever imports knows better than a guess.
-CURRENCIES: dict[str, tuple[str, ...]] = {
-    "AUD": ("australia",),
-    "BRL": ("brazil",),
-    "CAD": ("canada",),
-    "CHF": ("switzerland",),
-    "CLP": ("chile",),
-    "COP": ("colombia",),
-    "CZK": ("czechia", "czech-republic"),
-    "DKK": ("denmark",),
-    "EUR": (
-        "austria",
-        "belgium",
-        "cyprus",
-        "finland",
-        "france",
-        "germany",
-        "greece",
-        "ireland",
-        "italy",
-        "luxembourg",
-        "malta",
-        "netherlands",
-        "the-netherlands",
-        "portugal",
-        "slovakia",
-        "slovenia",
-        "spain",
-    ),
-    "GBP": ("united-kingdom", "uk", "great-britain", "england", "scotland", "wales", "northern-ireland"),
-    "HUF": ("hungary",),
-    "IDR": ("indonesia",),
-    "ILS": ("israel",),
-    "INR": ("india",),
-    "ISK": ("iceland",),
-    "JPY": ("japan",),
-    "KRW": ("south-korea", "korea-republic-of"),
-    "MXN": ("mexico",),
-    "NOK": ("norway",),
-    "NZD": ("new-zealand",),
-    "PEN": ("peru",),
-    "PLN": ("poland",),
-    "RON": ("romania",),
-    "RSD": ("serbia",),
-    "SEK": ("sweden",),
-    "TWD": ("taiwan",),
-    "UAH": ("ukraine",),
-    "USD": ("united-states", "united-states-of-america", "usa"),
-    "ZAR": ("south-africa",),
+# Names of countries that Babel's English list does not have, folded, by ISO 3166 code.
+_OTHER_NAMES = {
+    "bosnia-and-herzegovina": "BA",
+    "czech-republic": "CZ",
+    "england": "GB",
+    "great-britain": "GB",
+    "korea-republic-of": "KR",
+    "northern-ireland": "GB",
+    "scotland": "GB",
+    "the-netherlands": "NL",
+    "turkey": "TR",
+    "uk": "GB",
+    "united-states-of-america": "US",
+    "usa": "US",
+    "wales": "GB",
 }
-_BY_COUNTRY = {country: currency for currency, countries in CURRENCIES.items() for country in countries}
+# Changes of currency that Babel 2.18 does not have: the code since that day.
+_CHANGES = {"BG": (date(2026, 1, 1), "EUR")}
 
 
-def currency_of(meta: Mapping[str, str], chosen: str | None) -> str:
+def currency_of(meta: Mapping[str, str], chosen: str | None, *, first_day: date, last_day: date) -> str:
     """ISO 4217 code of an election's money: the one chosen, else the file's `currency`, else its country's.
+
+    The country's is its legal tender in the days of the vote, if that is one currency.
 
     Raises:
         CurrencyUnknown: none of them says, or what says is no code of three capital letters.
     """
     country = meta.get("country", "")
-    currency = chosen or known(meta.get("currency", "")) or _BY_COUNTRY.get(fold(country))
+    currency = chosen or known(meta.get("currency", "")) or _tender_of(country, first_day, last_day)
     if currency is None:
         msg = f"No currency is known for {country!r}: name it, as in --currency EUR."
         raise CurrencyUnknown(msg, country=country)
@@ -83,3 +56,24 @@ def currency_of(meta: Mapping[str, str], chosen: str | None) -> str:
         msg = f"{currency!r} is no currency: an ISO 4217 code has three capital letters, such as EUR or PLN."
         raise CurrencyUnknown(msg, country=country)
     return currency
+
+
+def _tender_of(country: str, first_day: date, last_day: date) -> str | None:
+    """The country's one legal tender from the first to the last day; None if it is unknown or has several."""
+    territory = _territories().get(fold(country))
+    if territory is None:
+        return None
+    changed_on, changed_to = _CHANGES.get(territory, (date.max, ""))
+    if first_day >= changed_on:
+        return changed_to
+    if last_day >= changed_on:
+        return None
+    currencies = get_territory_currencies(territory, first_day, last_day)
+    return str(currencies[0]) if len(currencies) == 1 else None
+
+
+@cache
+def _territories() -> dict[str, str]:
+    """ISO 3166 codes by the folded English names of countries."""
+    names = {fold(name): code for code, name in Locale("en").territories.items() if len(code) == 2}
+    return names | _OTHER_NAMES

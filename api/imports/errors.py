@@ -50,7 +50,7 @@ class ElectionDiffers(DomainError):
 
 
 class CurrencyUnknown(DomainError):
-    """The file names no currency and its country has none in our table, or the one given is no ISO 4217 code."""
+    """The file names no currency and its country has no single one then, or the one given is no ISO 4217 code."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     slug = "currency-unknown"

@@ -118,7 +118,7 @@ async def import_election(
     if known := await _find_import(session, sha256=sha256):
         return known.election
     election = await asyncio.to_thread(parse_election, raw, path.name, accept_counts=accept_counts)
-    currency = currency_of(election.meta, currency)
+    currency = currency_of(election.meta, currency, first_day=election.first_day, last_day=election.last_day)
     if election.counted_at > clock.now():
         msg = f"{path.name}: its last day is {election.last_day:%d.%m.%Y}; what is imported is a result."
         raise ElectionNotOver(msg)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.imports.currencies import CURRENCIES, currency_of
+from api.imports.currencies import currency_of
 from api.imports.errors import CurrencyUnknown
 from api.imports.naming import election_key, slug_of, title_of
 
@@ -65,30 +66,68 @@ class TestTitleOf:
         assert title.endswith("…, 2019")
 
 
+def currency_in(meta: dict[str, str], chosen: str | None = None, *, first: str = "2019-10-01", last: str = "") -> str:
+    first_day = date.fromisoformat(first)
+    return currency_of(meta, chosen, first_day=first_day, last_day=date.fromisoformat(last) if last else first_day)
+
+
 class TestCurrencyOf:
     def test_the_one_chosen_goes_first(self) -> None:
-        assert currency_of({"country": "Poland", "currency": "EUR"}, "USD") == "USD"
+        assert currency_in({"country": "Poland", "currency": "EUR"}, "USD") == "USD"
 
     def test_then_the_files_own(self) -> None:
-        assert currency_of({"country": "Poland", "currency": "EUR"}, None) == "EUR"
+        assert currency_in({"country": "Poland", "currency": "EUR"}) == "EUR"
 
     def test_then_the_countrys(self) -> None:
-        assert [currency_of({"country": c}, None) for c in ("Poland", "france", "United States")] == [
-            "PLN",
-            "EUR",
-            "USD",
-        ]
+        assert [currency_in({"country": c}) for c in ("Poland", "france", "United States")] == ["PLN", "EUR", "USD"]
 
-    @pytest.mark.parametrize("country", ["Worldwide", "Croatia", "Ruritania", ""])
+    @pytest.mark.parametrize(
+        ("country", "currency"),
+        [
+            ("Czech Republic", "CZK"),
+            ("The Netherlands", "EUR"),
+            ("UK", "GBP"),
+            ("Scotland", "GBP"),
+            ("Korea, Republic of", "KRW"),
+            ("USA", "USD"),
+            ("Switzerland", "CHF"),
+        ],
+    )
+    def test_a_country_has_several_names(self, country: str, currency: str) -> None:
+        assert currency_in({"country": country}) == currency
+
+    @pytest.mark.parametrize(
+        ("country", "day", "currency"),
+        [
+            ("Croatia", "2020-05-01", "HRK"),
+            ("Croatia", "2024-05-01", "EUR"),
+            ("Lithuania", "2014-12-31", "LTL"),
+            ("Lithuania", "2015-01-01", "EUR"),
+            ("Bulgaria", "2025-12-31", "BGN"),
+            ("Bulgaria", "2026-01-01", "EUR"),
+        ],
+    )
+    def test_the_countrys_is_that_of_the_days_of_the_vote(self, country: str, day: str, currency: str) -> None:
+        assert currency_in({"country": country}, first=day) == currency
+
+    @pytest.mark.parametrize(
+        ("country", "first", "last"),
+        [
+            ("Croatia", "2022-12-20", "2023-01-20"),
+            ("Bulgaria", "2025-12-31", "2026-01-01"),
+            ("Panama", "2020-01-01", "2020-01-31"),
+        ],
+    )
+    def test_two_currencies_at_once_decide_nothing(self, country: str, first: str, last: str) -> None:
+        with pytest.raises(CurrencyUnknown, match="--currency"):
+            currency_in({"country": country}, first=first, last=last)
+
+    @pytest.mark.parametrize("country", ["Worldwide", "Ruritania", "Antarctica", ""])
     def test_else_it_has_to_be_named(self, country: str) -> None:
         with pytest.raises(CurrencyUnknown, match="--currency"):
-            currency_of({"country": country}, None)
+            currency_in({"country": country})
 
     @pytest.mark.parametrize("code", ["zł", "pln", "PL", "EURO"])
     def test_a_code_has_three_capital_letters(self, code: str) -> None:
         with pytest.raises(CurrencyUnknown, match="ISO 4217"):
-            currency_of({"country": "Poland"}, code)
-
-    def test_no_country_has_two(self) -> None:
-        countries = [country for names in CURRENCIES.values() for country in names]
-        assert len(countries) == len(set(countries))
+            currency_in({"country": "Poland"}, code)
