@@ -1,6 +1,6 @@
 """The pages on which people log in to the dashboards and out: plain forms that need no script.
 
-A form is answered only if it bears the HMAC of a random cookie that the same browser was given with it, so that no
+A form is accepted only if it carries the signature of a random cookie that the same browser was given with it, so that no
 other site can log somebody in or out (CSRF), and only if the browser does not itself say that another site sent it.
 """
 
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request, Response
+from itsdangerous import Signer
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse
@@ -127,7 +127,7 @@ def _page(request: Request, status: int, template: str, **shown: Any) -> HTMLRes
         .get_template(template)
         .render(
             style=Markup(_style()),  # noqa: S704 - a file of ours
-            csrf=_form_token(settings, secret),
+            csrf=_form_signer(settings).get_signature(secret).decode(),
             **shown,
         )
     )
@@ -139,14 +139,15 @@ def _page(request: Request, status: int, template: str, **shown: Any) -> HTMLRes
 def _is_own_form(request: Request, token: str) -> bool:
     secret = request.cookies.get(CSRF_COOKIE, "")
     from_elsewhere = request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}
-    expected = _form_token(request.app.state.settings, secret)
-    return bool(secret) and not from_elsewhere and hmac.compare_digest(expected.encode(), token.encode())
+    signer = _form_signer(request.app.state.settings)
+    return bool(secret) and not from_elsewhere and signer.verify_signature(secret, token)
 
 
-def _form_token(settings: Settings, secret: str) -> str:
+def _form_signer(settings: Settings) -> Signer:
     assert settings.jwt_secret is not None
-    key = hashlib.sha256(b"form:" + settings.jwt_secret.get_secret_value().encode()).digest()
-    return hmac.new(key, secret.encode(), hashlib.sha256).hexdigest()
+    return Signer(
+        settings.jwt_secret.get_secret_value(), salt="form", key_derivation="hmac", digest_method=hashlib.sha256
+    )
 
 
 def _allowed_next(settings: Settings, url: str) -> str:
