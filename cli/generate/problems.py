@@ -33,7 +33,12 @@ _OTHERS = (
     ("validation", 422, "The request does not fit its schema", "`errors` lists each invalid field with its error."),
     ("busy", 503, "Try again shortly", "Another transaction is changing the same rows."),
     ("database-unavailable", 503, "Try again shortly", "The database is unavailable."),
-    ("internal", 500, "An error on our side", "Nothing was changed. The request id identifies the request in the logs."),
+    (
+        "internal",
+        500,
+        "An error on our side",
+        "Nothing was changed. The request id identifies the request in the logs.",
+    ),
     ("method-not-allowed", 405, "Method Not Allowed", "The path exists, but not with this method."),
     ("request-entity-too-large", 413, "Request Entity Too Large", "The request body exceeds the limit of the route."),
 )

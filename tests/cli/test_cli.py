@@ -177,8 +177,8 @@ class TestVerify:
 
         other = ideamint("verify", "--campaign", imported, "--head", f"1:{'ab' * 32}")
         assert other.code == 1
-        assert "DOES NOT HOLD the head that was kept" in other.out
-        assert f"not as it was sealed: {imported}" in other.err
+        assert "DOES NOT CONTAIN the given head" in other.out
+        assert f"sealed transfers were changed: {imported}" in other.err
 
     @pytest.mark.parametrize(
         "arguments",
@@ -206,8 +206,8 @@ class TestVerify:
             connection.execute(change, (-1, imported))
         assert row is not None
         assert broken.code == 1
-        assert re.search(rf"block \d+, place \d+, transfer {row[0]}: it is not what was sealed", broken.out)
-        assert f"not as it was sealed: {imported}" in broken.err
+        assert re.search(rf"block \d+, position \d+, transfer {row[0]}: it is not what was sealed", broken.out)
+        assert f"sealed transfers were changed: {imported}" in broken.err
         assert "not conserved" not in broken.err
 
     def test_lists_the_campaigns_for_one_that_it_does_not_know(self, ideamint: Shell, imported: str) -> None:

@@ -132,7 +132,7 @@ def test_serves_mends_itself_and_leaves_nothing_behind(number: signal.Signals, m
 
         first = child_pid(migrated)
         os.kill(first, signal.SIGKILL)
-        up.until(lambda: "api ended (signal SIGKILL); starting it again" in up.said)
+        up.until(lambda: "api ended (signal SIGKILL); restarting it" in up.said)
         up.until(lambda: up.answers("/health/ready") and child_pid(migrated) != first)
 
         assert up.end(number) == 0
@@ -145,8 +145,8 @@ def test_brings_the_database_back(migrated: Shell) -> None:
     with running(Up(migrated, "--only", "api")) as up:
         up.until(lambda: up.answers("/health/ready"))
         os.kill(int((migrated.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0]), signal.SIGKILL)
-        up.until(lambda: "PostgreSQL died; starting it again" in up.said)
-        up.until(lambda: "PostgreSQL is back after" in up.said)
+        up.until(lambda: "PostgreSQL died; restarting it" in up.said)
+        up.until(lambda: "PostgreSQL is running again after" in up.said)
         up.until(lambda: up.answers("/health/ready"))
         assert "api ended" not in up.said
 
@@ -157,7 +157,7 @@ def test_ends_with_the_last_lines_of_what_cannot_be_kept_alive(migrated: Shell) 
     with running(Up(migrated, "--only", "api", IDEAMINT_SERVICES="nonsense")) as up:
         assert up.wait() == 1
 
-    assert "api died 3 times within 60 s; everything was stopped" in up.said
+    assert "api died 3 times within 60 s; all services were stopped" in up.said
     assert "IDEAMINT_SERVICES" in up.said
     assert processes_of(migrated) == []
 
@@ -181,7 +181,7 @@ def test_refuses_a_second_one_and_clears_up_after_a_killed_one(migrated: Shell) 
 
     second = migrated("up", "--only", "api", settings={"IDEAMINT_API_PORT": str(free_port())})
     assert second.code == 2
-    assert "runs already" in second.err
+    assert "is already running" in second.err
 
     killed.process.kill()
     killed.wait()
@@ -189,7 +189,7 @@ def test_refuses_a_second_one_and_clears_up_after_a_killed_one(migrated: Shell) 
 
     with running(Up(migrated, "--only", "api")) as up:
         up.until(lambda: up.answers("/health/ready"))
-        assert "ended what a killed start had left behind: 1 of its processes" in up.said
+        assert "ended processes that a killed `ideamint up` left running: 1" in up.said
         assert not is_alive(orphan)
     assert processes_of(migrated) == []
 
@@ -200,7 +200,7 @@ def test_stops_what_it_started_when_interrupted_while_preparing() -> None:
         shell = Shell(Path(folder) / "data")
         ports = {"IDEAMINT_DASHBOARDS_PORT": str(free_port()), "IDEAMINT_DAGSTER_PORT": str(free_port())}
         with running(Up(shell, **ports)) as up:
-            up.until(lambda: "making the demo" in up.said)
+            up.until(lambda: "creating the demo" in up.said)
 
             assert up.end(signal.SIGTERM) == 130
 

@@ -27,7 +27,7 @@ from api.kernel.db import Database
 from api.main import create_app
 from cli.local import postgres, services
 from cli.local.cluster import Cluster
-from cli.local.database_keeper import DatabaseKeeper
+from cli.local.database_watchdog import DatabaseWatchdog
 from cli.local.supervisor import Service, Supervisor
 from settings import Settings
 from tests.factories.ledgers import Ledger, make_ledger
@@ -142,7 +142,7 @@ async def supervised(settings: Settings, *, apis: int) -> AsyncIterator[Installa
         supervisor.run(
             [api_service(settings, port, f"api-{number}") for number, port in enumerate(ports)],
             ready.set,
-            DatabaseKeeper(settings, said.append).keep,
+            DatabaseWatchdog(settings, said.append).run,
         )
     )
     try:

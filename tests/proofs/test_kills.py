@@ -87,7 +87,7 @@ async def test_postgresql(installation: Installation, figure: Callable[[str], No
     kills = [kill_postmaster, kill_backend] + [kill_postmaster, kill_backend, kill_postmaster] * full
     await kill_during(installation, kills, 10_000 if full else 1_000, figure)
 
-    assert sum(line.startswith("PostgreSQL is back") for line in installation.said) == kills.count(kill_postmaster)
+    assert sum(line.startswith("PostgreSQL is running again") for line in installation.said) == kills.count(kill_postmaster)
     assert not any("api" in line and "ended" in line for line in installation.said), "an API did not outlive it"
 
 

@@ -56,7 +56,7 @@ def new_database(server: Settings, worker: str) -> Callable[[str], Settings]:
 @pytest_asyncio.fixture(scope="session")
 async def demo_database(new_database: Callable[[str], Settings]) -> AsyncIterator[Database]:
     """Where the demo is made once for all tests of it."""
-    database = Database(new_database("told"))
+    database = Database(new_database("planned"))
     yield database
     await database.close()
 

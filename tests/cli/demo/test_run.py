@@ -176,9 +176,9 @@ class TestMakeDemo:
         self, demo: DemoResult, demo_database: Database, new_database: Callable[[str], Settings]
     ) -> None:
         other = Database(new_database("again"))
-        told: list[tuple[int, int]] = []
+        planned: list[tuple[int, int]] = []
         try:
-            again = await make_demo(other, today=TODAY, progress=lambda done, of: told.append((done, of)))
+            again = await make_demo(other, today=TODAY, progress=lambda done, of: planned.append((done, of)))
             assert again == demo
             for query in FIGURES.values():
                 rows = await _rows(other, query)
@@ -186,8 +186,8 @@ class TestMakeDemo:
                 assert rows == await _rows(demo_database, query)
         finally:
             await other.close()
-        assert told[0][0] == 0
-        assert told[-1][0] == told[-1][1] == len(told) - 1
+        assert planned[0][0] == 0
+        assert planned[-1][0] == planned[-1][1] == len(planned) - 1
 
     async def test_refuses_where_somebody_elses_campaign_has_a_slug(
         self, new_database: Callable[[str], Settings]

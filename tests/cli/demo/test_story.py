@@ -42,11 +42,11 @@ class TestMakePlan:
         assert make_plan(TODAY) == make_plan(TODAY)
 
     def test_another_week_tells_the_same_story_later(self) -> None:
-        def told(today: date) -> list[tuple[timedelta, str]]:
+        def planned(today: date) -> list[tuple[timedelta, str]]:
             midnight = datetime.combine(today, time(), UTC)
             return [(midnight - action.at, type(action).__name__) for action in plan_of(today).actions]
 
-        assert told(TODAY) == told(TODAY + timedelta(days=7))
+        assert planned(TODAY) == planned(TODAY + timedelta(days=7))
 
     @any_day
     def test_is_in_the_order_of_time_and_ends_before_today(self, today: date) -> None:
@@ -195,7 +195,7 @@ class TestBehaviour:
         moved = {move.person for slug in SLUGS for _, move in _moves(plan_of(TODAY), slug)}
         assert len(joined) == 200
         assert 20 <= len(joined - moved) <= 70
-        assert {person for person in joined if person.temper is SILENT} <= joined - moved
+        assert {person for person in joined if person.profile is SILENT} <= joined - moved
 
 
 class TestCohorts:

@@ -26,14 +26,14 @@ def closed(tmp_path: Path) -> Path:
     return folder
 
 
-class TestOpenWay:
+class TestEnsureAccess:
     def test_lets_the_account_pass_and_nobody_else(self, closed: Path) -> None:
         if os.geteuid() == 0:
-            access.open_way(STRANGER, closed / "data", "the data folder", "move it")
-            assert access._passes(STRANGER, closed / "data")
-            assert not access._passes(OTHER, closed / "data")
+            access.ensure_access(STRANGER, closed / "data", "the data folder", "move it")
+            assert access._can_enter(STRANGER, closed / "data")
+            assert not access._can_enter(OTHER, closed / "data")
         else:
-            assert access._let_pass(STRANGER, closed)
+            assert access._grant_access(STRANGER, closed)
 
         entries = access._entries(closed)
         assert entries[access._USER, STRANGER.uid] == 1
@@ -41,9 +41,9 @@ class TestOpenWay:
         assert closed.stat().st_mode & 0o707 == 0o700
 
     def test_keeps_what_the_folder_s_list_held(self, closed: Path) -> None:
-        access._let_pass(OTHER, closed)
-        access._let_pass(STRANGER, closed)
-        access._let_pass(STRANGER, closed)
+        access._grant_access(OTHER, closed)
+        access._grant_access(STRANGER, closed)
+        access._grant_access(STRANGER, closed)
 
         entries = access._entries(closed)
         assert entries[access._USER, OTHER.uid] == entries[access._USER, STRANGER.uid] == 1
@@ -52,24 +52,24 @@ class TestOpenWay:
         self, closed: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """As on a file system that keeps no access control lists."""
-        monkeypatch.setattr(access, "_let_pass", lambda _account, _folder: False)
-        monkeypatch.setattr(access, "_passes", lambda _account, folder: folder not in {closed, closed / "data"})
+        monkeypatch.setattr(access, "_grant_access", lambda _account, _folder: False)
+        monkeypatch.setattr(access, "_can_enter", lambda _account, folder: folder not in {closed, closed / "data"})
 
-        with pytest.raises(SettingsError, match=rf"cannot pass through {closed} .*chmod o\+x {closed}.*or move it"):
-            access.open_way(STRANGER, closed / "data", "the data folder", "move it")
+        with pytest.raises(SettingsError, match=rf"cannot enter {closed} .*chmod o\+x {closed}.*or move it"):
+            access.ensure_access(STRANGER, closed / "data", "the data folder", "move it")
 
     def test_leaves_everything_as_it_is_for_the_caller(self, closed: Path) -> None:
-        access.open_way(Account("me", os.geteuid(), os.getegid(), is_caller=True), closed / "data", "x", "y")
+        access.ensure_access(Account("me", os.geteuid(), os.getegid(), is_caller=True), closed / "data", "x", "y")
 
         assert closed.stat().st_mode & 0o777 == 0o700
 
 
-class TestOpenTree:
+class TestMakeReadable:
     def test_opens_what_a_strict_umask_closed(self, closed: Path) -> None:
         program, data = closed / "program", closed / "data" / "file"
         program.touch(mode=0o700)
         data.touch(mode=0o600)
 
-        access.open_tree(STRANGER, closed)
+        access.make_readable(STRANGER, closed)
 
         assert [path.stat().st_mode & 0o007 for path in (closed, closed / "data", program, data)] == [5, 5, 5, 4]

@@ -200,7 +200,7 @@ class TestEnsure:
         postgres.stop(installation)
         (installation.data_dir / "postgres" / "PG_VERSION").write_text("15\n")
 
-        with pytest.raises(postgres.ServerError, match=r"made by PostgreSQL 15.*move the folder away: mv "):
+        with pytest.raises(postgres.ServerError, match=r"created by PostgreSQL 15.*move the folder away: mv "):
             postgres.ensure(installation)
 
         (installation.data_dir / "postgres" / "PG_VERSION").write_text("18\n")
@@ -209,7 +209,7 @@ class TestEnsure:
         (installation.data_dir / "postgres").mkdir(parents=True)
         (installation.data_dir / "postgres" / "letter.txt").write_text("dear")
 
-        with pytest.raises(postgres.ServerError, match="holds no PostgreSQL"):
+        with pytest.raises(postgres.ServerError, match="contains no PostgreSQL"):
             postgres.ensure(installation)
 
 
@@ -294,5 +294,5 @@ class TestAdminUrl:
     def test_is_refused_for_a_url_without_login(self, installation: Settings) -> None:
         settings = installation.model_copy(update={"database_url": PostgresDsn("postgresql://db.example/mint")})
 
-        with pytest.raises(SettingsError, match="carries no user and password"):
+        with pytest.raises(SettingsError, match="contains no user and password"):
             postgres.admin_url(settings)

@@ -42,7 +42,7 @@ def said() -> list[str]:
 @pytest.fixture
 def watch(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> Supervisor:
     monkeypatch.setattr(supervisor, "FIRST_PAUSE_S", 0.05)
-    monkeypatch.setattr(supervisor, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(supervisor, "TIMEOUT_S", 0.5)
     return Supervisor(tmp_path / "logs", tmp_path / "up.json", said.append)
 
 
@@ -161,10 +161,10 @@ class TestEndLeftBehind:
         noted = record.read_text()
         record.write_text(noted.replace("]]", f"], [{bystander.pid}, 1.0]]"))
 
-        assert await supervisor.end_left_behind(record) == 1
+        assert await supervisor.end_orphans(record) == 1
 
         assert not any(map(is_alive, pids_in(pids)))
         assert is_alive(bystander.pid)
-        assert await supervisor.end_left_behind(record) == 0
+        assert await supervisor.end_orphans(record) == 0
         bystander.kill()
         await bystander.wait()

@@ -16,8 +16,8 @@ import pytest_asyncio
 from pydantic import PostgresDsn
 
 import settings as configuration
-from cli.local import cluster, database_keeper, postgres, postmaster
-from cli.local.database_keeper import DatabaseKeeper
+from cli.local import cluster, database_watchdog, postgres, postmaster
+from cli.local.database_watchdog import DatabaseWatchdog
 from cli.local.supervisor import ServiceFailed
 from settings import Settings
 
@@ -39,13 +39,13 @@ def said() -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_keeper, "FIRST_PAUSE_S", 0.02)
-    monkeypatch.setattr(database_keeper, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(database_watchdog, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(database_watchdog, "CHECK_INTERVAL_S", 0.02)
 
 
 @pytest_asyncio.fixture
 async def keeping(serving: Settings, said: list[str]) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(DatabaseKeeper(serving, said.append).keep())
+    task = asyncio.create_task(DatabaseWatchdog(serving, said.append).run())
     yield task
     task.cancel()
     await asyncio.wait({task})
@@ -73,10 +73,10 @@ async def until(condition: Callable[[], bool], keeping: asyncio.Task[None]) -> N
 
 
 def times_back(said: list[str]) -> int:
-    return sum(line.startswith("PostgreSQL is back after") for line in said)
+    return sum(line.startswith("PostgreSQL is running again after") for line in said)
 
 
-class TestKeep:
+class TestRun:
     async def test_brings_a_killed_server_back_at_the_same_address(
         self, serving: Settings, keeping: asyncio.Task[None], said: list[str]
     ) -> None:
@@ -85,8 +85,8 @@ class TestKeep:
             await until(lambda deaths=deaths: times_back(said) == deaths, keeping)  # type: ignore[misc]
             assert answers(serving)
 
-        assert said[0].startswith("PostgreSQL died; starting it again. Its log: ")
-        assert said[2].startswith("PostgreSQL died; starting it again in ")
+        assert said[0].startswith("PostgreSQL died; restarting it. Log: ")
+        assert said[2].startswith("PostgreSQL died; restarting it in ")
 
     async def test_leaves_down_what_was_stopped_on_purpose_and_keeps_what_was_started_again(
         self, serving: Settings, keeping: asyncio.Task[None], said: list[str]
@@ -94,7 +94,7 @@ class TestKeep:
         loaded = serving.model_copy(update={"database_url": None})
         await asyncio.to_thread(postgres.stop, loaded)
         assert not postgres.is_lost(serving)
-        await asyncio.sleep(10 * database_keeper.LOOK_EVERY_S)
+        await asyncio.sleep(10 * database_watchdog.CHECK_INTERVAL_S)
         assert said == []
 
         await asyncio.to_thread(postgres.ensure, loaded)
@@ -106,7 +106,7 @@ class TestKeep:
     async def test_gives_up_at_the_fifth_death_within_a_minute(
         self, serving: Settings, keeping: asyncio.Task[None], said: list[str]
     ) -> None:
-        for deaths in range(1, database_keeper.DEATHS_MAX):
+        for deaths in range(1, database_watchdog.DEATHS_MAX):
             kill_postmaster(serving)
             await until(lambda deaths=deaths: times_back(said) == deaths, keeping)  # type: ignore[misc]
         kill_postmaster(serving)
@@ -127,11 +127,11 @@ class TestKeep:
         assert "nonsense" in failure.value.last_lines or "shared_buffers" in failure.value.last_lines
 
 
-class TestBringBack:
+class TestRestartLost:
     def test_takes_no_other_port_since_the_services_know_this_one(
         self, serving: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(cluster, "PATIENCE_S", 1)
+        monkeypatch.setattr(cluster, "TIMEOUT_S", 1)
         port = PostgresDsn(str(serving.database_url)).hosts()[0]["port"]
         kill_postmaster(serving)
         postmaster.end_orphans(serving.data_dir / "postgres")
@@ -141,14 +141,14 @@ class TestBringBack:
             taken.listen()
 
             with pytest.raises(postgres.ServerError, match="in use"):
-                postgres.bring_back(serving)
+                postgres.restart_lost(serving)
 
-        assert postgres.bring_back(serving)
+        assert postgres.restart_lost(serving)
         assert answers(serving)
-        assert not postgres.bring_back(serving)
+        assert not postgres.restart_lost(serving)
 
     def test_says_so_when_the_server_answers_elsewhere_by_now(self, serving: Settings) -> None:
         elsewhere = serving.model_copy(update={"database_url": PostgresDsn(f"postgresql://{postgres.HOST}:1/ideamint")})
 
-        with pytest.raises(postgres.ServerError, match="was started again at port"):
-            postgres.bring_back(elsewhere)
+        with pytest.raises(postgres.ServerError, match="was restarted at port"):
+            postgres.restart_lost(elsewhere)
