@@ -1,4 +1,4 @@
-"""The currency of an election: files rarely name it, and money without one cannot be compared."""
+"""The currency of an election, which files rarely state."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _ISO_4217 = re.compile(r"[A-Z]{3}")
 
-# Countries that have had one currency for as long as Pabulib has elections of (2009 on). One that changed it since, as
-# Croatia or Lithuania did, is left out: the year would decide, and whoever imports knows better than a guess.
+# Countries with one currency since Pabulib's first elections (2009). Countries that changed it, such as Croatia and
+# Lithuania, are omitted: the currency depends on the year, and the importing user has to state it.
 CURRENCIES: dict[str, tuple[str, ...]] = {
     "AUD": ("australia",),
     "BRL": ("brazil",),
@@ -69,17 +69,17 @@ _BY_COUNTRY = {country: currency for currency, countries in CURRENCIES.items() f
 
 
 def currency_of(meta: Mapping[str, str], chosen: str | None) -> str:
-    """ISO 4217 code of an election's money: the one chosen, else the file's `currency`, else its country's.
+    """ISO 4217 code of an election's currency: `chosen`, otherwise the file's `currency`, otherwise that of its country.
 
     Raises:
-        CurrencyUnknown: none of them says, or what says is no code of three capital letters.
+        CurrencyUnknown: none of them is known, or the value is not a code of three capital letters.
     """
     country = meta.get("country", "")
     currency = chosen or known(meta.get("currency", "")) or _BY_COUNTRY.get(fold(country))
     if currency is None:
-        msg = f"No currency is known for {country!r}: name it, as in --currency EUR."
+        msg = f"No currency is known for {country!r}; state it, for example with --currency EUR."
         raise CurrencyUnknown(msg, country=country)
     if not _ISO_4217.fullmatch(currency):
-        msg = f"{currency!r} is no currency: an ISO 4217 code has three capital letters, such as EUR or PLN."
+        msg = f"{currency!r} is not a currency: an ISO 4217 code has three capital letters, such as EUR or PLN."
         raise CurrencyUnknown(msg, country=country)
     return currency

@@ -218,7 +218,7 @@ class TestMakeReport:
         async def make() -> Any:
             return await service.make_report(data_dir, world.campaign, Format.XLSX, made_at=clock.now())
 
-        tasks = [asyncio.create_task(make()) for _ in range(service.AT_ONCE + service.WAITING_MAX)]
+        tasks = [asyncio.create_task(make()) for _ in range(service.CONCURRENT_MAX + service.WAITING_MAX)]
         await asyncio.sleep(0.1)
         with pytest.raises(errors.ReportsBusy):
             await make()

@@ -45,7 +45,7 @@ class TestRefused:
         fault = refused.value.faults[0]
         assert case.reason in fault.reason
         assert fault.line == expected
-        assert fault.right
+        assert fault.expected
         assert f"town.pb: line {expected}: " in str(refused.value)
 
     async def test_without_a_trace(self, case: Case, session: AsyncSession, tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ class TestAnything:
         if refused is not None:
             lines = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n") + 1
             assert refused.faults
-            assert all(1 <= fault.line <= lines and fault.reason and fault.right for fault in refused.faults)
+            assert all(1 <= fault.line <= lines and fault.reason and fault.expected for fault in refused.faults)
         if election is not None:
             assert len(election.ballots) == int(election.meta["num_votes"])
             for project in election.projects:
