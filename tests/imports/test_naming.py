@@ -1,4 +1,4 @@
-"""What an imported election is called, and what its money is."""
+"""Names and currency of an imported election."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BEMOWO = {"country": "Poland", "unit": "Warszawa", "subunit": "Bemowo", "instanc
 
 
 class TestElectionKey:
-    def test_spelling_makes_no_other_election(self) -> None:
+    def test_spelling_does_not_matter(self) -> None:
         kinds = [("Gdańsk", "PIECKI MIGOWO"), ("GDANSK", "Piecki-Migowo"), ("Gdan\u0301sk", " Piecki  Migowo ")]
         keys = {election_key({"country": "Poland", "unit": u, "subunit": s, "instance": "2020"}) for u, s in kinds}
         assert keys == {"poland/gdansk/piecki-migowo/2020"}
@@ -24,7 +24,7 @@ class TestElectionKey:
     def test_the_subunit_keeps_its_place(self) -> None:
         assert election_key({"country": "Poland", "unit": "Łódź", "instance": "2020"}) == "poland/lodz//2020"
 
-    def test_other_scripts_are_told_apart(self) -> None:
+    def test_other_scripts_are_distinguished(self) -> None:
         keys = {
             election_key({"country": "Japan", "unit": unit, "instance": "1"}) for unit in ("東京", "大阪", "か", "が")
         }
@@ -40,7 +40,7 @@ class TestSlugOf:
         st.dictionaries(st.sampled_from(["country", "unit", "subunit", "instance"]), st.text(max_size=80)),
         st.sampled_from(["", "1a2b3c"]),
     )
-    def test_it_always_suits_the_table(self, meta: dict[str, str], suffix: str) -> None:
+    def test_it_always_satisfies_the_constraints(self, meta: dict[str, str], suffix: str) -> None:
         slug = slug_of(meta, suffix)
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug)
         assert 3 <= len(slug) <= 100
@@ -66,7 +66,7 @@ class TestTitleOf:
 
 
 class TestCurrencyOf:
-    def test_the_one_chosen_goes_first(self) -> None:
+    def test_a_given_currency_has_precedence(self) -> None:
         assert currency_of({"country": "Poland", "currency": "EUR"}, "USD") == "USD"
 
     def test_then_the_files_own(self) -> None:
@@ -80,7 +80,7 @@ class TestCurrencyOf:
         ]
 
     @pytest.mark.parametrize("country", ["Worldwide", "Croatia", "Ruritania", ""])
-    def test_else_it_has_to_be_named(self, country: str) -> None:
+    def test_otherwise_it_must_be_given(self, country: str) -> None:
         with pytest.raises(CurrencyUnknown, match="--currency"):
             currency_of({"country": country}, None)
 

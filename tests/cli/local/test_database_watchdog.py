@@ -1,4 +1,4 @@
-"""Bringing the embedded PostgreSQL back, with a real server that is really killed."""
+"""Restarts of the embedded PostgreSQL after a real kill."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from settings import Settings
 
 @pytest.fixture
 def serving() -> Iterator[Settings]:
-    """Settings of a new installation whose server runs; not under tmp_path, which the server's account may not enter."""
+    """Settings of a new installation with a running server; not in tmp_path, which its account cannot enter."""
     with tempfile.TemporaryDirectory(prefix="ideamint-test-") as folder:
         Path(folder).chmod(0o711)
         settings = configuration.load(_env_file=None, env="test", data_dir=Path(folder) / "data")
@@ -77,7 +77,7 @@ def times_back(said: list[str]) -> int:
 
 
 class TestRun:
-    async def test_brings_a_killed_server_back_at_the_same_address(
+    async def test_restarts_a_killed_server_at_the_same_address(
         self, serving: Settings, keeping: asyncio.Task[None], said: list[str]
     ) -> None:
         for deaths in (1, 2):
@@ -88,7 +88,7 @@ class TestRun:
         assert said[0].startswith("PostgreSQL died; restarting it. Log: ")
         assert said[2].startswith("PostgreSQL died; restarting it in ")
 
-    async def test_leaves_down_what_was_stopped_on_purpose_and_keeps_what_was_started_again(
+    async def test_ignores_a_stopped_server_until_it_is_started_again(
         self, serving: Settings, keeping: asyncio.Task[None], said: list[str]
     ) -> None:
         loaded = serving.model_copy(update={"database_url": None})
@@ -114,7 +114,7 @@ class TestRun:
         with pytest.raises(ServiceFailed, match="PostgreSQL died 5 times within 60 s"):
             await asyncio.wait_for(keeping, 60)
 
-    async def test_gives_up_with_what_a_server_says_that_does_not_start(
+    async def test_fails_with_the_log_of_a_server_that_does_not_start(
         self, serving: Settings, keeping: asyncio.Task[None]
     ) -> None:
         configuration_file = serving.data_dir / "postgres" / "postgresql.conf"
@@ -128,9 +128,7 @@ class TestRun:
 
 
 class TestRestartLost:
-    def test_takes_no_other_port_since_the_services_know_this_one(
-        self, serving: Settings, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_uses_the_port_that_the_services_know(self, serving: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(cluster, "TIMEOUT_S", 1)
         port = PostgresDsn(str(serving.database_url)).hosts()[0]["port"]
         kill_postmaster(serving)
@@ -147,7 +145,7 @@ class TestRestartLost:
         assert answers(serving)
         assert not postgres.restart_lost(serving)
 
-    def test_says_so_when_the_server_answers_elsewhere_by_now(self, serving: Settings) -> None:
+    def test_reports_a_server_that_runs_at_another_port(self, serving: Settings) -> None:
         elsewhere = serving.model_copy(update={"database_url": PostgresDsn(f"postgresql://{postgres.HOST}:1/ideamint")})
 
         with pytest.raises(postgres.ServerError, match="was restarted at port"):
