@@ -88,7 +88,7 @@ async def make_campaign(settings: Settings, database: Database, items: int) -> B
         people = list(
             await session.scalars(
                 text(
-                    "INSERT INTO app.users (email, display_name) SELECT app.uuid7() || '@example.org', 'Somebody' "
+                    "INSERT INTO app.users (email, display_name) SELECT app.uuid7() || '@example.org', 'Member' "
                     "FROM generate_series(1, :count) RETURNING id"
                 ),
                 {"count": items + JOINERS},

@@ -111,8 +111,8 @@ class TestGetCampaignReport:
     async def test_members_and_other_users_are_refused(
         self, client: AsyncClient, application: FastAPI, world: World
     ) -> None:
-        stranger = await commit_user(application, permissions=("create_campaign",))
-        for user in (world.member, stranger):
+        outsider = await commit_user(application, permissions=("create_campaign",))
+        for user in (world.member, outsider):
             response = await ask(client, application, world, user)
             assert response.status_code == 403
             assert response.headers["content-type"] == "application/problem+json"

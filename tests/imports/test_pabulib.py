@@ -88,7 +88,7 @@ class TestTimes:
         assert parse(election_file("approval")).counted_at == datetime(2021, 10, 14, 12, tzinfo=UTC)
 
     @pytest.mark.parametrize(
-        ("told", "meant"),
+        ("cell", "meant"),
         [
             ("1.10.2021", date(2021, 10, 1)),
             ("01.10.2021", date(2021, 10, 1)),
@@ -96,8 +96,8 @@ class TestTimes:
             ("2021", date(2021, 1, 1)),
         ],
     )
-    def test_a_date_has_several_formats(self, told: str, meant: date) -> None:
-        raw = changed(election_file("approval"), "date_begin;1.10.2021", f"date_begin;{told}")
+    def test_a_date_has_several_formats(self, cell: str, meant: date) -> None:
+        raw = changed(election_file("approval"), "date_begin;1.10.2021", f"date_begin;{cell}")
         assert parse(raw).first_day == meant
 
     def test_a_year_alone_is_all_of_it(self) -> None:

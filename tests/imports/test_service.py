@@ -190,9 +190,9 @@ class TestResult:
         assert election.as_dict()["campaign_id"] == str(election.campaign_id)
 
     async def test_progress_is_reported_by_stage(self, importer: Importer) -> None:
-        told: list[tuple[str, int, int]] = []
-        await importer(election_file("approval"), progress=lambda *step: told.append(step))
-        assert [step for step in told if step[1] == step[2]] == [
+        stages: list[tuple[str, int, int]] = []
+        await importer(election_file("approval"), progress=lambda *step: stages.append(step))
+        assert [step for step in stages if step[1] == step[2]] == [
             ("ideas", 4, 4),
             ("voters", 6, 6),
             ("ballots", 10, 10),

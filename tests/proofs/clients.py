@@ -113,9 +113,9 @@ def audit(campaign: Campaign, acknowledged: Sequence[Acknowledged]) -> None:
             "SELECT user_id, key, transfer_id FROM app.coin_keys WHERE campaign_id = %(campaign)s"
         )
     }
-    told = {(each.account.user_id, each.key): each.transfer_id for each in acknowledged}
-    assert len(told) == len(acknowledged)
-    lost = {command for command, transfer_id in told.items() if kept.get(command) != transfer_id}
+    acknowledged_transfers = {(each.account.user_id, each.key): each.transfer_id for each in acknowledged}
+    assert len(acknowledged_transfers) == len(acknowledged)
+    lost = {command for command, transfer_id in acknowledged_transfers.items() if kept.get(command) != transfer_id}
     assert not lost, f"{len(lost)} acknowledged commands differ from the ledger"
     assert len(set(kept.values())) == len(kept), "two keys have one transfer"
 

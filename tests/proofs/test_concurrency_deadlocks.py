@@ -83,7 +83,7 @@ async def test_concurrent_rejoins_lock_in_the_order_of_wallets(
                 if (await blocked.fetchone() or ([],))[0]:
                     return
                 await asyncio.sleep(0.01)
-            pytest.fail("nobody waits")
+            pytest.fail("no session waits")
 
         url = database.role_url("app")
         async with (

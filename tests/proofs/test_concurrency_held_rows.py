@@ -65,9 +65,9 @@ class TestOneHeldRow:
                 own = await world.allocate(member, held_idea, 1, "held")
             assert own.status_code == 201
             assert "idempotency-replayed" not in own.headers
-        told = "busy after its deadline, moved after the release" if is_waited_for else "moved too"
+        outcome_text = "busy after its deadline, moved after the release" if is_waited_for else "moved too"
         figure(
-            f"a held {what}: {len(answers)} of {others * rounds} others' allocations moved meanwhile; its own {told}"
+            f"a held {what}: {len(answers)} of {others * rounds} others' allocations moved meanwhile; its own {outcome_text}"
         )
 
     async def test_succeeds_if_it_is_released_in_time(self, database: Settings, db: Database, admin_url: str) -> None:

@@ -69,12 +69,12 @@ def test_the_ledger_equals_its_model(database: Settings, *, full: bool, figure: 
         assert (
             COMMANDS | {f"dry run {command}" for command in COMMANDS} | {"fold", "replay"} == LedgerMachine.steps.keys()
         )
-    steps, answers = told(LedgerMachine.steps), told(LedgerMachine.answers)
+    steps, answers = counts_text(LedgerMachine.steps), counts_text(LedgerMachine.answers)
     figure(
         f"{LedgerMachine.steps.total()} steps in {LedgerMachine.examples} campaigns, all recomputed {LedgerMachine.verified} "
         f"times, no divergence: {steps}; answers: {answers}"
     )
 
 
-def told(counts: dict[str, int]) -> str:
+def counts_text(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
