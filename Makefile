@@ -1,4 +1,4 @@
-# Everything that is done with a clone. Needs Python 3.11, git and make.
+# Development commands. Requirements: Python 3.11, git and make.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -6,16 +6,16 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
-# As pip does: a company's own certificate authority is known to the system, not to uv.
+# Use the system's certificates, as pip does: uv does not know a company's own certificate authority.
 UV := $(BIN)/uv --system-certs
 SOURCES := api benchmarks cli dashboards orchestration pipelines settings tests
 WORKERS ?= auto
 PYTEST_OPTIONS ?=
 
-help: ## Explain the targets
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: $(STAMP) ## Run everything on this machine until Ctrl-C (the first time: installs, loads a demo)
+up: $(STAMP) ## Run everything on this machine until Ctrl-C (the first run installs and loads a demo)
 	@exec $(BIN)/ideamint up
 
 test: $(STAMP) ## Run the tests; IDEAMINT_TEST_ELECTIONS=folder adds the real elections in it
@@ -24,16 +24,16 @@ test: $(STAMP) ## Run the tests; IDEAMINT_TEST_ELECTIONS=folder adds the real el
 test-browser: $(STAMP) ## Run the tests in a real browser (needs chromium)
 	$(BIN)/pytest -m browser $(PYTEST_OPTIONS)
 
-proofs: $(STAMP) ## Run the proofs at full size and print their figures, some 40 minutes (the tests run them small)
+proofs: $(STAMP) ## Run the proofs at full size and print their figures, about 40 minutes
 	$(BIN)/pytest tests/proofs --full $(PYTEST_OPTIONS)
 	$(BIN)/python -m benchmarks.held
 	$(BIN)/python -m benchmarks.settle
 	$(BIN)/python -m benchmarks.history
 
-coverage: $(STAMP) ## Run the tests and show which lines and branches none of them reaches
+coverage: $(STAMP) ## Run the tests and list lines and branches that they do not cover
 	$(BIN)/pytest -m "not browser" -n $(WORKERS) --cov --cov-report=term-missing:skip-covered $(PYTEST_OPTIONS)
 
-bench: $(STAMP) ## Measure beside PostgreSQL alone (needs Go), and an import if IDEAMINT_TEST_ELECTIONS is set
+bench: $(STAMP) ## Measure the API next to PostgreSQL alone (needs Go); with IDEAMINT_TEST_ELECTIONS also an import
 	$(BIN)/python -m benchmarks.allocate
 	$(BIN)/python -m benchmarks.bulk
 	@if [ -n "$${IDEAMINT_TEST_ELECTIONS:-}" ]; then $(BIN)/python -m benchmarks.import_election; fi
@@ -53,18 +53,18 @@ lint: $(STAMP) ## Lint the Python
 types: $(STAMP) ## Check the types
 	$(BIN)/mypy
 
-contracts: $(STAMP) ## Check which room imports which
+contracts: $(STAMP) ## Check the imports between packages
 	$(BIN)/lint-imports
 
 sql-lint: $(STAMP) ## Lint the SQL of dbt
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project
 
-compose-check: ## Check docker-compose.yml with Compose's own loader (needs Go)
+compose-check: ## Check docker-compose.yml with Compose's loader (needs Go)
 	@if command -v go > /dev/null; then cd deploy/check-compose && go run . ../../docker-compose.yml ../compose.env.example; \
 	elif [ "$${CI:-}" = true ]; then echo "compose-check needs Go" >&2; exit 1; \
-	else echo "compose-check is left out: Go is not installed"; fi
+	else echo "compose-check is skipped: Go is not installed"; fi
 
-openapi: $(STAMP) ## Write openapi.json and docs/problems.md from the code
+docs: $(STAMP) ## Write openapi.json and the generated pages of docs/
 	$(BIN)/python -m cli.generate.openapi openapi.json
 	$(BIN)/python -m cli.generate.problems docs/problems.md
 
@@ -78,24 +78,24 @@ lock: $(STAMP) ## Raise requirements/ to the newest versions that pyproject.toml
 	echo uv | $(UV) pip compile $(LOCK_OPTIONS) -c requirements/dev.txt - -o requirements/uv.txt
 LOCK_OPTIONS := --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-header --no-annotate
 
-clean: ## Remove the environment and caches; .data stays
+clean: ## Remove the environment and caches; keeps .data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dbt_project/target dbt_project/logs
 
-# The environment is as the lock says; it is made again when the lock changes.
+# The environment matches the lock files; it is updated when they change.
 $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 	@for python in python3.11 python3 python; do \
 		if command -v $$python > /dev/null && \
 			$$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2> /dev/null; then found=$$python; break; fi; \
 	done; \
-	if [ -z "$${found:-}" ]; then echo "Ideamint needs Python 3.11; neither python3.11 nor python3 is that. Install it and run make again." >&2; exit 1; fi; \
+	if [ -z "$${found:-}" ]; then echo "Ideamint needs Python 3.11, and neither python3.11 nor python3 is that version. Install it and run make again." >&2; exit 1; fi; \
 	if [ ! -x $(BIN)/python ] || ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then \
 		rm -rf $(VENV); \
-		$$found -m venv $(VENV) || { echo "$$found cannot make an environment; on Debian: apt-get install python3.11-venv" >&2; exit 1; }; \
+		$$found -m venv $(VENV) || { echo "$$found cannot create an environment; on Debian: apt-get install python3.11-venv" >&2; exit 1; }; \
 	fi
-	@echo "Installing what requirements/dev.txt locks into $(VENV)"
+	@echo "Installing requirements/dev.txt into $(VENV)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip sync --quiet --require-hashes requirements/dev.txt
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
-.PHONY: help up test test-browser proofs coverage bench check format format-check lint types contracts sql-lint compose-check openapi openapi-check lock clean
+.PHONY: help up test test-browser proofs coverage bench check format format-check lint types contracts sql-lint compose-check docs openapi-check lock clean

@@ -1,18 +1,17 @@
-"""Durable allocations a second through HTTP, beside what PostgreSQL alone does in the same run.
+"""Measures durable allocations per second through HTTP, next to PostgreSQL alone in the same run.
 
     python -m benchmarks.allocate [--seconds 10] [--json]
     python -m benchmarks.allocate --prepare FOLDER | --stop FOLDER
 
-Limits, measured on the same server with the same 32 clients: `limit_per_s` is pgbench calling the same database function
-one item a call; `pgbench_n_per_s` is `pgbench -N`, PostgreSQL's own simple-update transaction. Then the API, one worker:
-`spread_per_s` over 1,000 ideas, `hot_per_s` on a single one, `seeded_per_s` over 1,000 again once 500,000 stakes of
-others are there; each is the middle one of three windows that share the time. fsync is on throughout, rate limits are
-off, and the load generator (a little Go, in benchmarks/http_load) shares the machine's cores; `load_cores` says how much
-of them it took.
+Reference limits, measured on the same server with the same 32 clients: `limit_per_s` is pgbench calling the same database
+function with one item per call; `pgbench_n_per_s` is `pgbench -N`, PostgreSQL's own simple-update transaction. Then the API
+with one process: `spread_per_s` over 1,000 ideas, `hot_per_s` on a single idea, `seeded_per_s` over 1,000 ideas after
+500,000 stakes of other members were added; each is the median of three windows that share the time. fsync is on, rate limits
+are off, and the load generator (Go, in benchmarks/http_load) runs on the same machine; `load_cores` is its CPU use in cores.
 
-`--prepare` leaves a server of the same kind running, for another load generator to do the same work: FOLDER gets
-tokens.txt (an access token of each of 1,000 members a line, good for an hour), ideas.txt (an id a line) and server.json
-(the address to POST {"idea_id": ..., "coins": 1} to, and the process). `--stop` ends it and removes what it wrote.
+`--prepare` starts such a server for another load generator and leaves it running: FOLDER gets tokens.txt (the access tokens
+of 1,000 members, one per line, valid for an hour), ideas.txt (one id per line) and server.json (the URL for POST requests
+with {"idea_id": ..., "coins": 1}, and the process id). `--stop` ends it and removes the folder.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ HOT_IDEA = range(1, 2)
 
 
 def measure(settings: Settings, seconds: int, folder: Path) -> dict[str, float]:
-    """All figures, each over `seconds`."""
+    """All figures, each measured for `seconds`."""
     ledgers.seed(settings)
     limit = ledgers.pgbench_function(settings, seconds, folder)
     pgbench_n = ledgers.pgbench_simple_update(settings, seconds)
@@ -54,16 +53,16 @@ def measure(settings: Settings, seconds: int, folder: Path) -> dict[str, float]:
             assert set(found.statuses) == {201}, f"not every allocation succeeded: {found.statuses}"
             return found
 
-        def middle_load(ideas: range) -> http_load.Load:
-            """The middle one of three windows, by its rate: a machine that others use is noisier than what is compared."""
+        def median_load(ideas: range) -> http_load.Load:
+            """The window with the median rate of three, which reduces the noise of a shared machine."""
             windows = [load(ideas, seconds / WINDOWS) for _ in range(WINDOWS)]
             return sorted(windows, key=lambda window: window.per_s)[WINDOWS // 2]
 
         load(ALL_IDEAS, 2)
-        spread, hot = middle_load(ALL_IDEAS), middle_load(HOT_IDEA)
+        spread, hot = median_load(ALL_IDEAS), median_load(HOT_IDEA)
         ledgers.seed_stakes(settings, STAKES)
         load(ALL_IDEAS, 2)
-        seeded = middle_load(ALL_IDEAS)
+        seeded = median_load(ALL_IDEAS)
     return {
         "limit_per_s": round(limit),
         "pgbench_n_per_s": round(pgbench_n),
@@ -82,7 +81,7 @@ def measure(settings: Settings, seconds: int, folder: Path) -> dict[str, float]:
 
 
 def prepare(folder: Path) -> dict[str, object]:
-    """Leave a server running, and write down what a load generator needs; what server.json says."""
+    """Start a server and write the files that a load generator needs; returns the content of server.json."""
     folder.mkdir(parents=True)
     settings = postgres.ensure(ledgers.load(folder.resolve() / "data"), keep=True)
     postgres.migrate(settings)
@@ -103,15 +102,15 @@ def prepare(folder: Path) -> dict[str, object]:
     return written
 
 
-def about(folder: Path) -> dict[str, object]:
-    """What :func:`prepare` wrote down in server.json."""
+def read_server_file(folder: Path) -> dict[str, object]:
+    """The content of server.json, written by :func:`prepare`."""
     written: dict[str, object] = json.loads((folder / "server.json").read_text())
     return written
 
 
 def stop(folder: Path) -> None:
-    """End what :func:`prepare` left running, and remove the folder."""
-    pid = about(folder)["pid"]
+    """Stop the server of :func:`prepare` and remove the folder."""
+    pid = read_server_file(folder)["pid"]
     assert isinstance(pid, int)
     if psutil.pid_exists(pid) and "api.main:create_app" in psutil.Process(pid).cmdline():
         os.kill(pid, signal.SIGTERM)
@@ -121,12 +120,16 @@ def stop(folder: Path) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=10, help="length of each of the five measurements")
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
-    parser.add_argument("--prepare", type=Path, metavar="FOLDER", help="leave a server running; the folder is made")
-    parser.add_argument("--stop", type=Path, metavar="FOLDER", help="end what --prepare left running there")
+    parser.add_argument(
+        "--prepare", type=Path, metavar="FOLDER", help="start a server and leave it running; creates the folder"
+    )
+    parser.add_argument(
+        "--stop", type=Path, metavar="FOLDER", help="stop the server of --prepare and remove the folder"
+    )
     arguments = parser.parse_args()
     if arguments.stop:
         stop(arguments.stop)
@@ -136,7 +139,7 @@ def main() -> None:
         return
     with ledgers.installation() as (settings, folder):
         figures = measure(settings, arguments.seconds, folder)
-    ledgers.tell(figures, as_json=arguments.json)
+    ledgers.print_figures(figures, as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-"""Coins for 10,000 members in one call over HTTP, beside COPY of the very same rows into the very same tables.
+"""Measures coins for 10,000 members in one call over HTTP, next to COPY of the same rows into the same tables.
 
     python -m benchmarks.bulk [--items 10000] [--rounds 3] [--json]
 
-Two databases on one server with fsync on. Each round makes a campaign in the first, with a manager and members, and a
-real server process grants the members their coins in one call, then corrects each wallet in another. What each call
-added (accounts, transfers, postings, events, the reply kept for its key) is copied into the second database, past all
-functions but with every key, index, check and trigger; the deferred zero-sum trigger too, so COMMIT is part of both
-times. COPY is the limit: it is handed finished rows, where the call reads JSON, judges each item and tells what became
-of it, and a correction updates 10,000 wallets besides. `ratio` is COPY's time by the call's; of the rounds the median
-is told.
+There are two databases on one server with fsync on. Each round creates a campaign in the first one, with a manager and
+members. A server process grants the members their coins in one call and corrects each wallet in another one. The rows that
+each call added (accounts, transfers, postings, events, the stored response) are copied into the second database, without
+functions but with all keys, indexes, checks and triggers, including the deferred zero-sum trigger; both times include
+COMMIT. COPY is the reference limit: it receives finished rows, while the call parses JSON, evaluates each item and reports
+its outcome, and a correction also updates 10,000 wallets. `ratio` is COPY's time divided by the call's time. Figures are
+medians of the rounds.
 
-`split_ms` is where the time of such a call goes, in this process and without HTTP. `beside` is one more call of
-corrections, during which people join that campaign and a member of it allocates: how often and how long each waited.
+`split_ms` is the time of each part of such a call, in this process and without HTTP. `concurrent` is a further call of
+corrections, during which people join that campaign and a member of it allocates: number of requests and waiting times.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ ALLOCATORS = 200
 
 
 @dataclass(frozen=True)
-class Place:
-    """An active campaign whose members have no wallets yet, and people who may join it; access tokens of some."""
+class BulkCampaign:
+    """An active campaign whose members have no wallets yet, people who can join it, and access tokens."""
 
     campaign_id: UUID
     manager_id: UUID
@@ -69,7 +69,7 @@ class Place:
     tokens: dict[UUID, str]
 
     def body(self, kind: str) -> bytes:
-        """An item a member: the policy's coins, or 7 more."""
+        """The request body with one item per member: a grant of the policy's coins, or a correction of 7 coins."""
         correction = {"coins": 7, "reason": "an hour of helping"} if kind == "correct" else {}
         items = [
             {"campaign_id": str(self.campaign_id), "user_id": str(user_id), "kind": kind, **correction}
@@ -78,8 +78,8 @@ class Place:
         return json.dumps({"mode": "atomic", "items": items}).encode()
 
 
-async def make_place(settings: Settings, database: Database, items: int) -> Place:
-    """A campaign, and `items` members that were written past its functions."""
+async def make_campaign(settings: Settings, database: Database, items: int) -> BulkCampaign:
+    """Create a campaign, and insert `items` members without its functions."""
     tokens: dict[UUID, str] = {}
     async with database.session(statement_timeout_ms=0) as session:
         manager = await create_user(session, email=f"{uuid4().hex}@example.org", display_name="Manager")
@@ -88,7 +88,7 @@ async def make_place(settings: Settings, database: Database, items: int) -> Plac
         people = list(
             await session.scalars(
                 text(
-                    "INSERT INTO app.users (email, display_name) SELECT app.uuid7() || '@example.org', 'Somebody' "
+                    "INSERT INTO app.users (email, display_name) SELECT app.uuid7() || '@example.org', 'Member' "
                     "FROM generate_series(1, :count) RETURNING id"
                 ),
                 {"count": items + JOINERS},
@@ -104,11 +104,11 @@ async def make_place(settings: Settings, database: Database, items: int) -> Plac
             issued = await start_session(session, settings, user_id, kind="token")
             assert issued is not None
             tokens[user_id] = issue_access_token(settings, issued.user, issued.session_id)
-    return Place(campaign.id, manager.id, people[:items], people[items:], idea_id, tokens)
+    return BulkCampaign(campaign.id, manager.id, people[:items], people[items:], idea_id, tokens)
 
 
 def send(port: int, token: str, path: str, body: bytes) -> tuple[int, bytes, float]:
-    """POST with that token and a new key: (status, body, seconds)."""
+    """POST with the token and a new idempotency key; returns status, body and seconds."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Idempotency-Key": uuid4().hex}
     started = time.perf_counter()
@@ -120,8 +120,8 @@ def send(port: int, token: str, path: str, body: bytes) -> tuple[int, bytes, flo
     return response.status, answer, seconds
 
 
-def call(port: int, place: Place, kind: str) -> float:
-    """Seconds of one bulk call, in which every item has to succeed."""
+def call(port: int, place: BulkCampaign, kind: str) -> float:
+    """Seconds of one bulk call; asserts that every item succeeded."""
     status, answer, seconds = send(port, place.tokens[place.manager_id], PATH, place.body(kind))
     assert status == 200, answer[:500]
     assert json.loads(answer)["succeeded"] == len(place.members), answer[:500]
@@ -129,7 +129,7 @@ def call(port: int, place: Place, kind: str) -> float:
 
 
 def added_rows(url: str) -> dict[str, bytes]:
-    """What the newest transaction that moved coins added to each table, as COPY gives it."""
+    """Rows that the newest coin transaction added, by table, in COPY format."""
     newest = sql.SQL("(SELECT max(x.xid) FROM app.coin_transfers AS x)")
     moved = sql.SQL("(SELECT t.id FROM app.coin_transfers AS t WHERE t.xid = {})").format(newest)
     opened = sql.SQL(
@@ -147,8 +147,8 @@ def added_rows(url: str) -> dict[str, bytes]:
     )
 
 
-def standing_rows(url: str, place: Place) -> dict[str, bytes]:
-    """What stood before the first call, and has to stand before COPY."""
+def existing_rows(url: str, place: BulkCampaign) -> dict[str, bytes]:
+    """Rows that exist before the first call and are needed before COPY, by table."""
     of_campaign = sql.SQL("campaign_id = {}").format(sql.Literal(place.campaign_id))
     people = sql.SQL("id IN (SELECT m.user_id FROM app.memberships AS m WHERE m.{})").format(of_campaign)
     moved = sql.SQL("transfer_id IN (SELECT t.id FROM app.coin_transfers AS t WHERE t.{})").format(of_campaign)
@@ -167,10 +167,10 @@ def standing_rows(url: str, place: Place) -> dict[str, bytes]:
 
 
 def measure_round(first: Settings, second: Settings, port: int, items: int) -> dict[str, Any]:
-    """Seconds of both calls of a new campaign, and of COPY after each."""
-    place = asyncio.run(_with_database(first, lambda database: make_place(first, database, items)))
+    """Seconds of both calls in a new campaign, and of COPY of their rows."""
+    place = asyncio.run(_with_database(first, lambda database: make_campaign(first, database, items)))
     first_url, second_url = (postgres.admin_url(settings) for settings in (first, second))
-    copy_rows(second_url, standing_rows(first_url, place))
+    copy_rows(second_url, existing_rows(first_url, place))
     figures: dict[str, Any] = {}
     for kind in KINDS:
         call_s = call(port, place, kind)
@@ -183,7 +183,7 @@ def measure_round(first: Settings, second: Settings, port: int, items: int) -> d
             "items_per_s": items / call_s,
             "rows_copied": sum(rows.values()),
         }
-    figures["beside"] = measure_beside(port, place)
+    figures["concurrent"] = measure_concurrent(port, place)
     return figures
 
 
@@ -195,8 +195,8 @@ async def _with_database(settings: Settings, work: Any) -> Any:
         await database.close()
 
 
-def measure_beside(port: int, place: Place) -> dict[str, Any]:
-    """What joins of the campaign and a member's allocations meet while a call of corrections is under way."""
+def measure_concurrent(port: int, place: BulkCampaign) -> dict[str, Any]:
+    """Waiting times of joins and of a member's allocations during a call of corrections."""
     is_over = threading.Event()
     waited_ms: dict[str, list[float]] = {"join": [], "allocate": []}
     statuses: dict[str, Counter[int]] = {"join": Counter(), "allocate": Counter()}
@@ -220,15 +220,15 @@ def measure_beside(port: int, place: Place) -> dict[str, Any]:
     is_over.set()
     for thread in threads:
         thread.join()
-    told = {
+    row = {
         what: {"statuses": dict(statuses[what]), "ms_max": round(max(waited_ms[what]))} for what in ("join", "allocate")
     }
-    return {"call_s": round(call_s, 3), **told}
+    return {"call_s": round(call_s, 3), **row}
 
 
 async def measure_split(settings: Settings, database: Database, items: int) -> dict[str, dict[str, int]]:
-    """Milliseconds that each part of a call takes: reading JSON, the database function, the rest of it, COMMIT."""
-    place = await make_place(settings, database, items)
+    """Milliseconds of each part of a call: parsing JSON, the database function, the rest, COMMIT."""
+    place = await make_campaign(settings, database, items)
     manager = bulk.Manager(place.manager_id, is_admin=False)
     spent: dict[str, float] = {}
 
@@ -246,7 +246,7 @@ async def measure_split(settings: Settings, database: Database, items: int) -> d
 
     split: dict[str, dict[str, int]] = {}
     gc.collect()
-    gc.freeze()  # as the server does
+    gc.freeze()  # as the server does at its start
     bulk.correct_coins = timed_function  # type: ignore[attr-defined]
     try:
         for kind in KINDS:
@@ -269,10 +269,10 @@ async def measure_split(settings: Settings, database: Database, items: int) -> d
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--items", type=int, default=bulk.ITEMS_MAX, help="items of a call")
-    parser.add_argument("--rounds", type=int, default=3, help="how often to measure; the median is told")
+    parser.add_argument("--items", type=int, default=bulk.ITEMS_MAX, help="items per call")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds; figures are medians")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     with ledgers.installation() as (settings, _):
@@ -286,19 +286,19 @@ def main() -> None:
         kind: {figure: round(statistics.median(each[kind][figure] for each in rounds), 3) for figure in rounds[0][kind]}
         for kind in KINDS
     }
-    figures |= {"split_ms": split, "beside": [each["beside"] for each in rounds]}
+    figures |= {"split_ms": split, "concurrent": [each["concurrent"] for each in rounds]}
     if arguments.json:
         sys.stdout.write(json.dumps(figures) + "\n")
         return
     for kind in KINDS:
-        told = figures[kind]
+        row = figures[kind]
         sys.stdout.write(
-            f"{kind}: {arguments.items:,} items in {told['call_s']:.2f} s ({told['items_per_s']:,.0f}/s), COPY of their "
-            f"{told['rows_copied']:,.0f} rows in {told['copy_s']:.2f} s: {told['ratio']:.0%} of COPY's rate\n"
-            f"  of it, ms: {split[kind]}\n"
+            f"{kind}: {arguments.items:,} items in {row['call_s']:.2f} s ({row['items_per_s']:,.0f}/s), COPY of their "
+            f"{row['rows_copied']:,.0f} rows in {row['copy_s']:.2f} s: {row['ratio']:.0%} of COPY's rate\n"
+            f"  parts, ms: {split[kind]}\n"
         )
-    for beside in figures["beside"]:
-        sys.stdout.write(f"beside a call of {beside['call_s']:.2f} s: {beside['join']}, {beside['allocate']}\n")
+    for each in figures["concurrent"]:
+        sys.stdout.write(f"during a call of {each['call_s']:.2f} s: {each['join']}, {each['allocate']}\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The limit that a large write is measured beside: COPY of the very same rows into the same tables of another database.
+"""The reference limit of large writes: COPY of the same rows into the same tables of another database.
 
-What is copied went past all functions, but not past any key, index, check or trigger.
+COPY bypasses all functions, but no key, index, check or trigger.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from settings import Settings
 
-# in an order that foreign keys allow
+# in the order that foreign keys require
 TABLES = (
     *("users", "campaigns", "memberships", "election_imports", "ideas", "idea_tags", "idea_status_changes"),
     *("idea_valuations", "coin_policies", "coin_accounts", "coin_ledgers", "coin_targets", "coin_transfers"),
@@ -28,7 +28,7 @@ TABLES = (
 
 
 def fresh_database(settings: Settings, name: str) -> Settings:
-    """A migrated database of that name on the server of `settings`."""
+    """Create a migrated database with this name on the server of `settings`."""
     url = databases.with_database(str(settings.database_url), name)
     fresh = settings.model_copy(update={"database_url": PostgresDsn(url)})
     databases.prepare(postgres.admin_url(fresh), fresh)
@@ -37,12 +37,12 @@ def fresh_database(settings: Settings, name: str) -> Settings:
 
 
 def read_rows(url: str, conditions: Mapping[str, sql.Composable] | None = None) -> dict[str, bytes]:
-    """What COPY gives of each table; with `conditions` the rows that meet them, of the tables that they name."""
+    """Rows by table in COPY format; with `conditions`, only these tables and the rows that meet the condition."""
     chosen = dict.fromkeys(TABLES, sql.SQL("true")) if conditions is None else conditions
     rows: dict[str, bytes] = {}
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
         for table in (table for table in TABLES if table in chosen):
-            # events is partitioned, and such a table is read by a query alone
+            # COPY reads a partitioned table such as events only by a query
             query = sql.SQL("COPY (SELECT * FROM app.{} WHERE {}) TO STDOUT")
             with cursor.copy(query.format(sql.Identifier(table), chosen[table])) as copy:
                 rows[table] = b"".join(copy)
@@ -50,7 +50,7 @@ def read_rows(url: str, conditions: Mapping[str, sql.Composable] | None = None) 
 
 
 def copy_rows(url: str, rows_by_table: Mapping[str, bytes]) -> tuple[float, dict[str, int]]:
-    """Seconds that COPY and COMMIT take, and rows by table."""
+    """Copy the rows; returns the seconds of COPY and COMMIT, and the number of rows by table."""
     counted: dict[str, int] = {}
     with psycopg.connect(url) as connection:
         started = time.perf_counter()
@@ -64,7 +64,7 @@ def copy_rows(url: str, rows_by_table: Mapping[str, bytes]) -> tuple[float, dict
 
 
 def check_conservation(url: str) -> None:
-    """See that what was copied is a whole ledger, or the comparison is not of the same thing."""
+    """Assert that the copied rows are a complete ledger, so that the comparison is valid."""
     with psycopg.connect(url) as connection:
         wrong = connection.execute(
             "SELECT count(*) FROM app.coins_verify() WHERE difference_coins + wrong_balances + unbalanced_transfers <> 0"

@@ -1,11 +1,10 @@
-"""Ten million postings in the database: what an allocation and a balance cost beside those on an empty one.
+"""Measures an allocation and a balance with ten million postings in the database, next to an empty one.
 
     python -m benchmarks.history [--postings 10000000] [--seconds 10] [--json]
 
-32 members allocate over HTTP, then as many read their balances, before and after the history of 1,000 other members is
-there. `long_balance_*` is the balance of one of those, with a stake on each of 1,000 ideas. The history is written past
-the functions, as COPY would, since it is as large as years of use; `ideamint verify`'s own function then says that it is
-what they would have written.
+32 members allocate over HTTP, then 32 clients read balances, before and after the history of 1,000 other members is added.
+`long_balance_*` is the balance of one of these, with a stake on each of 1,000 ideas. The history is inserted without the
+ledger's functions, since it corresponds to years of use. The function behind `ideamint verify` then checks it.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _STAKES = """
     SELECT %(campaign)s, 'stake', %(member)s, i.id, count(*), count(*), max(%(began)s + i.n * interval '1 second')
     FROM unnest(%(ideas)s::uuid[]) WITH ORDINALITY AS i (id, n) GROUP BY i.id
 """
-# the n-th coin goes to the n-th idea of a list that goes round
+# coins go to the ideas of the list in turn
 _MOVEMENTS = """
     WITH movement AS MATERIALIZED (
         SELECT i.n, app.uuid7() AS transfer_id, w.id AS wallet_id, s.id AS stake_id, i.round,
@@ -67,16 +66,16 @@ _WALLET = """
 
 
 def measure(settings: Settings, seconds: int, postings: int, folder: Path, steps: Steps) -> dict[str, float]:
-    """Rates and latencies on the empty database, and beside the history."""
+    """Rates and latencies on the empty database, and with the history."""
     ledgers.seed(settings)
     steps.say("measuring the empty database")
     empty = _measure(settings, seconds, folder, members=(1,))
     steps.say(f"writing {postings:,} postings")
     write_history(settings, postings, steps)
-    steps.say("folding, sealing and verifying them")
-    ledgers.take_in(settings)
+    steps.say("aggregating, sealing and verifying them")
+    ledgers.run_background_work(settings)
     verify(settings)
-    steps.say("measuring beside them")
+    steps.say("measuring with the history")
     full = _measure(settings, seconds, folder, members=(1, FIRST_MEMBER))
     (before, balance_before), (after, balance_after, long_balance) = empty, full
     return {
@@ -93,7 +92,7 @@ def measure(settings: Settings, seconds: int, postings: int, folder: Path, steps
 
 
 def _measure(settings: Settings, seconds: int, folder: Path, *, members: tuple[int, ...]) -> list[http_load.Load]:
-    """The load of allocations, and of one client that reads the balance of each of `members`."""
+    """The load of allocations, and the load of clients that read the balances of `members`."""
     with ledgers.api(settings) as port:
         plan = ledgers.plan(settings, port, seconds, ideas=ALL_IDEAS)
         http_load.run({**plan, "seconds": 2}, folder)
@@ -105,19 +104,19 @@ def _measure(settings: Settings, seconds: int, folder: Path, *, members: tuple[i
                 f"Authorization: Bearer {ledgers.session_token(settings, member)}\r\n\r\n"
             )
             loads.append(http_load.run({**plan, "connections": [[request]]}, folder))
-            assert set(loads[-1].statuses) == {200}, f"not every balance was told: {loads[-1].statuses}"
+            assert set(loads[-1].statuses) == {200}, f"not every balance was returned: {loads[-1].statuses}"
     return loads
 
 
 def write_history(settings: Settings, postings: int, steps: Steps) -> None:
-    """Movements of 1,000 members, two postings each; a transaction a member."""
+    """Insert movements of 1,000 members with two postings each, in one transaction per member."""
     each = max(postings // 2 // HISTORY_MEMBERS, 1)
     ideas = [ledgers.idea_id(1 + n % ledgers.IDEAS) for n in range(each)]
     members = range(FIRST_MEMBER, FIRST_MEMBER + HISTORY_MEMBERS)
     with psycopg.connect(settings.role_url("app")) as connection:
         ledgers.grant(connection, members, at=BEGAN_AT)
     with psycopg.connect(postgres.admin_url(settings)) as connection:
-        # no trigger looks at each of them: verification looks at all, afterwards
+        # without triggers; the verification checks all rows afterwards
         connection.execute("SET session_replication_role = replica")
         for number in members:
             row = {
@@ -131,17 +130,17 @@ def write_history(settings: Settings, postings: int, steps: Steps) -> None:
 
 
 def verify(settings: Settings) -> None:
-    """See that what was written is what the functions would have written."""
+    """Assert that the inserted rows are consistent with those of the ledger's functions."""
     with psycopg.connect(settings.role_url("app"), options="-c statement_timeout=0") as connection:
         found = connection.execute(
             "SELECT difference_coins, wrong_balances, unbalanced_transfers, wrong_totals FROM app.coins_verify(%s)",
             (ledgers.CAMPAIGN,),
         ).fetchone()
-    assert found == (0, 0, 0, 0), f"the history is not what the functions would have written: {found}"
+    assert found == (0, 0, 0, 0), f"the history is not a consistent ledger: {found}"
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--postings", type=int, default=10_000_000)
     parser.add_argument("--seconds", type=int, default=10, help="length of each measurement")
@@ -149,7 +148,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with ledgers.installation() as (settings, folder), console.steps() as steps:
         figures = measure(settings, arguments.seconds, arguments.postings, folder, steps)
-    ledgers.tell(figures, as_json=arguments.json)
+    ledgers.print_figures(figures, as_json=arguments.json)
 
 
 if __name__ == "__main__":

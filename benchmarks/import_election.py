@@ -1,14 +1,13 @@
-"""How fast an election is imported, beside COPY of the very same rows into the very same tables.
+"""Measures the import of an election next to COPY of the same rows into the same tables.
 
     python -m benchmarks.import_election [FILE] [--rounds 1] [--json]
 
-Each round has two fresh databases on one server with fsync on. The election is imported into the first. Then every row
-that the import left is copied into the second, table by table and in one transaction, past all functions but with every
-key, index, check and trigger (the deferred zero-sum trigger too, so COMMIT is part of both times). COPY is the limit:
-it is handed finished rows, where the import reads a file, judges each ballot and updates the balances it leaves.
+Each round uses two new databases on one server with fsync on. The election is imported into the first one. Then all rows of
+the import are copied into the second one, table by table in one transaction, without functions but with all keys, indexes,
+checks and triggers, including the deferred zero-sum trigger; both times include COMMIT. COPY is the reference limit: it
+receives finished rows, while the import parses a file, checks each ballot and updates balances.
 
-FILE is by default poland_czestochowa_2020_.pb in the folder that IDEAMINT_TEST_ELECTIONS names. Of several rounds the
-median is told.
+FILE is by default poland_czestochowa_2020_.pb in the folder of IDEAMINT_TEST_ELECTIONS. Figures are medians of the rounds.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def measure(settings: Settings, path: Path, name: str) -> dict[str, Any]:
-    """One round: times in seconds, rates per second. `name` is a prefix for its two databases."""
+    """Run one round: times in seconds, rates per second. `name` is the prefix of its two databases."""
     imported_into, copied_into = (fresh_database(settings, f"{name}_{end}") for end in ("import", "copy"))
     raw = path.read_bytes()
     started = time.perf_counter()
@@ -70,7 +69,7 @@ def measure(settings: Settings, path: Path, name: str) -> dict[str, Any]:
 
 
 async def _import(settings: Settings, path: Path) -> tuple[ImportedElection, float, int]:
-    """The election, seconds from the file to the end of COMMIT, and by how many coins conservation fails."""
+    """Import the file: the election, seconds including COMMIT, and the difference in coin conservation."""
     database = Database(settings)
     started = time.perf_counter()
     async with database.session(statement_timeout_ms=0) as session:
@@ -88,15 +87,17 @@ def _default_file() -> Path | None:
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", nargs="?", type=Path, help="a .pb file")
-    parser.add_argument("--rounds", type=int, default=1, help="how often to measure; the median is told")
+    parser.add_argument("--rounds", type=int, default=1, help="number of rounds; figures are medians")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     path = arguments.file or _default_file()
     if path is None:
-        sys.exit("Name a .pb file, or set IDEAMINT_TEST_ELECTIONS to a folder that has poland_czestochowa_2020_.pb.")
+        sys.exit(
+            "State a .pb file, or set IDEAMINT_TEST_ELECTIONS to a folder that contains poland_czestochowa_2020_.pb."
+        )
     with tempfile.TemporaryDirectory(prefix="ideamint-bench-") as folder:
         settings = configuration.load(_env_file=None, data_dir=Path(folder), database_url=None)
         with postgres.running(settings) as server:
@@ -112,7 +113,7 @@ def main() -> None:
         f"{result['file']}: {result['ballots']:,} ballots, {result['allocations']:,} allocations, {result['coins']:,} coins"
     )
     print(
-        f"import: {result['import_s']:.1f} s (reading the file {result['parse_s']:.1f} s of it), conservation off by {result['difference_coins']} coins"
+        f"import: {result['import_s']:.1f} s (of which parsing the file {result['parse_s']:.1f} s), conservation difference {result['difference_coins']} coins"
     )
     print(
         f"  {result['import_allocations_per_s']:,.0f} allocations, {result['import_transfers_per_s']:,.0f} transfers, {result['import_rows_per_s']:,.0f} rows a second"

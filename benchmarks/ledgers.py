@@ -1,4 +1,4 @@
-"""What the measurements of the ledger share: an installation of their own, a seeded campaign, pgbench, and load on the API."""
+"""Shared setup of the ledger benchmarks: an installation, a seeded campaign, pgbench, and load on the API."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ IDEAS = 1000
 PGBENCH_SCALE = 50
 SEAL_MAX = 50_000
 COINS = 1_000_000_000
-# a member of a bench sends in a second what a person may in a minute
+# a benchmark member sends in a second as many commands as the limit allows in a minute
 RATE_LIMITS = ("COMMANDS_PER_MEMBER", "COMMANDS_PER_CAMPAIGN", "READS_PER_MEMBER", "FIGURES_PER_MEMBER")
 CAMPAIGN = UUID("00000000-0000-7000-8000-00000000c000")
 
-# the same command as over HTTP, one item a call
+# the same command as over HTTP, one item per call
 PGBENCH_SCRIPT = r"""
 \set member random(1, :members)
 \set idea random(1, :ideas)
@@ -58,33 +58,33 @@ SELECT outcome FROM app.coins_move(ARRAY['{campaign}']::uuid[],
 
 
 def member_id(number: int) -> UUID:
-    """The bench's member `number`, from 1."""
+    """Id of member `number`, from 1."""
     return UUID(f"00000000-0000-7000-8000-a{number:011d}")
 
 
 def idea_id(number: int) -> UUID:
-    """The bench's idea `number`, from 1."""
+    """Id of idea `number`, from 1."""
     return UUID(f"00000000-0000-7000-8000-b{number:011d}")
 
 
 @contextmanager
 def installation() -> Iterator[tuple[Settings, Path]]:
-    """An embedded PostgreSQL of the run's own, with fsync on, migrated; and a folder that is removed at the end."""
+    """A new migrated embedded PostgreSQL with fsync on, and a folder that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="ideamint-bench-") as name:
         folder = Path(name)
-        folder.chmod(0o711)  # PostgreSQL may run as another account
+        folder.chmod(0o711)  # PostgreSQL may run with another account
         with postgres.running(load(folder / "data")) as settings:
             postgres.migrate(settings)
             yield settings, folder
 
 
 def load(data_dir: Path) -> Settings:
-    """Settings of an installation under `data_dir`; nothing else is read."""
+    """Settings of an installation in `data_dir`, without environment and .env."""
     return configuration.load(_env_file=None, data_dir=data_dir, database_url=None, access_token_ttl_s=3600)
 
 
 def seed(settings: Settings, *, members: int = MEMBERS, ideas: int = IDEAS) -> None:
-    """One campaign whose members have coins enough for any run."""
+    """Create one campaign whose members have enough coins for any run."""
     with psycopg.connect(settings.role_url("app")) as connection:
         policy = json.dumps({"coins_per_member": COINS})
         connection.execute("SELECT app.coins_open_ledger(%s, %s::jsonb, NULL)", (CAMPAIGN, policy))
@@ -96,13 +96,13 @@ def seed(settings: Settings, *, members: int = MEMBERS, ideas: int = IDEAS) -> N
 
 
 def grant(connection: psycopg.Connection[Any], members: range, *, at: datetime | None = None) -> None:
-    """Wallets for these members, as of a moment of the past if one is given."""
+    """Grant coins to these members, as of a past time if one is given."""
     user_ids = [member_id(n) for n in members]
     connection.execute("SELECT app.coins_grant(%s, %s::uuid[], NULL, %s)", (CAMPAIGN, user_ids, at))
 
 
 def seed_stakes(settings: Settings, stakes: int, *, ideas_each: int = 25) -> None:
-    """As many stakes, of members that no load uses, `ideas_each` a member: at first the hot idea, then random ones."""
+    """Create stakes of members that no load uses, `ideas_each` per member: the hot idea first, then random ones."""
     chooser = random.Random(stakes)
     members = range(MEMBERS + 1, MEMBERS + 1 + stakes // ideas_each)
     with psycopg.connect(settings.role_url("app"), options="-c search_path=app") as connection:
@@ -114,13 +114,13 @@ def seed_stakes(settings: Settings, stakes: int, *, ideas_each: int = 25) -> Non
                 moves = [Move(CAMPAIGN, member_id(m), None, idea_id(chosen[m][n]), 1) for m in some]
                 connection.execute(MOVE, as_arguments(moves, is_import=True))
                 connection.commit()
-    take_in(settings)
+    run_background_work(settings)
 
 
-def take_in(settings: Settings) -> None:
-    """Fold and seal what was written, as the background would in time, and let the server gather its statistics.
+def run_background_work(settings: Settings) -> None:
+    """Aggregate and seal new transfers as the worker would, collect statistics, and write a checkpoint.
 
-    What was written reaches the disk here, and not while something is measured.
+    So none of this work happens during a measurement.
     """
     with psycopg.connect(settings.role_url("app"), autocommit=True, options="-c statement_timeout=0") as connection:
         connection.execute("SELECT app.coins_fold()")
@@ -132,7 +132,7 @@ def take_in(settings: Settings) -> None:
 
 
 def pgbench(url: str, seconds: int, *arguments: str) -> float:
-    """Transactions a second of pgbench with 32 clients; `arguments` are further options."""
+    """Transactions per second of pgbench with 32 clients; `arguments` are further options."""
     program = [str(postgres.program("pgbench")), *("-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "1")]
     done = subprocess.run([*program, "-T", str(seconds), *arguments, url], check=False, capture_output=True, text=True)
     found = re.search(r"tps = ([\d.]+)", done.stdout)
@@ -141,7 +141,7 @@ def pgbench(url: str, seconds: int, *arguments: str) -> float:
 
 
 def pgbench_function(settings: Settings, seconds: int, folder: Path) -> float:
-    """Calls a second of the allocation's function by pgbench, one item a call."""
+    """Calls per second of the allocation function by pgbench, one item per call."""
     script = folder / "allocate.sql"
     script.write_text(PGBENCH_SCRIPT.replace("{campaign}", str(CAMPAIGN)))
     options = ("-f", str(script), "-D", f"members={MEMBERS}", "-D", f"ideas={IDEAS}")
@@ -149,7 +149,7 @@ def pgbench_function(settings: Settings, seconds: int, folder: Path) -> float:
 
 
 def pgbench_simple_update(settings: Settings, seconds: int) -> float:
-    """`pgbench -N` a second, in a database of its own on the same server."""
+    """Transactions per second of `pgbench -N`, in a separate database on the same server."""
     admin_url = postgres.admin_url(settings)
     url = databases.with_database(admin_url, "pgbench")
     with psycopg.connect(admin_url, autocommit=True) as connection:
@@ -164,13 +164,13 @@ def pgbench_simple_update(settings: Settings, seconds: int) -> float:
 
 
 def token(settings: Settings, member: int) -> str:
-    """An access token of the bench's member."""
+    """An access token of a benchmark member."""
     user = User(id=member_id(member), roles=[], permissions=[], token_version=0)
     return issue_access_token(settings, user, CAMPAIGN)
 
 
 def session_token(settings: Settings, member: int) -> str:
-    """An access token of a log-in that stands in the database, which every route but the coin commands asks."""
+    """An access token with a session in the database, which all routes except the coin commands check."""
 
     async def log_in() -> str:
         database = Database(settings)
@@ -187,7 +187,7 @@ def session_token(settings: Settings, member: int) -> str:
 
 
 def allocation(campaign_id: UUID, token: str, idea_id: UUID) -> str:
-    """The request that puts a coin on an idea, as a template for the load generator."""
+    """The request that allocates one coin to an idea, as a template for the load generator."""
     body = json.dumps({"idea_id": str(idea_id), "coins": 1})
     return (
         f"POST /api/v1/campaigns/{campaign_id}/coins/allocate HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -206,9 +206,9 @@ def plan(
     members: range | None = None,
     requests: int = 200,
 ) -> dict[str, Any]:
-    """The load of `clients`, allocating a coin at a time to random ones of `ideas`.
+    """A load plan: `clients` allocate one coin per request to random `ideas`.
 
-    Each client is one member, or with `members` a random one of these in each of its requests.
+    Each client is one member or, with `members`, a random one of them in each request.
     """
     chooser = random.Random(len(ideas))
     tokens: dict[int, str] = {}
@@ -226,7 +226,7 @@ def plan(
 
 
 def start_api(settings: Settings, port: int, **options: Any) -> subprocess.Popen[bytes]:
-    """One worker of the API, started as `ideamint up` starts it, ready to answer; `options` are Popen's."""
+    """Start one API process as `ideamint up` does, and wait until it is ready; `options` are those of Popen."""
     variables = {
         "IDEAMINT_DATA_DIR": str(settings.data_dir),
         "IDEAMINT_DATABASE_URL": str(settings.database_url),
@@ -251,7 +251,7 @@ def start_api(settings: Settings, port: int, **options: Any) -> subprocess.Popen
 
 @contextmanager
 def api(settings: Settings) -> Iterator[int]:
-    """One worker of the API; gives its port."""
+    """Run one API process; yields its port."""
     port = free_port()
     server = start_api(settings, port)
     try:
@@ -261,8 +261,8 @@ def api(settings: Settings) -> Iterator[int]:
         server.wait(10)
 
 
-def tell(figures: Mapping[str, float | str], *, as_json: bool) -> None:
-    """Print the figures, a line each or as one JSON object."""
+def print_figures(figures: Mapping[str, float | str], *, as_json: bool) -> None:
+    """Print the figures, one per line or as one JSON object."""
     if as_json:
         sys.stdout.write(json.dumps(figures) + "\n")
         return

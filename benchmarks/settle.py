@@ -1,13 +1,13 @@
-"""Acceptance and withdrawal of an idea with 100,000 stakes, and what they do to everybody else in the campaign.
+"""Measures acceptance and withdrawal of an idea with 100,000 stakes, and their effect on other members.
 
     python -m benchmarks.settle [--stakes 100000] [--window 2] [--json]
 
-Embedded PostgreSQL with fsync on, and one server process. 32 clients allocate over HTTP, for a thousand members who are
-backers too, on 200 other ideas of the same campaign, in windows of a few seconds: some before, then as many as the
-change takes. `before` and `during` are their rate, the median of the windows' p99, and answers by status; `kept` is the
-rate during by the rate before. `answer_s` is when the change itself was answered; `settled_s` when the last stake had
-gone where it went, and is the same for an acceptance, which is one transaction. `alone_s` is the same without anybody
-else. Conservation is verified at the end, and `verify_s` is how long that takes.
+Embedded PostgreSQL with fsync on, and one server process. 32 clients allocate over HTTP, for a thousand members who are also
+backers, on 200 other ideas of the same campaign, in windows of a few seconds: some before the change, then until it ends.
+`before` and `during` contain their rate, the median of the windows' p99, and responses by status; `rate_ratio` is the rate
+during divided by the rate before. `answer_s` is the time until the response to the change. `settled_s` is the time until the
+last stake was settled; both are equal for an acceptance, which is one transaction. `alone_s` is `settled_s` without load.
+Conservation is verified at the end; `verify_s` is the duration.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ WINDOWS_BEFORE = 3
 
 
 @dataclass(frozen=True)
-class Place:
-    """A campaign with an idea to accept and one to withdraw for each run, and other ideas."""
+class SettlementCampaign:
+    """A campaign with one idea to accept and one to withdraw for each run, and other ideas."""
 
     campaign_id: UUID
     members: list[UUID]
@@ -68,8 +68,8 @@ class Place:
     token: str  # of the manager, who is also the author of every idea
 
 
-async def make_place(settings: Settings, stakes: int) -> Place:
-    """Everything that stands before the first measurement; members are ids in the ledger alone."""
+async def make_campaign(settings: Settings, stakes: int) -> SettlementCampaign:
+    """Create the campaign with its ideas and stakes; members are ids that exist only in the ledger."""
     database = Database(settings)
     policy = PolicyWrite(coins_per_member=1_000_000_000)
     async with database.session(statement_timeout_ms=0) as session:
@@ -98,11 +98,11 @@ async def make_place(settings: Settings, stakes: int) -> Place:
             assert all(outcome.succeeded for outcome in outcomes)
     await database.close()
     token = issue_access_token(settings, issued.user, issued.session_id)
-    return Place(campaign.id, members, decided, [idea.id for idea in made[4:]], token)
+    return SettlementCampaign(campaign.id, members, decided, [idea.id for idea in made[4:]], token)
 
 
-def make_plan(settings: Settings, port: int, place: Place, seconds: float) -> dict[str, Any]:
-    """Requests of 32 clients, each for members and ideas of its own choice."""
+def make_plan(settings: Settings, port: int, place: SettlementCampaign, seconds: float) -> dict[str, Any]:
+    """Requests of 32 clients, each for random members and ideas."""
     chooser = random.Random(1)
     tokens = [
         issue_access_token(settings, User(id=member, roles=[], permissions=[], token_version=0), place.campaign_id)
@@ -118,7 +118,7 @@ def make_plan(settings: Settings, port: int, place: Place, seconds: float) -> di
 
 
 def summed(windows: list[http_load.Load]) -> dict[str, Any]:
-    """Several windows as one: the rate of all, and the median of their p99."""
+    """Summary of several windows: the overall rate, and the median of their p99."""
     statuses: Counter[int] = Counter()
     for window in windows:
         statuses.update(window.statuses)
@@ -129,8 +129,8 @@ def summed(windows: list[http_load.Load]) -> dict[str, Any]:
     }
 
 
-def change(settings: Settings, port: int, place: Place, idea_id: UUID, status: Change) -> dict[str, float]:
-    """Take the idea to that status; seconds until the answer, and until its last stake was settled."""
+def change(settings: Settings, port: int, place: SettlementCampaign, idea_id: UUID, status: Change) -> dict[str, float]:
+    """Change the status of the idea; seconds until the response, and until its last stake is settled."""
     started = time.perf_counter()
     code, answer, answer_s = send(
         port, place.token, f"/ideas/{idea_id}/status", json.dumps({"status": status}).encode()
@@ -147,9 +147,9 @@ def change(settings: Settings, port: int, place: Place, idea_id: UUID, status: C
 
 
 def measure(
-    settings: Settings, port: int, place: Place, status: Change, load: Callable[[], http_load.Load]
+    settings: Settings, port: int, place: SettlementCampaign, status: Change, load: Callable[[], http_load.Load]
 ) -> dict[str, Any]:
-    """The change alone, then another like it beside the 32 clients; `load` is a window of theirs."""
+    """Measure the change without load, then the same change during the load; `load` runs one window."""
     alone = change(settings, port, place, place.decided[status, True], status)
     before = [load() for _ in range(WINDOWS_BEFORE)]
     times: dict[str, float] = {}
@@ -164,12 +164,12 @@ def measure(
         during.append(load())
     thread.join()
     rates = {"before": summed(before), "during": summed(during)}
-    kept = round(rates["during"]["per_s"] / rates["before"]["per_s"], 2)
-    return {**rates, "kept": kept, **times, "alone_s": alone["settled_s"]}
+    rate_ratio = round(rates["during"]["per_s"] / rates["before"]["per_s"], 2)
+    return {**rates, "rate_ratio": rate_ratio, **times, "alone_s": alone["settled_s"]}
 
 
-async def verify(settings: Settings, place: Place) -> float:
-    """Seconds that verification takes; everything has to hold."""
+async def verify(settings: Settings, place: SettlementCampaign) -> float:
+    """Verify the ledger; returns the seconds."""
     database = Database(settings)
     async with database.session(statement_timeout_ms=0) as session:
         started = time.perf_counter()
@@ -182,14 +182,14 @@ async def verify(settings: Settings, place: Place) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--stakes", type=int, default=100_000, help="stakes of each idea")
-    parser.add_argument("--window", type=float, default=2, help="seconds of a window of the 32 clients")
+    parser.add_argument("--stakes", type=int, default=100_000, help="stakes per idea")
+    parser.add_argument("--window", type=float, default=2, help="seconds per window of the 32 clients")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     with ledgers.installation() as (settings, folder):
-        place = asyncio.run(make_place(settings, arguments.stakes))
+        place = asyncio.run(make_campaign(settings, arguments.stakes))
         with psycopg.connect(postgres.admin_url(settings), autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE app.coin_accounts, app.coin_transfers, app.coin_postings")
         with ledgers.api(settings) as port:
@@ -202,13 +202,13 @@ def main() -> None:
         sys.stdout.write(json.dumps(figures) + "\n")
         return
     for status in CHANGES:
-        told = figures[status]
+        shown = figures[status]
         sys.stdout.write(
-            f"{status}: answered in {told['answer_s']} s, settled in {told['settled_s']} s (alone {told['alone_s']} s)\n"
+            f"{status}: response after {shown['answer_s']} s, settled in {shown['settled_s']} s (alone {shown['alone_s']} s)\n"
         )
         for part in ("before", "during"):
             sys.stdout.write(
-                f"  {part:7} {told[part]['per_s']:>7,}/s, p99 {told[part]['p99_ms']:,} ms, {told[part]['statuses']}\n"
+                f"  {part:7} {shown[part]['per_s']:>7,}/s, p99 {shown[part]['p99_ms']:,} ms, {shown[part]['statuses']}\n"
             )
     sys.stdout.write(f"verified in {figures['verify_s']} s\n")
 

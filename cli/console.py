@@ -1,4 +1,4 @@
-"""What commands print: people's lines on stderr or stdout, programs' JSON on stdout, progress on a terminal."""
+"""Output of commands: messages on stderr, results on stdout as text or JSON, progress bars on a terminal."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ _PLAIN_LINE_EVERY_S = 5.0
 
 
 class Steps(Protocol):
-    """Tells people how far some work is."""
+    """Shows the progress of work that has several steps."""
 
     def say(self, text: str) -> None:
-        """What begins now, or what is waited for."""
+        """Show the step that starts now."""
 
     def advance(self, done: int, total: int) -> None:
-        """`done` of `total` parts of what was said last."""
+        """Show that `done` of `total` parts of the current step are finished."""
 
 
 def say(text: str) -> None:
-    """A line for people on stderr, so that stdout holds results alone."""
-    _people().print(text, markup=False)
+    """Print a message on stderr; stdout is for results."""
+    _stderr().print(text, markup=False)
 
 
 def fail(text: str) -> None:
-    """A refusal or failure, on stderr."""
-    _people().print(text, style="red", markup=False)
+    """Print an error on stderr."""
+    _stderr().print(text, style="red", markup=False)
 
 
-def _people() -> Console:
+def _stderr() -> Console:
     return Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 
 def result(data: Mapping[str, Any] | list[Any], lines: list[str], *, as_json: bool) -> None:
-    """A command's result on stdout: `data` as one JSON document, or `lines` for people."""
+    """Print a command's result on stdout: `data` as one JSON document, or `lines` as text."""
     if as_json:
         sys.stdout.write(json.dumps(data, default=str, ensure_ascii=False) + "\n")
         return
@@ -52,7 +52,7 @@ def result(data: Mapping[str, Any] | list[Any], lines: list[str], *, as_json: bo
 
 @contextmanager
 def steps() -> Iterator[Steps]:
-    """Steps shown as a bar on a terminal; elsewhere as plain lines, of progress one every 5 s."""
+    """Progress as a bar on a terminal; elsewhere as plain lines, one every 5 s at most within a step."""
     console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
     if not console.is_terminal:
         yield _Lines()

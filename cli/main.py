@@ -1,7 +1,7 @@
-"""The command line `ideamint`: everything that an installation does, each command a thin call of one function.
+"""The command `ideamint`: each subcommand is a thin call of one function.
 
-Exit codes: 0 done; 1 refused, or a check failed; 2 wrong use or wrong settings; 130 interrupted. Modules are imported
-inside the commands, so that `ideamint --help` is quick.
+Exit codes: 0 success; 1 refused, or a check failed; 2 invalid usage or settings; 130 interrupted. Commands import modules
+on use, so that `ideamint --help` is fast.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WRONG_SETTINGS = 2
 
 
 class _Commands(TyperGroup):
-    """Turns the errors that people can do something about into one clear message."""
+    """Prints errors that users can resolve as one message, without a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -34,7 +34,7 @@ class _Commands(TyperGroup):
             raise typer.Exit(code) from error
 
 
-# By name, because importing them all to look would take seconds.
+# By name, because importing all of them would take seconds.
 _EXIT_CODES = {
     "settings.SettingsError": WRONG_SETTINGS,
     "api.kernel.errors.DomainError": REFUSED,
@@ -50,7 +50,7 @@ _EXIT_CODES = {
 
 
 def _exit_code(error: Exception) -> int | None:
-    """What an error means for a script; None for a defect of ours, which shows its traceback."""
+    """The exit code for an error; None for a defect, which shows its traceback."""
     names = (f"{each.__module__}.{each.__qualname__}" for each in type(error).__mro__)
     return next((_EXIT_CODES[name] for name in names if name in _EXIT_CODES), None)
 
@@ -65,8 +65,8 @@ app = typer.Typer(
     help=(
         "An ideation platform with a coin economy.\n\n"
         "Start with `ideamint up`: it runs everything on this machine and prints the addresses. Settings come from "
-        "IDEAMINT_... variables or a file .env; .env.example explains each.\n\n"
-        "Exit codes: 0 done; 1 refused, or a check failed; 2 wrong use or wrong settings."
+        "IDEAMINT_... variables or a file .env; .env.example documents each.\n\n"
+        "Exit codes: 0 success; 1 refused, or a check failed; 2 invalid usage or settings."
     ),
 )
 app.command("up")(serving.up)

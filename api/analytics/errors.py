@@ -1,4 +1,4 @@
-"""Why a report cannot be had."""
+"""Errors of the report routes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from api.kernel.errors import DomainError, Forbidden
 
 
 class ReportNotAllowed(Forbidden):
-    """The caller is neither an executive, nor an administrator, nor a manager of the campaign."""
+    """The caller is not an executive, an administrator, or a manager of the campaign."""
 
     slug = "report-not-allowed"
     title = "Reports are for executives and for the campaign's managers"
@@ -25,17 +25,17 @@ class NothingPublished(DomainError):
 
 
 class CampaignNotPublished(DomainError):
-    """The campaign is younger than the newest snapshot."""
+    """The newest snapshot was built before the campaign was created."""
 
     status = HTTPStatus.CONFLICT
     slug = "campaign-not-published"
-    title = "The published data does not hold this campaign yet"
+    title = "The published data does not contain this campaign yet"
 
 
 class ReportsBusy(DomainError):
-    """As many reports wait to be made as may wait."""
+    """The queue of waiting reports is full."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     slug = "reports-busy"
-    title = "Too many reports are being made at once"
+    title = "Too many reports are being generated"
     headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}

@@ -1,4 +1,4 @@
-"""What the marts say, over HTTP."""
+"""Routes for reports from the published marts."""
 
 from __future__ import annotations
 
@@ -34,14 +34,13 @@ async def report(
 ) -> Response:
     """Download the executive report of a campaign, as of the newest published data.
 
-    For executives and administrators, and for the managers of the campaign. A browser may follow a link here with the
-    cookie of the log-in page.
+    For executives, administrators and managers of the campaign. Browsers may use the cookie of the log-in page.
     """
     access = await access_to(session, caller, campaign_id)
     if not (access.manages or caller.is_executive):
-        msg = "This takes an executive, or a manager of the campaign."
+        msg = "Only executives and managers of the campaign may download reports."
         raise errors.ReportNotAllowed(msg)
-    await session.close()  # gives its connection back: a queue for reports must not keep the pool from others
+    await session.close()  # returns its connection: waiting reports must not exhaust the pool
     data_dir = request.app.state.settings.data_dir
     made = await service.make_report(data_dir, access.campaign.id, format, made_at=clock.now())
     headers = {

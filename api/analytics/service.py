@@ -1,4 +1,4 @@
-"""Reports from the published marts; this domain reads no table of the application."""
+"""Generates reports from the published marts; this domain reads no application tables."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from anyio import CapacityLimiter, to_thread
 from api.analytics import errors
 from pipelines import marts, reports
 
-AT_ONCE: Final = 2
-"""Reports that are made at once in a process: each takes a core for a few tenths of a second."""
+CONCURRENT_MAX: Final = 2
+"""Reports generated concurrently in a process: each uses a core for a few tenths of a second."""
 
 WAITING_MAX: Final = 8
 
-_places = CapacityLimiter(AT_ONCE)
+_slots = CapacityLimiter(CONCURRENT_MAX)
 
 
 async def make_report(
     data_dir: Path,
     campaign_id: UUID,
-    format: reports.Format,  # noqa: A002 - the API's word for it
+    format: reports.Format,  # noqa: A002 - the name in the API
     *,
     made_at: datetime,
 ) -> reports.Report:
-    """A campaign's report from the newest snapshot under `data_dir`, made in a thread.
+    """A campaign's report from the newest snapshot under `data_dir`, generated in a thread.
 
     Raises:
         NothingPublished: there is no snapshot.
-        CampaignNotPublished: the newest snapshot was made before the campaign.
-        ReportsBusy: :data:`WAITING_MAX` others wait already.
+        CampaignNotPublished: the newest snapshot is older than the campaign.
+        ReportsBusy: :data:`WAITING_MAX` other reports are waiting.
     """
-    if _places.statistics().tasks_waiting >= WAITING_MAX:
-        msg = f"{WAITING_MAX} reports wait to be made; try again in a few seconds."
+    if _slots.statistics().tasks_waiting >= WAITING_MAX:
+        msg = f"{WAITING_MAX} reports are waiting; try again in a few seconds."
         raise errors.ReportsBusy(msg)
-    return await to_thread.run_sync(_make, data_dir, str(campaign_id), format, made_at, limiter=_places)
+    return await to_thread.run_sync(_make, data_dir, str(campaign_id), format, made_at, limiter=_slots)
 
 
 def _make(data_dir: Path, campaign_id: str, format: reports.Format, made_at: datetime) -> reports.Report:  # noqa: A002
@@ -48,5 +48,5 @@ def _make(data_dir: Path, campaign_id: str, format: reports.Format, made_at: dat
         msg = "Nothing is published yet; wait for the first refresh of the data platform."
         raise errors.NothingPublished(msg) from error
     except reports.UnknownCampaign as error:
-        msg = "The newest published data was made before this campaign; wait for the next refresh."
+        msg = "The newest published data is older than this campaign; wait for the next refresh."
         raise errors.CampaignNotPublished(msg, snapshot=error.snapshot_id) from error

@@ -1,10 +1,10 @@
-"""How a ballot becomes coins.
+"""Converts ballots to coins.
 
 approval: 1 coin for each time that the ballot names an idea. cumulative, scoring: the points that the ballot gives it.
-ordinal: the points of the ballot, where it has any; else Borda: the first place gets `max_length` coins, each further
-place one less, where `max_length` is the number of projects unless META has it.
+ordinal: the points of the ballot if it has any, otherwise Borda: the first rank gets `max_length` coins and each further
+rank one coin less; `max_length` is by default the number of projects.
 
-An idea that a ballot names twice has both, as one allocation of the sum. 0 points name an idea and move no coin.
+An idea that a ballot names twice gets the sum as one allocation. 0 points name an idea without moving coins.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NOT_ATTRIBUTES = frozenset({"voter_id", "vote", "points"})
 def read_ballots(
     table: Table, kind: BallotKind, rules: Rules, costs: Mapping[str, Decimal]
 ) -> tuple[list[Ballot], list[Fault]]:
-    """The ballots of VOTES, and what is wrong with the rows that are none. `costs` are the projects' by their ids.
+    """The ballots of VOTES, and the faults of invalid rows. `costs` are the costs of the projects by id.
 
     Raises:
         Fault: VOTES lacks a column that this kind of ballot needs.
@@ -33,10 +33,10 @@ def read_ballots(
     needed = ["voter_id", "vote"] + ["points"] * (kind in {BallotKind.CUMULATIVE, BallotKind.SCORING})
     for column in needed:
         if column not in table.columns:
-            right = f"columns {', '.join(needed)} for {kind} ballots"
-            raise Fault(table.header_line, f"VOTES has no column {column!r}", right)
+            expected = f"columns {', '.join(needed)} for {kind} ballots"
+            raise Fault(table.header_line, f"VOTES has no column {column!r}", expected)
     if not (table.rows or table.faults):
-        raise Fault(table.header_line, "VOTES holds no ballot, as in a file that was cut", "the whole file")
+        raise Fault(table.header_line, "VOTES contains no ballot; the file may be truncated", "the complete file")
     ballots: list[Ballot] = []
     faults = list(table.faults)
     line_of: dict[str, int] = {}
@@ -59,7 +59,7 @@ def _voter_ref(row: Row, line_of: dict[str, int]) -> str:
     if len(ref) > _VOTER_REF_LENGTH_MAX:
         raise Fault(row.line, f"voter_id has {len(ref)} characters", f"at most {_VOTER_REF_LENGTH_MAX}")
     if ref in line_of:
-        raise Fault(row.line, f"voter {ref} voted already, on line {line_of[ref]}", "one ballot a voter")
+        raise Fault(row.line, f"voter {ref} voted already, on line {line_of[ref]}", "one ballot per voter")
     line_of[ref] = row.line
     return ref
 
@@ -83,7 +83,7 @@ def _named(row: Row, kind: BallotKind, rules: Rules, costs: Mapping[str, Decimal
         if kind is BallotKind.APPROVAL and any(coin != 1 for coin in coins):
             raise Fault(row.line, "an approval ballot gives points other than 1", "no points, or 1 for each project")
     elif kind is BallotKind.ORDINAL:
-        # a ballot longer than max_length is refused by the rule below; it must not reach negative places here
+        # a ballot longer than max_length is refused by _check_rules; coins must not become negative here
         coins = [max(rules.max_length - place, 0) for place in range(len(refs))]
     else:
         coins = [1] * len(refs)
@@ -93,10 +93,10 @@ def _named(row: Row, kind: BallotKind, rules: Rules, costs: Mapping[str, Decimal
 def _check_rules(
     line: int, voter_ref: str, named: tuple[tuple[str, int], ...], rules: Rules, costs: Mapping[str, Decimal]
 ) -> None:
-    """Refuse a ballot over or under a limit of META.
+    """Check a ballot against the limits of META.
 
     Raises:
-        Fault: it names the first limit that the ballot breaks.
+        Fault: for the first limit that the ballot violates.
     """
 
     def check(what: str, value: Decimal, limit: str) -> None:
@@ -106,12 +106,12 @@ def _check_rules(
         if most is not None and value > most:
             raise Fault(line, f"the ballot of voter {voter_ref} {what} {value}", f"max_{limit}, {most}, or less")
 
-    check("names so many projects:", Decimal(len(named)), "length")
+    check("has a number of projects of", Decimal(len(named)), "length")
     coins: Counter[str] = Counter()
     for ref, points in named:
         coins[ref] += points
     for ref, points in coins.items():
-        check(f"gives project {ref} so many points:", Decimal(points), "points")
+        check(f"has points for project {ref} of", Decimal(points), "points")
     check("gives points that sum to", Decimal(coins.total()), "sum_points")
     check("names projects whose cost sums to", sum((costs[ref] for ref in coins), Decimal(0)), "sum_cost")
     if coins.total() > COINS_MAX:
@@ -119,7 +119,7 @@ def _check_rules(
 
 
 def _attributes(row: Row) -> dict[str, str | int]:
-    """What else the row says of the voter, under the file's own names; what it does not know is left out."""
+    """Further columns of the row, with the names of the file; unknown values are omitted."""
     attributes: dict[str, str | int] = {}
     for column, cell in row.values.items():
         value = known(cell)

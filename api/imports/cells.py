@@ -1,4 +1,4 @@
-"""Values of a .pb file's cells. Each function names the line and what would be right when it refuses one."""
+"""Parses the cells of a .pb file. Each function raises a Fault with the line and the expected value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from api.imports.errors import Fault
 
-# more digits than any election has; int() would take underscores, other scripts' digits and 4,300 digits
+# enough digits for any election; int() would also accept underscores, digits of other scripts and 4,300 digits
 _WHOLE = re.compile(r"-?[0-9]{1,12}")
 _DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,20})?")
 _DAY = re.compile(r"(?P<day>[0-9]{1,2})\.(?P<month>[0-9]{1,2})\.(?P<year>[0-9]{4})")
@@ -18,7 +18,7 @@ _UNKNOWN = frozenset({"", "none", "null", "nan"})
 
 
 def known(cell: str) -> str | None:
-    """The value, or None where the file says that it does not know (empty, None, null, nan)."""
+    """The value, or None if the cell marks it as unknown (empty, None, null, nan)."""
     return None if cell.casefold() in _UNKNOWN else cell
 
 
@@ -26,15 +26,15 @@ def whole(cell: str, what: str, line: int, *, least: int | None = None) -> int:
     """A whole number, at least `least`.
 
     Raises:
-        Fault: it is none, or is smaller.
+        Fault: it is not a whole number, or is smaller.
     """
-    right = "a whole number" if least is None else f"a whole number, {least} or more"
+    expected = "a whole number" if least is None else f"a whole number, {least} or more"
     if not _WHOLE.fullmatch(cell):
-        raise Fault(line, f"{what} is {cell!r}, which is no whole number", right)
+        raise Fault(line, f"{what} is {cell!r}, which is not a whole number", expected)
     number = int(cell)
     if least is not None and number < least:
         reason = f"{what} is {number}, which is negative" if least == 0 else f"{what} is {number}, less than {least}"
-        raise Fault(line, reason, right)
+        raise Fault(line, reason, expected)
     return number
 
 
@@ -42,22 +42,22 @@ def money(cell: str, what: str, line: int) -> Decimal:
     """An amount of money, 0 or more, rounded to hundredths (half to even).
 
     Raises:
-        Fault: it is no plain decimal number, or is negative.
+        Fault: it is not a plain decimal number, or is negative.
     """
-    right = "a number such as 120000 or 120000.50, 0 or more"
+    expected = "a number such as 120000 or 120000.50, 0 or more"
     if not _DECIMAL.fullmatch(cell):
-        raise Fault(line, f"{what} is {cell!r}, which is no number", right)
+        raise Fault(line, f"{what} is {cell!r}, which is not a number", expected)
     amount = Decimal(cell)
     if amount < 0:
-        raise Fault(line, f"{what} is {cell}, which is negative", right)
+        raise Fault(line, f"{what} is {cell}, which is negative", expected)
     return amount.quantize(Decimal("0.01"))
 
 
 def degrees(cell: str | None, what: str, line: int, *, most: int) -> float | None:
-    """A latitude or longitude in degrees, from -`most` to `most`; None where the file does not know it.
+    """A latitude or longitude in degrees, from -`most` to `most`; None if unknown.
 
     Raises:
-        Fault: it is no plain decimal number, or is out of range.
+        Fault: it is not a plain decimal number, or is out of range.
     """
     if cell is None:
         return None
@@ -67,16 +67,16 @@ def degrees(cell: str | None, what: str, line: int, *, most: int) -> float | Non
 
 
 def names(cell: str | None) -> tuple[str, ...]:
-    """The members of a list separated by commas, each once, in their order, without those that say nothing."""
+    """The members of a comma-separated list, each once, in order, without unknown values."""
     members = (known(member.strip()) for member in (cell or "").split(","))
     return tuple(dict.fromkeys(member for member in members if member is not None))
 
 
 def day(cell: str, what: str, line: int, *, ends_year: bool) -> date:
-    """A day: 6.09.2019, 06.09.2019 or 2019-09-06. A year alone is its first or its last day.
+    """A date: 6.09.2019, 06.09.2019 or 2019-09-06. A year alone is its first day or, with `ends_year`, its last.
 
     Raises:
-        Fault: it is none of these.
+        Fault: it is in none of these formats.
     """
     try:
         if _YEAR.fullmatch(cell):
@@ -84,7 +84,9 @@ def day(cell: str, what: str, line: int, *, ends_year: bool) -> date:
         if match := _DAY.fullmatch(cell) or _ISO_DAY.fullmatch(cell):
             return date(int(match["year"]), int(match["month"]), int(match["day"]))
     except ValueError:
-        pass  # a day that no calendar has is refused like a value of another form
+        pass  # an invalid date is refused like a value in another format
     raise Fault(
-        line, f"{what} is {cell!r}, which is no day", "a day such as 25.09.2019 or 2019-09-25, or a year such as 2019"
+        line,
+        f"{what} is {cell!r}, which is not a date",
+        "a date such as 25.09.2019 or 2019-09-25, or a year such as 2019",
     )

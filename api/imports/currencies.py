@@ -1,4 +1,4 @@
-"""The currency of an election: files rarely name it, and money without one cannot be compared."""
+"""The currency of an election, which files rarely state."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ _CHANGES = {"BG": (date(2026, 1, 1), "EUR")}
 
 
 def currency_of(meta: Mapping[str, str], chosen: str | None, *, first_day: date, last_day: date) -> str:
-    """ISO 4217 code of an election's money: the one chosen, else the file's `currency`, else its country's.
+    """ISO 4217 code of an election's currency: `chosen`, otherwise the file's `currency`, otherwise that of its country.
 
-    The country's is its legal tender in the days of the vote, if that is one currency.
+    A country's currency is its legal tender on the days of the vote, if there is only one.
 
     Raises:
-        CurrencyUnknown: none of them says, or what says is no code of three capital letters.
+        CurrencyUnknown: none of them is known, or the value is not a code of three capital letters.
     """
     country = meta.get("country", "")
     currency = chosen or known(meta.get("currency", "")) or _tender_of(country, first_day, last_day)
     if currency is None:
-        msg = f"No currency is known for {country!r}: name it, as in --currency EUR."
+        msg = f"No currency is known for {country!r}; state it, for example with --currency EUR."
         raise CurrencyUnknown(msg, country=country)
     if not _ISO_4217.fullmatch(currency):
-        msg = f"{currency!r} is no currency: an ISO 4217 code has three capital letters, such as EUR or PLN."
+        msg = f"{currency!r} is not a currency: an ISO 4217 code has three capital letters, such as EUR or PLN."
         raise CurrencyUnknown(msg, country=country)
     return currency
 

@@ -1,4 +1,4 @@
-"""An election as a file tells it: frozen, checked, and knowing nothing of files or databases."""
+"""The parsed and checked content of an election file, as frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COINS_MAX = 1_000_000_000
 
 
 class BallotKind(StrEnum):
-    """How voters speak; what one coin means follows from it (see `api.imports.ballots`)."""
+    """The kind of vote, which determines how ballots become coins (see `api.imports.ballots`)."""
 
     APPROVAL = "approval"
     CUMULATIVE = "cumulative"
@@ -26,9 +26,9 @@ class BallotKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a ballot must keep to. None: the file sets no such limit.
+    """Limits of a ballot; None if the file sets no such limit.
 
-    Lengths count names on the ballot; points are those of one idea, sums those of a ballot; costs are money.
+    Lengths count the names on a ballot; points apply to one idea, sums to a ballot; costs are amounts of money.
     """
 
     min_length: int
@@ -43,7 +43,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A row of PROJECTS. `votes` and `score` are what the file publishes as the result, None where it does not."""
+    """A row of PROJECTS. `votes` and `score` are the published result, None if the file does not contain it."""
 
     line: int
     ref: str
@@ -62,7 +62,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """A row of VOTES: `named` are ideas and coins as the ballot lists them, in its order; an idea may stand twice."""
+    """A row of VOTES: `named` are ideas and coins in the order of the ballot; an idea may occur twice."""
 
     line: int
     voter_ref: str
@@ -80,9 +80,9 @@ class Ballot:
 
 @dataclass(frozen=True)
 class Election:
-    """One file, whole and checked.
+    """A complete and checked file.
 
-    `differences` are totals of the file that its rows do not bear out, and that the caller chose to accept.
+    `differences` are totals of the file that differ from its rows and that the caller accepted.
     """
 
     file_name: str
@@ -105,7 +105,7 @@ class Election:
 
     @property
     def counted_at(self) -> datetime:
-        """12:00 UTC of the last day: the moment of every allocation, since files give none."""
+        """12:00 UTC of the last day: the time of every allocation, since files contain no times."""
         return datetime.combine(self.last_day, time(12), UTC)
 
     @property
@@ -115,19 +115,19 @@ class Election:
 
     @cached_property
     def coins_per_member(self) -> int:
-        """`max_sum_points` where the file gives it, else the greatest sum on a ballot; at least 1."""
+        """`max_sum_points` if the file states it, otherwise the greatest sum on a ballot; at least 1."""
         if self.rules.max_sum_points is not None:
             return self.rules.max_sum_points
         return max((sum(coins for _, coins in ballot.named) for ballot in self.ballots), default=1) or 1
 
     @cached_property
     def times_named(self) -> Counter[str]:
-        """How often ballots name each idea, which is what Pabulib's `votes` counts."""
+        """How often ballots name each idea: Pabulib's `votes`."""
         return Counter(ref for ballot in self.ballots for ref, _ in ballot.named)
 
     @cached_property
     def coins(self) -> Counter[str]:
-        """The sum of coins on each idea, which is what Pabulib's `score` counts."""
+        """The sum of coins on each idea: Pabulib's `score`."""
         total: Counter[str] = Counter()
         for ballot in self.ballots:
             for ref, coins in ballot.named:

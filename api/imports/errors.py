@@ -1,4 +1,4 @@
-"""Why a file was not imported."""
+"""Errors of an import."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ FAULTS_SHOWN_MAX = 20
 
 
 class Fault(Exception):
-    """One thing wrong with a file: where, what, and what would be right. `line` counts from 1."""
+    """One error in a file: line (from 1), reason, and expected value."""
 
-    def __init__(self, line: int, reason: str, right: str) -> None:
-        """`reason` and `right` are clauses without a full stop."""
-        super().__init__(f"line {line}: {reason}. Right would be: {right}.")
+    def __init__(self, line: int, reason: str, expected: str) -> None:
+        """`reason` and `expected` are clauses without a full stop."""
+        super().__init__(f"line {line}: {reason}. Expected: {expected}.")
         self.line = line
         self.reason = reason
-        self.right = right
+        self.expected = expected
 
 
 class MalformedElection(DomainError):
-    """The file is no election that can be counted; nothing of it was kept. `faults` are the first of them, in order."""
+    """The file is not a valid election; nothing was imported. `faults` lists the first errors in order."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     slug = "malformed-election"
     title = "The election file is malformed"
 
     def __init__(self, file_name: str, faults: Sequence[Fault]) -> None:
-        """`faults` has at least one member; the first 20 are told, and how many there are."""
+        """`faults` has at least one member; the first 20 are listed, with the total number."""
         shown = tuple(faults[:FAULTS_SHOWN_MAX])
         lines = [f"{file_name}: {fault}" for fault in shown]
         if len(faults) > len(shown):
             lines.append(f"{file_name}: and {len(faults) - len(shown)} more like these.")
-        listed: list[dict[str, Any]] = [{"line": f.line, "reason": f.reason, "right": f.right} for f in shown]
+        listed: list[dict[str, Any]] = [{"line": f.line, "reason": f.reason, "expected": f.expected} for f in shown]
         super().__init__("\n".join(lines), file=file_name, faults=listed, faults_total=len(faults))
         self.file_name = file_name
         self.faults = shown
@@ -50,7 +50,7 @@ class ElectionDiffers(DomainError):
 
 
 class CurrencyUnknown(DomainError):
-    """The file names no currency and its country has no single one then, or the one given is no ISO 4217 code."""
+    """Neither the file nor its country determines the currency, or the given one is not an ISO 4217 code."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     slug = "currency-unknown"
@@ -58,7 +58,7 @@ class CurrencyUnknown(DomainError):
 
 
 class ElectionNotOver(DomainError):
-    """The election's last day has not passed; what is imported is a result."""
+    """The election's last day has not passed; only finished elections can be imported."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     slug = "election-not-over"

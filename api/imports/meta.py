@@ -1,4 +1,4 @@
-"""META: what an election says of itself, each value checked."""
+"""Parses and checks the section META."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Meta:
     last_day: date
 
     def __init__(self, table: Table) -> None:
-        """Raises Fault when it is no table of keys and values."""
+        """Raises Fault if the table has other columns than key and value."""
         if table.columns != ("key", "value"):
             raise Fault(table.header_line, f"META has the columns {';'.join(table.columns)}", "key;value")
         self._rows: dict[str, Row] = {}
@@ -48,22 +48,22 @@ class Meta:
 
     @property
     def values(self) -> dict[str, str]:
-        """Every key and value, as they stand in the file."""
+        """All keys and values, unchanged."""
         return {key: row.values["value"] for key, row in self._rows.items()}
 
     def find(self, key: str) -> str | None:
-        """The value of a key, None where the file has none."""
+        """The value of a key, None if it is missing or unknown."""
         return known(self._rows[key].values["value"]) if key in self._rows else None
 
     def line(self, key: str) -> int:
-        """The line of a key that is there."""
+        """The line of an existing key."""
         return self._rows[key].line
 
     def rules(self, projects: int) -> Rules:
-        """The limits on a ballot, with Pabulib's defaults for its length in an election of so many projects.
+        """The limits on a ballot, with Pabulib's defaults for its length in an election with `projects` projects.
 
         Raises:
-            Fault: a limit is no number, or leaves a member without coins.
+            Fault: a limit is not a number, or leaves a member without coins.
         """
         longest = self._whole("max_length", least=1)
         shortest = self._whole("min_length", least=0)
@@ -92,7 +92,7 @@ class Meta:
         if begin := self.find("date_begin"):
             self.first_day = day(begin, "date_begin", self.line("date_begin"), ends_year=False)
         if self.first_day > self.last_day:
-            reason = f"date_begin, {self.first_day:%d.%m.%Y}, lies after date_end, {self.last_day:%d.%m.%Y}"
+            reason = f"date_begin, {self.first_day:%d.%m.%Y}, is after date_end, {self.last_day:%d.%m.%Y}"
             raise Fault(self.line("date_begin"), reason, "the first day of voting, not after the last")
         if default := self._whole("default_score"):
             reason = f"default_score is {default}, which stakes coins on ideas that a voter does not name"

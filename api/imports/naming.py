@@ -1,4 +1,4 @@
-"""What an imported election is called: its key, its campaign's slug and title."""
+"""Names of an imported election: its key, and its campaign's slug and title."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TITLE_LENGTH_MAX = 200
 _LETTERS = str.maketrans(
     {"ł": "l", "đ": "d", "ð": "d", "ø": "o", "æ": "ae", "œ": "oe", "þ": "th", "\u0131": "i", "ħ": "h"}
 )
-# not every combining mark: in Japanese one makes another syllable
+# not all combining marks: in Japanese they distinguish syllables
 _LATIN_MARKS = re.compile(r"[\u0300-\u036f]")
 
 
@@ -33,15 +33,15 @@ def fold(text: str) -> str:
 
 
 def election_key(meta: Mapping[str, str]) -> str:
-    """What makes two files the same election: country, unit, subunit and instance, whatever their spelling.
+    """Identifies an election: country, unit, subunit and instance, regardless of spelling.
 
-    `poland/gdansk/piecki-migowo/2020`; the subunit is empty where there is none.
+    For example `poland/gdansk/piecki-migowo/2020`; the subunit is empty if there is none.
     """
     return "/".join(fold(meta.get(part, "")) for part in _KEY_PARTS)
 
 
 def slug_of(meta: Mapping[str, str], suffix: str = "") -> str:
-    """The campaign's slug, at most 100 characters of a-z, 0-9 and hyphens; `suffix` tells two of the same name apart."""
+    """The campaign's slug, at most 100 characters of a-z, 0-9 and hyphens; `suffix` distinguishes equal names."""
     ascii_parts = (re.sub(r"[^a-z0-9]+", "-", part).strip("-") for part in election_key(meta).split("/"))
     name = "-".join(part for part in ascii_parts if part)
     if len(name) < 3:
@@ -51,7 +51,7 @@ def slug_of(meta: Mapping[str, str], suffix: str = "") -> str:
 
 
 def title_of(meta: Mapping[str, str]) -> str:
-    """The campaign's title: the file's description, or its place, and the instance unless that stands in it."""
+    """The campaign's title: the file's description or place, and the instance unless the title contains it."""
     place = ", ".join(part for part in (meta.get("unit", ""), meta.get("subunit", "")) if part)
     title, instance = known(meta.get("description", "")) or place, meta.get("instance", "")
     tail = "" if instance in title and len(title) > 3 else f", {instance}"

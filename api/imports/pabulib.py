@@ -1,6 +1,6 @@
-"""Read a participatory-budgeting election in Pabulib's format (https://pabulib.org/format), or refuse it.
+"""Parses a participatory-budgeting election in Pabulib's format (https://pabulib.org/format).
 
-Pure: bytes in, an `Election` out. What each value becomes in the database is told by `docs/pabulib.md`.
+`docs/pabulib.md` documents the mapping of each value to the database.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from api.imports.sections import read_sections
 def parse_election(raw: bytes, file_name: str, *, accept_counts: bool = False) -> Election:
     """The election in a file's bytes.
 
-    `accept_counts` takes a file whose totals (num_projects, num_votes, a project's votes and score) are not those of
-    its rows; the result lists them as `differences`.
+    With `accept_counts`, totals (num_projects, num_votes, a project's votes and score) may differ from the rows; the
+    result lists them as `differences`.
 
     Raises:
-        MalformedElection: with every fault of its rows, or the one that keeps them from being read.
+        MalformedElection: with all faults of the rows, or the one that prevents reading them.
     """
     try:
         election, meta, faults = _read(raw, file_name)
@@ -43,7 +43,7 @@ def _read(raw: bytes, file_name: str) -> tuple[Election | None, Meta, list[Fault
     meta = Meta(sections["META"])
     projects, faults = read_projects(sections["PROJECTS"])
     if meta.faults or faults:
-        # a ballot that names a project whose row is wrong would be refused for that: the cause is told alone
+        # ballots that name an invalid project would be refused too; only the cause is reported
         return None, meta, meta.faults + faults
     rules = meta.rules(len(projects))
     costs = {project.ref: project.cost for project in projects}
@@ -67,13 +67,13 @@ def _read(raw: bytes, file_name: str) -> tuple[Election | None, Meta, list[Fault
 
 
 def _differences(election: Election, meta: Meta) -> list[Fault]:
-    """Totals that the rows do not bear out, in the file's order."""
+    """Totals that differ from the rows, in the file's order."""
     found: list[Fault] = []
 
-    def compare(line: int, what: str, told: int | None, counting: str, counted: int) -> None:
-        if told is not None and told != counted:
-            right = f"{counted} (a cut file has fewer rows; accepting its counts takes the rows as they are)"
-            found.append(Fault(line, f"{what} is {told}, but {counting} {counted}", right))
+    def compare(line: int, what: str, stated: int | None, counting: str, counted: int) -> None:
+        if stated is not None and stated != counted:
+            expected = f"{counted} (a truncated file has fewer rows; --accept-counts imports the rows as they are)"
+            found.append(Fault(line, f"{what} is {stated}, but {counting} {counted}", expected))
 
     compare(
         meta.line("num_projects"), "num_projects", meta.num_projects, "the rows of PROJECTS are", len(election.projects)

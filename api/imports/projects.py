@@ -1,4 +1,4 @@
-"""PROJECTS: what could be voted for, what it costs, and what the file publishes as the result."""
+"""Parses the section PROJECTS: projects with their cost and published result."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from api.imports.sections import Row, Table
 
 _PLACE_COLUMNS = ("subunit", "district", "neighborhood")
 _TAG_LENGTH_MAX = 200
-# 1: by the rule; 0: not; 2 and 3: Pabulib's marks for a case that the file's comment explains
+# 1: selected by the rule; 0: not selected; 2 and 3: special cases that the file's comment explains
 _SELECTED = ("0", "1", "2", "3")
 
 
 def read_projects(table: Table) -> tuple[list[Project], list[Fault]]:
-    """The projects, and what is wrong with the rows that are none.
+    """The projects, and the faults of invalid rows.
 
     Raises:
         Fault: PROJECTS is empty, or lacks a column that it needs.
@@ -25,7 +25,7 @@ def read_projects(table: Table) -> tuple[list[Project], list[Fault]]:
         if column not in table.columns:
             raise Fault(table.header_line, f"PROJECTS has no column {column!r}", "columns project_id and cost")
     if not (table.rows or table.faults):
-        raise Fault(table.header_line, "PROJECTS holds no project", "a row a project")
+        raise Fault(table.header_line, "PROJECTS contains no project", "one row per project")
     projects: list[Project] = []
     faults = list(table.faults)
     line_of: dict[str, int] = {}
@@ -73,7 +73,7 @@ def _ref(row: Row, line_of: dict[str, int]) -> str:
         reason = f"project_id {ref!r} has a comma" if ref else "the project has no project_id"
         raise Fault(row.line, reason, "an id without commas, since votes list ids separated by commas")
     if ref in line_of:
-        raise Fault(row.line, f"project {ref} stands already on line {line_of[ref]}", "each project once")
+        raise Fault(row.line, f"project {ref} is already on line {line_of[ref]}", "each project once")
     line_of[ref] = row.line
     return ref
 

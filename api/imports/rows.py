@@ -1,7 +1,7 @@
-"""The rows of an election outside the ledger, written in bulk with COPY.
+"""Writes the rows of an election outside the ledger, in bulk with COPY.
 
-No command makes them: their times lie in the past, and the campaign is over before it exists. What moves coins is not
-here; it goes through `api.coins.service` like everything else.
+The services' commands cannot create them, since their times are in the past and the campaign is already completed. Coins are
+moved through `api.coins.service`, as everywhere.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _STATUS_BY_SELECTED = {0: "not_selected", 1: "accepted"}
 
 
 def status_of(project: Project) -> str:
-    """What became of a project; a mark other than 0 and 1 needs its file's comment to be understood."""
+    """The status of a project's idea; values other than 0 and 1 are explained only in the file's comment."""
     return (
         "outcome_unknown" if project.selected is None else _STATUS_BY_SELECTED.get(project.selected, "outcome_unknown")
     )
@@ -46,7 +46,7 @@ def status_of(project: Project) -> str:
 async def insert_campaign(
     session: AsyncSession, campaign_id: UUID, election: Election, *, currency: str, actor_id: UUID | None
 ) -> str:
-    """The completed campaign of an election; returns its slug, which another campaign's may force to be longer."""
+    """Insert the completed campaign of an election; returns its slug, with a suffix if the slug is taken."""
     source = {
         "format": "pabulib",
         "file_name": election.file_name,
@@ -82,7 +82,7 @@ async def insert_campaign(
 async def copy_members(
     session: AsyncSession, campaign_id: UUID, election: Election, *, actor_id: UUID | None
 ) -> list[UUID]:
-    """A user who cannot log in and a membership for each ballot; ids of the users in the ballots' order."""
+    """Insert a user who cannot log in and a membership for each ballot; returns the users' ids in the ballots' order."""
     user_ids = [uuid7() for _ in election.ballots]
     await _copy(
         session,
@@ -116,7 +116,7 @@ async def copy_members(
 async def copy_ideas(
     session: AsyncSession, campaign_id: UUID, election: Election, *, currency: str, actor_id: UUID | None
 ) -> dict[str, UUID]:
-    """An idea a project with its tags, cost and history; ids of the ideas by the projects' refs."""
+    """Insert an idea per project with its tags, cost and history; returns the ideas' ids by project ref."""
     idea_ids = {project.ref: uuid7() for project in election.projects}
     begins_at, counted_at = election.begins_at, election.counted_at
     await _copy(
@@ -172,12 +172,12 @@ def _reason(project: Project) -> str | None:
     if status_of(project) != "outcome_unknown":
         return None
     if project.selected is None:
-        return "the file does not say whether it was selected"
+        return "the file does not state whether it was selected"
     return f"selected is {project.selected} in the file, which its comment explains"
 
 
 async def _copy(session: AsyncSession, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """COPY rows into a table of schema app, in the session's own transaction."""
+    """COPY rows into a table of schema app, in the session's transaction."""
     raw = await (await session.connection()).get_raw_connection()
     connection = raw.driver_connection
     assert isinstance(connection, AsyncConnection)

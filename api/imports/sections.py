@@ -1,4 +1,4 @@
-"""A .pb file as text, and as three tables whose rows know their lines. It knows nothing of elections.
+"""Splits a .pb file into its three tables, whose rows have line numbers.
 
 The format: https://pabulib.org/format. UTF-8, three titled sections, each a table with a header row, values separated
 by semicolons and quoted as in CSV (RFC 4180).
@@ -20,13 +20,13 @@ _BOM = b"\xef\xbb\xbf"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _A_PB_FILE = "a Pabulib file: UTF-8 text that begins with a line META"
 
-_QUOTED = 'a value with ; or " in it stands in double quotes, and each " in it is doubled'
+_QUOTED = 'a value with ; or " in it is enclosed in double quotes, and each " in it is doubled'
 _IN_ORDER = "META, PROJECTS, VOTES, each once"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a table: the line that it begins on (from 1) and its values by column, stripped."""
+    """A row of a table: its first line (from 1) and its stripped values by column."""
 
     line: int
     values: Mapping[str, str]
@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A section: its header's line, its columns in order, its rows; `faults` are the rows that could not be read."""
+    """A section: line of the header, columns in order, rows; `faults` are the errors of unreadable rows."""
 
     header_line: int
     columns: tuple[str, ...]
@@ -46,7 +46,7 @@ def read_sections(raw: bytes) -> dict[str, Table]:
     """The tables META, PROJECTS and VOTES of a file's bytes.
 
     Raises:
-        Fault: it is empty, no text, another kind of file, or lacks a section.
+        Fault: it is empty, not text, another kind of file, or lacks a section.
     """
     records = _records(_text(raw))
     if not records:
@@ -58,7 +58,7 @@ def read_sections(raw: bytes) -> dict[str, Table]:
     starts = [(at, title) for at, (_, cells) in enumerate(records) if (title := _title(cells))]
     for (at, title), expected in zip(starts, TITLES, strict=False):
         if title != expected:
-            raise Fault(records[at][0], f"section {title} stands where {expected} belongs", _IN_ORDER)
+            raise Fault(records[at][0], f"found section {title} in the place of {expected}", _IN_ORDER)
     last_line = records[-1][0]
     if len(starts) < len(TITLES):
         missing = TITLES[len(starts)]
@@ -79,7 +79,9 @@ def _text(raw: bytes) -> str:
     except UnicodeDecodeError as error:
         before = body[: error.start].replace(b"\r\n", b"\n")
         if not before.lstrip().startswith(b"META"):
-            raise Fault(1, "it is no UTF-8 text and not begun by META, so another kind of file", _A_PB_FILE) from error
+            raise Fault(
+                1, "it is not UTF-8 text and does not begin with META, so it is another kind of file", _A_PB_FILE
+            ) from error
         line = before.count(b"\n") + 1
         column = len(before) - before.rfind(b"\n")
         reason = f"byte 0x{body[error.start]:02X} at column {column} is not UTF-8"
@@ -87,13 +89,13 @@ def _text(raw: bytes) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if control := _CONTROL.search(text):
         line = text.count("\n", 0, control.start()) + 1
-        raise Fault(line, f"it holds the control character U+{ord(control[0]):04X}", "text alone")
+        raise Fault(line, f"it contains the control character U+{ord(control[0]):04X}", "text only")
     return unicodedata.normalize("NFC", text)
 
 
 def _records(text: str) -> list[tuple[int, list[str]]]:
-    """Rows that are not empty, each with the line that it begins on; a quoted value may run over lines."""
-    # StringIO splits at \n alone; str.splitlines would also split at U+2028 and its like, inside a value
+    """Non-empty rows, each with its first line; a quoted value may contain line breaks."""
+    # StringIO splits at \n only; str.splitlines would also split at characters such as U+2028 inside a value
     reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=";", skipinitialspace=True, strict=True)
     records: list[tuple[int, list[str]]] = []
     while True:
@@ -139,8 +141,8 @@ def _table(title: str, records: list[tuple[int, list[str]]]) -> Table:
         if len(values) == len(columns):
             rows.append(Row(line, dict(zip(columns, values, strict=True))))
         else:
-            right = f"{len(columns)} values ({';'.join(columns)}); a value with ; in it stands in double quotes"
-            faults.append(Fault(line, f"{len(values)} values where {title} has {len(columns)} columns", right))
+            expected = f"{len(columns)} values ({';'.join(columns)}); a value with ; in it is enclosed in double quotes"
+            faults.append(Fault(line, f"{len(values)} values where {title} has {len(columns)} columns", expected))
     return Table(header_line, columns, tuple(rows), tuple(faults))
 
 

@@ -1,6 +1,6 @@
-"""Import an election: one file, one transaction, one completed campaign.
+"""Imports an election: one file becomes one completed campaign, in one transaction.
 
-Ballots become allocations through the ledger's own functions, so an imported coin obeys what every coin obeys.
+Ballots become allocations through the functions of the ledger, so imported coins follow the same rules as all others.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _FIND = text(
     WHERE i.sha256 = :sha256 OR i.election_key = :key
     """
 )
-_REMEMBER = text(
+_INSERT_IMPORT = text(
     """
     INSERT INTO app.election_imports
         (campaign_id, election_key, file_name, sha256, ballots, allocations, accepted_counts, imported_by)
@@ -55,14 +55,14 @@ _REMEMBER = text(
 
 
 class Progress(Protocol):
-    """Told how far an import is: `done` of `total` in a stage (`voters`, `ideas`, `ballots`, `settlement`)."""
+    """Callback for the progress of an import: `done` of `total` in a stage (`voters`, `ideas`, `ballots`, `settlement`)."""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Called at the start of each stage, often within `ballots`, and at its end."""
 
 
 class Status(StrEnum):
-    """What an import did."""
+    """The result of an import."""
 
     IMPORTED = "imported"
     UNCHANGED = "unchanged"
@@ -70,9 +70,9 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class ImportedElection:
-    """An election that is in the database, and whether this import put it there.
+    """An election in the database, and whether this import created it.
 
-    `differences` are totals of the file that its rows do not bear out, and that were accepted.
+    `differences` are accepted totals of the file that differ from its rows.
     """
 
     status: Status
@@ -88,7 +88,7 @@ class ImportedElection:
     differences: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """The fields as JSON values."""
         return asdict(self) | {"campaign_id": str(self.campaign_id)}
 
 
@@ -101,16 +101,16 @@ async def import_election(
     accept_counts: bool = False,
     progress: Progress | None = None,
 ) -> ImportedElection:
-    """Import a .pb file, or find that it was imported before. The caller's commit makes it so; one file a session.
+    """Import a .pb file, or return the existing import. The caller commits; one file per session.
 
-    `currency` is an ISO 4217 code and goes before the file's own and its country's. `accept_counts` takes a file whose
-    totals are wrong but whose rows are right.
+    `currency` is an ISO 4217 code that overrides the file's currency and that of its country. `accept_counts` accepts
+    a file whose totals are wrong but whose rows are valid.
 
     Raises:
         OSError: the file cannot be read.
-        MalformedElection: it is no election that can be counted.
+        MalformedElection: the file is not a valid election.
         ElectionDiffers: this election was imported from a file with other content.
-        CurrencyUnknown: neither `currency`, nor the file, nor its country says what its money is.
+        CurrencyUnknown: neither `currency`, nor the file, nor its country determines the currency.
         ElectionNotOver: its last day has not passed.
     """
     raw = await asyncio.to_thread(path.read_bytes)
@@ -120,10 +120,10 @@ async def import_election(
     election = await asyncio.to_thread(parse_election, raw, path.name, accept_counts=accept_counts)
     currency = currency_of(election.meta, currency, first_day=election.first_day, last_day=election.last_day)
     if election.counted_at > clock.now():
-        msg = f"{path.name}: its last day is {election.last_day:%d.%m.%Y}; what is imported is a result."
+        msg = f"{path.name}: its last day is {election.last_day:%d.%m.%Y}; only finished elections can be imported."
         raise ElectionNotOver(msg)
     key = election_key(election.meta)
-    await _wait_for_turn(session, key)
+    await _lock_election(session, key)
     if known := await _find_import(session, key=key):
         if known.sha256 == sha256:
             return known.election
@@ -132,7 +132,7 @@ async def import_election(
             f"content, as the campaign {known.election.slug}. Nothing was changed."
         )
         raise ElectionDiffers(msg, slug=known.election.slug, election_key=key)
-    return await _store(session, election, key, currency=currency, actor_id=actor_id, progress=progress or _silent)
+    return await _store(session, election, key, currency=currency, actor_id=actor_id, progress=progress or _no_progress)
 
 
 async def _store(
@@ -158,7 +158,9 @@ async def _store(
     await coins.grant_coins(session, campaign_id, user_ids, actor_id=actor_id, effective_at=at)
     progress("voters", len(election.ballots), len(election.ballots))
 
-    allocations = await _cast(session, campaign_id, election, user_ids, idea_ids, actor_id=actor_id, progress=progress)
+    allocations = await _allocate_ballots(
+        session, campaign_id, election, user_ids, idea_ids, actor_id=actor_id, progress=progress
+    )
 
     progress("settlement", 0, 1)
     accepted = [idea_ids[project.ref] for project in election.projects if status_of(project) == "accepted"]
@@ -182,7 +184,7 @@ async def _store(
     )
 
 
-async def _cast(
+async def _allocate_ballots(
     session: AsyncSession,
     campaign_id: UUID,
     election: Election,
@@ -192,12 +194,12 @@ async def _cast(
     actor_id: UUID | None,
     progress: Progress,
 ) -> int:
-    """Allocate what the ballots say; returns how many allocations that were."""
+    """Allocate the coins of the ballots; returns the number of allocations."""
     ballots = [list(ballot.allocations.items()) for ballot in election.ballots]
     total = sum(map(len, ballots))
 
     def moves() -> Iterator[coins.Move]:
-        # every ballot's first idea, then every second one: a call that has a wallet twice takes a round more for it
+        # first the first idea of every ballot, then the second: a call needs one round per item of the same wallet
         for place in range(max(map(len, ballots))):
             for user_id, ballot in zip(user_ids, ballots, strict=True):
                 if place < len(ballot):
@@ -224,9 +226,9 @@ async def _cast(
 async def _record(
     session: AsyncSession, campaign_id: UUID, election: Election, key: str, *, allocations: int, actor_id: UUID | None
 ) -> None:
-    """Remember the file, and tell what happened."""
+    """Store the import and record its event."""
     await session.execute(
-        _REMEMBER,
+        _INSERT_IMPORT,
         {
             "campaign_id": campaign_id,
             "key": key,
@@ -254,9 +256,9 @@ async def _record(
     )
 
 
-async def _wait_for_turn(session: AsyncSession, key: str) -> None:
-    """Imports of one election queue up; the second then sees what the first committed."""
-    # the wait and the ledger's long statements are bounded by the file, not by what a request may take
+async def _lock_election(session: AsyncSession, key: str) -> None:
+    """Serialise imports of one election; the second one then sees the commit of the first."""
+    # the duration depends on the size of the file, so the limits for requests do not apply
     await session.execute(text("SET LOCAL statement_timeout = 0"))
     await session.execute(text("SET LOCAL lock_timeout = 0"))
     await session.execute(
@@ -271,7 +273,7 @@ class _Known:
 
 
 async def _find_import(session: AsyncSession, *, sha256: bytes | None = None, key: str | None = None) -> _Known | None:
-    """What was imported from a file of this content, or under this election's key."""
+    """The import of a file with this content, or of the election with this key."""
     result = await session.execute(_FIND, {"sha256": sha256, "key": key})
     row = result.one_or_none()
     if row is None:
@@ -291,5 +293,5 @@ async def _find_import(session: AsyncSession, *, sha256: bytes | None = None, ke
     return _Known(election, row.sha256)
 
 
-def _silent(stage: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
+def _no_progress(stage: str, done: int, total: int) -> None:
+    """Ignore progress."""

@@ -1,4 +1,4 @@
-"""The load generator: a little Go, so that it is never what a measurement measures."""
+"""The load generator, written in Go so that it does not limit the measurement."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 
 class GoMissing(Exception):
-    """The load generator cannot be built."""
+    """Go is not installed, so the load generator cannot be built."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What all connections saw; latencies in milliseconds, `cores` the share of a core that the generator took."""
+    """Results of all connections; latencies in milliseconds, `cores` is the CPU use of the generator in cores."""
 
     elapsed_s: float
     statuses: dict[int, int]
@@ -28,15 +28,15 @@ class Load:
 
     @property
     def per_s(self) -> float:
-        """Requests answered 201 a second."""
+        """Responses with status 201 per second."""
         return self.statuses.get(201, 0) / self.elapsed_s
 
 
 def start(plan: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
-    """Start the load of `plan` (see main.go) in the background; `folder` keeps the program and the plan.
+    """Start the load of `plan` (see main.go) in the background; `folder` stores the program and the plan.
 
     Raises:
-        GoMissing: there is no Go to build it with.
+        GoMissing: Go is not installed.
     """
     program = _build(folder)
     with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".json", delete=False) as file:
@@ -45,10 +45,10 @@ def start(plan: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
 
 
 def finish(running: subprocess.Popen[str]) -> Load:
-    """Wait for a load to end, and what it saw.
+    """Wait for a load to end and return its results.
 
     Raises:
-        RuntimeError: a connection failed; the message says which.
+        RuntimeError: a connection failed; the message states which.
     """
     output, error = running.communicate()
     if running.returncode:
@@ -58,7 +58,7 @@ def finish(running: subprocess.Popen[str]) -> Load:
 
 
 def run(plan: dict[str, Any], folder: Path) -> Load:
-    """Carry out the load of `plan`."""
+    """Run the load of `plan`."""
     return finish(start(plan, folder))
 
 

@@ -1,8 +1,8 @@
-// Closed-loop HTTP load on one server of this machine: N keep-alive connections, each sending when it was answered.
+// Closed-loop HTTP load on one local server: N keep-alive connections, each sends its next request after a response.
 //
 // `http_load PLAN.json` reads host, port, seconds, and for each connection its requests as templates in which `{key}` is
-// replaced by a new idempotency key. It prints counts by status and latencies as JSON. One thread runs it all: it shares
-// the machine with what it measures, and `cores` says what share it took.
+// replaced by a new idempotency key. It prints counts by status and latencies as JSON. It uses one thread, since it shares
+// the machine with the server; `cores` is its CPU use.
 package main
 
 import (
@@ -92,7 +92,7 @@ func run(p plan, number int, until time.Time) ([]answer, error) {
 	for sent := 0; ; sent++ {
 		key := fmt.Sprintf("%d-%d-%d", number, sent, time.Now().UnixNano())
 		request := bytes.ReplaceAll([]byte(templates[sent%len(templates)]), []byte("{key}"), []byte(key))
-		// the template's Content-Length counts its body, in which no key stands
+		// the template's Content-Length is the length of its body, which contains no key
 		began := time.Now()
 		if _, err := connection.Write(request); err != nil {
 			return nil, err
@@ -109,7 +109,7 @@ func run(p plan, number int, until time.Time) ([]answer, error) {
 	}
 }
 
-// read takes in one response whole and gives its status.
+// read reads one whole response and returns its status.
 func read(reader *bufio.Reader) (int, error) {
 	line, err := reader.ReadSlice('\n')
 	if err != nil {

@@ -17,10 +17,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 
 
 def demo(as_json: AsJson = False) -> None:
-    """Make the demo: an invented company's campaigns over nine months.
+    """Create the demo: campaigns of a fictitious company over nine months.
 
-    It has some 200 members and 100 ideas, made through the same services and ledger as everything else. Where it exists
-    already nothing changes. Prints who can log in. Refused in production, for the passwords are no secret.
+    It has about 200 members and 100 ideas, created through the same services and ledger as real data. An existing demo
+    is not changed. Prints the log-ins. Refused in production, because the passwords are public.
     """
     import settings as configuration
     from cli import console
@@ -30,13 +30,13 @@ def demo(as_json: AsJson = False) -> None:
     settings = configuration.load()
     refuse_production(settings)
     with installation.ready(settings) as running, console.steps() as steps:
-        steps.say("making the demo")
+        steps.say("creating the demo")
         result = installation.with_database(running, lambda database: make_demo(database, progress=steps.advance))
     made = asdict(result.made) if result.made else None
     lines = [
         ", ".join(f"{count} {name}" for name, count in made.items()) + f" of {result.company}"
         if made
-        else f"the demo of {result.company} was there before; nothing was changed",
+        else f"the demo of {result.company} exists already; nothing was changed",
         *(f"  {login.role}: {login.email}  {login.password}" for login in result.logins),
     ]
     data = {"company": result.company, "made": made, "logins": [asdict(login) for login in result.logins]}
@@ -51,18 +51,20 @@ def pabulib(
     files: Annotated[list[Path], typer.Argument(help="Files in Pabulib's .pb format.", metavar="FILE")],
     currency: Annotated[
         str | None,
-        typer.Option(help="ISO 4217 code of the money in the files; by default as the file's country has it."),
+        typer.Option(
+            help="ISO 4217 code of the amounts in the files; by default the file's own currency or that of its country."
+        ),
     ] = None,
     accept_counts: Annotated[
-        bool, typer.Option(help="Take a file whose stated totals are wrong, if its rows are right.")
+        bool, typer.Option(help="Import a file whose totals are wrong, if its rows are valid.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Import participatory-budgeting elections.
 
     Each election becomes a completed campaign: projects become ideas, voters members, ballots allocations of coins.
-    A file is imported whole or not at all; the same file twice changes nothing. Exits with 1 if a file was refused;
-    the other files are imported all the same.
+    A file is imported as a whole or not at all; importing it again changes nothing. Exits with 1 if a file was
+    refused; the other files are imported.
     """
     from cli import console
     from cli.local import installation
@@ -101,14 +103,14 @@ def pabulib(
         f"{each['coins']} coins in {each['allocations']} allocations"
         for each in imported
     ]
-    lines += [f"  differs from its own totals: {each}" for election in imported for each in election["differences"]]
+    lines += [f"  wrong total: {each}" for election in imported for each in election["differences"]]
     console.result({"imported": imported, "refused": refused}, lines, as_json=as_json)
     if refused:
         raise typer.Exit(1)
 
 
 def _shown(steps: Steps, file_name: str) -> Progress:
-    """Shows an import's stages, each as a step of its own."""
+    """Shows each stage of an import as a step."""
     current = ""
 
     def show(stage: str, done: int, total: int) -> None:

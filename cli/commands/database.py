@@ -15,8 +15,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 def start(as_json: AsJson = False) -> None:
     """Start the embedded PostgreSQL and leave it running, until `ideamint db stop`.
 
-    The other commands start it for as long as they need it; this keeps it for your own tools. With
-    IDEAMINT_DATABASE_URL set it prepares that server: roles and databases that are missing are made.
+    Other commands start it only while they run; use this command for your own tools. With IDEAMINT_DATABASE_URL set
+    it prepares that server: it creates missing roles and databases.
     """
     import settings
     from cli import console
@@ -24,12 +24,12 @@ def start(as_json: AsJson = False) -> None:
 
     running = postgres.ensure(settings.load(), keep=True)
     address = databases.without_login(str(running.database_url))
-    console.result({"url": address}, [f"PostgreSQL answers at {address}"], as_json=as_json)
+    console.result({"url": address}, [f"PostgreSQL is running at {address}"], as_json=as_json)
 
 
 @app.command()
 def stop(as_json: AsJson = False) -> None:
-    """Stop the embedded PostgreSQL, ending whatever is connected to it."""
+    """Stop the embedded PostgreSQL and end its connections."""
     import settings
     from cli import console
     from cli.local import postgres
@@ -46,7 +46,7 @@ def url(
     ] = "admin",
     as_json: AsJson = False,
 ) -> None:
-    """Print the URL of the running database with its password, for psql and the like: psql "$(ideamint db url)"."""
+    """Print the URL of the running database with the password, for example for psql "$(ideamint db url)"."""
     import settings
     from cli import console
     from cli.local import postgres
@@ -69,7 +69,7 @@ def url(
 
 @app.command()
 def migrate(as_json: AsJson = False) -> None:
-    """Bring the tables to this version. `ideamint up` does it by itself; safe to repeat."""
+    """Migrate the database to this version. `ideamint up` does it automatically. Can be repeated."""
     import settings
     from cli import console
     from cli.local import postgres

@@ -1,4 +1,4 @@
-"""Commands on the ledger: the proof that coins are conserved and that nothing sealed was touched, and its export."""
+"""Commands on the ledger: verification of coin conservation and of the hash chain, and the export."""
 
 from __future__ import annotations
 
@@ -22,25 +22,26 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
-app = typer.Typer(no_args_is_help=True, help="Export the ledger for whoever wants to check it.")
+app = typer.Typer(no_args_is_help=True, help="Export the ledger for verification by a third party.")
 
 
 def verify(
-    campaign: Annotated[str | None, typer.Option(help="Only this campaign: its slug, or its id.")] = None,
+    campaign: Annotated[str | None, typer.Option(help="Verify only this campaign: slug or id.")] = None,
     head: Annotated[
         str | None,
         typer.Option(
-            help="A head of this campaign's chain that was kept elsewhere, such as in a report.", metavar="HEIGHT:HASH"
+            help="A head of this campaign's chain that was kept elsewhere, for example in a report.",
+            metavar="HEIGHT:HASH",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check that coins are conserved in every campaign, and that nothing was changed since it was sealed.
+    """Verify that coins are conserved in every campaign, and that no sealed transfer was changed.
 
-    For each campaign: issued + carried in = wallets + held + staked + expired + carried out, every kept balance is the
-    sum of its postings, every transfer sums to zero, and every hash and link of the chain of sealed transfers is what
-    the transfers give. That a chain was not made anew as a whole shows only beside a head that was kept elsewhere.
-    Exits with 1 and the campaign's name when one does not hold.
+    For each campaign: issued + carried in = wallets + held + staked + expired + carried out, every stored balance is
+    the sum of its postings, every transfer sums to zero, and every hash and link of the chain matches the sealed
+    transfers. A chain that was rebuilt as a whole is detected only with --head. Exits with 1 and the campaign's name
+    if a check fails.
     """
     from api.coins.chain.chains import KeptHead
     from api.coins.errors import InvalidHead
@@ -80,38 +81,38 @@ def verify(
         {"campaigns": [_as_data(*each) for each in checked], "broken": broken},
         [
             *(line for each in checked for line in _as_lines(*each)),
-            f"{len(checked) - len(broken)} of {len(checked)} campaigns hold",
+            f"{len(checked) - len(broken)} of {len(checked)} campaigns are valid",
         ],
         as_json=as_json,
     )
     if unconserved:
         console.fail(f"coins are not conserved in: {', '.join(unconserved)}")
     if tampered:
-        console.fail(f"not as it was sealed: {', '.join(tampered)}")
+        console.fail(f"sealed transfers were changed: {', '.join(tampered)}")
     if broken:
         raise typer.Exit(1)
 
 
 @app.command()
 def export(
-    campaign: Annotated[str, typer.Argument(help="The campaign's slug, as in its address, or its id.")],
+    campaign: Annotated[str, typer.Argument(help="The campaign's slug or id.")],
     out: Annotated[
-        Path, typer.Option(help="The file to write; one that is there is replaced. - is the standard output.")
+        Path, typer.Option(help="The file to write; an existing file is replaced. - is the standard output.")
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Write a campaign's sealed transfers as JSON lines that anybody can check.
+    """Write a campaign's sealed transfers as JSON lines, which a third party can verify.
 
-    Each block of the chain is followed by its transfers; members and free texts stand there as keyed hashes. It ends
-    with the block that was the last when it began. docs/ledger-export.md explains the lines, what they prove, and has a
-    short program that checks them. The file is written whole or not at all.
+    Each block of the chain is followed by its transfers; members and free text are replaced by keyed hashes. The last
+    block is the head at the start of the export. docs/ledger-export.md documents the format, what it proves, and a
+    short program that verifies it. The file is written as a whole or not at all.
     """
     from cli import console
     from cli.local import installation
 
     is_stdout = str(out) == "-"
     if is_stdout and as_json:
-        msg = "the lines go to the standard output, where the result would stand among them"
+        msg = "cannot be combined with --out -, which writes the export to the standard output"
         raise typer.BadParameter(msg, param_hint="--json")
 
     async def work(database: Database, steps: Steps) -> tuple[ChainHead, int]:
@@ -119,7 +120,7 @@ def export(
         from api.coins.chain.chains import export_chain, get_head
 
         ((campaign_id, slug),) = await _ledgers(database, campaign)
-        steps.say("sealing what is not sealed yet")
+        steps.say("sealing new transfers")
         await seal_all(database)
         async with database.session() as session:
             head = await get_head(session, campaign_id)
@@ -141,7 +142,7 @@ def export(
 
 
 async def _ledgers(database: Database, campaign: str | None) -> list[tuple[UUID, str]]:
-    """Id and slug of every campaign with a ledger, by slug, or of the one that is named by either."""
+    """Id and slug of every campaign with a ledger, sorted by slug, or of the campaign with this id or slug."""
     from sqlalchemy import text
 
     from api.campaigns.errors import CampaignNotFound
@@ -159,14 +160,14 @@ async def _ledgers(database: Database, campaign: str | None) -> list[tuple[UUID,
     found = [ledger for ledger in ledgers if campaign in (ledger[1], str(ledger[0]))]
     if not found:
         known = ", ".join(slug for _, slug in ledgers) or "none"
-        msg = f"no campaign {campaign!r}; there are: {known}"
+        msg = f"no campaign {campaign!r}; known campaigns: {known}"
         raise CampaignNotFound(msg)
     return found
 
 
 @contextmanager
 def _target(out: Path) -> Iterator[BinaryIO]:
-    """The file to write to; a broken export leaves what was there before, and nothing half."""
+    """The file to write to; a failed export leaves an existing file unchanged."""
     if str(out) == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -188,7 +189,7 @@ def _as_lines(slug: str, coins: Conservation, chain: ChainCheck) -> Iterator[str
         f"{coins.wallet_coins + coins.held_coins} in wallets, {coins.staked_coins} staked, {coins.expired_coins} expired, "
         f"difference {coins.difference_coins}"
     )
-    kept = {None: "", True: ", holds the head that was kept", False: ", DOES NOT HOLD the head that was kept"}
+    kept = {None: "", True: ", contains the given head", False: ", DOES NOT CONTAIN the given head"}
     yield (
         f"  {'sealed' if chain.holds else 'TAMPERED WITH'}: {chain.sealed_transfers} transfers in {chain.height} blocks, "
         f"head {chain.height}:{chain.hash}{kept[chain.has_kept_head]}"
@@ -196,7 +197,7 @@ def _as_lines(slug: str, coins: Conservation, chain: ChainCheck) -> Iterator[str
     for finding in chain.findings:
         place = [
             f"block {finding.height}" if finding.height else "",
-            f"place {finding.position}" if finding.position else "",
+            f"position {finding.position}" if finding.position else "",
         ]
         place.append(f"transfer {finding.transfer_id}" if finding.transfer_id else "")
         yield f"  {', '.join(part for part in place if part)}: {finding.detail}"

@@ -1,4 +1,4 @@
-"""`ideamint user`: people who log in."""
+"""`ideamint user`: user accounts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from api.kernel.db import Database
 
-app = typer.Typer(no_args_is_help=True, help="Create people who log in.")
+app = typer.Typer(no_args_is_help=True, help="Create user accounts.")
 
 ROLES = ("system_admin", "executive")
 PERMISSIONS = ("create_campaign",)
@@ -19,22 +19,23 @@ PERMISSIONS = ("create_campaign",)
 
 @app.command()
 def create(
-    email: Annotated[str, typer.Argument(help="The address to log in with.")],
-    name: Annotated[str, typer.Option(help="The name that others see; by default what stands before the @.")] = "",
+    email: Annotated[str, typer.Argument(help="The email address to log in with.")],
+    name: Annotated[str, typer.Option(help="The display name; by default the part of the address before the @.")] = "",
     role: Annotated[
-        list[str] | None, typer.Option(help="system_admin, or executive (reads all campaigns' figures). Repeatable.")
+        list[str] | None,
+        typer.Option(help="system_admin, or executive (can read the figures of all campaigns). Repeatable."),
     ] = None,
-    may_create_campaigns: Annotated[bool, typer.Option(help="Give the permission create_campaign.")] = False,
+    may_create_campaigns: Annotated[bool, typer.Option(help="Grant the permission create_campaign.")] = False,
     password_file: Annotated[
         typer.FileText | None,
-        typer.Option(help="File whose first line is the password, - for stdin; else it is asked for."),
+        typer.Option(help="File whose first line is the password, - for stdin; otherwise the command prompts for it."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Create a user, for instance the first administrator of a new installation.
+    """Create a user, for example the first administrator of a new installation.
 
-    The password is asked for on the terminal, or read from a file: never from the command line, where other users of
-    the machine could see it.
+    The password is read from a prompt or a file, not from the command line, where other users of the machine could
+    see it.
     """
     from cli import console
     from cli.local import installation

@@ -16,18 +16,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 
 
 class ReportFormat(StrEnum):
-    """What a report is written as."""
+    """File format of a report."""
 
     PDF = "pdf"
     XLSX = "xlsx"
 
 
 def refresh(as_json: AsJson = False) -> None:
-    """Build the figures anew and publish them.
+    """Build the figures and publish them.
 
-    Runs dbt's models and tests, writes one DuckDB file and Parquet files, checks them, and only then lets dashboards,
-    reports and exports see them. Exits with 1, and publishes nothing, if anything about them does not hold. Waits while
-    another build is under way.
+    Runs dbt's models and tests, writes one DuckDB file and Parquet files, checks them, and then publishes them for
+    dashboards, reports and exports. Exits with 1 and publishes nothing if a check fails. Waits while another build is
+    running.
     """
     from api.coins.background import seal_all
     from cli import console
@@ -35,7 +35,7 @@ def refresh(as_json: AsJson = False) -> None:
     from orchestration import refresh as work
 
     with installation.ready() as settings, console.steps() as steps:
-        # reports show the head of each ledger, and no API may be running that would have sealed it
+        # reports show the head of each ledger, and without a running worker new transfers are not sealed yet
         steps.say("sealing the ledger")
         installation.with_database(settings, seal_all)
         result = work.refresh(settings, steps)
@@ -43,10 +43,10 @@ def refresh(as_json: AsJson = False) -> None:
 
 
 def export(as_json: AsJson = False) -> None:
-    """Publish the figures as the last build left them.
+    """Publish the figures of the last build.
 
-    Writes the same files as `ideamint refresh` without building anything. Exits with 1 if nothing was built yet, or if
-    the files do not hold what they must.
+    Writes the same files as `ideamint refresh` without a build. Exits with 1 if there was no build yet, or if a check
+    of the files fails.
     """
     import psycopg
 
@@ -58,20 +58,20 @@ def export(as_json: AsJson = False) -> None:
         with installation.ready() as settings, console.steps() as steps:
             result = work.export(settings, steps)
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-        console.fail("nothing was built yet; `ideamint refresh` builds and publishes")
+        console.fail("there is no build yet; `ideamint refresh` builds and publishes")
         raise typer.Exit(1) from error
     _show(result, as_json=as_json)
 
 
 def report(
-    campaign: Annotated[str, typer.Option(help="The campaign's slug, as in its address, or its id.")],
+    campaign: Annotated[str, typer.Option(help="The campaign's slug or id.")],
     report_format: Annotated[ReportFormat, typer.Option("--format", help="pdf for executives, xlsx for analysts.")],
-    out: Annotated[Path, typer.Option(help="The file to write; one that is there is replaced.", dir_okay=False)],
+    out: Annotated[Path, typer.Option(help="The file to write; an existing file is replaced.", dir_okay=False)],
     as_json: AsJson = False,
 ) -> None:
     """Write a campaign's report from the published figures.
 
-    Exits with 1 if nothing is published yet, or if there is no such campaign.
+    Exits with 1 if nothing is published yet, or if the campaign does not exist.
     """
     import settings as configuration
     from cli import console

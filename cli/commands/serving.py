@@ -1,4 +1,4 @@
-"""`ideamint up`: the whole installation on this machine, until Ctrl-C."""
+"""`ideamint up`: runs the whole installation on this machine until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from cli.local.database_keeper import DatabaseKeeper
+    from cli.local.database_watchdog import DatabaseWatchdog
     from cli.local.supervisor import Service
     from settings import Settings
 
@@ -26,25 +26,23 @@ def up(
     demo: Annotated[bool, typer.Option(help="Load the demo when the database is empty.")] = True,
     only: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Serve a part alone, on a database that is prepared: api, dashboards or dagster. Repeatable."
-        ),
+        typer.Option(help="Serve only this part, on a prepared database: api, dashboards or dagster. Repeatable."),
     ] = None,
 ) -> None:
     """Run everything on this machine, until Ctrl-C.
 
-    That is PostgreSQL, the API, the dashboards, and Dagster's web page and daemon; what dies is started again.
+    Starts PostgreSQL, the API, the dashboards, and Dagster's web server and daemon, and restarts each if it dies.
 
-    The first time it also makes the database, loads a demo and publishes its figures, which takes a minute or two.
-    Data stays under IDEAMINT_DATA_DIR (by default .data), so that later starts take seconds. With
-    IDEAMINT_DATABASE_URL set it uses that server instead of starting one.
+    The first start also creates the database, loads a demo and publishes its figures, which takes a minute or two.
+    Data is kept in IDEAMINT_DATA_DIR (by default .data), so later starts take seconds. With IDEAMINT_DATABASE_URL set
+    it uses that server instead of the embedded one.
     """
     import settings as configuration
     from cli import console
     from cli.local import postgres
-    from cli.local.database_keeper import DatabaseKeeper
+    from cli.local.database_watchdog import DatabaseWatchdog
     from cli.local.services import PARTS, child_environment, refuse_busy_ports, services
-    from cli.local.supervisor import end_left_behind
+    from cli.local.supervisor import end_orphans
 
     started_at = time.monotonic()
     settings = configuration.load()
@@ -54,8 +52,8 @@ def up(
         raise typer.BadParameter(msg, param_hint="--only")
     record = settings.data_dir / f"up-{'-'.join(only or ['all'])}.json"
     with _interruptible(), _only_one(settings, record.with_suffix(".lock")):
-        if left_behind := asyncio.run(end_left_behind(record)):
-            console.say(f"ended what a killed start had left behind: {left_behind} of its processes")
+        if orphans := asyncio.run(end_orphans(record)):
+            console.say(f"ended processes that a killed `ideamint up` left running: {orphans}")
         refuse_busy_ports(settings, parts)
         with postgres.running(settings) as running:
             if only:
@@ -67,17 +65,17 @@ def up(
                 environment = child_environment(running)
                 if demo and _is_empty(running):
                     _run_command(environment, "demo")
-                # what an older version has published may lack what this one reads
+                # figures that an older version published may lack tables or columns of this version
                 if is_behind or not _is_published(running):
                     _run_command(environment, "refresh")
             if "dagster" in parts:
                 _prepare_manifest(running)
-            keeper = DatabaseKeeper(running, console.say) if settings.is_embedded else None
-            _serve(running, services(running, parts), keeper, record, started_at)
+            watchdog = DatabaseWatchdog(running, console.say) if settings.is_embedded else None
+            _serve(running, services(running, parts), watchdog, record, started_at)
 
 
 def _serve(
-    settings: Settings, serving: Sequence[Service], keeper: DatabaseKeeper | None, record: Path, started_at: float
+    settings: Settings, serving: Sequence[Service], watchdog: DatabaseWatchdog | None, record: Path, started_at: float
 ) -> None:
     from cli import console
     from cli.local.supervisor import ServiceFailed, Supervisor
@@ -92,13 +90,13 @@ def _serve(
         await supervisor.run(
             serving,
             lambda: _announce(settings, serving, logins, time.monotonic() - started_at),
-            keeper.keep if keeper else None,
+            watchdog.run if watchdog else None,
         )
 
     try:
         asyncio.run(serve())
     except ServiceFailed as failure:
-        console.fail(f"{failure}; everything was stopped. The last lines of {failure.log}:\n{failure.last_lines}")
+        console.fail(f"{failure}; all services were stopped. Last lines of {failure.log}:\n{failure.last_lines}")
         raise typer.Exit(1) from failure
     console.say("stopped")
 
@@ -111,13 +109,13 @@ def _announce(settings: Settings, serving: Sequence[Service], logins: Sequence[s
         "dashboards": f"Dashboards  {settings.public_dashboards_url}",
         "dagster": f"Dagster     http://localhost:{settings.dagster_port}",
     }
-    console.say(f"\nIdeamint is up after {seconds:.0f} s. Ctrl-C stops it.")
+    console.say(f"\nIdeamint is running after {seconds:.0f} s. Press Ctrl-C to stop.")
     for service in serving:
         if service.name in addresses:
             console.say(f"  {addresses[service.name]}")
     console.say(f"  Logs        {settings.data_dir / 'logs'}")
     if logins:
-        console.say("\nLog in as")
+        console.say("\nLog-ins of the demo")
     for login in logins:
         console.say(f"  {login}")
 
@@ -131,7 +129,7 @@ def _demo_logins(settings: Settings) -> list[str]:
 
 
 def _is_empty(settings: Settings) -> bool:
-    """Whether there is not one campaign yet."""
+    """Whether there are no campaigns."""
     import psycopg
 
     with psycopg.connect(settings.role_url("app")) as connection:
@@ -149,7 +147,7 @@ def _is_published(settings: Settings) -> bool:
 
 
 def _prepare_manifest(settings: Settings) -> None:
-    """Write dbt's manifest ahead of Dagster's start, unless it is newer than the project."""
+    """Write dbt's manifest before Dagster starts, unless it is newer than the project."""
     from cli import console
     from orchestration import refresh
     from pipelines import warehouse
@@ -162,12 +160,12 @@ def _prepare_manifest(settings: Settings) -> None:
         for file in (warehouse.PROJECT_DIR / folder).rglob("*")
     )
     if any(file.stat().st_mtime >= written_at for file in (warehouse.PROJECT_DIR / "dbt_project.yml", *files)):
-        console.say("preparing the models for Dagster")
+        console.say("preparing the dbt models for Dagster")
         refresh.prepare_manifest(settings)
 
 
 def _run_command(environment: Mapping[str, str], *command: str) -> None:
-    """Run one of our own commands as a process of its own: what it imports is gone with it."""
+    """Run an `ideamint` command in a separate process, so that its imports do not stay in memory."""
     from cli import console
 
     child = subprocess.Popen([sys.executable, "-m", "cli.main", *command], env=dict(environment))
@@ -178,12 +176,12 @@ def _run_command(environment: Mapping[str, str], *command: str) -> None:
         child.wait()
         raise
     if code != 0:
-        console.fail(f"`ideamint {' '.join(command)}` failed with exit code {code}; `ideamint up` goes on without it")
+        console.fail(f"`ideamint {' '.join(command)}` failed with exit code {code}; `ideamint up` continues")
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM ends the preparations as Ctrl-C does, so that whatever was started is stopped again."""
+    """SIGTERM interrupts the preparation like Ctrl-C, so that started processes are stopped."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -207,7 +205,7 @@ def _only_one(settings: Settings, lock: Path) -> Iterator[None]:
     try:
         held = FileLock(lock, blocking=False).acquire()
     except Timeout as error:
-        msg = f"`ideamint up` runs already on {settings.data_dir}; for a second one set {PREFIX}DATA_DIR and the ports"
+        msg = f"`ideamint up` is already running on {settings.data_dir}; for a second one set {PREFIX}DATA_DIR and the ports"
         raise SettingsError(msg) from error
     with held:
         yield

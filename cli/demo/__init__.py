@@ -1,1 +1,1 @@
-"""An invented company's campaigns, told through the same services and ledger as everybody's."""
+"""The demo: campaigns of a fictitious company, created through the same services and ledger as real data."""

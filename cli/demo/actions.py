@@ -1,4 +1,4 @@
-"""What somebody does at a moment of the story. The plan is a list of these; `run.py` carries them out."""
+"""Actions of the demo plan, each with its time; `run.py` executes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cli.demo.people import Person
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something that is done in a campaign (by its slug) at a moment."""
+    """An action in a campaign (by its slug) at a time."""
 
     at: datetime
     campaign: str
@@ -19,29 +19,29 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Create(Action):
-    """The manager drafts the campaign."""
+    """The manager creates the draft of the campaign."""
 
 
 @dataclass(frozen=True, slots=True)
 class Activate(Action):
-    """The manager opens it."""
+    """The manager activates the campaign."""
 
 
 @dataclass(frozen=True, slots=True)
 class Complete(Action):
-    """The manager ends it; what nobody decided is not selected, and every coin expires."""
+    """The manager completes the campaign: undecided ideas are not selected, and all coins expire."""
 
 
 @dataclass(frozen=True, slots=True)
 class Join(Action):
-    """A person becomes a member, or a member again."""
+    """A person joins or rejoins the campaign."""
 
     person: Person
 
 
 @dataclass(frozen=True, slots=True)
 class Leave(Action):
-    """A member goes; the wallet is frozen."""
+    """A member leaves; the wallet is frozen."""
 
     person: Person
 
@@ -56,7 +56,7 @@ class Submit(Action):
 
 @dataclass(frozen=True, slots=True)
 class Edit(Action):
-    """The author rewrites an idea that still waits."""
+    """The author edits an idea that is waiting for approval."""
 
     person: Person
     idea: str
@@ -65,7 +65,7 @@ class Edit(Action):
 
 @dataclass(frozen=True, slots=True)
 class Step(Action):
-    """An idea's status changes: by its author (`person`) when withdrawn, else by the manager (None)."""
+    """A status change of an idea: by its author (`person`) if withdrawn, otherwise by the manager (None)."""
 
     person: Person | None
     idea: str
@@ -75,7 +75,7 @@ class Step(Action):
 
 @dataclass(frozen=True, slots=True)
 class Value(Action):
-    """The manager notes what an idea costs or returns, in the campaign's currency."""
+    """The manager records a cost or value of an idea, in the campaign's currency."""
 
     idea: str
     kind: str
@@ -86,7 +86,7 @@ class Value(Action):
 
 @dataclass(frozen=True, slots=True)
 class CoinMove:
-    """Coins of a person from an idea (None: the wallet) to an idea (None: the wallet)."""
+    """A person moves coins from an idea to an idea; None is the wallet."""
 
     person: Person
     from_idea: str | None
@@ -96,14 +96,14 @@ class CoinMove:
 
 @dataclass(frozen=True, slots=True)
 class Moves(Action):
-    """Movements within one quarter of an hour; those of one person are in their order."""
+    """Coin movements within a quarter of an hour; movements of one person are in order."""
 
     moves: tuple[CoinMove, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole story up to the midnight (UTC) in which `today` begins, in the order of time."""
+    """All actions until the start of `today` (midnight UTC), sorted by time."""
 
     today: date
     campaigns: tuple[CampaignText, ...]

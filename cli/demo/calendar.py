@@ -1,4 +1,4 @@
-"""The days of a campaign as dates: everything is told backwards from the day on which the demo is made."""
+"""Converts days of a campaign to dates, counted backwards from the day on which the demo is created."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     import random
 
 SLOT_MIN = 15
-# how busy each hour of the day is, from 07:00 to 18:00 UTC
+# relative activity by hour of the day, from 07:00 to 18:00 UTC
 _HOURS = {7: 5, 8: 13, 9: 15, 10: 11, 11: 9, 12: 14, 13: 9, 14: 8, 15: 8, 16: 9, 17: 4}
 _BETWEEN_SLOTS_MIN = (2, 4, 7, 9, 11, 13, 17, 19, 22, 26, 28, 32, 34, 37, 41, 43, 47, 49, 52, 56, 58)
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """A campaign's days. Day 0 is a Monday, so that each day keeps its weekday whenever the demo is made."""
+    """The days of a campaign. Day 0 is a Monday, so that each day has the same weekday in every demo."""
 
     monday: date
 
@@ -32,19 +32,19 @@ class Calendar:
         return self.monday + timedelta(days=day)
 
     def day_of(self, day: date) -> int:
-        """The day of the campaign that a date is."""
+        """The day of the campaign for a date."""
         return (day - self.monday).days
 
     def at(self, day: int, hour: int, minute: int = 0) -> datetime:
-        """A moment of a day, UTC."""
+        """A time on a day, UTC."""
         return datetime.combine(self.date_of(day), time(hour, minute), UTC)
 
     def office_hours(self, day: int, chance: random.Random) -> datetime:
-        """A moment at which somebody does one thing; never on the border of a slot, where coins are moved."""
+        """A random time of a single action; never the start of a slot, when coins are moved."""
         return self.at(day, chance.randint(8, 16), chance.choice(_BETWEEN_SLOTS_MIN))
 
     def slot(self, day: int, chance: random.Random) -> datetime:
-        """The beginning of a quarter of an hour in which somebody visits."""
+        """The start of a random quarter of an hour for a visit."""
         hour = chance.choices(list(_HOURS), list(_HOURS.values()))[0]
         return self.at(day, hour, SLOT_MIN * chance.randrange(60 // SLOT_MIN))
 
@@ -55,7 +55,7 @@ class Calendar:
 
 
 def named_periods(text: str, on: date) -> str:
-    """`text` with {month} and {quarter} replaced by the last ones that had ended on that day."""
+    """`text` with {month} and {quarter} replaced by the last ones that ended before `on`."""
     month = on.replace(day=1) - timedelta(days=1)
     quarter = (on.month - 1) // 3 or 4
     year = on.year if on.month > 3 else on.year - 1

@@ -1,4 +1,4 @@
-"""What the demo tells, read from `content/*.toml`: the company, its people, and its campaigns with their ideas.
+"""The content of the demo, read from `content/*.toml`: the company, its people, and its campaigns with their ideas.
 
 Days are counted from a campaign's first Monday. Amounts are whole units of the campaign's currency.
 """
@@ -21,13 +21,13 @@ Description = Annotated[str, Field(min_length=20, max_length=20_000)]
 
 
 class _Text(BaseModel):
-    """A part of a content file; a misspelt field is refused."""
+    """A part of a content file; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class AccountText(_Text):
-    """Somebody who can log in to the demo; managers have the department and the site that their membership states."""
+    """An account that can log in; managers have the department and the site of their membership."""
 
     key: str
     name: str
@@ -38,7 +38,7 @@ class AccountText(_Text):
 
 
 class CompanyText(_Text):
-    """The invented company."""
+    """The fictitious company."""
 
     name: str
     about: str
@@ -48,7 +48,7 @@ class CompanyText(_Text):
 
 
 class StepText(_Text):
-    """A change of an idea's status, with the reason that its author reads."""
+    """A change of an idea's status, with the reason shown to its author."""
 
     day: int
     to: Literal["competing", "accepted", "in_progress", "complete", "stopped", "rejected", "withdrawn"]
@@ -56,7 +56,7 @@ class StepText(_Text):
 
 
 class ValuationText(_Text):
-    """What an idea costs or returns, by whom and when it was put down."""
+    """A cost or value of an idea, with source and day of recording."""
 
     kind: Literal["expected_cost", "realised_cost", "expected_value", "realised_value"]
     amount: int
@@ -65,16 +65,16 @@ class ValuationText(_Text):
 
 
 class EditText(_Text):
-    """A description that replaced the first one while the idea was waiting."""
+    """A new description of an idea that is waiting for approval."""
 
     day: int
     description: Description
 
 
 class IdeaText(_Text):
-    """An idea; `appeal` (1 to 10) and `liked_by` say how members will take to it.
+    """An idea; `appeal` (1 to 10) and `liked_by` (departments) determine how many coins it gets.
 
-    `same_as` (campaign/key) marks what somebody else had written in other words before.
+    `same_as` (campaign/key) marks an earlier idea with the same content in other words.
     """
 
     key: str
@@ -95,7 +95,7 @@ class IdeaText(_Text):
 
 
 class PolicyText(_Text):
-    """The part of the coin policy that differs from the default."""
+    """The fields of the coin policy that differ from the default."""
 
     coins_per_member: int
     coins_per_allocation_min: int
@@ -103,7 +103,7 @@ class PolicyText(_Text):
 
 
 class CampaignHeader(_Text):
-    """A campaign; `today_on_day` is the day of the campaign on which the demo is made, or up to six days before it."""
+    """A campaign; `today_on_day` is the day of the campaign on which the demo is created, or up to six days earlier."""
 
     slug: str
     title: str
@@ -125,7 +125,7 @@ class CampaignHeader(_Text):
 
 
 class CampaignText(_Text):
-    """One campaign's file."""
+    """The file of one campaign."""
 
     campaign: CampaignHeader
     ideas: tuple[IdeaText, ...]
@@ -146,7 +146,7 @@ def load_people() -> dict[str, dict[str, list[str]]]:
 
 @cache
 def load_campaigns() -> tuple[CampaignText, ...]:
-    """The campaigns in the order in which they begin."""
+    """The campaigns, sorted by start."""
     return tuple(CampaignText.model_validate(_read(name)) for name in CAMPAIGN_FILES)
 
 

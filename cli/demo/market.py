@@ -1,4 +1,4 @@
-"""How members place their coins: a book of who has what where, and visits in which somebody moves some of it."""
+"""Simulates how members allocate coins: the balances of a campaign, and visits in which a member moves coins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cli.demo.actions import CoinMove
-from cli.demo.people import KEEN, OCCASIONAL, dice
+from cli.demo.people import KEEN, OCCASIONAL, seeded_random
 
 if TYPE_CHECKING:
     import random
@@ -33,7 +33,7 @@ class Listing:
 
 @dataclass(slots=True)
 class Book:
-    """Where the coins of one campaign are, as the ledger will have them; wallets and stakes by address, in coins."""
+    """Balances of one campaign, equal to those that the ledger will have; wallets and stakes in coins, by email address."""
 
     slug: str
     policy: PolicyText
@@ -43,17 +43,17 @@ class Book:
     tastes: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def taste(self, key: str, email: str) -> float:
-        """How much this person likes this idea, whatever others think; 1 is the median."""
+        """The person's preference for the idea, independent of other members; the median is 1."""
         if (key, email) not in self.tastes:
-            self.tastes[key, email] = dice("taste", self.slug, key, email).lognormvariate(0, 0.6)
+            self.tastes[key, email] = seeded_random("taste", self.slug, key, email).lognormvariate(0, 0.6)
         return self.tastes[key, email]
 
     def grant(self, person: Person) -> None:
-        """Give somebody their coins, once."""
+        """Grant a person's coins, once."""
         self.wallets.setdefault(person.email, self.policy.coins_per_member)
 
     def close(self, key: str, *, gives_back: bool) -> None:
-        """Take no more coins for an idea; what lies on it expires or goes back."""
+        """Close an idea; its coins expire or return to the wallets."""
         if self.open.pop(key, None) is None:
             return
         for email, placed in self.stakes.items():
@@ -62,7 +62,7 @@ class Book:
                 self.wallets[email] += coins
 
     def apply(self, move: CoinMove) -> CoinMove:
-        """Carry out a movement that :class:`Visit` has found to be allowed."""
+        """Execute a movement that :class:`Visit` has found to be allowed."""
         email, placed = move.person.email, self.stakes[move.person.email]
         if move.from_idea is None:
             self.wallets[email] -= move.coins
@@ -81,7 +81,7 @@ class Book:
 
 @dataclass(slots=True)
 class Visit:
-    """One member before the list of ideas; `days_left` until coins can be placed no more."""
+    """One visit of a member; `days_left` until the coin window closes."""
 
     book: Book
     person: Person
@@ -90,7 +90,7 @@ class Visit:
     chance: random.Random
 
     def moves(self) -> list[CoinMove]:
-        """What the member does, already in the book."""
+        """The member's movements, already applied to the book."""
         wallet = self.book.wallets[self.person.email]
         doubts = self.chance.random() < _DOUBTS
         moved = self._change_mind() if doubts else []
@@ -99,12 +99,12 @@ class Visit:
         return moved
 
     def _spend(self, wallet: int) -> list[CoinMove]:
-        if self.days_left <= RUSH_DAYS or self.person.temper is OCCASIONAL:
+        if self.days_left <= RUSH_DAYS or self.person.profile is OCCASIONAL:
             share = self.chance.uniform(0.55, 1.0)
         else:
-            share = self.chance.uniform(0.15, 0.45) if self.person.temper is KEEN else self.chance.uniform(0.2, 0.7)
+            share = self.chance.uniform(0.15, 0.45) if self.person.profile is KEEN else self.chance.uniform(0.2, 0.7)
         if self.days_left > RUSH_DAYS:
-            share *= min(1, len(self.book.open) / _ENOUGH_IDEAS)  # with little to choose from, people wait
+            share *= min(1, len(self.book.open) / _ENOUGH_IDEAS)  # members wait while there are few ideas
         to_spend = max(self.book.policy.coins_per_allocation_min, round(wallet * share))
         moved: list[CoinMove] = []
         for part in self._parts(to_spend):
@@ -115,13 +115,13 @@ class Visit:
         return moved
 
     def _parts(self, coins: int) -> list[float]:
-        """Shares for one to four ideas, the first the largest."""
+        """Coins for one to four ideas, largest first."""
         count = self.chance.choices([1, 2, 3, 4], [45, 30, 18, 7])[0]
         weights = sorted((self.chance.uniform(0.3, 1.0) for _ in range(count)), reverse=True)
         return [coins * weight / sum(weights) for weight in weights]
 
     def _round(self, coins: float) -> int:
-        """People like round numbers, mostly."""
+        """Round to a number that people choose: mostly a multiple of 10 or 5."""
         unit = self.chance.choices([10, 5, 1], [45, 35, 20])[0]
         return max(self.book.policy.coins_per_allocation_min, round(coins / unit) * unit)
 
@@ -134,7 +134,7 @@ class Visit:
         return min(coins, self._room(key), self.book.wallets[self.person.email])
 
     def _choose(self, coins: int, *, but_not: str | None = None) -> str | None:
-        """An idea to put coins on, or None when nothing may be put anywhere."""
+        """An idea to allocate coins to, or None if no allocation is allowed."""
         least = self.book.policy.coins_per_allocation_min
         if but_not is None and min(coins, self.book.wallets[self.person.email]) < least:
             return None
@@ -149,7 +149,7 @@ class Visit:
         return self.chance.choices(keys, [self._attraction(self.book.open[key], mean) for key in keys])[0]
 
     def _attraction(self, listing: Listing, mean: float) -> float:
-        """How likely the member takes this one: its own appeal, whether it is theirs, how many were there before."""
+        """Weight of an idea in the member's choice: its appeal, the member's preference and department, its coins and age."""
         idea = listing.idea
         taste = self.book.taste(idea.key, self.person.email)
         return float(
@@ -161,7 +161,7 @@ class Visit:
         )
 
     def _change_mind(self) -> list[CoinMove]:
-        """Move a stake to another idea or, less often, back into the wallet; a part of it only if enough stays."""
+        """Move a stake to another idea or, less often, to the wallet; a part of it only if the minimum remains."""
         least = self.book.policy.coins_per_allocation_min
         placed = {key: coins for key, coins in self.book.stakes[self.person.email].items() if key in self.book.open}
         if not placed:

@@ -1,4 +1,4 @@
-"""Carries the plan out, through the services that everybody uses, in one transaction: the whole demo or nothing."""
+"""Executes the plan through the services of the API, in one transaction: the whole demo or nothing."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ _PERMISSIONS = {"manager": ("create_campaign",)}
 
 
 class DemoRefused(Exception):
-    """The demo cannot be made here; the message says why and what to do."""
+    """The demo cannot be created here; the message states the reason and the remedy."""
 
 
 class PlanNotFollowed(Exception):
-    """The ledger refused a movement of the plan: the two disagree about the rules."""
+    """The ledger refused a movement of the plan, so their rules differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Somebody who can log in to the demo."""
+    """An account that can log in to the demo."""
 
     name: str
     email: str
@@ -62,7 +62,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class DemoCounts:
-    """How much was made. `movements` are allocations, reallocations and coins taken back."""
+    """Numbers of created rows. `movements` are allocations, reallocations and coins taken back."""
 
     people: int
     campaigns: int
@@ -72,7 +72,7 @@ class DemoCounts:
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """What there is now; `made` is None when the demo was there before, and then nothing was changed."""
+    """The demo; `made` is None if it existed before, and then nothing was changed."""
 
     company: str
     logins: tuple[Login, ...]
@@ -82,12 +82,12 @@ class DemoResult:
 async def make_demo(
     database: Database, *, progress: Callable[[int, int], None] | None = None, today: date | None = None
 ) -> DemoResult:
-    """Make the demo, as of the midnight (UTC) with which `today` began. Where it exists already, change nothing.
+    """Create the demo as of the start of `today` (midnight UTC). An existing demo is not changed.
 
-    `progress` is told how many of how many actions are done.
+    `progress` is called with the number of finished actions and of all actions.
 
     Raises:
-        DemoRefused: campaigns of somebody else have the demo's slugs.
+        DemoRefused: other campaigns have the demo's slugs.
     """
     async with database.session(statement_timeout_ms=0) as session:
         await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_AT_A_TIME})
@@ -95,26 +95,26 @@ async def make_demo(
             return DemoResult(load_company().name, logins(), None)
         await _refuse_taken_slugs(session)
         plan = make_plan(today or clock.now().date())
-        made = await _Teller(session, plan).tell(progress or (lambda _done, _all: None))
+        made = await _PlanRunner(session, plan).run(progress or (lambda _done, _all: None))
     return DemoResult(load_company().name, logins(), made)
 
 
 async def find_logins(database: Database) -> tuple[Login, ...]:
-    """The log-ins of the demo if this database has it, else none. Their passwords may have been changed since."""
+    """The log-ins of the demo if this database contains it, otherwise none. The passwords may have been changed."""
     async with database.session() as session:
         return logins() if await _exists(session) else ()
 
 
 def refuse_production(settings: Settings) -> None:
-    """The demo's passwords stand in its source, so it has no place where real people work.
+    """Refuse the demo in production, since its passwords are in the source code.
 
     Raises:
-        DemoRefused: this is production.
+        DemoRefused: the environment is production.
     """
     if settings.env is Environment.PRODUCTION:
         msg = (
-            "IDEAMINT_ENV is production, and everybody can read the passwords of the demo's accounts. "
-            "Make the demo in an installation of its own"
+            "IDEAMINT_ENV is production, and the passwords of the demo's accounts are public. "
+            "Create the demo in a separate installation"
         )
         raise DemoRefused(msg)
 
@@ -136,13 +136,13 @@ async def _refuse_taken_slugs(session: AsyncSession) -> None:
     slugs = [campaign.campaign.slug for campaign in load_campaigns()]
     taken = [slug for slug in slugs if await campaigns.find_campaign_by_slug(session, slug) is not None]
     if taken:
-        msg = f"Campaigns that are not the demo's have its slugs: {', '.join(taken)}. Make the demo in another database"
+        msg = f"Other campaigns have the slugs of the demo: {', '.join(taken)}. Create the demo in another database"
         raise DemoRefused(msg)
 
 
 @dataclass(slots=True)
-class _Teller:
-    """Who and what exists so far, by address, slug and key."""
+class _PlanRunner:
+    """Executes a plan; created users, campaigns and ideas by email address, slug and key."""
 
     session: AsyncSession
     plan: Plan
@@ -151,8 +151,8 @@ class _Teller:
     ideas: dict[tuple[str, str], Idea] = field(default_factory=dict)
     movements: int = 0
 
-    async def tell(self, progress: Callable[[int, int], None]) -> DemoCounts:
-        """Do everything in the plan, each at its time."""
+    async def run(self, progress: Callable[[int, int], None]) -> DemoCounts:
+        """Execute all actions of the plan, each with the clock set to its time."""
         with clock.at(self.plan.actions[0].at - timedelta(days=1)):
             for account in load_company().accounts:
                 if account.role != "member":

@@ -1,4 +1,4 @@
-"""The whole plan of the demo as plain data: who does what at which moment, from the seed and today's date alone."""
+"""Generates the plan of the demo: all actions with their times, from the seed and the date alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cli.demo.calendar import Calendar, named_periods
 from cli.demo.content import load_campaigns
 from cli.demo.market import RUSH_DAYS, Book, Listing, Visit
 from cli.demo.memberships import authors, memberships
-from cli.demo.people import SILENT, dice, roster
+from cli.demo.people import SILENT, roster, seeded_random
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,27 +32,27 @@ _LAST_CALL = 0.35
 
 
 def make_plan(today: date) -> actions.Plan:
-    """What happened until the midnight (UTC) with which `today` begins; the same for the same day."""
+    """All actions until the start of `today` (midnight UTC); the same for the same day."""
     campaigns = load_campaigns()
     people = roster()
-    told: list[Action] = []
+    planned: list[Action] = []
     for text, stays in zip(campaigns, memberships(people, campaigns), strict=True):
-        told += _Telling(text, stays, Calendar.of(today, text.campaign.today_on_day), today).tell()
-    told.sort(key=lambda action: action.at)
-    return actions.Plan(today, campaigns, tuple(told))
+        planned += _CampaignPlanner(text, stays, Calendar.of(today, text.campaign.today_on_day), today).plan()
+    planned.sort(key=lambda action: action.at)
+    return actions.Plan(today, campaigns, tuple(planned))
 
 
 @dataclass(slots=True)
-class _Telling:
-    """One campaign, told by what was arranged and by what its members then do."""
+class _CampaignPlanner:
+    """Plans one campaign: fixed actions from its content, and simulated visits of its members."""
 
     text: CampaignText
     stays: dict[str, Stay]
     calendar: Calendar
     today: date
 
-    def tell(self) -> list[Action]:
-        """Every action of the campaign before today, in the order of time."""
+    def plan(self) -> list[Action]:
+        """All actions of the campaign before today, sorted by time."""
         written = authors(self.stays, self.text)
         arranged = [*self._frame(), *self._comings_and_goings()]
         for idea in self.text.ideas:
@@ -73,7 +73,7 @@ class _Telling:
 
     def _comings_and_goings(self) -> Iterator[Action]:
         for stay in self.stays.values():
-            chance = dice("hours", self._slug, stay.person.email)
+            chance = seeded_random("hours", self._slug, stay.person.email)
             early = self.calendar.at(
                 stay.joins_on_day, 7, chance.choice((4, 8, 13, 19, 23, 29, 34, 38, 44, 49, 53, 58))
             )
@@ -84,7 +84,7 @@ class _Telling:
                 yield actions.Join(self.calendar.office_hours(stay.returns_on_day, chance), self._slug, stay.person)
 
     def _life(self, idea: IdeaText, author: Person) -> Iterator[Action]:
-        chance = dice("life", self._slug, idea.key)
+        chance = seeded_random("life", self._slug, idea.key)
         yield actions.Submit(self.calendar.office_hours(idea.day, chance), self._slug, author, idea)
         for edit in idea.edits:
             at = self.calendar.office_hours(edit.day, chance)
@@ -103,55 +103,55 @@ class _Telling:
     def _with_visits(self, arranged: list[Action], written: dict[str, Person]) -> list[Action]:
         book = Book(self._slug, self.text.campaign.policy)
         visits = self._visits()
-        told: list[Action] = []
+        planned: list[Action] = []
         for action in [*arranged, None]:
             while visits and (action is None or visits[0][0] < action.at):
                 at, visitors = visits.pop(0)
                 moves = tuple(move for person in visitors for move in self._visit(book, person, at))
                 if moves:
-                    told.append(actions.Moves(at, self._slug, moves))
+                    planned.append(actions.Moves(at, self._slug, moves))
             if action is not None:
                 self._enter(book, action, written)
-                told.append(action)
-        return told
+                planned.append(action)
+        return planned
 
     def _visit(self, book: Book, person: Person, at: datetime) -> list[CoinMove]:
         day = self.calendar.day_of(at.date())
-        chance = dice("visit", self._slug, person.email, day)
+        chance = seeded_random("visit", self._slug, person.email, day)
         return Visit(book, person, day, self.text.campaign.allocate_until_day - day, chance).moves()
 
     def _visits(self) -> list[tuple[datetime, list[Person]]]:
-        """Who looks in, by quarter of an hour."""
+        """The visitors of each quarter of an hour."""
         slots: defaultdict[datetime, list[Person]] = defaultdict(list)
         last = min(self.text.campaign.allocate_until_day, self.calendar.day_of(self.today) - 1)
         for stay in self.stays.values():
-            if stay.person.temper is SILENT:
+            if stay.person.profile is SILENT:
                 continue
             for day in range(stay.joins_on_day, last + 1):
-                chance = dice("looks in", self._slug, stay.person.email, day)
+                chance = seeded_random("looks in", self._slug, stay.person.email, day)
                 if stay.is_member_on(day) and chance.random() < self._likelihood(stay, day):
                     slots[self._slot(stay, day)].append(stay.person)
         return sorted(slots.items(), key=lambda slot: slot[0])
 
     def _slot(self, stay: Stay, day: int) -> datetime:
-        at = self.calendar.slot(day, dice("slot", self._slug, stay.person.email, day))
-        # not before having joined
+        at = self.calendar.slot(day, seeded_random("slot", self._slug, stay.person.email, day))
+        # not before the time of joining
         return max(at, self.calendar.at(day, 8)) if day == stay.joins_on_day else at
 
     def _likelihood(self, stay: Stay, day: int) -> float:
-        """Of a visit on this day: it fades after joining, and picks up when time runs out."""
-        temper, age = stay.person.temper, day - stay.joins_on_day
+        """Probability of a visit on this day: decreases after joining and increases near the end of the window."""
+        profile, age = stay.person.profile, day - stay.joins_on_day
         left = self.text.campaign.allocate_until_day - day
-        rate = temper.visits_per_day * temper.stays_keen**stay.order
-        rate *= 0.2 + 0.8 * exp(-age / temper.fades_after_days)
+        rate = profile.visits_per_day * profile.repeat_factor**stay.order
+        rate *= 0.2 + 0.8 * exp(-age / profile.fades_after_days)
         rate *= _LAUNCH if age < _LAUNCH_DAYS else 1
         rate *= _RUSH if left < RUSH_DAYS else 1
-        if left == 1 and dice("last call", self._slug, stay.person.email).random() < _LAST_CALL:
+        if left == 1 and seeded_random("last call", self._slug, stay.person.email).random() < _LAST_CALL:
             rate = 1
         return rate * (_WEEKEND if Calendar.is_weekend(day) else 1)
 
     def _enter(self, book: Book, action: Action, written: dict[str, Person]) -> None:
-        """What an arranged action does to the coins."""
+        """Apply the effect of a fixed action to the balances."""
         match action:
             case actions.Join(person=person):
                 book.grant(person)

@@ -1,4 +1,4 @@
-"""Files that are written from the code and committed: written anew, or held to what the code says."""
+"""Write generated files, or check that the committed files match the code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def write_or_check(describe: Callable[[], str], description: str | None) -> int:
-    """The command `[--check] FILE`: write what `describe` gives; with --check 1 if the file says something else."""
+    """The command `[--check] FILE`: write the result of `describe`; with --check return 1 if the file differs."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("file", type=Path)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the file is out of date")
@@ -23,5 +23,5 @@ def write_or_check(describe: Callable[[], str], description: str | None) -> int:
         return 0
     if arguments.file.exists() and arguments.file.read_text(encoding="utf-8") == described:
         return 0
-    sys.stderr.write(f"{arguments.file} is not what the code says; run `make openapi` and commit it\n")
+    sys.stderr.write(f"{arguments.file} does not match the code; run `make docs` and commit it\n")
     return 1

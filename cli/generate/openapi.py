@@ -1,4 +1,4 @@
-"""Write the API's description from the code, or hold the committed one to it: `python -m cli.generate.openapi [--check] FILE`."""
+"""Write the OpenAPI document, or check the committed one: `python -m cli.generate.openapi [--check] FILE`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from settings import Settings
 
 
 def describe() -> str:
-    """The OpenAPI document of the whole application; nothing connects, so no server is needed."""
+    """The OpenAPI document of the whole application, as JSON. No connection is opened, so no server is needed."""
     placeholder = SecretStr("-" * 32)
     settings = Settings.model_construct(
         **{name: field.get_default() for name, field in Settings.model_fields.items()}

@@ -1,4 +1,4 @@
-"""Write the list of problem types from the code, or hold the committed one to it: `python -m cli.generate.problems FILE`."""
+"""Write the list of problem types, or check the committed one: `python -m cli.generate.problems [--check] FILE`."""
 
 from __future__ import annotations
 
@@ -17,31 +17,36 @@ if TYPE_CHECKING:
 _HEAD = f"""\
 # Problem types
 
-Every error of the API is a problem document (RFC 9457, `application/problem+json`). A program switches on `type`, which is
-`{TYPE_PREFIX}` and one of the names below, and never changes once released; `detail` is a sentence for people, and may.
-Further members are the numbers that a client needs (`has_coins` and `wants_coins` of `insufficient-coins`, for one), and
-`request_id` finds the cause in the logs. Where trying again helps, `Retry-After` says when.
+Every error of the API is a problem document (RFC 9457, `application/problem+json`). Programs use `type`, which is
+`{TYPE_PREFIX}` and one of the names below; a released type does not change. `detail` is a sentence for people and may change.
+Further members contain the numbers that a client needs (for example `has_coins` and `wants_coins` of `insufficient-coins`).
+`request_id` identifies the request in the logs. `Retry-After` is set if a retry can succeed.
 
-Written from the code by `make openapi`.
+Generated from the code by `make docs`.
 
-| type | status | title | what it states |
+| type | status | title | meaning |
 | --- | --- | --- | --- |
 """
 
-# made by the handlers of what is no refusal of a domain's
+# made by the exception handlers for errors that are no DomainError
 _OTHERS = (
-    ("validation", 422, "The request does not fit its schema", "`errors` names each field and what is wrong with it."),
-    ("busy", 503, "Try again shortly", "The database is busy with another change of the same thing."),
-    ("database-unavailable", 503, "Try again shortly", "The database is away."),
-    ("internal", 500, "An error on our side", "Nothing was changed. The request id finds the cause in the logs."),
-    ("method-not-allowed", 405, "Method Not Allowed", "The path is known, and not by this method."),
-    ("request-entity-too-large", 413, "Request Entity Too Large", "The body has more bytes than the route takes."),
+    ("validation", 422, "The request does not fit its schema", "`errors` lists each invalid field with its error."),
+    ("busy", 503, "Try again shortly", "Another transaction is changing the same rows."),
+    ("database-unavailable", 503, "Try again shortly", "The database is unavailable."),
+    (
+        "internal",
+        500,
+        "An error on our side",
+        "Nothing was changed. The request id identifies the request in the logs.",
+    ),
+    ("method-not-allowed", 405, "Method Not Allowed", "The path exists, but not with this method."),
+    ("request-entity-too-large", 413, "Request Entity Too Large", "The request body exceeds the limit of the route."),
 )
 
 
 def describe() -> str:
-    """The page: each type once, by name; a type that several domains state has a sentence of each."""
-    assert api.main.ROUTERS, "importing the application defines every error"
+    """The page in Markdown: each type once, sorted by name, with the docstrings of all errors of that type."""
+    assert api.main.ROUTERS, "importing the application defines all errors"
     rows: dict[tuple[str, int, str], list[str]] = defaultdict(list)
     for error in _subclasses(DomainError):
         rows[error.slug, int(error.status), error.title].append(inspect.getdoc(error) or "")

@@ -1,7 +1,7 @@
-"""Lets the embedded server's account pass through folders that are closed to it, when root starts the server.
+"""Access to folders for the account of the embedded server, when root starts the server.
 
-Root's folders are often closed to everybody else (its home, a temporary folder), and PostgreSQL refuses to run as root.
-An access control entry lets its account pass through, and nobody else, and shows it nothing on the way.
+Folders of root (its home, a temporary folder) often deny access to all other users, and PostgreSQL refuses to run as root.
+An access control entry allows the server's account, and no other, to enter a folder; it does not allow listing it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from cli import console
 from cli.local.system_user import Account
 from settings import SettingsError
 
-# The kernel's form of an access control list (include/uapi/linux/posix_acl_xattr.h): a version, then entries of tag,
-# permissions and id, in this order of tags.
+# Binary format of an access control list (include/uapi/linux/posix_acl_xattr.h): a version, then entries of tag,
+# permissions and id, sorted by tag.
 _ACL = "system.posix_acl_access"
 _HEAD, _ENTRY = struct.Struct("<I"), struct.Struct("<HHI")
 _VERSION = 2
@@ -25,31 +25,31 @@ _NOBODY = 0xFFFFFFFF
 _PASS = 1
 
 
-def open_way(account: Account, path: Path, what: str, instead: str) -> None:
-    """See that the account can reach a folder, and let it pass through what is closed to it on the way.
+def ensure_access(account: Account, path: Path, what: str, instead: str) -> None:
+    """Make a folder accessible to the account, with access control entries on parent folders where needed.
 
-    `what` it is and what to do `instead` go into the message.
+    `what` describes the folder and `instead` the alternative, for the error message.
 
     Raises:
-        SettingsError: a folder on the way stays closed.
+        SettingsError: a folder of the path remains inaccessible.
     """
-    if account.is_caller or _passes(account, path):
+    if account.is_caller or _can_enter(account, path):
         return
     for folder in [*reversed(path.parents), path]:
-        if _passes(account, folder):
+        if _can_enter(account, folder):
             continue
-        if _let_pass(account, folder) and _passes(account, folder):
-            console.say(f"let the user {account.name}, as whom PostgreSQL runs, pass through {folder}")
+        if _grant_access(account, folder) and _can_enter(account, folder):
+            console.say(f"allowed the user {account.name}, which runs PostgreSQL, to enter {folder}")
             continue
         msg = (
-            f"PostgreSQL does not run as root, so it runs as the user {account.name}, who cannot pass through {folder} "
-            f"to reach {what} {path}. Either open that folder (chmod o+x {folder}), or {instead}, or do not run as root"
+            f"PostgreSQL does not run as root, so it runs as the user {account.name}, which cannot enter {folder} "
+            f"to reach {what} {path}. Either allow it (chmod o+x {folder}), or {instead}, or do not run as root"
         )
         raise SettingsError(msg)
 
 
-def open_tree(account: Account, folder: Path) -> None:
-    """Let everybody read and run what was installed in a folder of ours, which a strict umask may have prevented."""
+def make_readable(account: Account, folder: Path) -> None:
+    """Make the installed programs in a folder readable and executable for all users; a strict umask may prevent it."""
     if account.is_caller or folder.stat().st_mode & 0o005 == 0o005:
         return
     for path in [folder, *folder.rglob("*")]:
@@ -58,12 +58,12 @@ def open_tree(account: Account, folder: Path) -> None:
             path.chmod(mode | 0o004 | (0o001 if mode & 0o100 else 0))
 
 
-def _passes(account: Account, folder: Path) -> bool:
+def _can_enter(account: Account, folder: Path) -> bool:
     return subprocess.run(["test", "-x", folder], check=False, cwd="/", **account.as_process()).returncode == 0
 
 
-def _let_pass(account: Account, folder: Path) -> bool:
-    """Add an entry for the account to the folder's list; False where the file system keeps none."""
+def _grant_access(account: Account, folder: Path) -> bool:
+    """Add an entry for the account to the folder's access control list; False if the file system supports none."""
     if not hasattr(os, "setxattr"):
         return False
     try:
@@ -78,7 +78,7 @@ def _let_pass(account: Account, folder: Path) -> bool:
 
 
 def _entries(folder: Path) -> dict[tuple[int, int], int]:
-    """Permissions by tag and id: the folder's list, or what its mode says."""
+    """Permissions by tag and id: from the access control list, or from the mode without one."""
     try:
         packed = os.getxattr(folder, _ACL)
     except OSError:

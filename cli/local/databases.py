@@ -1,7 +1,7 @@
-"""What an installation needs inside a PostgreSQL server, whoever runs it: roles, databases and migrations.
+"""Roles, databases and migrations of an installation in a PostgreSQL server, embedded or not.
 
-Everything here runs with the log-in of an administrator, at start and never while serving. It may run again at any
-time, and from several processes at once.
+These functions use the log-in of an administrator, at start and never while serving. They are idempotent and may run in
+several processes at once.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _CONNECT_TIMEOUT_S = 10
 
 
 def prepare(admin_url: str, settings: Settings) -> None:
-    """Make the roles and databases that are missing, and set the passwords that differ from the settings.
+    """Create missing roles and databases, and set passwords that differ from the settings.
 
     `admin_url` names the application's database, which need not exist yet, and a log-in that may create roles and
     databases.
 
     Raises:
-        SettingsError: the server is too old or does not answer, or the log-in may not do this.
+        SettingsError: the server is too old or cannot be reached, or the log-in lacks a right.
     """
     database = database_name(admin_url)
     try:
@@ -49,14 +49,14 @@ def prepare(admin_url: str, settings: Settings) -> None:
             )
     except psycopg.errors.InsufficientPrivilege as error:
         msg = (
-            f"the log-in in {PREFIX}DATABASE_URL may not prepare the database: {_first_line(error)}. "
+            f"the log-in in {PREFIX}DATABASE_URL lacks rights to prepare the database: {_first_line(error)}. "
             "It needs CREATEROLE and CREATEDB, or to be a superuser"
         )
         raise SettingsError(msg) from error
 
 
 def migrate(admin_url: str) -> str:
-    """Bring the schema `app` to the newest revision, which is returned. One migration at a time; others wait for it."""
+    """Migrate the schema `app` to the newest revision, which is returned. Concurrent migrations wait for each other."""
     from alembic import command
 
     config = alembic_config()
@@ -76,10 +76,10 @@ def is_behind(admin_url: str) -> bool:
 
 
 def refuse_unmigrated(app_url: str) -> None:
-    """See that the schema is at the newest revision.
+    """Check that the schema is at the newest revision.
 
     Raises:
-        SettingsError: it is not.
+        SettingsError: it is at another revision.
     """
     newest = newest_revision()
     with psycopg.connect(app_url, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
@@ -90,7 +90,7 @@ def refuse_unmigrated(app_url: str) -> None:
 
 
 def newest_revision() -> str:
-    """The revision that this code was written for."""
+    """The revision that this version of the code needs."""
     from alembic.script import ScriptDirectory
 
     (head,) = ScriptDirectory.from_config(alembic_config()).get_heads()
@@ -125,14 +125,14 @@ def with_database(url: str, database: str) -> str:
 
 
 def without_login(url: str) -> str:
-    """The same URL without user and password: what a process may know that logs in by a role of its own."""
+    """The same URL without user and password, for processes that log in with their own role."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 @contextmanager
 def _administrator(admin_url: str, settings: Settings) -> Iterator[psycopg.Connection]:
-    """A connection to the application's database, or to `postgres` while that is still to be made."""
+    """A connection to the application's database, or to `postgres` if it does not exist yet."""
     try:
         connection = psycopg.connect(admin_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S)
     except psycopg.OperationalError as error:
@@ -149,7 +149,7 @@ def _administrator(admin_url: str, settings: Settings) -> Iterator[psycopg.Conne
 
 
 def _says_database_is_missing(error: psycopg.OperationalError, database: str) -> bool:
-    # A failed log-in carries no SQLSTATE, only the server's sentence.
+    # A failed log-in has no SQLSTATE, only the server's message.
     return f'database "{database}" does not exist' in str(error)
 
 
@@ -175,14 +175,14 @@ def _make_roles(connection: psycopg.Connection, admin_url: str, settings: Settin
             continue
         else:
             action = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
-        # Hashed here, so that the password itself never stands in a statement that the server may log.
+        # Hashed here, so that no statement that the server may log contains the password.
         verifier = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
         connection.execute(action.format(sql.Identifier(name), sql.Literal(verifier)))
     (is_superuser,) = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() or (
         False,
     )
     if not is_superuser:
-        # Since 16 whoever creates a role may administer it, but may not act as it until granted.
+        # Since version 16 the creator of a role may administer it, but may not use it without a grant.
         connection.execute("GRANT ideamint_owner, ideamint_dagster TO CURRENT_USER WITH SET TRUE, INHERIT TRUE")
 
 
@@ -190,7 +190,7 @@ def _logs_in(url: str, user: str, password: str) -> bool:
     try:
         psycopg.connect(url, user=user, password=password, connect_timeout=_CONNECT_TIMEOUT_S).close()
     except psycopg.OperationalError as error:
-        # Whether a role may connect to a database is decided after its password was found right.
+        # The server checks the right to connect after the password, so these errors mean that the password is correct.
         return "permission denied for database" in str(error) or "does not exist" in str(error)
     return True
 

@@ -1,4 +1,4 @@
-"""An installation ready for a command: settings read, database running and migrated."""
+"""Prepares an installation for a command: settings read, database running and migrated."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Result = TypeVar("Result")
 
 @contextmanager
 def ready(settings: Settings | None = None) -> Iterator[Settings]:
-    """Settings of a running database whose tables are at this version.
+    """Settings of a running database whose schema is at this version.
 
-    A user's own server is migrated by `ideamint up` and `ideamint db migrate` alone: other commands may run with a
-    log-in that may not, and refuse instead.
+    An external server is migrated only by `ideamint up` and `ideamint db migrate`: other commands may have a log-in
+    without that right, and raise instead.
 
     Raises:
-        SettingsError: a setting is wrong, or the user's server does not answer or is at another version.
+        SettingsError: a setting is invalid, or the external server cannot be reached or is at another version.
         ServerError: the embedded server does not start.
     """
     settings = settings or configuration.load()

@@ -1,7 +1,7 @@
-"""The one way to the PostgreSQL of this installation: the embedded one of a bare machine, or the user's own.
+"""Access to the PostgreSQL server of this installation: the embedded server, or an external one.
 
-`ensure` gives settings whose `database_url` answers; `running` does the same and stops what it started once nobody
-uses it any more.
+`ensure` returns settings with a `database_url` that can be connected to. `running` does the same for the length of a
+command and stops the embedded server when no other process uses it.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ __all__ = ["HOST", "ServerError"]
 
 DATABASE = "ideamint"
 
-# A test's database need not outlive the machine.
+# The database of a test does not need to survive a crash of the machine.
 _TEST_OPTIONS = {"fsync": "off", "full_page_writes": "off"}
 
 
 def ensure(settings: Settings, *, keep: bool = False) -> Settings:
-    """Settings whose `database_url` points to a prepared server: roles and databases are there, tables may not be.
+    """Settings whose `database_url` points to a prepared server: roles and databases exist, tables may be missing.
 
-    Starts the embedded server if it is configured and not running; safe to call from many processes at once. With
-    `keep` that server stays until :func:`stop`, whoever uses it. The embedded server's `database_url` carries no
-    log-in (see :func:`admin_url`). A URL of the user's keeps its log-in; without one it is taken as already prepared.
+    Starts the embedded server if it is configured and not running; several processes may call it at once. With `keep`
+    that server runs until :func:`stop`. The `database_url` of the embedded server contains no log-in (see
+    :func:`admin_url`). An external URL keeps its log-in; without a log-in the server is assumed to be prepared.
 
     Raises:
         ServerError: the embedded server does not start.
-        SettingsError: the user's server does not answer, is older than 16, or refuses the preparation.
+        SettingsError: the external server cannot be reached, is older than 16, or refuses the preparation.
     """
     if settings.database_url is None:
         cluster = Cluster(settings.data_dir)
@@ -45,7 +45,7 @@ def ensure(settings: Settings, *, keep: bool = False) -> Settings:
         with cluster.lock():
             port = cluster.running_port() or _start(cluster, settings)
             if keep:
-                cluster.note(keep=True)
+                cluster.update_state(keep=True)
         settings = settings.model_copy(update={"database_url": PostgresDsn(f"postgresql://{HOST}:{port}/{DATABASE}")})
     elif urlsplit(str(settings.database_url)).username is None:
         return settings
@@ -54,16 +54,16 @@ def ensure(settings: Settings, *, keep: bool = False) -> Settings:
 
 
 def is_lost(settings: Settings) -> bool:
-    """Whether the embedded server of `ensure(settings)` is gone without having been asked to stop."""
+    """Whether the embedded server of `ensure(settings)` died, and was not stopped on purpose."""
     cluster = Cluster(settings.data_dir)
-    return postmaster.find(cluster.folder) is None and not cluster.noted().get("stopped")
+    return postmaster.find(cluster.folder) is None and not cluster.state().get("stopped")
 
 
-def bring_back(settings: Settings) -> bool:
-    """Start the server of `ensure(settings)` again if it is lost, at the address that others know; True if it was.
+def restart_lost(settings: Settings) -> bool:
+    """Restart the server of `ensure(settings)` at the same address if it is lost; returns whether it was.
 
     Raises:
-        ServerError: it does not start, or answers at another address meanwhile.
+        ServerError: it does not start, or was started at another address meanwhile.
     """
     cluster = Cluster(settings.data_dir)
     (host,) = PostgresDsn(str(settings.database_url)).hosts()
@@ -71,9 +71,9 @@ def bring_back(settings: Settings) -> bool:
         was_lost = is_lost(settings)
         if was_lost:
             _start(cluster, settings, host["port"])
-        elif cluster.noted().get("port") != host["port"]:
+        elif cluster.state().get("port") != host["port"]:
             msg = (
-                f"PostgreSQL was started again at port {cluster.noted().get('port')}, and was at {host['port']} before"
+                f"PostgreSQL was restarted at port {cluster.state().get('port')}; it was at port {host['port']} before"
             )
             raise ServerError(msg)
     return was_lost
@@ -81,49 +81,49 @@ def bring_back(settings: Settings) -> bool:
 
 @contextmanager
 def running(settings: Settings) -> Iterator[Settings]:
-    """:func:`ensure` for the length of a command: the embedded server stops with its last user, unless asked to stay."""
+    """:func:`ensure` for the length of a command: the embedded server stops with its last user, unless `keep` is set."""
     if settings.database_url is not None:
         yield ensure(settings)
         return
     cluster = Cluster(settings.data_dir)
     system_user.make_folder(settings.data_dir)
-    # A shared lock counts users and cannot outlive them, not even after kill -9. It becomes exclusive for the last user;
-    # filelock has no lock that does that (its ReadWriteLock refuses the upgrade).
+    # Shared locks count the users; the kernel releases them even after kill -9. The last user's becomes exclusive; filelock
+    # has no lock that can be upgraded.
     with (cluster.data_dir / "postgres.users").open("a") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
         try:
             yield ensure(settings)
         finally:
-            if not cluster.noted().get("keep"):
+            if not cluster.state().get("keep"):
                 with contextlib.suppress(BlockingIOError):
                     fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     stop(settings)
 
 
 def is_behind(settings: Settings) -> bool:
-    """Whether :func:`migrate` has something to do."""
+    """Whether migrations are pending."""
     return databases.is_behind(admin_url(settings))
 
 
 def migrate(settings: Settings) -> str:
-    """Bring the schema `app` of `ensure(settings)` to the newest revision, which is returned."""
+    """Migrate the schema `app` of `ensure(settings)` to the newest revision, which is returned."""
     return databases.migrate(admin_url(settings))
 
 
 def refuse_unmigrated(settings: Settings) -> None:
-    """See that a server of the user's is at this version.
+    """Check that an external server is at this version.
 
     Raises:
-        SettingsError: it is not, or does not answer.
+        SettingsError: it is at another version, or cannot be reached.
     """
     databases.refuse_unmigrated(settings.role_url("app"))
 
 
 def admin_url(settings: Settings) -> str:
-    """URL, in libpq's form, with the log-in that prepares and migrates.
+    """URL in libpq's format with the administrator's log-in, for preparation and migrations.
 
     Raises:
-        SettingsError: no server is known, or its URL carries no log-in and it is not the embedded one.
+        SettingsError: no server is running, or the URL of an external server contains no log-in.
     """
     if settings.database_url is None:
         msg = "the embedded PostgreSQL is not running; `ideamint db start` starts it"
@@ -131,8 +131,8 @@ def admin_url(settings: Settings) -> str:
     parts = urlsplit(str(settings.database_url))
     if parts.username is not None:
         return parts.geturl()
-    if (parts.hostname, parts.port) != (HOST, Cluster(settings.data_dir).noted().get("port")):
-        msg = f"{PREFIX}DATABASE_URL carries no user and password, which this command needs to prepare the database"
+    if (parts.hostname, parts.port) != (HOST, Cluster(settings.data_dir).state().get("port")):
+        msg = f"{PREFIX}DATABASE_URL contains no user and password; this command needs them to prepare the database"
         raise SettingsError(msg)
     password = Cluster(settings.data_dir).password()
     return parts._replace(netloc=f"{SUPERUSER}:{quote(password, safe='')}@{parts.netloc}").geturl()
@@ -152,13 +152,13 @@ def stop(settings: Settings) -> bool:
     """Stop the embedded server, ending its connections; False if it was not running.
 
     Raises:
-        ServerError: it does not stop within 60 s.
+        ServerError: the server does not stop within 60 s.
     """
     if not settings.data_dir.is_dir():
         return False
     cluster = Cluster(settings.data_dir)
     with cluster.lock():
-        cluster.note(keep=False, stopped=True)
+        cluster.update_state(keep=False, stopped=True)
         return cluster.stop()
 
 

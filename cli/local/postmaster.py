@@ -1,4 +1,4 @@
-"""The embedded server's processes as the system knows them: the postmaster, and what a killed one leaves behind."""
+"""Operating system processes of the embedded server: the postmaster, and orphans of a killed postmaster."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import psutil
 
-PATIENCE_S = 5.0
+TIMEOUT_S = 5.0
 
 
 def find(folder: Path) -> psutil.Process | None:
-    """The live postmaster of a cluster's folder, by the file that it keeps there."""
+    """The running postmaster of a cluster's folder, found by its postmaster.pid."""
     try:
         pid = int((folder / "postmaster.pid").read_text().splitlines()[0])
         process = psutil.Process(pid)
@@ -24,25 +24,24 @@ def find(folder: Path) -> psutil.Process | None:
 
 
 def end_orphans(folder: Path) -> int:
-    """End what a dead postmaster left behind; returns how many processes that were.
+    """End the orphans of a dead postmaster; returns the number of processes.
 
-    They hold its memory, so that no server can start, and one that is busy notices only when its statement is done,
-    which may be minutes away. They are told as a postmaster tells its children after a crash: SIGQUIT, and SIGKILL
-    after 5 s.
+    They hold its shared memory, which prevents a new server from starting. A busy one notices only when its statement ends,
+    which can take minutes. They get SIGQUIT, as from a postmaster after a crash, and SIGKILL after 5 s.
     """
     orphans = _orphans(folder)
     for number in (signal.SIGQUIT, signal.SIGKILL):
         for orphan in orphans:
             with contextlib.suppress(psutil.Error):
                 orphan.send_signal(number)
-        give_up_at = time.monotonic() + PATIENCE_S
+        give_up_at = time.monotonic() + TIMEOUT_S
         while any(map(_is_alive, orphans)) and time.monotonic() < give_up_at:
             time.sleep(0.02)
     return len(orphans)
 
 
 def _orphans(folder: Path) -> list[psutil.Process]:
-    """Server processes at work in the folder: each lives there, and says in its title what it does."""
+    """Server processes of the folder, recognised by their working directory and process title."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):

@@ -1,4 +1,4 @@
-"""What `ideamint up` serves: the API, the dashboards, and Dagster's code server, web page and daemon."""
+"""Services of `ideamint up`: the API, the dashboards, and Dagster's code server, web server and daemon."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PARTS = ("api", "dashboards", "dagster")
 DEFINITIONS = "orchestration.definitions"
 
 DAGSTER_YAML = f"""\
-# Written anew at every start of `ideamint up`.
+# Generated at every start of `ideamint up`.
 storage:
   postgres:
     postgres_url:
@@ -31,14 +31,14 @@ run_coordinator:
   class: QueuedRunCoordinator
 concurrency:
   runs:
-    max_concurrent_runs: 1 # one build at a time; the next waits in the queue, where its page says so
+    max_concurrent_runs: 1 # one build at a time; the next one is queued
 telemetry:
   enabled: false
 nux:
   enabled: false
 """
 
-# No part sends telemetry or asks for news.
+# No service sends telemetry or checks for updates.
 QUIET = {
     "DAGSTER_DISABLE_TELEMETRY": "1",
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -49,13 +49,13 @@ QUIET = {
 
 
 def refuse_busy_ports(settings: Settings, parts: Collection[str]) -> None:
-    """See that the ports of these parts are free.
+    """Check that the ports of these parts are free.
 
     Raises:
-        SettingsError: names each busy port and the setting that changes it.
+        SettingsError: a port is busy; the message names each one and its setting.
     """
     busy = [
-        f"port {port} of {settings.bind_host} is busy: set {PREFIX}{name.upper()} to a free one, or stop what listens there"
+        f"port {port} of {settings.bind_host} is busy: set {PREFIX}{name.upper()} to a free one, or stop the process that uses it"
         for part in parts
         if not _is_free(settings.bind_host, port := getattr(settings, name := f"{part}_port"))
     ]
@@ -64,7 +64,7 @@ def refuse_busy_ports(settings: Settings, parts: Collection[str]) -> None:
 
 
 def services(settings: Settings, parts: Collection[str]) -> list[Service]:
-    """The processes of these parts, with all they need to know; `settings` points to a running database."""
+    """The processes of these parts with command and environment; `settings` points to a running database."""
     code_port = free_port()
     environment = child_environment(settings)
     code = ("--grpc-host", "127.0.0.1", "--grpc-port", str(code_port))
@@ -102,7 +102,7 @@ def services(settings: Settings, parts: Collection[str]) -> list[Service]:
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
-    """The environment of a child: the caller's, the running database without its log-in, and telemetry off."""
+    """Environment of a child process: the caller's, the database URL without log-in, and telemetry off."""
     root = str(_folder("orchestration").parent)
     path = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {
@@ -143,7 +143,7 @@ def _is_free(host: str, port: int) -> bool:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # As servers do it: the last connections of the run before do not count.
+            # Servers set it too: closed connections of the previous run do not block the port.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError:
@@ -152,8 +152,8 @@ def _is_free(host: str, port: int) -> bool:
 
 
 def _answers(host: str, port: int, path: str | None) -> Callable[[], Awaitable[bool]]:
-    """Whether a server answers with 200 on a path, or without one accepts a connection."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - where to look, not where to listen
+    """A check whether a server responds with 200 on a path or, without a path, accepts connections."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - an address to connect to, not to listen on
 
     async def ask() -> bool:
         try:

@@ -1,7 +1,7 @@
-"""Keeps the processes of one installation alive, and ends all of them together.
+"""Supervises the processes of one installation: restarts them, and ends all of them together.
 
-A child that dies is started again after a pause that doubles. Three deaths of one child within a minute end
-everything, with the last lines it wrote: half a system that looks whole would be worse than none.
+A child process that dies is restarted after a pause that doubles. Three deaths of one child within a minute end the whole
+installation and show its last log lines: a partial system that looks complete would be worse than none.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 DEATHS_MAX = 3
 DEATHS_WINDOW_S = 60.0
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 LOG_BYTES_MAX = 10_000_000
 LAST_LINES = 20
 
 
 @dataclass(frozen=True)
 class Service:
-    """A process to keep alive; `is_ready` answers whether it does its work, None if nobody can tell from outside."""
+    """A process to supervise; `is_ready` checks whether it works, None if there is no such check."""
 
     name: str
     command: Sequence[str]
@@ -42,10 +42,10 @@ class Service:
 
 
 class ServiceFailed(Exception):
-    """A service cannot be kept alive; `last_lines` is what it wrote last."""
+    """A service died too often or cannot start; `last_lines` are the last lines of its log."""
 
     def __init__(self, message: str, log: Path) -> None:
-        """Reads the last lines from the service's log."""
+        """Reads the last lines of `log`."""
         self.last_lines = _tail(log)
         self.log = log
         super().__init__(message)
@@ -63,11 +63,11 @@ class _Child:
 
 @dataclass
 class Supervisor:
-    """Runs services until :meth:`stop` is called or one of them cannot be kept alive.
+    """Runs services until :meth:`stop` is called or one of them fails.
 
-    Each child leads a process group of its own, so that a Ctrl-C in the terminal reaches the supervisor alone, which
-    then ends children and grandchildren in order. `record` names a file that remembers the children, for the case
-    that the supervisor itself is killed.
+    Each child has its own process group, so that Ctrl-C in the terminal reaches only the supervisor, which then ends
+    children and grandchildren in order. `record` is a file with the ids of the children, for the case that the
+    supervisor itself is killed.
     """
 
     log_dir: Path
@@ -84,39 +84,40 @@ class Supervisor:
         self,
         services: Sequence[Service],
         when_ready: Callable[[], None],
-        beside: Callable[[], Coroutine[None, None, None]] | None = None,
+        watchdog: Callable[[], Coroutine[None, None, None]] | None = None,
     ) -> None:
-        """Serve until stopped; calls `when_ready` once all services are ready for the first time.
+        """Run services until stopped; calls `when_ready` once all services are ready for the first time.
 
-        `beside` keeps what the services stand on and is no child of ours; it is cancelled before they are ended.
+        `watchdog` restarts a server that the services need and that is no child process (PostgreSQL); it is cancelled
+        before the services end.
 
         Raises:
-            ServiceFailed: a service died three times within a minute, or `beside` says so. All are stopped by then.
+            ServiceFailed: a service died three times within a minute, or `watchdog` raised it. All services are stopped.
         """
         self.log_dir.mkdir(parents=True, exist_ok=True)
-        keepers = [asyncio.create_task(self._keep(service), name=service.name) for service in services]
-        if beside is not None:
-            keepers.append(asyncio.create_task(beside(), name="beside"))
+        tasks = [asyncio.create_task(self._supervise(service), name=service.name) for service in services]
+        if watchdog is not None:
+            tasks.append(asyncio.create_task(watchdog(), name="watchdog"))
         announcing = asyncio.create_task(self._announce(services, when_ready))
         stopping = asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait([*keepers, stopping], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._stopping.set()
             announcing.cancel()
             stopping.cancel()
-            for keeper in keepers:
-                if not keeper.done():
-                    keeper.cancel()
-            await asyncio.gather(announcing, stopping, *keepers, return_exceptions=True)
+            for task in tasks:
+                if not task.done():
+                    task.cancel()
+            await asyncio.gather(announcing, stopping, *tasks, return_exceptions=True)
             await asyncio.gather(*(child.end() for child in self._children.values()))
             _write_record(self.record, [])
-        for keeper in keepers:
-            if not keeper.cancelled() and (failure := keeper.exception()) is not None:
+        for task in tasks:
+            if not task.cancelled() and (failure := task.exception()) is not None:
                 raise failure
 
-    async def _keep(self, service: Service) -> None:
-        """Start a service again whenever it dies."""
+    async def _supervise(self, service: Service) -> None:
+        """Start a service and restart it whenever it dies."""
         log = self.log_dir / f"{service.name}.log"
         deaths: deque[float] = deque(maxlen=DEATHS_MAX)
         pause_s = FIRST_PAUSE_S
@@ -134,7 +135,7 @@ class Supervisor:
                 raise ServiceFailed(msg, log)
             if died_at - started_at > DEATHS_WINDOW_S:
                 pause_s = FIRST_PAUSE_S
-            self.say(f"{service.name} ended ({_described(code)}); starting it again in {pause_s:.0f} s. Its log: {log}")
+            self.say(f"{service.name} ended ({_described(code)}); restarting it in {pause_s:.0f} s. Log: {log}")
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
@@ -158,7 +159,7 @@ class Supervisor:
             if service.is_ready is None:
                 return
             started_at = time.monotonic()
-            while not await service.is_ready():  # noqa: ASYNC110 - another process tells no event
+            while not await service.is_ready():  # noqa: ASYNC110 - another process cannot set an event
                 await asyncio.sleep(0.2)
             self.say(f"{service.name} is ready after {time.monotonic() - started_at:.1f} s")
 
@@ -167,21 +168,21 @@ class Supervisor:
 
 
 async def end_process_tree(process: psutil.Process) -> None:
-    """End a process, its descendants and its process group: politely, and after 10 s by force."""
+    """End a process, its descendants and its process group with SIGTERM, and with SIGKILL after 10 s."""
     family = _family(process)
     _signal(process, family, signal.SIGTERM)
-    give_up_at = time.monotonic() + PATIENCE_S
+    give_up_at = time.monotonic() + TIMEOUT_S
     while alive := [member for member in family if _is_alive(member)]:
         if time.monotonic() > give_up_at:
             _signal(process, alive, signal.SIGKILL)
-            give_up_at = time.monotonic() + PATIENCE_S
+            give_up_at = time.monotonic() + TIMEOUT_S
         await asyncio.sleep(0.05)
-    # What the process's members started meanwhile, and what they left behind in the group.
+    # Processes that members of the group started meanwhile, and orphans in the group.
     _signal(process, [], signal.SIGKILL)
 
 
-async def end_left_behind(record: Path) -> int:
-    """End what a killed supervisor left running; returns how many services that were."""
+async def end_orphans(record: Path) -> int:
+    """End the services that a killed supervisor left running; returns their number."""
     left = _read_record(record)
     await asyncio.gather(*map(end_process_tree, left))
     _write_record(record, [])
@@ -189,37 +190,37 @@ async def end_left_behind(record: Path) -> int:
 
 
 async def _exit_of(process: subprocess.Popen[bytes]) -> int:
-    while (code := process.poll()) is None:  # noqa: ASYNC110 - asyncio's own way wants the loop to watch children
+    while (code := process.poll()) is None:  # noqa: ASYNC110 - asyncio's own API needs a child watcher of the event loop
         await asyncio.sleep(0.1)
     return code
 
 
 def _read_record(record: Path) -> list[psutil.Process]:
-    """The noted processes that still run."""
+    """The recorded processes that are still running."""
     try:
-        noted = json.loads(record.read_text())
+        recorded = json.loads(record.read_text())
     except (OSError, ValueError):
         return []
     left = []
-    for pid, created_at in noted:
+    for pid, created_at in recorded:
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(pid)
-            # A process id is given again; the same id with the same start is the same process.
+            # Process ids are reused; the same id with the same start time is the same process.
             if abs(process.create_time() - created_at) < 1:
                 left.append(process)
     return left
 
 
 def _write_record(record: Path, children: Iterable[psutil.Process]) -> None:
-    noted = []
+    recorded = []
     for child in children:
         with contextlib.suppress(psutil.Error):
-            noted.append((child.pid, child.create_time()))
-    replace_file(record, json.dumps(noted))
+            recorded.append((child.pid, child.create_time()))
+    replace_file(record, json.dumps(recorded))
 
 
 def _family(process: psutil.Process) -> list[psutil.Process]:
-    """The process, its descendants, and whoever else is in its group: orphans of a child that died stay there."""
+    """The process, its descendants, and all other processes of its group, such as orphans of a dead child."""
     members = {process.pid: process}
     with contextlib.suppress(psutil.Error):
         members |= {child.pid: child for child in process.children(recursive=True)}

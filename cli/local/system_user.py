@@ -1,4 +1,4 @@
-"""The account that the embedded PostgreSQL runs as: the caller, or for root another one, since it refuses root."""
+"""The account of the embedded PostgreSQL: the caller or, for root, another account, since it refuses to run as root."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "ideamint"
 
 
 class ProcessOptions(TypedDict, total=False):
-    """Arguments of subprocess that change the account."""
+    """Arguments of `subprocess` that change the account."""
 
     user: int
     group: int
@@ -24,7 +24,7 @@ class ProcessOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Account:
-    """A user of this machine; `is_caller` when nothing needs to change."""
+    """A user of this machine; `is_caller` if it is the current user."""
 
     name: str
     uid: int
@@ -32,18 +32,18 @@ class Account:
     is_caller: bool
 
     def as_process(self) -> ProcessOptions:
-        """Arguments of subprocess that run a program as this account."""
+        """Arguments of `subprocess` that run a program as this account."""
         return {} if self.is_caller else {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
 def account_for(folder: Path) -> Account:
-    """The account that a server on this folder runs as.
+    """The account that runs a server on this folder.
 
-    An ordinary caller runs it as itself. For root it is the folder's owner if that is somebody else, or the system
-    user `ideamint`, made if it is missing.
+    A caller other than root runs it with its own account. For root it is the owner of the folder, or the system user
+    `ideamint` if root owns the folder; that user is created if it is missing.
 
     Raises:
-        SettingsError: the folder belongs to somebody else, or the system user cannot be made.
+        SettingsError: the folder belongs to another user, or the system user cannot be created.
     """
     caller = os.geteuid()
     owner = folder.stat().st_uid if folder.exists() else caller
@@ -59,22 +59,22 @@ def account_for(folder: Path) -> Account:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the data folder so that the server's account may pass through it.
+    """Create the data folder so that the server's account can enter it.
 
     Raises:
-        SettingsError: it cannot be made.
+        SettingsError: it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:
             folder.chmod(folder.stat().st_mode | 0o011)
     except OSError as error:
-        msg = f"IDEAMINT_DATA_DIR: cannot make the data folder {folder}: {error.strerror}"
+        msg = f"IDEAMINT_DATA_DIR: cannot create the data folder {folder}: {error.strerror}"
         raise SettingsError(msg) from error
 
 
-def give(path: Path, account: Account) -> None:
-    """Make the account the owner of a file or folder."""
+def change_owner(path: Path, account: Account) -> None:
+    """Change the owner of a file or folder to the account."""
     if not account.is_caller:
         os.chown(path, account.uid, account.gid)
 
@@ -91,11 +91,11 @@ def _system_user() -> pwd.struct_passwd:
     except (OSError, subprocess.CalledProcessError) as error:
         why = (getattr(error, "stderr", "") or str(error)).strip()
         msg = (
-            f"PostgreSQL does not run as root, and the system user {NAME} cannot be made ({why}). "
-            "Make it yourself, or run as an ordinary user"
+            f"PostgreSQL does not run as root, and the system user {NAME} cannot be created ({why}). "
+            "Create it yourself, or do not run as root"
         )
         try:
-            return pwd.getpwnam(NAME)  # somebody else was faster
+            return pwd.getpwnam(NAME)  # another process has created it meanwhile
         except KeyError:
             raise SettingsError(msg) from error
     return pwd.getpwnam(NAME)

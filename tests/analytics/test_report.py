@@ -53,7 +53,7 @@ async def world(application: FastAPI) -> World:
 
 @pytest.fixture
 def data_dir(application: FastAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder of this test's own, where nothing is published yet."""
+    """A separate data folder without published data."""
     settings = application.state.settings.model_copy(update={"data_dir": tmp_path})
     monkeypatch.setitem(application.state._state, "settings", settings)
     return tmp_path
@@ -108,11 +108,11 @@ class TestGetCampaignReport:
         assert "ROI" in openpyxl.load_workbook(BytesIO(response.content)).sheetnames
 
     @pytest.mark.usefixtures("publish")
-    async def test_members_and_strangers_are_refused(
+    async def test_members_and_other_users_are_refused(
         self, client: AsyncClient, application: FastAPI, world: World
     ) -> None:
-        stranger = await commit_user(application, permissions=("create_campaign",))
-        for user in (world.member, stranger):
+        outsider = await commit_user(application, permissions=("create_campaign",))
+        for user in (world.member, outsider):
             response = await ask(client, application, world, user)
             assert response.status_code == 403
             assert response.headers["content-type"] == "application/problem+json"
@@ -132,18 +132,18 @@ class TestGetCampaignReport:
             )
             assert response.status_code == status
 
-    async def test_a_cookie_that_is_none_is_refused(self, client: AsyncClient, world: World) -> None:
+    async def test_an_invalid_cookie_is_refused(self, client: AsyncClient, world: World) -> None:
         response = await client.get(
             f"/api/v1/campaigns/{world.campaign}/report", headers={"Cookie": f"{COOKIE}=nonsense"}
         )
         assert response.status_code == 401
 
-    async def test_who_is_not_logged_in_is_asked_to(self, client: AsyncClient, world: World) -> None:
+    async def test_anonymous_requests_need_a_log_in(self, client: AsyncClient, world: World) -> None:
         response = await client.get(f"/api/v1/campaigns/{world.campaign}/report")
         assert response.status_code == 401
 
     @pytest.mark.usefixtures("data_dir")
-    async def test_before_the_first_refresh_it_is_away(
+    async def test_is_unavailable_before_the_first_refresh(
         self, client: AsyncClient, application: FastAPI, world: World
     ) -> None:
         response = await ask(client, application, world, world.manager)
@@ -163,9 +163,7 @@ class TestGetCampaignReport:
         assert problem["snapshot"] == "20260630T040000Z"
 
     @pytest.mark.usefixtures("publish")
-    async def test_a_campaign_that_is_not_there_is_404(
-        self, client: AsyncClient, application: FastAPI, world: World
-    ) -> None:
+    async def test_an_unknown_campaign_is_404(self, client: AsyncClient, application: FastAPI, world: World) -> None:
         headers = await bearer(application, world.manager)
         response = await client.get(f"/api/v1/campaigns/{uuid4()}/report", headers=headers)
         assert response.status_code == 404
@@ -175,7 +173,7 @@ class TestGetCampaignReport:
         assert response.status_code == 422
 
     @pytest.mark.usefixtures("publish")
-    async def test_a_waiting_report_keeps_no_connection(
+    async def test_a_waiting_report_holds_no_connection(
         self, client: AsyncClient, application: FastAPI, world: World, blocked: Blocked
     ) -> None:
         pool = application.state.database.engine.pool
@@ -189,7 +187,7 @@ class TestGetCampaignReport:
 
 @dataclass(frozen=True)
 class Blocked:
-    """Reports that stop at their start until they are let go on."""
+    """Reports that block at their start until released."""
 
     started: threading.Event
     go_on: threading.Event
@@ -212,13 +210,11 @@ def blocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Blocked]:
 
 class TestMakeReport:
     @pytest.mark.usefixtures("publish")
-    async def test_few_are_made_at_once_few_wait_and_the_rest_are_sent_away(
-        self, world: World, data_dir: Path, blocked: Blocked
-    ) -> None:
+    async def test_limits_concurrent_and_waiting_reports(self, world: World, data_dir: Path, blocked: Blocked) -> None:
         async def make() -> Any:
             return await service.make_report(data_dir, world.campaign, Format.XLSX, made_at=clock.now())
 
-        tasks = [asyncio.create_task(make()) for _ in range(service.AT_ONCE + service.WAITING_MAX)]
+        tasks = [asyncio.create_task(make()) for _ in range(service.CONCURRENT_MAX + service.WAITING_MAX)]
         await asyncio.sleep(0.1)
         with pytest.raises(errors.ReportsBusy):
             await make()

@@ -1,4 +1,4 @@
-"""Each measurement at a small size: that it runs, and that what it asserts of the ledger holds. Rates are not looked at."""
+"""Each benchmark at a small size: it runs, and its assertions on the ledger hold. Rates are not checked."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def installation() -> Iterator[tuple[Settings, Path]]:
         yield made
 
 
-class Quiet:
-    """Progress that nobody looks at."""
+class NoProgress:
+    """Ignores progress."""
 
     def say(self, text: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def advance(self, done: int, total: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def test_allocate(installation: tuple[Settings, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,23 +49,23 @@ def test_allocate(installation: tuple[Settings, Path], monkeypatch: pytest.Monke
     }  # fmt: skip
 
 
-def test_one_held_wallet_is_told_so_and_nobody_else(
+def test_a_locked_wallet_delays_only_its_owner(
     installation: tuple[Settings, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(held, "WALLETS", 100)
     settings, folder = installation
     figures = held.measure(settings, 3, folder)
-    assert figures["owner_told_503"] >= 1
+    assert figures["owner_503_responses"] >= 1
     assert figures["others_during_per_s"] > 0
 
 
-def test_the_history_is_what_the_functions_would_have_written(installation: tuple[Settings, Path]) -> None:
+def test_the_inserted_history_is_a_consistent_ledger(installation: tuple[Settings, Path]) -> None:
     settings, folder = installation
-    figures = history.measure(settings, 1, 20_000, folder, Quiet())
+    figures = history.measure(settings, 1, 20_000, folder, NoProgress())
     assert figures["allocations_full_per_s"] > 0
 
 
-def test_another_generator_does_the_same_work(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_prepared_server_accepts_other_load_generators(tmp_path_factory: pytest.TempPathFactory) -> None:
     root = tmp_path_factory.mktemp("prepared")
     for parent in (root, *root.parents[:2]):
         parent.chmod(0o711)
@@ -73,12 +73,12 @@ def test_another_generator_does_the_same_work(tmp_path_factory: pytest.TempPathF
     command = [sys.executable, "-m", "benchmarks.allocate"]
     subprocess.run([*command, "--prepare", str(folder)], check=True, capture_output=True, timeout=120)
     try:
-        about = allocate.about(folder)
-        tokens = Path(str(about["tokens"])).read_text().splitlines()
-        ideas = Path(str(about["ideas"])).read_text().splitlines()
+        server = allocate.read_server_file(folder)
+        tokens = Path(str(server["tokens"])).read_text().splitlines()
+        ideas = Path(str(server["ideas"])).read_text().splitlines()
         assert (len(set(tokens)), len(set(ideas))) == (1000, 1000)
         response = httpx2.post(
-            str(about["url"]),
+            str(server["url"]),
             headers={"Authorization": f"Bearer {tokens[-1]}", "Idempotency-Key": "k"},
             json={"idea_id": ideas[-1], "coins": 1},
             timeout=30,

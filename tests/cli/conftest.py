@@ -1,4 +1,4 @@
-"""An installation of its own, used through its command line as people and scripts do."""
+"""A separate installation, used through its command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -33,7 +33,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Shell:
-    """Runs `ideamint` on one data folder, with nothing of the caller's settings."""
+    """Runs `ideamint` on one data folder, without the caller's settings."""
 
     data_dir: Path
 
@@ -59,9 +59,9 @@ class Shell:
 
 @pytest.fixture(scope="module")
 def ideamint() -> Iterator[Shell]:
-    """The command line of a new installation, whose server is stopped at the end.
+    """The command line of a new installation; its server is stopped at the end.
 
-    Not under tmp_path, which other users may not enter, as the server of a run by root must.
+    Not in tmp_path, since the account of the server cannot enter it if root runs the tests.
     """
     with tempfile.TemporaryDirectory(prefix="ideamint-test-") as folder:
         Path(folder).chmod(0o711)

@@ -1,4 +1,4 @@
-"""The command line, as a process: what it prints where, and with which exit code."""
+"""The command line as a process: output and exit codes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COMMANDS = dict(commands(typer.main.get_command(app)))
 
 @pytest.fixture(scope="module")
 def imported(ideamint: Shell) -> str:
-    """Slug of an election in the installation."""
+    """Slug of an imported election."""
     done = ideamint("import", "pabulib", str(ELECTIONS / "cumulative.pb"), "--json")
     assert done.code == 0, done.err
     return str(done.json["imported"][0]["slug"])
@@ -44,7 +44,7 @@ def imported(ideamint: Shell) -> str:
 
 @pytest.fixture(scope="module")
 def admin_url(ideamint: Shell) -> str:
-    """The administrator's log-in to the running server."""
+    """URL of the running server with the administrator's log-in."""
     assert ideamint("db", "start").code == 0
     return ideamint("db", "url").out.strip()
 
@@ -67,7 +67,7 @@ class TestHelp:
     def test_every_command_with_a_result_prints_json(self, path: tuple[str, ...]) -> None:
         assert "--json" in [option for parameter in COMMANDS[path].params for option in parameter.opts]
 
-    def test_needs_none_of_the_heavy_modules(self) -> None:
+    def test_imports_no_heavy_modules(self) -> None:
         program = "import sys, cli.main; print(*sys.modules)"
         loaded = subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
@@ -78,14 +78,14 @@ class TestHelp:
 
 class TestExitCodes:
     @pytest.mark.parametrize("name", _EXIT_CODES)
-    def test_name_errors_that_exist(self, name: str) -> None:
+    def test_refer_to_existing_errors(self, name: str) -> None:
         module, _, error = name.rpartition(".")
 
         assert issubclass(getattr(importlib.import_module(module), error), Exception)
 
 
 class TestSettings:
-    def test_a_wrong_one_is_one_clear_message_and_exit_code_2(self, ideamint: Shell) -> None:
+    def test_an_invalid_one_gives_one_message_and_exit_code_2(self, ideamint: Shell) -> None:
         done = ideamint("verify", settings={"IDEAMINT_API_PORT": "eighty"})
 
         assert done.code == 2
@@ -104,7 +104,7 @@ class TestSettings:
 
 
 class TestDb:
-    def test_a_server_started_by_hand_stays_and_others_stop(self, ideamint: Shell) -> None:
+    def test_a_server_started_by_command_stays_and_others_stop(self, ideamint: Shell) -> None:
         assert ideamint("db", "stop", "--json").json["stopped"] in (True, False)
         assert ideamint("db", "migrate", "--json").json["revision"] == newest_revision()
         assert ideamint("db", "url").code == 1
@@ -119,13 +119,13 @@ class TestDb:
 
 
 class TestImport:
-    def test_prints_what_it_did_and_changes_nothing_the_second_time(self, ideamint: Shell, imported: str) -> None:
+    def test_prints_the_result_and_changes_nothing_the_second_time(self, ideamint: Shell, imported: str) -> None:
         again = ideamint("import", "pabulib", str(ELECTIONS / "cumulative.pb"))
 
         assert again.code == 0
         assert f"cumulative.pb: unchanged as {imported}" in again.out
 
-    def test_refuses_what_is_wrong_and_imports_the_rest(self, ideamint: Shell, tmp_path: Path) -> None:
+    def test_refuses_invalid_files_and_imports_the_others(self, ideamint: Shell, tmp_path: Path) -> None:
         cut = tmp_path / "cut.pb"
         cut.write_text("META\nkey;value\n")
 
@@ -166,9 +166,7 @@ class TestVerify:
                 (imported,),
             )
 
-    def test_of_one_campaign_looks_for_a_head_that_was_kept(
-        self, ideamint: Shell, imported: str, tmp_path: Path
-    ) -> None:
+    def test_of_one_campaign_checks_a_given_head(self, ideamint: Shell, imported: str, tmp_path: Path) -> None:
         head = exported_head(ideamint, imported, tmp_path / "ledger.jsonl")
         whole = ideamint("verify", "--campaign", imported, "--head", head, "--json")
         assert whole.code == 0, whole.err
@@ -177,14 +175,16 @@ class TestVerify:
 
         other = ideamint("verify", "--campaign", imported, "--head", f"1:{'ab' * 32}")
         assert other.code == 1
-        assert "DOES NOT HOLD the head that was kept" in other.out
-        assert f"not as it was sealed: {imported}" in other.err
+        assert "DOES NOT CONTAIN the given head" in other.out
+        assert f"sealed transfers were changed: {imported}" in other.err
 
     @pytest.mark.parametrize(
         "arguments",
         [("--head", f"1:{'0' * 64}"), ("--campaign", "x", "--head", "1"), ("--campaign", "x", "--head", "")],
     )
-    def test_refuses_a_head_that_is_none_or_nobodys(self, ideamint: Shell, arguments: tuple[str, ...]) -> None:
+    def test_refuses_an_invalid_head_and_one_without_a_campaign(
+        self, ideamint: Shell, arguments: tuple[str, ...]
+    ) -> None:
         done = ideamint("verify", *arguments)
         assert (done.code, done.out) == (2, "")
         assert "--head" in done.err
@@ -206,11 +206,11 @@ class TestVerify:
             connection.execute(change, (-1, imported))
         assert row is not None
         assert broken.code == 1
-        assert re.search(rf"block \d+, place \d+, transfer {row[0]}: it is not what was sealed", broken.out)
-        assert f"not as it was sealed: {imported}" in broken.err
+        assert re.search(rf"block \d+, position \d+, transfer {row[0]}: it is not what was sealed", broken.out)
+        assert f"sealed transfers were changed: {imported}" in broken.err
         assert "not conserved" not in broken.err
 
-    def test_lists_the_campaigns_for_one_that_it_does_not_know(self, ideamint: Shell, imported: str) -> None:
+    def test_lists_the_campaigns_if_the_given_one_is_unknown(self, ideamint: Shell, imported: str) -> None:
         for command in (("verify", "--campaign", "nowhere"), ("ledger", "export", "nowhere", "--out", "-")):
             done = ideamint(*command)
             assert (done.code, done.out) == (1, "")
@@ -218,7 +218,7 @@ class TestVerify:
 
 
 def exported_head(ideamint: Shell, slug: str, out: Path) -> str:
-    """Head of an export that is made now, as it is written behind --head."""
+    """Head of a new export, in the format of --head."""
     done = ideamint("ledger", "export", slug, "--out", str(out), "--json")
     assert done.code == 0, done.err
     return f"{done.json['height']}:{done.json['hash']}"
@@ -241,7 +241,7 @@ class TestLedgerExport:
         assert f"head {done.json['height']}:{done.json['hash']}" in piped.err
         assert ideamint("ledger", "export", imported, "--out", "-", "--json").code == 2
 
-    def test_leaves_nothing_half(self, ideamint: Shell, imported: str, tmp_path: Path) -> None:
+    def test_leaves_no_partial_file(self, ideamint: Shell, imported: str, tmp_path: Path) -> None:
         taken = tmp_path / "folder"
         (taken / "kept").mkdir(parents=True)
         done = ideamint("ledger", "export", imported, "--out", str(taken))
@@ -250,7 +250,7 @@ class TestLedgerExport:
 
 
 class TestUserCreate:
-    def test_makes_somebody_who_can_log_in(self, ideamint: Shell, admin_url: str) -> None:
+    def test_creates_a_user_who_can_log_in(self, ideamint: Shell, admin_url: str) -> None:
         arguments = ("user", "create", "Head@Example.org", "--role", "system_admin", "--password-file", "-")
         done = ideamint(*arguments, given="seven lanterns over the canal\n")
 
@@ -273,7 +273,7 @@ class TestUserCreate:
 
 
 class TestDemo:
-    def test_has_no_place_in_production(self, ideamint: Shell) -> None:
+    def test_is_refused_in_production(self, ideamint: Shell) -> None:
         secrets = {f"IDEAMINT_{name}": "x" * 32 for name in ("JWT_SECRET", "APP_PASSWORD", "DBT_PASSWORD")}
         secrets |= {f"IDEAMINT_{name}": "x" * 32 for name in ("READER_PASSWORD", "DAGSTER_PASSWORD")}
 
@@ -284,7 +284,7 @@ class TestDemo:
 
 
 class TestDataPlatform:
-    def test_refuses_a_report_and_an_export_of_nothing(self, ideamint: Shell) -> None:
+    def test_refuses_a_report_and_an_export_without_a_build(self, ideamint: Shell) -> None:
         report = ideamint("report", "--campaign", "x", "--format", "pdf", "--out", str(ideamint.data_dir / "x.pdf"))
         assert report.code == 1
         assert "`ideamint refresh` publishes them" in report.err

@@ -1,4 +1,4 @@
-"""`ideamint up`, for real: it serves, mends itself, and leaves nothing behind."""
+"""`ideamint up` with real processes: it serves, restarts services, and leaves no processes behind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PATIENCE_S = 120
 
 
 class Up:
-    """A running `ideamint up`, and what it has said so far."""
+    """A running `ideamint up` and its output."""
 
     def __init__(self, shell: Shell, *arguments: str, **variables: str) -> None:
         self.port = free_port()
@@ -74,7 +74,7 @@ class Up:
 
 
 def processes_of(shell: Shell) -> list[list[str]]:
-    """Command lines of every process that knows this data folder."""
+    """Command lines of all processes of this data folder."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -94,7 +94,7 @@ def child_pid(shell: Shell) -> int:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs; one that has ended may stay a zombie until its new parent looks after it."""
+    """Whether the process runs; an ended one may be a zombie until its new parent waits for it."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -119,14 +119,14 @@ def migrated(ideamint: Shell) -> Shell:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_serves_mends_itself_and_leaves_nothing_behind(number: signal.Signals, migrated: Shell) -> None:
+def test_serves_restarts_services_and_leaves_no_processes(number: signal.Signals, migrated: Shell) -> None:
     with running(Up(migrated, "--only", "api")) as up:
         up.until(lambda: up.answers("/health/ready"))
         up.until(lambda: f"http://localhost:{up.port}/docs" in up.said)
 
         first = child_pid(migrated)
         os.kill(first, signal.SIGKILL)
-        up.until(lambda: "api ended (signal SIGKILL); starting it again" in up.said)
+        up.until(lambda: "api ended (signal SIGKILL); restarting it" in up.said)
         up.until(lambda: up.answers("/health/ready") and child_pid(migrated) != first)
 
         assert up.end(number) == 0
@@ -135,28 +135,28 @@ def test_serves_mends_itself_and_leaves_nothing_behind(number: signal.Signals, m
     assert processes_of(migrated) == []
 
 
-def test_brings_the_database_back(migrated: Shell) -> None:
+def test_restarts_the_database(migrated: Shell) -> None:
     with running(Up(migrated, "--only", "api")) as up:
         up.until(lambda: up.answers("/health/ready"))
         os.kill(int((migrated.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0]), signal.SIGKILL)
-        up.until(lambda: "PostgreSQL died; starting it again" in up.said)
-        up.until(lambda: "PostgreSQL is back after" in up.said)
+        up.until(lambda: "PostgreSQL died; restarting it" in up.said)
+        up.until(lambda: "PostgreSQL is running again after" in up.said)
         up.until(lambda: up.answers("/health/ready"))
         assert "api ended" not in up.said
 
     assert processes_of(migrated) == []
 
 
-def test_ends_with_the_last_lines_of_what_cannot_be_kept_alive(migrated: Shell) -> None:
+def test_ends_with_the_last_log_lines_of_a_failing_service(migrated: Shell) -> None:
     with running(Up(migrated, "--only", "api", IDEAMINT_SERVICES="nonsense")) as up:
         assert up.wait() == 1
 
-    assert "api died 3 times within 60 s; everything was stopped" in up.said
+    assert "api died 3 times within 60 s; all services were stopped" in up.said
     assert "IDEAMINT_SERVICES" in up.said
     assert processes_of(migrated) == []
 
 
-def test_refuses_a_busy_port_by_the_name_of_its_setting(migrated: Shell) -> None:
+def test_names_the_setting_of_a_busy_port(migrated: Shell) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -168,14 +168,14 @@ def test_refuses_a_busy_port_by_the_name_of_its_setting(migrated: Shell) -> None
     assert f"port {port} of 127.0.0.1 is busy: set IDEAMINT_API_PORT" in done.err
 
 
-def test_refuses_a_second_one_and_clears_up_after_a_killed_one(migrated: Shell) -> None:
+def test_refuses_a_second_one_and_cleans_up_after_a_killed_one(migrated: Shell) -> None:
     killed = Up(migrated, "--only", "api")
     killed.until(lambda: killed.answers("/health/live"))
     orphan = child_pid(migrated)
 
     second = migrated("up", "--only", "api", settings={"IDEAMINT_API_PORT": str(free_port())})
     assert second.code == 2
-    assert "runs already" in second.err
+    assert "is already running" in second.err
 
     killed.process.kill()
     killed.wait()
@@ -183,18 +183,18 @@ def test_refuses_a_second_one_and_clears_up_after_a_killed_one(migrated: Shell) 
 
     with running(Up(migrated, "--only", "api")) as up:
         up.until(lambda: up.answers("/health/ready"))
-        assert "ended what a killed start had left behind: 1 of its processes" in up.said
+        assert "ended processes that a killed `ideamint up` left running: 1" in up.said
         assert not is_alive(orphan)
     assert processes_of(migrated) == []
 
 
-def test_stops_what_it_started_when_interrupted_while_preparing() -> None:
+def test_stops_started_processes_if_interrupted_during_preparation() -> None:
     with tempfile.TemporaryDirectory(prefix="ideamint-test-") as folder:
         Path(folder).chmod(0o711)
         shell = Shell(Path(folder) / "data")
         ports = {"IDEAMINT_DASHBOARDS_PORT": str(free_port()), "IDEAMINT_DAGSTER_PORT": str(free_port())}
         with running(Up(shell, **ports)) as up:
-            up.until(lambda: "making the demo" in up.said)
+            up.until(lambda: "creating the demo" in up.said)
 
             assert up.end(signal.SIGTERM) == 130
 
@@ -202,7 +202,7 @@ def test_stops_what_it_started_when_interrupted_while_preparing() -> None:
         assert processes_of(shell) == []
 
 
-def test_refuses_to_serve_a_part_on_tables_of_another_version() -> None:
+def test_refuses_to_serve_a_part_on_a_schema_of_another_version() -> None:
     with tempfile.TemporaryDirectory(prefix="ideamint-test-") as folder:
         Path(folder).chmod(0o711)
         shell = Shell(Path(folder) / "data")

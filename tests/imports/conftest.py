@@ -1,4 +1,4 @@
-"""Imports bytes as a file of a name, in a session that is rolled back."""
+"""Imports bytes as a named file, in a session that is rolled back."""
 
 from __future__ import annotations
 

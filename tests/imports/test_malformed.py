@@ -1,4 +1,4 @@
-"""Every kind of file that is refused: with its line, its reason, what would be right, and without a trace."""
+"""Every kind of refused file: line, reason and expected value are reported, and no row is written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
-# tables that an import writes to, or whose rows its commands cause
+# tables that an import writes, directly or by its commands
 TABLES = (
     *("campaigns", "users", "memberships", "ideas", "idea_tags", "idea_status_changes", "idea_valuations", "events"),
     *(
@@ -45,10 +45,10 @@ class TestRefused:
         fault = refused.value.faults[0]
         assert case.reason in fault.reason
         assert fault.line == expected
-        assert fault.right
+        assert fault.expected
         assert f"town.pb: line {expected}: " in str(refused.value)
 
-    async def test_without_a_trace(self, case: Case, session: AsyncSession, tmp_path: Path) -> None:
+    async def test_without_writing_rows(self, case: Case, session: AsyncSession, tmp_path: Path) -> None:
         path = tmp_path / "town.pb"
         path.write_bytes(case.raw)
         before = await count_rows(session)
@@ -58,7 +58,7 @@ class TestRefused:
 
 
 class TestManyFaults:
-    def test_each_row_is_told_in_the_files_order(self) -> None:
+    def test_each_row_is_reported_in_order(self) -> None:
         raw = changed(changed(CUMULATIVE, "4,2,1", "4,2"), "c;7,31;5,2", "c;7,31;5,x")
         with pytest.raises(MalformedElection) as refused:
             parse_election(raw, "town.pb")
@@ -71,12 +71,12 @@ class TestManyFaults:
             parse_election(CUMULATIVE + rows, "town.pb")
         assert (len(refused.value.faults), refused.value.extensions["faults_total"]) == (20, 30)
 
-    def test_a_wrong_project_is_told_without_the_ballots_that_name_it(self) -> None:
+    def test_an_invalid_project_is_reported_without_its_ballots(self) -> None:
         with pytest.raises(MalformedElection) as refused:
             parse_election(changed(APPROVAL, "BR-1;40000", "BR-1;dear"), "town.pb")
         assert len(refused.value.faults) == 1
 
 
 async def count_rows(session: AsyncSession) -> dict[str, int]:
-    """Rows by table, as this transaction sees them."""
+    """Row counts by table in this transaction."""
     return {table: (await session.scalars(text(f"SELECT count(*) FROM app.{table}"))).one() for table in TABLES}

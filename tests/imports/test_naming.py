@@ -1,4 +1,4 @@
-"""What an imported election is called, and what its money is."""
+"""Names and currency of an imported election."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BEMOWO = {"country": "Poland", "unit": "Warszawa", "subunit": "Bemowo", "instanc
 
 
 class TestElectionKey:
-    def test_spelling_makes_no_other_election(self) -> None:
+    def test_spelling_does_not_matter(self) -> None:
         kinds = [("Gdańsk", "PIECKI MIGOWO"), ("GDANSK", "Piecki-Migowo"), ("Gdan\u0301sk", " Piecki  Migowo ")]
         keys = {election_key({"country": "Poland", "unit": u, "subunit": s, "instance": "2020"}) for u, s in kinds}
         assert keys == {"poland/gdansk/piecki-migowo/2020"}
@@ -25,7 +25,7 @@ class TestElectionKey:
     def test_the_subunit_keeps_its_place(self) -> None:
         assert election_key({"country": "Poland", "unit": "Łódź", "instance": "2020"}) == "poland/lodz//2020"
 
-    def test_other_scripts_are_told_apart(self) -> None:
+    def test_other_scripts_are_distinguished(self) -> None:
         keys = {
             election_key({"country": "Japan", "unit": unit, "instance": "1"}) for unit in ("東京", "大阪", "か", "が")
         }
@@ -41,7 +41,7 @@ class TestSlugOf:
         st.dictionaries(st.sampled_from(["country", "unit", "subunit", "instance"]), st.text(max_size=80)),
         st.sampled_from(["", "1a2b3c"]),
     )
-    def test_it_always_suits_the_table(self, meta: dict[str, str], suffix: str) -> None:
+    def test_it_always_satisfies_the_constraints(self, meta: dict[str, str], suffix: str) -> None:
         slug = slug_of(meta, suffix)
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug)
         assert 3 <= len(slug) <= 100
@@ -72,7 +72,7 @@ def currency_in(meta: dict[str, str], chosen: str | None = None, *, first: str =
 
 
 class TestCurrencyOf:
-    def test_the_one_chosen_goes_first(self) -> None:
+    def test_a_given_currency_has_precedence(self) -> None:
         assert currency_in({"country": "Poland", "currency": "EUR"}, "USD") == "USD"
 
     def test_then_the_files_own(self) -> None:

@@ -1,4 +1,4 @@
-"""What the parser makes of files that are right."""
+"""Parsing of valid files."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class TestTimes:
         assert parse(election_file("approval")).counted_at == datetime(2021, 10, 14, 12, tzinfo=UTC)
 
     @pytest.mark.parametrize(
-        ("told", "meant"),
+        ("cell", "meant"),
         [
             ("1.10.2021", date(2021, 10, 1)),
             ("01.10.2021", date(2021, 10, 1)),
@@ -96,8 +96,8 @@ class TestTimes:
             ("2021", date(2021, 1, 1)),
         ],
     )
-    def test_a_day_has_several_shapes(self, told: str, meant: date) -> None:
-        raw = changed(election_file("approval"), "date_begin;1.10.2021", f"date_begin;{told}")
+    def test_a_date_has_several_formats(self, cell: str, meant: date) -> None:
+        raw = changed(election_file("approval"), "date_begin;1.10.2021", f"date_begin;{cell}")
         assert parse(raw).first_day == meant
 
     def test_a_year_alone_is_all_of_it(self) -> None:
@@ -143,13 +143,13 @@ class TestVoters:
         assert ballots[3].attributes == {"sex": "M", "voting_method": "internet"}
         assert ballots[4].attributes == {"age": "40-59", "voting_method": "internet", "neighborhood": "Nadrzecze"}
 
-    def test_a_column_that_nobody_knows_is_kept(self) -> None:
+    def test_an_unknown_column_is_kept(self) -> None:
         raw = changed(election_file("approval"), ";neighborhood\n", ";format_easiness\n")
         assert parse(raw).ballots[0].attributes["format_easiness"] == "Rynek"
 
 
 class TestForms:
-    """A file means the same however it was saved."""
+    """The file's encoding details do not change its meaning."""
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_with_a_byte_order_mark_and_windows_line_ends(self, kind: str) -> None:
@@ -169,7 +169,7 @@ class TestForms:
         raw = changed(election_file("ordinal"), "Ścieżka", "S\u0301ciez\u0307ka")
         assert parse(raw).projects[0].title.startswith("Ścieżka")
 
-    def test_a_quoted_value_may_run_over_lines(self) -> None:
+    def test_a_quoted_value_may_contain_line_breaks(self) -> None:
         raw = changed(election_file("scoring"), "Two seats, washable covers.", '"Two seats,\nwashable covers."')
         election = parse(raw)
         assert election.projects[0].description == "Two seats,\nwashable covers."
@@ -181,7 +181,7 @@ class TestForms:
 
 
 class TestAcceptCounts:
-    def test_totals_that_are_wrong_are_told(self) -> None:
+    def test_wrong_totals_are_listed(self) -> None:
         raw = changed(election_file("approval"), "num_votes;6", "num_votes;7")
         raw = changed(raw, "BR-1;40000;public space,urban greenery;4", "BR-1;40000;public space,urban greenery;5")
         election = parse_election(raw, "town.pb", accept_counts=True)
@@ -191,5 +191,5 @@ class TestAcceptCounts:
         ]
         assert len(election.ballots) == 6
 
-    def test_totals_that_are_right_are_not(self) -> None:
+    def test_correct_totals_are_not_listed(self) -> None:
         assert parse_election(election_file("approval"), "town.pb", accept_counts=True).differences == ()

@@ -1,4 +1,4 @@
-"""What holds of every file, tried on files that Hypothesis thinks up."""
+"""Properties of all files, tested with generated files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from api.imports.errors import MalformedElection
 from api.imports.pabulib import parse_election
 from tests.factories.elections import KINDS, election_file, write_election
 
-# a value as a cell can hold it: normalised, without blanks around it, and not one of the words for "unknown"
+# a possible value of a cell: normalised, stripped, and not a word for "unknown"
 TEXTS = (
     st.text(st.characters(exclude_categories=["Cc", "Cs"], include_characters="\n"), min_size=1, max_size=40)
     .map(lambda value: unicodedata.normalize("NFC", value).strip())
@@ -26,7 +26,7 @@ IDS = st.text("abcdefgh0123456789-_.", min_size=1, max_size=6)
 
 @dataclass
 class Written:
-    """An election as it was meant, and the file that says it."""
+    """An election and its file."""
 
     meta: dict[str, str]
     projects: dict[str, dict[str, Any]]
@@ -86,9 +86,9 @@ def elections(draw: st.DrawFn) -> Written:
 
 
 class TestRoundTrip:
-    @settings(deadline=None)  # how long one takes is not what is tested
+    @settings(deadline=None)  # duration is not tested
     @given(elections())
-    def test_what_is_written_is_read(self, written: Written) -> None:
+    def test_a_written_election_is_read_back(self, written: Written) -> None:
         election = parse_election(written.raw(), "town.pb")
         assert election.meta == written.meta
         assert {p.ref: (p.title, int(p.cost * 100)) for p in election.projects} == {
@@ -97,7 +97,7 @@ class TestRoundTrip:
         assert {b.voter_ref: list(b.named) for b in election.ballots} == written.ballots
         assert all(ballot.attributes == {"district": written.meta["unit"]} for ballot in election.ballots)
 
-    @settings(deadline=None)  # how long one takes is not what is tested
+    @settings(deadline=None)  # duration is not tested
     @given(elections())
     def test_allocations_are_positive_and_sum_to_the_ballot(self, written: Written) -> None:
         election = parse_election(written.raw(), "town.pb")
@@ -108,16 +108,16 @@ class TestRoundTrip:
 
 
 class TestAnything:
-    """Whatever bytes come, they are an election whose totals hold, or they are refused with a line of the file."""
+    """Any bytes are an election with correct totals, or are refused with a line of the file."""
 
-    @settings(deadline=None)  # how long one takes is not what is tested
+    @settings(deadline=None)  # duration is not tested
     @given(st.binary(max_size=300))
     @example(b"META\n")
     @example(b"META\nkey;value\nPROJECTS\nproject_id;cost\nVOTES\nvoter_id;vote\n")
     def test_bytes(self, raw: bytes) -> None:
         self.check(raw)
 
-    @settings(deadline=None)  # how long one takes is not what is tested
+    @settings(deadline=None)  # duration is not tested
     @given(st.sampled_from(KINDS), st.data())
     def test_a_file_with_some_bytes_changed(self, kind: str, data: st.DataObject) -> None:
         raw = bytearray(election_file(kind))
@@ -128,9 +128,9 @@ class TestAnything:
             )
         self.check(bytes(raw))
 
-    @settings(deadline=None)  # how long one takes is not what is tested
+    @settings(deadline=None)  # duration is not tested
     @given(st.sampled_from(KINDS), st.data())
-    def test_a_cut_file(self, kind: str, data: st.DataObject) -> None:
+    def test_a_truncated_file(self, kind: str, data: st.DataObject) -> None:
         raw = election_file(kind)
         self.check(raw[: data.draw(st.integers(0, len(raw)))])
 
@@ -140,7 +140,7 @@ class TestAnything:
         if refused is not None:
             lines = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n") + 1
             assert refused.faults
-            assert all(1 <= fault.line <= lines and fault.reason and fault.right for fault in refused.faults)
+            assert all(1 <= fault.line <= lines and fault.reason and fault.expected for fault in refused.faults)
         if election is not None:
             assert len(election.ballots) == int(election.meta["num_votes"])
             for project in election.projects:
@@ -149,7 +149,7 @@ class TestAnything:
 
 
 def parsed(raw: bytes) -> tuple[Election | None, MalformedElection | None]:
-    """The election, or why it is none."""
+    """The election or the error."""
     try:
         return parse_election(raw, "town.pb"), None
     except MalformedElection as refused:

@@ -1,4 +1,4 @@
-"""The published result is the check: every file of the folder that IDEAMINT_TEST_ELECTIONS names."""
+"""Compares the result of every file in the folder IDEAMINT_TEST_ELECTIONS with its published result."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ALLOCATED = text(
 
 
 def published(path: Path) -> tuple[dict[str, dict[str, str]], dict[str, int], int]:
-    """Rows of PROJECTS by id, how often VOTES names each, and the number of votes; read without our parser."""
+    """Rows of PROJECTS by id, how often VOTES names each, and the number of votes; read without the tested parser."""
     title, header = "", None
     projects: dict[str, dict[str, str]] = {}
     named: dict[str, int] = {}
@@ -62,7 +62,7 @@ def published(path: Path) -> tuple[dict[str, dict[str, str]], dict[str, int], in
 @pytest.mark.skipif(not FILES, reason="IDEAMINT_TEST_ELECTIONS names no folder with .pb files")
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 class TestRealElection:
-    async def test_its_result_is_the_published_one(self, path: Path, application: FastAPI) -> None:
+    async def test_its_result_equals_the_published_one(self, path: Path, application: FastAPI) -> None:
         projects, named, votes = published(path)
         database = application.state.database
         async with database.session(statement_timeout_ms=0) as session:

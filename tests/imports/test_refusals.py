@@ -1,4 +1,4 @@
-"""Files that were imported before, and elections that are refused for what they are, not for how they are written."""
+"""Repeated imports, and well-formed elections that are refused."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TestAgain:
         election = await importer(changed(election_file("approval"), "instance;2021", "instance;2022"))
         assert election.status is Status.IMPORTED
 
-    async def test_two_at_once_are_one(self, application: FastAPI, tmp_path: Path) -> None:
+    async def test_concurrent_imports_create_one_campaign(self, application: FastAPI, tmp_path: Path) -> None:
         path = tmp_path / "race.pb"
         path.write_bytes(changed(election_file("approval"), "unit;Brzegowo", "unit;Racetown"))
 
@@ -63,7 +63,7 @@ class TestAgain:
 
 
 class TestRefused:
-    async def test_an_election_whose_money_is_not_known(self, importer: Importer) -> None:
+    async def test_an_election_with_unknown_currency(self, importer: Importer) -> None:
         raw = changed(election_file("approval"), "country;Poland", "country;Worldwide")
         with pytest.raises(CurrencyUnknown, match="--currency EUR"):
             await importer(raw)
@@ -74,7 +74,7 @@ class TestRefused:
         with pytest.raises(ElectionNotOver, match=r"14\.10\.2999"):
             await importer(raw)
 
-    async def test_a_file_that_is_not_there(self, importer: Importer) -> None:
+    async def test_a_missing_file(self, importer: Importer) -> None:
         with pytest.raises(FileNotFoundError):
             await import_election(importer.session, importer.folder / "none.pb", actor_id=None)
 
@@ -104,7 +104,7 @@ class TestAcceptCounts:
         with pytest.raises(MalformedElection, match="num_votes is 60"):
             await importer(self.RAW)
 
-    async def test_and_taken_when_asked_for(self, importer: Importer) -> None:
+    async def test_and_accepted_on_request(self, importer: Importer) -> None:
         election = await importer(self.RAW, accept_counts=True)
         assert (election.ballots, len(election.differences)) == (6, 1)
         (row,) = await importer.rows(
@@ -115,6 +115,6 @@ class TestAcceptCounts:
         assert row.accepted_counts
         assert row.source["differences"][0]["reason"] == "num_votes is 60, but the rows of VOTES are 6"
 
-    async def test_a_wrong_row_is_refused_all_the_same(self, importer: Importer) -> None:
+    async def test_an_invalid_row_is_still_refused(self, importer: Importer) -> None:
         with pytest.raises(MalformedElection, match="voter 2 voted already"):
             await importer(changed(self.RAW, "\n5;40-59", "\n2;40-59"), accept_counts=True)

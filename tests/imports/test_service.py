@@ -1,4 +1,4 @@
-"""What an election becomes in the database."""
+"""The rows of an imported election."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TestCampaign:
 
 
 class TestIdeas:
-    async def test_they_carry_what_the_file_says(self, importer: Importer) -> None:
+    async def test_they_contain_the_values_of_the_file(self, importer: Importer) -> None:
         election = await importer(election_file("approval"))
         ideas = await importer.rows(
             "SELECT * FROM app.ideas WHERE campaign_id = :campaign ORDER BY source_ref", election.campaign_id
@@ -183,23 +183,23 @@ class TestCoins:
 
 
 class TestResult:
-    async def test_it_says_what_was_imported(self, importer: Importer) -> None:
+    async def test_it_describes_the_import(self, importer: Importer) -> None:
         election = await importer(election_file("cumulative"))
         assert election.status is Status.IMPORTED
         assert (election.ideas, election.ballots, election.allocations, election.coins) == (3, 5, 8, 24)
         assert election.as_dict()["campaign_id"] == str(election.campaign_id)
 
-    async def test_progress_is_told_by_stage(self, importer: Importer) -> None:
-        told: list[tuple[str, int, int]] = []
-        await importer(election_file("approval"), progress=lambda *step: told.append(step))
-        assert [step for step in told if step[1] == step[2]] == [
+    async def test_progress_is_reported_by_stage(self, importer: Importer) -> None:
+        stages: list[tuple[str, int, int]] = []
+        await importer(election_file("approval"), progress=lambda *step: stages.append(step))
+        assert [step for step in stages if step[1] == step[2]] == [
             ("ideas", 4, 4),
             ("voters", 6, 6),
             ("ballots", 10, 10),
             ("settlement", 1, 1),
         ]
 
-    async def test_it_is_the_actors_doing(self, importer: Importer) -> None:
+    async def test_the_actor_is_recorded(self, importer: Importer) -> None:
         actor = await create_user(importer.session, email="importer@example.org", display_name="Imogen Porter")
         election = await importer(election_file("approval"), actor_id=actor.id)
         actors = await importer.rows(

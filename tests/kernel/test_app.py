@@ -152,7 +152,7 @@ class TestSession:
 
 class TestOpenAPI:
     def test_is_the_committed_one(self, application: FastAPI) -> None:
-        """`make openapi` writes it."""
+        """`make docs` writes it."""
         assert json.loads((ROOT / "openapi.json").read_text()) == application.openapi()
 
     def test_every_operation_has_a_short_stable_name_of_its_own(self, application: FastAPI) -> None:

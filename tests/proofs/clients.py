@@ -1,4 +1,4 @@
-"""Clients that allocate over HTTP and repeat a command under its key until it is acknowledged, and the audit of them."""
+"""Clients that allocate over HTTP and retry each command with its key until it is acknowledged, and their audit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATIENCE_S = 600.0
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """A command and what it was answered with in the end."""
+    """A command and its final response."""
 
     account: Account
     key: str
@@ -36,7 +36,7 @@ class Acknowledged:
 
 @dataclass
 class Run:
-    """Commands of one coin each on the hot idea, carried out by concurrent clients."""
+    """Commands of one coin each on the hot idea, sent by concurrent clients."""
 
     campaign: Campaign
     urls: Sequence[str]
@@ -46,7 +46,7 @@ class Run:
     failures: Counter[str] = field(default_factory=Counter)
 
     async def carry_out(self) -> None:
-        """Send each command until it is acknowledged; any answer but 201 and 503 ends the run."""
+        """Send each command until it is acknowledged; a status other than 201 and 503 ends the run."""
         commands = iter(range(self.commands))
         limits = httpx2.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
         async with (
@@ -81,12 +81,12 @@ class Run:
             await asyncio.sleep(AGAIN_AFTER_S)
 
     async def reach(self, acknowledged: int) -> None:
-        """Wait until that many commands are acknowledged. Bounded by the run itself."""
-        while len(self.acknowledged) < acknowledged:  # noqa: ASYNC110 - asked seldom enough
+        """Wait until that many commands are acknowledged. The run limits the time."""
+        while len(self.acknowledged) < acknowledged:  # noqa: ASYNC110 - polled rarely
             await asyncio.sleep(0.005)
 
     async def time_to_come_back(self, since: float) -> float:
-        """Seconds from `since` until a command that was sent after it is acknowledged."""
+        """Seconds from `since` until the acknowledgement of a command that was sent later."""
         seen = len(self.acknowledged)
         while True:
             for each in itertools.islice(self.acknowledged, seen, None):
@@ -108,17 +108,17 @@ async def allocate(
 
 
 def audit(campaign: Campaign, acknowledged: Sequence[Acknowledged]) -> None:
-    """See that each acknowledged command is one transfer under its key, that there is no other, and that coins add up."""
+    """Assert that each acknowledged command is one transfer with its key, that there are no others, and conservation."""
     kept = {
         (user_id, key): str(transfer_id)
         for user_id, key, transfer_id in campaign.query(
             "SELECT user_id, key, transfer_id FROM app.coin_keys WHERE campaign_id = %(campaign)s"
         )
     }
-    told = {(each.account.user_id, each.key): each.transfer_id for each in acknowledged}
-    assert len(told) == len(acknowledged)
-    lost = {command for command, transfer_id in told.items() if kept.get(command) != transfer_id}
-    assert not lost, f"{len(lost)} acknowledged commands are not in the ledger as they were told"
+    acknowledged_transfers = {(each.account.user_id, each.key): each.transfer_id for each in acknowledged}
+    assert len(acknowledged_transfers) == len(acknowledged)
+    lost = {command for command, transfer_id in acknowledged_transfers.items() if kept.get(command) != transfer_id}
+    assert not lost, f"{len(lost)} acknowledged commands differ from the ledger"
     assert len(set(kept.values())) == len(kept), "two keys have one transfer"
 
     transfers = {

@@ -1,4 +1,4 @@
-"""What the proofs share: their size, and where their figures go."""
+"""Fixtures of the proofs: their size, and the output of their figures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def full(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """Tells a line about what was proved, for the end of the run."""
+    """Adds a line with results, printed at the end of the run."""
 
     def tell(line: str) -> None:
         record_property(FIGURE, line)

@@ -1,4 +1,4 @@
-"""An installation of a proof's own, kept alive by the product's supervisor, and a ledger in it that clients allocate from."""
+"""A separate installation for a proof, run by the product's supervisor, with a ledger for its clients."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from api.kernel.db import Database
 from api.main import create_app
 from cli.local import postgres, services
 from cli.local.cluster import Cluster
-from cli.local.database_keeper import DatabaseKeeper
+from cli.local.database_watchdog import DatabaseWatchdog
 from cli.local.ports import free_port
 from cli.local.supervisor import Service, Supervisor
 from settings import Settings
@@ -34,7 +34,7 @@ from tests.factories.ledgers import Ledger, make_ledger
 
 PATIENCE_S = 60
 
-# What every API process of a proof is told beside where its database is.
+# Settings of every API process of a proof, except its database.
 API_SETTINGS: Mapping[str, str] = {
     "IDEAMINT_LOG_LEVEL": "WARNING",
     "IDEAMINT_COIN_COMMANDS_PER_MEMBER": "off",
@@ -44,7 +44,7 @@ API_SETTINGS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Account:
-    """A member's wallet, and the token to use it with."""
+    """A member's wallet and access token."""
 
     user_id: UUID
     token: str
@@ -52,7 +52,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Campaign:
-    """A ledger whose members put coins on its one hot idea."""
+    """A ledger whose members allocate to its one hot idea."""
 
     settings: Settings
     ledger: Ledger
@@ -60,7 +60,7 @@ class Campaign:
 
     @property
     def path(self) -> str:
-        """Path of the command to allocate."""
+        """Path of the allocation route."""
         return f"/api/v1/campaigns/{self.ledger.campaign_id}/coins/allocate"
 
     @property
@@ -69,13 +69,13 @@ class Campaign:
         return self.ledger.ideas[1]
 
     def query(self, statement: str) -> list[tuple[object, ...]]:
-        """Rows of a query that has the campaign's id as its parameters."""
+        """Rows of a query with the campaign's id as its parameter."""
         with psycopg.connect(self.settings.role_url("app"), autocommit=True, connect_timeout=10) as connection:
             return connection.execute(statement.encode(), {"campaign": self.ledger.campaign_id}).fetchall()
 
 
 async def make_campaign(settings: Settings, *, members: int, coins_per_member: int) -> Campaign:
-    """A campaign on the database of `settings`."""
+    """Create a campaign in the database of `settings`."""
     database = Database(settings)
     try:
         async with database.session() as session:
@@ -94,7 +94,7 @@ async def make_campaign(settings: Settings, *, members: int, coins_per_member: i
 
 @dataclass(frozen=True)
 class Installation:
-    """PostgreSQL and API processes that serve, and what the supervisor has said of them."""
+    """Running PostgreSQL and API processes, and the supervisor's messages."""
 
     settings: Settings
     supervisor: Supervisor
@@ -107,16 +107,16 @@ class Installation:
         return Cluster(self.settings.data_dir)
 
     def api_pid(self, number: int) -> int | None:
-        """Process of an API, as it is at this moment; None while it is being started again."""
+        """Current process id of an API; None while it is restarting."""
         child = self.supervisor._children.get(f"api-{number}")
         return child.process.pid if child else None
 
 
 @contextmanager
 def installed() -> Iterator[Settings]:
-    """Settings of a new installation whose embedded PostgreSQL runs, writes through to the disk, and is migrated.
+    """Settings of a new migrated installation whose embedded PostgreSQL runs with fsync on.
 
-    Not under tmp_path, which other users may not enter, as the server of a run by root must.
+    Not in tmp_path, since the account of the server cannot enter it if root runs the tests.
     """
     with tempfile.TemporaryDirectory(prefix="ideamint-test-") as folder:
         Path(folder).chmod(0o711)
@@ -133,7 +133,7 @@ def installed() -> Iterator[Settings]:
 
 @asynccontextmanager
 async def supervised(settings: Settings, *, apis: int) -> AsyncIterator[Installation]:
-    """API processes and the database of `settings`, kept alive as `ideamint up` does it."""
+    """Run API processes and the database of `settings` under the supervisor, as `ideamint up` does."""
     said: list[str] = []
     supervisor = Supervisor(settings.data_dir / "logs", settings.data_dir / "up.json", said.append)
     ports = [free_port() for _ in range(apis)]
@@ -142,7 +142,7 @@ async def supervised(settings: Settings, *, apis: int) -> AsyncIterator[Installa
         supervisor.run(
             [api_service(settings, port, f"api-{number}") for number, port in enumerate(ports)],
             ready.set,
-            DatabaseKeeper(settings, said.append).keep,
+            DatabaseWatchdog(settings, said.append).run,
         )
     )
     try:
@@ -158,7 +158,7 @@ async def supervised(settings: Settings, *, apis: int) -> AsyncIterator[Installa
 
 
 def api_service(settings: Settings, port: int, name: str) -> Service:
-    """An API process as `ideamint up` starts it, on a port of its own, whatever stands in a developer's .env."""
+    """An API process as `ideamint up` starts it, on its own port, independent of a developer's .env."""
     (service,) = services.services(settings.model_copy(update={"api_port": port}), ["api"])
     secrets = {
         f"{configuration.PREFIX}{name.upper()}": value.get_secret_value()
@@ -170,7 +170,7 @@ def api_service(settings: Settings, port: int, name: str) -> Service:
 
 
 def by_way_of(settings: Settings, port: int) -> Settings:
-    """The same database, reached by another port and in plain text, as a proxy can read it."""
+    """The same database through another port and without encryption, so that a proxy can read the traffic."""
     parts = urlsplit(str(settings.database_url))
     url = parts._replace(netloc=f"127.0.0.1:{port}", query="sslmode=disable&gssencmode=disable").geturl()
     return settings.model_copy(update={"database_url": PostgresDsn(url)})
@@ -180,14 +180,14 @@ def by_way_of(settings: Settings, port: int) -> Settings:
 async def served(
     settings: Settings, around: Callable[[ASGIApp], ASGIApp] = lambda app: app
 ) -> AsyncIterator[tuple[FastAPI, str]]:
-    """The API on a real socket and in this process, where it can be looked into; with its URL. `around` wraps it."""
+    """Serve the API on a real socket in this process; yields it with its URL. `around` wraps the application."""
     app = create_app(settings)
     server = uvicorn.Server(
         uvicorn.Config(
             around(app), host="127.0.0.1", port=0, access_log=False, server_header=False, log_level="warning"
         )
     )
-    # not serve(), which takes the signals that end a run of the tests
+    # not serve(), which would replace the signal handlers of pytest
     serving = asyncio.create_task(server._serve())
     try:
         await until(lambda: server.started or serving.done(), "the API")
@@ -199,7 +199,7 @@ async def served(
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for something that tells no event, for a minute at most."""
+    """Poll a condition for a minute at most."""
     for _ in range(PATIENCE_S * 50):
         if condition():
             return
@@ -209,7 +209,7 @@ async def until(condition: Callable[[], bool], what: str) -> None:
 
 
 async def until_ready(http: httpx2.AsyncClient, url: str) -> None:
-    """Wait until an API answers that it is ready, for a minute at most."""
+    """Wait until an API is ready, for a minute at most."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             with contextlib.suppress(httpx2.TransportError):

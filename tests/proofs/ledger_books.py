@@ -1,4 +1,4 @@
-"""The ledger in the database, asked in the model's terms: the same commands as `ledger_model.Model`'s, the same answers."""
+"""The ledger in the database behind the interface of the model: the same commands and results as `ledger_model.Model`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.proofs.ledger_terms import Correction, Item, Kind, Policy
 
-# outcomes whose numbers a client is told
+# outcomes whose numbers are part of the response
 NUMBERED = {"insufficient_coins", "insufficient_stake", "above_maximum", "below_minimum"}
 
 _BALANCES = """
@@ -41,7 +41,7 @@ _WRITTEN = """
         (SELECT (count(*), sum(version), count(frozen_at), max(moved_at))::text FROM app.coin_accounts
             WHERE campaign_id = %(id)s)
 """
-# each posting's balance is the one before it and its amount, and time does not run back within an account
+# a posting's balance is the previous balance plus its amount, and times do not decrease within an account
 _BROKEN_CHAINS = """
     SELECT count(*) FROM (
         SELECT p.account_version, p.balance_after_coins - p.amount_coins AS before_coins, p.effective_at,
@@ -57,7 +57,7 @@ _BROKEN_CHAINS = """
 
 
 class Balances(NamedTuple):
-    """Every coin of the campaign, after the transaction `xid`."""
+    """All balances of the campaign after the transaction `xid`."""
 
     xid: int
 
@@ -71,7 +71,7 @@ class Books:
     """One campaign's ledger, over one connection."""
 
     def __init__(self, connection: psycopg.Connection, policy: Policy) -> None:
-        """Opens the ledger. The connection commits by itself."""
+        """Opens the ledger. The connection is in autocommit mode."""
         self.connection = connection
         self.campaign_id = uuid4()
         self.users = sorted(uuid4() for _ in range(MEMBERS))
@@ -80,14 +80,14 @@ class Books:
         connection.execute("SELECT app.coins_open_ledger(%s, %s::jsonb, NULL)", (self.campaign_id, _as_json(policy)))
 
     def carry_out(self, command: str, *arguments: Any) -> Any:
-        """What the command gives."""
+        """Execute the command and return its result."""
         try:
             return getattr(self, command)(*arguments)
         except (errors.ObjectNotInPrerequisiteState, errors.NoDataFound):
             return CLOSED
 
-    def rehearse(self, command: str, *arguments: Any) -> Any:
-        """What the command would give, checked as a commit would check it, and undone."""
+    def dry_run(self, command: str, *arguments: Any) -> Any:
+        """Execute the command with all checks of a commit, and roll it back; returns its result."""
         transfers = dict(self._transfers)
         try:
             with self.connection.transaction(force_rollback=True):
@@ -108,7 +108,7 @@ class Books:
         self._one("SELECT app.coins_freeze_wallet(%s, %s)", self.campaign_id, self.users[member])
 
     def open_idea(self, idea: int) -> None:
-        # idea n is by member n, so that the rule about own ideas is met
+        # member n is the author of idea n, so that the rule about own ideas applies
         author = self.users[idea] if idea < MEMBERS else None
         self._one(
             "SELECT app.coins_open_targets(%s, %s::uuid[], %s::uuid[])", self.campaign_id, [self.ideas[idea]], [author]
@@ -193,7 +193,7 @@ class Books:
         return bool(is_finished)
 
     def fold(self) -> None:
-        """Bring the totals up to the watermark."""
+        """Aggregate the totals up to the watermark."""
         self._one("SELECT app.coins_fold()")
 
     def balances(self) -> Balances:
@@ -219,7 +219,7 @@ class Books:
         return rows[0][0], {self.ideas.index(id_): (coins, backers) for _, id_, coins, backers in rows if id_}
 
     def closed(self) -> tuple[dict[int, tuple[int, int] | None], set[int]]:
-        """Each idea that was ever opened with what it had when it was closed, and those whose stakes are on their way."""
+        """Each opened idea with its coins at closing, and the ideas that are being settled."""
         rows = self.connection.execute(
             "SELECT idea_id, is_open, settled_coins, settled_backers, NOT is_open AND settled_at IS NULL "
             "FROM app.coin_targets WHERE campaign_id = %s",
@@ -231,7 +231,7 @@ class Books:
         )
 
     def faults(self) -> int:
-        """What the ledger finds wrong with itself, and what it might not see: breaks in an account's chain."""
+        """Number of errors found by verification, and of gaps in the versions of an account."""
         (wrong,) = self._one(
             "SELECT abs(difference_coins) + wrong_balances + unbalanced_transfers + wrong_totals FROM app.coins_verify(%s)",
             self.campaign_id,
@@ -240,7 +240,7 @@ class Books:
         return int(wrong) + int(broken)
 
     def written(self) -> tuple[Any, ...]:
-        """How much stands in each table, and every account's version and time."""
+        """Row counts of each table, and the version and time of every account."""
         row = self.connection.execute(_WRITTEN, {"id": self.campaign_id}).fetchone()
         assert row is not None
         return row

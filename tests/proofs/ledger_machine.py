@@ -1,4 +1,4 @@
-"""A campaign's life in random steps: each command is given to the ledger and to its model, and both must answer alike."""
+"""Random commands of a campaign's life: the ledger and its model must return the same results."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.proofs.ledger_terms import IDEAS, MEMBERS, Correction, Item, Kind
 if TYPE_CHECKING:
     import psycopg
 
-# steps between checks that read all of the campaign's history
+# steps between checks that read the whole history of the campaign
 RARELY = 10
-# commands before a campaign may be completed; little is left to do in it then
+# commands before a campaign may be completed, since few commands are possible afterwards
 LATE = 35
 
 members = st.integers(0, MEMBERS - 1)
 ideas = st.integers(0, IDEAS - 1)
-# the first of a choice is the likeliest, and 0 is refused
+# the first value is the most likely one, and 0 is refused
 amounts = st.sampled_from([3, *range(13)])
 keys = st.none() | st.sampled_from("abc")
 items = (
@@ -39,9 +39,9 @@ lines = st.builds(Correction, members, st.just("grant"), st.sampled_from([None, 
     st.sampled_from([5, *range(-30, 31), None]),
     st.sampled_from([True, True, False]),
 )
-# a limit of 0 leaves everything to a settlement
+# with a limit of 0 a settlement does all the work
 limits = st.sampled_from([None, 0])
-rehearsals = st.sampled_from([False] * 5 + [True])
+dry_runs = st.sampled_from([False] * 5 + [True])
 changes = st.fixed_dictionaries(
     {},
     optional={
@@ -62,14 +62,14 @@ first_policies = st.fixed_dictionaries(
         "own_ideas": st.booleans(),
         "take_back": st.booleans(),
         "undo_window_h": st.just(168),
-        # some begin after their end, and may put it off
+        # some campaigns start after their end, which can be postponed
         "allocate_until": st.sampled_from([None, "2990"] * 4 + ["2000"]),
     }
 )
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """One campaign an example; the counts are over all of them."""
+    """One campaign per example; the counters cover all examples."""
 
     connection: ClassVar[psycopg.Connection]
     steps: ClassVar[Counter[str]] = Counter()
@@ -97,58 +97,58 @@ class LedgerMachine(RuleBasedStateMachine):
             self.allocate_each(asked, dry=False)
 
     def both(self, command: str, *arguments: Any, dry: bool = False, name: str = "") -> Any:
-        """Give the command to both; of a rehearsal nothing may be left."""
+        """Execute the command on both; a dry run must not change any row."""
         self.agrees = False
         if dry:
             before = self.books.written()
             expected = getattr(deepcopy(self.model), command)(*arguments)
-            found = self.books.rehearse(command, *arguments)
+            found = self.books.dry_run(command, *arguments)
             assert self.books.written() == before
         else:
             expected = getattr(self.model, command)(*arguments)
             found = self.books.carry_out(command, *arguments)
-        assert found == expected, f"{command}{arguments}: the ledger says {found}, the model {expected}"
+        assert found == expected, f"{command}{arguments}: the ledger returned {found}, the model {expected}"
         self.count += 1
-        self.steps[("rehearse " if dry else "") + (name or command.replace("_", " "))] += 1
+        self.steps[("dry run " if dry else "") + (name or command.replace("_", " "))] += 1
         return found
 
     @precondition(lambda self: self.count % 3 == 1)
-    @rule(asked=st.lists(members, min_size=1, max_size=3), dry=rehearsals)
+    @rule(asked=st.lists(members, min_size=1, max_size=3), dry=dry_runs)
     def grant(self, asked: list[int], dry: bool) -> None:  # noqa: FBT001 - Hypothesis draws it
         self.both("grant", asked, dry=dry)
 
-    @rule(asked=st.lists(lines, min_size=1, max_size=6), dry=rehearsals)
+    @rule(asked=st.lists(lines, min_size=1, max_size=6), dry=dry_runs)
     def bulk(self, asked: list[Correction], dry: bool) -> None:  # noqa: FBT001
         found = self.both("correct", asked, dry=dry, name="bulk")
         self.answers.update(f"bulk: {outcome}" for outcome, _ in found)
 
     @precondition(lambda self: len(self.model.frozen) < 2)
-    @rule(nth=members, dry=rehearsals)
+    @rule(nth=members, dry=dry_runs)
     def leave(self, nth: int, dry: bool) -> None:  # noqa: FBT001
         self.both("freeze", pick(self.model.wallets, nth), dry=dry, name="leave")
 
     @precondition(lambda self: self.model.frozen)
-    @rule(nth=members, dry=rehearsals)
+    @rule(nth=members, dry=dry_runs)
     def rejoin(self, nth: int, dry: bool) -> None:  # noqa: FBT001
         self.both("grant", [pick(self.model.frozen, nth)], dry=dry, name="rejoin")
 
     @precondition(lambda self: len(self.model.closed) < IDEAS)
-    @rule(nth=ideas, dry=rehearsals)
+    @rule(nth=ideas, dry=dry_runs)
     def open_idea(self, nth: int, dry: bool) -> None:  # noqa: FBT001
         self.both("open_idea", pick(set(range(IDEAS)) - self.model.closed.keys(), nth), dry=dry)
 
-    @rule(changed=changes, dry=rehearsals)
+    @rule(changed=changes, dry=dry_runs)
     def change_policy(self, changed: dict[str, Any], dry: bool) -> None:  # noqa: FBT001
         _, frozen = self.both("set_policy", self.model.policy | changed, dry=dry, name="change policy")
         self.answers.update([f"policy: frozen {field}" for field in frozen] or ["policy: put into force"])
 
     @precondition(lambda self: self.model.open_ideas and self.model.active)
-    @rule(asked=st.lists(allocations, min_size=1, max_size=4), dry=rehearsals)
+    @rule(asked=st.lists(allocations, min_size=1, max_size=4), dry=dry_runs)
     def allocate(self, asked: list[tuple[int, int, int, str | None]], dry: bool) -> None:  # noqa: FBT001
         self.allocate_each(asked, dry=dry)
 
     def allocate_each(self, asked: list[tuple[int, int, int, str | None]], *, dry: bool) -> None:
-        """By those who may, onto ideas that are open."""
+        """Allocate from active members to open ideas."""
         moves = [
             Item(pick(self.model.active, member), None, pick(self.model.open_ideas, nth), coins, key)
             for member, nth, coins, key in asked
@@ -156,27 +156,27 @@ class LedgerMachine(RuleBasedStateMachine):
         self.move(moves, "allocate", dry=dry)
 
     @precondition(lambda self: self.model.open_ideas and self.model.staked)
-    @rule(nth=st.integers(0, 31), to=ideas, coins=amounts, key=keys, dry=rehearsals)
+    @rule(nth=st.integers(0, 31), to=ideas, coins=amounts, key=keys, dry=dry_runs)
     def reallocate(self, nth: int, to: int, coins: int, key: str | None, dry: bool) -> None:  # noqa: FBT001
         member, source = pick(self.model.staked, nth)
         target = pick(self.model.open_ideas, to)
         self.move([Item(member, source, target, coins, key)], "reallocate", dry=dry)
 
     @precondition(lambda self: self.model.staked)
-    @rule(nth=st.integers(0, 31), coins=amounts, key=keys, dry=rehearsals)
+    @rule(nth=st.integers(0, 31), coins=amounts, key=keys, dry=dry_runs)
     def take_back(self, nth: int, coins: int, key: str | None, dry: bool) -> None:  # noqa: FBT001
         member, source = pick(self.model.staked, nth)
         self.move([Item(member, source, None, coins, key)], "take back", dry=dry)
 
-    @rule(asked=st.lists(items, min_size=2, max_size=8), dry=rehearsals)
+    @rule(asked=st.lists(items, min_size=2, max_size=8), dry=dry_runs)
     def batch(self, asked: list[Item], dry: bool) -> None:  # noqa: FBT001
-        """Members may stand in it more than once, with keys that were used before."""
+        """A batch may contain a member more than once, and keys that were used before."""
         self.move(asked, "batch", dry=dry)
 
     @precondition(lambda self: self.model.keys)
     @rule(nth=st.integers(0, 11), times=st.integers(1, 3))
     def replay(self, nth: int, times: int) -> None:
-        """A command that succeeded comes again with its key, once or more."""
+        """A successful command is sent again with its key, once or more."""
         item, _ = self.model.keys[pick(self.model.keys, nth)]
         self.move([item] * times, "replay", dry=False)
 
@@ -185,17 +185,17 @@ class LedgerMachine(RuleBasedStateMachine):
         self.answers.update(f"move: {answer.outcome}" for answer in found)
 
     @precondition(lambda self: self.model.open_ideas)
-    @rule(nths=st.lists(ideas, min_size=1, max_size=2), dry=rehearsals)
+    @rule(nths=st.lists(ideas, min_size=1, max_size=2), dry=dry_runs)
     def accept(self, nths: list[int], dry: bool) -> None:  # noqa: FBT001
         self.close(nths, "expire", None, "accept", dry=dry)
 
     @precondition(lambda self: self.model.open_ideas)
-    @rule(nth=ideas, limit=limits, dry=rehearsals)
+    @rule(nth=ideas, limit=limits, dry=dry_runs)
     def withdraw(self, nth: int, limit: int | None, dry: bool) -> None:  # noqa: FBT001
         self.close([nth], "return", limit, "withdraw", dry=dry)
 
     @precondition(lambda self: len(self.model.open_ideas) > 2)
-    @rule(nths=st.lists(ideas, min_size=1, max_size=2), limit=limits, dry=rehearsals)
+    @rule(nths=st.lists(ideas, min_size=1, max_size=2), limit=limits, dry=dry_runs)
     def expire(self, nths: list[int], limit: int | None, dry: bool) -> None:  # noqa: FBT001
         self.close(nths, "settle", limit, "expire", dry=dry)
 
@@ -206,19 +206,19 @@ class LedgerMachine(RuleBasedStateMachine):
         self.answers[f"{name}: {'by a settlement' if any(closed.is_settling for closed in found) else 'at once'}"] += 1
 
     @precondition(lambda self: self.model.accepted)
-    @rule(nth=ideas, dry=rehearsals)
+    @rule(nth=ideas, dry=dry_runs)
     def undo_acceptance(self, nth: int, dry: bool) -> None:  # noqa: FBT001
         self.both("undo_acceptance", pick(self.model.accepted, nth), dry=dry)
 
     @precondition(lambda self: self.model.settlements)
-    @rule(nth=st.integers(0, 3), accounts_max=st.integers(1, 3), dry=rehearsals)
+    @rule(nth=st.integers(0, 3), accounts_max=st.integers(1, 3), dry=dry_runs)
     def settle_next(self, nth: int, accounts_max: int, dry: bool) -> None:  # noqa: FBT001
-        """Of any settlement, but wallets are emptied last."""
+        """A step of any settlement; wallets are emptied last."""
         others = [n for n, settlement in enumerate(self.model.settlements) if not settlement.has_wallets]
         self.both("settle_next", pick(others or [0], nth), accounts_max, dry=dry, name="settle a part")
 
     @precondition(lambda self: self.count >= LATE)
-    @rule(limit=limits, dry=rehearsals)
+    @rule(limit=limits, dry=dry_runs)
     def complete(self, limit: int | None, dry: bool) -> None:  # noqa: FBT001
         found = self.both("close_ledger", limit, dry=dry, name="complete")
         self.answers[
@@ -235,11 +235,11 @@ class LedgerMachine(RuleBasedStateMachine):
         assert totals == [after for xid, after in self.history if xid < watermark][-1]
 
     @invariant()
-    def balances_are_the_model_s(self) -> None:
+    def balances_equal_the_model(self) -> None:
         model, found = self.model, self.books.balances()
         xid, *balances = found
         expected = [model.issued, model.wallets, model.stakes, model.expired]
-        assert balances == expected, f"the ledger holds {found}, the model {expected}"
+        assert balances == expected, f"the ledger has {found}, the model {expected}"
         assert found.issued == sum(found.wallets.values()) + sum(found.stakes.values()) + found.expired
         if xid != self.history[-1][0]:
             self.history.append((xid, model.totals()))
@@ -248,22 +248,22 @@ class LedgerMachine(RuleBasedStateMachine):
         self.agrees = True
 
     def check_history(self) -> None:
-        """Recompute everything from the postings, and compare what the ideas had when they were closed."""
+        """Verify the ledger from its postings, and compare the coins of ideas at closing."""
         assert self.books.faults() == 0
         assert self.books.closed() == (self.model.closed, self.model.settling)
         type(self).verified += 1
 
     def teardown(self) -> None:
-        """Whatever was left under way comes to its end."""
+        """Finish all pending settlements."""
         if not self.agrees:
             return
         while self.model.settlements:
             self.both("settle_next", 0, 3, name="settle a part")
-        self.balances_are_the_model_s()
+        self.balances_equal_the_model()
         self.check_history()
 
 
 def pick(choices: Any, nth: int) -> Any:
-    """One of the choices, in their order."""
+    """One of the choices, in sorted order."""
     ordered = sorted(choices)
     return ordered[nth % len(ordered)]

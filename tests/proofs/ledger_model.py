@@ -1,4 +1,4 @@
-"""What a ledger should hold and answer, command by command: as `ledger_books.Books` answers the same command."""
+"""A model of the ledger: expected balances and results of each command, with the interface of `ledger_books.Books`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.proofs.ledger_terms import CLOSED, Answer, Closed, Correction, Item, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# changed freely until the first stake; allocate_until may be put off later still
+# may change until the first stake; allocate_until may be postponed later
 FROZEN_BY_STAKES = (
     "coins_per_allocation_min", "coins_per_member_and_idea_max", "own_ideas", "take_back", "undo_window_h",
 )  # fmt: skip
@@ -22,7 +22,7 @@ NOW, NEVER = "2026", "9999"
 
 @dataclass
 class Settlement:
-    """Stakes of ideas, then wallets, a few at a time, from where the last step stopped."""
+    """A settlement of stakes, then of wallets, in steps that continue from the previous one."""
 
     kind: Kind
     ideas: list[int]
@@ -39,11 +39,11 @@ class Model:
     version: int = 1
     wallets: dict[int, int] = field(default_factory=dict)
     frozen: set[int] = field(default_factory=set)
-    # an account stays when it is empty
+    # empty accounts remain
     stakes: dict[tuple[int, int], int] = field(default_factory=dict)
     issued: int = 0
     expired: int = 0
-    # each idea that was ever opened: None while open, what it had once closed
+    # each opened idea: None while open, its coins at closing afterwards
     closed: dict[int, tuple[int, int] | None] = field(default_factory=dict)
     accepted: dict[int, dict[int, int]] = field(default_factory=dict)
     settlements: list[Settlement] = field(default_factory=list)
@@ -57,12 +57,12 @@ class Model:
 
     @property
     def active(self) -> list[int]:
-        """Members who may use their wallet."""
+        """Members whose wallet is not frozen."""
         return sorted(self.wallets.keys() - self.frozen)
 
     @property
     def staked(self) -> list[tuple[int, int]]:
-        """Member and idea of each stake that holds coins."""
+        """Member and idea of each stake with coins."""
         return sorted(place for place, coins in self.stakes.items() if coins)
 
     @property
@@ -77,7 +77,7 @@ class Model:
         return dict(totals)
 
     def grant(self, members: Sequence[int]) -> list[int] | str:
-        """Open wallets for those who have none, thaw the others'."""
+        """Open missing wallets and unfreeze existing ones."""
         if self.is_closed:
             return CLOSED
         granted = sorted(set(members) - self.wallets.keys())
@@ -91,7 +91,7 @@ class Model:
         self.issued += self.wallets[member]
 
     def freeze(self, member: int) -> None:
-        """Who leaves keeps the wallet and cannot use it."""
+        """Freeze the wallet of a member who leaves."""
         if member in self.wallets:
             self.frozen.add(member)
 
@@ -103,7 +103,7 @@ class Model:
         return None
 
     def set_policy(self, policy: Policy) -> tuple[int, list[str]]:
-        """Put a new version into force, unless it changes what people have acted on: then the names of that."""
+        """Set a new version of the policy, or return the names of frozen fields that it would change."""
         changed = {name for name, value in policy.items() if value != self.policy[name]}
         frozen = changed & {"coins_per_member"} if self.wallets else set()
         if self.stakes:
@@ -116,7 +116,7 @@ class Model:
         return self.version, sorted(frozen)
 
     def move(self, items: Sequence[Item]) -> list[Answer]:
-        """Carry out a batch; items of one wallet in their order."""
+        """Execute a batch; items of one wallet in order."""
         return [self._move(item) for item in items]
 
     def _move(self, item: Item) -> Answer:
@@ -143,7 +143,7 @@ class Model:
     def _holds(self, member: int, idea: int | None) -> int:
         return self.wallets[member] if idea is None else self.stakes.get((member, idea), 0)
 
-    def _judge(  # noqa: C901, PLR0911, PLR0912 - the rules in the order in which they are judged
+    def _judge(  # noqa: C901, PLR0911, PLR0912 - the rules in the order of their evaluation
         self, item: Item
     ) -> Answer:
         member, source, target, coins, _ = item
@@ -180,10 +180,10 @@ class Model:
         return Answer("moved")
 
     def correct(self, lines: Sequence[Correction]) -> list[tuple[str, int | None]]:
-        """A bulk of grants and corrections: the outcome of each, and what the wallet holds after it."""
+        """A bulk call of grants and corrections: the outcome of each item, and the wallet's balance after it."""
         return [(self._correct(line), self.wallets.get(line.member)) for line in lines]
 
-    def _correct(self, line: Correction) -> str:  # noqa: PLR0911 - the rules in the order in which they are judged
+    def _correct(self, line: Correction) -> str:  # noqa: PLR0911 - the rules in the order of their evaluation
         member, kind, coins, has_reason = line
         if self.is_closed:
             return "ledger_closed"
@@ -207,7 +207,7 @@ class Model:
         return "corrected"
 
     def close_ideas(self, ideas: Sequence[int], kind: Kind, inline_max: int | None) -> list[Closed]:
-        """Close those that are open; their stakes expire or go back, here or by a settlement."""
+        """Close open ideas; their stakes expire or return, immediately or by a settlement."""
         closing = sorted(set(ideas) & set(self.open_ideas))
         answer = [Closed(idea, *self._close(idea, kind), is_settling=False) for idea in closing]
         settlement = Settlement(kind, closing, has_wallets=False)
@@ -227,7 +227,7 @@ class Model:
         return had
 
     def undo_acceptance(self, idea: int) -> tuple[int, int] | str:
-        """Put back what expired when the idea was accepted last."""
+        """Restore the stakes that expired at the last acceptance of the idea."""
         if self.is_closed:
             return CLOSED
         put_back = self.accepted.pop(idea)
@@ -238,7 +238,7 @@ class Model:
         return sum(put_back.values()), len(put_back)
 
     def close_ledger(self, inline_max: int | None) -> tuple[int, bool] | str:
-        """End the campaign: what wallets held, and whether a settlement is under way."""
+        """Complete the campaign; returns the coins of the wallets, and whether a settlement is pending."""
         if self.is_closed:
             return CLOSED
         settlement = Settlement("settle", self.open_ideas, has_wallets=True)
@@ -260,7 +260,7 @@ class Model:
             pass
 
     def settle_next(self, nth: int, accounts_max: int) -> bool:
-        """The next part of the settlement that was asked for as the nth of those under way; whether it is finished."""
+        """Execute the next step of the nth pending settlement; returns whether it is finished."""
         is_finished = self._step(self.settlements[nth], accounts_max)
         if is_finished:
             del self.settlements[nth]

@@ -1,6 +1,6 @@
-"""What a ledger is asked and what it answers, in terms of small numbers instead of ids.
+"""Commands and results of a ledger, with small numbers instead of ids.
 
-A member or an idea is its index; the indexes are in the order of the ids that stand behind them.
+Members and ideas are indexes, in the order of their ids.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CLOSED = "the ledger is closed"
 
 
 class Item(NamedTuple):
-    """A movement that a member asks for; None is the wallet."""
+    """A requested movement of a member; None is the wallet."""
 
     member: int
     source: int | None
@@ -26,7 +26,7 @@ class Item(NamedTuple):
 
 
 class Correction(NamedTuple):
-    """A line of a bulk."""
+    """An item of a bulk call."""
 
     member: int
     kind: Literal["grant", "correct"]
@@ -35,7 +35,7 @@ class Correction(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What became of a movement; `transfer` counts the movements that were ever made."""
+    """The outcome of a movement; `transfer` is the number of the movement."""
 
     outcome: str
     transfer: int | None = None
@@ -46,7 +46,7 @@ class Answer(NamedTuple):
 
 
 class Closed(NamedTuple):
-    """What an idea had when it was closed."""
+    """The coins of an idea at closing."""
 
     idea: int
     coins: int

@@ -1,4 +1,4 @@
-"""Traffic on one ledger: connections that give commands to the database's functions without a pause, until it ends."""
+"""Load on one ledger: connections that call the database functions continuously until the end of a block."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _CORRECT: LiteralString = """
 
 @dataclass
 class Traffic:
-    """What is asked of one ledger, and what became of it. An idea that closed for good gives way to a new one."""
+    """The commands on one ledger and their outcomes. A new idea replaces each finally closed one."""
 
     url: str
     ledger: Ledger
@@ -48,7 +48,7 @@ class Traffic:
 
     @asynccontextmanager
     async def of(self, *commands: Command) -> AsyncIterator[None]:
-        """Carry each command out again and again, on a connection of its own, while the block runs."""
+        """Execute each command repeatedly, on its own connection, while the block runs."""
         running = [asyncio.create_task(self._carry_on(command, n)) for n, command in enumerate(commands)]
         try:
             yield
@@ -67,7 +67,7 @@ class Traffic:
                 self.commands[getattr(command, "__name__", "")] += 1
 
     async def move(self, connection: Connection, random: Random) -> None:
-        """A batch over the same wallets and ideas as everybody's, in this connection's own order."""
+        """A batch over the same wallets and ideas as all connections, in random order."""
         members = random.sample(self.ledger.members, BATCH)
         ways = [random.choice(((0, 1), (0, 1), (0, 1), (1, 2), (1, 0))) for _ in members]
         moves = []
@@ -102,14 +102,14 @@ class Traffic:
         self.outcomes.update(str(outcome) for _, outcome, *_ in await cursor.fetchall())
 
     async def accept_and_undo(self, connection: Connection, random: Random) -> None:
-        """Accept some ideas, in any order, and undo it."""
+        """Accept some ideas in random order, and undo it."""
         for idea, _ in await self._close(connection, random, "expire", None):
             await connection.execute(
                 "SELECT app.coins_reopen_target(%s, %s, NULL, 'in traffic')", (self.ledger.campaign_id, idea)
             )
 
     async def give_back(self, connection: Connection, random: Random) -> None:
-        """Withdraw an idea: its stakes go back to the wallets at once."""
+        """Withdraw an idea: its stakes return to the wallets immediately."""
         for idea, _ in await self._close(connection, random, "return", None):
             await self._replace(connection, idea)
 
@@ -118,11 +118,11 @@ class Traffic:
         await self._close_in_steps(connection, random, "return")
 
     async def expire_in_steps(self, connection: Connection, random: Random) -> None:
-        """End some ideas as the end of a campaign would."""
+        """Close some ideas like the end of a campaign, in steps."""
         await self._close_in_steps(connection, random, "settle")
 
     async def correct(self, connection: Connection, random: Random) -> None:
-        """Add to wallets and take from them, in any order, and let somebody join."""
+        """Correct wallets up and down, in random order, and let a member join."""
         members = [*random.sample(self.ledger.members, BATCH), uuid4()]
         coins = [random.choice((-3, 5)) for _ in members]
         cursor = await connection.execute(
@@ -146,14 +146,14 @@ class Traffic:
         await connection.execute("SELECT app.coins_grant(%s, %s::uuid[], NULL)", (self.ledger.campaign_id, members))
 
     async def fold(self, connection: Connection, random: Random) -> None:
-        """Bring the totals of many ideas up to date, as the background does."""
+        """Aggregate the totals of ideas, as the worker does."""
         await connection.execute("SELECT app.coins_fold()")
         await asyncio.sleep(0.02)
 
     async def _close(
         self, connection: Connection, random: Random, kind: str, inline_max: int | None
     ) -> list[tuple[object, ...]]:
-        # what goes back to wallets goes back idea by idea: a transaction has room for one return to a wallet
+        # ideas are returned one by one, since a transaction may contain one return per wallet
         ideas = random.sample(self.ideas, 1 if kind == "return" else 2)
         cursor = await connection.execute(_CLOSE, (self.ledger.campaign_id, ideas, kind, inline_max))
         return await cursor.fetchall()
@@ -184,6 +184,6 @@ class Traffic:
         )
         self.ideas[next(n for n, known in enumerate(self.ideas) if known == idea)] = new
 
-    def told(self) -> str:
-        """How many commands of each kind were carried out."""
+    def summary(self) -> str:
+        """The number of executed commands of each kind, as text."""
         return ", ".join(f"{count} {name}" for name, count in sorted(self.commands.items()))

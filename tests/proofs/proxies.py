@@ -1,4 +1,4 @@
-"""A TCP proxy that loses replies: it hands a command on, and hangs up when the answer is there, before anybody sees it."""
+"""A TCP proxy that drops responses: it forwards a command, and closes the connection instead of sending the response."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from contextlib import asynccontextmanager
 
 CHUNK_BYTES = 65536
 
-# Takes one whole reply off the front of what a server has sent, None while it is not whole.
-TakeReply = Callable[[bytearray], bytes | None]
+# Removes one complete response from the front of the received bytes; None while it is incomplete.
+TakeResponse = Callable[[bytearray], bytes | None]
 
 
-class LosingProxy:
-    """Stands before a server of this machine and loses the first reply to each key, whatever else it answers.
+class DroppingProxy:
+    """Forwards to a local server and drops the first response to each key.
 
-    `keys` finds the keys in what a client sends; `on_loss` is told of the keys and the reply before the line is cut.
+    `keys` matches the keys in sent bytes; `on_drop` is called with the keys and the response before the connection is cut.
     """
 
     def __init__(
         self,
         server_port: int,
-        take_reply: TakeReply,
+        take_response: TakeResponse,
         keys: re.Pattern[bytes],
-        on_loss: Callable[[set[str], bytes], Awaitable[None]],
+        on_drop: Callable[[set[str], bytes], Awaitable[None]],
     ) -> None:
         self._server_port = server_port
-        self._take_reply = take_reply
+        self._take_response = take_response
         self._keys = keys
-        self._on_loss = on_loss
+        self._on_drop = on_drop
         self._faults: list[Exception] = []
-        self.lost_keys: set[str] = set()
+        self.dropped_keys: set[str] = set()
         self.cuts = 0
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[int]:
-        """The port that it listens on."""
+        """Run the proxy; yields its port."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         async with server:
             yield server.sockets[0].getsockname()[1]
         if self._faults:
-            raise ExceptionGroup("the proxy's own faults", self._faults)
+            raise ExceptionGroup("errors of the proxy", self._faults)
 
     async def _serve(self, client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter) -> None:
         try:
@@ -50,15 +50,15 @@ class LosingProxy:
         except OSError:
             client_out.transport.abort()
             return
-        asked = bytearray()
-        asking = asyncio.create_task(self._ask(client_in, server_out, asked))
-        answering = asyncio.create_task(self._answer(server_in, client_out, asked))
+        sent = bytearray()
+        asking = asyncio.create_task(self._ask(client_in, server_out, sent))
+        answering = asyncio.create_task(self._answer(server_in, client_out, sent))
         try:
             await asyncio.wait({asking, answering}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (asking, answering):
                 task.cancel()
-            # at once, as a cut line is: no goodbye that a client could take for an answer
+            # abort, since an orderly close could be taken for a response
             client_out.transport.abort()
             server_out.transport.abort()
         for ended in await asyncio.gather(asking, answering, return_exceptions=True):
@@ -66,55 +66,53 @@ class LosingProxy:
                 self._faults.append(ended)
 
     @staticmethod
-    async def _ask(client_in: asyncio.StreamReader, server_out: asyncio.StreamWriter, asked: bytearray) -> None:
+    async def _ask(client_in: asyncio.StreamReader, server_out: asyncio.StreamWriter, sent: bytearray) -> None:
         while data := await client_in.read(CHUNK_BYTES):
-            asked += data
+            sent += data
             server_out.write(data)
 
-    async def _answer(
-        self, server_in: asyncio.StreamReader, client_out: asyncio.StreamWriter, asked: bytearray
-    ) -> None:
-        said = bytearray()
+    async def _answer(self, server_in: asyncio.StreamReader, client_out: asyncio.StreamWriter, sent: bytearray) -> None:
+        received = bytearray()
         while data := await server_in.read(CHUNK_BYTES):
-            said += data
-            while (reply := self._take_reply(said)) is not None:
-                keys = {key.decode() for key in self._keys.findall(asked)}
-                asked.clear()
-                if not keys <= self.lost_keys:
-                    self.lost_keys |= keys
+            received += data
+            while (response := self._take_response(received)) is not None:
+                keys = {key.decode() for key in self._keys.findall(sent)}
+                sent.clear()
+                if not keys <= self.dropped_keys:
+                    self.dropped_keys |= keys
                     self.cuts += 1
-                    await self._on_loss(keys, reply)
+                    await self._on_drop(keys, response)
                     return
-                client_out.write(reply)
+                client_out.write(response)
 
 
-def take_http_reply(said: bytearray) -> bytes | None:
-    """A response whose length is stated, as all of this API's are."""
-    head, found, _ = said.partition(b"\r\n\r\n")
+def take_http_response(received: bytearray) -> bytes | None:
+    """Take a response with Content-Length, as all responses of the API have."""
+    head, found, _ = received.partition(b"\r\n\r\n")
     if not found:
         return None
     length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
     assert length is not None, head
-    return _take(said, len(head) + 4 + int(length.group(1)))
+    return _take(received, len(head) + 4 + int(length.group(1)))
 
 
-def take_postgresql_reply(said: bytearray) -> bytes | None:
-    """All messages up to ReadyForQuery, which the server sends after COMMIT; a question about the log-in by itself."""
+def take_postgresql_response(received: bytearray) -> bytes | None:
+    """Take all messages up to ReadyForQuery, which the server sends after COMMIT; authentication requests separately."""
     position = 0
-    while position + 5 <= len(said):
-        kind = bytes(said[position : position + 1])
-        (length,) = struct.unpack_from("!I", said, position + 1)
+    while position + 5 <= len(received):
+        kind = bytes(received[position : position + 1])
+        (length,) = struct.unpack_from("!I", received, position + 1)
         position += 1 + length
-        if position > len(said):
+        if position > len(received):
             return None
-        if kind == b"Z" or (kind in {b"R", b"E"} and said[:1] == kind):
-            return _take(said, position)
+        if kind == b"Z" or (kind in {b"R", b"E"} and received[:1] == kind):
+            return _take(received, position)
     return None
 
 
-def _take(said: bytearray, length: int) -> bytes | None:
-    if len(said) < length:
+def _take(received: bytearray, length: int) -> bytes | None:
+    if len(received) < length:
         return None
-    reply = bytes(said[:length])
-    del said[:length]
-    return reply
+    response = bytes(received[:length])
+    del received[:length]
+    return response

@@ -1,4 +1,4 @@
-"""Clients that hang up, and requests that the server cancels, at random moments and while others go on: nothing is left."""
+"""Disconnecting clients and cancelled requests, at random times and under load, leave nothing behind."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ WHERE datname = current_database() AND application_name LIKE 'ideamint-%%' AND s
 
 
 class Cancelling:
-    """Cancels a request after as many seconds as it says in a header: uvicorn does so to none, other servers to each
-    whose client hangs up."""
+    """Cancels a request after the seconds in a header: uvicorn never does, other servers do when a client
+    disconnects."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -55,9 +55,9 @@ class Cancelling:
 
 
 def command(campaign: Campaign, number: int) -> bytes:
-    """A request: of four, three allocate and one rehearses it, on a connection of the pool."""
+    """A request: three of four allocate, and one is a dry run, on a connection of the pool."""
     account = campaign.accounts[number % len(campaign.accounts)]
-    body = f'{{"idea_id":"{campaign.idea_id}","coins":1}}'  # as the other clients write it, byte for byte
+    body = f'{{"idea_id":"{campaign.idea_id}","coins":1}}'  # the same bytes as the other clients send
     path = campaign.path + ("?dry_run=true" if number % 4 == 3 else "")
     key = "" if number % 4 == 3 else f"Idempotency-Key: left-{number}\r\n"
     cancel = f"{CANCEL_HEADER.decode()}: {random.uniform(0, LONGEST_STAY_S):.4f}\r\n" if number % 2 else ""
@@ -68,7 +68,7 @@ def command(campaign: Campaign, number: int) -> bytes:
 
 
 async def send_and_leave(port: int, request: bytes) -> None:
-    """Half of the clients stay for the answer if the server is to cancel; all others hang up, some in mid-sentence."""
+    """Half of the clients wait for the response if the server cancels; all others disconnect, some while sending."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     is_whole = random.random() < 0.9
     writer.write(request if is_whole else request[: random.randrange(len(request))])
@@ -111,7 +111,7 @@ async def test_nothing_is_left_of_cancelled_requests(
         await until(lambda: batcher._items == 0, "the batcher to finish")
         assert not batcher._waiting
         assert not batcher._turns
-        # the work in the background takes a connection for a moment now and then; one that leaked stays out
+        # background work uses a connection now and then; a leaked connection stays checked out
         await until(lambda: pool.checkedout() == 0, "all connections to be back")
         await until(lambda: campaign.query(OPEN_TRANSACTIONS) == [(0,)], "every transaction to be over")
         await until(lambda: asyncio.all_tasks() <= tasks_before, "every task to be over")

@@ -1,4 +1,4 @@
-"""One bad item costs one item, whether it is refused or fails in a way that nobody foresaw."""
+"""An invalid item of a batch affects no other item, whether it is refused or raises an unexpected error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ITEMS, BAD = 100, 42
 
 
 async def batches_of(db: Database, ledger: Ledger) -> list[int]:
-    """How many movements each transaction has made."""
+    """The number of movements per transaction."""
     async with db.session() as session:
         rows = await session.scalars(
             text("SELECT count(*) FROM app.coin_transfers WHERE campaign_id = :id AND kind = 'allocate' GROUP BY xid"),
@@ -69,7 +69,7 @@ class TestABatchWithOneBadItem:
         ],
         ids=["range", "check", "text"],
     )
-    async def test_that_fails_unforeseen_commits_the_others_all_the_same(
+    async def test_that_fails_unexpectedly_commits_the_others(
         self,
         database: Settings,
         db: Database,

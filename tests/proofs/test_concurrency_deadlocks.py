@@ -1,4 +1,4 @@
-"""Everybody at the same wallets and ideas, in opposite orders, with every other writer of the ledger beside."""
+"""All connections use the same wallets and ideas in opposite orders, together with every other writer of the ledger."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OUTCOMES = {
 
 
 async def deadlocks_seen(admin_url: str) -> int:
-    """What the server has counted in this database, once every other connection has told it."""
+    """The deadlock counter of this database, after all other connections have reported their statistics."""
     async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as connection:
         cursor = await connection.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
         (count,) = await cursor.fetchone() or (0,)
@@ -59,13 +59,13 @@ async def test_opposite_orders_never_deadlock(
     assert min(traffic.commands.values()) > 0
     assert await deadlocks_seen(admin_url) == before
     await conservation(db, ledger)
-    figure(f"0 deadlocks, 0 errors; commands: {traffic.told()}; items: {dict(traffic.outcomes)}")
+    figure(f"0 deadlocks, 0 errors; commands: {traffic.summary()}; items: {dict(traffic.outcomes)}")
 
 
-async def test_who_rejoins_together_waits_in_the_order_of_wallets(
+async def test_concurrent_rejoins_lock_in_the_order_of_wallets(
     database: Settings, db: Database, admin_url: str
 ) -> None:
-    """Two members whose wallets and ids are in opposite orders rejoin while an idea of both is given back."""
+    """Two members whose wallets and ids are in opposite orders rejoin while an idea of both is withdrawn."""
     small, big = sorted((uuid4(), uuid4()))
     async with db.session() as session:
         ledger = await make_ledger(session)
@@ -83,13 +83,13 @@ async def test_who_rejoins_together_waits_in_the_order_of_wallets(
                 if (await blocked.fetchone() or ([],))[0]:
                     return
                 await asyncio.sleep(0.01)
-            pytest.fail("nobody waits")
+            pytest.fail("no session waits")
 
         url = database.role_url("app")
         async with (
             await psycopg.AsyncConnection.connect(admin_url) as holder,
             await psycopg.AsyncConnection.connect(url, autocommit=True) as returning,
-            # one of the plans that the planner may choose for this: wallets by the index on members
+            # a possible plan of the planner: wallets by the index on members
             await psycopg.AsyncConnection.connect(
                 url, autocommit=True, options="-c enable_seqscan=off -c enable_bitmapscan=off"
             ) as rejoining,

@@ -1,4 +1,4 @@
-"""Whoever follows the transfers: by the watermark none is missed; by the id alone some are."""
+"""Readers that follow the transfers: by the watermark they miss none, by the id alone they miss some."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BY_ID = "SELECT 0, id FROM app.coin_transfers WHERE id > %(id)s ORDER BY id LIMI
 
 @dataclass
 class Follower:
-    """A consumer's cursor, and how often it was given each transfer."""
+    """A consumer's cursor, and how often it received each transfer."""
 
     statement: str
     xid: int
@@ -52,7 +52,7 @@ class Follower:
 
 
 async def write(url: str, ledger: Ledger, member: int, is_over: asyncio.Event) -> None:
-    """Transactions of a few movements each, open for a little while before they commit or, sometimes, roll back."""
+    """Transactions of a few movements, which stay open for a short time before they commit or, sometimes, roll back."""
     random = Random(member)
     async with await psycopg.AsyncConnection.connect(url) as connection:
         while not is_over.is_set():

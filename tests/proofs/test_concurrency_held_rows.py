@@ -1,4 +1,4 @@
-"""What somebody else holds, or asks for in masses, delays nobody but those who want that very thing."""
+"""A locked or heavily requested row delays only the requests for that row."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TestOneHeldRow:
         [("wallet", WALLET, True), ("idea's lock", IDEA, True), ("target row", TARGET, False)],
         ids=["wallet", "idea", "target"],
     )
-    async def test_delays_those_alone_who_want_it(
+    async def test_delays_only_requests_for_it(
         self,
         database: Settings,
         admin_url: str,
@@ -40,7 +40,7 @@ class TestOneHeldRow:
         full: bool,
         figure: Callable[[str], None],
     ) -> None:
-        """The others' answers are awaited before the row is let go; a process that waited would never give them."""
+        """The responses of other requests arrive before the row is released; a waiting process would never send them."""
         others, rounds = 30, 20 if full else 2
         settings = database.model_copy(update={"ledger_deadline_ms": 300})
         async with (
@@ -65,14 +65,12 @@ class TestOneHeldRow:
                 own = await world.allocate(member, held_idea, 1, "held")
             assert own.status_code == 201
             assert "idempotency-replayed" not in own.headers
-        told = "told busy after its deadline, moved when it was free" if is_waited_for else "moved too"
+        outcome_text = "busy after its deadline, moved after the release" if is_waited_for else "moved too"
         figure(
-            f"a held {what}: {len(answers)} of {others * rounds} others' allocations moved meanwhile; its own {told}"
+            f"a held {what}: {len(answers)} of {others * rounds} others' allocations moved meanwhile; its own {outcome_text}"
         )
 
-    async def test_is_waited_for_if_it_is_let_go_in_time(
-        self, database: Settings, db: Database, admin_url: str
-    ) -> None:
+    async def test_succeeds_if_it_is_released_in_time(self, database: Settings, db: Database, admin_url: str) -> None:
         async with db.session() as session:
             ledger = await make_ledger(session)
         settings = database.model_copy(update={"ledger_deadline_ms": 60_000})
@@ -86,7 +84,7 @@ class TestOneHeldRow:
 
 
 class TestOneBusyWallet:
-    async def test_lets_others_pass_who_come_later(
+    async def test_does_not_delay_later_requests_of_others(
         self, database: Settings, db: Database, *, full: bool, figure: Callable[[str], None]
     ) -> None:
         crowd = 1000 if full else 200
@@ -107,7 +105,7 @@ class TestOneBusyWallet:
             ahead = crowd - len(answered)
             await asyncio.gather(ask(2, crowd), ask(3, crowd), *waiting)
         waited_for = [answered[: answered.index(member)].count(1) - (crowd - ahead) for member in (2, 3)]
-        # a batch or two that are under way when they come, and their own
+        # one or two running batches, and their own
         assert max(waited_for) < ahead // 4
         found = await conservation(db, ledger)
         assert found.staked_coins == crowd + 2

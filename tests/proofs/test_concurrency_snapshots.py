@@ -1,4 +1,4 @@
-"""Whoever reads while coins move sees every coin exactly once."""
+"""Every snapshot that is read during movements contains each coin exactly once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MEMBERS, COINS, READERS = 60, 1000, 4
 
-# what the accounts keep; mint and expired keep nothing, so theirs is the sum of their postings
+# stored balances; mint and expired store none, so theirs are the sums of their postings
 ACCOUNTS = """
     SELECT coalesce(sum(a.balance_coins), 0)::bigint + (
         SELECT coalesce(sum(p.amount_coins), 0)::bigint FROM app.coin_postings AS p
@@ -33,7 +33,7 @@ POSTINGS = """
     SELECT coalesce(sum(p.amount_coins), 0)::bigint, count(*) FROM app.coin_postings AS p
     JOIN app.coin_accounts AS a ON a.id = p.account_id WHERE a.campaign_id = %(campaign)s
 """
-# accounts that keep another balance than their postings give
+# accounts whose stored balance differs from the sum of their postings
 DIFFERENCES = """
     SELECT count(*) FROM (
         SELECT a.id FROM app.coin_accounts AS a LEFT JOIN app.coin_postings AS p ON p.account_id = a.id
@@ -45,7 +45,7 @@ DIFFERENCES = """
 
 @dataclass
 class Readings:
-    """What readers saw, each snapshot read more than once."""
+    """Results of the readers; each snapshot is read more than once."""
 
     totals: set[int] = field(default_factory=set)
     posted: set[int] = field(default_factory=set)
@@ -77,7 +77,7 @@ async def read(url: str, campaign: object, readings: Readings, is_over: asyncio.
             readings.snapshots += 1
 
 
-async def test_every_snapshot_holds_the_same_total(
+async def test_every_snapshot_has_the_same_total(
     database: Settings, db: Database, *, full: bool, figure: Callable[[str], None]
 ) -> None:
     async with db.session() as session:
@@ -107,5 +107,5 @@ async def test_every_snapshot_holds_the_same_total(
     assert found.issued_coins == MEMBERS * COINS
     figure(
         f"{readings.snapshots} snapshots by {READERS} readers at {len(readings.postings)} different moments: the total is "
-        f"{MEMBERS * COINS} coins in each, the postings sum to 0; commands meanwhile: {traffic.told()}"
+        f"{MEMBERS * COINS} coins in each, the postings sum to 0; commands meanwhile: {traffic.summary()}"
     )

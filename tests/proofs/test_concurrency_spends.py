@@ -1,4 +1,4 @@
-"""One wallet and one key, asked for by many at once, through two API processes' worth of applications on one database."""
+"""Many concurrent requests for one wallet and one key, through two applications on one database."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def two_applications(database: Settings, coins_per_member: int) -> AsyncIt
 
 
 async def persist(world: World, idea: UUID, wanted_coins: int, key: str) -> tuple[Response, int]:
-    """Allocate as a client does that is told to come again: with the same key. Also how often it was told."""
+    """Allocate and retry with the same key while the ledger is busy; also returns the number of retries."""
     for busy in range(100):
         response = await world.allocate(world.members[1], idea, wanted_coins, key)
         if response.status_code != 503:
@@ -46,7 +46,7 @@ async def persist(world: World, idea: UUID, wanted_coins: int, key: str) -> tupl
 
 
 async def written(world: World) -> tuple[int, ...]:
-    """How many rows the campaign has in each table that a movement writes."""
+    """The campaign's row counts of each table that a movement writes."""
     statement = text(
         """
         SELECT (SELECT count(*) FROM app.coin_transfers WHERE campaign_id = :id),

@@ -1,4 +1,4 @@
-"""A database that does not answer: who cannot be served is told so at once, and what was taken in is not lost."""
+"""A database that does not respond: excess requests are refused immediately, and accepted commands are not lost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUEUE_MAX = 20
 
 @asynccontextmanager
 async def frozen(app: FastAPI, campaign: Campaign, url: str) -> AsyncIterator[int]:
-    """Stop the batcher's server process while it waits for a command; the process."""
+    """Suspend the batcher's server process while it waits for a command; yields the process."""
     run = Run(campaign, [url], 1, key="before")
     await run.carry_out()
     pid: int = app.state.batcher._connection.info.backend_pid
@@ -83,10 +83,10 @@ async def test_a_full_queue_refuses_at_once_instead_of_growing(
     )
 
 
-async def test_a_connection_that_hangs_is_given_up_for_another(
+async def test_a_hanging_connection_is_replaced(
     database: Settings, figure: Callable[[str], None], *, full: bool
 ) -> None:
-    """Its process carries out what it was sent when it thaws, long after that was done by another: the key sees to it."""
+    """When its process resumes, it executes its commands after another connection has; the key prevents a second effect."""
     commands = 1_000 if full else 200
     settings = database.model_copy(update={"statement_timeout_ms": 1_000})
     campaign = await make_campaign(database, members=100, coins_per_member=commands)
@@ -98,7 +98,7 @@ async def test_a_connection_that_hangs_is_given_up_for_another(
             assert app.state.batcher._connection.info.backend_pid != pid
             back_s = min(each.answered_at for each in run.acknowledged) - frozen_at
         alive = "SELECT count(*) FROM pg_stat_activity WHERE pid = " + str(pid)
-        await until(lambda: campaign.query(alive) == [(0,)], "the thawed process to see that nobody listens")
+        await until(lambda: campaign.query(alive) == [(0,)], "the resumed process to notice the closed connection")
     audit(campaign, run.acknowledged)
     figure(
         f"a server process frozen for good: allocations go on over another after {back_s:.1f} s, {run.failures['503']} "

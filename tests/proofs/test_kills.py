@@ -1,4 +1,4 @@
-"""kill -9 of PostgreSQL and of the API in the middle of allocations: none is lost, none counts twice, all comes back."""
+"""kill -9 of PostgreSQL and of the API during allocations: none is lost, none counts twice, and the service recovers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def kill_during(
     commands: int,
     figure: Callable[[str], None],
 ) -> None:
-    """Allocate, kill at even distances, and audit; each kill waits until the one before is got over."""
+    """Allocate, kill at regular intervals, and audit; each kill waits for the recovery from the previous one."""
     campaign = await make_campaign(installation.settings, members=MEMBERS, coins_per_member=commands)
     run = Run(campaign, installation.api_urls, commands)
     times_s: list[float] = []
@@ -53,14 +53,14 @@ async def kill_during(
 
     audit(campaign, run.acknowledged)
     assert len(run.acknowledged) == commands
-    await until(lambda: campaign.query(UNFOLDED) == [(0,)], "the APIs' work in the background, which goes on by itself")
+    await until(lambda: campaign.query(UNFOLDED) == [(0,)], "the background work")
     replays = sum(each.is_replay for each in run.acknowledged)
     figure(
         f"{commands:,} allocations on one idea by {len(installation.api_urls)} API processes, {len(kills)} times kill -9: "
-        f"0 lost, 0 doubled, {len(run.acknowledged):,} acknowledged and each with its transfer; {replays} told by a retry"
+        f"0 lost, 0 doubled, {len(run.acknowledged):,} acknowledged and each with its transfer; {replays} reported by a retry"
     )
     figure(f"service back after {', '.join(f'{s:.1f}' for s in times_s)} s; the run took {elapsed_s:.0f} s")
-    figure(f"what clients met: {dict(run.failures.most_common())}")
+    figure(f"errors seen by clients: {dict(run.failures.most_common())}")
 
 
 async def test_postgresql(installation: Installation, figure: Callable[[str], None], *, full: bool) -> None:
@@ -72,7 +72,7 @@ async def test_postgresql(installation: Installation, figure: Callable[[str], No
         process.kill()
 
     async def kill_backend() -> None:
-        """One of the batchers' own, in the middle of a call."""
+        """Kill a backend of a batcher during a call."""
         async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as connection:
             for _ in range(10_000):
                 found = await connection.execute(
@@ -87,12 +87,14 @@ async def test_postgresql(installation: Installation, figure: Callable[[str], No
     kills = [kill_postmaster, kill_backend] + [kill_postmaster, kill_backend, kill_postmaster] * full
     await kill_during(installation, kills, 10_000 if full else 1_000, figure)
 
-    assert sum(line.startswith("PostgreSQL is back") for line in installation.said) == kills.count(kill_postmaster)
-    assert not any("api" in line and "ended" in line for line in installation.said), "an API did not outlive it"
+    assert sum(line.startswith("PostgreSQL is running again") for line in installation.said) == kills.count(
+        kill_postmaster
+    )
+    assert not any("api" in line and "ended" in line for line in installation.said), "an API died with it"
 
 
 async def test_api(installation: Installation, figure: Callable[[str], None], *, full: bool) -> None:
-    """Each process is killed twice at most: three deaths within a minute are a fault that no restart mends."""
+    """Each process is killed twice at most, since three deaths within a minute end the installation."""
     turns = itertools.cycle(range(len(installation.api_urls)))
     restarts: list[asyncio.Task[float]] = []
 

@@ -1,4 +1,4 @@
-"""The ledger against a model of it, step by step, over every command that it has."""
+"""Compares the ledger with a model, step by step, over all commands."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ANSWERS = {
 
 
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.NonInteractiveExampleWarning")
-def test_the_ledger_follows_its_model(database: Settings, *, full: bool, figure: Callable[[str], None]) -> None:
+def test_the_ledger_equals_its_model(database: Settings, *, full: bool, figure: Callable[[str], None]) -> None:
     wanted = 100_000 if full else 500
     LedgerMachine.steps.clear()
     LedgerMachine.answers.clear()
@@ -67,15 +67,14 @@ def test_the_ledger_follows_its_model(database: Settings, *, full: bool, figure:
         every = {f"{command}: {answer}" for command, answers in ANSWERS.items() for answer in answers}
         assert every == LedgerMachine.answers.keys()
         assert (
-            COMMANDS | {f"rehearse {command}" for command in COMMANDS} | {"fold", "replay"}
-            == LedgerMachine.steps.keys()
+            COMMANDS | {f"dry run {command}" for command in COMMANDS} | {"fold", "replay"} == LedgerMachine.steps.keys()
         )
-    steps, answers = told(LedgerMachine.steps), told(LedgerMachine.answers)
+    steps, answers = counts_text(LedgerMachine.steps), counts_text(LedgerMachine.answers)
     figure(
         f"{LedgerMachine.steps.total()} steps in {LedgerMachine.examples} campaigns, all recomputed {LedgerMachine.verified} "
         f"times, no divergence: {steps}; answers: {answers}"
     )
 
 
-def told(counts: dict[str, int]) -> str:
+def counts_text(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))

@@ -1,4 +1,4 @@
-"""A database of its own: the demo is looked at as a whole, and other tests count what they find in theirs."""
+"""A separate database for the demo, since tests of the demo and other tests count all rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TODAY = date(2026, 11, 23)
 
 @pytest.fixture(scope="session")
 def new_database(server: Settings, worker: str) -> Callable[[str], Settings]:
-    """Makes a freshly migrated database on the server of this run."""
+    """Creates a migrated database on the server of this run."""
 
     def make(name: str) -> Settings:
         name = f"demo_{name}_{worker}"
@@ -54,13 +54,13 @@ def new_database(server: Settings, worker: str) -> Callable[[str], Settings]:
 
 @pytest_asyncio.fixture(scope="session")
 async def demo_database(new_database: Callable[[str], Settings]) -> AsyncIterator[Database]:
-    """Where the demo is made once for all tests of it."""
-    database = Database(new_database("told"))
+    """The database of the demo, which is created once for all its tests."""
+    database = Database(new_database("planned"))
     yield database
     await database.close()
 
 
 @pytest_asyncio.fixture(scope="session")
 async def demo(demo_database: Database) -> DemoResult:
-    """The demo as of a fixed day."""
+    """The demo, created for a fixed day."""
     return await make_demo(demo_database, today=TODAY)

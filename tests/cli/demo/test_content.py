@@ -18,16 +18,16 @@ each_idea = pytest.mark.parametrize(
 
 
 class TestIdeas:
-    def test_some_hundred(self) -> None:
+    def test_about_one_hundred(self) -> None:
         assert 95 <= len(IDEAS) <= 115
 
-    def test_no_two_have_a_title_key_or_description_in_common(self) -> None:
+    def test_titles_keys_and_descriptions_are_unique(self) -> None:
         for names in ("title", "key", "description"):
             seen = [getattr(idea, names).casefold() for _, idea in IDEAS]
             assert len(seen) == len(set(seen))
 
     @each_idea
-    def test_reads_as_somebody_wrote_it(self, text: CampaignText, idea: IdeaText) -> None:
+    def test_texts_are_well_formed(self, text: CampaignText, idea: IdeaText) -> None:
         assert 5 <= len(idea.title) <= 200
         assert 20 <= len(idea.description.strip()) <= 20_000
         assert 2 <= len(re.findall(r"[.!?](?=[\s\"]|$)", idea.description)) <= 7
@@ -63,7 +63,7 @@ class TestIdeas:
             status = Status(step.to)
 
     @each_idea
-    def test_money_is_known_in_an_order_that_can_be(self, text: CampaignText, idea: IdeaText) -> None:
+    def test_valuations_are_in_a_possible_order(self, text: CampaignText, idea: IdeaText) -> None:
         step_days = {step.to: step.day for step in idea.steps}
         for value in idea.values:
             assert value.day < text.campaign.today_on_day
@@ -75,13 +75,13 @@ class TestIdeas:
         if "accepted" in step_days:
             assert {"expected_cost", "expected_value"} <= {value.kind for value in idea.values}
 
-    def test_rejections_are_explained_to_people(self) -> None:
+    def test_rejections_have_a_reason(self) -> None:
         reasons = [step.reason for _, idea in IDEAS for step in idea.steps if step.to in {"rejected", "stopped"}]
         assert len(reasons) >= 15
         assert all(reason and len(reason) > 60 for reason in reasons)
         assert len(reasons) == len(set(reasons))
 
-    def test_near_duplicates_are_the_same_in_other_words(self) -> None:
+    def test_near_duplicates_use_other_words(self) -> None:
         by_name = {f"{text.campaign.slug}/{idea.key}": idea for text, idea in IDEAS}
         pairs = [(idea, by_name[idea.same_as]) for _, idea in IDEAS if idea.same_as]
         assert len(pairs) >= 5
@@ -92,7 +92,7 @@ class TestIdeas:
 
 
 class TestCampaigns:
-    def test_begin_in_order_and_are_one_of_each_kind(self) -> None:
+    def test_are_sorted_by_start_and_one_of_each_kind(self) -> None:
         starts = [text.campaign.today_on_day for text in CAMPAIGNS]
         assert all(earlier > later for earlier, later in pairwise(starts))
         assert 260 <= starts[0] <= 280  # nine months
@@ -101,7 +101,7 @@ class TestCampaigns:
         assert CAMPAIGNS[1].campaign.allocate_until_day < CAMPAIGNS[1].campaign.today_on_day
         assert CAMPAIGNS[3].campaign.allocate_until_day > CAMPAIGNS[3].campaign.today_on_day + 6
 
-    def test_money_is_in_two_currencies(self) -> None:
+    def test_use_two_currencies(self) -> None:
         assert {text.campaign.currency for text in CAMPAIGNS} == {"EUR", "GBP"}
 
 
@@ -135,11 +135,11 @@ class TestAccounts:
             "member",
         }
 
-    def test_passwords_pass_our_own_rules(self) -> None:
+    def test_passwords_follow_the_password_rules(self) -> None:
         for account in load_company().accounts:
             check_strength(account.password, email=address(account.name), display_name=account.name)
 
-    def test_managers_and_member_are_whom_the_story_needs(self) -> None:
+    def test_managers_and_member_match_the_content(self) -> None:
         accounts = {account.key: account for account in load_company().accounts}
         managers = [accounts[text.campaign.manager] for text in CAMPAIGNS]
         assert {manager.role for manager in managers} == {"manager"}

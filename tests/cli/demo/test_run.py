@@ -26,7 +26,7 @@ TABLES = (
     "users", "campaigns", "memberships", "ideas", "idea_tags", "idea_status_changes", "idea_valuations", "events",
     "coin_policies", "coin_ledgers", "coin_targets", "coin_accounts", "coin_transfers", "coin_postings",
 )  # fmt: skip
-# everything that is not an id or the time of recording
+# all columns except ids and times of recording
 FIGURES = {
     "members": """
         SELECT c.slug, u.email, u.display_name, m.role, m.joined_at, m.left_at, m.attributes
@@ -63,7 +63,7 @@ async def _counts(database: Database) -> dict[str, int]:
 
 
 class TestMakeDemo:
-    async def test_makes_what_it_says(self, demo: DemoResult, demo_database: Database) -> None:
+    async def test_creates_the_reported_numbers_of_rows(self, demo: DemoResult, demo_database: Database) -> None:
         assert demo.made is not None
         counts = await _counts(demo_database)
         assert (demo.made.people, demo.made.campaigns, demo.made.ideas) == (205, 4, 106)
@@ -80,7 +80,7 @@ class TestMakeDemo:
         assert all(each.holds and each.difference_coins == 0 for each in found)
         assert all(each.issued_coins > 2000 for each in found)
 
-    async def test_campaigns_stand_where_the_story_left_them(self, demo: DemoResult, demo_database: Database) -> None:
+    async def test_campaigns_have_the_planned_status(self, demo: DemoResult, demo_database: Database) -> None:
         rows = await _rows(
             demo_database,
             """
@@ -155,7 +155,7 @@ class TestMakeDemo:
         assert None not in {department for department, _ in rows}
         assert {district for _, district in rows} == {"Ghent", "Leeds", "Wrocław", None}
 
-    async def test_only_the_printed_accounts_can_log_in(self, demo: DemoResult, demo_database: Database) -> None:
+    async def test_only_the_reported_accounts_can_log_in(self, demo: DemoResult, demo_database: Database) -> None:
         rows = await _rows(demo_database, "SELECT email, password_hash, roles, permissions FROM app.users")
         with_password = {email: password_hash for email, password_hash, _, _ in rows if password_hash}
         assert with_password.keys() == {login.email for login in demo.logins}
@@ -165,7 +165,7 @@ class TestMakeDemo:
         assert roles == {"system_admin": 1, "executive": 1}
         assert sum("create_campaign" in permissions for *_, permissions in rows) == 3
 
-    async def test_a_second_run_changes_nothing_and_says_so(self, demo: DemoResult, demo_database: Database) -> None:
+    async def test_a_second_run_changes_and_creates_nothing(self, demo: DemoResult, demo_database: Database) -> None:
         before = await _counts(demo_database)
         again = await make_demo(demo_database, today=TODAY + timedelta(days=3))
         assert again.made is None
@@ -176,9 +176,9 @@ class TestMakeDemo:
         self, demo: DemoResult, demo_database: Database, new_database: Callable[[str], Settings]
     ) -> None:
         other = Database(new_database("again"))
-        told: list[tuple[int, int]] = []
+        planned: list[tuple[int, int]] = []
         try:
-            again = await make_demo(other, today=TODAY, progress=lambda done, of: told.append((done, of)))
+            again = await make_demo(other, today=TODAY, progress=lambda done, of: planned.append((done, of)))
             assert again == demo
             for query in FIGURES.values():
                 rows = await _rows(other, query)
@@ -186,12 +186,10 @@ class TestMakeDemo:
                 assert rows == await _rows(demo_database, query)
         finally:
             await other.close()
-        assert told[0][0] == 0
-        assert told[-1][0] == told[-1][1] == len(told) - 1
+        assert planned[0][0] == 0
+        assert planned[-1][0] == planned[-1][1] == len(planned) - 1
 
-    async def test_refuses_where_somebody_elses_campaign_has_a_slug(
-        self, new_database: Callable[[str], Settings]
-    ) -> None:
+    async def test_refuses_if_another_campaign_has_a_slug(self, new_database: Callable[[str], Settings]) -> None:
         database = Database(new_database("taken"))
         try:
             async with database.session() as session:
@@ -207,12 +205,12 @@ class TestMakeDemo:
 
 
 class TestFindLogins:
-    async def test_where_the_demo_is(self, demo: DemoResult, demo_database: Database) -> None:
+    async def test_returns_the_accounts_of_an_existing_demo(self, demo: DemoResult, demo_database: Database) -> None:
         assert await find_logins(demo_database) == logins()
 
 
 class TestRefuseProduction:
-    def test_has_no_place_where_people_work(self, server: Settings) -> None:
+    def test_refuses_production(self, server: Settings) -> None:
         refuse_production(server)
         with pytest.raises(DemoRefused, match="IDEAMINT_ENV"):
             refuse_production(server.model_copy(update={"env": Environment.PRODUCTION}))

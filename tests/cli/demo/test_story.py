@@ -14,7 +14,7 @@ from cli.demo.people import SILENT
 from cli.demo.story import make_plan
 
 TODAY = date(2026, 11, 23)
-# a week, so that every weekday is the day of the demo once; over the end of a year, and in a leap year
+# a week, so that every weekday is covered; across the end of a year, and in a leap year
 DAYS = [date(2026, 12, 28) + timedelta(days=day) for day in range(7)] + [date(2028, 2, 29)]
 SLUGS = ["waste-less", "easy-repair", "leeds-better-shift", "next-range"]
 plan_of = cache(make_plan)
@@ -27,7 +27,7 @@ def _moves(plan: Plan, slug: str) -> list[tuple[datetime, actions.CoinMove]]:
 
 
 def _statuses(plan: Plan, slug: str) -> dict[str, tuple[str, datetime]]:
-    """Each idea's last step and when it was taken."""
+    """The last step of each idea with its time."""
     found: dict[str, tuple[str, datetime]] = {}
     for action in plan.actions:
         if action.campaign == slug and isinstance(action, actions.Submit):
@@ -41,15 +41,15 @@ class TestMakePlan:
     def test_the_same_day_gives_the_same_plan(self) -> None:
         assert make_plan(TODAY) == make_plan(TODAY)
 
-    def test_another_week_tells_the_same_story_later(self) -> None:
-        def told(today: date) -> list[tuple[timedelta, str]]:
+    def test_another_week_shifts_the_same_plan(self) -> None:
+        def planned(today: date) -> list[tuple[timedelta, str]]:
             midnight = datetime.combine(today, time(), UTC)
             return [(midnight - action.at, type(action).__name__) for action in plan_of(today).actions]
 
-        assert told(TODAY) == told(TODAY + timedelta(days=7))
+        assert planned(TODAY) == planned(TODAY + timedelta(days=7))
 
     @any_day
-    def test_is_in_the_order_of_time_and_ends_before_today(self, today: date) -> None:
+    def test_is_sorted_by_time_and_ends_before_today(self, today: date) -> None:
         times = [action.at for action in plan_of(today).actions]
         assert times == sorted(times)
         assert (
@@ -58,7 +58,7 @@ class TestMakePlan:
         assert timedelta(days=265) < datetime.combine(today, time(), UTC) - times[0] < timedelta(days=285)
 
     @any_day
-    def test_every_part_of_the_story_is_there(self, today: date) -> None:
+    def test_contains_every_kind_of_action(self, today: date) -> None:
         plan, now = plan_of(today), datetime.combine(today, time(), UTC)
         first, second, third, fourth = (_statuses(plan, slug) for slug in SLUGS)
         assert Counter(to for to, _ in first.values()) == {
@@ -98,7 +98,7 @@ class TestMakePlan:
 
 
 class Replay:
-    """The rules of the coins, from the plan alone: no overdraft, no own idea, within the limits, on open ideas."""
+    """Checks the coin rules on the plan: no overdraft, no own ideas, limits, open ideas only."""
 
     def __init__(self, plan: Plan, text: CampaignText) -> None:
         self.text, self.policy = text, text.campaign.policy
@@ -153,7 +153,7 @@ class Replay:
 
 
 class TestBehaviour:
-    def test_a_few_ideas_draw_most_coins(self) -> None:
+    def test_a_few_ideas_get_most_coins(self) -> None:
         for slug in SLUGS:
             coins: Counter[str] = Counter()
             for _, move in _moves(plan_of(TODAY), slug):
@@ -171,7 +171,7 @@ class TestBehaviour:
         assert kinds[False, True] > 20  # back to the wallet
         assert kinds[True, False] > 10 * kinds[False, False]
 
-    def test_many_come_late(self) -> None:
+    def test_many_allocate_late(self) -> None:
         for text in plan_of(TODAY).campaigns[:2]:
             slug, calendar = text.campaign.slug, Calendar.of(TODAY, text.campaign.today_on_day)
             per_day = Counter(calendar.day_of(at.date()) for at, _ in _moves(plan_of(TODAY), slug))
@@ -195,11 +195,11 @@ class TestBehaviour:
         moved = {move.person for slug in SLUGS for _, move in _moves(plan_of(TODAY), slug)}
         assert len(joined) == 200
         assert 20 <= len(joined - moved) <= 70
-        assert {person for person in joined if person.temper is SILENT} <= joined - moved
+        assert {person for person in joined if person.profile is SILENT} <= joined - moved
 
 
 class TestCohorts:
-    def test_members_come_in_different_months_and_fade(self) -> None:
+    def test_members_join_in_different_months_and_become_less_active(self) -> None:
         first: dict[str, date] = {}
         active: defaultdict[str, set[int]] = defaultdict(set)
         for action in plan_of(TODAY).actions:
@@ -216,7 +216,7 @@ class TestCohorts:
         assert share[5] < 0.6 * share[0]  # and later fewer do
         assert max(share[6:]) > 0  # but some remain
 
-    def test_some_leave_and_some_of_them_come_back(self) -> None:
+    def test_some_leave_and_some_of_them_rejoin(self) -> None:
         left = [a for a in plan_of(TODAY).actions if isinstance(a, actions.Leave)]
         joins = Counter((a.campaign, a.person.email) for a in plan_of(TODAY).actions if isinstance(a, actions.Join))
         came_back = [a for a in left if joins[a.campaign, a.person.email] == 2]
@@ -242,5 +242,5 @@ class TestNamedPeriods:
             (date(2026, 12, 31), "November", "Q3 2026"),
         ],
     )
-    def test_are_the_last_that_had_ended(self, on: date, month: str, quarter: str) -> None:
+    def test_are_the_last_ended_periods(self, on: date, month: str, quarter: str) -> None:
         assert named_periods("{month}, {quarter}", on) == f"{month}, {quarter}"

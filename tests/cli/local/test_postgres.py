@@ -1,4 +1,4 @@
-"""The embedded server, on real processes and real folders."""
+"""The embedded server, with real processes and folders."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def installation() -> Iterator[Settings]:
     """Settings of a new installation whose server is stopped at the end.
 
-    Not under tmp_path, which other users may not enter, as the server of a run by root must.
+    Not in tmp_path, since the account of the server cannot enter it if root runs the tests.
     """
     with tempfile.TemporaryDirectory(prefix="ideamint-test-") as folder:
         Path(folder).chmod(0o711)
@@ -72,7 +72,7 @@ class TestEnsure:
             "ideamint_dagster"
         )
 
-    def test_refuses_who_has_no_password_and_who_has_no_business_there(self, installation: Settings) -> None:
+    def test_refuses_a_missing_password_and_a_role_without_rights(self, installation: Settings) -> None:
         settings = postgres.ensure(installation)
         url = str(settings.database_url)
 
@@ -85,7 +85,7 @@ class TestEnsure:
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
             connect(settings.role_url("app", settings.dagster_database))
 
-    def test_dbt_may_make_schemas_and_others_may_not(self, installation: Settings) -> None:
+    def test_only_dbt_may_create_schemas(self, installation: Settings) -> None:
         settings = postgres.ensure(installation)
 
         with connect(settings.role_url("dbt")) as connection:
@@ -97,10 +97,10 @@ class TestEnsure:
             ):
                 connection.execute("CREATE SCHEMA mine")
 
-    def test_carries_no_login_in_the_url_that_children_see(self, installation: Settings) -> None:
+    def test_the_url_for_child_processes_has_no_login(self, installation: Settings) -> None:
         assert "@" not in str(postgres.ensure(installation).database_url)
 
-    def test_many_at_once_start_one_server(self, installation: Settings) -> None:
+    def test_concurrent_calls_start_one_server(self, installation: Settings) -> None:
         with ThreadPoolExecutor(6) as pool:
             urls = {str(settings.database_url) for settings in pool.map(postgres.ensure, [installation] * 6)}
 
@@ -127,7 +127,7 @@ class TestEnsure:
         assert second.database_url == first.database_url
         assert value(postgres.admin_url(second), "SELECT n FROM kept") == 7
 
-    def test_takes_another_port_when_its_own_was_taken(self, installation: Settings) -> None:
+    def test_uses_another_port_if_its_own_is_taken(self, installation: Settings) -> None:
         port = PostgresDsn(str(postgres.ensure(installation).database_url)).hosts()[0]["port"]
         postgres.stop(installation)
         with socket.socket() as taken:
@@ -149,10 +149,10 @@ class TestEnsure:
 
         assert value(postgres.admin_url(again), "SELECT n FROM kept") == 7
 
-    def test_ends_what_a_killed_postmaster_left_at_work(self, installation: Settings) -> None:
+    def test_ends_busy_orphans_of_a_killed_postmaster(self, installation: Settings) -> None:
         url = postgres.admin_url(postgres.ensure(installation))
         with connect(url) as busy, ThreadPoolExecutor(1) as pool:
-            # at work in the processor for hours, and so deaf to its postmaster's death
+            # busy for hours without noticing the death of its postmaster
             counting = pool.submit(busy.execute, "SELECT count(*) FROM generate_series(1, 1000000000000)")
             at_work = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {busy.info.backend_pid} AND state = 'active'"
             until(lambda: value(url, at_work) == 1)
@@ -174,7 +174,7 @@ class TestEnsure:
 
                 assert postgres.ensure(installation).database_url == first.database_url
 
-    def test_ignores_a_process_that_was_given_the_old_id(self, installation: Settings) -> None:
+    def test_ignores_a_process_with_the_old_id(self, installation: Settings) -> None:
         postgres.ensure(installation)
         pid_file = installation.data_dir / "postgres" / "postmaster.pid"
         written = pid_file.read_text()
@@ -195,26 +195,26 @@ class TestEnsure:
 
         assert value(settings.role_url("app"), "SELECT current_user") == "ideamint_app"
 
-    def test_refuses_data_of_another_version_and_says_what_to_do(self, installation: Settings) -> None:
+    def test_refuses_data_of_another_version_with_the_remedy(self, installation: Settings) -> None:
         postgres.ensure(installation)
         postgres.stop(installation)
         (installation.data_dir / "postgres" / "PG_VERSION").write_text("15\n")
 
-        with pytest.raises(postgres.ServerError, match=r"made by PostgreSQL 15.*move the folder away: mv "):
+        with pytest.raises(postgres.ServerError, match=r"created by PostgreSQL 15.*move the folder away: mv "):
             postgres.ensure(installation)
 
         (installation.data_dir / "postgres" / "PG_VERSION").write_text("18\n")
 
-    def test_refuses_a_folder_with_something_else_in_it(self, installation: Settings) -> None:
+    def test_refuses_a_folder_with_other_content(self, installation: Settings) -> None:
         (installation.data_dir / "postgres").mkdir(parents=True)
         (installation.data_dir / "postgres" / "letter.txt").write_text("dear")
 
-        with pytest.raises(postgres.ServerError, match="holds no PostgreSQL"):
+        with pytest.raises(postgres.ServerError, match="contains no PostgreSQL"):
             postgres.ensure(installation)
 
 
 class TestEnsureWithOwnServer:
-    """A server of the user's: here the embedded one, reached by URL as any other."""
+    """An external server: here the embedded one, used through its URL."""
 
     def test_prepares_an_empty_server_without_superuser(self, installation: Settings) -> None:
         root = postgres.admin_url(postgres.ensure(installation))
@@ -238,7 +238,7 @@ class TestEnsureWithOwnServer:
             connection.execute("SET ROLE ideamint_owner")
             connection.execute("CREATE SCHEMA app")
 
-    def test_says_what_the_login_lacks(self, installation: Settings) -> None:
+    def test_names_the_missing_rights_of_the_login(self, installation: Settings) -> None:
         root = postgres.admin_url(postgres.ensure(installation))
         with connect(root) as connection:
             connection.execute("CREATE ROLE weak LOGIN PASSWORD 'p'")
@@ -248,7 +248,7 @@ class TestEnsureWithOwnServer:
         with pytest.raises(SettingsError, match="CREATEROLE and CREATEDB"):
             postgres.ensure(settings)
 
-    def test_says_where_nobody_answers(self, installation: Settings) -> None:
+    def test_names_the_unreachable_address(self, installation: Settings) -> None:
         with socket.socket() as free:
             free.bind((postgres.HOST, 0))
             url = f"postgresql://site:secret@{postgres.HOST}:{free.getsockname()[1]}/mint"
@@ -260,7 +260,7 @@ class TestEnsureWithOwnServer:
 
 
 class TestIsBehind:
-    def test_until_the_newest_revision_is_there(self, installation: Settings) -> None:
+    def test_until_the_newest_revision_is_applied(self, installation: Settings) -> None:
         running = postgres.ensure(installation, keep=True)
         assert postgres.is_behind(running)
         postgres.migrate(running)
@@ -279,7 +279,7 @@ class TestRunning:
 
         assert not postgres.is_running(installation)
 
-    def test_a_server_asked_to_stay_stays(self, installation: Settings) -> None:
+    def test_a_kept_server_stays(self, installation: Settings) -> None:
         postgres.ensure(installation, keep=True)
 
         with postgres.running(installation):
@@ -294,5 +294,5 @@ class TestAdminUrl:
     def test_is_refused_for_a_url_without_login(self, installation: Settings) -> None:
         settings = installation.model_copy(update={"database_url": PostgresDsn("postgresql://db.example/mint")})
 
-        with pytest.raises(SettingsError, match="carries no user and password"):
+        with pytest.raises(SettingsError, match="contains no user and password"):
             postgres.admin_url(settings)

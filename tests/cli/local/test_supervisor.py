@@ -1,4 +1,4 @@
-"""Keeping processes alive and ending them, with real processes."""
+"""Restarting and ending processes, with real processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from cli.local import supervisor
 from cli.local.supervisor import Service, ServiceFailed, Supervisor
 
-# Starts a child of its own that ignores SIGTERM, as a careless server might, and tells both ids.
+# Starts a child that ignores SIGTERM, and prints both ids.
 FAMILY = """
     import os, signal, subprocess, sys, time
     child = subprocess.Popen([sys.executable, "-c", '''if True:
@@ -42,13 +42,13 @@ def said() -> list[str]:
 @pytest.fixture
 def watch(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> Supervisor:
     monkeypatch.setattr(supervisor, "FIRST_PAUSE_S", 0.05)
-    monkeypatch.setattr(supervisor, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(supervisor, "TIMEOUT_S", 0.5)
     return Supervisor(tmp_path / "logs", tmp_path / "up.json", said.append)
 
 
 async def until(condition: Callable[[], bool], patience_s: float = 20) -> None:
     async with asyncio.timeout(patience_s):
-        while not condition():  # noqa: ASYNC110 - another process tells no event
+        while not condition():  # noqa: ASYNC110 - another process cannot set an event
             await asyncio.sleep(0.02)
 
 
@@ -61,7 +61,7 @@ def pids_in(file: Path) -> list[int]:
 
 
 class TestRun:
-    async def test_starts_again_what_was_killed(self, watch: Supervisor, tmp_path: Path, said: list[str]) -> None:
+    async def test_restarts_a_killed_service(self, watch: Supervisor, tmp_path: Path, said: list[str]) -> None:
         pids = tmp_path / "pids"
         program = FAMILY.format(new_session=False, pids=str(pids))
         running = asyncio.create_task(watch.run([service("family", program)], lambda: None))
@@ -78,7 +78,7 @@ class TestRun:
         await running
 
     @pytest.mark.parametrize("new_session", [False, True])
-    async def test_stop_ends_children_and_grandchildren_even_deaf_ones(
+    async def test_stop_ends_children_and_grandchildren_that_ignore_signals(
         self, watch: Supervisor, tmp_path: Path, *, new_session: bool
     ) -> None:
         pids = tmp_path / "pids"
@@ -91,7 +91,7 @@ class TestRun:
 
         assert [pid for pid in pids_in(pids) if is_alive(pid)] == []
 
-    async def test_three_deaths_within_a_minute_end_everything(self, watch: Supervisor, tmp_path: Path) -> None:
+    async def test_three_deaths_within_a_minute_end_all_services(self, watch: Supervisor, tmp_path: Path) -> None:
         pids = tmp_path / "pids"
         healthy = service("healthy", FAMILY.format(new_session=False, pids=str(pids)))
         broken = service("broken", "import os; print('cannot bind', os.getpid(), flush=True); raise SystemExit(3)")
@@ -102,7 +102,7 @@ class TestRun:
         assert failure.value.last_lines.count("cannot bind") == 3
         assert [pid for pid in pids_in(pids) if is_alive(pid)] == []
 
-    async def test_pauses_twice_as_long_each_time(
+    async def test_doubles_the_pause_each_time(
         self, watch: Supervisor, said: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(supervisor, "FIRST_PAUSE_S", 1.0)
@@ -115,7 +115,7 @@ class TestRun:
 
         assert [line.partition("again in ")[2].partition(".")[0] for line in said] == ["1 s", "2 s", "4 s"]
 
-    async def test_tells_once_when_all_are_ready(self, watch: Supervisor, tmp_path: Path, said: list[str]) -> None:
+    async def test_announces_once_when_all_are_ready(self, watch: Supervisor, tmp_path: Path, said: list[str]) -> None:
         door = tmp_path / "door"
 
         async def is_ready() -> bool:
@@ -138,8 +138,8 @@ class TestRun:
         assert said[0].startswith("slow is ready after")
 
 
-class TestEndLeftBehind:
-    async def test_ends_the_children_of_a_killed_supervisor_and_nobody_else(self, tmp_path: Path) -> None:
+class TestEndOrphans:
+    async def test_ends_only_the_children_of_a_killed_supervisor(self, tmp_path: Path) -> None:
         record, pids = tmp_path / "up.json", tmp_path / "pids"
         program = textwrap.dedent(
             f"""
@@ -157,14 +157,14 @@ class TestEndLeftBehind:
         killed.kill()
         await killed.wait()
         assert all(map(is_alive, pids_in(pids)))
-        # An id that was given to somebody else meanwhile.
+        # An id that another process uses meanwhile.
         noted = record.read_text()
         record.write_text(noted.replace("]]", f"], [{bystander.pid}, 1.0]]"))
 
-        assert await supervisor.end_left_behind(record) == 1
+        assert await supervisor.end_orphans(record) == 1
 
         assert not any(map(is_alive, pids_in(pids)))
         assert is_alive(bystander.pid)
-        assert await supervisor.end_left_behind(record) == 0
+        assert await supervisor.end_orphans(record) == 0
         bystander.kill()
         await bystander.wait()

@@ -1,4 +1,4 @@
-"""Who the embedded server runs as."""
+"""The account of the embedded server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TestAccountFor:
 
         assert system_user.account_for(tmp_path) == STRANGER
 
-    def test_refuses_a_folder_of_somebody_else(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_refuses_a_folder_of_another_user(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, "geteuid", lambda: NOBODY.pw_uid)
 
         with pytest.raises(SettingsError, match=f"{tmp_path} belongs to another user"):

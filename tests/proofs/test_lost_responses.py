@@ -1,4 +1,4 @@
-"""A line that is cut after COMMIT and before the reply: the retry under the same key gives what had been done."""
+"""A connection that is cut after COMMIT and before the response: a retry with the same key returns the original result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import psycopg
 from settings import Settings
 from tests.proofs.clients import Run, audit
 from tests.proofs.installations import Campaign, by_way_of, make_campaign, served
-from tests.proofs.proxies import LosingProxy, take_http_reply, take_postgresql_reply
+from tests.proofs.proxies import DroppingProxy, take_http_response, take_postgresql_response
 
 KEY = re.compile(rb"command-\d+")
 
@@ -24,7 +24,7 @@ def port_of(url: str) -> int:
 
 
 async def transfers_by_key(campaign: Campaign, keys: set[str]) -> dict[str, str]:
-    """What is committed under these keys at this moment, as another connection sees it."""
+    """Committed transfers with these keys, read by another connection."""
     url = campaign.settings.role_url("app")
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         rows = await connection.execute(
@@ -35,22 +35,22 @@ async def transfers_by_key(campaign: Campaign, keys: set[str]) -> dict[str, str]
 
 
 class TestBetweenBatcherAndDatabase:
-    async def test_the_batcher_asks_again_and_the_client_never_knows(
+    async def test_the_batcher_retries_without_an_error_for_the_client(
         self, database: Settings, figure: Callable[[str], None], *, full: bool
     ) -> None:
         commands = 1_000 if full else 200
         campaign = await make_campaign(database, members=100, coins_per_member=commands)
         originals: dict[str, str] = {}
 
-        async def note(keys: set[str], reply: bytes) -> None:
-            del reply
+        async def note(keys: set[str], response: bytes) -> None:
+            del response
             committed = await transfers_by_key(campaign, keys)
-            assert committed.keys() == keys, "the server said it was done"
+            assert committed.keys() == keys, "the server reported the commit"
             originals.update(committed)
 
-        # a command shares its calls with others whose first reply is still to be lost, so it may be cut many times
+        # a command shares calls with others whose first response is dropped, so it may be cut many times
         settings = database.model_copy(update={"ledger_deadline_ms": 60_000})
-        proxy = LosingProxy(port_of(str(database.database_url)), take_postgresql_reply, KEY, note)
+        proxy = DroppingProxy(port_of(str(database.database_url)), take_postgresql_response, KEY, note)
         async with proxy.listening() as port, served(by_way_of(settings, port)) as (_, url):
             run = Run(campaign, [url], commands)
             await run.carry_out()
@@ -67,22 +67,22 @@ class TestBetweenBatcherAndDatabase:
 
 
 class TestBetweenClientAndApi:
-    async def test_the_client_asks_again_and_is_given_the_same_body(
+    async def test_a_retry_of_the_client_returns_the_same_body(
         self, database: Settings, figure: Callable[[str], None], *, full: bool
     ) -> None:
         commands = 1_000 if full else 200
         campaign = await make_campaign(database, members=100, coins_per_member=commands)
         originals: dict[str, bytes] = {}
 
-        async def note(keys: set[str], reply: bytes) -> None:
-            head, _, body = reply.partition(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 201 "), reply
+        async def note(keys: set[str], response: bytes) -> None:
+            head, _, body = response.partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 201 "), response
             assert b"idempotency-replayed" not in head
             (key,) = keys
             originals[key] = body
 
         async with served(database) as (_, url):
-            proxy = LosingProxy(port_of(url), take_http_reply, KEY, note)
+            proxy = DroppingProxy(port_of(url), take_http_response, KEY, note)
             async with proxy.listening() as port:
                 run = Run(campaign, [f"http://127.0.0.1:{port}"], commands)
                 await run.carry_out()

@@ -1,4 +1,4 @@
-"""Bringing the embedded PostgreSQL back, with a real server that is really killed."""
+"""Restarts of the embedded PostgreSQL after a real kill."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ import pytest_asyncio
 from pydantic import PostgresDsn
 
 import settings as configuration
-from cli.local import cluster, database_keeper, postgres, postmaster
-from cli.local.database_keeper import DatabaseKeeper
+from cli.local import cluster, database_watchdog, postgres, postmaster
+from cli.local.database_watchdog import DatabaseWatchdog
 from cli.local.supervisor import ServiceFailed
 from settings import Settings
 
 
 @pytest.fixture
 def serving() -> Iterator[Settings]:
-    """Settings of a new installation whose server runs; not under tmp_path, which the server's account may not enter."""
+    """Settings of a new installation with a running server; not in tmp_path, which its account cannot enter."""
     with tempfile.TemporaryDirectory(prefix="ideamint-test-") as folder:
         Path(folder).chmod(0o711)
         settings = configuration.load(_env_file=None, env="test", data_dir=Path(folder) / "data")
@@ -39,13 +39,13 @@ def said() -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_keeper, "FIRST_PAUSE_S", 0.02)
-    monkeypatch.setattr(database_keeper, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(database_watchdog, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(database_watchdog, "CHECK_INTERVAL_S", 0.02)
 
 
 @pytest_asyncio.fixture
 async def keeping(serving: Settings, said: list[str]) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(DatabaseKeeper(serving, said.append).keep())
+    task = asyncio.create_task(DatabaseWatchdog(serving, said.append).run())
     yield task
     task.cancel()
     await asyncio.wait({task})
@@ -73,11 +73,11 @@ async def until(condition: Callable[[], bool], keeping: asyncio.Task[None]) -> N
 
 
 def times_back(said: list[str]) -> int:
-    return sum(line.startswith("PostgreSQL is back after") for line in said)
+    return sum(line.startswith("PostgreSQL is running again after") for line in said)
 
 
-class TestKeep:
-    async def test_brings_a_killed_server_back_at_the_same_address(
+class TestRun:
+    async def test_restarts_a_killed_server_at_the_same_address(
         self, serving: Settings, keeping: asyncio.Task[None], said: list[str]
     ) -> None:
         for deaths in (1, 2):
@@ -85,16 +85,16 @@ class TestKeep:
             await until(lambda deaths=deaths: times_back(said) == deaths, keeping)  # type: ignore[misc]
             assert answers(serving)
 
-        assert said[0].startswith("PostgreSQL died; starting it again. Its log: ")
-        assert said[2].startswith("PostgreSQL died; starting it again in ")
+        assert said[0].startswith("PostgreSQL died; restarting it. Log: ")
+        assert said[2].startswith("PostgreSQL died; restarting it in ")
 
-    async def test_leaves_down_what_was_stopped_on_purpose_and_keeps_what_was_started_again(
+    async def test_ignores_a_stopped_server_until_it_is_started_again(
         self, serving: Settings, keeping: asyncio.Task[None], said: list[str]
     ) -> None:
         loaded = serving.model_copy(update={"database_url": None})
         await asyncio.to_thread(postgres.stop, loaded)
         assert not postgres.is_lost(serving)
-        await asyncio.sleep(10 * database_keeper.LOOK_EVERY_S)
+        await asyncio.sleep(10 * database_watchdog.CHECK_INTERVAL_S)
         assert said == []
 
         await asyncio.to_thread(postgres.ensure, loaded)
@@ -106,7 +106,7 @@ class TestKeep:
     async def test_gives_up_at_the_fifth_death_within_a_minute(
         self, serving: Settings, keeping: asyncio.Task[None], said: list[str]
     ) -> None:
-        for deaths in range(1, database_keeper.DEATHS_MAX):
+        for deaths in range(1, database_watchdog.DEATHS_MAX):
             kill_postmaster(serving)
             await until(lambda deaths=deaths: times_back(said) == deaths, keeping)  # type: ignore[misc]
         kill_postmaster(serving)
@@ -114,7 +114,7 @@ class TestKeep:
         with pytest.raises(ServiceFailed, match="PostgreSQL died 5 times within 60 s"):
             await asyncio.wait_for(keeping, 60)
 
-    async def test_gives_up_with_what_a_server_says_that_does_not_start(
+    async def test_fails_with_the_log_of_a_server_that_does_not_start(
         self, serving: Settings, keeping: asyncio.Task[None]
     ) -> None:
         configuration_file = serving.data_dir / "postgres" / "postgresql.conf"
@@ -127,11 +127,9 @@ class TestKeep:
         assert "nonsense" in failure.value.last_lines or "shared_buffers" in failure.value.last_lines
 
 
-class TestBringBack:
-    def test_takes_no_other_port_since_the_services_know_this_one(
-        self, serving: Settings, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(cluster, "PATIENCE_S", 1)
+class TestRestartLost:
+    def test_uses_the_port_that_the_services_know(self, serving: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cluster, "TIMEOUT_S", 1)
         port = PostgresDsn(str(serving.database_url)).hosts()[0]["port"]
         kill_postmaster(serving)
         postmaster.end_orphans(serving.data_dir / "postgres")
@@ -141,14 +139,14 @@ class TestBringBack:
             taken.listen()
 
             with pytest.raises(postgres.ServerError, match="in use"):
-                postgres.bring_back(serving)
+                postgres.restart_lost(serving)
 
-        assert postgres.bring_back(serving)
+        assert postgres.restart_lost(serving)
         assert answers(serving)
-        assert not postgres.bring_back(serving)
+        assert not postgres.restart_lost(serving)
 
-    def test_says_so_when_the_server_answers_elsewhere_by_now(self, serving: Settings) -> None:
+    def test_reports_a_server_that_runs_at_another_port(self, serving: Settings) -> None:
         elsewhere = serving.model_copy(update={"database_url": PostgresDsn(f"postgresql://{postgres.HOST}:1/ideamint")})
 
-        with pytest.raises(postgres.ServerError, match="was started again at port"):
-            postgres.bring_back(elsewhere)
+        with pytest.raises(postgres.ServerError, match="was restarted at port"):
+            postgres.restart_lost(elsewhere)
