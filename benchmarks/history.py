@@ -73,7 +73,7 @@ def measure(settings: Settings, seconds: int, postings: int, folder: Path, steps
     empty = _measure(settings, seconds, folder, members=(1,))
     steps.say(f"writing {postings:,} postings")
     write_history(settings, postings, steps)
-    steps.say("folding, sealing and verifying them")
+    steps.say("aggregating, sealing and verifying them")
     ledgers.take_in(settings)
     verify(settings)
     steps.say("measuring beside them")

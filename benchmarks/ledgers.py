@@ -118,12 +118,12 @@ def seed_stakes(settings: Settings, stakes: int, *, ideas_each: int = 25) -> Non
 
 
 def take_in(settings: Settings) -> None:
-    """Fold and seal what was written, as the background would in time, and let the server gather its statistics.
+    """Aggregate and seal what was written, as the background would in time, and let the server gather its statistics.
 
     What was written reaches the disk here, and not while something is measured.
     """
     with psycopg.connect(settings.role_url("app"), autocommit=True, options="-c statement_timeout=0") as connection:
-        connection.execute("SELECT app.coins_fold()")
+        connection.execute("SELECT app.coins_aggregate_totals()")
         while (connection.execute("SELECT app.coins_seal(%s)", (SEAL_MAX,)).fetchone() or (0,))[0] == SEAL_MAX:
             pass
     with psycopg.connect(postgres.admin_url(settings), autocommit=True) as connection:

@@ -67,7 +67,7 @@ def test_the_ledger_follows_its_model(database: Settings, *, full: bool, figure:
         every = {f"{command}: {answer}" for command, answers in ANSWERS.items() for answer in answers}
         assert every == LedgerMachine.answers.keys()
         assert (
-            COMMANDS | {f"rehearse {command}" for command in COMMANDS} | {"fold", "replay"}
+            COMMANDS | {f"rehearse {command}" for command in COMMANDS} | {"aggregate", "replay"}
             == LedgerMachine.steps.keys()
         )
     steps, answers = told(LedgerMachine.steps), told(LedgerMachine.answers)
