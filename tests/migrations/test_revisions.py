@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
 from api.kernel.schema import FIRST_REVISION
-from api.migrations import revisions
+from api.migrations import revisions, routines
 from cli.local import databases
 from settings import SettingsError
 from tests.factories.ledgers import Ledger, conservation
@@ -84,8 +84,8 @@ class TestUpAndDown:
     ) -> None:
         newest = catalogue(connection)
         databases.downgrade(url, revision)
-        hashes = dict(connection.execute("SELECT name, hash FROM app.schema_routines").fetchall())
-        assert hashes == revisions.routines.hashes(int(revision))
+        hashes = connection.execute("SELECT name, hash FROM app.schema_routines").fetchall()
+        assert dict(hashes) == routines.hashes(int(revision))
         assert ("coins_move",) in connection.execute("SELECT proname FROM pg_proc").fetchall() or int(revision) < 1004
         databases.migrate(url)
         assert catalogue(connection) == newest
