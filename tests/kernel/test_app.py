@@ -50,7 +50,7 @@ class TestHealth:
     ) -> None:
         needed: SchemaState = application.state.schema
         assert needed.revision is not None
-        monkeypatch.setattr(application.state, "schema", SchemaState(needed.revision + 1, needed.routines))
+        monkeypatch.setitem(application.state._state, "schema", SchemaState(needed.revision + 1, needed.routines))
         response = await client.get("/health/ready")
         assert response.status_code == 503
         assert "ideamint db migrate" in response.json()["checks"]["migrations"]
@@ -62,7 +62,7 @@ class TestHealth:
         needed: SchemaState = application.state.schema
         assert needed.revision is not None
         routines = {**needed.routines, "coins/sql/moves.sql": "another"}
-        monkeypatch.setattr(application.state, "schema", SchemaState(needed.revision - 1, routines))
+        monkeypatch.setitem(application.state._state, "schema", SchemaState(needed.revision - 1, routines))
         response = await client.get("/health/ready")
         assert response.status_code == 200
         assert response.json() == {
