@@ -56,8 +56,8 @@ types: $(STAMP) ## Check the types
 contracts: $(STAMP) ## Check the imports between packages
 	$(BIN)/lint-imports
 
-sql-lint: $(STAMP) ## Lint the SQL of dbt
-	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project
+sql-lint: $(STAMP) ## Lint all SQL: migrations, routines and dbt
+	$(BIN)/sqlfluff lint --disable-progress-bar --processes 0 api dbt_project
 
 compose-check: ## Check docker-compose.yml with Compose's loader (needs Go)
 	@if command -v go > /dev/null; then cd deploy/check-compose && go run . ../../docker-compose.yml ../compose.env.example; \

@@ -30,6 +30,7 @@ from api.kernel import errors, health, logs
 from api.kernel.db import Database
 from api.kernel.middleware import RequestContext
 from api.kernel.rates import Buckets, LocalBuckets
+from api.migrations import revisions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -101,7 +102,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.coin_rates = CoinRates(settings, app.state.rate_buckets)
     app.state.passwords = Passwords(settings.password_hashes_at_once)
     app.state.log_in_delays = LogInDelays()
-    app.state.newest_migration = health.newest_migration()
+    app.state.schema = revisions.needed()
     errors.install(app)
     # the one that is added last comes first
     if not settings.services or "coins" in settings.services:

@@ -1,4 +1,4 @@
-"""Every domain's tables in one metadata; for Alembic only."""
+"""The tables of all domains in one metadata, for the comparison with a migrated database."""
 
 from __future__ import annotations
 

@@ -142,7 +142,9 @@ def added_rows(url: str) -> dict[str, bytes]:
             "coin_transfers": sql.SQL("xid = {}").format(newest),
             "coin_postings": sql.SQL("transfer_id IN {}").format(moved),
             "events": sql.SQL("xid = {}").format(newest),
-            "idempotent_replies": sql.SQL("created_at = (SELECT max(r.created_at) FROM app.idempotent_replies AS r)"),
+            "idempotent_responses": sql.SQL(
+                "created_at = (SELECT max(r.created_at) FROM app.idempotent_responses AS r)"
+            ),
         },
     )
 

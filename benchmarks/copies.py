@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TABLES = (
     *("users", "campaigns", "memberships", "election_imports", "ideas", "idea_tags", "idea_status_changes"),
     *("idea_valuations", "coin_policies", "coin_accounts", "coin_ledgers", "coin_targets", "coin_transfers"),
-    *("coin_postings", "events", "idempotent_replies"),
+    *("coin_postings", "events", "idempotent_responses"),
 )
 
 

@@ -123,7 +123,7 @@ def run_background_work(settings: Settings) -> None:
     So none of this work happens during a measurement.
     """
     with psycopg.connect(settings.role_url("app"), autocommit=True, options="-c statement_timeout=0") as connection:
-        connection.execute("SELECT app.coins_fold()")
+        connection.execute("SELECT app.coins_aggregate_totals()")
         while (connection.execute("SELECT app.coins_seal(%s)", (SEAL_MAX,)).fetchone() or (0,))[0] == SEAL_MAX:
             pass
     with psycopg.connect(postgres.admin_url(settings), autocommit=True) as connection:

@@ -35,7 +35,7 @@ def maintain(settings: Settings) -> MaintenanceResult:
     with psycopg.connect(settings.role_url("app"), autocommit=True) as connection:
         row = connection.execute("SELECT app.prepare_event_partitions(%s)", (PARTITIONS_AHEAD_MONTHS,)).fetchone()
         replies = connection.execute(
-            "DELETE FROM app.idempotent_replies WHERE created_at < now() - make_interval(days => %s)",
+            "DELETE FROM app.idempotent_responses WHERE created_at < now() - make_interval(days => %s)",
             (REPLIES_KEPT_DAYS,),
         )
         sessions = connection.execute(

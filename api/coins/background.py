@@ -1,4 +1,4 @@
-"""What the ledger does beside the commands: carrying out settlements, folding totals, and sealing the chain.
+"""What the ledger does beside the commands: carrying out settlements, aggregating totals, and sealing the chain.
 
 Every API process runs one; those that come second find the work taken and give way. Nothing here waits for a row that
 a command holds longer than its own transaction.
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# so that folded totals are at most 2 s behind: what had committed when one fold began, the next is sure to hold
+# so that totals are at most 2 s behind: what had committed when one run began, the next one contains
 PAUSE_S = 1.0
 # while there is more to seal, as after an import or the first time: so that commands get their share of the server
 SEAL_PAUSE_S = 0.2
-# transfers a transaction: some 0.1 s, for which the fold of others is held back
+# transfers a transaction: some 0.1 s, during which the aggregation stops below it
 SEAL_MAX = 5000
 AFTER_FAILURE_S = 5.0
 # A step holds the wallets that it pays until it is committed, and their members' movements wait so long. Beside 32 clients
@@ -39,13 +39,13 @@ ACCOUNTS_PER_STEP = 500
 
 _UNFINISHED = text("SELECT id, campaign_id FROM app.coin_settlements WHERE finished_at IS NULL ORDER BY requested_at")
 _SETTLE_NEXT = text("SELECT app.coins_settle_next(:id, :accounts_max)")
-_FOLD = text("SELECT app.coins_fold()")
+_AGGREGATE = text("SELECT app.coins_aggregate_totals()")
 _SEAL = text("SELECT app.coins_seal(:transfers_max)")
 
 
-async def fold(database: Database) -> int | None:
+async def aggregate_totals(database: Database) -> int | None:
     """Bring the totals of many ideas up to date; how many ideas changed, None if another process is at it."""
-    changed: int | None = await database.run_alone(_FOLD, statement_timeout_ms=service.SETTLE_TIMEOUT_MS)
+    changed: int | None = await database.run_alone(_AGGREGATE, statement_timeout_ms=service.SETTLE_TIMEOUT_MS)
     return changed
 
 
@@ -98,7 +98,7 @@ async def settle(database: Database) -> int:
 
 
 class Background:
-    """Settles, folds and seals once a second, until its `async with` block ends; none of them waits for another."""
+    """Settles, aggregates and seals once a second, until its `async with` block ends; none of them waits for another."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -106,7 +106,7 @@ class Background:
 
     async def __aenter__(self) -> Self:
         """Begin."""
-        works: tuple[Callable[[Database], Awaitable[object]], ...] = (settle, fold, seal_beside_commands)
+        works: tuple[Callable[[Database], Awaitable[object]], ...] = (settle, aggregate_totals, seal_beside_commands)
         self._tasks = [asyncio.create_task(self._repeat(work), name=f"coin-{work.__name__}") for work in works]
         return self
 

@@ -214,7 +214,7 @@ class ConservationRead(Reply):
     )
     unbalanced_transfers: int = Field(description="transfers without exactly two postings that sum to 0")
     wrong_totals: int = Field(
-        description="folded totals that the postings up to the fold do not give: coins and backers of an idea, and what "
+        description="aggregated totals that differ from the postings up to the aggregation: coins and backers of an idea, and what "
         "flowed on a day"
     )
     chain: ChainCheck

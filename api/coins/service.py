@@ -264,10 +264,10 @@ async def list_my_campaigns(session: AsyncSession, user_id: UUID) -> list[Campai
     return [CampaignCoins.model_validate(row) for row in rows]
 
 
-async def get_fold(session: AsyncSession) -> datetime:
+async def get_aggregated_at(session: AsyncSession) -> datetime:
     """As of when the totals of many ideas are."""
-    folded_at: datetime = await session.scalar(queries.FOLDED_AT)
-    return folded_at
+    aggregated_at: datetime = await session.scalar(queries.AGGREGATED_AT)
+    return aggregated_at
 
 
 async def list_backers(

@@ -26,8 +26,8 @@ _KEYS = {
     "coins": "-coalesce(t.coins, 0)::numeric",
 }
 
-# of a list, as the background folded them; of one idea, summed now
-_FOLDED = "app.coin_totals"
+# of a list, as the background aggregated them; of one idea, summed now
+_AGGREGATED = "app.coin_totals"
 _EXACT = """(
     SELECT a.idea_id, sum(a.balance_coins)::bigint AS coins, count(*) FILTER (WHERE a.balance_coins > 0)::integer AS backers
     FROM app.coin_accounts AS a WHERE a.idea_id = :idea_id AND a.kind = 'stake' GROUP BY a.idea_id
@@ -86,7 +86,7 @@ async def list_ideas(
 ) -> list[tuple[IdeaRead, tuple[Decimal, UUID]]]:
     """A page of ideas that the user may see, each with its sort key for the cursor; or the one idea `idea_id`.
 
-    Totals of a page are those of the last fold (:func:`api.coins.service.get_fold`), one idea's are exact.
+    Totals of a page are those of the last aggregation (:func:`api.coins.service.get_aggregated_at`), one idea's are exact.
 
     `sees_all` is a manager's view; others see what competes or competed, and their own. `seed` fixes a random order.
     """
@@ -112,7 +112,7 @@ async def list_ideas(
         continued = "WHERE (k.sort_key, k.id) > (CAST(:after_key AS numeric), CAST(:after_id AS uuid))"
         values |= {"after_key": after[0], "after_id": after[1]}
     statement = _TEMPLATE.format(
-        totals=_EXACT if idea_id else _FOLDED, key=_KEYS[sort], filters=" ".join(filters), after=continued
+        totals=_EXACT if idea_id else _AGGREGATED, key=_KEYS[sort], filters=" ".join(filters), after=continued
     )
     rows = (await session.execute(text(statement), values)).mappings()
     return [(_as_read(row), (row["sort_key"], row["id"])) for row in rows]

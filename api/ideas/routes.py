@@ -71,8 +71,8 @@ async def list_all(
     While coins can still be moved the order is random, the same for one person and different between people: a list by
     coins would make the first ideas win.
     """
-    # read first: the totals are of then or newer, whatever is folded meanwhile
-    totals_as_of = await coins.get_fold(session)
+    # read first: the totals are of then or newer, whatever is aggregated meanwhile
+    totals_as_of = await coins.get_aggregated_at(session)
     chosen: Sort = sort or ("random" if access.campaign.status == "active" else "coins")
     rows = await list_ideas(
         session,

@@ -76,7 +76,7 @@ class IdeaPage(Page[IdeaRead]):
 
     totals_as_of: datetime = Field(
         description="coins and backers here hold all that had happened by this moment: at most 2 s ago, unless a long "
-        "command keeps the folding in the background back. One idea's are exact"
+        "command holds back the aggregation in the background. One idea's are exact"
     )
 
 

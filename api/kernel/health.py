@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import psycopg
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
+from api.kernel.schema import REVISION, ROUTINES, SchemaState
 from api.kernel.web import Reply
 
 if TYPE_CHECKING:
@@ -20,23 +18,12 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/health", tags=["health"])
 
-MIGRATIONS = Path(__file__).parents[1] / "migrations"
-
 
 class Health(Reply):
-    """What was found, a line a check."""
+    """Results by check. `degraded` still serves requests."""
 
-    status: Literal["ok", "failing"]
+    status: Literal["ok", "degraded", "failing"]
     checks: dict[str, str]
-
-
-def newest_migration() -> str:
-    """The revision that this code needs the database to be at."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    head = ScriptDirectory.from_config(config).get_current_head()
-    assert head is not None
-    return head
 
 
 @router.get("/live", operation_id="getLiveness")
@@ -47,18 +34,35 @@ async def live() -> Health:
 
 @router.get("/ready", operation_id="getReadiness", responses={503: {"model": Health}})
 async def ready(request: Request, response: Response) -> Health:
-    """Check that the database answers and that its migrations are at the head that this code was written for."""
-    database: Database = request.app.state.database
-    needed: str = request.app.state.newest_migration
-    checks: dict[str, str] = {}
+    """Check that the database answers and is at the revision that this code needs, or at a later one.
+
+    Database routines that are not those of this version are reported as `degraded`: two versions may run side by side.
+    """
+    needed: SchemaState = request.app.state.schema
     try:
-        async with database.engine.connect() as connection:
-            found = await connection.scalar(text("SELECT version_num FROM app.alembic_version"))
-        checks["database"] = "ok"
-        checks["migrations"] = "ok" if found == needed else f"at {found}, needed {needed}: run `ideamint db migrate`"
+        found = await _schema_state(request.app.state.database)
     except (SQLAlchemyError, psycopg.Error, OSError):
-        checks["database"] = "away"
-    failing = any(found != "ok" for found in checks.values())
-    if failing:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    return Health(status="failing" if failing else "ok", checks=checks)
+        return Health(status="failing", checks={"database": "away"})
+    missing = found.missing_for(needed)
+    if missing is not None:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        return Health(status="failing", checks={"database": "ok", "migrations": missing})
+    differing = found.differing_routines(needed)
+    routines = f"not of this version: {', '.join(differing)}" if differing else "ok"
+    return Health(
+        status="degraded" if differing else "ok",
+        checks={"database": "ok", "migrations": "ok", "routines": routines},
+    )
+
+
+async def _schema_state(database: Database) -> SchemaState:
+    async with database.engine.connect() as connection:
+        try:
+            state = SchemaState(int(await connection.scalar(text(REVISION))), {})
+            if not state.is_from_before_the_squash:
+                rows = await connection.execute(text(ROUTINES))
+                state = SchemaState(state.revision, {row.name: row.hash for row in rows})
+        except ProgrammingError:  # no schema, no tables, or no rights on them yet
+            state = SchemaState(None, {})
+    return state

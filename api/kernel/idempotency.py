@@ -51,7 +51,7 @@ class BadKey(DomainError):
 class IdempotentReply(Model):
     """The first successful reply to a key."""
 
-    __tablename__ = "idempotent_replies"
+    __tablename__ = "idempotent_responses"
 
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     route: Mapped[str] = mapped_column(primary_key=True)

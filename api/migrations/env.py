@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from alembic import context
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from api.models import Model
+from api.migrations import routines
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from psycopg import Connection
 
 SCHEMA = "app"
 
 
 def run_migrations() -> None:
-    """Migrate with the log-in in the config attribute `url`, which must be a member of ideamint_owner."""
+    """Run the versions and apply the routines, with the log-in in the config attribute `url`."""
     engine = create_engine(context.config.attributes["url"], poolclass=NullPool)
     with engine.begin() as connection:
+        driver = cast("Connection[Any]", connection.connection.driver_connection)
         connection.execute(text("SET ROLE ideamint_owner"))
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        routines.drop_dependents(driver)
         context.configure(
             connection=connection,
-            target_metadata=Model.metadata,
             version_table_schema=SCHEMA,
             include_schemas=True,
             transaction_per_migration=False,
         )
         context.run_migrations()
-        # a server that is asked whether it is ready compares this with what it needs
+        revision = context.get_context().get_current_revision()
+        routines.apply(driver, None if revision is None else int(revision))
+        # readiness compares this with what the code needs
         connection.execute(text(f"GRANT SELECT ON {SCHEMA}.alembic_version TO ideamint_app"))
 
 

@@ -77,3 +77,24 @@ def migrate(as_json: AsJson = False) -> None:
     with postgres.running(settings.load()) as running:
         revision = postgres.migrate(running)
     console.result({"revision": revision}, [f"The database is at revision {revision}"], as_json=as_json)
+
+
+@app.command()
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="Do it: everything in the database is lost.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete everything in the database and create the tables anew. It cannot be undone.
+
+    `pg_dump "$(ideamint db url)"` saves what the database holds. Published figures stay until `ideamint refresh`.
+    """
+    import settings
+    from cli import console
+    from cli.local import postgres
+
+    if not yes:
+        console.fail("this deletes everything in the database; `ideamint db reset --yes` does it")
+        raise typer.Exit(1)
+    with postgres.running(settings.load()) as running:
+        revision = postgres.reset(running)
+    console.result({"revision": revision}, [f"The database is empty, at revision {revision}"], as_json=as_json)

@@ -17,7 +17,7 @@ from psycopg import sql
 from settings import PREFIX, Settings, SettingsError
 
 if TYPE_CHECKING:
-    from alembic.config import Config
+    from api.kernel.schema import SchemaState
 
 OLDEST_SERVER_VERSION = 16
 ROLES = ("app", "dbt", "reader", "dagster")
@@ -55,63 +55,91 @@ def prepare(admin_url: str, settings: Settings) -> None:
         raise SettingsError(msg) from error
 
 
-def migrate(admin_url: str) -> str:
-    """Migrate the schema `app` to the newest revision, which is returned. Concurrent migrations wait for each other."""
-    from alembic import command
+def migrate(admin_url: str) -> int:
+    """Bring the schema `app` to this version; returns the database's revision. Other processes wait for it.
 
-    config = alembic_config()
-    config.attributes["url"] = urlunsplit(urlsplit(admin_url)._replace(scheme="postgresql+psycopg"))
-    newest = newest_revision()
-    with psycopg.connect(admin_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
-        if _revision(connection) != newest:
-            command.upgrade(config, "head")
-    return newest
+    Takes no lock on a table if nothing has changed. A database at a later revision stays as it is.
+
+    Raises:
+        SettingsError: the database is at a revision that cannot be migrated.
+    """
+    from api.migrations import revisions
+
+    needed = revisions.needed()
+    with _migrating(admin_url) as connection:
+        found = _schema_state(connection)
+        if found.is_from_before_the_squash:
+            raise SettingsError(str(found.missing_for(needed)))
+        if _is_behind(found, needed):
+            revisions.upgrade(admin_url)
+            found = needed
+    assert found.revision is not None
+    return found.revision
+
+
+def downgrade(admin_url: str, revision: str) -> None:
+    """Bring the schema `app` back to an earlier revision, or to `base`. Tables that hold rows are not dropped."""
+    from api.migrations import revisions
+
+    with _migrating(admin_url):
+        revisions.downgrade(admin_url, revision)
+
+
+def reset(admin_url: str) -> int:
+    """Drop the schema `app` with all that it holds and all that depends on it, and migrate; returns the revision."""
+    with _migrating(admin_url) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS app CASCADE")
+    return migrate(admin_url)
 
 
 def is_behind(admin_url: str) -> bool:
-    """Whether the schema is not at the newest revision yet."""
-    with psycopg.connect(admin_url, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
-        return _revision(connection) != newest_revision()
+    """Whether :func:`migrate` has something to do."""
+    from api.migrations import revisions
+
+    with psycopg.connect(admin_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
+        return _is_behind(_schema_state(connection), revisions.needed())
 
 
 def refuse_unmigrated(app_url: str) -> None:
-    """Check that the schema is at the newest revision.
+    """See that the schema is at the revision that this version needs, or at a later one.
 
     Raises:
         SettingsError: it is at another revision.
     """
-    newest = newest_revision()
-    with psycopg.connect(app_url, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
-        found = _revision(connection)
-    if found != newest:
-        msg = f"the database is at revision {found}, this version needs {newest}: run `ideamint db migrate`"
-        raise SettingsError(msg)
+    from api.migrations import revisions
+
+    with psycopg.connect(app_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
+        missing = _schema_state(connection).missing_for(revisions.needed())
+    if missing is not None:
+        raise SettingsError(missing)
 
 
-def newest_revision() -> str:
-    """The revision that this version of the code needs."""
-    from alembic.script import ScriptDirectory
+@contextmanager
+def _migrating(admin_url: str) -> Iterator[psycopg.Connection]:
+    """A connection that holds the lock of migrations."""
+    with psycopg.connect(admin_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
+        yield connection
 
-    (head,) = ScriptDirectory.from_config(alembic_config()).get_heads()
-    return head
+
+def _is_behind(found: SchemaState, needed: SchemaState) -> bool:
+    if found.revision == needed.revision:
+        return bool(found.differing_routines(needed))
+    assert needed.revision is not None
+    return found.revision is None or found.revision < needed.revision
 
 
-def _revision(connection: psycopg.Connection) -> str | None:
+def _schema_state(connection: psycopg.Connection) -> SchemaState:
+    from api.kernel.schema import REVISION, ROUTINES, SchemaState
+
     try:
-        row = connection.execute("SELECT version_num FROM app.alembic_version").fetchone()
+        row = connection.execute(REVISION).fetchone()
+        state = SchemaState(int(row[0]) if row else None, {})
+        if state.revision is None or state.is_from_before_the_squash:
+            return state
+        return SchemaState(state.revision, dict(connection.execute(ROUTINES).fetchall()))
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-        return None
-    return str(row[0]) if row else None
-
-
-def alembic_config() -> Config:
-    """Alembic's configuration; there is no alembic.ini, so that it works from any folder."""
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", "api:migrations")
-    return config
+        return SchemaState(None, {})
 
 
 def database_name(url: str) -> str:

@@ -105,13 +105,18 @@ def is_behind(settings: Settings) -> bool:
     return databases.is_behind(admin_url(settings))
 
 
-def migrate(settings: Settings) -> str:
-    """Migrate the schema `app` of `ensure(settings)` to the newest revision, which is returned."""
+def migrate(settings: Settings) -> int:
+    """Bring the schema `app` of `ensure(settings)` to this version; returns its revision."""
     return databases.migrate(admin_url(settings))
 
 
+def reset(settings: Settings) -> int:
+    """Empty the schema `app` of `ensure(settings)` and bring it to this version; returns its revision."""
+    return databases.reset(admin_url(settings))
+
+
 def refuse_unmigrated(settings: Settings) -> None:
-    """Check that an external server is at this version.
+    """See that a server of the user's has the tables that this version needs.
 
     Raises:
         SettingsError: it is at another version, or cannot be reached.

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.factories.campaigns import World, make_world, submit_many
-from tests.factories.ledgers import fold_now, seal_now
+from tests.factories.ledgers import aggregate_now, seal_now
 from tests.factories.users import commit_user
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class TestStatistics:
         await world.reallocate(world.members[1], one, two, 30)
         await world.allocate(world.members[2], two, 1)
         before = await statistics(world)
-        await fold_now(application.state.database)
+        await aggregate_now(application.state.database)
         after = await statistics(world)
         assert before | {"at": None} == after | {"at": None}
         assert [(idea["coins"], idea["backers"]) for idea in before["top_ideas"]] == [(31, 2), (0, 0)]

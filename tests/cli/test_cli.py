@@ -52,7 +52,7 @@ def admin_url(ideamint: Shell) -> str:
 class TestHelp:
     def test_has_every_command(self) -> None:
         assert {" ".join(path) for path in COMMANDS} == {
-            *("db start", "db stop", "db url", "db migrate"),
+            *("db start", "db stop", "db url", "db migrate", "db reset"),
             *("up", "demo", "import pabulib", "refresh", "export", "report", "verify", "ledger export", "user create"),
         }
 
@@ -316,7 +316,7 @@ class TestDataPlatform:
         assert not (tmp_path / "x.pdf").exists()
 
 
-def newest_revision() -> str:
-    from cli.local.databases import newest_revision
+def newest_revision() -> int | None:
+    from api.migrations import revisions
 
-    return newest_revision()
+    return revisions.needed().revision

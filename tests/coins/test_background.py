@@ -1,4 +1,4 @@
-"""What goes on beside the commands: settlements in steps, and folded totals."""
+"""What goes on beside the commands: settlements in steps, and aggregated totals."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sqlalchemy import text
 
 from api.coins import background
 from api.coins import service as coins
-from api.coins.background import Background, fold, settle
-from tests.factories.ledgers import Ledger, conservation, fold_now, make_ledger
+from api.coins.background import Background, aggregate_totals, settle
+from tests.factories.ledgers import Ledger, aggregate_now, conservation, make_ledger
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -212,14 +212,14 @@ class TestSettle:
         await conservation(db, ledger)
 
 
-class TestFold:
+class TestAggregateTotals:
     async def test_totals_are_those_of_the_stakes(self, db: Database) -> None:
         ledger = await staked(db, 21)
-        await fold_now(db)
+        await aggregate_now(db)
         async with db.session() as session:
             await coins.move_coins(session, [ledger.move(1, source=1), ledger.move(5, member=2, target=1)])
             await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[2]], kind="return", actor_id=None)
-        await fold_now(db)
+        await aggregate_now(db)
         async with db.session() as session:
             rows = await session.execute(
                 text("SELECT idea_id, coins, backers FROM app.coin_totals WHERE campaign_id = :id"),
@@ -237,23 +237,23 @@ class TestFold:
             await slow.execute("SELECT pg_current_xact_id()")
             async with db.session() as session:
                 await coins.move_coins(session, [ledger.move(3, member=1, target=1)])
-            await fold(db)
+            await aggregate_totals(db)
             await slow.execute(
                 "SELECT * FROM app.coins_move(%s::uuid[], %s::uuid[], ARRAY[NULL]::uuid[], %s::uuid[], ARRAY[4]::bigint[], "
                 "ARRAY[NULL]::text[], ARRAY[NULL]::bytea[], ARRAY[NULL]::text[])",
                 ([ledger.campaign_id], [ledger.members[2]], [ledger.ideas[1]]),
             )
             await slow.commit()
-        await fold_now(db)
+        await aggregate_now(db)
         async with db.session() as session:
-            coins_folded = await session.scalar(
+            coins_aggregated = await session.scalar(
                 text("SELECT coins FROM app.coin_totals WHERE idea_id = :id"), {"id": ledger.ideas[1]}
             )
-        assert coins_folded == 7
+        assert coins_aggregated == 7
         await conservation(db, ledger)
 
     async def test_says_that_it_is_no_newer_than_what_it_holds(self, db: Database, database: Settings) -> None:
-        """While an old transaction keeps the fold back, the totals' time stays behind what they lack."""
+        """While an old transaction holds the aggregation back, the totals' time stays behind what they lack."""
         async with db.session() as session:
             ledger = await make_ledger(session, members=2)
         async with await psycopg.AsyncConnection.connect(database.role_url("app")) as slow:
@@ -263,16 +263,16 @@ class TestFold:
             async with db.session() as session:
                 moved_by = await session.scalar(text("SELECT clock_timestamp()"))
             for _ in range(3):
-                await fold(db)
+                await aggregate_totals(db)
             async with db.session() as session:
-                assert await coins.get_fold(session) < moved_by
+                assert await coins.get_aggregated_at(session) < moved_by
                 lacking = text("SELECT count(*) FROM app.coin_totals WHERE campaign_id = :id")
                 assert await session.scalar(lacking, {"id": ledger.campaign_id}) == 0
             await slow.commit()
         for _ in range(100):
-            await fold_now(db)
+            await aggregate_now(db)
             async with db.session() as session:
-                if await coins.get_fold(session) >= moved_by:
+                if await coins.get_aggregated_at(session) >= moved_by:
                     break
             await asyncio.sleep(0.02)
         else:
@@ -291,7 +291,7 @@ class TestFold:
             for amount, day in zip((5, 7, 11), days, strict=True):
                 move = coins.Move(ledger.campaign_id, member, None, idea, amount)
                 await coins.move_coins(session, [move], effective_at=day)
-        await fold_now(db)
+        await aggregate_now(db)
         async with db.session() as session:
             rows = await session.execute(
                 text("SELECT flowed_on, kind, coins, transfers FROM app.coin_flows_daily WHERE campaign_id = :id"),
@@ -304,7 +304,7 @@ class TestFold:
         await conservation(db, ledger)
 
     async def test_goes_on_while_a_settlement_takes_long(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        settling, folded = asyncio.Event(), asyncio.Event()
+        settling, aggregated = asyncio.Event(), asyncio.Event()
 
         async def settle_for_ever(_: Database) -> None:
             settling.set()
@@ -312,9 +312,9 @@ class TestFold:
 
         async def note(_: Database) -> None:
             await settling.wait()
-            folded.set()
+            aggregated.set()
 
         monkeypatch.setattr(background, "settle", settle_for_ever)
-        monkeypatch.setattr(background, "fold", note)
+        monkeypatch.setattr(background, "aggregate_totals", note)
         async with Background(db):
-            await asyncio.wait_for(folded.wait(), 30)
+            await asyncio.wait_for(aggregated.wait(), 30)

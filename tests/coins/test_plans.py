@@ -21,7 +21,7 @@ from api.coins.reading.statistics import get_statistics
 from api.coins.service import Move
 from api.ideas.queries import list_ideas
 from tests.factories.campaigns import make_world, submit_many
-from tests.factories.ledgers import fold_now
+from tests.factories.ledgers import aggregate_now
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -68,7 +68,7 @@ async def crowd(application: FastAPI, admin_url: str) -> Crowd:
                 is_import=True,
             )
         assert all(outcome.succeeded for outcome in outcomes)
-    await fold_now(database)
+    await aggregate_now(database)
     async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as connection:
         await connection.execute("ANALYZE app.coin_accounts, app.coin_transfers, app.coin_postings, app.coin_totals")
         await connection.execute("ANALYZE app.coin_targets, app.ideas")

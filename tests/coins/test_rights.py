@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from api.coins import service as coins
 from api.kernel.db import Database
-from tests.factories.ledgers import Ledger, fold_now, make_ledger
+from tests.factories.ledgers import Ledger, aggregate_now, make_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -210,14 +210,14 @@ class TestVerify:
             "UPDATE app.coin_totals SET backers = backers + 1 WHERE campaign_id = %s",
         ],
     )
-    async def test_names_a_folded_total_that_its_postings_do_not_give(
+    async def test_names_an_aggregated_total_that_its_postings_do_not_give(
         self, database: Settings, admin_url: str, change: str
     ) -> None:
         db = Database(database)
         async with db.session() as session:
             ledger = await make_ledger(session)
             await coins.move_coins(session, [ledger.move(30, target=1)])
-        await fold_now(db)
+        await aggregate_now(db)
         await db.close()
         with psycopg.connect(admin_url) as connection:
             verify = "SELECT wrong_totals, wrong_balances FROM app.coins_verify(%s)"

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from api.coins import service as coins
-from api.coins.background import fold, seal
+from api.coins.background import aggregate_totals, seal
 from api.coins.schemas import PolicyWrite
 from api.coins.service import Move
 
@@ -87,17 +87,18 @@ async def conservation(database: Database, ledger: Ledger) -> coins.Conservation
     return found
 
 
-async def fold_now(database: Database) -> None:
-    """Bring folded totals up to what is committed now.
+async def aggregate_now(database: Database) -> None:
+    """Bring aggregated totals up to what is committed now.
 
-    A fold stops below the oldest transaction of the whole server, another worker's too, and gives way to another fold.
+    An aggregation stops below the oldest transaction of the whole server, another worker's too, and gives way to
+    another aggregation.
     """
     until = await current_xid(database)
     async for _ in attempts(database, until):
-        await fold(database)
+        await aggregate_totals(database)
         async with database.session() as session:
-            folded = await session.scalar(text("SELECT folded_xid::text::bigint FROM app.coin_folds"))
-        if folded > until:
+            aggregated = await session.scalar(text("SELECT aggregated_xid::text::bigint FROM app.coin_aggregations"))
+        if aggregated > until:
             return
 
 
@@ -125,7 +126,7 @@ async def attempts(database: Database, until: int) -> AsyncIterator[None]:
 
 
 async def seal_now(database: Database) -> None:
-    """Seal everything that is committed now; like a fold, a seal stops below the server's oldest transaction."""
+    """Seal everything that is committed now; like an aggregation, a seal stops below the server's oldest transaction."""
     async with database.session() as session:
         unsealed = await session.scalar(text("SELECT coalesce(max(xid::text::bigint), 0) FROM app.coin_transfers"))
     async for _ in attempts(database, unsealed):

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from api.ideas.steps import Status, find_step
 from tests.factories.campaigns import DESCRIPTION, make_world, submit_many
-from tests.factories.ledgers import fold_now
+from tests.factories.ledgers import aggregate_now
 from tests.factories.users import commit_user
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ class TestList:
         await world.allocate(world.members[1], made[2], 10)
         await world.allocate(world.members[2], made[2], 15)
         await world.allocate(world.members[1], made[0], 20)
-        await fold_now(application.state.database)
+        await aggregate_now(application.state.database)
         page = await world.call(world.members[1], "GET", "/campaigns/{id}/ideas", params={"sort": "coins"})
         rows = [(row["id"], row["coins"], row["backers"], row["my_stake_coins"]) for row in page.json()["items"]]
         assert rows[:2] == [(str(made[2]), 25, 2, 10), (str(made[0]), 20, 1, 20)]

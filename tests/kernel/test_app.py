@@ -21,6 +21,7 @@ from sqlalchemy import create_engine, text
 from api.kernel import errors
 from api.kernel.db import Database
 from api.kernel.middleware import RequestContext
+from api.kernel.schema import SchemaState
 from api.kernel.web import Session
 from api.kernel.web import router as new_router
 from api.main import ROUTERS, create_app
@@ -42,15 +43,32 @@ class TestHealth:
     async def test_is_ready_with_its_migrations(self, client: AsyncClient) -> None:
         response = await client.get("/health/ready")
         assert response.status_code == 200
-        assert response.json() == {"status": "ok", "checks": {"database": "ok", "migrations": "ok"}}
+        assert response.json() == {"status": "ok", "checks": {"database": "ok", "migrations": "ok", "routines": "ok"}}
 
-    async def test_is_not_ready_before_them(self, application: FastAPI, client: AsyncClient) -> None:
-        needed = application.state.newest_migration
-        application.state.newest_migration = "9999"
+    async def test_is_not_ready_before_them(
+        self, application: FastAPI, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        needed: SchemaState = application.state.schema
+        assert needed.revision is not None
+        monkeypatch.setitem(application.state._state, "schema", SchemaState(needed.revision + 1, needed.routines))
         response = await client.get("/health/ready")
-        application.state.newest_migration = needed
         assert response.status_code == 503
         assert "ideamint db migrate" in response.json()["checks"]["migrations"]
+
+    async def test_is_ready_with_a_later_database(
+        self, application: FastAPI, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another version may have migrated it; its routines are reported."""
+        needed: SchemaState = application.state.schema
+        assert needed.revision is not None
+        routines = {**needed.routines, "coins/sql/moves.sql": "another"}
+        monkeypatch.setitem(application.state._state, "schema", SchemaState(needed.revision - 1, routines))
+        response = await client.get("/health/ready")
+        assert response.status_code == 200
+        assert response.json() == {
+            "status": "degraded",
+            "checks": {"database": "ok", "migrations": "ok", "routines": "not of this version: coins/sql/moves.sql"},
+        }
 
     async def test_is_not_ready_without_the_database(self, database: Settings) -> None:
         away = type(database.database_url)("postgresql://127.0.0.1:1/ideamint")  # type: ignore[misc]
@@ -212,7 +230,7 @@ class TestModels:
         """Columns, types, keys and foreign keys; what only SQL can say (checks, partial indexes) is left to the SQL."""
         engine = create_engine(admin_url.replace("postgresql://", "postgresql+psycopg://"))
         tables = {table.name for table in Model.metadata.tables.values()}
-        assert {"users", "campaigns", "ideas", "idempotent_replies"} <= tables
+        assert {"users", "campaigns", "ideas", "idempotent_responses"} <= tables
 
         def is_ours(thing: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:  # noqa: FBT001
             if kind == "table":

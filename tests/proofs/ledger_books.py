@@ -192,9 +192,9 @@ class Books:
         )
         return bool(is_finished)
 
-    def fold(self) -> None:
+    def aggregate(self) -> None:
         """Aggregate the totals up to the watermark."""
-        self._one("SELECT app.coins_fold()")
+        self._one("SELECT app.coins_aggregate_totals()")
 
     def balances(self) -> Balances:
         single: dict[str, int] = {"xid": 0}
@@ -209,10 +209,10 @@ class Books:
         assert single["carried_in"] == single["carried_out"] == 0
         return Balances(single["xid"], -single["mint"], wallets, stakes, single["expired"])
 
-    def folded(self) -> tuple[int, dict[int, tuple[int, int]]]:
+    def aggregated(self) -> tuple[int, dict[int, tuple[int, int]]]:
         """The watermark of the totals, and the totals."""
         rows = self.connection.execute(
-            "SELECT f.folded_xid::text::bigint, t.idea_id, t.coins, t.backers FROM app.coin_folds AS f "
+            "SELECT f.aggregated_xid::text::bigint, t.idea_id, t.coins, t.backers FROM app.coin_aggregations AS f "
             "LEFT JOIN app.coin_totals AS t ON t.campaign_id = %s",
             (self.campaign_id,),
         ).fetchall()

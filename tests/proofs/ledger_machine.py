@@ -227,11 +227,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.count % 3 == 0)
     @rule()
-    def fold(self) -> None:
-        self.books.fold()
+    def aggregate(self) -> None:
+        self.books.aggregate()
         self.count += 1
-        self.steps["fold"] += 1
-        watermark, totals = self.books.folded()
+        self.steps["aggregate"] += 1
+        watermark, totals = self.books.aggregated()
         assert totals == [after for xid, after in self.history if xid < watermark][-1]
 
     @invariant()

@@ -145,9 +145,9 @@ class Traffic:
             await connection.execute("SELECT app.coins_freeze_wallet(%s, %s)", (self.ledger.campaign_id, member))
         await connection.execute("SELECT app.coins_grant(%s, %s::uuid[], NULL)", (self.ledger.campaign_id, members))
 
-    async def fold(self, connection: Connection, random: Random) -> None:
+    async def aggregate(self, connection: Connection, random: Random) -> None:
         """Aggregate the totals of ideas, as the worker does."""
-        await connection.execute("SELECT app.coins_fold()")
+        await connection.execute("SELECT app.coins_aggregate_totals()")
         await asyncio.sleep(0.02)
 
     async def _close(

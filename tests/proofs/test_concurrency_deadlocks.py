@@ -50,7 +50,7 @@ async def test_opposite_orders_never_deadlock(
         traffic.correct,
         traffic.correct,
         traffic.leave_and_rejoin,
-        traffic.fold,
+        traffic.aggregate,
     ):
         await asyncio.sleep(60 if full else 3)
     assert traffic.errors == {}

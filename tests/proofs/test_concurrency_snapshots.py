@@ -91,7 +91,7 @@ async def test_every_snapshot_has_the_same_total(
         traffic.give_back,
         traffic.give_back_in_steps,
         traffic.expire_in_steps,
-        traffic.fold,
+        traffic.aggregate,
     ):
         readers = [asyncio.create_task(read(url, ledger.campaign_id, readings, is_over)) for _ in range(READERS)]
         await asyncio.sleep(30 if full else 2)

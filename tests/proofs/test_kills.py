@@ -18,9 +18,9 @@ from tests.proofs.clients import Run, audit
 from tests.proofs.installations import Installation, installed, make_campaign, supervised, until, until_ready
 
 MEMBERS = 100
-UNFOLDED = (
+UNAGGREGATED = (
     "SELECT count(*) FROM app.coin_transfers "
-    "WHERE campaign_id = %(campaign)s AND xid >= (SELECT folded_xid FROM app.coin_folds)"
+    "WHERE campaign_id = %(campaign)s AND xid >= (SELECT aggregated_xid FROM app.coin_aggregations)"
 )
 
 
@@ -53,7 +53,7 @@ async def kill_during(
 
     audit(campaign, run.acknowledged)
     assert len(run.acknowledged) == commands
-    await until(lambda: campaign.query(UNFOLDED) == [(0,)], "the background work")
+    await until(lambda: campaign.query(UNAGGREGATED) == [(0,)], "the background work")
     replays = sum(each.is_replay for each in run.acknowledged)
     figure(
         f"{commands:,} allocations on one idea by {len(installation.api_urls)} API processes, {len(kills)} times kill -9: "

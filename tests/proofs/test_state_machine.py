@@ -67,7 +67,8 @@ def test_the_ledger_equals_its_model(database: Settings, *, full: bool, figure: 
         every = {f"{command}: {answer}" for command, answers in ANSWERS.items() for answer in answers}
         assert every == LedgerMachine.answers.keys()
         assert (
-            COMMANDS | {f"dry run {command}" for command in COMMANDS} | {"fold", "replay"} == LedgerMachine.steps.keys()
+            COMMANDS | {f"dry run {command}" for command in COMMANDS} | {"aggregate", "replay"}
+            == LedgerMachine.steps.keys()
         )
     steps, answers = counts_text(LedgerMachine.steps), counts_text(LedgerMachine.answers)
     figure(

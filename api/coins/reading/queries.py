@@ -130,6 +130,6 @@ BACKERS = text(
     """
 )
 
-FOLDED_AT = text("SELECT folded_at FROM app.coin_folds")
+AGGREGATED_AT = text("SELECT aggregated_at FROM app.coin_aggregations")
 
 VERIFY = text("SELECT * FROM app.coins_verify(CAST(:campaign_id AS uuid)) ORDER BY campaign_id")

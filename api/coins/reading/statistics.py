@@ -103,12 +103,12 @@ async def get_statistics(session: AsyncSession, campaign_id: UUID) -> CoinStatis
     scope = {"campaign_id": campaign_id}
     members = (await session.execute(queries.MEMBERS, scope)).one()
     outside = (await session.execute(queries.OUTSIDE, scope)).one()
-    folded_xid = await session.scalar(queries.FOLDED_XID)
+    aggregated_xid = await session.scalar(queries.AGGREGATED_XID)
     since_on = at.astimezone(UTC).date() - timedelta(days=VELOCITY_DAYS - 1)
     moved: int = await session.scalar(
-        queries.MOVED, {**scope, "since_on": since_on, "kinds": list(MOVEMENTS), "folded_xid": folded_xid}
+        queries.MOVED, {**scope, "since_on": since_on, "kinds": list(MOVEMENTS), "aggregated_xid": aggregated_xid}
     )
-    rows = await session.execute(queries.IDEAS, {**scope, "folded_xid": folded_xid})
+    rows = await session.execute(queries.IDEAS, {**scope, "aggregated_xid": aggregated_xid})
     ideas = [_Idea(**row) for row in rows.mappings()]
     staked = sum(idea.staked_coins for idea in ideas)
     top = sorted(ideas, key=lambda idea: (-idea.coins, idea.idea_id))[:TOP_IDEAS]

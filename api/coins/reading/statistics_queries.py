@@ -1,4 +1,4 @@
-"""What the statistics read. Each statement costs by members, ideas or what is not folded yet; none by history.
+"""What the statistics read. Each statement costs by members, ideas or what is not aggregated yet; none by history.
 
 LIMIT within LATERAL takes no row away: it keeps the planner at a look-up a row, where it would read a whole table once.
 """
@@ -40,9 +40,9 @@ OUTSIDE = text(
 )
 
 # a statement of its own: as a value, it tells the planner how few transfers are newer
-FOLDED_XID = text("SELECT folded_xid::text FROM app.coin_folds")
+AGGREGATED_XID = text("SELECT aggregated_xid::text FROM app.coin_aggregations")
 
-# folded days, and on top what this snapshot holds beyond them
+# aggregated days, and on top what this snapshot holds beyond them
 MOVED = text(
     """
     SELECT coalesce(sum(m.coins), 0)::bigint
@@ -55,13 +55,13 @@ MOVED = text(
         CROSS JOIN LATERAL (
             SELECT p.amount_coins FROM app.coin_postings AS p WHERE p.transfer_id = t.id AND p.side = 1 LIMIT 1
         ) AS p
-        WHERE t.xid >= CAST(:folded_xid AS xid8) AND t.campaign_id = :campaign_id AND t.kind = ANY (:kinds)
+        WHERE t.xid >= CAST(:aggregated_xid AS xid8) AND t.campaign_id = :campaign_id AND t.kind = ANY (:kinds)
             AND (t.effective_at AT TIME ZONE 'UTC')::date >= :since_on
     ) AS m
     """
 )
 
-# Folded totals, and on top what this snapshot holds beyond them: exact, and no older than the snapshot. Whether the
+# Aggregated totals, and on top what this snapshot holds beyond them: exact, and no older than the snapshot. Whether the
 # coins of a closed idea went back is told by the last posting of the first of its stakes that was settled.
 IDEAS = text(
     """
@@ -76,7 +76,7 @@ IDEAS = text(
             WHERE p.transfer_id = t.id
             LIMIT 2
         ) AS p
-        WHERE t.xid >= CAST(:folded_xid AS xid8)
+        WHERE t.xid >= CAST(:aggregated_xid AS xid8)
         GROUP BY p.idea_id
     )
     SELECT t.idea_id, t.is_open, coalesce(k.kind = 'return', false) AS is_returned,

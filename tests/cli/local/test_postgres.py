@@ -266,7 +266,7 @@ class TestIsBehind:
         postgres.migrate(running)
         assert not postgres.is_behind(running)
         with connect(postgres.admin_url(running)) as connection:
-            connection.execute("UPDATE app.alembic_version SET version_num = '0006'")
+            connection.execute("UPDATE app.alembic_version SET version_num = '1001'")
         assert postgres.is_behind(running)
 
 

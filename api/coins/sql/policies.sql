@@ -1,0 +1,119 @@
+CREATE OR REPLACE FUNCTION app.coins_open_ledger(p_campaign_id uuid, p_policy jsonb, p_actor_id uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
+BEGIN
+    -- what the request leaves out has the columns' defaults
+    INSERT INTO coin_policies (
+        campaign_id, version, coins_per_member, coins_per_allocation_min, coins_per_member_and_idea_max, own_ideas,
+        take_back, allocation_opens_at, allocate_until, undo_window_h, at_end, stakes_visible_to, created_at, created_by
+    )
+    SELECT
+        p.campaign_id, p.version, p.coins_per_member, p.coins_per_allocation_min, p.coins_per_member_and_idea_max,
+        p.own_ideas, p.take_back, p.allocation_opens_at, p.allocate_until, p.undo_window_h, p.at_end,
+        p.stakes_visible_to, p.created_at, p.created_by
+    FROM jsonb_populate_record(NULL::coin_policies, jsonb_build_object(
+        'coins_per_member', 100, 'coins_per_allocation_min', 1, 'own_ideas', false, 'take_back', true,
+        'undo_window_h', 168, 'at_end', 'expire', 'stakes_visible_to', 'self') || p_policy || jsonb_build_object(
+        'campaign_id', p_campaign_id, 'version', 1, 'created_at', clock_timestamp(), 'created_by', p_actor_id)) AS p;
+    WITH account AS (
+        INSERT INTO coin_accounts (campaign_id, kind)
+        SELECT p_campaign_id, k.kind FROM unnest(ARRAY['mint', 'carried_in', 'expired', 'carried_out']) AS k (kind)
+        RETURNING id, kind
+    )
+    INSERT INTO coin_ledgers (campaign_id, policy_version, mint_id, carried_in_id, expired_id, carried_out_id)
+    SELECT p_campaign_id, 1,
+        max(id) FILTER (WHERE kind = 'mint'), max(id) FILTER (WHERE kind = 'carried_in'),
+        max(id) FILTER (WHERE kind = 'expired'), max(id) FILTER (WHERE kind = 'carried_out')
+    FROM account;
+END $$;
+REVOKE ALL ON FUNCTION app.coins_open_ledger(uuid, jsonb, uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.coins_open_ledger(uuid, jsonb, uuid) TO ideamint_app;
+
+-- Waits for running movements on these ideas and blocks new ones until the transaction ends. Granted to no role.
+CREATE OR REPLACE FUNCTION app.coins_lock_targets(p_idea_id uuid[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
+DECLARE
+    v_id uuid;
+BEGIN
+    FOR v_id IN SELECT u.id FROM unnest(p_idea_id) AS u (id) ORDER BY u.id LOOP
+        PERFORM pg_advisory_xact_lock(uuid_hash_extended(v_id, 0));
+    END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION app.coins_lock_targets(uuid[]) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION app.coins_has_stakes(p_campaign_id uuid) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = app, pg_temp AS $$
+    SELECT EXISTS (
+        SELECT FROM coin_targets AS t JOIN coin_accounts AS a ON a.idea_id = t.idea_id AND a.kind = 'stake'
+        WHERE t.campaign_id = p_campaign_id
+    )
+$$;
+REVOKE ALL ON FUNCTION app.coins_has_stakes(uuid) FROM PUBLIC;
+
+-- Stores a new version of the policy. coins_per_member is frozen once a grant exists, the other fields once a stake
+-- exists. The window may be extended, and the stakes be visible to fewer people, at any time. Returns the version, or
+-- the names of the frozen fields that would change.
+CREATE OR REPLACE FUNCTION app.coins_set_policy(p_campaign_id uuid, p_policy jsonb, p_actor_id uuid)
+RETURNS TABLE (version integer, frozen text[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    v_audiences CONSTANT text[] := ARRAY['self', 'managers', 'members'];
+    v_policy_version integer;
+    v_old coin_policies;
+    v_new coin_policies;
+    v_frozen text[] := '{}';
+BEGIN
+    SELECT l.policy_version INTO STRICT v_policy_version
+    FROM coin_ledgers AS l WHERE l.campaign_id = p_campaign_id FOR UPDATE;
+    -- the whole row, of the type of the table: jsonb_populate_record fills in by name what the request leaves out
+    SELECT p.* INTO STRICT v_old FROM coin_policies AS p
+    WHERE p.campaign_id = p_campaign_id AND p.version = v_policy_version;
+    v_new := jsonb_populate_record(v_old, p_policy || jsonb_build_object(
+        'campaign_id', p_campaign_id, 'version', v_old.version + 1,
+        'created_at', clock_timestamp(), 'created_by', p_actor_id));
+    IF EXISTS (SELECT FROM coin_accounts AS a WHERE a.campaign_id = p_campaign_id AND a.kind = 'wallet')
+        AND v_new.coins_per_member <> v_old.coins_per_member THEN
+        v_frozen := v_frozen || 'coins_per_member'::text;
+    END IF;
+    -- a first stake that is being written was made under the policy that its member could read: wait for it and count
+    -- it
+    IF NOT coins_has_stakes(p_campaign_id) THEN
+        PERFORM coins_lock_targets(ARRAY(
+            SELECT t.idea_id FROM coin_targets AS t WHERE t.campaign_id = p_campaign_id AND t.is_open));
+    END IF;
+    IF coins_has_stakes(p_campaign_id) THEN
+        v_frozen := v_frozen
+            || CASE WHEN v_new.coins_per_allocation_min <> v_old.coins_per_allocation_min
+                THEN ARRAY['coins_per_allocation_min'] ELSE '{}' END
+            || CASE WHEN v_new.coins_per_member_and_idea_max IS DISTINCT FROM v_old.coins_per_member_and_idea_max
+                THEN ARRAY['coins_per_member_and_idea_max'] ELSE '{}' END
+            || CASE WHEN v_new.own_ideas <> v_old.own_ideas THEN ARRAY['own_ideas'] ELSE '{}' END
+            || CASE WHEN v_new.take_back <> v_old.take_back THEN ARRAY['take_back'] ELSE '{}' END
+            || CASE WHEN v_new.undo_window_h <> v_old.undo_window_h THEN ARRAY['undo_window_h'] ELSE '{}' END
+            || CASE WHEN v_new.at_end <> v_old.at_end THEN ARRAY['at_end'] ELSE '{}' END
+            || CASE WHEN v_new.allocation_opens_at IS DISTINCT FROM v_old.allocation_opens_at
+                THEN ARRAY['allocation_opens_at'] ELSE '{}' END
+            || CASE WHEN coalesce(v_new.allocate_until, 'infinity') < coalesce(v_old.allocate_until, 'infinity')
+                THEN ARRAY['allocate_until'] ELSE '{}' END
+            || CASE WHEN array_position(v_audiences, v_new.stakes_visible_to)
+                    > array_position(v_audiences, v_old.stakes_visible_to)
+                THEN ARRAY['stakes_visible_to'] ELSE '{}' END;
+    END IF;
+    IF v_frozen <> '{}' THEN
+        RETURN QUERY SELECT v_old.version, v_frozen;
+        RETURN;
+    END IF;
+    INSERT INTO coin_policies (
+        campaign_id, version, coins_per_member, coins_per_allocation_min, coins_per_member_and_idea_max, own_ideas,
+        take_back, allocation_opens_at, allocate_until, undo_window_h, at_end, stakes_visible_to, created_at, created_by
+    )
+    VALUES (
+        v_new.campaign_id, v_new.version, v_new.coins_per_member, v_new.coins_per_allocation_min,
+        v_new.coins_per_member_and_idea_max, v_new.own_ideas, v_new.take_back, v_new.allocation_opens_at,
+        v_new.allocate_until, v_new.undo_window_h, v_new.at_end, v_new.stakes_visible_to, v_new.created_at, v_new.created_by
+    );
+    UPDATE coin_ledgers AS l SET policy_version = v_new.version WHERE l.campaign_id = p_campaign_id;
+    RETURN QUERY SELECT v_new.version, v_frozen;
+END $$;
+REVOKE ALL ON FUNCTION app.coins_set_policy(uuid, jsonb, uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.coins_set_policy(uuid, jsonb, uuid) TO ideamint_app;

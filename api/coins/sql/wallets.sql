@@ -1,0 +1,53 @@
+-- Opens a wallet with the coins of the policy for each of these members without one, and unfreezes the wallets of the
+-- others. Returns the members who were granted coins. The lock on the ledger excludes its end and allows a bulk grant
+-- to others.
+CREATE OR REPLACE FUNCTION app.coins_grant(
+    p_campaign_id uuid, p_user_id uuid[], p_actor_id uuid, p_effective_at timestamptz DEFAULT NULL
+) RETURNS uuid[]
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
+DECLARE
+    v_mint_id bigint;
+    v_policy_version integer;
+    v_closed_at timestamptz;
+    v_coins bigint;
+    v_id bigint[];
+    v_user_id uuid[];
+BEGIN
+    SELECT mint_id, policy_version, closed_at INTO STRICT v_mint_id, v_policy_version, v_closed_at
+    FROM coin_ledgers WHERE campaign_id = p_campaign_id FOR KEY SHARE;
+    IF v_closed_at IS NOT NULL THEN
+        RAISE EXCEPTION 'the ledger of campaign % is closed', p_campaign_id
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    SELECT coins_per_member INTO STRICT v_coins FROM coin_policies
+    WHERE campaign_id = p_campaign_id AND version = v_policy_version;
+    -- in the order in which all functions lock wallets
+    PERFORM 1 FROM coin_accounts
+    WHERE campaign_id = p_campaign_id AND user_id = ANY (p_user_id) AND kind = 'wallet' AND frozen_at IS NOT NULL
+    ORDER BY id FOR UPDATE;
+    UPDATE coin_accounts SET frozen_at = NULL
+    WHERE campaign_id = p_campaign_id AND user_id = ANY (p_user_id) AND kind = 'wallet' AND frozen_at IS NOT NULL;
+    WITH opened AS (
+        INSERT INTO coin_accounts (campaign_id, kind, user_id, balance_coins)
+        SELECT p_campaign_id, 'wallet', u.user_id, 0
+        FROM (SELECT DISTINCT d.user_id FROM unnest(p_user_id) AS d (user_id)) AS u
+        ORDER BY u.user_id
+        ON CONFLICT (campaign_id, user_id) WHERE kind = 'wallet' DO NOTHING
+        RETURNING id, user_id
+    )
+    SELECT coalesce(array_agg(id ORDER BY id), '{}'), coalesce(array_agg(user_id ORDER BY id), '{}')
+    INTO v_id, v_user_id FROM opened;
+    PERFORM coins_post(p_campaign_id, 'grant', array_fill(v_mint_id, ARRAY[cardinality(v_id)]), v_id,
+        array_fill(v_coins, ARRAY[cardinality(v_id)]), p_actor_id, NULL, p_effective_at);
+    RETURN v_user_id;
+END $$;
+REVOKE ALL ON FUNCTION app.coins_grant(uuid, uuid[], uuid, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.coins_grant(uuid, uuid[], uuid, timestamptz) TO ideamint_app;
+
+CREATE OR REPLACE FUNCTION app.coins_freeze_wallet(p_campaign_id uuid, p_user_id uuid) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = app, pg_temp AS $$
+    UPDATE coin_accounts SET frozen_at = clock_timestamp()
+    WHERE campaign_id = p_campaign_id AND user_id = p_user_id AND kind = 'wallet' AND frozen_at IS NULL
+$$;
+REVOKE ALL ON FUNCTION app.coins_freeze_wallet(uuid, uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.coins_freeze_wallet(uuid, uuid) TO ideamint_app;

@@ -1,0 +1,42 @@
+"""The state of the schema that this code needs, and runs of Alembic that bring a database to it or back."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from api.kernel.schema import SchemaState
+from api.migrations import routines
+
+
+def needed() -> SchemaState:
+    """The newest revision, and the routines of the files."""
+    (head,) = ScriptDirectory.from_config(_config()).get_heads()
+    return SchemaState(int(head), routines.hashes(int(head)))
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Run the versions up to a revision and apply the routines, in one transaction.
+
+    `url` has a log-in that may act as ideamint_owner. The caller holds the lock of migrations.
+    """
+    command.upgrade(_config(url), revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Undo the versions down to a revision, or `base`, and apply the routines that its tables can have.
+
+    The routines are those of this code, in the same transaction as the versions.
+    """
+    command.downgrade(_config(url), revision)
+
+
+def _config(url: str = "") -> Config:
+    """Alembic's configuration. There is no alembic.ini, so that it works from any folder."""
+    config = Config()
+    config.set_main_option("script_location", "api:migrations")
+    config.attributes["url"] = urlunsplit(urlsplit(url)._replace(scheme="postgresql+psycopg"))
+    return config

@@ -1,0 +1,161 @@
+"""Revisions, up, down and up again, on empty databases and on one that holds movements."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
+
+from api.kernel.schema import FIRST_REVISION
+from api.migrations import revisions, routines
+from cli.local import databases
+from settings import SettingsError
+from tests.factories.ledgers import Ledger, conservation
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from api.kernel.db import Database
+
+HOT_TABLES = "app.coin_accounts, app.coin_transfers, app.coin_postings, app.coin_keys, app.coin_targets, app.events"
+# everything that a migration makes: tables, columns, constraints, indexes, functions, triggers, views, rights
+CATALOGUE = """
+    SELECT 'relation', c.relname || ' ' || c.relkind::text, coalesce(c.relacl::text, '') || coalesce(c.reloptions::text, '')
+    FROM pg_class AS c WHERE c.relnamespace = 'app'::regnamespace
+    UNION ALL
+    SELECT 'column', a.attrelid::regclass || '.' || a.attname,
+        format_type(a.atttypid, a.atttypmod) || a.attnotnull || coalesce(a.attacl::text, '')
+        || coalesce(pg_get_expr(d.adbin, d.adrelid), '')
+    FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+    LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE c.relnamespace = 'app'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
+    FROM pg_constraint WHERE connamespace = 'app'::regnamespace
+    UNION ALL
+    SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'app'
+    UNION ALL
+    SELECT 'function', oid::regprocedure::text, pg_get_functiondef(oid) || coalesce(proacl::text, '')
+    FROM pg_proc WHERE pronamespace = 'app'::regnamespace
+    UNION ALL
+    SELECT 'trigger', t.tgname, pg_get_triggerdef(t.oid) || t.tgenabled::text
+    FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
+    WHERE c.relnamespace = 'app'::regnamespace AND NOT t.tgisinternal
+    UNION ALL
+    SELECT 'view', viewname, definition FROM pg_views WHERE schemaname = 'app'
+    UNION ALL
+    SELECT 'hash', name, hash FROM app.schema_routines
+"""
+
+
+def catalogue(connection: psycopg.Connection) -> set[tuple[Any, ...]]:
+    return set(connection.execute(CATALOGUE).fetchall())
+
+
+def with_lock_timeout(url: str) -> str:
+    return f"{url}?options=-c%20lock_timeout%3D1000"
+
+
+class TestRevisions:
+    def test_are_one_line_of_rising_numbers(self) -> None:
+        """Readiness compares them as numbers."""
+        config = revisions._config()
+        numbers = [int(script.revision) for script in ScriptDirectory.from_config(config).walk_revisions()]
+        assert numbers == sorted(numbers, reverse=True)
+        assert numbers[-1] == FIRST_REVISION
+        assert len(ScriptDirectory.from_config(config).get_heads()) == 1
+
+
+class TestUpAndDown:
+    def test_to_base_leaves_nothing_and_comes_back_the_same(self, url: str, connection: psycopg.Connection) -> None:
+        newest = catalogue(connection)
+        databases.downgrade(url, "base")
+        left = "SELECT relname FROM pg_class WHERE relnamespace = 'app'::regnamespace AND relkind IN ('r', 'p', 'v')"
+        assert connection.execute(left).fetchall() == [("alembic_version",)]
+        assert connection.execute("SELECT FROM pg_proc WHERE pronamespace = 'app'::regnamespace").fetchall() == []
+        databases.migrate(url)
+        assert catalogue(connection) == newest
+
+    @pytest.mark.parametrize("revision", ["1005", "1003", "1002", "1001"])
+    def test_keeps_the_routines_that_the_tables_can_have(
+        self, url: str, connection: psycopg.Connection, revision: str
+    ) -> None:
+        newest = catalogue(connection)
+        databases.downgrade(url, revision)
+        hashes = connection.execute("SELECT name, hash FROM app.schema_routines").fetchall()
+        assert dict(hashes) == routines.hashes(int(revision))
+        assert ("coins_move",) in connection.execute("SELECT proname FROM pg_proc").fetchall() or int(revision) < 1004
+        databases.migrate(url)
+        assert catalogue(connection) == newest
+
+    async def test_keeps_the_ledger_of_a_filled_database(
+        self, url: str, connection: psycopg.Connection, db: Database, ledger: Ledger
+    ) -> None:
+        newest, found = catalogue(connection), await conservation(db, ledger)
+        databases.downgrade(url, "1004")
+        assert await conservation(db, ledger) == found
+        databases.migrate(url)
+        assert catalogue(connection) == newest
+        assert await conservation(db, ledger) == found
+
+    @pytest.mark.usefixtures("ledger")
+    @pytest.mark.parametrize(
+        ("target", "reason"), [("1003", "coin_blocks holds sealed transfers"), ("base", "coin_blocks holds")]
+    )
+    def test_is_refused_as_a_whole_while_a_ledger_holds_movements(
+        self, url: str, connection: psycopg.Connection, target: str, reason: str
+    ) -> None:
+        before = catalogue(connection)
+        with pytest.raises(DBAPIError, match=reason):
+            databases.downgrade(url, target)
+        assert catalogue(connection) == before
+
+    @pytest.mark.parametrize(
+        ("statement", "target", "reason"),
+        [
+            ("INSERT INTO app.events (kind) VALUES ('coins_granted')", "1001", "events holds rows"),
+            ("INSERT INTO app.users (display_name) VALUES ('Ada')", "1002", "users holds accounts"),
+            ("INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc')", "1004", "campaigns holds campaigns"),
+        ],
+    )
+    def test_is_refused_where_rows_cannot_be_restored(
+        self, url: str, connection: psycopg.Connection, statement: str, target: str, reason: str
+    ) -> None:
+        connection.execute(statement.encode())
+        with pytest.raises(DBAPIError, match=reason):
+            databases.downgrade(url, target)
+
+
+class TestMigrate:
+    def test_without_changes_takes_no_lock_on_a_table(self, url: str, connection: psycopg.Connection) -> None:
+        with connection.transaction():
+            connection.execute(f"LOCK TABLE {HOT_TABLES} IN ACCESS EXCLUSIVE MODE".encode())
+            assert databases.migrate(with_lock_timeout(url)) == revisions.needed().revision
+
+    def test_refuses_a_database_from_before_the_squash(self, url: str, connection: psycopg.Connection) -> None:
+        connection.execute("UPDATE app.alembic_version SET version_num = '0009'")
+        for call in (databases.migrate, databases.refuse_unmigrated):
+            with pytest.raises(SettingsError, match=r"revision 0009, .*pg_dump .*`ideamint db reset --yes`"):
+                call(url)
+        connection.execute("UPDATE app.alembic_version SET version_num = '1006'")
+
+    def test_leaves_a_later_database_as_it_is(self, url: str, connection: psycopg.Connection) -> None:
+        connection.execute("UPDATE app.alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE app.schema_routines SET hash = 'of a later version'")
+        before = catalogue(connection)
+        assert not databases.is_behind(url)
+        assert databases.migrate(url) == 9999
+        databases.refuse_unmigrated(url)
+        assert catalogue(connection) == before
+
+
+class TestReset:
+    @pytest.mark.usefixtures("ledger")
+    def test_empties_a_database_of_any_revision(self, url: str, connection: psycopg.Connection) -> None:
+        newest = catalogue(connection)
+        connection.execute("UPDATE app.alembic_version SET version_num = '0009'")
+        assert databases.reset(url) == revisions.needed().revision
+        assert catalogue(connection) == newest
+        assert connection.execute("SELECT count(*) FROM app.coin_transfers").fetchone() == (0,)
