@@ -20,8 +20,7 @@ import psutil
 import pytest
 
 from tests.cli.conftest import COMMAND, Shell
-
-PATIENCE_S = 120
+from tests.factories.clocks import GIVE_UP_AFTER_S
 
 
 class Up:
@@ -47,7 +46,7 @@ class Up:
             self.said += line
 
     def until(self, condition: Callable[[], bool]) -> None:
-        give_up_at = time.monotonic() + PATIENCE_S
+        give_up_at = time.monotonic() + GIVE_UP_AFTER_S
         while not condition():
             assert time.monotonic() < give_up_at, self.said
             assert self.process.poll() is None, self.said
@@ -58,7 +57,7 @@ class Up:
         return self.wait()
 
     def wait(self) -> int:
-        code = self.process.wait(PATIENCE_S)
+        code = self.process.wait(GIVE_UP_AFTER_S)
         self._reading.join()
         if self.process.stdout is not None:
             self.process.stdout.close()

@@ -30,9 +30,10 @@ from cli.local.cluster import Cluster
 from cli.local.database_keeper import DatabaseKeeper
 from cli.local.supervisor import Service, Supervisor
 from settings import Settings
+from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.factories.ledgers import Ledger, make_ledger
 
-PATIENCE_S = 60
+PATIENCE_S = GIVE_UP_AFTER_S
 
 # What every API process of a proof is told beside where its database is.
 API_SETTINGS: Mapping[str, str] = {
@@ -199,17 +200,17 @@ async def served(
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for something that tells no event, for a minute at most."""
+    """Wait for something that tells no event, bounded."""
     for _ in range(PATIENCE_S * 50):
         if condition():
             return
         await asyncio.sleep(0.02)
-    msg = f"waited a minute for {what}"
+    msg = f"gave up waiting for {what}"
     raise AssertionError(msg)
 
 
 async def until_ready(http: httpx.AsyncClient, url: str) -> None:
-    """Wait until an API answers that it is ready, for a minute at most."""
+    """Wait until an API answers that it is ready, bounded."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             with contextlib.suppress(httpx.TransportError):
