@@ -18,27 +18,37 @@ help: ## List the targets
 up: $(STAMP) ## Run everything on this machine until Ctrl-C (the first run installs and loads a demo)
 	@exec $(BIN)/ideamint up
 
-test: $(STAMP) ## Run the tests; IDEAMINT_TEST_ELECTIONS=folder adds the real elections in it
-	$(BIN)/pytest -m "not browser" -n $(WORKERS) $(PYTEST_OPTIONS)
+test-fast: $(STAMP) ## Run the tests of the inner loop, under a minute: no dbt, Dagster or installation
+	$(BIN)/pytest --fast -n $(WORKERS) $(PYTEST_OPTIONS)
 
-test-browser: $(STAMP) ## Run the tests in a real browser (needs chromium)
+test: $(STAMP) ## Run unit and integration tests; IDEAMINT_TEST_ELECTIONS=folder adds the real elections in it
+	$(BIN)/pytest -m "not deep" -n $(WORKERS) $(PYTEST_OPTIONS)
+
+test-deep: $(STAMP) ## Run proofs at small size and the tests in a real browser (needs Go and chromium)
+	$(BIN)/pytest -m "deep and not browser" -n $(WORKERS) $(PYTEST_OPTIONS)
 	$(BIN)/pytest -m browser $(PYTEST_OPTIONS)
 
-proofs: $(STAMP) ## Run the proofs at full size and print their figures, about 40 minutes
+proofs: $(STAMP) ## Run the proofs at full size and print their figures, about 40 minutes (make test-deep runs them at small size)
 	$(BIN)/pytest tests/proofs --full $(PYTEST_OPTIONS)
 	$(BIN)/python -m benchmarks.held
 	$(BIN)/python -m benchmarks.settle
 	$(BIN)/python -m benchmarks.history
 
-coverage: $(STAMP) ## Run the tests and list lines and branches that they do not cover
-	$(BIN)/pytest -m "not browser" -n $(WORKERS) --cov --cov-report=term-missing:skip-covered $(PYTEST_OPTIONS)
+# Two runs: Playwright keeps an event loop running in its process, which asynchronous tests cannot share.
+coverage: $(STAMP) ## Run every test once and check the coverage against tests/coverage_floors.py
+	$(BIN)/coverage erase
+	$(BIN)/pytest -m "not browser" -n $(WORKERS) --cov --cov-report= $(PYTEST_OPTIONS)
+	$(BIN)/pytest -m browser --cov --cov-append --cov-report= $(PYTEST_OPTIONS)
+	$(BIN)/coverage report --skip-covered
+	$(BIN)/coverage json --quiet -o .coverage.json
+	$(BIN)/python -m tests.coverage_floors .coverage.json
 
 bench: $(STAMP) ## Measure the API next to PostgreSQL alone (needs Go); with IDEAMINT_TEST_ELECTIONS also an import
 	$(BIN)/python -m benchmarks.allocate
 	$(BIN)/python -m benchmarks.bulk
 	@if [ -n "$${IDEAMINT_TEST_ELECTIONS:-}" ]; then $(BIN)/python -m benchmarks.import_election; fi
 
-check: format-check lint types contracts sql-lint compose-check openapi-check test test-browser ## Run every check there is
+check: format-check lint types contracts sql-lint compose-check openapi-check coverage ## Run every check there is, and every test once
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff format .
@@ -98,4 +108,4 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
-.PHONY: help up test test-browser proofs coverage bench check format format-check lint types contracts sql-lint compose-check docs openapi-check lock clean
+.PHONY: help up test-fast test test-deep proofs coverage bench check format format-check lint types contracts sql-lint compose-check docs openapi-check lock clean

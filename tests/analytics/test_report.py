@@ -24,6 +24,7 @@ from api.auth.models import User
 from api.campaigns import service as campaigns
 from api.kernel import clock
 from pipelines.reports import Format
+from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.factories.marts import write_snapshot
 from tests.factories.marts_world import campaign_id, rows
 from tests.factories.users import bearer, commit_user
@@ -200,7 +201,7 @@ def blocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Blocked]:
 
     def make_later(*arguments: Any) -> Any:
         held.started.set()
-        held.go_on.wait(30)
+        held.go_on.wait(GIVE_UP_AFTER_S)
         return make(*arguments)
 
     monkeypatch.setattr(service, "_make", make_later)
@@ -215,7 +216,8 @@ class TestMakeReport:
             return await service.make_report(data_dir, world.campaign, Format.XLSX, made_at=clock.now())
 
         tasks = [asyncio.create_task(make()) for _ in range(service.CONCURRENT_MAX + service.WAITING_MAX)]
-        await asyncio.sleep(0.1)
+        while service._places.statistics().tasks_waiting < service.WAITING_MAX:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.01)
         with pytest.raises(errors.ReportsBusy):
             await make()
         blocked.go_on.set()

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from api.auth import sessions
 from api.auth.models import User
+from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.factories.users import PASSWORD
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ async def change(app: FastAPI, statement: str, **values: Any) -> None:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(GIVE_UP_AFTER_S):
         while not is_so():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.01)
 

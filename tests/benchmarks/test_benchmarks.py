@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from benchmarks import allocate, held, history, ledgers
+from tests.factories.clocks import GIVE_UP_AFTER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +72,7 @@ def test_a_prepared_server_accepts_other_load_generators(tmp_path_factory: pytes
         parent.chmod(0o711)
     folder = root / "bench"
     command = [sys.executable, "-m", "benchmarks.allocate"]
-    subprocess.run([*command, "--prepare", str(folder)], check=True, capture_output=True, timeout=120)
+    subprocess.run([*command, "--prepare", str(folder)], check=True, capture_output=True, timeout=GIVE_UP_AFTER_S)
     try:
         server = allocate.read_server_file(folder)
         tokens = Path(str(server["tokens"])).read_text().splitlines()
@@ -81,9 +82,9 @@ def test_a_prepared_server_accepts_other_load_generators(tmp_path_factory: pytes
             str(server["url"]),
             headers={"Authorization": f"Bearer {tokens[-1]}", "Idempotency-Key": "k"},
             json={"idea_id": ideas[-1], "coins": 1},
-            timeout=30,
+            timeout=GIVE_UP_AFTER_S,
         )
         assert response.status_code == 201
     finally:
-        subprocess.run([*command, "--stop", str(folder)], check=True, capture_output=True, timeout=60)
+        subprocess.run([*command, "--stop", str(folder)], check=True, capture_output=True, timeout=GIVE_UP_AFTER_S)
     assert not folder.exists()

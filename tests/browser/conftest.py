@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from psycopg.rows import dict_row
 
 from cli.local.ports import free_port
+from tests.factories.clocks import GIVE_UP_AFTER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,11 +39,10 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-START_TIMEOUT_S = 120
 HOSTILE_TITLE = '=1+1 <b>bold</b> <a href="https://evil.example">click</a> [link](https://evil.example) %{x}'
 
 
-expect.set_options(timeout=30_000)  # the first page after a start imports everything
+expect.set_options(timeout=GIVE_UP_AFTER_S * 1000)  # the first page after a start imports everything
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def installation() -> Iterator[Installation]:
     def ideamint(*arguments: str) -> str:
         command = [sys.executable, "-m", "cli.main", *arguments]
         done = subprocess.run(
-            command, env=environment, cwd=data_dir, capture_output=True, text=True, check=False, timeout=300
+            command, env=environment, cwd=data_dir, capture_output=True, text=True, check=False, timeout=GIVE_UP_AFTER_S
         )
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -127,7 +127,7 @@ def _up(environment: dict[str, str], log: Path, api_port: int, dashboards_port: 
             yield
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(timeout=60)
+            process.wait(timeout=GIVE_UP_AFTER_S)
 
 
 @pytest.fixture(scope="session")
@@ -173,9 +173,9 @@ class Visit:
     def settled(self) -> None:
         """Wait until the script has run and what it drew stands still."""
         self.page.wait_for_timeout(400)
-        self.page.wait_for_selector(".stApp[data-test-script-state=notRunning]", timeout=30_000)
-        self.page.wait_for_selector(".im-heading", timeout=30_000)
-        self.page.wait_for_function("!document.querySelector('[data-stale=true]')", timeout=30_000)
+        self.page.wait_for_selector(".stApp[data-test-script-state=notRunning]", timeout=GIVE_UP_AFTER_S * 1000)
+        self.page.wait_for_selector(".im-heading", timeout=GIVE_UP_AFTER_S * 1000)
+        self.page.wait_for_function("!document.querySelector('[data-stale=true]')", timeout=GIVE_UP_AFTER_S * 1000)
         self.page.wait_for_timeout(600)
 
     def watch(self) -> None:
@@ -217,7 +217,7 @@ def _is_foreign(url: str) -> bool:
 
 
 def _wait_for(process: subprocess.Popen[bytes], log: Path, url: str) -> None:
-    until = time.monotonic() + START_TIMEOUT_S
+    until = time.monotonic() + GIVE_UP_AFTER_S
     while time.monotonic() < until:
         if process.poll() is not None:
             break

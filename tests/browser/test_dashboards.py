@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import HOSTILE_TITLE, Visit
+from tests.factories.clocks import GIVE_UP_AFTER_S
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -38,7 +39,7 @@ def table(locator: Locator) -> list[list[str]]:
 def drawn(visit: Visit, selector: str) -> list[str]:
     """Texts in the page's first chart, once it is there."""
     chart = visit.page.locator(".stPlotlyChart").first
-    expect(chart.locator(selector).first).to_be_visible(timeout=30_000)
+    expect(chart.locator(selector).first).to_be_visible(timeout=GIVE_UP_AFTER_S * 1000)
     texts: list[str] = chart.locator(selector).all_text_contents()
     return texts
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.factories.clocks import GIVE_UP_AFTER_S
+
 COMMAND = [sys.executable, "-m", "cli.main"]
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +53,7 @@ class Shell:
             env=self.environment(**(settings or {})),
             cwd="/",
             check=False,
-            timeout=240,
+            timeout=GIVE_UP_AFTER_S,
         )
         assert "Traceback" not in done.stderr, done.stderr
         return Done(done.returncode, done.stdout, done.stderr)

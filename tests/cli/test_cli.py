@@ -35,8 +35,8 @@ COMMANDS = dict(commands(typer.main.get_command(app)))
 
 
 @pytest.fixture(scope="module")
-def imported(ideamint: Shell) -> str:
-    """Slug of an imported election."""
+def imported(ideamint: Shell, admin_url: str) -> str:
+    """Slug of an election in the installation, whose server keeps running so that commands need not start it."""
     done = ideamint("import", "pabulib", str(ELECTIONS / "cumulative.pb"), "--json")
     assert done.code == 0, done.err
     return str(done.json["imported"][0]["slug"])

@@ -21,8 +21,7 @@ import pytest
 
 from cli.local.ports import free_port
 from tests.cli.conftest import COMMAND, Shell
-
-PATIENCE_S = 120
+from tests.factories.clocks import GIVE_UP_AFTER_S
 
 
 class Up:
@@ -48,7 +47,7 @@ class Up:
             self.said += line
 
     def until(self, condition: Callable[[], bool]) -> None:
-        give_up_at = time.monotonic() + PATIENCE_S
+        give_up_at = time.monotonic() + GIVE_UP_AFTER_S
         while not condition():
             assert time.monotonic() < give_up_at, self.said
             assert self.process.poll() is None, self.said
@@ -59,7 +58,7 @@ class Up:
         return self.wait()
 
     def wait(self) -> int:
-        code = self.process.wait(PATIENCE_S)
+        code = self.process.wait(GIVE_UP_AFTER_S)
         self._reading.join()
         if self.process.stdout is not None:
             self.process.stdout.close()

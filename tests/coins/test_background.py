@@ -15,6 +15,7 @@ from sqlalchemy import text
 from api.coins import background
 from api.coins import service as coins
 from api.coins.background import Background, aggregate_totals, settle
+from tests.factories.clocks import GIVE_UP_AFTER_S, TRIES
 from tests.factories.ledgers import Ledger, aggregate_now, conservation, make_ledger
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ async def staked(db: Database, members: int) -> Ledger:
 async def settle_all(db: Database, ledger: Ledger) -> None:
     """Carry the ledger's settlements out. The application's own background may be at one, and then goes on with it."""
     unfinished = text("SELECT count(*) FROM app.coin_settlements WHERE campaign_id = :id AND finished_at IS NULL")
-    for _ in range(1000):
+    for _ in range(TRIES):
         await settle(db)
         async with db.session() as session:
             if not await session.scalar(unfinished, {"id": ledger.campaign_id}):
@@ -269,7 +270,7 @@ class TestAggregateTotals:
                 lacking = text("SELECT count(*) FROM app.coin_totals WHERE campaign_id = :id")
                 assert await session.scalar(lacking, {"id": ledger.campaign_id}) == 0
             await slow.commit()
-        for _ in range(100):
+        for _ in range(TRIES):
             await aggregate_now(db)
             async with db.session() as session:
                 if await coins.get_aggregated_at(session) >= moved_by:
@@ -317,4 +318,4 @@ class TestAggregateTotals:
         monkeypatch.setattr(background, "settle", settle_for_ever)
         monkeypatch.setattr(background, "aggregate_totals", note)
         async with Background(db):
-            await asyncio.wait_for(aggregated.wait(), 30)
+            await asyncio.wait_for(aggregated.wait(), GIVE_UP_AFTER_S)

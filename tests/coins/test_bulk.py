@@ -16,6 +16,7 @@ from api.coins import service as coins
 from api.coins.commands.batcher import Batcher
 from api.coins.commands.corrections import Correction, correct_coins
 from tests.factories.campaigns import World, make_world
+from tests.factories.clocks import TRIES
 from tests.factories.ledgers import make_ledger
 from tests.factories.users import commit_user, make_user
 
@@ -86,7 +87,7 @@ async def someone_waits_for_a_lock(application: FastAPI) -> None:
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    for _ in range(200):
+    for _ in range(TRIES):
         async with application.state.database.session() as session:
             if await session.scalar(waiting):
                 return

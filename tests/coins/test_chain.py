@@ -15,6 +15,7 @@ from sqlalchemy import text
 from api.coins import background
 from api.coins import service as coins
 from api.coins.chain import chains
+from tests.factories.clocks import TRIES
 from tests.factories.ledgers import Ledger, make_ledger, seal_now
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ class TestSeal:
         await moved(quiet_db, ledger, 1)
         asked = ([ledger.campaign_id], [ledger.members[1]], [ledger.ideas[1]], 2)
         async with await psycopg.AsyncConnection.connect(quiet_database.role_url("app")) as sealing:
-            for _ in range(500):
+            for _ in range(TRIES):
                 row = await (await sealing.execute("SELECT app.coins_seal(100)")).fetchone()
                 if row == (1,):
                     break
@@ -231,7 +232,7 @@ class TestBackground:
         monkeypatch.setattr(background, "PAUSE_S", 0.05)
         ledger = await opened(quiet_db, members=5)
         async with background.Background(quiet_db):
-            for _ in range(500):
+            for _ in range(TRIES):
                 if len(await sealed_order(quiet_db, ledger.campaign_id)) == 5:
                     break
                 await asyncio.sleep(0.02)

@@ -12,6 +12,7 @@ import pytest
 from api.coins import service as coins
 from api.coins.commands.batcher import Batcher
 from api.coins.errors import LedgerBusy
+from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.factories.ledgers import conservation, make_ledger
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class TestLostConnections:
             await asyncio.wait(waiting)
             with pytest.raises(LedgerBusy, match="10 coin commands wait already"):
                 await batcher.move(ledger.move(1, target=1, key="late"))
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(GIVE_UP_AFTER_S):
                 while batcher._items:  # noqa: ASYNC110 - it tells no event
                     await asyncio.sleep(0.005)
             assert (await batcher.move(ledger.move(1, target=1, key="late"))).outcome == "moved"

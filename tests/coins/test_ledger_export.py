@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from api.coins import service as coins
 from api.coins.chain import chains
+from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.factories.ledgers import make_sealed_ledger, seal_now
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def check(folder: Path, lines: list[str], *arguments: str) -> tuple[int, str]:
     (folder / "ledger.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-I", "check_ledger.py", "ledger.jsonl", *arguments],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=60,
+        cwd=folder, capture_output=True, text=True, check=False, timeout=GIVE_UP_AFTER_S,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     return done.returncode, (done.stdout + done.stderr).strip()

@@ -14,6 +14,7 @@ from api.coins import errors
 from api.coins import service as coins
 from api.coins.schemas import PolicyWrite
 from api.kernel.db import Database
+from tests.factories.clocks import TRIES
 from tests.factories.ledgers import make_ledger
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ async def _until_somebody_waits_for_an_idea(db: Database) -> None:
         "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
         "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     )
-    for _ in range(200):
+    for _ in range(TRIES):
         async with db.session() as session:
             if await session.scalar(waiting):
                 return

@@ -11,7 +11,7 @@ from httpx2 import ASGITransport, AsyncClient
 from pydantic import RedisDsn
 
 from settings.rates import Rate
-from tests.conftest import running
+from tests.databases import running
 from tests.factories.campaigns import World, make_world
 
 if TYPE_CHECKING:

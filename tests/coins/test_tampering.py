@@ -74,12 +74,14 @@ def test_what_nobody_touched_holds(tampering: psycopg.Connection[dict[str, Any]]
     assert check(tampering, sealed) == ({}, [])
 
 
-# each changes the first movement: member 1 put 30 coins on idea 1
+# Each changes the first movement (member 1 put 30 coins on idea 1), as one or more statements separated by semicolons.
+# An account's versions are unique and checked row by row, so the sides are swapped by way of free versions.
 ALTERATIONS = {
     "amount": "UPDATE coin_postings SET amount_coins = amount_coins * 2 WHERE transfer_id = %(id)s",
     "amount of one side": "UPDATE coin_postings SET amount_coins = -31 WHERE transfer_id = %(id)s AND side = -1",
-    "sides": "UPDATE coin_postings SET account_id = (SELECT o.account_id FROM coin_postings AS o "
-    "WHERE o.transfer_id = %(id)s AND o.side <> coin_postings.side), account_version = -side WHERE transfer_id = %(id)s",
+    "sides": "UPDATE coin_postings SET account_version = account_version + 1000 WHERE transfer_id = %(id)s; "
+    "UPDATE coin_postings AS p SET account_id = o.account_id, account_version = o.account_version - 1000 "
+    "FROM coin_postings AS o WHERE p.transfer_id = %(id)s AND o.transfer_id = p.transfer_id AND o.side <> p.side",
     "balance after it": "UPDATE coin_postings SET balance_after_coins = 71 WHERE transfer_id = %(id)s AND side = -1",
     "version": "UPDATE coin_postings SET account_version = 99 WHERE transfer_id = %(id)s AND side = 1",
     "time of a posting": "UPDATE coin_postings SET effective_at = effective_at + interval '1 us' "
@@ -105,10 +107,9 @@ class TestAltered:
         self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed, alteration: str
     ) -> None:
         altered = sealed.transfers[3]
-        changed = tampering.execute(
-            ALTERATIONS[alteration].encode(), {"id": altered, "campaign_id": sealed.ledger.campaign_id}
-        )
-        assert changed.rowcount > 0
+        for statement in ALTERATIONS[alteration].split(";"):
+            changed = tampering.execute(statement.encode(), {"id": altered, "campaign_id": sealed.ledger.campaign_id})
+            assert changed.rowcount > 0
         counts, findings = check(tampering, sealed)
         assert counts == {"altered_transfers": 1}
         assert [(each["problem"], each["transfer_id"], each["height"], each["position"]) for each in findings] == [

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from dashboards import formats
 from pipelines import marts
 from pipelines.marts import Scope
+from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.factories.marts import write_snapshot
 from tests.factories.marts_world import HOSTILE_TITLE, campaign_id, rows
 
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("installation")
 
 def visit(**query: str) -> AppTest:
     """Open the dashboards' first page."""
-    at = AppTest.from_file(APP, default_timeout=30)
+    at = AppTest.from_file(APP, default_timeout=GIVE_UP_AFTER_S)
     for name, value in query.items():
         at.query_params[name] = value
     at.run()
@@ -46,7 +47,9 @@ def page(name: str, data_dir: Path, scope: Scope, **query: str) -> AppTest:
 
         import_module(f"dashboards.app_pages.{name}").render(View(marts.published(data_dir), scope))
 
-    at = AppTest.from_function(script, kwargs={"name": name, "data_dir": data_dir, "scope": scope}, default_timeout=30)
+    at = AppTest.from_function(
+        script, kwargs={"name": name, "data_dir": data_dir, "scope": scope}, default_timeout=GIVE_UP_AFTER_S
+    )
     for key, value in query.items():
         at.query_params[key] = value
     at.run()

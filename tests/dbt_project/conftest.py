@@ -13,9 +13,9 @@ import pytest
 from cli.local.installation import with_database
 from orchestration import refresh
 from pipelines import exports, warehouse
-from tests.conftest import ELECTIONS_VARIABLE
 from tests.factories import warehouse as factory
 from tests.factories.ledgers import seal_now
+from tests.run_folder import ELECTIONS_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def built(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactor
         result = warehouse.build(
             settings.role_url("dbt"), refresh.state_dir(settings), as_of=factory.AS_OF, unit_tests=True
         )
-        staged = refresh.stage(settings, refresh.prepare_manifest(settings), refresh.Silent())
+        staged = refresh.stage(settings, result.manifest, refresh.Silent())
         folder = exports.publish(staged)
         with duckdb.connect(str(folder / exports.DATABASE_FILE), read_only=True) as snapshot:
             snapshot.execute("SET TimeZone = 'UTC'")

@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from cli.local.ports import free_port
+from tests.factories.clocks import GIVE_UP_AFTER_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +61,7 @@ class RedisServer:
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
-            self._process.communicate(timeout=10)
+            self._process.communicate(timeout=GIVE_UP_AFTER_S)
             self._process = None
 
     def freeze(self) -> None:

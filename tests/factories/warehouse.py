@@ -21,6 +21,7 @@ from api.coins.schemas import PolicyWrite
 from api.imports.service import import_election
 from api.kernel.ids import uuid7
 from cli.local import databases, postgres
+from tests.run_folder import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,21 +35,32 @@ AS_OF = datetime(2025, 6, 30, 12, tzinfo=UTC)
 
 @contextmanager
 def database_of_its_own(server: Settings, name: str, data_dir: Path) -> Iterator[Settings]:
-    """A freshly migrated database that nobody else writes to, and that is gone afterwards."""
+    """A migrated database for one test or module, dropped afterwards."""
     admin_url = databases.with_database(postgres.admin_url(server), name)
     settings = server.model_copy(
         update={"database_url": PostgresDsn(databases.without_login(admin_url)), "data_dir": data_dir}
     )
-    create = sql.SQL("CREATE DATABASE {} OWNER ideamint_owner").format(sql.Identifier(name))
-    with psycopg.connect(databases.with_database(admin_url, "postgres"), autocommit=True) as connection:
-        connection.execute(create)
+    copy_database(server, postgres.DATABASE, name)
     try:
         databases.prepare(admin_url, settings)
-        databases.migrate(admin_url)
         yield settings
     finally:
         with psycopg.connect(databases.with_database(admin_url, "postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def copy_database(server: Settings, template: str, name: str) -> None:
+    """Create a database as a copy of another one on the server of the test run.
+
+    PostgreSQL copies a database only while it has no connection, so the workers of a run copy one at a time.
+    """
+    admin_url = databases.with_database(postgres.admin_url(server), "postgres")
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER ideamint_owner")
+    with (
+        exclusive(server.data_dir.parent, "postgres"),
+        psycopg.connect(admin_url, autocommit=True) as connection,
+    ):
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
 
 
 def day(text: str) -> datetime:

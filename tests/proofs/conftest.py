@@ -30,7 +30,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def full(request: pytest.FixtureRequest) -> bool:
-    """Whether the proofs run at full size, or at the size of `make test`."""
+    """Whether the proofs run at full size, or at the small size of `make test-deep`."""
     return bool(request.config.getoption("--full", default=False))
 
 

@@ -30,9 +30,10 @@ from cli.local.database_watchdog import DatabaseWatchdog
 from cli.local.ports import free_port
 from cli.local.supervisor import Service, Supervisor
 from settings import Settings
+from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.factories.ledgers import Ledger, make_ledger
 
-PATIENCE_S = 60
+PATIENCE_S = GIVE_UP_AFTER_S
 
 # Settings of every API process of a proof, except its database.
 API_SETTINGS: Mapping[str, str] = {
@@ -199,17 +200,17 @@ async def served(
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:
-    """Poll a condition for a minute at most."""
+    """Poll a condition for a bounded time."""
     for _ in range(PATIENCE_S * 50):
         if condition():
             return
         await asyncio.sleep(0.02)
-    msg = f"waited a minute for {what}"
+    msg = f"gave up waiting for {what}"
     raise AssertionError(msg)
 
 
 async def until_ready(http: httpx2.AsyncClient, url: str) -> None:
-    """Wait until an API is ready, for a minute at most."""
+    """Wait until an API is ready, for a bounded time."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             with contextlib.suppress(httpx2.TransportError):

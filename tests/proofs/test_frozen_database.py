@@ -14,6 +14,7 @@ import httpx2
 from fastapi import FastAPI
 
 from settings import Settings
+from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.proofs.clients import Run, allocate, audit
 from tests.proofs.installations import Campaign, make_campaign, served, until
 
@@ -37,14 +38,16 @@ async def test_a_full_queue_refuses_at_once_instead_of_growing(
     database: Settings, figure: Callable[[str], None], *, full: bool
 ) -> None:
     commands = 2_000 if full else 200
-    settings = database.model_copy(update={"ledger_queue_max": QUEUE_MAX, "statement_timeout_ms": 120_000})
+    settings = database.model_copy(
+        update={"ledger_queue_max": QUEUE_MAX, "statement_timeout_ms": GIVE_UP_AFTER_S * 1000}
+    )
     campaign = await make_campaign(database, members=100, coins_per_member=commands)
     waits_s: list[float] = []
     few_at_once = asyncio.Semaphore(4)
 
     async with (
         served(settings) as (app, url),
-        httpx2.AsyncClient(trust_env=False, timeout=120, limits=httpx2.Limits(max_connections=100)) as http,
+        httpx2.AsyncClient(trust_env=False, timeout=GIVE_UP_AFTER_S, limits=httpx2.Limits(max_connections=100)) as http,
     ):
 
         async def ask(number: int) -> httpx2.Response:
@@ -61,7 +64,7 @@ async def test_a_full_queue_refuses_at_once_instead_of_growing(
         async with frozen(app, campaign, url):
             asking = [asyncio.create_task(ask(number)) for number in range(QUEUE_MAX)]
             await until(lambda: app.state.batcher._items == QUEUE_MAX, "a full queue")
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(GIVE_UP_AFTER_S):
                 refused = await asyncio.gather(*(be_refused(number) for number in range(QUEUE_MAX, commands)))
             assert {answer.status_code for answer in refused} == {503}
             assert {answer.headers["Retry-After"] for answer in refused} == {"1"}

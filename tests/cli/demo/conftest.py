@@ -5,16 +5,14 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 import pytest_asyncio
-from filelock import FileLock
-from psycopg import sql
 from pydantic import PostgresDsn
 
 from api.kernel.db import Database
 from cli.demo.run import DemoResult, make_demo
 from cli.local import databases, postgres
+from tests.factories.warehouse import copy_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -37,15 +35,7 @@ def new_database(server: Settings, worker: str) -> Callable[[str], Settings]:
                 "dagster_database": f"dagster_{name}",
             }
         )
-        with (
-            FileLock(server.data_dir.parent / "lock"),  # a template can be copied by one process at a time
-            psycopg.connect(databases.with_database(admin_url, "postgres"), autocommit=True) as connection,
-        ):
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER ideamint_owner").format(
-                    sql.Identifier(name), sql.Identifier(postgres.DATABASE)
-                )
-            )
+        copy_database(server, postgres.DATABASE, name)
         databases.prepare(admin_url, settings)
         return settings
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -20,22 +18,10 @@ from pydantic import PostgresDsn
 import settings as configuration
 from cli.local import databases, postgres
 from settings import Settings, SettingsError
+from tests.factories.clocks import GIVE_UP_AFTER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-
-@pytest.fixture
-def installation() -> Iterator[Settings]:
-    """Settings of a new installation whose server is stopped at the end.
-
-    Not in tmp_path, since the account of the server cannot enter it if root runs the tests.
-    """
-    with tempfile.TemporaryDirectory(prefix="ideamint-test-") as folder:
-        Path(folder).chmod(0o711)
-        settings = configuration.load(_env_file=None, env="test", data_dir=Path(folder) / "data")
-        yield settings
-        postgres.stop(settings)
+    from collections.abc import Callable
 
 
 def connect(url: str) -> psycopg.Connection:
@@ -50,7 +36,7 @@ def value(url: str, query: str) -> object:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + 60
+    give_up_at = time.monotonic() + GIVE_UP_AFTER_S
     while not condition():
         assert time.monotonic() < give_up_at
         time.sleep(0.01)
@@ -61,8 +47,8 @@ def postmaster_pid(settings: Settings) -> int:
 
 
 class TestEnsure:
-    def test_every_role_logs_in_to_its_database_and_none_is_superuser(self, installation: Settings) -> None:
-        settings = postgres.ensure(installation)
+    def test_every_role_logs_in_to_its_database_and_none_is_superuser(self, new_installation: Settings) -> None:
+        settings = postgres.ensure(new_installation)
 
         for role in ("app", "dbt", "reader"):
             assert value(settings.role_url(role), "SELECT current_user") == f"ideamint_{role}"
@@ -100,9 +86,9 @@ class TestEnsure:
     def test_the_url_for_child_processes_has_no_login(self, installation: Settings) -> None:
         assert "@" not in str(postgres.ensure(installation).database_url)
 
-    def test_concurrent_calls_start_one_server(self, installation: Settings) -> None:
+    def test_concurrent_calls_start_one_server(self, new_installation: Settings) -> None:
         with ThreadPoolExecutor(6) as pool:
-            urls = {str(settings.database_url) for settings in pool.map(postgres.ensure, [installation] * 6)}
+            urls = {str(settings.database_url) for settings in pool.map(postgres.ensure, [new_installation] * 6)}
 
         assert len(urls) == 1
         assert (
@@ -110,7 +96,7 @@ class TestEnsure:
                 [
                     p
                     for p in psutil.process_iter(["cmdline"])
-                    if f"{installation.data_dir}/postgres" in (p.info["cmdline"] or [])
+                    if f"{new_installation.data_dir}/postgres" in (p.info["cmdline"] or [])
                 ]
             )
             == 1
@@ -205,12 +191,12 @@ class TestEnsure:
 
         (installation.data_dir / "postgres" / "PG_VERSION").write_text("18\n")
 
-    def test_refuses_a_folder_with_other_content(self, installation: Settings) -> None:
-        (installation.data_dir / "postgres").mkdir(parents=True)
-        (installation.data_dir / "postgres" / "letter.txt").write_text("dear")
+    def test_refuses_a_folder_with_other_content(self, new_installation: Settings) -> None:
+        (new_installation.data_dir / "postgres").mkdir(parents=True)
+        (new_installation.data_dir / "postgres" / "letter.txt").write_text("dear")
 
         with pytest.raises(postgres.ServerError, match="contains no PostgreSQL"):
-            postgres.ensure(installation)
+            postgres.ensure(new_installation)
 
 
 class TestEnsureWithOwnServer:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orchestration import definitions, refresh
+from orchestration import definitions
 from orchestration.defs.quality import SNAPSHOT
 from pipelines.quality import SUITES
 
@@ -22,9 +22,9 @@ PINNED = Path(__file__).with_name("definitions.json")
 
 
 @pytest.fixture(scope="module")
-def defs(server: Settings, tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+def defs(server: Settings, manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     settings = server.model_copy(update={"data_dir": tmp_path_factory.mktemp("definitions")})
-    return definitions.build(settings, refresh.prepare_manifest(settings))
+    return definitions.build(settings, manifest)
 
 
 def told(defs: dg.Definitions) -> dict[str, Any]:

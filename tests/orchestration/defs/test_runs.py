@@ -15,10 +15,12 @@ from cli.local import postgres
 from cli.local.databases import with_database as url_of
 from orchestration import definitions, refresh, resources
 from pipelines import exports, marts, turns
+from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.factories.warehouse import database_of_its_own, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from settings import Settings
 
@@ -39,14 +41,14 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(server: Settings, worker: str, manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     name = f"dagster_runs_{worker}"
     with (
         database_of_its_own(server, name, tmp_path_factory.mktemp("runs")) as settings,
         dg.DagsterInstance.ephemeral() as instance,
     ):
         tell(settings)
-        defs = definitions.build(settings, refresh.prepare_manifest(settings))
+        defs = definitions.build(settings, manifest)
         yield Place(settings, url_of(postgres.admin_url(server), name), instance, defs)
 
 
@@ -120,12 +122,12 @@ class TestBuildLock:
         with turns.one_build_at_a_time(database.role_url("dbt"), "ideamint refresh", print):
             running = threading.Thread(target=run)
             running.start()
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + GIVE_UP_AFTER_S
             while "another build is under way" not in told and time.monotonic() < deadline:
                 time.sleep(0.1)
                 told += capsys.readouterr().err
             assert "another build is under way: ideamint refresh (build), since" in told
             assert not ran.is_set()
-        running.join(60)
+        running.join(GIVE_UP_AFTER_S)
 
         assert ran.is_set()

@@ -1,0 +1,92 @@
+"""Kinds of tests and groups of tests, by folder and file.
+
+A kind is a marker that says what a test needs. `make test` leaves out the kind `deep`; `make test-fast` leaves out
+every kind in `NOT_FAST` as well, and does not even import those files (`--fast`).
+
+A group is the tests that run on one worker, because they share a database, a build or an installation. By default a
+group is a file. xdist hands groups out in the order of collection, so the groups that take longest come first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+DEEP = frozenset({"deep", "proof", "browser", "upgrade"})
+NOT_FAST = DEEP | {"cli", "dagster", "dbt", "demo", "rendering", "volume"}
+TESTS = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder or file of tests: its kinds, and whether the whole folder is one group."""
+
+    path: str
+    kinds: tuple[str, ...] = ()
+    is_group: bool = False
+
+
+# The longest first. Of several places that hold a test, the first one counts.
+PLACES = (
+    Place("browser", ("browser",), is_group=True),
+    Place("benchmarks", ("proof",), is_group=True),
+    Place("proofs", ("proof",)),
+    Place("orchestration/test_refresh.py", ("dbt", "demo")),
+    Place("cli/test_cli.py", ("cli", "dbt")),
+    Place("orchestration/defs", ("dagster", "dbt"), is_group=True),
+    Place("dbt_project", ("dbt",), is_group=True),
+    Place("cli/local/test_postgres.py", ("cli",)),
+    Place("cli/test_up.py", ("cli",)),
+    Place("cli/local/test_database_keeper.py", ("cli",)),
+    Place("cli/demo", ("demo",), is_group=True),
+    Place("pipelines/test_warehouse.py", ("dbt",)),
+    Place("imports/test_real_elections.py", ("volume",)),
+    Place("coins/test_plans.py", ("volume",)),
+    Place("pipelines/reports/test_pdf.py", ("rendering",)),
+    Place("dashboards/test_app.py", ("rendering",)),
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="run the tests of the inner loop (make test-fast)")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    found = place_of(collection_path)
+    if config.getoption("--fast") and found is not None and not NOT_FAST.isdisjoint(found.kinds):
+        return True
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)  # before the markers select, and before xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    ranks: dict[pytest.Item, int] = {}
+    for item in items:
+        found = place_of(item.path)
+        ranks[item] = PLACES.index(found) if found else len(PLACES)
+        for kind in found.kinds if found else ():
+            item.add_marker(kind)
+        if is_of(item, DEEP):
+            item.add_marker("deep")
+        if item.get_closest_marker("xdist_group") is None:
+            group = PurePosixPath(found.path) if found and found.is_group else within_tests(item.path).with_suffix("")
+            item.add_marker(pytest.mark.xdist_group(".".join(group.parts)))
+    items.sort(key=ranks.__getitem__)
+    if config.getoption("--fast"):
+        config.hook.pytest_deselected(items=[item for item in items if is_of(item, NOT_FAST)])
+        items[:] = [item for item in items if not is_of(item, NOT_FAST)]
+
+
+def place_of(path: Path) -> Place | None:
+    """The first place that holds a file or folder."""
+    return next((place for place in PLACES if within_tests(path).is_relative_to(place.path)), None)
+
+
+def within_tests(path: Path) -> PurePosixPath:
+    return PurePosixPath(path.relative_to(TESTS)) if path.is_relative_to(TESTS) else PurePosixPath(path.name)
+
+
+def is_of(item: pytest.Item, kinds: frozenset[str]) -> bool:
+    return any(mark.name in kinds for mark in item.iter_markers())
