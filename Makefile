@@ -64,13 +64,15 @@ compose-check: ## Check docker-compose.yml with Compose's own loader (needs Go)
 	elif [ "$${CI:-}" = true ]; then echo "compose-check needs Go" >&2; exit 1; \
 	else echo "compose-check is left out: Go is not installed"; fi
 
-openapi: $(STAMP) ## Write openapi.json and docs/problems.md from the code
+openapi: $(STAMP) ## Write openapi.json, docs/problems.md and docs/permissions.md from the code
 	$(BIN)/python -m cli.generate.openapi openapi.json
 	$(BIN)/python -m cli.generate.problems docs/problems.md
+	$(BIN)/python -m cli.generate.permissions docs/permissions.md
 
 openapi-check: $(STAMP)
 	$(BIN)/python -m cli.generate.openapi --check openapi.json
 	$(BIN)/python -m cli.generate.problems --check docs/problems.md
+	$(BIN)/python -m cli.generate.permissions --check docs/permissions.md
 
 lock: $(STAMP) ## Resolve the dependencies of pyproject.toml anew into requirements/
 	$(UV) pip compile $(LOCK_OPTIONS) --extra dev pyproject.toml -o requirements/dev.txt

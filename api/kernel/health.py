@@ -13,12 +13,13 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.kernel.web import Reply
+from api.kernel.rules import PUBLIC
+from api.kernel.web import Reply, Route
 
 if TYPE_CHECKING:
     from api.kernel.db import Database
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = APIRouter(prefix="/health", tags=["health"], dependencies=[PUBLIC], route_class=Route)
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 

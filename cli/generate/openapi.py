@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 from pydantic import PostgresDsn, SecretStr
 
@@ -13,6 +14,11 @@ from settings import Settings
 
 
 def describe() -> str:
+    """The OpenAPI document of the whole application as JSON."""
+    return json.dumps(document(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def document() -> dict[str, Any]:
     """The OpenAPI document of the whole application; nothing connects, so no server is needed."""
     placeholder = SecretStr("-" * 32)
     settings = Settings.model_construct(
@@ -23,7 +29,8 @@ def describe() -> str:
             "jwt_secret": placeholder,
         }
     )
-    return json.dumps(create_app(settings).openapi(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    described: dict[str, Any] = create_app(settings).openapi()
+    return described
 
 
 if __name__ == "__main__":
