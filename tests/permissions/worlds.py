@@ -107,7 +107,7 @@ class World:
 async def make_world(app: FastAPI, client: AsyncClient) -> World:
     """Everything that the cells call on, committed; each cell is a dry run and changes nothing of it."""
     async with app.state.database.session() as session:
-        users = {
+        users: dict[Actor, User] = {
             actor: await make_user(
                 session,
                 roles=[SYSTEM_ROLES[actor]] if actor in SYSTEM_ROLES else [],
@@ -124,7 +124,7 @@ async def make_world(app: FastAPI, client: AsyncClient) -> World:
             session, actor_id=users[Actor.OTHER_MANAGER].id, title="Another campaign", slug=f"other-{uuid4().hex[:12]}"
         )
         await campaigns.activate_campaign(session, other, actor_id=users[Actor.OTHER_MANAGER].id)
-    credentials = {actor: await _log_in(app, user) for actor, user in users.items()}
+    credentials: dict[Actor, Credentials] = {actor: await _log_in(app, user) for actor, user in users.items()}
     async with app.state.database.session() as session:
         issued = await sessions.start_session(session, app.state.settings, newcomer.id, kind="token")
     assert issued is not None
