@@ -48,7 +48,7 @@ bench: $(STAMP) ## Measure the API next to PostgreSQL alone (needs Go); with IDE
 	$(BIN)/python -m benchmarks.bulk
 	@if [ -n "$${IDEAMINT_TEST_ELECTIONS:-}" ]; then $(BIN)/python -m benchmarks.import_election; fi
 
-check: format-check lint types contracts sql-lint compose-check openapi-check coverage ## Run every check there is, and every test once
+check: format-check lint types contracts sql-lint compose-check docs-check coverage ## Run every check there is, and every test once
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff format .
@@ -77,10 +77,12 @@ compose-check: ## Check docker-compose.yml with Compose's loader (needs Go)
 docs: $(STAMP) ## Write openapi.json and the generated pages of docs/
 	$(BIN)/python -m cli.generate.openapi openapi.json
 	$(BIN)/python -m cli.generate.problems docs/problems.md
+	$(BIN)/python -m cli.generate.permissions docs/permissions.md
 
-openapi-check: $(STAMP)
+docs-check: $(STAMP)
 	$(BIN)/python -m cli.generate.openapi --check openapi.json
 	$(BIN)/python -m cli.generate.problems --check docs/problems.md
+	$(BIN)/python -m cli.generate.permissions --check docs/permissions.md
 
 lock: $(STAMP) ## Raise requirements/ to the newest versions that pyproject.toml allows
 	$(UV) pip compile $(LOCK_OPTIONS) --extra dev pyproject.toml -o requirements/dev.txt
@@ -108,4 +110,4 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
-.PHONY: help up test-fast test test-deep proofs coverage bench check format format-check lint types contracts sql-lint compose-check docs openapi-check lock clean
+.PHONY: help up test-fast test test-deep proofs coverage bench check format format-check lint types contracts sql-lint compose-check docs docs-check lock clean

@@ -26,7 +26,7 @@ from api.coins.rates import CoinRates
 from api.coins.routes import router as coins
 from api.ideas.queries import find_statuses
 from api.ideas.routes import router as ideas
-from api.kernel import errors, health, logs
+from api.kernel import errors, health, logs, rules
 from api.kernel.db import Database
 from api.kernel.middleware import RequestContext
 from api.kernel.rates import Buckets, LocalBuckets
@@ -112,6 +112,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         body_bytes_max=settings.request_body_bytes_max,
         longer_bodies={f"{API}{bulk_routes.PATH}": bulk_routes.BODY_BYTES_MAX},
     )
+    rules.check_routers([router for routers in ROUTERS.values() for router in routers] + [health.router, pages])
     api = APIRouter(prefix=API)
     for name, routers in ROUTERS.items():
         if not settings.services or name in settings.services:

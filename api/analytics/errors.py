@@ -5,14 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import ClassVar
 
-from api.kernel.errors import DomainError, Forbidden
-
-
-class ReportNotAllowed(Forbidden):
-    """The caller is not an executive, an administrator, or a manager of the campaign."""
-
-    slug = "report-not-allowed"
-    title = "Reports are for executives and for the campaign's managers"
+from api.kernel.errors import DomainError
 
 
 class NothingPublished(DomainError):

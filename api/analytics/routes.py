@@ -5,18 +5,27 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import Response
 
-from api.analytics import errors, service
+from api.analytics import service
 from api.auth.dependencies import ReadingUser
-from api.campaigns.dependencies import access_to
+from api.campaigns.dependencies import Access, access_to
 from api.kernel import clock
+from api.kernel.permissions import Permission
+from api.kernel.rules import Rule, Scope, Visibility, enforces
 from api.kernel.web import Session
 from api.kernel.web import router as new_router
 from pipelines.reports import Format
 
 router = new_router("", "analytics")
+
+
+@enforces(Rule(Scope.CAMPAIGN, (Permission.VIEW_REPORT,), Visibility.NOT_FOUND))
+async def _report_reader(session: Session, caller: ReadingUser, campaign_id: UUID) -> Access:
+    access = await access_to(session, caller, campaign_id)
+    access.check(Permission.VIEW_REPORT)
+    return access
 
 
 @router.get(
@@ -28,19 +37,14 @@ router = new_router("", "analytics")
 async def report(
     request: Request,
     session: Session,
-    caller: ReadingUser,
-    campaign_id: UUID,
+    access: Annotated[Access, Depends(_report_reader)],
     format: Annotated[Format, Query(description="pdf, or xlsx for a workbook")] = Format.PDF,  # noqa: A002
 ) -> Response:
     """Download the executive report of a campaign, as of the newest published data.
 
     For executives, administrators and managers of the campaign. Browsers may use the cookie of the log-in page.
     """
-    access = await access_to(session, caller, campaign_id)
-    if not (access.manages or caller.is_executive):
-        msg = "Only executives and managers of the campaign may download reports."
-        raise errors.ReportNotAllowed(msg)
-    await session.close()  # returns its connection: waiting reports must not exhaust the pool
+    await session.close()  # returns its connection: requests that wait for a report must not exhaust the pool
     data_dir = request.app.state.settings.data_dir
     made = await service.make_report(data_dir, access.campaign.id, format, made_at=clock.now())
     headers = {

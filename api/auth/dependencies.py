@@ -1,15 +1,18 @@
-"""Who is calling, and what they may.
+"""Authentication of the caller, and the access rules that need nothing but the caller.
 
-`TokenHolder` believes a verified token (the hot path of the coins). `CurrentUser` asks the database as well, and is for
-everything else. `BrowserUser` reads the dashboards' cookie, and only where nothing is changed: no write accepts a
-cookie, so no other site can make a browser write (CSRF). `ReadingUser` takes either, for files that a program fetches
-and a person follows a link to.
+`TokenHolder` trusts a verified token without a query (the fast path of the coins). `CurrentUser` checks the session in
+the database as well, and is for everything else. `BrowserUser` reads the dashboards' cookie, and only on safe methods: no
+write accepts a cookie, so no other site can make a browser write (CSRF). `ReadingUser` accepts either, for files that a
+program fetches or a person follows a link to. `AnyUser` is None without a token.
+
+These only authenticate. A route declares its rule with `Myself`, with `requires`, or with a dependency of its domain.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated
 from uuid import UUID
 
@@ -19,11 +22,12 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 
 from api.auth.errors import TokenInvalid, TokenMissing
 from api.auth.models import User
-from api.auth.service import EXECUTIVE, SYSTEM_ADMIN
 from api.auth.sessions import find_user_of_cookie, find_user_of_session
 from api.auth.tokens import AccessTokens, Claims
 from api.kernel import idempotency
 from api.kernel.errors import Forbidden
+from api.kernel.permissions import Permission, grants
+from api.kernel.rules import Rule, Scope, enforces
 from api.kernel.web import Session
 
 COOKIE = "ideamint_session"
@@ -44,19 +48,9 @@ class Principal:
     roles: frozenset[str]
     permissions: frozenset[str]
 
-    @property
-    def is_admin(self) -> bool:
-        """May do everything except move other people's coins."""
-        return SYSTEM_ADMIN in self.roles
-
-    @property
-    def is_executive(self) -> bool:
-        """Reads the dashboards and reports of all campaigns, and changes nothing by that."""
-        return EXECUTIVE in self.roles
-
-    def may(self, permission: str) -> bool:
-        """Whether the caller has a permission; an administrator has every one."""
-        return self.is_admin or permission in self.permissions
+    def may(self, permission: Permission) -> bool:
+        """Whether the caller has the permission in the whole installation, so also in every campaign."""
+        return permission in self.permissions or grants(self.roles, permission)
 
 
 async def _claims(
@@ -114,6 +108,14 @@ async def _reading_user(
     return await _current_user(request, session, await _claims(request, credentials))
 
 
+async def _any_user(
+    request: Request, session: Session, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Principal | None:
+    if credentials is None:
+        return None
+    return await _current_user(request, session, await _claims(request, credentials))
+
+
 def _principal(user: User, session_id: UUID) -> Principal:
     return Principal(user.id, session_id, frozenset(user.roles), frozenset(user.permissions))
 
@@ -122,35 +124,36 @@ TokenHolder = Annotated[Principal, Depends(_token_holder)]
 CurrentUser = Annotated[Principal, Depends(_current_user)]
 BrowserUser = Annotated[Principal, Depends(_browser_user)]
 ReadingUser = Annotated[Principal, Depends(_reading_user)]
+AnyUser = Annotated[Principal | None, Depends(_any_user)]
 
 
-def require_permission(permission: str) -> Callable[[Principal], Awaitable[Principal]]:
-    """A dependency that gives the caller, if they have the permission.
+@enforces(Rule(Scope.SELF))
+async def _myself(caller: CurrentUser) -> Principal:
+    return caller
+
+
+@enforces(Rule(Scope.SELF))
+async def _myself_in_browser(caller: BrowserUser) -> Principal:
+    return caller
+
+
+Myself = Annotated[Principal, Depends(_myself)]
+MyselfInBrowser = Annotated[Principal, Depends(_myself_in_browser)]
+
+
+@cache
+def requires(permission: Permission) -> Callable[[Principal], Awaitable[Principal]]:
+    """A dependency that gives the caller, if they have the permission in the installation.
 
     Raises (when called):
-        Forbidden: they have not.
+        Forbidden: they do not have it.
     """
 
+    @enforces(Rule(Scope.SYSTEM, (permission,)))
     async def check(caller: CurrentUser) -> Principal:
         if not caller.may(permission):
-            msg = f"This needs the permission {permission}."
+            msg = f"Only a user with the permission {permission} may do this."
             raise Forbidden(msg, permission=permission)
-        return caller
-
-    return check
-
-
-def require_role(role: str) -> Callable[[Principal], Awaitable[Principal]]:
-    """A dependency that gives the caller, if they have the role or are an administrator.
-
-    Raises (when called):
-        Forbidden: they have not.
-    """
-
-    async def check(caller: CurrentUser) -> Principal:
-        if role not in caller.roles and not caller.is_admin:
-            msg = f"This needs the role {role}."
-            raise Forbidden(msg, role=role)
         return caller
 
     return check

@@ -25,6 +25,7 @@ from api.auth.errors import LogInFailed, PasswordsBusy, TooManyAttempts
 from api.auth.routes import client_address
 from api.auth.tokens import new_secret
 from api.kernel import clock
+from api.kernel.rules import PUBLIC
 from api.kernel.web import Session
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 CSRF_COOKIE = "ideamint_form"
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
 
 
 @router.get("/login")

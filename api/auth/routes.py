@@ -8,12 +8,13 @@ from typing import Any
 from fastapi import Request, Response
 
 from api.auth import service, sessions
-from api.auth.dependencies import CurrentUser
+from api.auth.dependencies import Myself
 from api.auth.models import User
 from api.auth.schemas import LogIn, Me, RefreshToken, Register, Tokens, UpdateMe
 from api.auth.tokens import issue_access_token
 from api.kernel import clock
 from api.kernel.errors import refusal
+from api.kernel.rules import PUBLIC
 from api.kernel.web import Session
 from api.kernel.web import router as new_router
 
@@ -22,7 +23,9 @@ router = new_router("", "auth")
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-@router.post("/auth/register", status_code=HTTPStatus.CREATED, operation_id="register", response_model=Me)
+@router.post(
+    "/auth/register", status_code=HTTPStatus.CREATED, operation_id="register", dependencies=[PUBLIC], response_model=Me
+)
 async def register(request: Request, response: Response, session: Session, body: Register) -> User:
     """Make an account for myself, where this installation lets anyone register."""
     state = request.app.state
@@ -37,7 +40,7 @@ async def register(request: Request, response: Response, session: Session, body:
     )
 
 
-@router.post("/auth/login", operation_id="logIn", response_model=Tokens)
+@router.post("/auth/login", operation_id="logIn", dependencies=[PUBLIC], response_model=Tokens)
 async def log_in(request: Request, response: Response, session: Session, body: LogIn) -> Any:
     """Trade e-mail address and password for a short access token and a refresh token.
 
@@ -59,7 +62,7 @@ async def log_in(request: Request, response: Response, session: Session, body: L
     return refusal(request, issued)
 
 
-@router.post("/auth/refresh", operation_id="refreshToken", response_model=Tokens)
+@router.post("/auth/refresh", operation_id="refreshToken", dependencies=[PUBLIC], response_model=Tokens)
 async def refresh(request: Request, response: Response, session: Session, body: RefreshToken) -> Any:
     """Trade a refresh token for a new pair. Each is used once: its reuse ends the session.
 
@@ -75,19 +78,19 @@ async def refresh(request: Request, response: Response, session: Session, body: 
 
 
 @router.post("/auth/logout", status_code=HTTPStatus.NO_CONTENT, operation_id="logOut")
-async def log_out(session: Session, caller: CurrentUser) -> None:
+async def log_out(session: Session, caller: Myself) -> None:
     """End this session: its refresh token, and its access tokens except for coin commands, hold no longer."""
     await sessions.end_session(session, caller.session_id, user_id=caller.user_id)
 
 
 @router.get("/users/me", operation_id="getMe", response_model=Me)
-async def get_me(session: Session, caller: CurrentUser) -> User:
+async def get_me(session: Session, caller: Myself) -> User:
     """My account."""
     return await service.get_user(session, caller.user_id)
 
 
 @router.patch("/users/me", operation_id="updateMe", response_model=Me)
-async def update_me(session: Session, caller: CurrentUser, body: UpdateMe) -> User:
+async def update_me(session: Session, caller: Myself, body: UpdateMe) -> User:
     """Change what is given of my account."""
     user = await service.get_user(session, caller.user_id)
     return await service.update_user(session, user, actor_id=caller.user_id, display_name=body.display_name)

@@ -16,6 +16,7 @@ from api.auth.passwords import Passwords, check_strength, hash_password
 from api.events.service import record_event
 from api.kernel import clock
 from api.kernel.errors import InvalidInput, NotFound
+from api.kernel.permissions import ASSIGNABLE, SystemRole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
     from settings import Settings
 
 NAME_LENGTH_MAX = 200
-SYSTEM_ADMIN = "system_admin"
-EXECUTIVE = "executive"
-ROLES = frozenset({SYSTEM_ADMIN, EXECUTIVE})
-CREATE_CAMPAIGN = "create_campaign"
-PERMISSIONS = frozenset({CREATE_CAMPAIGN})
 
 
 async def register_user(
@@ -73,8 +69,8 @@ async def create_user(
         InvalidInput: a role or a permission that there is not, or a name that is empty or longer than 200 characters.
         EmailTaken: there is an account with this address.
     """
-    _check_known("role", roles := sorted(set(roles)), ROLES)
-    _check_known("permission", permissions := sorted(set(permissions)), PERMISSIONS)
+    _check_known("role", roles := sorted(set(roles)), SystemRole)
+    _check_known("permission", permissions := sorted(set(permissions)), ASSIGNABLE)
     if email is not None:
         email = check_email(email)
     elif password is not None:
@@ -189,8 +185,8 @@ async def _add(session: AsyncSession, user: User) -> None:
         raise
 
 
-def _check_known(what: str, given: Iterable[str], known: frozenset[str]) -> None:
-    unknown = sorted(set(given) - known)
+def _check_known(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+    unknown = sorted(set(given) - set(known))
     if unknown:
         msg = f"There is no {what} {', '.join(unknown)}; there are {', '.join(sorted(known))}."
         raise InvalidInput(msg)

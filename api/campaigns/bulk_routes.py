@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Depends, Query, Response
 from pydantic import BeforeValidator
 
-from api.auth.dependencies import CurrentUser
+from api.auth.dependencies import CurrentUser, Principal
 from api.campaigns.bulk import BulkAllocate, BulkReply, Manager, Mode, allocate_in_bulk
 from api.campaigns.bulk_csv import COLUMNS, read_items
 from api.coins.rates import CountBulk
+from api.kernel.permissions import Permission
 from api.kernel.rates import LIMITED_RESPONSES
+from api.kernel.rules import Rule, Scope, Visibility, enforces
 from api.kernel.web import DryRun, RequiredKey, Session
 from api.kernel.web import router as new_router
 
@@ -25,6 +27,12 @@ router = new_router("", "coins")
 def _read_csv(body: object) -> object:
     """What came as JSON is left as it is; anything else arrives as bytes and is read as CSV."""
     return {"items": read_items(body)} if isinstance(body, bytes) else body
+
+
+# checked for each item, with its campaign
+@enforces(Rule(Scope.CAMPAIGN, (Permission.GRANT_COINS,), Visibility.ALIKE))
+async def _granting(caller: CurrentUser) -> Principal:
+    return caller
 
 
 _CSV = {"schema": {"type": "string"}, "example": f"{','.join(COLUMNS)}\n"}
@@ -43,7 +51,7 @@ _CSV = {"schema": {"type": "string"}, "example": f"{','.join(COLUMNS)}\n"}
 )
 async def bulk_allocate(
     session: Session,
-    caller: CurrentUser,
+    caller: Annotated[Principal, Depends(_granting)],
     _key: RequiredKey,
     body: Annotated[BulkAllocate, BeforeValidator(_read_csv)],
     dry_run: DryRun,
@@ -57,7 +65,7 @@ async def bulk_allocate(
         session,
         body.items,
         mode=mode or body.mode,
-        manager=Manager(caller.user_id, caller.is_admin),
+        manager=Manager(caller.user_id, caller.may(Permission.GRANT_COINS)),
         is_dry_run=dry_run,
     )
     # ten thousand outcomes are models already: the framework would validate each once more

@@ -1,4 +1,4 @@
-"""What managers and executives read of a campaign's coins."""
+"""Reading the coins of a whole campaign: figures, audit trail, and the head of the chain."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import AwareDatetime
 
-from api.campaigns.dependencies import CampaignManager, CampaignOverseer
+from api.campaigns.dependencies import Access, PublicCampaign, requires_in_campaign
 from api.coins import service
 from api.coins.chain import chains
 from api.coins.rates import CountFigures, CountRead
 from api.coins.reading import audit, statistics
 from api.coins.reading.audit import AuditEvent
 from api.coins.reading.statistics import CoinStatistics
-from api.coins.schemas import ConservationRead
+from api.coins.schemas import ChainHead, ConservationRead
+from api.kernel.permissions import Permission
 from api.kernel.rates import LIMITED_RESPONSES
 from api.kernel.web import Page, PageQuery, Session
 from api.kernel.web import router as new_router
@@ -25,8 +26,26 @@ from api.kernel.web import router as new_router
 router = new_router("/campaigns/{campaign_id}/coins", "coins")
 
 
+@router.get("/chain", operation_id="getCoinChain")
+async def chain(
+    session: Session,
+    campaign: PublicCampaign,
+    height: Annotated[
+        int | None, Query(ge=0, lt=10**18, description="of this block; of the last one if left out")
+    ] = None,
+) -> ChainHead:
+    """The head of the campaign's chain of sealed transfers; without a log-in if the campaign is public.
+
+    Store height and hash outside this installation: only then does a later check show that no earlier transfer was
+    rewritten.
+    """
+    return await chains.get_head(session, campaign.id, height)
+
+
 @router.get("/statistics", operation_id="getCoinStatistics", dependencies=[CountFigures], responses=LIMITED_RESPONSES)
-async def get_statistics(session: Session, access: CampaignOverseer) -> CoinStatistics:
+async def get_statistics(
+    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_COIN_FIGURES))]
+) -> CoinStatistics:
     """Where the coins are and how they move, of one moment; for managers and executives."""
     return await statistics.get_statistics(session, access.campaign.id)
 
@@ -34,7 +53,7 @@ async def get_statistics(session: Session, access: CampaignOverseer) -> CoinStat
 @router.get("/verify", operation_id="verifyCoins", dependencies=[CountFigures], responses=LIMITED_RESPONSES)
 async def verify(
     session: Session,
-    access: CampaignOverseer,
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_COIN_FIGURES))],
     head: Annotated[
         str | None, Query(description="a head of the chain that was kept elsewhere, HEIGHT:HASH: is it still in it?")
     ] = None,
@@ -50,7 +69,7 @@ async def verify(
 @router.get("/audit", operation_id="listCoinAudit", dependencies=[CountRead], responses=LIMITED_RESPONSES)
 async def list_audit(
     session: Session,
-    access: CampaignManager,
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_COIN_AUDIT))],
     paging: PageQuery,
     kind: Annotated[list[str] | None, Query(description="may be given more than once")] = None,
     actor_id: Annotated[UUID | None, Query(description="who did it")] = None,

@@ -1,81 +1,111 @@
-"""Who may do what in a campaign, checked before the route runs."""
+"""Access of the caller to a campaign, checked before the route runs."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
 
-from api.auth.dependencies import CurrentUser, Principal
+from api.auth.dependencies import AnyUser, CurrentUser, Principal
 from api.campaigns import errors, service
 from api.campaigns.models import Campaign
+from api.kernel.errors import Forbidden
+from api.kernel.permissions import CampaignRole, Permission, Relation, SystemRole, grants, roles_with
+from api.kernel.rules import Rule, Scope, Visibility, enforces
 from api.kernel.web import Session
+
+PUBLIC_VISIBILITY = "open"
 
 
 @dataclass(frozen=True)
 class Access:
-    """A campaign that the caller may see, and what the caller is in it."""
+    """A campaign that the caller may see, and what the caller may do in it."""
 
     campaign: Campaign
     caller: Principal
     role: str | None
 
-    @property
-    def manages(self) -> bool:
-        """Whether the caller runs this campaign; a system administrator runs all."""
-        return self.role == "manager" or self.caller.is_admin
+    def may(self, permission: Permission) -> bool:
+        """Whether the caller has the permission in this campaign."""
+        return self.caller.may(permission) or grants(_roles(self.campaign, self.role), permission)
 
-    @property
-    def oversees(self) -> bool:
-        """Whether the caller reads this campaign's figures: who runs it, and executives."""
-        return self.manages or self.caller.is_executive
+    def check(self, permission: Permission) -> None:
+        """Refuse the caller who does not have the permission.
+
+        Raises:
+            NotAMember: any member of the campaign has it.
+            NotAManager: only managers of the campaign have it, and perhaps executives.
+        """
+        if not self.may(permission):
+            raise refusal(permission)
 
 
 async def access_to(session: Session, caller: Principal, campaign_id: UUID) -> Access:
     """The caller's access to a campaign.
 
     Raises:
-        CampaignNotFound: there is none, or it is a draft or for members only and the caller is none.
+        CampaignNotFound: it does not exist or the caller may not see it; both have the same response.
     """
     campaign = await service.get_campaign(session, campaign_id)
     membership = await service.find_membership(session, campaign_id, caller.user_id)
-    is_public = campaign.visibility == "open" and campaign.status != "draft"
-    if membership is None and not is_public and not (caller.is_admin or caller.is_executive):
-        msg = "There is no campaign with this id that you may see."
-        raise errors.CampaignNotFound(msg)
-    return Access(campaign, caller, membership.role if membership else None)
+    access = Access(campaign, caller, membership.role if membership else None)
+    if not access.may(Permission.VIEW_CAMPAIGN):
+        raise _not_found()
+    return access
 
 
-async def _reader(session: Session, caller: CurrentUser, campaign_id: UUID) -> Access:
+def refusal(permission: Permission) -> Forbidden:
+    """The error for a caller who sees the campaign and lacks the permission."""
+    roles = roles_with(permission)
+    if CampaignRole.MEMBER in roles:
+        msg = "Only a member of the campaign may do this; join it first."
+        return errors.NotAMember(msg, permission=permission)
+    others = " or an executive" if SystemRole.EXECUTIVE in roles else ""
+    msg = f"Only a manager of the campaign{others} may do this."
+    return errors.NotAManager(msg, permission=permission)
+
+
+@cache
+def requires_in_campaign(permission: Permission) -> Callable[[Access], Awaitable[Access]]:
+    """A dependency that gives the access to the campaign of the path, if the caller has the permission in it."""
+
+    @enforces(Rule(Scope.CAMPAIGN, (permission,), Visibility.NOT_FOUND))
+    async def check(access: _CampaignAccess) -> Access:
+        access.check(permission)
+        return access
+
+    return check
+
+
+async def _access(session: Session, caller: CurrentUser, campaign_id: UUID) -> Access:
     return await access_to(session, caller, campaign_id)
 
 
-CampaignReader = Annotated[Access, Depends(_reader)]
+_CampaignAccess = Annotated[Access, Depends(_access)]
 
 
-async def _member(access: CampaignReader) -> Access:
-    if access.role is None:
-        msg = "This takes a member of the campaign; join it first."
-        raise errors.NotAMember(msg)
-    return access
+@enforces(Rule(Scope.PUBLIC, (Permission.VIEW_CAMPAIGN,), Visibility.NOT_FOUND))
+async def _public_campaign(session: Session, caller: AnyUser, campaign_id: UUID) -> Campaign:
+    if caller is not None:
+        return (await access_to(session, caller, campaign_id)).campaign
+    campaign = await service.get_campaign(session, campaign_id)
+    if not grants(_roles(campaign, None), Permission.VIEW_CAMPAIGN):
+        raise _not_found()
+    return campaign
 
 
-async def _manager(access: CampaignReader) -> Access:
-    if not access.manages:
-        msg = "This takes a manager of the campaign."
-        raise errors.NotAManager(msg)
-    return access
+PublicCampaign = Annotated[Campaign, Depends(_public_campaign)]
+"""The campaign of the path: a public one for anyone, without a log-in; a hidden one for those who may see it."""
 
 
-async def _overseer(access: CampaignReader) -> Access:
-    if not access.oversees:
-        msg = "This takes a manager of the campaign, or an executive."
-        raise errors.NotAManager(msg)
-    return access
+def _roles(campaign: Campaign, role: str | None) -> tuple[str, ...]:
+    is_public = campaign.visibility == PUBLIC_VISIBILITY and campaign.status != "draft"
+    return (*((role,) if role else ()), *((Relation.VISITOR,) if is_public else ()))
 
 
-CampaignMember = Annotated[Access, Depends(_member)]
-CampaignManager = Annotated[Access, Depends(_manager)]
-CampaignOverseer = Annotated[Access, Depends(_overseer)]
+def _not_found() -> errors.CampaignNotFound:
+    return errors.CampaignNotFound(service.NOT_FOUND)

@@ -8,7 +8,7 @@ from api.kernel.errors import DomainError, Forbidden, NotFound
 
 
 class CampaignNotFound(NotFound):
-    """There is none, or the caller may not see it."""
+    """The campaign does not exist, or the caller may not see it."""
 
     slug = "campaign-not-found"
     title = "No such campaign"
@@ -43,14 +43,14 @@ class JoiningClosed(Forbidden):
 
 
 class NotAMember(Forbidden):
-    """This takes a member of the campaign."""
+    """Only a member of the campaign may do this."""
 
     slug = "not-a-member"
     title = "Not a member of this campaign"
 
 
 class NotAManager(Forbidden):
-    """This takes a manager of the campaign."""
+    """Only a manager of the campaign may do this; for figures and reports, an executive too."""
 
     slug = "not-a-manager"
     title = "Not a manager of this campaign"

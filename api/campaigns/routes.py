@@ -8,9 +8,9 @@ from uuid import UUID
 from fastapi import Depends, Query, Response
 
 from api.auth import service as auth
-from api.auth.dependencies import BrowserUser, CurrentUser, Principal, require_permission
+from api.auth.dependencies import Myself, MyselfInBrowser, Principal, requires
 from api.campaigns import errors, service
-from api.campaigns.dependencies import CampaignManager, CampaignMember, CampaignReader
+from api.campaigns.dependencies import Access, requires_in_campaign
 from api.campaigns.schemas import (
     BrowserSession,
     CampaignCreate,
@@ -23,6 +23,7 @@ from api.campaigns.schemas import (
 )
 from api.coins import service as coins
 from api.coins.schemas import PolicyRead, PolicyWrite
+from api.kernel.permissions import Permission
 from api.kernel.web import DryRun, Page, PageQuery, Session
 from api.kernel.web import router as new_router
 
@@ -33,7 +34,7 @@ router = new_router("", "campaigns")
 async def create(
     session: Session,
     response: Response,
-    caller: Annotated[Principal, Depends(require_permission("create_campaign"))],
+    caller: Annotated[Principal, Depends(requires(Permission.CREATE_CAMPAIGN))],
     body: CampaignCreate,
 ) -> CampaignRead:
     """Make a draft campaign with its coin policy; I become its manager."""
@@ -45,13 +46,13 @@ async def create(
 
 @router.get("/campaigns", operation_id="listCampaigns")
 async def list_all(
-    session: Session, caller: CurrentUser, paging: PageQuery, status: Annotated[Status | None, Query()] = None
+    session: Session, caller: Myself, paging: PageQuery, status: Annotated[Status | None, Query()] = None
 ) -> Page[CampaignRead]:
     """Campaigns that I may see, newest first."""
     rows = await service.list_campaigns(
         session,
         user_id=caller.user_id,
-        sees_all=caller.is_admin or caller.is_executive,
+        sees_all=caller.may(Permission.VIEW_CAMPAIGN),
         status=status,
         limit=paging.limit + 1,
         after=paging.after(UUID),
@@ -60,40 +61,52 @@ async def list_all(
 
 
 @router.get("/campaigns/{campaign_id}", operation_id="getCampaign")
-async def get(access: CampaignReader) -> CampaignRead:
+async def get(access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_CAMPAIGN))]) -> CampaignRead:
     """One campaign."""
     return as_read(access.campaign, access.role)
 
 
 @router.post("/campaigns/{campaign_id}/activate", operation_id="activateCampaign")
-async def activate(session: Session, access: CampaignManager) -> CampaignRead:
+async def activate(
+    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
+) -> CampaignRead:
     """Open the draft: members get their coins, ideas may come."""
     campaign = await service.activate_campaign(session, access.campaign, actor_id=access.caller.user_id)
     return as_read(campaign, access.role)
 
 
 @router.post("/campaigns/{campaign_id}/archive", operation_id="archiveCampaign")
-async def archive(session: Session, access: CampaignManager) -> CampaignRead:
+async def archive(
+    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
+) -> CampaignRead:
     """Put a completed campaign, or a draft, away."""
     campaign = await service.archive_campaign(session, access.campaign, actor_id=access.caller.user_id)
     return as_read(campaign, access.role)
 
 
 @router.post("/campaigns/{campaign_id}/join", operation_id="joinCampaign")
-async def join(session: Session, access: CampaignReader) -> MembershipRead:
+async def join(
+    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.JOIN_CAMPAIGN))]
+) -> MembershipRead:
     """Become a member and get a wallet, or the old one back."""
     membership = await service.join_campaign(session, access.campaign, user_id=access.caller.user_id)
     return MembershipRead.model_validate(membership)
 
 
 @router.post("/campaigns/{campaign_id}/leave", status_code=204, operation_id="leaveCampaign")
-async def leave(session: Session, access: CampaignMember) -> None:
+async def leave(
+    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.LEAVE_CAMPAIGN))]
+) -> None:
     """Leave; my wallet waits frozen, my stakes stay."""
     await service.leave_campaign(session, access.campaign, user_id=access.caller.user_id)
 
 
 @router.get("/campaigns/{campaign_id}/members", operation_id="listMembers")
-async def members(session: Session, access: CampaignManager, paging: PageQuery) -> Page[MembershipRead]:
+async def members(
+    session: Session,
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))],
+    paging: PageQuery,
+) -> Page[MembershipRead]:
     """Present members; for managers."""
     rows = await service.list_members(session, access.campaign.id, limit=paging.limit + 1, after=paging.after(UUID))
     page = paging.page(rows, key=lambda membership: [membership.id])
@@ -101,7 +114,11 @@ async def members(session: Session, access: CampaignManager, paging: PageQuery) 
 
 
 @router.post("/campaigns/{campaign_id}/members", status_code=201, operation_id="addMember")
-async def add_member(session: Session, access: CampaignManager, body: MemberAdd) -> MembershipRead:
+async def add_member(
+    session: Session,
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))],
+    body: MemberAdd,
+) -> MembershipRead:
     """Add somebody by the address of their account."""
     user = await auth.find_user_by_email(session, body.email)
     if user is None or not user.is_active:
@@ -120,7 +137,10 @@ async def add_member(session: Session, access: CampaignManager, body: MemberAdd)
 
 @router.put("/campaigns/{campaign_id}/members/{user_id}/role", operation_id="setMemberRole")
 async def set_role(
-    session: Session, access: CampaignManager, user_id: UUID, role: Annotated[Role, Query()]
+    session: Session,
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))],
+    user_id: UUID,
+    role: Annotated[Role, Query()],
 ) -> MembershipRead:
     """Make a member a manager, or a manager a member."""
     membership = await service.set_member_role(
@@ -130,25 +150,34 @@ async def set_role(
 
 
 @router.delete("/campaigns/{campaign_id}/members/{user_id}", status_code=204, operation_id="removeMember")
-async def remove_member(session: Session, access: CampaignManager, user_id: UUID) -> None:
+async def remove_member(
+    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))], user_id: UUID
+) -> None:
     """End somebody's stay; their wallet is frozen."""
     await service.leave_campaign(session, access.campaign, user_id=user_id, actor_id=access.caller.user_id)
 
 
 @router.get("/campaigns/{campaign_id}/coins/policies", operation_id="listCoinPolicies")
-async def policies(session: Session, access: CampaignReader) -> list[PolicyRead]:
+async def policies(
+    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_CAMPAIGN))]
+) -> list[PolicyRead]:
     """Every version of the coin policy, newest first; the first is in force."""
     return await coins.list_policies(session, access.campaign.id)
 
 
 @router.put("/campaigns/{campaign_id}/coins/policies", operation_id="setCoinPolicy")
-async def set_policy(session: Session, access: CampaignManager, body: PolicyWrite, dry_run: DryRun) -> PolicyRead:  # noqa: ARG001
+async def set_policy(
+    session: Session,
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_COIN_POLICY))],
+    body: PolicyWrite,
+    dry_run: DryRun,  # noqa: ARG001
+) -> PolicyRead:
     """Put a new version of the coin policy into force, as far as it is not frozen."""
     return await coins.set_policy(session, access.campaign.id, body, actor_id=access.caller.user_id)
 
 
 @router.get("/auth/session", operation_id="getBrowserSession")
-async def browser_session(session: Session, caller: BrowserUser) -> BrowserSession:
+async def browser_session(session: Session, caller: MyselfInBrowser) -> BrowserSession:
     """Who is logged in in this browser, by its cookie; the dashboards ask this."""
     user = await auth.get_user(session, caller.user_id)
     return BrowserSession(

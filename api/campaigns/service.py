@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find_campaign_by_slug", "find_membership", "list_campaigns", "list_managed_campaign_ids", "list_members"]
 
+NOT_FOUND = "There is no campaign with this id that you may see."
 STEPS = {"active": ("draft",), "completed": ("active",), "archived": ("draft", "completed")}
 
 
@@ -150,8 +151,7 @@ async def get_campaign(
         query = query.with_for_update(key_share=lock == "join").execution_options(populate_existing=True)
     campaign = await session.scalar(query)
     if campaign is None:
-        msg = "There is no campaign with this id that you may see."
-        raise errors.CampaignNotFound(msg)
+        raise errors.CampaignNotFound(NOT_FOUND)
     return campaign
 
 

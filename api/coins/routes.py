@@ -11,17 +11,16 @@ from fastapi import Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
-from api.auth.dependencies import CurrentUser, Principal, TokenHolder
+from api.auth.dependencies import Myself, Principal
 from api.coins import service
-from api.coins.chain import chains
 from api.coins.commands import execution
+from api.coins.dependencies import OwnWallet, WalletOwner
 from api.coins.rates import CountRead
 from api.coins.reading import statements
 from api.coins.schemas import (
     AllocateCoins,
     Balance,
     CampaignCoins,
-    ChainHead,
     Movement,
     ReallocateCoins,
     StatementLine,
@@ -61,7 +60,7 @@ async def _command(
     responses=LIMITED_RESPONSES,
 )
 async def allocate(
-    request: Request, caller: TokenHolder, key: RequiredKey, campaign_id: UUID, body: AllocateCoins, dry_run: DryRun
+    request: Request, caller: WalletOwner, key: RequiredKey, campaign_id: UUID, body: AllocateCoins, dry_run: DryRun
 ) -> Response:
     """Put coins from my wallet on an idea that competes.
 
@@ -78,7 +77,7 @@ async def allocate(
     responses=LIMITED_RESPONSES,
 )
 async def reallocate(
-    request: Request, caller: TokenHolder, key: RequiredKey, campaign_id: UUID, body: ReallocateCoins, dry_run: DryRun
+    request: Request, caller: WalletOwner, key: RequiredKey, campaign_id: UUID, body: ReallocateCoins, dry_run: DryRun
 ) -> Response:
     """Move my coins from one idea to another at once or, without a target, back to my wallet."""
     return await _command(request, caller, key, campaign_id, body, is_dry_run=dry_run)
@@ -92,7 +91,7 @@ async def reallocate(
 )
 async def balance(
     session: Session,
-    caller: CurrentUser,
+    caller: OwnWallet,
     campaign_id: UUID,
     at: Annotated[AwareDatetime | None, Query(description="a moment in the past; now if left out")] = None,
 ) -> Balance:
@@ -133,7 +132,7 @@ async def _filters(
 async def history(
     request: Request,
     session: Session,
-    caller: CurrentUser,
+    caller: OwnWallet,
     campaign_id: UUID,
     paging: PageQuery,
     filters: Annotated[statements.Filters, Depends(_filters)],
@@ -160,22 +159,7 @@ async def history(
     return paging.page(lines, key=lambda line: (line.effective_at.isoformat(), line.transfer_id))
 
 
-@router.get("/campaigns/{campaign_id}/coins/chain", operation_id="getCoinChain")
-async def chain(
-    session: Session,
-    campaign_id: UUID,
-    height: Annotated[
-        int | None, Query(ge=0, lt=10**18, description="of this block; of the last one if left out")
-    ] = None,
-) -> ChainHead:
-    """The head of the campaign's chain of sealed transfers, for everybody, without a log-in.
-
-    Keep height and hash elsewhere: only then does a later check show that nothing of the past was rewritten.
-    """
-    return await chains.get_head(session, campaign_id, height)
-
-
 @router.get("/users/me/coins", operation_id="listMyCoins", dependencies=[CountRead], responses=LIMITED_RESPONSES)
-async def my_coins(session: Session, caller: CurrentUser) -> list[CampaignCoins]:
+async def my_coins(session: Session, caller: Myself) -> list[CampaignCoins]:
     """My coins over all campaigns that I have a wallet in."""
     return await service.list_my_campaigns(session, caller.user_id)

@@ -1,20 +1,25 @@
-"""Who may see an idea, and who may take which step with it."""
+"""Access of the caller to an idea, checked before the route runs."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
 
 from api.auth.dependencies import CurrentUser
-from api.campaigns.dependencies import Access, access_to
+from api.campaigns.dependencies import Access, access_to, refusal
+from api.campaigns.errors import CampaignNotFound
 from api.coins import service as coins
 from api.ideas import errors, service
 from api.ideas.models import Idea
-from api.ideas.steps import PUBLIC, Status, Who, find_step
-from api.kernel.errors import NotFound
+from api.ideas.steps import PUBLIC, Status, find_step
+from api.kernel.errors import Forbidden
+from api.kernel.permissions import Permission, Relation, grants, roles_with
+from api.kernel.rules import Rule, Scope, Visibility, enforces
 from api.kernel.web import Session
 
 
@@ -25,59 +30,74 @@ class IdeaAccess:
     idea: Idea
     campaign: Access
 
-    @property
-    def is_author(self) -> bool:
-        """Whether the idea is the caller's own."""
-        return self.idea.author_id == self.campaign.caller.user_id
+    def may(self, permission: Permission) -> bool:
+        """Whether the caller has the permission on this idea."""
+        is_author = self.idea.author_id == self.campaign.caller.user_id
+        return self.campaign.may(permission) or (is_author and grants((Relation.AUTHOR,), permission))
 
     def check_step(self, target: Status) -> None:
-        """Raise StepNotYours unless the caller is who takes this step."""
+        """Refuse a step that the caller may not take.
+
+        Raises:
+            StepNotAllowed: the step needs a permission that the caller does not have.
+        """
         step = find_step(Status(self.idea.status), target)
-        if step is None:
-            return  # refused by name when it is taken, under the idea's lock
-        allowed = {Who.AUTHOR: self.is_author and self.campaign.role is not None, Who.MANAGER: self.campaign.manages}
-        if not allowed.get(step.who, False):
-            who = "its author" if step.who is Who.AUTHOR else "a manager of the campaign"
-            msg = f"To {step.verb} an idea is for {who}."
-            raise errors.StepNotYours(msg, who=step.who)
+        if step is None or step.permission is None:
+            return  # refused as an illegal step when it is taken, under the idea's lock
+        is_member = self.campaign.role is not None
+        if self.may(step.permission) and (is_member or step.permission is not Permission.WITHDRAW_IDEA):
+            return
+        by_author = step.permission is Permission.WITHDRAW_IDEA
+        who = "its author, while a member of the campaign," if by_author else "a manager of the campaign"
+        msg = f"Only {who} may {step.verb} this idea."
+        raise errors.StepNotAllowed(msg, permission=step.permission)
 
 
 async def _idea(session: Session, caller: CurrentUser, idea_id: UUID) -> IdeaAccess:
     idea = await service.get_idea(session, idea_id)
     try:
-        campaign = await access_to(session, caller, idea.campaign_id)
-    except NotFound:
-        campaign = None
-    is_visible = campaign is not None and (
-        Status(idea.status) in PUBLIC or campaign.manages or caller.is_executive or idea.author_id == caller.user_id
-    )
-    if campaign is None or not is_visible:
-        msg = "There is no idea with this id that you may see."
-        raise errors.IdeaNotFound(msg)
-    return IdeaAccess(idea, campaign)
-
-
-IdeaReader = Annotated[IdeaAccess, Depends(_idea)]
-
-
-async def _idea_manager(access: IdeaReader) -> IdeaAccess:
-    if not access.campaign.manages:
-        msg = "This takes a manager of the campaign."
-        raise errors.StepNotYours(msg, who=Who.MANAGER)
+        access = IdeaAccess(idea, await access_to(session, caller, idea.campaign_id))
+    except CampaignNotFound:
+        raise errors.IdeaNotFound(service.NOT_FOUND) from None
+    if Status(idea.status) not in PUBLIC and not access.may(Permission.VIEW_ALL_IDEAS):
+        raise errors.IdeaNotFound(service.NOT_FOUND)
     return access
 
 
-IdeaManager = Annotated[IdeaAccess, Depends(_idea_manager)]
+_IdeaAccess = Annotated[IdeaAccess, Depends(_idea)]
 
 
-async def _stakes_reader(session: Session, access: IdeaReader) -> IdeaAccess:
-    policy = await coins.get_policy(session, access.idea.campaign_id)
-    audience = policy.stakes_visible_to
-    is_member = access.campaign.role is not None
-    is_told = audience != "self" and (access.campaign.manages or (audience == "members" and is_member))
-    if not is_told:
-        who = {"self": "each member", "managers": "the campaign's managers", "members": "the campaign's members"}
-        msg = f"Whose coins lie on an idea is shown to {who[audience]} alone, as the campaign's coin policy says."
+@cache
+def requires_on_idea(*permissions: Permission) -> Callable[[IdeaAccess], Awaitable[IdeaAccess]]:
+    """A dependency that gives the access to the idea of the path, if the caller has one of the permissions on it."""
+
+    @enforces(Rule(Scope.CAMPAIGN, permissions, Visibility.NOT_FOUND))
+    async def check(access: _IdeaAccess) -> IdeaAccess:
+        if not any(access.may(permission) for permission in permissions):
+            raise _refusal(permissions)
+        return access
+
+    return check
+
+
+def _refusal(permissions: tuple[Permission, ...]) -> Forbidden:
+    if len(permissions) > 1:
+        msg = "Only the author of the idea or a manager of the campaign may do this."
+        return errors.StepNotAllowed(msg, permissions=permissions)
+    if roles_with(permissions[0]) == [Relation.AUTHOR]:
+        msg = "Only the author of the idea may do this."
+        return errors.NotTheAuthor(msg, permission=permissions[0])
+    return refusal(permissions[0])
+
+
+@enforces(Rule(Scope.CAMPAIGN, (Permission.VIEW_STAKES,), Visibility.NOT_FOUND))
+async def _stakes_reader(session: Session, access: _IdeaAccess) -> IdeaAccess:
+    """The policy narrows the permission to nobody, to the managers, or to all members."""
+    audience = (await coins.get_policy(session, access.idea.campaign_id)).stakes_visible_to
+    narrowed = {"managers": Permission.MANAGE_IDEAS, "members": Permission.VIEW_STAKES}
+    if audience == "self" or not access.may(narrowed[audience]):
+        who = {"self": "nobody else", "managers": "managers of the campaign", "members": "members of the campaign"}
+        msg = f"The campaign's coin policy shows the stakes on an idea to their owner and to {who[audience]}."
         raise errors.StakesNotVisible(msg, stakes_visible_to=audience)
     return access
 

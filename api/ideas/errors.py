@@ -8,7 +8,7 @@ from api.kernel.errors import DomainError, Forbidden, InvalidInput, NotFound
 
 
 class IdeaNotFound(NotFound):
-    """There is none, or the caller may not see it."""
+    """The idea does not exist, or the caller may not see it."""
 
     slug = "idea-not-found"
     title = "No such idea"
@@ -21,18 +21,18 @@ class IllegalStep(DomainError):
     title = "The idea cannot take this step"
 
 
-class StepNotYours(Forbidden):
-    """Somebody else takes this step."""
+class StepNotAllowed(Forbidden):
+    """The change of status needs a permission that the caller does not have; `permission` names it."""
 
-    slug = "step-not-yours"
-    title = "Somebody else takes this step"
+    slug = "step-not-allowed"
+    title = "The caller may not take this step"
 
 
-class NotYourIdea(Forbidden):
-    """Only its author may change an idea's text."""
+class NotTheAuthor(Forbidden):
+    """Only the author of the idea may do this."""
 
-    slug = "not-your-idea"
-    title = "Not your idea"
+    slug = "not-the-author"
+    title = "Not the author of the idea"
 
 
 class IdeaFixed(DomainError):
@@ -72,7 +72,7 @@ class OtherCurrency(InvalidInput):
 
 
 class StakesNotVisible(Forbidden):
-    """The campaign's coin policy keeps whose coins lie where from the caller."""
+    """The campaign's coin policy does not show the stakes of others to the caller."""
 
     slug = "stakes-not-visible"
-    title = "Whose coins lie here is not for you to see"
+    title = "The stakes on this idea are not visible to the caller"

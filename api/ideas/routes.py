@@ -6,15 +6,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Depends, Query, Response
 from sqlalchemy import select
 
-from api.campaigns.dependencies import CampaignManager, CampaignMember, CampaignReader
+from api.campaigns.dependencies import Access, requires_in_campaign
 from api.campaigns.schemas import CampaignRead, as_read
 from api.coins import service as coins
 from api.coins.schemas import BackerRead
 from api.ideas import service
-from api.ideas.dependencies import IdeaManager, IdeaReader, StakesReader
+from api.ideas.dependencies import IdeaAccess, StakesReader, requires_on_idea
 from api.ideas.models import IdeaStatusChange, IdeaValuation
 from api.ideas.queries import Sort, list_ideas
 from api.ideas.schemas import (
@@ -28,14 +28,13 @@ from api.ideas.schemas import (
     ValuationWrite,
 )
 from api.ideas.steps import Status
+from api.kernel.permissions import Permission
 from api.kernel.texts import Line
 from api.kernel.web import DryRun, Page, PageQuery, Session
 from api.kernel.web import router as new_router
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
-
-    from api.campaigns.dependencies import Access
 
 router = new_router("", "ideas")
 
@@ -48,7 +47,12 @@ async def _read(session: AsyncSession, access: Access, idea_id: UUID) -> IdeaRea
 
 
 @router.post("/campaigns/{campaign_id}/ideas", status_code=201, operation_id="submitIdea")
-async def submit(session: Session, response: Response, access: CampaignMember, body: IdeaSubmit) -> IdeaRead:
+async def submit(
+    session: Session,
+    response: Response,
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.SUBMIT_IDEA))],
+    body: IdeaSubmit,
+) -> IdeaRead:
     """Bring an idea into the campaign."""
     idea = await service.submit_idea(session, access.campaign, author_id=access.caller.user_id, **body.model_dump())
     response.headers["Location"] = f"/api/v1/ideas/{idea.id}"
@@ -58,7 +62,7 @@ async def submit(session: Session, response: Response, access: CampaignMember, b
 @router.get("/campaigns/{campaign_id}/ideas", operation_id="listIdeas")
 async def list_all(
     session: Session,
-    access: CampaignReader,
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_CAMPAIGN))],
     paging: PageQuery,
     status: Annotated[list[Status] | None, Query(description="one or more statuses")] = None,
     mine: Annotated[bool, Query(description="only those that I submitted")] = False,  # noqa: FBT002 - a query parameter
@@ -78,7 +82,7 @@ async def list_all(
         session,
         access.campaign.id,
         user_id=access.caller.user_id,
-        sees_all=access.manages or access.caller.is_executive,
+        sees_all=access.may(Permission.VIEW_ALL_IDEAS),
         statuses=status or (),
         mine=mine,
         backed=backed,
@@ -96,13 +100,17 @@ async def list_all(
 
 
 @router.get("/ideas/{idea_id}", operation_id="getIdea")
-async def get(session: Session, access: IdeaReader) -> IdeaRead:
+async def get(
+    session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN))]
+) -> IdeaRead:
     """One idea."""
     return await _read(session, access.campaign, access.idea.id)
 
 
 @router.patch("/ideas/{idea_id}", operation_id="editIdea")
-async def edit(session: Session, access: IdeaReader, body: IdeaEdit) -> IdeaRead:
+async def edit(
+    session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.EDIT_IDEA))], body: IdeaEdit
+) -> IdeaRead:
     """Change the text of my idea while it is pending."""
     await service.edit_idea(
         session, access.idea, actor_id=access.campaign.caller.user_id, **body.model_dump(exclude_unset=True)
@@ -111,8 +119,13 @@ async def edit(session: Session, access: IdeaReader, body: IdeaEdit) -> IdeaRead
 
 
 @router.post("/ideas/{idea_id}/status", operation_id="changeIdeaStatus")
-async def change_status(session: Session, access: IdeaReader, body: IdeaStep, dry_run: DryRun) -> IdeaRead:  # noqa: ARG001
-    """Take the idea a step further: its author withdraws it, a manager does everything else.
+async def change_status(
+    session: Session,
+    access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.WITHDRAW_IDEA, Permission.MANAGE_IDEAS))],
+    body: IdeaStep,
+    dry_run: DryRun,  # noqa: ARG001
+) -> IdeaRead:
+    """Change the status of the idea: its author withdraws it, a manager does everything else.
 
     From accepted back to competing undoes the acceptance, within the coin policy's undo window.
     """
@@ -123,7 +136,9 @@ async def change_status(session: Session, access: IdeaReader, body: IdeaStep, dr
 
 
 @router.get("/ideas/{idea_id}/history", operation_id="listIdeaHistory")
-async def history(session: Session, access: IdeaReader) -> list[StatusChangeRead]:
+async def history(
+    session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN))]
+) -> list[StatusChangeRead]:
     """The steps that the idea took, oldest first."""
     rows = await session.scalars(
         select(IdeaStatusChange)
@@ -141,7 +156,11 @@ async def stakes(session: Session, access: StakesReader, paging: PageQuery) -> P
 
 
 @router.post("/ideas/{idea_id}/valuations", status_code=201, operation_id="recordValuation")
-async def record_valuation(session: Session, access: IdeaManager, body: ValuationWrite) -> ValuationRead:
+async def record_valuation(
+    session: Session,
+    access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.MANAGE_IDEAS))],
+    body: ValuationWrite,
+) -> ValuationRead:
     """Record what the idea costs or returns, expected or realised, as known on a day."""
     valuation = await service.record_valuation(
         session, access.idea, actor_id=access.campaign.caller.user_id, **body.model_dump()
@@ -150,7 +169,9 @@ async def record_valuation(session: Session, access: IdeaManager, body: Valuatio
 
 
 @router.get("/ideas/{idea_id}/valuations", operation_id="listValuations")
-async def list_valuations(session: Session, access: IdeaReader) -> list[ValuationRead]:
+async def list_valuations(
+    session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN))]
+) -> list[ValuationRead]:
     """Every valuation of the idea, the newest day first; the first of each kind counts."""
     rows = await session.scalars(
         select(IdeaValuation)
@@ -161,7 +182,11 @@ async def list_valuations(session: Session, access: IdeaReader) -> list[Valuatio
 
 
 @router.post("/campaigns/{campaign_id}/complete", operation_id="completeCampaign")
-async def complete_campaign(session: Session, access: CampaignManager, dry_run: DryRun) -> CampaignRead:  # noqa: ARG001
+async def complete_campaign(
+    session: Session,
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))],
+    dry_run: DryRun,  # noqa: ARG001
+) -> CampaignRead:
     """End the campaign: undecided ideas become not_selected, and every coin that is left expires."""
     campaign = await service.complete_campaign(session, access.campaign, actor_id=access.caller.user_id)
     return as_read(campaign, access.role)

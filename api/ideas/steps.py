@@ -1,4 +1,4 @@
-"""The life of an idea: every legal step, who takes it, and what it does to the coins.
+"""The life of an idea: every legal step, the permission that it needs, and its effect on the coins.
 
     pending -> competing -> accepted -> in_progress -> complete
     pending, competing -> rejected | withdrawn | not_selected
@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from api.kernel.permissions import Permission
 
 
 class Status(StrEnum):
@@ -27,14 +29,6 @@ class Status(StrEnum):
     STOPPED = "stopped"
     NOT_SELECTED = "not_selected"
     OUTCOME_UNKNOWN = "outcome_unknown"
-
-
-class Who(StrEnum):
-    """Who takes a step."""
-
-    AUTHOR = "author"
-    MANAGER = "manager"
-    CAMPAIGN = "campaign"  # the campaign's own end, nobody's decision about this idea
 
 
 class Coins(StrEnum):
@@ -55,7 +49,8 @@ class Step:
     verb: str
     sources: frozenset[Status]
     target: Status
-    who: Who
+    permission: Permission | None
+    """What the caller needs; None for a step that no caller takes: the end of the campaign takes it."""
     coins: Coins = Coins.NOTHING
     needs_reason: bool = False
     needs_active_campaign: bool = False
@@ -64,19 +59,21 @@ class Step:
 _UNDECIDED = frozenset({Status.PENDING, Status.COMPETING})
 _IN_DELIVERY = frozenset({Status.ACCEPTED, Status.IN_PROGRESS})
 
+_MANAGE, _WITHDRAW = Permission.MANAGE_IDEAS, Permission.WITHDRAW_IDEA
+
 STEPS = (
-    Step("approve", frozenset({Status.PENDING}), Status.COMPETING, Who.MANAGER, Coins.OPEN, needs_active_campaign=True),
-    Step("reject", _UNDECIDED, Status.REJECTED, Who.MANAGER, Coins.RETURN, needs_reason=True, needs_active_campaign=True),
-    Step("withdraw", _UNDECIDED, Status.WITHDRAWN, Who.AUTHOR, Coins.RETURN, needs_active_campaign=True),
-    Step("accept", frozenset({Status.COMPETING}), Status.ACCEPTED, Who.MANAGER, Coins.EXPIRE, needs_active_campaign=True),
+    Step("approve", frozenset({Status.PENDING}), Status.COMPETING, _MANAGE, Coins.OPEN, needs_active_campaign=True),
+    Step("reject", _UNDECIDED, Status.REJECTED, _MANAGE, Coins.RETURN, needs_reason=True, needs_active_campaign=True),
+    Step("withdraw", _UNDECIDED, Status.WITHDRAWN, _WITHDRAW, Coins.RETURN, needs_active_campaign=True),
+    Step("accept", frozenset({Status.COMPETING}), Status.ACCEPTED, _MANAGE, Coins.EXPIRE, needs_active_campaign=True),
     Step(
-        "undo the acceptance of", frozenset({Status.ACCEPTED}), Status.COMPETING, Who.MANAGER, Coins.REOPEN,
+        "undo the acceptance of", frozenset({Status.ACCEPTED}), Status.COMPETING, _MANAGE, Coins.REOPEN,
         needs_reason=True, needs_active_campaign=True,
     ),
-    Step("start", frozenset({Status.ACCEPTED}), Status.IN_PROGRESS, Who.MANAGER),
-    Step("complete", frozenset({Status.IN_PROGRESS}), Status.COMPLETE, Who.MANAGER),
-    Step("stop", _IN_DELIVERY, Status.STOPPED, Who.MANAGER, needs_reason=True),
-    Step("leave unselected", _UNDECIDED, Status.NOT_SELECTED, Who.CAMPAIGN, Coins.SETTLE),
+    Step("start", frozenset({Status.ACCEPTED}), Status.IN_PROGRESS, _MANAGE),
+    Step("complete", frozenset({Status.IN_PROGRESS}), Status.COMPLETE, _MANAGE),
+    Step("stop", _IN_DELIVERY, Status.STOPPED, _MANAGE, needs_reason=True),
+    Step("leave unselected", _UNDECIDED, Status.NOT_SELECTED, None, Coins.SETTLE),
 )  # fmt: skip
 
 
@@ -85,7 +82,7 @@ def find_step(source: Status, target: Status) -> Step | None:
     return next((step for step in STEPS if step.target is target and source in step.sources), None)
 
 
-# what everybody who sees the campaign sees; the rest is between the author and the managers
+# visible to everyone who may see the campaign; the others need the permission view_all_ideas
 PUBLIC = frozenset(
     {
         Status.COMPETING,
@@ -101,4 +98,4 @@ PUBLIC = frozenset(
 
 def next_steps(status: Status) -> list[Status]:
     """The statuses that people can take an idea to from `status`."""
-    return [step.target for step in STEPS if status in step.sources and step.who is not Who.CAMPAIGN]
+    return [step.target for step in STEPS if status in step.sources and step.permission is not None]

@@ -10,13 +10,14 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
+from api.kernel.rules import PUBLIC
 from api.kernel.schema import REVISION, ROUTINES, SchemaState
-from api.kernel.web import Reply
+from api.kernel.web import Reply, Route
 
 if TYPE_CHECKING:
     from api.kernel.db import Database
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = APIRouter(prefix="/health", tags=["health"], dependencies=[PUBLIC], route_class=Route)
 
 
 class Health(Reply):

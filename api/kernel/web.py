@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.kernel import idempotency
+from api.kernel import idempotency, rules
 from api.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -45,7 +45,17 @@ class Page(BaseModel, Generic[Item]):
 
 
 class Route(APIRoute):
-    """Leaves the finished response where the session, which ends after it and before it is sent, can keep it."""
+    """A route that declares its access rule, and that keeps its response.
+
+    The session ends after the response is made and before it is sent, and stores it under its idempotency key.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        """Put the rule of the route's dependencies into OpenAPI."""
+        super().__init__(path, endpoint, **options)
+        rule = rules.find_rule(self.dependant, self.name)
+        if rule is not None:
+            self.openapi_extra = {**(self.openapi_extra or {}), rules.EXTENSION: rule.as_extension()}
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         """Wrap FastAPI's handler."""

@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.kernel.permissions import ASSIGNABLE, DESCRIPTIONS, Permission, SystemRole
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
     from api.kernel.db import Database
 
 app = typer.Typer(no_args_is_help=True, help="Create user accounts.")
 
-ROLES = ("system_admin", "executive")
-PERMISSIONS = ("create_campaign",)
+
+def _describe(choices: Iterable[SystemRole | Permission]) -> str:
+    return " ".join(f"{choice}: {DESCRIPTIONS[choice]}." for choice in choices)
 
 
 @app.command()
@@ -22,10 +26,11 @@ def create(
     email: Annotated[str, typer.Argument(help="The email address to log in with.")],
     name: Annotated[str, typer.Option(help="The display name; by default the part of the address before the @.")] = "",
     role: Annotated[
-        list[str] | None,
-        typer.Option(help="system_admin, or executive (can read the figures of all campaigns). Repeatable."),
+        list[SystemRole] | None, typer.Option(help=f"A system role, repeatable. {_describe(SystemRole)}")
     ] = None,
-    may_create_campaigns: Annotated[bool, typer.Option(help="Grant the permission create_campaign.")] = False,
+    permission: Annotated[
+        list[str] | None, typer.Option(help=f"A permission without a role, repeatable. {_describe(sorted(ASSIGNABLE))}")
+    ] = None,
     password_file: Annotated[
         typer.FileText | None,
         typer.Option(help="File whose first line is the password, - for stdin; otherwise the command prompts for it."),
@@ -40,11 +45,11 @@ def create(
     from cli import console
     from cli.local import installation
 
-    roles = tuple(role or ())
-    for each in roles:
-        if each not in ROLES:
-            msg = f"no role {each!r}: choose from {', '.join(ROLES)}"
-            raise typer.BadParameter(msg, param_hint="--role")
+    roles, permissions = tuple(map(str, role or ())), tuple(permission or ())
+    for each in permissions:
+        if each not in ASSIGNABLE:
+            msg = f"{each!r} is not one of {', '.join(sorted(ASSIGNABLE))}"
+            raise typer.BadParameter(msg, param_hint="--permission")
     if password_file is not None:
         password = password_file.readline().rstrip("\r\n")
     else:
@@ -60,10 +65,14 @@ def create(
                 display_name=name or email.partition("@")[0],
                 password=password,
                 roles=roles,
-                permissions=PERMISSIONS if may_create_campaigns else (),
+                permissions=permissions,
             )
             return user.id
 
     with installation.ready() as settings:
         user_id = installation.with_database(settings, work)
-    console.result({"id": user_id, "email": email, "roles": roles}, [f"Created {email}"], as_json=as_json)
+    console.result(
+        {"id": user_id, "email": email, "roles": roles, "permissions": permissions},
+        [f"Created {email}"],
+        as_json=as_json,
+    )

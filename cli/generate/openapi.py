@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 from pydantic import PostgresDsn, SecretStr
 
@@ -13,7 +14,12 @@ from settings import Settings
 
 
 def describe() -> str:
-    """The OpenAPI document of the whole application, as JSON. No connection is opened, so no server is needed."""
+    """The OpenAPI document of the whole application as JSON."""
+    return json.dumps(document(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document of the whole application; nothing connects, so no server is needed."""
     placeholder = SecretStr("-" * 32)
     settings = Settings.model_construct(
         **{name: field.get_default() for name, field in Settings.model_fields.items()}
@@ -23,7 +29,8 @@ def describe() -> str:
             "jwt_secret": placeholder,
         }
     )
-    return json.dumps(create_app(settings).openapi(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    described: dict[str, Any] = create_app(settings).openapi()
+    return described
 
 
 if __name__ == "__main__":

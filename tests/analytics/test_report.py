@@ -117,7 +117,7 @@ class TestGetCampaignReport:
             response = await ask(client, application, world, user)
             assert response.status_code == 403
             assert response.headers["content-type"] == "application/problem+json"
-            assert response.json()["type"] == "urn:ideamint:problem:report-not-allowed"
+            assert response.json()["type"] == "urn:ideamint:problem:not-a-manager"
 
     @pytest.mark.usefixtures("publish")
     async def test_a_browser_follows_a_link_with_its_cookie(

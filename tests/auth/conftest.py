@@ -8,7 +8,8 @@ import pytest_asyncio
 from fastapi import Depends, FastAPI
 from httpx2 import ASGITransport, AsyncClient
 
-from api.auth.dependencies import BrowserUser, CurrentUser, Principal, TokenHolder, require_permission, require_role
+from api.auth.dependencies import AnyUser, BrowserUser, CurrentUser, Principal, TokenHolder, requires
+from api.kernel.permissions import Permission
 from api.kernel.web import router as new_router
 from api.main import create_app
 
@@ -24,8 +25,8 @@ def _describe(caller: Principal) -> dict[str, object]:
     return {
         "user_id": str(caller.user_id),
         "roles": sorted(caller.roles),
-        "is_admin": caller.is_admin,
-        "is_executive": caller.is_executive,
+        "views_all_campaigns": caller.may(Permission.VIEW_CAMPAIGN),
+        "manages_all_campaigns": caller.may(Permission.MANAGE_CAMPAIGN),
     }
 
 
@@ -47,13 +48,15 @@ async def browser(caller: BrowserUser) -> dict[str, object]:
 
 
 @probes.get("/permission")
-async def permission(caller: Annotated[Principal, Depends(require_permission("create_campaign"))]) -> dict[str, object]:
+async def permission(
+    caller: Annotated[Principal, Depends(requires(Permission.CREATE_CAMPAIGN))],
+) -> dict[str, object]:
     return _describe(caller)
 
 
-@probes.get("/role")
-async def role(caller: Annotated[Principal, Depends(require_role("executive"))]) -> dict[str, object]:
-    return _describe(caller)
+@probes.get("/anyone")
+async def anyone(caller: AnyUser) -> dict[str, object] | None:
+    return _describe(caller) if caller else None
 
 
 def make_app(settings: Settings) -> FastAPI:

@@ -47,10 +47,11 @@ class TestCurrentUser:
     async def test_takes_roles_from_the_database_and_not_from_the_token(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, roles=["system_admin"])
         headers = await bearer(app, user)
-        assert (await http.get(f"{PROBES}/current", headers=headers)).json()["is_admin"] is True
+        assert (await http.get(f"{PROBES}/current", headers=headers)).json()["manages_all_campaigns"] is True
         await change(app, "UPDATE app.users SET roles = '{executive}' WHERE id = :id", user)
         asked = (await http.get(f"{PROBES}/current", headers=headers)).json()
-        assert (asked["roles"], asked["is_admin"], asked["is_executive"]) == (["executive"], False, True)
+        assert asked["roles"] == ["executive"]
+        assert (asked["manages_all_campaigns"], asked["views_all_campaigns"]) == (False, True)
 
     @pytest.mark.parametrize(
         "statement",
@@ -165,7 +166,7 @@ class TestBrowserUser:
         assert slug(await http.get(f"{PROBES}/browser", headers=await bearer(app, user))) == (401, "token-missing")
 
 
-class TestRequirePermission:
+class TestRequires:
     @pytest.mark.parametrize(
         ("given", "status"),
         [
@@ -188,24 +189,19 @@ class TestRequirePermission:
         assert slug(await http.get(f"{PROBES}/permission")) == (401, "token-missing")
 
 
-class TestRequireRole:
-    @pytest.mark.parametrize(
-        ("given", "status"),
-        [
-            ({}, 403),
-            ({"permissions": ["create_campaign"]}, 403),
-            ({"roles": ["executive"]}, 200),
-            ({"roles": ["system_admin"]}, 200),
-        ],
-    )
-    async def test_lets_in_who_has_it(
-        self, app: FastAPI, http: AsyncClient, given: dict[str, list[str]], status: int
-    ) -> None:
-        headers = await bearer(app, await commit_user(app, **given))
-        answer = await http.get(f"{PROBES}/role", headers=headers)
-        assert answer.status_code == status
-        if status == 403:
-            assert (slug(answer)[1], answer.json()["role"]) == ("forbidden", "executive")
+class TestAnyUser:
+    async def test_is_none_without_a_token(self, http: AsyncClient) -> None:
+        answer = await http.get(f"{PROBES}/anyone")
+        assert (answer.status_code, answer.json()) == (200, None)
+
+    async def test_is_the_user_of_a_token(self, app: FastAPI, http: AsyncClient) -> None:
+        user = await commit_user(app)
+        answer = await http.get(f"{PROBES}/anyone", headers=await bearer(app, user))
+        assert answer.json()["user_id"] == str(user.id)
+
+    async def test_refuses_an_invalid_token(self, http: AsyncClient) -> None:
+        refused = await http.get(f"{PROBES}/anyone", headers={"Authorization": "Bearer a.b.c"})
+        assert slug(refused) == (401, "token-invalid")
 
 
 class TestEndAllSessions:

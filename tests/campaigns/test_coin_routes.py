@@ -145,9 +145,11 @@ async def test_verify_gives_every_figure(application: FastAPI, client: AsyncClie
 
 
 class TestChain:
-    async def test_tells_everybody_the_head(self, application: FastAPI, client: AsyncClient) -> None:
-        """Without a log-in, of a campaign for members only too, and nothing more than the head."""
-        world = await make_world(application, client, visibility="members")
+    async def test_shows_the_head_of_a_public_campaign_to_anyone(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        """Without a log-in, and nothing more than the head."""
+        world = await make_world(application, client)
         await seal_now(application.state.database)
         (idea,) = await submit_many(world, 1)
         assert (await world.allocate(world.members[1], idea, 30)).status_code == 201
@@ -164,12 +166,24 @@ class TestChain:
         none = (await client.get(path, params={"height": 0})).json()
         assert (none["height"], none["hash"], none["sealed_transfers"], none["sealed_at"]) == (0, "0" * 64, 0, None)
 
+    async def test_shows_the_head_of_a_hidden_campaign_to_those_who_may_see_it(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client, visibility="members")
+        hidden = await client.get(f"/api/v1/campaigns/{world.campaign_id}/coins/chain")
+        unknown = await client.get(f"/api/v1/campaigns/{uuid4()}/coins/chain")
+        assert (hidden.status_code, hidden.json()["type"]) == (404, unknown.json()["type"])
+        executive = await commit_user(application, roles=["executive"])
+        outsider = await commit_user(application)
+        for user, status in ((world.members[0], 200), (executive, 200), (outsider, 404)):
+            assert (await world.call(user, "GET", f"{COINS}/chain")).status_code == status
+
     async def test_of_what_is_not_there_is_a_problem(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         await seal_now(application.state.database)
         path = "/api/v1/campaigns/{}/coins/chain"
         unknown = await client.get(path.format(uuid4()))
-        assert (unknown.status_code, unknown.json()["type"]) == (404, "urn:ideamint:problem:unknown-ledger")
+        assert (unknown.status_code, unknown.json()["type"]) == (404, "urn:ideamint:problem:campaign-not-found")
         higher = await client.get(path.format(world.campaign_id), params={"height": 10**6})
         assert (higher.status_code, higher.json()["type"]) == (404, "urn:ideamint:problem:unknown-block")
         assert higher.json()["height"] >= 1

@@ -84,7 +84,7 @@ class TestEdit:
             2,
         )
         refused = await world.call(world.manager, "PATCH", f"/ideas/{idea}", json={"title": "A manager's title"})
-        assert (refused.status_code, refused.json()["type"]) == (403, "urn:ideamint:problem:not-your-idea")
+        assert (refused.status_code, refused.json()["type"]) == (403, "urn:ideamint:problem:not-the-author")
         await world.step(world.manager, idea, "competing")
         fixed = await world.call(author, "PATCH", f"/ideas/{idea}", json={"title": "Bait and switch"})
         assert (fixed.status_code, fixed.json()["type"]) == (409, "urn:ideamint:problem:idea-fixed")
@@ -123,7 +123,7 @@ class TestSteps:
             (world.members[0], "accepted"),
         ):
             refused = await world.step(who, idea, status)
-            assert (refused.status_code, refused.json()["type"]) == (403, "urn:ideamint:problem:step-not-yours")
+            assert (refused.status_code, refused.json()["type"]) == (403, "urn:ideamint:problem:step-not-allowed")
 
     async def test_a_rejection_needs_a_reason(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)

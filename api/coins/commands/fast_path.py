@@ -19,6 +19,7 @@ from starlette.requests import Request
 
 from api.auth.errors import TokenInvalid
 from api.coins.commands import execution
+from api.coins.dependencies import MOVE_COINS
 from api.coins.schemas import AllocateCoins, ReallocateCoins
 from api.kernel import errors, idempotency
 
@@ -34,7 +35,12 @@ _KEY = idempotency.HEADER.lower().encode()
 
 
 class FastPath:
-    """Middleware between the one that gives a request its id and the routes."""
+    """Middleware between the one that gives a request its id and the routes.
+
+    The access rule is the one of the routes: a valid token is checked here, the wallet by the ledger.
+    """
+
+    rule = MOVE_COINS
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         """Wrap `app`, whose coin commands stand under `prefix`."""

@@ -1,0 +1,33 @@
+"""The access rules of a member's own coins.
+
+Coins are below campaigns and know neither visibility nor membership, and need neither: what they answer depends on the
+caller's own wallet alone. Without a wallet, a campaign that the caller may not see, one that the caller has not joined
+and one that does not exist have the same response, so the response discloses nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import Depends
+
+from api.auth.dependencies import CurrentUser, Principal, TokenHolder
+from api.kernel.permissions import Permission
+from api.kernel.rules import Rule, Scope, Visibility, enforces
+
+MOVE_COINS: Final = Rule(Scope.CAMPAIGN, (Permission.MOVE_COINS,), Visibility.ALIKE)
+"""Of the coin commands, on the fast path and on the routes: the ledger refuses a caller without a wallet."""
+
+
+@enforces(MOVE_COINS)
+async def _wallet_owner(caller: TokenHolder) -> Principal:
+    return caller
+
+
+@enforces(Rule(Scope.SELF, visibility=Visibility.ALIKE))
+async def _own_wallet(caller: CurrentUser) -> Principal:
+    return caller
+
+
+WalletOwner = Annotated[Principal, Depends(_wallet_owner)]
+OwnWallet = Annotated[Principal, Depends(_own_wallet)]

@@ -1,0 +1,148 @@
+"""The catalogue of roles and permissions, and the table that says which role grants which permission.
+
+Roles are kept in three places: a system role in the user's row, a campaign role in the membership, and a relation is
+computed for each request. A caller has the permissions of all of them together. `docs/permissions.md` is generated from
+this module, and the checks of the database are tested against it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class SystemRole(StrEnum):
+    """A role in the whole installation, stored in `users.roles`."""
+
+    SYSTEM_ADMIN = "system_admin"
+    EXECUTIVE = "executive"
+
+
+class CampaignRole(StrEnum):
+    """A role in one campaign, stored in `memberships.role`."""
+
+    MANAGER = "manager"
+    MEMBER = "member"
+
+
+class Relation(StrEnum):
+    """What any caller can be to one resource; stored nowhere."""
+
+    AUTHOR = "author"
+    VISITOR = "visitor"
+
+
+class Permission(StrEnum):
+    """Something that a caller may do."""
+
+    CREATE_CAMPAIGN = "create_campaign"
+    VIEW_CAMPAIGN = "view_campaign"
+    JOIN_CAMPAIGN = "join_campaign"
+    LEAVE_CAMPAIGN = "leave_campaign"
+    MANAGE_CAMPAIGN = "manage_campaign"
+    MANAGE_MEMBERS = "manage_members"
+    MANAGE_COIN_POLICY = "manage_coin_policy"
+    MOVE_COINS = "move_coins"
+    GRANT_COINS = "grant_coins"
+    VIEW_COIN_FIGURES = "view_coin_figures"
+    VIEW_COIN_AUDIT = "view_coin_audit"
+    VIEW_STAKES = "view_stakes"
+    VIEW_REPORT = "view_report"
+    SUBMIT_IDEA = "submit_idea"
+    VIEW_ALL_IDEAS = "view_all_ideas"
+    EDIT_IDEA = "edit_idea"
+    WITHDRAW_IDEA = "withdraw_idea"
+    MANAGE_IDEAS = "manage_ideas"
+
+
+Role = SystemRole | CampaignRole | Relation
+
+DESCRIPTIONS: Mapping[Role | Permission, str] = MappingProxyType(
+    {
+        SystemRole.SYSTEM_ADMIN: "administers the installation; has no coins and no ideas of its own by this role",
+        SystemRole.EXECUTIVE: "reads the figures and reports of all campaigns; changes nothing",
+        CampaignRole.MANAGER: "runs the campaign, and is a member of it",
+        CampaignRole.MEMBER: "takes part in the campaign",
+        Relation.AUTHOR: "submitted the idea",
+        Relation.VISITOR: "calls on a public campaign: open to all, and not a draft",
+        Permission.CREATE_CAMPAIGN: "create a campaign and become its manager; can be given to one user",
+        Permission.VIEW_CAMPAIGN: "see the campaign, its coin policies and its public ideas",
+        Permission.JOIN_CAMPAIGN: "become a member where the campaign is open to join",
+        Permission.LEAVE_CAMPAIGN: "end the own membership",
+        Permission.MANAGE_CAMPAIGN: "activate, complete and archive the campaign",
+        Permission.MANAGE_MEMBERS: "list, add and remove members, and set their role",
+        Permission.MANAGE_COIN_POLICY: "set a new version of the coin policy",
+        Permission.MOVE_COINS: "allocate and reallocate the coins of the own wallet",
+        Permission.GRANT_COINS: "grant coins to members and correct their wallets",
+        Permission.VIEW_COIN_FIGURES: "read the statistics and the verification of the ledger",
+        Permission.VIEW_COIN_AUDIT: "read the audit trail of the coins",
+        Permission.VIEW_STAKES: "read who has staked coins on an idea, as far as the coin policy allows it",
+        Permission.VIEW_REPORT: "download the report of the campaign",
+        Permission.SUBMIT_IDEA: "submit an idea",
+        Permission.VIEW_ALL_IDEAS: "see pending, rejected and withdrawn ideas",
+        Permission.EDIT_IDEA: "change the text of the idea while it is pending",
+        Permission.WITHDRAW_IDEA: "withdraw the idea; takes a membership too",
+        Permission.MANAGE_IDEAS: "approve, reject, accept, deliver and value ideas",
+    }
+)
+
+_MEMBER = frozenset(
+    {
+        Permission.VIEW_CAMPAIGN,
+        Permission.JOIN_CAMPAIGN,
+        Permission.LEAVE_CAMPAIGN,
+        Permission.MOVE_COINS,
+        Permission.VIEW_STAKES,
+        Permission.SUBMIT_IDEA,
+    }
+)
+_READING = frozenset(
+    {
+        Permission.VIEW_CAMPAIGN,
+        Permission.VIEW_ALL_IDEAS,
+        Permission.VIEW_COIN_FIGURES,
+        Permission.VIEW_REPORT,
+    }
+)
+_MANAGING = frozenset(
+    {
+        Permission.JOIN_CAMPAIGN,
+        Permission.MANAGE_CAMPAIGN,
+        Permission.MANAGE_MEMBERS,
+        Permission.MANAGE_COIN_POLICY,
+        Permission.MANAGE_IDEAS,
+        Permission.GRANT_COINS,
+        Permission.VIEW_COIN_AUDIT,
+        Permission.VIEW_STAKES,
+    }
+)
+
+GRANTS: Mapping[str, frozenset[Permission]] = MappingProxyType(
+    {
+        SystemRole.SYSTEM_ADMIN: _READING | _MANAGING | {Permission.CREATE_CAMPAIGN},
+        SystemRole.EXECUTIVE: _READING | {Permission.JOIN_CAMPAIGN},
+        CampaignRole.MANAGER: _READING | _MANAGING | _MEMBER,
+        CampaignRole.MEMBER: _MEMBER,
+        Relation.AUTHOR: frozenset({Permission.VIEW_ALL_IDEAS, Permission.EDIT_IDEA, Permission.WITHDRAW_IDEA}),
+        Relation.VISITOR: frozenset({Permission.VIEW_CAMPAIGN, Permission.JOIN_CAMPAIGN}),
+    }
+)
+"""The table: the permissions of each role. Coins, ideas and memberships are a person's own: no system role grants them."""
+
+ASSIGNABLE = frozenset({Permission.CREATE_CAMPAIGN})
+"""Permissions that a user can have without a role, stored in `users.permissions`."""
+
+
+def grants(roles: Iterable[str], permission: Permission) -> bool:
+    """Whether one of the roles grants the permission; a role that is not in the table grants nothing."""
+    return any(permission in GRANTS.get(role, frozenset()) for role in roles)
+
+
+def roles_with(permission: Permission) -> list[Role]:
+    """The roles that grant the permission, in the order of the table."""
+    roles: list[Role] = [*SystemRole, *CampaignRole, *Relation]
+    return [role for role in roles if permission in GRANTS[role]]

@@ -1,0 +1,252 @@
+"""The cells of the matrix: the requests of each operation, and the status that each must have.
+
+The expected status follows from the rule that the operation declares in the OpenAPI document, from the table of roles and
+permissions, and from the few refusals below that state a rule of the domain and not of access.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from api.kernel.permissions import GRANTS, Permission, Relation
+from tests.factories.campaigns import DESCRIPTION
+from tests.factories.users import PASSWORD
+from tests.permissions.worlds import CAMPAIGN_ROLES, PERMISSIONS, POLICY, Actor, Place, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from httpx import Response
+
+    Sent = dict[str, Any]
+
+API = "/api/v1"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation of the OpenAPI document; `variant` tells two requests of it apart."""
+
+    name: str
+    method: str
+    path: str
+    scope: str
+    permissions: frozenset[str]
+    hidden_campaign: str | None
+    success: int
+    reads_cookie: bool
+    variant: str = ""
+
+    @property
+    def is_on_idea(self) -> bool:
+        return "{idea_id}" in self.path
+
+    @property
+    def is_on_campaign(self) -> bool:
+        return self.hidden_campaign is not None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One request by one actor in one place; `idea` is the status of the idea, where the operation is on one."""
+
+    operation: Operation
+    actor: Actor
+    place: Place
+    idea: str = ""
+    roles: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        author = {Relation.AUTHOR} if self.actor is Actor.AUTHOR and self.place.exists else set()
+        on_idea = author if self.operation.is_on_idea else set()
+        object.__setattr__(self, "roles", self.place.roles(self.actor) | on_idea)
+
+    def __str__(self) -> str:
+        names = (self.operation.name, self.operation.variant, self.actor, self.place.kind, self.idea)
+        return " / ".join(name for name in names if name)
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """The permissions that the actor has here."""
+        granted = frozenset[str]().union(*(GRANTS[role] for role in self.roles))
+        return granted | PERMISSIONS.get(self.actor, frozenset())
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether the declared rule lets the actor in."""
+        if self.operation.scope == "self":
+            return self.actor is not Actor.ANONYMOUS
+        if self.operation.scope != "public" and self.actor is Actor.ANONYMOUS:
+            return False
+        return not self.operation.permissions or bool(self.operation.permissions & self.permissions)
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the response must be the one of something that does not exist."""
+        is_visible = self.place.exists and Permission.VIEW_CAMPAIGN in self.permissions
+        if self.idea == "pending":
+            is_visible = is_visible and Permission.VIEW_ALL_IDEAS in self.permissions
+        return not is_visible
+
+
+def expected_status(cell: Cell) -> int:
+    """The exact status of the cell."""
+    operation = cell.operation
+    if cell.actor is Actor.ANONYMOUS and operation.scope != "public":
+        return 401
+    if operation.hidden_campaign == "alike":
+        return operation.success if _is_served_alike(cell) else ALIKE[operation.name]
+    if operation.hidden_campaign == "not_found" and cell.is_hidden:
+        return 404
+    if not cell.is_allowed:
+        return 403
+    refuse = REFUSALS.get(operation.name + operation.variant)
+    refused = refuse(cell) if refuse else None
+    return operation.success if refused is None else refused
+
+
+# the response without a wallet, or without the role of a manager, of operations that answer alike for every campaign
+ALIKE = {
+    "allocateCoins": 403,  # not-a-member
+    "reallocateCoins": 403,  # not-a-member
+    "getCoinBalance": 403,  # not-a-member
+    "listCoinHistory": 200,  # an empty page
+    "bulkAllocateCoins": 409,  # bulk-refused, with the outcome not_a_manager
+}
+
+
+def _is_served_alike(cell: Cell) -> bool:
+    """Wallets exist since the activation of the campaign, and only members have one."""
+    if not cell.place.is_active:
+        return False
+    return cell.is_allowed if cell.operation.permissions else cell.actor in CAMPAIGN_ROLES
+
+
+def _when_active(cell: Cell) -> int | None:
+    return 409 if cell.place.is_active else None
+
+
+def _when_draft(cell: Cell) -> int | None:
+    return None if cell.place.is_active else 409
+
+
+# refusals of callers whom the rule lets in
+REFUSALS: dict[str, Callable[[Cell], int | None]] = {
+    "activateCampaign": _when_active,  # illegal-campaign-step
+    "archiveCampaign": _when_active,  # illegal-campaign-step
+    "completeCampaign": _when_draft,  # illegal-campaign-step
+    "joinCampaign": _when_draft,  # campaign-not-active
+    "submitIdea": _when_draft,  # campaign-not-active
+    "leaveCampaign": lambda cell: 409 if cell.actor is Actor.MANAGER else None,  # last-manager
+    "getCampaignReport": lambda _: 503,  # nothing-published
+    "editIdea": lambda cell: 409 if cell.idea == "competing" else None,  # idea-fixed
+    # step-not-allowed: each of the two needs another permission; then campaign-not-active
+    "changeIdeaStatusrejected": lambda cell: 403 if cell.actor is Actor.AUTHOR else _when_draft(cell),
+    "changeIdeaStatuswithdrawn": lambda cell: 403 if cell.actor is not Actor.AUTHOR else _when_draft(cell),
+}
+
+# operations with more than one request
+VARIANTS = {"changeIdeaStatus": ("rejected", "withdrawn")}
+
+
+def read_operations(document: dict[str, Any]) -> list[Operation]:
+    """Every operation of an OpenAPI document, once for each of its requests."""
+    return [
+        _read_operation(path, method, described, variant)
+        for path, methods in document["paths"].items()
+        for method, described in methods.items()
+        for variant in VARIANTS.get(described["operationId"], ("",))
+    ]
+
+
+def _read_operation(path: str, method: str, described: dict[str, Any], variant: str) -> Operation:
+    rule = described["x-permission"]
+    return Operation(
+        name=described["operationId"],
+        method=method.upper(),
+        path=path,
+        scope=rule["scope"],
+        permissions=frozenset(rule["permissions"]),
+        hidden_campaign=rule.get("hidden_campaign"),
+        success=min(int(status) for status in described["responses"]),
+        reads_cookie=described.get("security") == [{"browser": []}],
+        variant=variant,
+    )
+
+
+def cells_of(operation: Operation, world: World) -> Iterator[Cell]:
+    """Every actor in every place where the operation can be called."""
+    for actor in Actor:
+        if not operation.is_on_campaign:
+            yield Cell(operation, actor, world.places["unknown"])
+            continue
+        for place in world.places.values():
+            for idea in ("competing", "pending") if operation.is_on_idea else ("",):
+                yield Cell(operation, actor, place, idea)
+
+
+def _body(name: str, world: World, place: Place) -> Sent:
+    """The body and query of a request, valid in every place that exists."""
+    spare = world.spare_member
+    bodies: dict[str, Sent] = {
+        "register": {
+            "email": f"{uuid4().hex}@example.org",
+            "display_name": "New",
+            "password": PASSWORD,
+        },
+        "logIn": {"email": world.newcomer.email, "password": PASSWORD},
+        "refreshToken": {"refresh_token": world.refresh_token},
+        "updateMe": {"display_name": "Changed"},
+        "createCampaign": {"title": "A new campaign"},
+        "addMember": {"email": world.newcomer.email},
+        "setCoinPolicy": POLICY.model_dump(mode="json"),
+        "submitIdea": {"title": "A new idea", "description": DESCRIPTION},
+        "editIdea": {"title": "Another title"},
+        "changeIdeaStatusrejected": {"status": "rejected", "reason": "Not this year."},
+        "changeIdeaStatuswithdrawn": {"status": "withdrawn"},
+        "recordValuation": {
+            "kind": "expected_cost",
+            "amount": "10.00",
+            "currency": "EUR",
+            "valued_on": "2026-01-31",
+            "source": "an estimate",
+        },
+        "allocateCoins": {"idea_id": str(place.competing_id), "coins": 1},
+        "reallocateCoins": {"from_idea_id": str(place.competing_id), "coins": 1},
+        "bulkAllocateCoins": {
+            "items": [
+                {
+                    "campaign_id": str(place.campaign_id),
+                    "user_id": str(spare.id),
+                    "kind": "correct",
+                    "coins": 1,
+                    "reason": "a correction",
+                }
+            ]
+        },
+    }
+    return {"json": bodies[name]} if name in bodies else {}
+
+
+async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response:
+    """The response to the cell's request; a dry run of the whole request, so that no cell depends on another."""
+    operation, place = cell.operation, cell.place
+    idea_id = place.pending_id if cell.idea == "pending" else place.competing_id
+    path = operation.path.format(campaign_id=place.campaign_id, idea_id=idea_id, user_id=world.spare_member.id)
+    headers = {}
+    if cell.actor is not Actor.ANONYMOUS:
+        credentials = world.credentials[cell.actor]
+        headers = (
+            {"Cookie": f"ideamint_session={credentials.cookie}"}
+            if operation.reads_cookie
+            else {"Authorization": f"Bearer {credentials.bearer}"}
+        )
+    query = {"role": "manager"} if operation.name == "setMemberRole" else {}
+    if is_dry_run:
+        query["dry_run"] = "true"
+    else:
+        headers["Idempotency-Key"] = uuid4().hex
+    body = _body(operation.name + operation.variant, world, place)
+    return await world.client.request(operation.method, path, params=query, headers=headers, **body)

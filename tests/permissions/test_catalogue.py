@@ -1,0 +1,81 @@
+"""The catalogue of roles and permissions: complete, and the same in the database, in the API and on the command line."""
+
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+import psycopg
+import pytest
+
+from api.campaigns import schemas
+from api.kernel.permissions import (
+    ASSIGNABLE,
+    DESCRIPTIONS,
+    GRANTS,
+    CampaignRole,
+    Permission,
+    Relation,
+    SystemRole,
+    grants,
+    roles_with,
+)
+
+ROLES = [*SystemRole, *CampaignRole, *Relation]
+
+
+class TestGrants:
+    def test_has_every_role_once(self) -> None:
+        assert len({str(role) for role in ROLES}) == len(ROLES)
+        assert GRANTS.keys() == set(ROLES)
+
+    def test_every_permission_is_granted_by_a_role(self) -> None:
+        assert [permission for permission in Permission if not roles_with(permission)] == []
+
+    def test_a_higher_role_has_the_reading_and_managing_permissions_of_a_lower_one(self) -> None:
+        assert GRANTS[CampaignRole.MEMBER] < GRANTS[CampaignRole.MANAGER]
+        own = GRANTS[CampaignRole.MEMBER] | {Permission.CREATE_CAMPAIGN}
+        assert GRANTS[CampaignRole.MANAGER] - own < GRANTS[SystemRole.SYSTEM_ADMIN]
+
+    @pytest.mark.parametrize("role", list(SystemRole))
+    def test_no_system_role_moves_coins_or_writes_ideas(self, role: SystemRole) -> None:
+        own = {Permission.MOVE_COINS, Permission.SUBMIT_IDEA, Permission.EDIT_IDEA, Permission.WITHDRAW_IDEA}
+        assert not GRANTS[role] & own
+
+    def test_an_executive_changes_nothing(self) -> None:
+        assert {each for each in GRANTS[SystemRole.EXECUTIVE] if not each.startswith("view_")} == {
+            Permission.JOIN_CAMPAIGN
+        }
+
+    def test_an_unknown_role_grants_nothing(self) -> None:
+        assert not any(grants(("king", ""), permission) for permission in Permission)
+
+
+class TestDescriptions:
+    def test_are_complete(self) -> None:
+        assert DESCRIPTIONS.keys() == {*ROLES, *Permission}
+
+
+class TestDatabase:
+    @pytest.mark.parametrize(
+        ("constraint", "allowed"),
+        [
+            ("ck_users_roles", set(SystemRole)),
+            ("ck_users_permissions", set(ASSIGNABLE)),
+            ("ck_memberships_role", set(CampaignRole)),
+        ],
+    )
+    def test_allows_what_the_catalogue_names(self, admin_url: str, constraint: str, allowed: set[str]) -> None:
+        with psycopg.connect(admin_url) as connection:
+            rows = connection.execute(
+                "SELECT pg_get_constraintdef(oid) FROM pg_constraint"
+                " WHERE conname = %s AND connamespace = 'app'::regnamespace",
+                (constraint,),
+            ).fetchall()
+        assert len(rows) == 1
+        assert set(re.findall(r"'(\w+)'", rows[0][0])) == allowed
+
+
+class TestSchemas:
+    def test_have_the_roles_of_a_campaign(self) -> None:
+        assert set(get_args(schemas.Role)) == set(CampaignRole)

@@ -1,0 +1,189 @@
+"""Actors and campaigns of the permission matrix: every role, and one campaign of each visibility."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from api.auth import sessions
+from api.auth.tokens import issue_access_token
+from api.campaigns import service as campaigns
+from api.coins import service as coins
+from api.coins.schemas import PolicyWrite
+from api.coins.service import Move
+from api.ideas import service as ideas
+from api.ideas.models import Idea
+from api.kernel import clock
+from api.kernel.ids import uuid7
+from api.kernel.permissions import CampaignRole, Permission, Relation, SystemRole
+from tests.factories.campaigns import DESCRIPTION
+from tests.factories.users import PASSWORD, make_user
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from httpx import AsyncClient
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.auth.models import User
+
+POLICY = PolicyWrite(own_ideas=True, stakes_visible_to="members")
+
+
+class Actor(StrEnum):
+    """Who calls."""
+
+    ANONYMOUS = "anonymous"
+    OUTSIDER = "outsider"
+    PERMISSION_HOLDER = "permission holder"
+    OTHER_MANAGER = "manager of another campaign"
+    MEMBER = "member"
+    AUTHOR = "author"
+    MANAGER = "manager"
+    EXECUTIVE = "executive"
+    ADMINISTRATOR = "administrator"
+
+
+SYSTEM_ROLES = {Actor.EXECUTIVE: SystemRole.EXECUTIVE, Actor.ADMINISTRATOR: SystemRole.SYSTEM_ADMIN}
+CAMPAIGN_ROLES = {
+    Actor.MEMBER: CampaignRole.MEMBER,
+    Actor.AUTHOR: CampaignRole.MEMBER,
+    Actor.MANAGER: CampaignRole.MANAGER,
+}
+PERMISSIONS = {Actor.PERMISSION_HOLDER: frozenset({Permission.CREATE_CAMPAIGN})}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A campaign with an idea by the author that is competing and one that is pending; or ids of nothing."""
+
+    kind: str
+    campaign_id: UUID
+    competing_id: UUID
+    pending_id: UUID
+
+    @property
+    def exists(self) -> bool:
+        return self.kind != "unknown"
+
+    @property
+    def is_public(self) -> bool:
+        return self.kind == "public"
+
+    @property
+    def is_active(self) -> bool:
+        return self.kind in {"public", "hidden"}
+
+    def roles(self, actor: Actor) -> frozenset[str]:
+        """The roles that the actor has here."""
+        campaign = CAMPAIGN_ROLES.get(actor) if self.exists else None
+        system = SYSTEM_ROLES.get(actor)
+        visitor = Relation.VISITOR if self.is_public else None
+        return frozenset(role for role in (campaign, system, visitor) if role is not None)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What an actor sends."""
+
+    bearer: str
+    cookie: str
+
+
+@dataclass(frozen=True)
+class World:
+    """The application, its actors, and the places where they call."""
+
+    app: FastAPI
+    client: AsyncClient
+    places: dict[str, Place]
+    credentials: dict[Actor, Credentials]
+    spare_member: User
+    newcomer: User
+    refresh_token: str
+
+
+async def make_world(app: FastAPI, client: AsyncClient) -> World:
+    """Everything that the cells call on, committed; each cell is a dry run and changes nothing of it."""
+    async with app.state.database.session() as session:
+        users: dict[Actor, User] = {
+            actor: await make_user(
+                session,
+                roles=[SYSTEM_ROLES[actor]] if actor in SYSTEM_ROLES else [],
+                permissions=PERMISSIONS.get(actor, ()),
+            )
+            for actor in Actor
+            if actor is not Actor.ANONYMOUS
+        }
+        spare = await make_user(session)
+        newcomer = await make_user(session, password=PASSWORD)
+        places = {kind: await _make_place(session, kind, users, spare) for kind in ("public", "hidden", "draft")}
+        places["unknown"] = Place("unknown", uuid4(), uuid4(), uuid4())
+        other = await campaigns.create_campaign(
+            session, actor_id=users[Actor.OTHER_MANAGER].id, title="Another campaign", slug=f"other-{uuid4().hex[:12]}"
+        )
+        await campaigns.activate_campaign(session, other, actor_id=users[Actor.OTHER_MANAGER].id)
+    credentials: dict[Actor, Credentials] = {actor: await _log_in(app, user) for actor, user in users.items()}
+    async with app.state.database.session() as session:
+        issued = await sessions.start_session(session, app.state.settings, newcomer.id, kind="token")
+    assert issued is not None
+    return World(app, client, places, credentials, spare, newcomer, issued.secret)
+
+
+async def _make_place(session: AsyncSession, kind: str, users: dict[Actor, User], spare: User) -> Place:
+    manager = users[Actor.MANAGER]
+    campaign = await campaigns.create_campaign(
+        session,
+        actor_id=manager.id,
+        title="A campaign of the matrix",
+        slug=f"matrix-{uuid4().hex[:12]}",
+        visibility="members" if kind == "hidden" else "open",
+        policy=POLICY,
+    )
+    for user in (users[Actor.MEMBER], users[Actor.AUTHOR], spare):
+        await campaigns.join_campaign(session, campaign, user_id=user.id, actor_id=manager.id)
+    author_id = users[Actor.AUTHOR].id
+    if kind == "draft":
+        competing_id = await _insert_idea(session, campaign.id, author_id, "competing")
+    else:
+        await campaigns.activate_campaign(session, campaign, actor_id=manager.id)
+        competing = await ideas.submit_idea(
+            session, campaign, author_id=author_id, title="A competing idea", description=DESCRIPTION
+        )
+        competing_id = competing.id
+        owners = (users[actor].id for actor in CAMPAIGN_ROLES)
+        moved = await coins.move_coins(
+            session, [Move(campaign.id, user_id, None, competing_id, 10) for user_id in owners]
+        )
+        assert {outcome.outcome for outcome in moved} == {"moved"}
+    return Place(kind, campaign.id, competing_id, await _insert_idea(session, campaign.id, author_id, "pending"))
+
+
+async def _insert_idea(session: AsyncSession, campaign_id: UUID, author_id: UUID, status: str) -> UUID:
+    """An idea in a status that the service gives only in another kind of campaign."""
+    now = clock.now()
+    idea = Idea(
+        id=uuid7(),
+        campaign_id=campaign_id,
+        author_id=author_id,
+        title=f"An idea that is {status}",
+        description=DESCRIPTION,
+        status=status,
+        submitted_at=now,
+        status_changed_at=now,
+        created_by=author_id,
+        updated_by=author_id,
+    )
+    session.add(idea)
+    await session.flush()
+    return idea.id
+
+
+async def _log_in(app: FastAPI, user: User) -> Credentials:
+    async with app.state.database.session() as session:
+        token = await sessions.start_session(session, app.state.settings, user.id, kind="token")
+        browser = await sessions.start_session(session, app.state.settings, user.id, kind="browser")
+    assert token is not None
+    assert browser is not None
+    return Credentials(issue_access_token(app.state.settings, token.user, token.session_id), browser.secret)
