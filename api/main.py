@@ -11,7 +11,6 @@ from fastapi_offline import FastAPIOffline
 
 import settings as configuration
 from api.analytics.routes import router as analytics
-from api.auth.pages import router as pages
 from api.auth.passwords import Passwords
 from api.auth.routes import router as auth
 from api.auth.throttle import LogInDelays
@@ -30,6 +29,7 @@ from api.kernel import errors, health, logs
 from api.kernel.db import Database
 from api.kernel.middleware import RequestContext
 from api.kernel.rates import Buckets, LocalBuckets
+from api.web.log_in import router as pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

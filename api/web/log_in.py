@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request, Response
-from jinja2 import Environment, PackageLoader
+from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse
 
@@ -188,7 +188,8 @@ def _headers(settings: Settings) -> dict[str, str]:
 
 @cache
 def _environment() -> Environment:
-    return Environment(loader=PackageLoader("api.auth"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    loader = ChoiceLoader([PackageLoader("api.web"), PackageLoader("api.kernel")])
+    return Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
 @cache

@@ -9,7 +9,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 from sqlalchemy import text
 
-from api.auth.pages import _allowed_next
+from api.web.log_in import _allowed_next
 from settings import Settings
 from tests.auth.conftest import make_app
 from tests.factories.users import PASSWORD, commit_user
