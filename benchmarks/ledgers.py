@@ -80,12 +80,12 @@ def installation() -> Iterator[tuple[Settings, Path]]:
 
 def load(data_dir: Path) -> Settings:
     """Settings of an installation under `data_dir`; nothing else is read."""
-    return configuration.load(_env_file=None, data_dir=data_dir, database_url=None, access_token_ttl_s=3600)
+    return configuration.load(env_file=None, data_dir=data_dir, database_url=None, access_token_ttl_s=3600)
 
 
 def seed(settings: Settings, *, members: int = MEMBERS, ideas: int = IDEAS) -> None:
     """One campaign whose members have coins enough for any run."""
-    with psycopg.connect(settings.role_url("app")) as connection:
+    with psycopg.connect(settings.database.role_url("app")) as connection:
         policy = json.dumps({"coins_per_member": COINS})
         connection.execute("SELECT app.coins_open_ledger(%s, %s::jsonb, NULL)", (CAMPAIGN, policy))
         grant(connection, range(1, members + 1))
@@ -105,7 +105,7 @@ def seed_stakes(settings: Settings, stakes: int, *, ideas_each: int = 25) -> Non
     """As many stakes, of members that no load uses, `ideas_each` a member: at first the hot idea, then random ones."""
     chooser = random.Random(stakes)
     members = range(MEMBERS + 1, MEMBERS + 1 + stakes // ideas_each)
-    with psycopg.connect(settings.role_url("app"), options="-c search_path=app") as connection:
+    with psycopg.connect(settings.database.role_url("app"), options="-c search_path=app") as connection:
         grant(connection, members)
         chosen = {member: [1, *chooser.sample(range(2, IDEAS + 1), ideas_each - 1)] for member in members}
         for n in range(ideas_each):
@@ -122,7 +122,9 @@ def take_in(settings: Settings) -> None:
 
     What was written reaches the disk here, and not while something is measured.
     """
-    with psycopg.connect(settings.role_url("app"), autocommit=True, options="-c statement_timeout=0") as connection:
+    with psycopg.connect(
+        settings.database.role_url("app"), autocommit=True, options="-c statement_timeout=0"
+    ) as connection:
         connection.execute("SELECT app.coins_fold()")
         while (connection.execute("SELECT app.coins_seal(%s)", (SEAL_MAX,)).fetchone() or (0,))[0] == SEAL_MAX:
             pass
@@ -228,8 +230,8 @@ def plan(
 def start_api(settings: Settings, port: int, **options: Any) -> subprocess.Popen[bytes]:
     """One worker of the API, started as `ideamint up` starts it, ready to answer; `options` are Popen's."""
     variables = {
-        "IDEAMINT_DATA_DIR": str(settings.data_dir),
-        "IDEAMINT_DATABASE_URL": str(settings.database_url),
+        "IDEAMINT_DATA_DIR": str(settings.paths.data_dir),
+        "IDEAMINT_DATABASE_URL": str(settings.database.url),
         "IDEAMINT_LOG_LEVEL": "WARNING",
         **{f"IDEAMINT_COIN_{limit}": "off" for limit in RATE_LIMITS},
     }

@@ -47,6 +47,7 @@ CARETAKER = pytest.StashKey["subprocess.Popen[bytes]"]()
 CARE = """
 import contextlib, os, shutil, signal, sys
 from pathlib import Path
+from tests.factories.containers import parts
 sys.stdin.read()
 for pid_file in Path(sys.argv[1]).glob("*/redis.pid"):
     with contextlib.suppress(OSError, ValueError):
@@ -55,7 +56,7 @@ data_dir = Path(sys.argv[1]) / "data"
 if (data_dir / "postgres" / "postmaster.pid").exists():
     import settings
     from cli.local import postgres
-    postgres.stop(settings.load(_env_file=None, env="test", data_dir=data_dir))
+    postgres.stop(settings.load(env_file=None, env="test", data_dir=data_dir))
 shutil.rmtree(sys.argv[1], ignore_errors=True)
 """
 
@@ -121,7 +122,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Settings]:
     """The embedded PostgreSQL of this run; its database `ideamint` is migrated and serves as the template."""
     run_dir = request.config.stash[RUN_DIR]
     settings = configuration.load(
-        _env_file=None, env="test", data_dir=run_dir / "data", log_level="WARNING", **WITHOUT_RATE_LIMITS
+        env_file=None, env="test", data_dir=run_dir / "data", log_level="WARNING", **WITHOUT_RATE_LIMITS
     )
     with ExitStack() as until_the_end:
         with _one_at_a_time(run_dir):
@@ -135,12 +136,10 @@ def database(server: Settings, worker: str, request: pytest.FixtureRequest) -> S
     """Settings that point to this worker's freshly migrated database. What a test commits there stays."""
     name = f"ideamint_{worker}"
     admin_url = databases.with_database(postgres.admin_url(server), name)
-    settings = server.model_copy(
-        update={
-            "database_url": PostgresDsn(databases.without_login(admin_url)),
-            "dagster_database": f"dagster_{worker}",
-            "data_dir": request.config.stash[RUN_DIR] / worker,
-        }
+    settings = server.with_(
+        database_url=PostgresDsn(databases.without_login(admin_url)),
+        dagster_database=f"dagster_{worker}",
+        data_dir=request.config.stash[RUN_DIR] / worker,
     )
     with (
         _one_at_a_time(request.config.stash[RUN_DIR]),
@@ -158,7 +157,7 @@ def database(server: Settings, worker: str, request: pytest.FixtureRequest) -> S
 @pytest.fixture(scope="session")
 def admin_url(server: Settings, database: Settings) -> str:
     """libpq URL of this worker's database with the server's superuser."""
-    name = databases.database_name(str(database.database_url))
+    name = databases.database_name(str(database.database.url))
     return databases.with_database(postgres.admin_url(server), name)
 
 
@@ -193,7 +192,9 @@ async def db(database: Settings) -> AsyncIterator[Database]:
 @pytest_asyncio.fixture
 async def session(application: FastAPI) -> AsyncIterator[AsyncSession]:
     """A session whose work is rolled back after the test; commits inside it only release savepoints."""
-    async with application.state.database.engine.connect() as connection:
+    from tests.factories.containers import parts
+
+    async with parts(application).database.engine.connect() as connection:
         transaction = await connection.begin()
         async with AsyncSession(
             connection, expire_on_commit=False, join_transaction_mode="create_savepoint"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request
+from fastapi import Query
 from fastapi.responses import Response
 
 from api.analytics import errors, service
 from api.auth.dependencies import ReadingUser
 from api.campaigns.dependencies import access_to
 from api.kernel import clock
+from api.kernel.container import ProvidedSettings
 from api.kernel.web import Session
 from api.kernel.web import router as new_router
 from pipelines.reports import Format
@@ -26,7 +27,7 @@ router = new_router("", "analytics")
     responses={200: {"description": "The report", "content": {kind.media_type: {} for kind in Format}}},
 )
 async def report(
-    request: Request,
+    settings: ProvidedSettings,
     session: Session,
     caller: ReadingUser,
     campaign_id: UUID,
@@ -42,8 +43,7 @@ async def report(
         msg = "This takes an executive, or a manager of the campaign."
         raise errors.ReportNotAllowed(msg)
     await session.close()  # gives its connection back: a queue for reports must not keep the pool from others
-    data_dir = request.app.state.settings.data_dir
-    made = await service.make_report(data_dir, access.campaign.id, format, made_at=clock.now())
+    made = await service.make_report(settings.paths.data_dir, access.campaign.id, format, made_at=clock.now())
     headers = {
         "Content-Disposition": f'attachment; filename="{made.file_name}"',
         "Cache-Control": "private, no-store",

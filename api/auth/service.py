@@ -43,7 +43,7 @@ async def register_user(
         EmailTaken: there is an account with this address.
         PasswordsBusy: too many passwords are waiting for their hash.
     """
-    if settings.registration != "open":
+    if settings.auth.registration != "open":
         raise RegistrationClosed
     email = check_email(email)
     check_strength(password, email=email, display_name=display_name)

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator
 from api.auth.dependencies import CurrentUser
 from api.campaigns.bulk import BulkAllocate, BulkReply, Manager, Mode, allocate_in_bulk
 from api.campaigns.bulk_csv import COLUMNS, read_items
-from api.coins.rates import CountBulk
+from api.coins.dependencies import CountBulk
 from api.kernel.rates import LIMITED_RESPONSES
 from api.kernel.web import DryRun, RequiredKey, Session
 from api.kernel.web import router as new_router

@@ -1,30 +1,30 @@
-"""Is the process alive, and may it be sent requests."""
+"""Liveness and readiness of the process."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Annotated, Literal
 
 import psycopg
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Response
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.kernel.web import Reply
-
-if TYPE_CHECKING:
-    from api.kernel.db import Database
+from api.kernel.container import KernelContainer, ProvidedDatabase, provided
+from api.kernel.web import ResponseModel
 
 router = APIRouter(prefix="/health", tags=["health"])
+
+_NewestMigration = Annotated[str, Depends(provided(KernelContainer, lambda container: container.newest_migration))]
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
-class Health(Reply):
-    """What was found, a line a check."""
+class Health(ResponseModel):
+    """The result of each check, by name."""
 
     status: Literal["ok", "failing"]
     checks: dict[str, str]
@@ -41,15 +41,13 @@ def newest_migration() -> str:
 
 @router.get("/live", operation_id="getLiveness")
 async def live() -> Health:
-    """Answer as long as the process can answer at all."""
+    """Answer while the process can serve requests at all."""
     return Health(status="ok", checks={})
 
 
 @router.get("/ready", operation_id="getReadiness", responses={503: {"model": Health}})
-async def ready(request: Request, response: Response) -> Health:
-    """Check that the database answers and that its migrations are at the head that this code was written for."""
-    database: Database = request.app.state.database
-    needed: str = request.app.state.newest_migration
+async def ready(response: Response, database: ProvidedDatabase, needed: _NewestMigration) -> Health:
+    """Check that the database answers and is at the revision that this code needs."""
     checks: dict[str, str] = {}
     try:
         async with database.engine.connect() as connection:
@@ -57,7 +55,7 @@ async def ready(request: Request, response: Response) -> Health:
         checks["database"] = "ok"
         checks["migrations"] = "ok" if found == needed else f"at {found}, needed {needed}: run `ideamint db migrate`"
     except (SQLAlchemyError, psycopg.Error, OSError):
-        checks["database"] = "away"
+        checks["database"] = "unavailable"
     failing = any(found != "ok" for found in checks.values())
     if failing:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE

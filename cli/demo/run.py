@@ -111,7 +111,7 @@ def refuse_production(settings: Settings) -> None:
     Raises:
         DemoRefused: this is production.
     """
-    if settings.env is Environment.PRODUCTION:
+    if settings.installation.environment is Environment.PRODUCTION:
         msg = (
             "IDEAMINT_ENV is production, and everybody can read the passwords of the demo's accounts. "
             "Make the demo in an installation of its own"

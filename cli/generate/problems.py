@@ -7,7 +7,7 @@ import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-import api.main
+from api.domains import DOMAINS
 from api.kernel.errors import TYPE_PREFIX, DomainError
 from cli.generate.files import write_or_check
 
@@ -32,7 +32,7 @@ Written from the code by `make openapi`.
 _OTHERS = (
     ("validation", 422, "The request does not fit its schema", "`errors` names each field and what is wrong with it."),
     ("busy", 503, "Try again shortly", "The database is busy with another change of the same thing."),
-    ("database-unavailable", 503, "Try again shortly", "The database is away."),
+    ("database-unavailable", 503, "Try again shortly", "The database is unavailable."),
     ("internal", 500, "An error on our side", "Nothing was changed. The request id finds the cause in the logs."),
     ("method-not-allowed", 405, "Method Not Allowed", "The path is known, and not by this method."),
     ("request-entity-too-large", 413, "Request Entity Too Large", "The body has more bytes than the route takes."),
@@ -41,7 +41,7 @@ _OTHERS = (
 
 def describe() -> str:
     """The page: each type once, by name; a type that several domains state has a sentence of each."""
-    assert api.main.ROUTERS, "importing the application defines every error"
+    assert DOMAINS, "importing the application defines every error"
     rows: dict[tuple[str, int, str], list[str]] = defaultdict(list)
     for error in _subclasses(DomainError):
         rows[error.slug, int(error.status), error.title].append(inspect.getdoc(error) or "")

@@ -27,7 +27,7 @@ class DatabaseKeeper:
         """`settings` are those of a server that runs; it comes back at the address in them. `say` takes lines."""
         self._settings = settings
         self._say = say
-        self._log = Cluster(settings.data_dir).log
+        self._log = Cluster(settings.paths.data_dir).log
 
     async def keep(self) -> None:
         """Keep the server alive until cancelled.

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from api.auth import sessions
 from api.auth.models import User
+from tests.factories.containers import parts
 from tests.factories.users import PASSWORD
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def assert_problem(response: Response, status: int, slug: str) -> dict[str, Any]
 
 
 async def events_of(app: FastAPI, user: User) -> list[str]:
-    async with app.state.database.session() as session:
+    async with parts(app).database.session() as session:
         found = await session.scalars(
             text("SELECT kind FROM app.events WHERE user_id = :user_id ORDER BY recorded_at, id"), {"user_id": user.id}
         )
@@ -45,7 +46,7 @@ async def events_of(app: FastAPI, user: User) -> list[str]:
 
 
 async def change(app: FastAPI, statement: str, **values: Any) -> None:
-    async with app.state.database.session() as session:
+    async with parts(app).database.session() as session:
         await session.execute(text(statement), values)
 
 
@@ -68,7 +69,7 @@ def header(tokens: Response) -> dict[str, str]:
 
 
 async def browser_cookie(app: FastAPI, user: User) -> str:
-    async with app.state.database.session() as session:
-        issued = await sessions.start_session(session, app.state.settings, user.id, kind="browser")
+    async with parts(app).database.session() as session:
+        issued = await sessions.start_session(session, parts(app).settings, user.id, kind="browser")
     assert issued is not None
     return issued.secret

@@ -11,6 +11,7 @@ from httpx import ASGITransport, AsyncClient
 from api.auth.dependencies import BrowserUser, CurrentUser, Principal, TokenHolder, require_permission, require_role
 from api.kernel.web import router as new_router
 from api.main import create_app
+from tests.factories.containers import parts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -67,7 +68,7 @@ def make_app(settings: Settings) -> FastAPI:
 async def app(database: Settings) -> AsyncIterator[FastAPI]:
     app = make_app(database)
     yield app
-    await app.state.database.close()
+    await parts(app).database.close()
 
 
 @pytest_asyncio.fixture

@@ -14,7 +14,8 @@ from sqlalchemy import text
 
 from api.coins import background
 from api.coins import service as coins
-from api.coins.background import Background, fold, settle
+from api.coins.background import fold, settle
+from api.kernel.background import Background, Loop
 from tests.factories.ledgers import Ledger, conservation, fold_now, make_ledger
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class TestSettle:
         monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 1000)
         async with db.session() as session:
             assert (await coins.close_ledger(session, ledger.campaign_id, actor_id=None)).is_settling
-        async with await psycopg.AsyncConnection.connect(database.role_url("app")) as other:
+        async with await psycopg.AsyncConnection.connect(database.database.role_url("app")) as other:
             await other.execute(
                 "SELECT app.coins_settle_next(id, 5) FROM app.coin_settlements WHERE campaign_id = %s AND kind = 'return'",
                 (ledger.campaign_id,),
@@ -233,7 +234,7 @@ class TestFold:
         """A transaction that began earlier and commits later than others has the lower xid and the later rows."""
         async with db.session() as session:
             ledger = await make_ledger(session, members=4)
-        async with await psycopg.AsyncConnection.connect(database.role_url("app")) as slow:
+        async with await psycopg.AsyncConnection.connect(database.database.role_url("app")) as slow:
             await slow.execute("SELECT pg_current_xact_id()")
             async with db.session() as session:
                 await coins.move_coins(session, [ledger.move(3, member=1, target=1)])
@@ -256,7 +257,7 @@ class TestFold:
         """While an old transaction keeps the fold back, the totals' time stays behind what they lack."""
         async with db.session() as session:
             ledger = await make_ledger(session, members=2)
-        async with await psycopg.AsyncConnection.connect(database.role_url("app")) as slow:
+        async with await psycopg.AsyncConnection.connect(database.database.role_url("app")) as slow:
             await slow.execute("SELECT pg_current_xact_id()")
             async with db.session() as session:
                 await coins.move_coins(session, [ledger.move(3, target=1)])
@@ -303,7 +304,7 @@ class TestFold:
             }  # fmt: skip
         await conservation(db, ledger)
 
-    async def test_goes_on_while_a_settlement_takes_long(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_goes_on_while_a_settlement_takes_long(self, db: Database) -> None:
         settling, folded = asyncio.Event(), asyncio.Event()
 
         async def settle_for_ever(_: Database) -> None:
@@ -314,7 +315,6 @@ class TestFold:
             await settling.wait()
             folded.set()
 
-        monkeypatch.setattr(background, "settle", settle_for_ever)
-        monkeypatch.setattr(background, "fold", note)
-        async with Background(db):
+        loops = [Loop(name="settle", run=settle_for_ever, pause_s=1), Loop(name="fold", run=note, pause_s=1)]
+        async with Background(db, loops):
             await asyncio.wait_for(folded.wait(), 30)

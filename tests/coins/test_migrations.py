@@ -36,7 +36,7 @@ COLUMNS = """
 def url(server: Settings, worker: str) -> str:
     """A database of its own, without a schema."""
     admin_url = databases.with_database(postgres.admin_url(server), f"migrations_{worker}_{uuid4().hex[:8]}")
-    settings = server.model_copy(update={"database_url": PostgresDsn(databases.without_login(admin_url))})
+    settings = server.with_(database_url=PostgresDsn(databases.without_login(admin_url)))
     databases.prepare(admin_url, settings)
     return admin_url
 

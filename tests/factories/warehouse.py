@@ -36,9 +36,7 @@ AS_OF = datetime(2025, 6, 30, 12, tzinfo=UTC)
 def database_of_its_own(server: Settings, name: str, data_dir: Path) -> Iterator[Settings]:
     """A freshly migrated database that nobody else writes to, and that is gone afterwards."""
     admin_url = databases.with_database(postgres.admin_url(server), name)
-    settings = server.model_copy(
-        update={"database_url": PostgresDsn(databases.without_login(admin_url)), "data_dir": data_dir}
-    )
+    settings = server.with_(database_url=PostgresDsn(databases.without_login(admin_url)), data_dir=data_dir)
     create = sql.SQL("CREATE DATABASE {} OWNER ideamint_owner").format(sql.Identifier(name))
     with psycopg.connect(databases.with_database(admin_url, "postgres"), autocommit=True) as connection:
         connection.execute(create)
@@ -176,7 +174,7 @@ class Teller:
 
 def tell(settings: Settings) -> Teller:
     """Make both campaigns: `pond`, completed in spring, and `orchard`, under way."""
-    with psycopg.connect(settings.role_url("app")) as connection:
+    with psycopg.connect(settings.database.role_url("app")) as connection:
         teller = Teller(connection)
         _tell_pond(teller)
         _tell_orchard(teller)

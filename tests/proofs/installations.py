@@ -70,7 +70,7 @@ class Campaign:
 
     def query(self, statement: str) -> list[tuple[object, ...]]:
         """Rows of a query that has the campaign's id as its parameters."""
-        with psycopg.connect(self.settings.role_url("app"), autocommit=True, connect_timeout=10) as connection:
+        with psycopg.connect(self.settings.database.role_url("app"), autocommit=True, connect_timeout=10) as connection:
             return connection.execute(statement.encode(), {"campaign": self.ledger.campaign_id}).fetchall()
 
 
@@ -104,7 +104,7 @@ class Installation:
     @property
     def cluster(self) -> Cluster:
         """The server's folder."""
-        return Cluster(self.settings.data_dir)
+        return Cluster(self.settings.paths.data_dir)
 
     def api_pid(self, number: int) -> int | None:
         """Process of an API, as it is at this moment; None while it is being started again."""
@@ -121,7 +121,7 @@ def installed() -> Iterator[Settings]:
     with tempfile.TemporaryDirectory(prefix="ideamint-test-") as folder:
         Path(folder).chmod(0o711)
         loaded = configuration.load(
-            _env_file=None, env="development", data_dir=Path(folder) / "data", access_token_ttl_s=3600
+            env_file=None, env="development", data_dir=Path(folder) / "data", access_token_ttl_s=3600
         )
         try:
             settings = postgres.ensure(loaded)
@@ -135,7 +135,7 @@ def installed() -> Iterator[Settings]:
 async def supervised(settings: Settings, *, apis: int) -> AsyncIterator[Installation]:
     """API processes and the database of `settings`, kept alive as `ideamint up` does it."""
     said: list[str] = []
-    supervisor = Supervisor(settings.data_dir / "logs", settings.data_dir / "up.json", said.append)
+    supervisor = Supervisor(settings.paths.data_dir / "logs", settings.paths.data_dir / "up.json", said.append)
     ports = [free_port() for _ in range(apis)]
     ready = asyncio.Event()
     running = asyncio.create_task(
@@ -159,21 +159,21 @@ async def supervised(settings: Settings, *, apis: int) -> AsyncIterator[Installa
 
 def api_service(settings: Settings, port: int, name: str) -> Service:
     """An API process as `ideamint up` starts it, on a port of its own, whatever stands in a developer's .env."""
-    (service,) = services.services(settings.model_copy(update={"api_port": port}), ["api"])
+    (service,) = services.services(settings.with_(api_port=port), ["api"])
     secrets = {
         f"{configuration.PREFIX}{name.upper()}": value.get_secret_value()
-        for name, value in (("jwt_secret", settings.jwt_secret), ("app_password", settings.app_password))
+        for name, value in (("jwt_secret", settings.auth.jwt_secret), ("app_password", settings.database.app_password))
         if value is not None
     }
-    own = {f"{configuration.PREFIX}ENV": settings.env.value, **secrets, **API_SETTINGS}
+    own = {f"{configuration.PREFIX}ENV": settings.installation.environment.value, **secrets, **API_SETTINGS}
     return replace(service, name=name, environment={**service.environment, **own})
 
 
 def by_way_of(settings: Settings, port: int) -> Settings:
     """The same database, reached by another port and in plain text, as a proxy can read it."""
-    parts = urlsplit(str(settings.database_url))
+    parts = urlsplit(str(settings.database.url))
     url = parts._replace(netloc=f"127.0.0.1:{port}", query="sslmode=disable&gssencmode=disable").geturl()
-    return settings.model_copy(update={"database_url": PostgresDsn(url)})
+    return settings.with_(database_url=PostgresDsn(url))
 
 
 @asynccontextmanager

@@ -31,14 +31,11 @@ def new_database(server: Settings, worker: str) -> Callable[[str], Settings]:
     def make(name: str) -> Settings:
         name = f"demo_{name}_{worker}"
         admin_url = databases.with_database(postgres.admin_url(server), name)
-        settings = server.model_copy(
-            update={
-                "database_url": PostgresDsn(databases.without_login(admin_url)),
-                "dagster_database": f"dagster_{name}",
-            }
+        settings = server.with_(
+            database_url=PostgresDsn(databases.without_login(admin_url)), dagster_database=f"dagster_{name}"
         )
         with (
-            (server.data_dir.parent / "lock").open("a") as file,
+            (server.paths.data_dir.parent / "lock").open("a") as file,
             psycopg.connect(databases.with_database(admin_url, "postgres"), autocommit=True) as connection,
         ):
             fcntl.flock(file, fcntl.LOCK_EX)  # the template is copied by one at a time

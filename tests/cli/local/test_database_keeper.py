@@ -27,7 +27,7 @@ def serving() -> Iterator[Settings]:
     """Settings of a new installation whose server runs; not under tmp_path, which the server's account may not enter."""
     with tempfile.TemporaryDirectory(prefix="ideamint-test-") as folder:
         Path(folder).chmod(0o711)
-        settings = configuration.load(_env_file=None, env="test", data_dir=Path(folder) / "data")
+        settings = configuration.load(env_file=None, env="test", data_dir=Path(folder) / "data")
         yield postgres.ensure(settings)
         postgres.stop(settings)
 
@@ -52,14 +52,14 @@ async def keeping(serving: Settings, said: list[str]) -> AsyncIterator[asyncio.T
 
 
 def kill_postmaster(settings: Settings) -> None:
-    process = postmaster.find(settings.data_dir / "postgres")
+    process = postmaster.find(settings.paths.data_dir / "postgres")
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
 
 
 def answers(settings: Settings) -> bool:
     try:
-        psycopg.connect(settings.role_url("app"), connect_timeout=5).close()
+        psycopg.connect(settings.database.role_url("app"), connect_timeout=5).close()
     except psycopg.OperationalError:
         return False
     return True
@@ -91,7 +91,7 @@ class TestKeep:
     async def test_leaves_down_what_was_stopped_on_purpose_and_keeps_what_was_started_again(
         self, serving: Settings, keeping: asyncio.Task[None], said: list[str]
     ) -> None:
-        loaded = serving.model_copy(update={"database_url": None})
+        loaded = serving.with_(database_url=None)
         await asyncio.to_thread(postgres.stop, loaded)
         assert not postgres.is_lost(serving)
         await asyncio.sleep(10 * database_keeper.LOOK_EVERY_S)
@@ -117,7 +117,7 @@ class TestKeep:
     async def test_gives_up_with_what_a_server_says_that_does_not_start(
         self, serving: Settings, keeping: asyncio.Task[None]
     ) -> None:
-        configuration_file = serving.data_dir / "postgres" / "postgresql.conf"
+        configuration_file = serving.paths.data_dir / "postgres" / "postgresql.conf"
         whole = configuration_file.read_text()
         configuration_file.write_text(whole + "\nshared_buffers = nonsense\n")
         kill_postmaster(serving)
@@ -132,9 +132,9 @@ class TestBringBack:
         self, serving: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(cluster, "PATIENCE_S", 1)
-        port = PostgresDsn(str(serving.database_url)).hosts()[0]["port"]
+        port = PostgresDsn(str(serving.database.url)).hosts()[0]["port"]
         kill_postmaster(serving)
-        postmaster.end_orphans(serving.data_dir / "postgres")
+        postmaster.end_orphans(serving.paths.data_dir / "postgres")
         with socket.socket() as taken:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             taken.bind((postgres.HOST, port))
@@ -148,7 +148,7 @@ class TestBringBack:
         assert not postgres.bring_back(serving)
 
     def test_says_so_when_the_server_answers_elsewhere_by_now(self, serving: Settings) -> None:
-        elsewhere = serving.model_copy(update={"database_url": PostgresDsn(f"postgresql://{postgres.HOST}:1/ideamint")})
+        elsewhere = serving.with_(database_url=PostgresDsn(f"postgresql://{postgres.HOST}:1/ideamint"))
 
         with pytest.raises(postgres.ServerError, match="was started again at port"):
             postgres.bring_back(elsewhere)
