@@ -18,7 +18,7 @@ from api.kernel import clock
 from api.kernel.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -149,12 +149,6 @@ async def get_user(session: AsyncSession, user_id: UUID) -> User:
         msg = f"There is no user {user_id}."
         raise NotFound(msg)
     return user
-
-
-async def list_users(session: AsyncSession, user_ids: Sequence[UUID]) -> dict[UUID, User]:
-    """Those of `user_ids` that exist, by id."""
-    found = await session.scalars(select(User).where(User.id.in_(user_ids)))
-    return {user.id: user for user in found}
 
 
 async def find_user_by_email(session: AsyncSession, email: str) -> User | None:

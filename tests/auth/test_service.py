@@ -109,9 +109,3 @@ class TestGetUser:
         missing = uuid7()
         with pytest.raises(NotFound, match=str(missing)):
             await service.get_user(unit, missing)
-
-
-class TestListUsers:
-    async def test_gives_those_that_exist(self, unit: AsyncSession) -> None:
-        first, second = await make_user(unit), await make_user(unit)
-        assert await service.list_users(unit, [first.id, second.id, uuid7()]) == {first.id: first, second.id: second}
