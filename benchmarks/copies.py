@@ -29,8 +29,8 @@ TABLES = (
 
 def fresh_database(settings: Settings, name: str) -> Settings:
     """Create a migrated database with this name on the server of `settings`."""
-    url = databases.with_database(str(settings.database_url), name)
-    fresh = settings.model_copy(update={"database_url": PostgresDsn(url)})
+    url = databases.with_database(str(settings.database.url), name)
+    fresh = settings.with_(database_url=PostgresDsn(url))
     databases.prepare(postgres.admin_url(fresh), fresh)
     postgres.migrate(fresh)
     return fresh

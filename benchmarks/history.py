@@ -113,7 +113,7 @@ def write_history(settings: Settings, postings: int, steps: Steps) -> None:
     each = max(postings // 2 // HISTORY_MEMBERS, 1)
     ideas = [ledgers.idea_id(1 + n % ledgers.IDEAS) for n in range(each)]
     members = range(FIRST_MEMBER, FIRST_MEMBER + HISTORY_MEMBERS)
-    with psycopg.connect(settings.role_url("app")) as connection:
+    with psycopg.connect(settings.database.role_url("app")) as connection:
         ledgers.grant(connection, members, at=BEGAN_AT)
     with psycopg.connect(postgres.admin_url(settings)) as connection:
         # without triggers; the verification checks all rows afterwards
@@ -131,7 +131,7 @@ def write_history(settings: Settings, postings: int, steps: Steps) -> None:
 
 def verify(settings: Settings) -> None:
     """Assert that the inserted rows are consistent with those of the ledger's functions."""
-    with psycopg.connect(settings.role_url("app"), options="-c statement_timeout=0") as connection:
+    with psycopg.connect(settings.database.role_url("app"), options="-c statement_timeout=0") as connection:
         found = connection.execute(
             "SELECT difference_coins, wrong_balances, unbalanced_transfers, wrong_totals FROM app.coins_verify(%s)",
             (ledgers.CAMPAIGN,),

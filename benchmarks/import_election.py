@@ -82,7 +82,7 @@ async def _import(settings: Settings, path: Path) -> tuple[ImportedElection, flo
 
 
 def _default_file() -> Path | None:
-    folder = configuration.load().test_elections
+    folder = configuration.load().paths.test_elections
     return folder / "poland_czestochowa_2020_.pb" if folder else None
 
 
@@ -99,7 +99,7 @@ def main() -> None:
             "State a .pb file, or set IDEAMINT_TEST_ELECTIONS to a folder that contains poland_czestochowa_2020_.pb."
         )
     with tempfile.TemporaryDirectory(prefix="ideamint-bench-") as folder:
-        settings = configuration.load(_env_file=None, data_dir=Path(folder), database_url=None)
+        settings = configuration.load(env_file=None, data_dir=Path(folder), database_url=None)
         with postgres.running(settings) as server:
             rounds = [measure(server, path, f"round{n}") for n in range(arguments.rounds)]
     result = {

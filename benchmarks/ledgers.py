@@ -81,12 +81,12 @@ def installation() -> Iterator[tuple[Settings, Path]]:
 
 def load(data_dir: Path) -> Settings:
     """Settings of an installation in `data_dir`, without environment and .env."""
-    return configuration.load(_env_file=None, data_dir=data_dir, database_url=None, access_token_ttl_s=3600)
+    return configuration.load(env_file=None, data_dir=data_dir, database_url=None, access_token_ttl_s=3600)
 
 
 def seed(settings: Settings, *, members: int = MEMBERS, ideas: int = IDEAS) -> None:
     """Create one campaign whose members have enough coins for any run."""
-    with psycopg.connect(settings.role_url("app")) as connection:
+    with psycopg.connect(settings.database.role_url("app")) as connection:
         policy = json.dumps({"coins_per_member": COINS})
         connection.execute("SELECT app.coins_open_ledger(%s, %s::jsonb, NULL)", (CAMPAIGN, policy))
         grant(connection, range(1, members + 1))
@@ -106,7 +106,7 @@ def seed_stakes(settings: Settings, stakes: int, *, ideas_each: int = 25) -> Non
     """Create stakes of members that no load uses, `ideas_each` per member: the hot idea first, then random ones."""
     chooser = random.Random(stakes)
     members = range(MEMBERS + 1, MEMBERS + 1 + stakes // ideas_each)
-    with psycopg.connect(settings.role_url("app"), options="-c search_path=app") as connection:
+    with psycopg.connect(settings.database.role_url("app"), options="-c search_path=app") as connection:
         grant(connection, members)
         chosen = {member: [1, *chooser.sample(range(2, IDEAS + 1), ideas_each - 1)] for member in members}
         for n in range(ideas_each):
@@ -123,7 +123,9 @@ def run_background_work(settings: Settings) -> None:
 
     So none of this work happens during a measurement.
     """
-    with psycopg.connect(settings.role_url("app"), autocommit=True, options="-c statement_timeout=0") as connection:
+    with psycopg.connect(
+        settings.database.role_url("app"), autocommit=True, options="-c statement_timeout=0"
+    ) as connection:
         connection.execute("SELECT app.coins_aggregate_totals()")
         while (connection.execute("SELECT app.coins_seal(%s)", (SEAL_MAX,)).fetchone() or (0,))[0] == SEAL_MAX:
             pass
@@ -229,8 +231,8 @@ def plan(
 def start_api(settings: Settings, port: int, **options: Any) -> subprocess.Popen[bytes]:
     """Start one API process as `ideamint up` does, and wait until it is ready; `options` are those of Popen."""
     variables = {
-        "IDEAMINT_DATA_DIR": str(settings.data_dir),
-        "IDEAMINT_DATABASE_URL": str(settings.database_url),
+        "IDEAMINT_DATA_DIR": str(settings.paths.data_dir),
+        "IDEAMINT_DATABASE_URL": str(settings.database.url),
         "IDEAMINT_LOG_LEVEL": "WARNING",
         **{f"IDEAMINT_COIN_{limit}": "off" for limit in RATE_LIMITS},
     }

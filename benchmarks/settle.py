@@ -136,7 +136,7 @@ def change(settings: Settings, port: int, place: SettlementCampaign, idea_id: UU
         port, place.token, f"/ideas/{idea_id}/status", json.dumps({"status": status}).encode()
     )
     assert code == 200, answer
-    with psycopg.connect(settings.role_url("app"), autocommit=True) as connection:
+    with psycopg.connect(settings.database.role_url("app"), autocommit=True) as connection:
         while True:
             row = connection.execute(
                 "SELECT settled_at IS NOT NULL FROM app.coin_targets WHERE idea_id = %s", (idea_id,)

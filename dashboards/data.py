@@ -72,7 +72,7 @@ def view(scope: marts.Scope) -> View:
     Raises:
         marts.NoSnapshot: nothing is published.
     """
-    return View(marts.published(installation().data_dir), scope)
+    return View(marts.published(installation().paths.data_dir), scope)
 
 
 @st.cache_data(max_entries=500, show_spinner=False)

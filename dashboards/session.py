@@ -63,7 +63,7 @@ def current() -> Viewer | Absent:
     cookie = read_cookie()
     if not cookie:
         return Absent("not logged in")
-    api_url = data.installation().internal_api_url
+    api_url = data.installation().addresses.internal_api_url
     return _ask(hashlib.sha256(cookie.encode()).hexdigest(), api_url, cookie)
 
 
@@ -75,12 +75,12 @@ def read_cookie() -> str | None:
 def login_url() -> str:
     """The API's log-in page, which sends people back here."""
     settings = data.installation()
-    return f"{settings.public_api_url.rstrip('/')}/login?next={quote(settings.public_dashboards_url, safe='')}"
+    return f"{settings.addresses.public_api_url.rstrip('/')}/login?next={quote(settings.addresses.public_dashboards_url, safe='')}"
 
 
 def logout_url() -> str:
     """Where the log-out button posts to."""
-    return f"{data.installation().public_api_url.rstrip('/')}/logout"
+    return f"{data.installation().addresses.public_api_url.rstrip('/')}/logout"
 
 
 @st.cache_data(ttl=_KEPT_S, max_entries=1_000, show_spinner=False)

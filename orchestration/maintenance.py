@@ -32,7 +32,7 @@ class MaintenanceResult:
 
 def maintain(settings: Settings) -> MaintenanceResult:
     """Prepare the months to come for events, and remove what has expired: replies, sessions, what old dbt runs left."""
-    with psycopg.connect(settings.role_url("app"), autocommit=True) as connection:
+    with psycopg.connect(settings.database.role_url("app"), autocommit=True) as connection:
         row = connection.execute("SELECT app.prepare_event_partitions(%s)", (PARTITIONS_AHEAD_MONTHS,)).fetchone()
         replies = connection.execute(
             "DELETE FROM app.idempotent_responses WHERE created_at < now() - make_interval(days => %s)",
@@ -55,5 +55,5 @@ def maintain(settings: Settings) -> MaintenanceResult:
         replies_removed=replies.rowcount,
         sessions_removed=sessions.rowcount,
         runs_removed=len(old),
-        sources=warehouse.freshness(settings.role_url("dbt"), state_dir(settings) / "freshness"),
+        sources=warehouse.freshness(settings.database.role_url("dbt"), state_dir(settings) / "freshness"),
     )

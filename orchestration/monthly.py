@@ -40,7 +40,7 @@ def write_monthly_reports(settings: Settings, month: str, *, made_at: datetime) 
     Raises:
         NoSnapshot: nothing was ever published, and nothing was refused either.
     """
-    folder = settings.data_dir / "reports" / month
+    folder = settings.paths.data_dir / "reports" / month
     folder.mkdir(parents=True, exist_ok=True)
     notice = folder / NOTICE_FILE
     refusal = exports.find_refusal(exports_dir(settings))
@@ -54,7 +54,7 @@ def write_monthly_reports(settings: Settings, month: str, *, made_at: datetime) 
         notice.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return MonthlyReports(folder, (), refusal.reasons)
     files = []
-    with marts.open_snapshot(settings.data_dir, marts.Scope.ALL) as reader:
+    with marts.open_snapshot(settings.paths.data_dir, marts.Scope.ALL) as reader:
         for campaign in reader.campaigns():
             if campaign.is_imported or campaign.activated_at is None:
                 continue

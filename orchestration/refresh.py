@@ -53,12 +53,12 @@ class Silent:
 
 def state_dir(settings: Settings) -> Path:
     """Folder of dbt's artifacts and logs."""
-    return settings.data_dir / "dbt"
+    return settings.paths.data_dir / "dbt"
 
 
 def exports_dir(settings: Settings) -> Path:
     """Folder of the snapshots and of `current`."""
-    return settings.data_dir / "exports"
+    return settings.paths.data_dir / "exports"
 
 
 def prepare_manifest(settings: Settings) -> Path:
@@ -95,7 +95,7 @@ def export(settings: Settings, progress: Progress | None = None) -> RefreshResul
 def build(settings: Settings, progress: Progress) -> warehouse.BuildResult:
     """Build and test every model; a failure is noted for those who wonder why the published data is old."""
     try:
-        return warehouse.build(settings.role_url("dbt"), state_dir(settings), progress=progress.advance)
+        return warehouse.build(settings.database.role_url("dbt"), state_dir(settings), progress=progress.advance)
     except warehouse.BuildFailed as failure:
         exports.note_refusal(exports_dir(settings), failure.failures)
         raise
@@ -104,7 +104,7 @@ def build(settings: Settings, progress: Progress) -> warehouse.BuildResult:
 def stage(settings: Settings, manifest: Path, progress: Progress) -> exports.Staged:
     """Write the marts' present state where no reader looks; the log-in can read the marts and nothing else."""
     tables = warehouse.marts(manifest)
-    return exports.stage(settings.role_url("reader"), tables, exports_dir(settings), progress.advance)
+    return exports.stage(settings.database.role_url("reader"), tables, exports_dir(settings), progress.advance)
 
 
 def inspect(settings: Settings, staged: exports.Staged, progress: Progress) -> quality.QualityReport:
@@ -141,7 +141,7 @@ def publish(
 
 def _publish(settings: Settings, progress: Progress, *, who: str, builds: bool) -> RefreshResult:
     started_at = time.monotonic()
-    url = settings.role_url("dbt")
+    url = settings.database.role_url("dbt")
     with turns.one_build_at_a_time(url, who, progress.say) as lock:
         built = None
         if builds:

@@ -32,7 +32,7 @@ def build_lock(context: dg.InitResourceContext) -> Iterator[turns.BuildLock]:
         if log is not None:
             log.warning(text)
 
-    with turns.one_build_at_a_time(settings.role_url("dbt"), "Dagster", say) as lock:
+    with turns.one_build_at_a_time(settings.database.role_url("dbt"), "Dagster", say) as lock:
         yield lock
 
 

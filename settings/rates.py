@@ -1,4 +1,4 @@
-"""How often something may happen, as settings write it: `120/minute`."""
+"""How often something may happen, in the notation of settings: `120/minute`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
-from pydantic_settings import NoDecode
 
 OFF = "off"
 PERIODS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -50,4 +49,4 @@ def _read(value: Any) -> Any:
 
 
 # None is no limit
-RateLimit = Annotated[Rate | None, NoDecode, BeforeValidator(_read)]
+RateLimit = Annotated[Rate | None, BeforeValidator(_read)]

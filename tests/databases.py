@@ -23,6 +23,7 @@ import settings as configuration
 from cli.local import databases, postgres
 from pipelines import warehouse
 from tests.factories import redis_servers
+from tests.factories.containers import parts
 from tests.factories.redis_servers import RedisServer
 from tests.factories.warehouse import copy_database
 from tests.run_folder import ELECTIONS_VARIABLE, RUN_DIR, exclusive
@@ -63,7 +64,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Settings]:
     """The embedded PostgreSQL of this run; its database `ideamint` is migrated and serves as the template."""
     run_dir = request.config.stash[RUN_DIR]
     settings = configuration.load(
-        _env_file=None,
+        env_file=None,
         env="test",
         data_dir=run_dir / "data",
         log_level="WARNING",
@@ -91,12 +92,10 @@ def database(server: Settings, worker: str, request: pytest.FixtureRequest) -> S
     """Settings that point to this worker's freshly migrated database. What a test commits there stays."""
     name = f"ideamint_{worker}"
     admin_url = databases.with_database(postgres.admin_url(server), name)
-    settings = server.model_copy(
-        update={
-            "database_url": PostgresDsn(databases.without_login(admin_url)),
-            "dagster_database": f"dagster_{worker}",
-            "data_dir": request.config.stash[RUN_DIR] / worker,
-        }
+    settings = server.with_(
+        database_url=PostgresDsn(databases.without_login(admin_url)),
+        dagster_database=f"dagster_{worker}",
+        data_dir=request.config.stash[RUN_DIR] / worker,
     )
     copy_database(server, postgres.DATABASE, name)
     databases.prepare(admin_url, settings)
@@ -106,7 +105,7 @@ def database(server: Settings, worker: str, request: pytest.FixtureRequest) -> S
 @pytest.fixture(scope="session")
 def admin_url(server: Settings, database: Settings) -> str:
     """libpq URL of this worker's database with the server's superuser."""
-    name = databases.database_name(str(database.database_url))
+    name = databases.database_name(str(database.database.url))
     return databases.with_database(postgres.admin_url(server), name)
 
 
@@ -141,7 +140,7 @@ async def db(database: Settings) -> AsyncIterator[Database]:
 @pytest_asyncio.fixture
 async def session(application: FastAPI) -> AsyncIterator[AsyncSession]:
     """A session whose work is rolled back after the test; commits inside it only release savepoints."""
-    async with application.state.database.engine.connect() as connection:
+    async with parts(application).database.engine.connect() as connection:
         transaction = await connection.begin()
         async with AsyncSession(
             connection, expire_on_commit=False, join_transaction_mode="create_savepoint"

@@ -34,7 +34,7 @@ data_dir = Path(sys.argv[1]) / "data"
 if (data_dir / "postgres" / "postmaster.pid").exists():
     import settings
     from cli.local import postgres
-    postgres.stop(settings.load(_env_file=None, env="test", data_dir=data_dir))
+    postgres.stop(settings.load(env_file=None, env="test", data_dir=data_dir))
 shutil.rmtree(sys.argv[1], ignore_errors=True)
 """
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query
 from fastapi.responses import Response
 
 from api.analytics import service
 from api.auth.dependencies import ReadingUser
 from api.campaigns.dependencies import Access, access_to
 from api.kernel import clock
+from api.kernel.container import ProvidedSettings
 from api.kernel.permissions import Permission
 from api.kernel.rules import Rule, Scope, Visibility, enforces
 from api.kernel.web import Session
@@ -35,7 +36,7 @@ async def _report_reader(session: Session, caller: ReadingUser, campaign_id: UUI
     responses={200: {"description": "The report", "content": {kind.media_type: {} for kind in Format}}},
 )
 async def report(
-    request: Request,
+    settings: ProvidedSettings,
     session: Session,
     access: Annotated[Access, Depends(_report_reader)],
     format: Annotated[Format, Query(description="pdf, or xlsx for a workbook")] = Format.PDF,  # noqa: A002
@@ -45,8 +46,7 @@ async def report(
     For executives, administrators and managers of the campaign. Browsers may use the cookie of the log-in page.
     """
     await session.close()  # returns its connection: requests that wait for a report must not exhaust the pool
-    data_dir = request.app.state.settings.data_dir
-    made = await service.make_report(data_dir, access.campaign.id, format, made_at=clock.now())
+    made = await service.make_report(settings.paths.data_dir, access.campaign.id, format, made_at=clock.now())
     headers = {
         "Content-Disposition": f'attachment; filename="{made.file_name}"',
         "Cache-Control": "private, no-store",

@@ -20,10 +20,11 @@ import structlog
 from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
+from api.auth.container import ProvidedAccessTokens
 from api.auth.errors import TokenInvalid, TokenMissing
 from api.auth.models import User
 from api.auth.sessions import find_user_of_cookie, find_user_of_session
-from api.auth.tokens import AccessTokens, Claims
+from api.auth.tokens import Claims
 from api.kernel import idempotency
 from api.kernel.errors import Forbidden
 from api.kernel.permissions import Permission, grants
@@ -54,12 +55,11 @@ class Principal:
 
 
 async def _claims(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    tokens: ProvidedAccessTokens, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Claims:
     if credentials is None:
         msg = "This needs the header `Authorization: Bearer <access token>`."
         raise TokenMissing(msg)
-    tokens: AccessTokens = request.app.state.access_tokens
     claims = tokens.read(credentials.credentials)
     structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
     return claims
@@ -100,20 +100,24 @@ async def _browser_user(
 async def _reading_user(
     request: Request,
     session: Session,
+    tokens: ProvidedAccessTokens,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     secret: Annotated[str | None, Depends(_cookie)],
 ) -> Principal:
     if credentials is None and secret is not None:
         return await _browser_user(request, session, secret)
-    return await _current_user(request, session, await _claims(request, credentials))
+    return await _current_user(request, session, await _claims(tokens, credentials))
 
 
 async def _any_user(
-    request: Request, session: Session, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request,
+    session: Session,
+    tokens: ProvidedAccessTokens,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Principal | None:
     if credentials is None:
         return None
-    return await _current_user(request, session, await _claims(request, credentials))
+    return await _current_user(request, session, await _claims(tokens, credentials))
 
 
 def _principal(user: User, session_id: UUID) -> Principal:

@@ -8,15 +8,18 @@ from typing import Any
 from fastapi import Request, Response
 
 from api.auth import service, sessions
+from api.auth.container import ProvidedLogInDelays, ProvidedPasswords
 from api.auth.dependencies import Myself
 from api.auth.models import User
 from api.auth.schemas import LogIn, Me, RefreshToken, Register, Tokens, UpdateMe
 from api.auth.tokens import issue_access_token
 from api.kernel import clock
+from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.errors import refusal
 from api.kernel.rules import PUBLIC
-from api.kernel.web import Session
+from api.kernel.web import Session, client_address
 from api.kernel.web import router as new_router
+from settings import Settings
 
 router = new_router("", "auth")
 
@@ -26,14 +29,20 @@ NO_STORE = {"Cache-Control": "no-store"}
 @router.post(
     "/auth/register", status_code=HTTPStatus.CREATED, operation_id="register", dependencies=[PUBLIC], response_model=Me
 )
-async def register(request: Request, response: Response, session: Session, body: Register) -> User:
+async def register(
+    request: Request,
+    response: Response,
+    session: Session,
+    settings: ProvidedSettings,
+    passwords: ProvidedPasswords,
+    body: Register,
+) -> User:
     """Make an account for myself, where this installation lets anyone register."""
-    state = request.app.state
     response.headers["Location"] = request.app.url_path_for("get_me")
     return await service.register_user(
         session,
-        state.settings,
-        state.passwords,
+        settings,
+        passwords,
         email=body.email,
         display_name=body.display_name,
         password=body.password,
@@ -41,39 +50,47 @@ async def register(request: Request, response: Response, session: Session, body:
 
 
 @router.post("/auth/login", operation_id="logIn", dependencies=[PUBLIC], response_model=Tokens)
-async def log_in(request: Request, response: Response, session: Session, body: LogIn) -> Any:
+async def log_in(
+    request: Request,
+    response: Response,
+    session: Session,
+    settings: ProvidedSettings,
+    database: ProvidedDatabase,
+    passwords: ProvidedPasswords,
+    delays: ProvidedLogInDelays,
+    body: LogIn,
+) -> Any:
     """Trade e-mail address and password for a short access token and a refresh token.
 
     Wrong passwords and unknown addresses are answered alike. From the fifth failure, by account and by address, the
     next attempt has to wait: 429 with `Retry-After`, 1 s doubling to 15 minutes.
     """
-    state = request.app.state
     attempt = await sessions.authenticate(
-        state.database,
-        state.passwords,
-        state.log_in_delays,
+        database,
+        passwords,
+        delays,
         email=body.email,
         password=body.password,
         address=client_address(request),
     )
-    issued = await sessions.log_in(session, state.settings, attempt, kind="token")
+    issued = await sessions.log_in(session, settings, attempt, kind="token")
     if isinstance(issued, sessions.Issued):
-        return _tokens(request, response, issued)
+        return _tokens(settings, response, issued)
     return refusal(request, issued)
 
 
 @router.post("/auth/refresh", operation_id="refreshToken", dependencies=[PUBLIC], response_model=Tokens)
-async def refresh(request: Request, response: Response, session: Session, body: RefreshToken) -> Any:
+async def refresh(
+    request: Request, response: Response, session: Session, settings: ProvidedSettings, body: RefreshToken
+) -> Any:
     """Trade a refresh token for a new pair. Each is used once: its reuse ends the session.
 
     Of the same token sent several times at once, one request wins; the others are 401 with `session_ended` false.
     """
     received_at = clock.now()
-    issued = await sessions.refresh_session(
-        session, request.app.state.settings, body.refresh_token, received_at=received_at
-    )
+    issued = await sessions.refresh_session(session, settings, body.refresh_token, received_at=received_at)
     if isinstance(issued, sessions.Issued):
-        return _tokens(request, response, issued)
+        return _tokens(settings, response, issued)
     return refusal(request, issued)
 
 
@@ -96,16 +113,10 @@ async def update_me(session: Session, caller: Myself, body: UpdateMe) -> User:
     return await service.update_user(session, user, actor_id=caller.user_id, display_name=body.display_name)
 
 
-def client_address(request: Request) -> str:
-    """The caller's network address, as the server (behind a proxy that it trusts: as the proxy) saw it."""
-    return request.client.host if request.client else ""
-
-
-def _tokens(request: Request, response: Response, issued: sessions.Issued) -> Tokens:
-    settings = request.app.state.settings
+def _tokens(settings: Settings, response: Response, issued: sessions.Issued) -> Tokens:
     response.headers.update(NO_STORE)
     return Tokens(
         access_token=issue_access_token(settings, issued.user, issued.session_id),
         refresh_token=issued.secret,
-        expires_in_s=settings.access_token_ttl_s,
+        expires_in_s=settings.auth.access_token_ttl_s,
     )

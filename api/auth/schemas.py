@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from api.auth.passwords import LENGTH_MAX, LENGTH_MIN
-from api.kernel.web import Reply, Schema
+from api.kernel.web import ResponseModel, Schema
 
 
 def _one_line(value: str) -> str:
@@ -59,7 +59,7 @@ class RefreshToken(Schema):
     refresh_token: Annotated[str, Field(min_length=1, max_length=128)]
 
 
-class Tokens(Reply):
+class Tokens(ResponseModel):
     """What a log-in or a refresh gives. A refresh token is used once: keep the new one in its place."""
 
     access_token: str
@@ -68,7 +68,7 @@ class Tokens(Reply):
     expires_in_s: Annotated[int, Field(description="life of the access token, seconds")]
 
 
-class Me(Reply):
+class Me(ResponseModel):
     """The caller's own account."""
 
     id: UUID

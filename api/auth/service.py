@@ -19,7 +19,7 @@ from api.kernel.errors import InvalidInput, NotFound
 from api.kernel.permissions import ASSIGNABLE, SystemRole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -39,7 +39,7 @@ async def register_user(
         EmailTaken: there is an account with this address.
         PasswordsBusy: too many passwords are waiting for their hash.
     """
-    if settings.registration != "open":
+    if settings.auth.registration != "open":
         raise RegistrationClosed
     email = check_email(email)
     check_strength(password, email=email, display_name=display_name)
@@ -145,12 +145,6 @@ async def get_user(session: AsyncSession, user_id: UUID) -> User:
         msg = f"There is no user {user_id}."
         raise NotFound(msg)
     return user
-
-
-async def list_users(session: AsyncSession, user_ids: Sequence[UUID]) -> dict[UUID, User]:
-    """Those of `user_ids` that exist, by id."""
-    found = await session.scalars(select(User).where(User.id.in_(user_ids)))
-    return {user.id: user for user in found}
 
 
 async def find_user_by_email(session: AsyncSession, email: str) -> User | None:

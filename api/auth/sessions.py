@@ -111,7 +111,7 @@ async def start_session(
 ) -> Issued | None:
     """A new session with its first secret, or None where the user may not log in.
 
-    A user has `settings.sessions_per_user_max` at once: the oldest end for a new one. Log-ins at the same moment do not
+    A user has `settings.auth.sessions_per_user_max` at once: the oldest end for a new one. Log-ins at the same moment do not
     wait for each other, so they may be a few more until the next.
     """
     # a shared lock: whoever deactivates or logs out this user waits for us or we for them, log-ins pass each other
@@ -121,12 +121,12 @@ async def start_session(
     if user is None or not user.is_active:
         return None
     now = clock.now()
-    await _end_surplus(session, user_id, kept=settings.sessions_per_user_max - 1)
+    await _end_surplus(session, user_id, kept=settings.auth.sessions_per_user_max - 1)
     started = UserSession(
         user_id=user_id,
         kind=kind,
         created_at=now,
-        expires_at=now + timedelta(seconds=settings.session_ttl_s),
+        expires_at=now + timedelta(seconds=settings.auth.session_ttl_s),
     )
     session.add(started)
     await session.flush()
@@ -256,7 +256,7 @@ async def _issue(session: AsyncSession, settings: Settings, user: User, family: 
     """The next secret of a session. Each lives `refresh_token_ttl_s`, and none longer than its session."""
     now = clock.now()
     secret = new_secret()
-    expires_at = min(now + timedelta(seconds=settings.refresh_token_ttl_s), family.expires_at)
+    expires_at = min(now + timedelta(seconds=settings.auth.refresh_token_ttl_s), family.expires_at)
     session.add(
         SessionToken(session_id=family.id, token_hash=hash_secret(secret), issued_at=now, expires_at=expires_at)
     )

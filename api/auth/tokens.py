@@ -50,7 +50,7 @@ class Claims:
 
 
 def issue_access_token(settings: Settings, user: User, session_id: UUID) -> str:
-    """A token for `settings.access_token_ttl_s` seconds from now."""
+    """A token for `settings.auth.access_token_ttl_s` seconds from now."""
     now = clock.now()
     claims: dict[str, Any] = {
         "sub": str(user.id),
@@ -61,10 +61,10 @@ def issue_access_token(settings: Settings, user: User, session_id: UUID) -> str:
         "iss": ISSUER,
         "aud": AUDIENCE,
         "iat": now,
-        "exp": now + timedelta(seconds=settings.access_token_ttl_s),
+        "exp": now + timedelta(seconds=settings.auth.access_token_ttl_s),
         "typ": TOKEN_TYPE,
     }
-    return jwt.encode(claims, _signing_key(settings), ALGORITHM)
+    return jwt.encode(claims, settings.auth.signing_secret, ALGORITHM)
 
 
 def read_access_token(settings: Settings, token: str) -> Claims:
@@ -79,7 +79,7 @@ def read_access_token(settings: Settings, token: str) -> Claims:
     try:
         claims = jwt.decode(
             token,
-            _signing_key(settings),
+            settings.auth.signing_secret,
             algorithms=[ALGORITHM],
             issuer=ISSUER,
             audience=AUDIENCE,
@@ -137,8 +137,3 @@ def new_secret() -> str:
 def hash_secret(secret: str) -> bytes:
     """SHA-256. No salt and no slow hash: 256 random bits cannot be guessed."""
     return hashlib.sha256(secret.encode(errors="replace")).digest()
-
-
-def _signing_key(settings: Settings) -> bytes:
-    assert settings.jwt_secret is not None, "settings.load() makes one, and production demands one"
-    return settings.jwt_secret.get_secret_value().encode()

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from api.coins.commands.corrections import ITEMS_PER_MEMBER_MAX, Corrected, Correction, correct_coins
 from api.coins.schemas import COINS_MAX
 from api.kernel.errors import DomainError, InvalidInput
-from api.kernel.web import Reply, Schema
+from api.kernel.web import ResponseModel, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ class BulkAllocate(Schema):
     items: Annotated[list[BulkItem], Field(min_length=1, max_length=ITEMS_MAX)]
 
 
-class BulkOutcome(Reply):
+class BulkOutcome(ResponseModel):
     """What became of one item."""
 
     index: int = Field(description="the item's place among those sent, from 0")
@@ -94,7 +94,7 @@ class BulkOutcome(Reply):
     wants_coins: int | None = None
 
 
-class BulkReply(Reply):
+class BulkReply(ResponseModel):
     """Every item's outcome, in the order of the items, and how many there are of each kind."""
 
     mode: Mode

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator
 from api.auth.dependencies import CurrentUser, Principal
 from api.campaigns.bulk import BulkAllocate, BulkReply, Manager, Mode, allocate_in_bulk
 from api.campaigns.bulk_csv import COLUMNS, read_items
-from api.coins.rates import CountBulk
+from api.coins.dependencies import CountBulk
 from api.kernel.permissions import Permission
 from api.kernel.rates import LIMITED_RESPONSES
 from api.kernel.rules import Rule, Scope, Visibility, enforces

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime
 from api.campaigns.dependencies import Access, PublicCampaign, requires_in_campaign
 from api.coins import service
 from api.coins.chain import chains
-from api.coins.rates import CountFigures, CountRead
+from api.coins.dependencies import CountFigures, CountRead
 from api.coins.reading import audit, statistics
 from api.coins.reading.audit import AuditEvent
 from api.coins.reading.statistics import CoinStatistics

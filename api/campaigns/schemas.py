@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from api.coins.schemas import PolicyWrite
 from api.kernel.texts import Line, Prose
-from api.kernel.web import Reply, Schema
+from api.kernel.web import ResponseModel, Schema
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 Status = Literal["draft", "active", "completed", "archived"]
@@ -54,7 +54,7 @@ class CampaignCreate(Schema):
         return self
 
 
-class CampaignRead(Reply):
+class CampaignRead(ResponseModel):
     """A campaign, and what the caller is in it."""
 
     id: UUID
@@ -78,7 +78,7 @@ class CampaignRead(Reply):
     my_role: Role | None = None
 
 
-class MembershipRead(Reply):
+class MembershipRead(ResponseModel):
     """One stay in a campaign."""
 
     user_id: UUID
@@ -97,7 +97,7 @@ class MemberAdd(Schema):
     )
 
 
-class BrowserSession(Reply):
+class BrowserSession(ResponseModel):
     """Who is logged in in this browser, and which campaigns' figures they may see."""
 
     user_id: UUID

@@ -1,30 +1,23 @@
-"""What the ledger does beside the commands: carrying out settlements, aggregating totals, and sealing the chain.
+"""The ledger's background work: carrying out settlements, aggregating totals, and sealing the chain.
 
-Every API process runs one; those that come second find the work taken and give way. Nothing here waits for a row that
-a command holds longer than its own transaction.
+Several processes may run it: a database lock gives each piece of work to one of them, and the others skip it. Nothing here
+waits for a row that a command holds longer than its own transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-import psycopg
-import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from api.coins import service
+from api.kernel.background import Loop
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from types import TracebackType
     from uuid import UUID
 
     from api.kernel.db import Database
-
-log = structlog.get_logger(__name__)
 
 # so that totals are at most 2 s behind: what had committed when one run began, the next one contains
 PAUSE_S = 1.0
@@ -32,7 +25,6 @@ PAUSE_S = 1.0
 SEAL_PAUSE_S = 0.2
 # transfers a transaction: some 0.1 s, during which the aggregation stops below it
 SEAL_MAX = 5000
-AFTER_FAILURE_S = 5.0
 # A step holds the wallets that it pays until it is committed, and their members' movements wait so long. Beside 32 clients
 # the p99 of theirs grew 1.4 times with 250 and with 500, and 1.5 to 2 times with 1,000, which took half as long.
 ACCOUNTS_PER_STEP = 500
@@ -97,34 +89,8 @@ async def settle(database: Database) -> int:
     return finished
 
 
-class Background:
-    """Settles, aggregates and seals once a second, until its `async with` block ends; none of them waits for another."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> Self:
-        """Begin."""
-        works: tuple[Callable[[Database], Awaitable[object]], ...] = (settle, aggregate_totals, seal_beside_commands)
-        self._tasks = [asyncio.create_task(self._repeat(work), name=f"coin-{work.__name__}") for work in works]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop; what was begun is rolled back and carried on by whoever comes next."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    async def _repeat(self, work: Callable[[Database], Awaitable[object]]) -> None:
-        while True:
-            try:
-                await work(self._database)
-                await asyncio.sleep(PAUSE_S)
-            except (DBAPIError, psycopg.Error, OSError) as failure:
-                log.warning("coin background failed", work=work.__name__, error=str(failure))
-                await asyncio.sleep(AFTER_FAILURE_S)
+LOOPS = (
+    Loop(name="coins-settle", run=settle, pause_s=PAUSE_S),
+    Loop(name="coins-aggregate", run=aggregate_totals, pause_s=PAUSE_S),
+    Loop(name="coins-seal", run=seal_beside_commands, pause_s=PAUSE_S),
+)

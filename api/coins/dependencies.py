@@ -1,4 +1,4 @@
-"""The access rules of a member's own coins.
+"""The access rules of a member's own coins, and the dependencies that count a request against its rate limits.
 
 Coins are below campaigns and know neither visibility nor membership, and need neither: what they answer depends on the
 caller's own wallet alone. Without a wallet, a campaign that the caller may not see, one that the caller has not joined
@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from fastapi import Depends
 
 from api.auth.dependencies import CurrentUser, Principal, TokenHolder
+from api.coins.container import ProvidedCoinRates
 from api.kernel.permissions import Permission
 from api.kernel.rules import Rule, Scope, Visibility, enforces
 
@@ -31,3 +32,21 @@ async def _own_wallet(caller: CurrentUser) -> Principal:
 
 WalletOwner = Annotated[Principal, Depends(_wallet_owner)]
 OwnWallet = Annotated[Principal, Depends(_own_wallet)]
+
+
+async def _bulk(rates: ProvidedCoinRates, caller: TokenHolder) -> None:
+    await rates.spend_bulk(caller.user_id)
+
+
+async def _read(rates: ProvidedCoinRates, caller: TokenHolder) -> None:
+    await rates.spend_read(caller.user_id)
+
+
+async def _figures(rates: ProvidedCoinRates, caller: TokenHolder) -> None:
+    await rates.spend_figures(caller.user_id)
+
+
+# for the `dependencies` of a route, which run before its session begins
+CountBulk = Depends(_bulk)
+CountRead = Depends(_read)
+CountFigures = Depends(_figures)

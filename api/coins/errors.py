@@ -113,13 +113,6 @@ class PolicyFrozen(DomainError):
     title = "A part of the coin policy is frozen"
 
 
-class LedgerClosed(DomainError):
-    """The campaign is over; its coins are settled."""
-
-    slug = "ledger-closed"
-    title = "The campaign's coins are settled"
-
-
 class UnknownLedger(NotFound):
     """No campaign with this id has a ledger."""
 

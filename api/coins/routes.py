@@ -14,8 +14,9 @@ from pydantic import AwareDatetime
 from api.auth.dependencies import Myself, Principal
 from api.coins import service
 from api.coins.commands import execution
-from api.coins.dependencies import OwnWallet, WalletOwner
-from api.coins.rates import CountRead
+from api.coins.commands.execution import MemberCommands
+from api.coins.container import ProvidedMemberCommands
+from api.coins.dependencies import CountRead, OwnWallet, WalletOwner
 from api.coins.reading import statements
 from api.coins.schemas import (
     AllocateCoins,
@@ -27,6 +28,7 @@ from api.coins.schemas import (
     TransferKind,
 )
 from api.kernel import idempotency
+from api.kernel.container import ProvidedDatabase
 from api.kernel.rates import LIMITED_RESPONSES
 from api.kernel.web import DryRun, Page, PageQuery, RequiredKey, Session
 from api.kernel.web import router as new_router
@@ -36,6 +38,7 @@ router = new_router("", "coins")
 
 async def _command(
     request: Request,
+    commands: MemberCommands,
     caller: Principal,
     key: str,
     campaign_id: UUID,
@@ -45,11 +48,11 @@ async def _command(
 ) -> Response:
     request_hash = await idempotency.hash_request(request)
     move = execution.as_move(asked, campaign_id, caller.user_id, key, request_hash, request.state.request_id)
-    answer = await (execution.rehearse if is_dry_run else execution.carry_out)(request.app.state, move)
+    answer = await (commands.dry_run if is_dry_run else commands.carry_out)(move)
     return Response(answer.body, HTTPStatus.CREATED, answer.headers, "application/json")
 
 
-# plain requests for these two are answered by the hot path, ahead of them
+# most requests for these two are answered by the fast path, before routing
 
 
 @router.post(
@@ -60,13 +63,19 @@ async def _command(
     responses=LIMITED_RESPONSES,
 )
 async def allocate(
-    request: Request, caller: WalletOwner, key: RequiredKey, campaign_id: UUID, body: AllocateCoins, dry_run: DryRun
+    request: Request,
+    commands: ProvidedMemberCommands,
+    caller: WalletOwner,
+    key: RequiredKey,
+    campaign_id: UUID,
+    body: AllocateCoins,
+    dry_run: DryRun,
 ) -> Response:
     """Put coins from my wallet on an idea that competes.
 
     The coin policy's stakes_visible_to says who sees that they are mine.
     """
-    return await _command(request, caller, key, campaign_id, body, is_dry_run=dry_run)
+    return await _command(request, commands, caller, key, campaign_id, body, is_dry_run=dry_run)
 
 
 @router.post(
@@ -77,10 +86,16 @@ async def allocate(
     responses=LIMITED_RESPONSES,
 )
 async def reallocate(
-    request: Request, caller: WalletOwner, key: RequiredKey, campaign_id: UUID, body: ReallocateCoins, dry_run: DryRun
+    request: Request,
+    commands: ProvidedMemberCommands,
+    caller: WalletOwner,
+    key: RequiredKey,
+    campaign_id: UUID,
+    body: ReallocateCoins,
+    dry_run: DryRun,
 ) -> Response:
     """Move my coins from one idea to another at once or, without a target, back to my wallet."""
-    return await _command(request, caller, key, campaign_id, body, is_dry_run=dry_run)
+    return await _command(request, commands, caller, key, campaign_id, body, is_dry_run=dry_run)
 
 
 @router.get(
@@ -130,7 +145,7 @@ async def _filters(
     responses={**LIMITED_RESPONSES, 200: {"description": "A page; as CSV, all lines", "content": {"text/csv": {}}}},
 )
 async def history(
-    request: Request,
+    database: ProvidedDatabase,
     session: Session,
     caller: OwnWallet,
     campaign_id: UUID,
@@ -144,7 +159,7 @@ async def history(
     """
     if wants_csv:
         return StreamingResponse(
-            statements.write_csv(request.app.state.database, campaign_id, caller.user_id, filters),
+            statements.write_csv(database, campaign_id, caller.user_id, filters),
             media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="coins-{campaign_id}.csv"', "Vary": "Accept"},
         )

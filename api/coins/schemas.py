@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from api.kernel.web import Reply, Schema
+from api.kernel.web import ResponseModel, Schema
 
 COINS_MAX = 1_000_000_000
 Coins = Annotated[int, Field(ge=1, le=COINS_MAX, strict=True)]
@@ -35,7 +35,7 @@ TransferKind = Literal[
 ]  # fmt: skip
 
 
-class Side(Reply):
+class Side(ResponseModel):
     """One side of a movement, and what its account held after it."""
 
     account: Literal["wallet", "stake"]
@@ -43,7 +43,7 @@ class Side(Reply):
     balance_coins: int
 
 
-class Movement(Reply):
+class Movement(ResponseModel):
     """A transfer that a member made."""
 
     transfer_id: UUID | None = Field(description="null in a dry run, which makes none")
@@ -55,21 +55,21 @@ class Movement(Reply):
     effective_at: datetime
 
 
-class StakeRead(Reply):
+class StakeRead(ResponseModel):
     """My coins on one idea."""
 
     idea_id: UUID
     coins: int
 
 
-class BackerRead(Reply):
+class BackerRead(ResponseModel):
     """Somebody's coins on an idea."""
 
     user_id: UUID
     coins: int = Field(description="on it now, or just before it was settled")
 
 
-class Balance(Reply):
+class Balance(ResponseModel):
     """My coins in one campaign; wallet + staked + expired = granted."""
 
     campaign_id: UUID
@@ -85,7 +85,7 @@ class Balance(Reply):
     stakes: list[StakeRead]
 
 
-class StatementLine(Reply):
+class StatementLine(ResponseModel):
     """One movement of my coins, and what the wallet and the stake held after it (null where it was not touched)."""
 
     transfer_id: UUID
@@ -144,7 +144,7 @@ class PolicyRead(PolicyWrite):
     created_by: UUID | None
 
 
-class CampaignCoins(Reply):
+class CampaignCoins(ResponseModel):
     """My coins in one of my campaigns."""
 
     campaign_id: UUID
@@ -154,7 +154,7 @@ class CampaignCoins(Reply):
     ideas_backed: int
 
 
-class ChainHead(Reply):
+class ChainHead(ResponseModel):
     """Where the chain of sealed transfers stands. Kept elsewhere, it shows later whether the past was rewritten."""
 
     campaign_id: UUID
@@ -164,7 +164,7 @@ class ChainHead(Reply):
     sealed_at: datetime | None = Field(description="when the block was sealed; null at height 0")
 
 
-class ChainFinding(Reply):
+class ChainFinding(ResponseModel):
     """Something that is not as it was sealed."""
 
     problem: Literal["wrong_block", "altered_transfer", "removed_transfer", "unsealed_transfer"]
@@ -174,7 +174,7 @@ class ChainFinding(Reply):
     detail: str
 
 
-class ChainCheck(Reply):
+class ChainCheck(ResponseModel):
     """The chain recomputed from the transfers: every hash, every link, and every transfer in its block."""
 
     holds: bool = Field(description="nothing is wrong, and the head that was asked for is in the chain")
@@ -195,7 +195,7 @@ class ChainCheck(Reply):
     findings: list[ChainFinding] = Field(description="the first of them by name; the counts are of all")
 
 
-class ConservationRead(Reply):
+class ConservationRead(ResponseModel):
     """A campaign's coins recomputed from its postings: issued + carried in = wallets + held + stakes + expired + carried out."""
 
     campaign_id: UUID

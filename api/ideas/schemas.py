@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from api.campaigns.schemas import Currency
 from api.ideas.steps import Status
 from api.kernel.texts import Line, Prose
-from api.kernel.web import Page, Reply, Schema
+from api.kernel.web import Page, ResponseModel, Schema
 
 Title = Annotated[Line, Field(min_length=5, max_length=200)]
 Description = Annotated[Prose, Field(min_length=20, max_length=20_000)]
@@ -46,7 +46,7 @@ class IdeaStep(Schema):
     reason: Reason | None = None
 
 
-class IdeaRead(Reply):
+class IdeaRead(ResponseModel):
     """An idea with its coins, and mine on it."""
 
     id: UUID
@@ -97,7 +97,7 @@ class ValuationWrite(Schema):
         return self
 
 
-class ValuationRead(Reply):
+class ValuationRead(ResponseModel):
     """A valuation, with who recorded it and when."""
 
     id: UUID
@@ -110,7 +110,7 @@ class ValuationRead(Reply):
     recorded_by: UUID | None
 
 
-class StatusChangeRead(Reply):
+class StatusChangeRead(ResponseModel):
     """One step that the idea took."""
 
     from_status: Status | None

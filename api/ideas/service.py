@@ -227,46 +227,6 @@ _PAST = {
 }
 
 
-async def approve_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID) -> Idea:
-    """Pending -> competing: coins may be put on it."""
-    return await take_step(session, idea, Status.COMPETING, actor_id=actor_id)
-
-
-async def reject_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID, reason: str) -> Idea:
-    """-> rejected: its coins go back."""
-    return await take_step(session, idea, Status.REJECTED, actor_id=actor_id, reason=reason)
-
-
-async def withdraw_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID, reason: str | None = None) -> Idea:
-    """-> withdrawn: its coins go back."""
-    return await take_step(session, idea, Status.WITHDRAWN, actor_id=actor_id, reason=reason)
-
-
-async def accept_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID, reason: str | None = None) -> Idea:
-    """Competing -> accepted: its coins expire."""
-    return await take_step(session, idea, Status.ACCEPTED, actor_id=actor_id, reason=reason)
-
-
-async def undo_acceptance(session: AsyncSession, idea: Idea, *, actor_id: UUID, reason: str) -> Idea:
-    """Accepted -> competing, within the policy's undo window: what expired is put back."""
-    return await take_step(session, idea, Status.COMPETING, actor_id=actor_id, reason=reason)
-
-
-async def start_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID) -> Idea:
-    """Accepted -> in_progress."""
-    return await take_step(session, idea, Status.IN_PROGRESS, actor_id=actor_id)
-
-
-async def complete_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID) -> Idea:
-    """in_progress -> complete."""
-    return await take_step(session, idea, Status.COMPLETE, actor_id=actor_id)
-
-
-async def stop_idea(session: AsyncSession, idea: Idea, *, actor_id: UUID, reason: str) -> Idea:
-    """Accepted or in_progress -> stopped: a delivery that failed."""
-    return await take_step(session, idea, Status.STOPPED, actor_id=actor_id, reason=reason)
-
-
 async def complete_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
     """End a campaign: what was not decided is not selected, and every coin that is left expires."""
     campaign = await campaigns.mark_completed(session, campaign, actor_id=actor_id)

@@ -62,14 +62,14 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         """Nothing connects before the first statement."""
         options = (
-            f"-c search_path=app -c timezone=UTC -c statement_timeout={settings.statement_timeout_ms} "
-            f"-c lock_timeout={settings.lock_timeout_ms} -c idle_in_transaction_session_timeout=60000"
+            f"-c search_path=app -c timezone=UTC -c statement_timeout={settings.database.statement_timeout_ms} "
+            f"-c lock_timeout={settings.database.lock_timeout_ms} -c idle_in_transaction_session_timeout=60000"
         )
-        self.url = settings.role_url("app")
+        self.url = settings.database.role_url("app")
         self.engine = create_async_engine(
             self.url.replace("postgresql://", "postgresql+psycopg://", 1),
-            pool_size=settings.db_pool_size,
-            max_overflow=settings.db_pool_overflow,
+            pool_size=settings.database.pool_size,
+            max_overflow=settings.database.pool_overflow,
             pool_pre_ping=True,
             hide_parameters=True,  # errors are logged, and parameters are people's data and hashes
             connect_args={"options": options, "application_name": "ideamint-api", "connect_timeout": 10},
@@ -95,8 +95,8 @@ class Database:
             await session.commit()
 
     @asynccontextmanager
-    async def rehearsal(self) -> AsyncIterator[AsyncSession]:
-        """A session whose work is checked as a commit would check it, and then undone."""
+    async def dry_run(self) -> AsyncIterator[AsyncSession]:
+        """A session whose work is checked as a commit would check it, and then rolled back."""
         async with self._sessions() as session:
             yield session
             await session.flush()

@@ -132,14 +132,16 @@ async def _http_exception(request: Request, error: Exception) -> Response:
 
 
 async def _database_error(request: Request, error: Exception) -> Response:
-    """A database that is away or busy is 503 and worth a retry; anything else it says is our defect."""
+    """A database that is unavailable or busy is 503 and worth a retry; anything else it says is our defect."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     busy = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled, psycopg.errors.DeadlockDetected)
     if isinstance(cause, psycopg.OperationalError):
         slug = "busy" if isinstance(cause, busy) else "database-unavailable"
         log.warning("database", problem=slug, error=str(cause))
         detail = (
-            "The database is busy with another change of the same thing." if slug == "busy" else "The database is away."
+            "The database is busy with another change of the same thing."
+            if slug == "busy"
+            else "The database is unavailable."
         )
         return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, slug, "Try again shortly", detail, {"Retry-After": "1"})
     if isinstance(cause, psycopg.DataError):

@@ -1,26 +1,27 @@
-"""Is the process alive, and may it be sent requests."""
+"""Liveness and readiness of the process."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal
+from typing import Annotated, Literal
 
 import psycopg
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Response
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
+from api.kernel.container import KernelContainer, ProvidedDatabase, provided
+from api.kernel.db import Database
 from api.kernel.rules import PUBLIC
 from api.kernel.schema import REVISION, ROUTINES, SchemaState
-from api.kernel.web import Reply, Route
-
-if TYPE_CHECKING:
-    from api.kernel.db import Database
+from api.kernel.web import ResponseModel, Route
 
 router = APIRouter(prefix="/health", tags=["health"], dependencies=[PUBLIC], route_class=Route)
 
+_NeededSchema = Annotated[SchemaState, Depends(provided(KernelContainer, lambda container: container.needed_schema))]
 
-class Health(Reply):
+
+class Health(ResponseModel):
     """Results by check. `degraded` still serves requests."""
 
     status: Literal["ok", "degraded", "failing"]
@@ -29,22 +30,21 @@ class Health(Reply):
 
 @router.get("/live", operation_id="getLiveness")
 async def live() -> Health:
-    """Answer as long as the process can answer at all."""
+    """Answer while the process can serve requests at all."""
     return Health(status="ok", checks={})
 
 
 @router.get("/ready", operation_id="getReadiness", responses={503: {"model": Health}})
-async def ready(request: Request, response: Response) -> Health:
+async def ready(response: Response, database: ProvidedDatabase, needed: _NeededSchema) -> Health:
     """Check that the database answers and is at the revision that this code needs, or at a later one.
 
     Database routines that are not those of this version are reported as `degraded`: two versions may run side by side.
     """
-    needed: SchemaState = request.app.state.schema
     try:
-        found = await _schema_state(request.app.state.database)
+        found = await _schema_state(database)
     except (SQLAlchemyError, psycopg.Error, OSError):
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return Health(status="failing", checks={"database": "away"})
+        return Health(status="failing", checks={"database": "unavailable"})
     missing = found.missing_for(needed)
     if missing is not None:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE

@@ -34,7 +34,7 @@ class _Item(NamedTuple):
     future: asyncio.Future[Refusal | None]
 
 
-class RedisAway(Exception):
+class RedisUnavailable(Exception):
     """Redis gave no answer, for whatever reason."""
 
 
@@ -47,7 +47,7 @@ class SharedBuckets:
         self._redis = Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None)
         self._script = self._redis.register_script(SCRIPT.read_text())
         self._timeout_s = timeout_s
-        self._local = LocalBuckets()  # counts while Redis is away
+        self._local = LocalBuckets()  # counts while Redis is unavailable
         self._breaker = breaker or Breaker()
         self._waiting: list[_Item] = []
         self._calling: asyncio.Task[None] | None = None
@@ -62,7 +62,7 @@ class SharedBuckets:
             self._calling = asyncio.create_task(self._call_while_waited_for(), name="shared-rates")
         try:
             return await future
-        except RedisAway:
+        except RedisUnavailable:
             return await self._local.spend(buckets)
 
     async def close(self) -> None:
@@ -77,12 +77,12 @@ class SharedBuckets:
                     refusals = await self._call(items)
             except Exception as error:  # noqa: BLE001 - whatever is wrong with Redis, no request fails by it
                 if self._breaker.failed():
-                    log.warning("rate limits are counted by each process: Redis is away", error=repr(error))
+                    log.warning("rate limits are counted by each process: Redis is unavailable", error=repr(error))
                 # who came meanwhile does not wait for another time-out
                 items, self._waiting = items + self._waiting, []
                 for item in items:
                     if not item.future.done():
-                        item.future.set_exception(RedisAway())
+                        item.future.set_exception(RedisUnavailable())
                 continue
             if self._breaker.succeeded():
                 log.warning("rate limits are counted in Redis again")

@@ -1,11 +1,11 @@
-"""What every route shares: the session of the request, the router that sees the reply, and pages of lists."""
+"""What every route shares: the session of the request, the router that keeps the response, and pages of lists."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -14,11 +14,10 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.kernel import idempotency, rules
+from api.kernel.container import KernelContainer, container_of
 from api.kernel.errors import InvalidInput
 
-if TYPE_CHECKING:
-    from api.kernel.db import Database
-
+API_PREFIX = "/api/v1"
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
 
@@ -26,13 +25,13 @@ Item = TypeVar("Item")
 
 
 class Schema(BaseModel):
-    """An HTTP shape. Fields that it does not know are refused, so that a typing error is not a silent default."""
+    """A request body. Unknown fields are refused, so that a misspelt one is not silently a default."""
 
     model_config = ConfigDict(extra="forbid", from_attributes=True, str_strip_whitespace=True)
 
 
-class Reply(BaseModel):
-    """A shape that is only answered, read from a row's attributes."""
+class ResponseModel(BaseModel):
+    """A response body, read from a row's attributes."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
@@ -72,15 +71,20 @@ class Route(APIRoute):
         return handle_and_keep
 
 
+def client_address(request: Request) -> str:
+    """The caller's network address as the server sees it; behind a trusted proxy, as the proxy reports it."""
+    return request.client.host if request.client else ""
+
+
 def router(prefix: str, tag: str) -> APIRouter:
     """A domain's router."""
     return APIRouter(prefix=prefix, tags=[tag], route_class=Route)
 
 
 async def _session(request: Request) -> AsyncIterator[AsyncSession]:
-    database: Database = request.app.state.database
+    database = container_of(request.app, KernelContainer).database
     if idempotency.is_dry_run(request):
-        async with database.rehearsal() as session:
+        async with database.dry_run() as session:
             yield session
         return
     async with database.session() as session:
@@ -95,7 +99,7 @@ async def _dry_run(
     return dry_run
 
 
-# declared by routes that can be rehearsed; the session sees to the rest, for every route that is asked for it
+# declared by routes that offer a dry run; the session of any request with the parameter is rolled back
 DryRun = Annotated[bool, Depends(_dry_run)]
 
 
@@ -113,17 +117,17 @@ async def _required_key(
     return idempotency.check_key(idempotency_key)
 
 
-# declared by commands that nobody should repeat by accident; empty in a dry run, which takes none
+# declared by commands that must not be repeated by accident; empty in a dry run, which takes no key
 RequiredKey = Annotated[str, Depends(_required_key)]
 
 
-# scope="function": the commit happens before the response leaves, so that no client is told of what was not kept
+# scope="function": the commit happens before the response is sent, so that no response states what was not committed
 Session = Annotated[AsyncSession, Depends(_session, scope="function")]
 
 
 @dataclass(frozen=True)
 class Paging:
-    """Which part of a list is asked for: `limit` rows after what the cursor names."""
+    """The requested part of a list: `limit` rows after the row that the cursor names."""
 
     limit: int
     cursor: str | None

@@ -23,7 +23,7 @@ def start(as_json: AsJson = False) -> None:
     from cli.local import databases, postgres
 
     running = postgres.ensure(settings.load(), keep=True)
-    address = databases.without_login(str(running.database_url))
+    address = databases.without_login(str(running.database.url))
     console.result({"url": address}, [f"PostgreSQL is running at {address}"], as_json=as_json)
 
 
@@ -56,14 +56,14 @@ def url(
     if role not in {"admin", *ROLES}:
         msg = f"no role {role!r}: choose admin, {', '.join(ROLES)}"
         raise typer.BadParameter(msg, param_hint="--role")
-    if loaded.is_embedded and not postgres.is_running(loaded):
+    if loaded.database.is_embedded and not postgres.is_running(loaded):
         console.fail("PostgreSQL is not running; `ideamint db start` starts it")
         raise typer.Exit(1)
     running = postgres.ensure(loaded)
     if role == "admin":
         address = postgres.admin_url(running)
     else:
-        address = running.role_url(role, running.dagster_database if role == "dagster" else None)
+        address = running.database.role_url(role, running.database.dagster_name if role == "dagster" else None)
     console.result({"url": address}, [address], as_json=as_json)
 
 

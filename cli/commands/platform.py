@@ -77,7 +77,7 @@ def report(
     from cli import console
     from pipelines import reports
 
-    result = reports.write_report(configuration.load().data_dir, campaign, report_format.value, out)
+    result = reports.write_report(configuration.load().paths.data_dir, campaign, report_format.value, out)
     size = f"{result.pages} pages" if result.pages else f"{result.sheets} sheets"
     line = f"{result.path}: {size}, {result.bytes / 1000:.0f} kB, from the figures of {result.snapshot}"
     console.result(asdict(result), [line], as_json=as_json)

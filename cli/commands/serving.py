@@ -50,7 +50,7 @@ def up(
     if unknown := set(only or ()) - set(PARTS):
         msg = f"no part {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}"
         raise typer.BadParameter(msg, param_hint="--only")
-    record = settings.data_dir / f"up-{'-'.join(only or ['all'])}.json"
+    record = settings.paths.data_dir / f"up-{'-'.join(only or ['all'])}.json"
     with _interruptible(), _only_one(settings, record.with_suffix(".lock")):
         if orphans := asyncio.run(end_orphans(record)):
             console.say(f"ended processes that a killed `ideamint up` left running: {orphans}")
@@ -70,7 +70,7 @@ def up(
                     _run_command(environment, "refresh")
             if "dagster" in parts:
                 _prepare_manifest(running)
-            watchdog = DatabaseWatchdog(running, console.say) if settings.is_embedded else None
+            watchdog = DatabaseWatchdog(running, console.say) if settings.database.is_embedded else None
             _serve(running, services(running, parts), watchdog, record, started_at)
 
 
@@ -83,7 +83,7 @@ def _serve(
     logins = _demo_logins(settings)
 
     async def serve() -> None:
-        supervisor = Supervisor(settings.data_dir / "logs", record, console.say)
+        supervisor = Supervisor(settings.paths.data_dir / "logs", record, console.say)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, supervisor.stop)
@@ -105,15 +105,15 @@ def _announce(settings: Settings, serving: Sequence[Service], logins: Sequence[s
     from cli import console
 
     addresses = {
-        "api": f"API         {settings.public_api_url}/docs",
-        "dashboards": f"Dashboards  {settings.public_dashboards_url}",
-        "dagster": f"Dagster     http://localhost:{settings.dagster_port}",
+        "api": f"API         {settings.addresses.public_api_url}/docs",
+        "dashboards": f"Dashboards  {settings.addresses.public_dashboards_url}",
+        "dagster": f"Dagster     http://localhost:{settings.addresses.dagster_port}",
     }
     console.say(f"\nIdeamint is running after {seconds:.0f} s. Press Ctrl-C to stop.")
     for service in serving:
         if service.name in addresses:
             console.say(f"  {addresses[service.name]}")
-    console.say(f"  Logs        {settings.data_dir / 'logs'}")
+    console.say(f"  Logs        {settings.paths.data_dir / 'logs'}")
     if logins:
         console.say("\nLog-ins of the demo")
     for login in logins:
@@ -132,7 +132,7 @@ def _is_empty(settings: Settings) -> bool:
     """Whether there are no campaigns."""
     import psycopg
 
-    with psycopg.connect(settings.role_url("app")) as connection:
+    with psycopg.connect(settings.database.role_url("app")) as connection:
         return connection.execute("SELECT 1 FROM app.campaigns LIMIT 1").fetchone() is None
 
 
@@ -140,7 +140,7 @@ def _is_published(settings: Settings) -> bool:
     from pipelines import marts
 
     try:
-        marts.published(settings.data_dir)
+        marts.published(settings.paths.data_dir)
     except marts.NoSnapshot:
         return False
     return True
@@ -201,11 +201,11 @@ def _only_one(settings: Settings, lock: Path) -> Iterator[None]:
     from cli.local import system_user
     from settings import PREFIX, SettingsError
 
-    system_user.make_folder(settings.data_dir)
+    system_user.make_folder(settings.paths.data_dir)
     try:
         held = FileLock(lock, blocking=False).acquire()
     except Timeout as error:
-        msg = f"`ideamint up` is already running on {settings.data_dir}; for a second one set {PREFIX}DATA_DIR and the ports"
+        msg = f"`ideamint up` is already running on {settings.paths.data_dir}; for a second one set {PREFIX}DATA_DIR and the ports"
         raise SettingsError(msg) from error
     with held:
         yield

@@ -111,7 +111,7 @@ def refuse_production(settings: Settings) -> None:
     Raises:
         DemoRefused: the environment is production.
     """
-    if settings.env is Environment.PRODUCTION:
+    if settings.installation.environment is Environment.PRODUCTION:
         msg = (
             "IDEAMINT_ENV is production, and the passwords of the demo's accounts are public. "
             "Create the demo in a separate installation"

@@ -6,8 +6,6 @@ import json
 import sys
 from typing import Any
 
-from pydantic import PostgresDsn, SecretStr
-
 from api.main import create_app
 from cli.generate.files import write_or_check
 from settings import Settings
@@ -20,14 +18,9 @@ def describe() -> str:
 
 def document() -> dict[str, Any]:
     """The OpenAPI document of the whole application; nothing connects, so no server is needed."""
-    placeholder = SecretStr("-" * 32)
-    settings = Settings.model_construct(
-        **{name: field.get_default() for name, field in Settings.model_fields.items()}
-        | {
-            "database_url": PostgresDsn("postgresql://localhost/ideamint"),
-            "app_password": placeholder,
-            "jwt_secret": placeholder,
-        }
+    placeholder = "-" * 32
+    settings = Settings.of(
+        database_url="postgresql://localhost/ideamint", app_password=placeholder, jwt_secret=placeholder
     )
     described: dict[str, Any] = create_app(settings).openapi()
     return described

@@ -7,7 +7,7 @@ import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-import api.main
+from api.domains import DOMAINS
 from api.kernel.errors import TYPE_PREFIX, DomainError
 from cli.generate.files import write_or_check
 
@@ -46,7 +46,7 @@ _OTHERS = (
 
 def describe() -> str:
     """The page in Markdown: each type once, sorted by name, with the docstrings of all errors of that type."""
-    assert api.main.ROUTERS, "importing the application defines all errors"
+    assert DOMAINS, "importing the application defines all errors"
     rows: dict[tuple[str, int, str], list[str]] = defaultdict(list)
     for error in _subclasses(DomainError):
         rows[error.slug, int(error.status), error.title].append(inspect.getdoc(error) or "")

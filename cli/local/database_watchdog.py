@@ -27,7 +27,7 @@ class DatabaseWatchdog:
         """`settings` of a running server, which is restarted at the same address; `say` prints a line."""
         self._settings = settings
         self._say = say
-        self._log = Cluster(settings.data_dir).log
+        self._log = Cluster(settings.paths.data_dir).log
 
     async def run(self) -> None:
         """Check and restart the server until cancelled.

@@ -43,7 +43,7 @@ def prepare(admin_url: str, settings: Settings) -> None:
             connection.execute("SELECT pg_advisory_lock(%s)", (_PREPARATION_LOCK,))
             _make_roles(connection, admin_url, settings)
             _make_database(connection, database, _OWNER, ("app", "dbt", "reader"))
-            _make_database(connection, settings.dagster_database, "ideamint_dagster", ())
+            _make_database(connection, settings.database.dagster_name, "ideamint_dagster", ())
             connection.execute(
                 sql.SQL("GRANT CREATE, TEMPORARY ON DATABASE {} TO ideamint_dbt").format(sql.Identifier(database))
             )
@@ -169,7 +169,7 @@ def _administrator(admin_url: str, settings: Settings) -> Iterator[psycopg.Conne
                 with_database(admin_url, "postgres"), autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S
             )
         else:
-            where = "the embedded PostgreSQL" if settings.database_url is None else f"{PREFIX}DATABASE_URL"
+            where = "the embedded PostgreSQL" if settings.database.url is None else f"{PREFIX}DATABASE_URL"
             msg = f"{where}: cannot connect to {without_login(admin_url)}: {_first_line(error)}"
             raise SettingsError(msg) from error
     with connection:
@@ -196,10 +196,10 @@ def _make_roles(connection: psycopg.Connection, admin_url: str, settings: Settin
     if _OWNER not in existing:
         connection.execute("CREATE ROLE ideamint_owner NOLOGIN")
     for role in ROLES:
-        name, password = f"ideamint_{role}", settings.role_password(role)
+        name, password = f"ideamint_{role}", settings.database.role_password(role)
         if name not in existing:
             action = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
-        elif _logs_in(with_database(admin_url, settings.dagster_database), name, password):
+        elif _logs_in(with_database(admin_url, settings.database.dagster_name), name, password):
             continue
         else:
             action = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")

@@ -30,7 +30,7 @@ def ready(settings: Settings | None = None) -> Iterator[Settings]:
     """
     settings = settings or configuration.load()
     with postgres.running(settings) as running:
-        if settings.is_embedded:
+        if settings.database.is_embedded:
             postgres.migrate(running)
         else:
             postgres.refuse_unmigrated(running)

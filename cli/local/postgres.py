@@ -39,15 +39,15 @@ def ensure(settings: Settings, *, keep: bool = False) -> Settings:
         ServerError: the embedded server does not start.
         SettingsError: the external server cannot be reached, is older than 16, or refuses the preparation.
     """
-    if settings.database_url is None:
-        cluster = Cluster(settings.data_dir)
-        system_user.make_folder(settings.data_dir)
+    if settings.database.url is None:
+        cluster = Cluster(settings.paths.data_dir)
+        system_user.make_folder(settings.paths.data_dir)
         with cluster.lock():
             port = cluster.running_port() or _start(cluster, settings)
             if keep:
                 cluster.update_state(keep=True)
-        settings = settings.model_copy(update={"database_url": PostgresDsn(f"postgresql://{HOST}:{port}/{DATABASE}")})
-    elif urlsplit(str(settings.database_url)).username is None:
+        settings = settings.with_(database_url=PostgresDsn(f"postgresql://{HOST}:{port}/{DATABASE}"))
+    elif urlsplit(str(settings.database.url)).username is None:
         return settings
     databases.prepare(admin_url(settings), settings)
     return settings
@@ -55,7 +55,7 @@ def ensure(settings: Settings, *, keep: bool = False) -> Settings:
 
 def is_lost(settings: Settings) -> bool:
     """Whether the embedded server of `ensure(settings)` died, and was not stopped on purpose."""
-    cluster = Cluster(settings.data_dir)
+    cluster = Cluster(settings.paths.data_dir)
     return postmaster.find(cluster.folder) is None and not cluster.state().get("stopped")
 
 
@@ -65,8 +65,8 @@ def restart_lost(settings: Settings) -> bool:
     Raises:
         ServerError: it does not start, or was started at another address meanwhile.
     """
-    cluster = Cluster(settings.data_dir)
-    (host,) = PostgresDsn(str(settings.database_url)).hosts()
+    cluster = Cluster(settings.paths.data_dir)
+    (host,) = PostgresDsn(str(settings.database.url)).hosts()
     with cluster.lock():
         was_lost = is_lost(settings)
         if was_lost:
@@ -82,11 +82,11 @@ def restart_lost(settings: Settings) -> bool:
 @contextmanager
 def running(settings: Settings) -> Iterator[Settings]:
     """:func:`ensure` for the length of a command: the embedded server stops with its last user, unless `keep` is set."""
-    if settings.database_url is not None:
+    if settings.database.url is not None:
         yield ensure(settings)
         return
-    cluster = Cluster(settings.data_dir)
-    system_user.make_folder(settings.data_dir)
+    cluster = Cluster(settings.paths.data_dir)
+    system_user.make_folder(settings.paths.data_dir)
     # Shared locks count the users; the kernel releases them even after kill -9. The last user's becomes exclusive; filelock
     # has no lock that can be upgraded.
     with (cluster.data_dir / "postgres.users").open("a") as users:
@@ -121,7 +121,7 @@ def refuse_unmigrated(settings: Settings) -> None:
     Raises:
         SettingsError: it is at another version, or cannot be reached.
     """
-    databases.refuse_unmigrated(settings.role_url("app"))
+    databases.refuse_unmigrated(settings.database.role_url("app"))
 
 
 def admin_url(settings: Settings) -> str:
@@ -130,16 +130,16 @@ def admin_url(settings: Settings) -> str:
     Raises:
         SettingsError: no server is running, or the URL of an external server contains no log-in.
     """
-    if settings.database_url is None:
+    if settings.database.url is None:
         msg = "the embedded PostgreSQL is not running; `ideamint db start` starts it"
         raise SettingsError(msg)
-    parts = urlsplit(str(settings.database_url))
+    parts = urlsplit(str(settings.database.url))
     if parts.username is not None:
         return parts.geturl()
-    if (parts.hostname, parts.port) != (HOST, Cluster(settings.data_dir).state().get("port")):
+    if (parts.hostname, parts.port) != (HOST, Cluster(settings.paths.data_dir).state().get("port")):
         msg = f"{PREFIX}DATABASE_URL contains no user and password; this command needs them to prepare the database"
         raise SettingsError(msg)
-    password = Cluster(settings.data_dir).password()
+    password = Cluster(settings.paths.data_dir).password()
     return parts._replace(netloc=f"{SUPERUSER}:{quote(password, safe='')}@{parts.netloc}").geturl()
 
 
@@ -150,7 +150,7 @@ def program(name: str) -> Path:
 
 def is_running(settings: Settings) -> bool:
     """Whether the embedded server of this data folder accepts connections."""
-    return settings.data_dir.is_dir() and Cluster(settings.data_dir).running_port() is not None
+    return settings.paths.data_dir.is_dir() and Cluster(settings.paths.data_dir).running_port() is not None
 
 
 def stop(settings: Settings) -> bool:
@@ -159,14 +159,14 @@ def stop(settings: Settings) -> bool:
     Raises:
         ServerError: the server does not stop within 60 s.
     """
-    if not settings.data_dir.is_dir():
+    if not settings.paths.data_dir.is_dir():
         return False
-    cluster = Cluster(settings.data_dir)
+    cluster = Cluster(settings.paths.data_dir)
     with cluster.lock():
         cluster.update_state(keep=False, stopped=True)
         return cluster.stop()
 
 
 def _start(cluster: Cluster, settings: Settings, port: int | None = None) -> int:
-    is_test = settings.env is Environment.TEST
+    is_test = settings.installation.environment is Environment.TEST
     return cluster.start(_TEST_OPTIONS if is_test else {}, sync=not is_test, port=port)

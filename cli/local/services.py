@@ -55,9 +55,9 @@ def refuse_busy_ports(settings: Settings, parts: Collection[str]) -> None:
         SettingsError: a port is busy; the message names each one and its setting.
     """
     busy = [
-        f"port {port} of {settings.bind_host} is busy: set {PREFIX}{name.upper()} to a free one, or stop the process that uses it"
+        f"port {port} of {settings.addresses.bind_host} is busy: set {PREFIX}{name.upper()} to a free one, or stop the process that uses it"
         for part in parts
-        if not _is_free(settings.bind_host, port := getattr(settings, name := f"{part}_port"))
+        if not _is_free(settings.addresses.bind_host, port := getattr(settings.addresses, name := f"{part}_port"))
     ]
     if busy:
         raise SettingsError("\n".join(busy))
@@ -68,22 +68,22 @@ def services(settings: Settings, parts: Collection[str]) -> list[Service]:
     code_port = free_port()
     environment = child_environment(settings)
     code = ("--grpc-host", "127.0.0.1", "--grpc-port", str(code_port))
-    host = settings.bind_host
+    host = settings.addresses.bind_host
 
     def service(name: str, port: int, path: str | None, *command: str) -> Service:
         return Service(name, [sys.executable, "-m", *command], environment, _answers(host, port, path))
 
     known = [
         service(
-            "api", settings.api_port, "/health/ready",
-            "uvicorn", "--factory", "api.main:create_app", "--host", host, "--port", str(settings.api_port),
+            "api", settings.addresses.api_port, "/health/ready",
+            "uvicorn", "--factory", "api.main:create_app", "--host", host, "--port", str(settings.addresses.api_port),
             "--no-access-log", "--no-server-header",
         ),
         service(
-            "dashboards", settings.dashboards_port, "/_stcore/health",
+            "dashboards", settings.addresses.dashboards_port, "/_stcore/health",
             "streamlit", "run", str(_folder("dashboards") / "app.py"),
-            f"--server.address={host}", f"--server.port={settings.dashboards_port}", "--server.showEmailPrompt=false",
-            f"--browser.serverAddress={_host_of(settings.public_dashboards_url)}",
+            f"--server.address={host}", f"--server.port={settings.addresses.dashboards_port}", "--server.showEmailPrompt=false",
+            f"--browser.serverAddress={_host_of(settings.addresses.public_dashboards_url)}",
         ),
         Service(
             "dagster-code",
@@ -93,8 +93,8 @@ def services(settings: Settings, parts: Collection[str]) -> list[Service]:
             _answers("127.0.0.1", code_port, None),
         ),
         service(
-            "dagster", settings.dagster_port, "/server_info",
-            "dagster_webserver", "-h", host, "-p", str(settings.dagster_port), *code,
+            "dagster", settings.addresses.dagster_port, "/server_info",
+            "dagster_webserver", "-h", host, "-p", str(settings.addresses.dagster_port), *code,
         ),
         Service("dagster-daemon", [sys.executable, "-m", "dagster._daemon", "run", *code], environment, None),
     ]  # fmt: skip
@@ -108,9 +108,9 @@ def child_environment(settings: Settings) -> dict[str, str]:
     return {
         **os.environ,
         **QUIET,
-        f"{PREFIX}DATABASE_URL": without_login(str(settings.database_url)),
-        f"{PREFIX}DATA_DIR": str(settings.data_dir),
-        DAGSTER_DATABASE_VARIABLE: settings.role_url("dagster", settings.dagster_database).replace(
+        f"{PREFIX}DATABASE_URL": without_login(str(settings.database.url)),
+        f"{PREFIX}DATA_DIR": str(settings.paths.data_dir),
+        DAGSTER_DATABASE_VARIABLE: settings.database.role_url("dagster", settings.database.dagster_name).replace(
             "postgresql://", "postgresql+psycopg2://", 1
         ),
         "DAGSTER_HOME": str(write_dagster_home(settings)),
@@ -121,7 +121,7 @@ def child_environment(settings: Settings) -> dict[str, str]:
 
 def write_dagster_home(settings: Settings) -> Path:
     """Dagster's folder under the data folder, with its configuration."""
-    home = settings.data_dir / "dagster"
+    home = settings.paths.data_dir / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     (home / "dagster.yaml").write_text(DAGSTER_YAML)
     return home

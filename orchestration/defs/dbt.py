@@ -42,7 +42,7 @@ def models(manifest: Path) -> dg.AssetsDefinition:
         build_lock: dg.ResourceParam[turns.BuildLock],
     ) -> Iterator[Any]:
         build_lock.confirm()
-        url = settings.role_url("dbt")
+        url = settings.database.role_url("dbt")
         target = state_dir(settings) / "runs" / context.run.run_id
         with exported(warehouse.environment(url)), psycopg.connect(url, autocommit=True) as connection:
             invocation = dbt.cli(warehouse.BUILD, context=context, target_path=target, raise_on_error=False)

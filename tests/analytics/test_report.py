@@ -25,6 +25,7 @@ from api.campaigns import service as campaigns
 from api.kernel import clock
 from pipelines.reports import Format
 from tests.factories.clocks import GIVE_UP_AFTER_S
+from tests.factories.containers import parts, pool_of, replaced
 from tests.factories.marts import write_snapshot
 from tests.factories.marts_world import campaign_id, rows
 from tests.factories.users import bearer, commit_user
@@ -43,7 +44,7 @@ class World:
 async def world(application: FastAPI) -> World:
     manager = await commit_user(application, permissions=("create_campaign",))
     member = await commit_user(application)
-    async with application.state.database.session() as session:
+    async with parts(application).database.session() as session:
         campaign = await campaigns.create_campaign(
             session, actor_id=manager.id, title="Report of a campaign", slug=f"report-{uuid4().hex[:8]}", policy=None
         )
@@ -53,11 +54,11 @@ async def world(application: FastAPI) -> World:
 
 
 @pytest.fixture
-def data_dir(application: FastAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data_dir(application: FastAPI, tmp_path: Path) -> Iterator[Path]:
     """A separate data folder without published data."""
-    settings = application.state.settings.model_copy(update={"data_dir": tmp_path})
-    monkeypatch.setitem(application.state._state, "settings", settings)
-    return tmp_path
+    settings = parts(application).settings.with_(data_dir=tmp_path)
+    with replaced(application, settings=settings):
+        yield tmp_path
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +126,8 @@ class TestGetCampaignReport:
     ) -> None:
         executive = await commit_user(application, roles=("executive",))
         for user, status in ((executive, 200), (world.member, 403)):
-            async with application.state.database.session() as session:
-                issued = await sessions.start_session(session, application.state.settings, user.id, kind="browser")
+            async with parts(application).database.session() as session:
+                issued = await sessions.start_session(session, parts(application).settings, user.id, kind="browser")
             assert issued is not None
             response = await client.get(
                 f"/api/v1/campaigns/{world.campaign}/report", headers={"Cookie": f"{COOKIE}={issued.secret}"}
@@ -177,7 +178,7 @@ class TestGetCampaignReport:
     async def test_a_waiting_report_holds_no_connection(
         self, client: AsyncClient, application: FastAPI, world: World, blocked: Blocked
     ) -> None:
-        pool = application.state.database.engine.pool
+        pool = pool_of(application)
         before = pool.checkedout()
         asked = asyncio.create_task(ask(client, application, world, world.manager))
         await asyncio.to_thread(blocked.started.wait, 30)
@@ -216,7 +217,7 @@ class TestMakeReport:
             return await service.make_report(data_dir, world.campaign, Format.XLSX, made_at=clock.now())
 
         tasks = [asyncio.create_task(make()) for _ in range(service.CONCURRENT_MAX + service.WAITING_MAX)]
-        while service._places.statistics().tasks_waiting < service.WAITING_MAX:  # noqa: ASYNC110 - it has no event
+        while service._slots.statistics().tasks_waiting < service.WAITING_MAX:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.01)
         with pytest.raises(errors.ReportsBusy):
             await make()

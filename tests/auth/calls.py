@@ -12,6 +12,7 @@ from sqlalchemy import text
 from api.auth import sessions
 from api.auth.models import User
 from tests.factories.clocks import GIVE_UP_AFTER_S
+from tests.factories.containers import parts
 from tests.factories.users import PASSWORD
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def assert_problem(response: Response, status: int, slug: str) -> dict[str, Any]
 
 
 async def events_of(app: FastAPI, user: User) -> list[str]:
-    async with app.state.database.session() as session:
+    async with parts(app).database.session() as session:
         found = await session.scalars(
             text("SELECT kind FROM app.events WHERE user_id = :user_id ORDER BY recorded_at, id"), {"user_id": user.id}
         )
@@ -46,7 +47,7 @@ async def events_of(app: FastAPI, user: User) -> list[str]:
 
 
 async def change(app: FastAPI, statement: str, **values: Any) -> None:
-    async with app.state.database.session() as session:
+    async with parts(app).database.session() as session:
         await session.execute(text(statement), values)
 
 
@@ -69,7 +70,7 @@ def header(tokens: Response) -> dict[str, str]:
 
 
 async def browser_cookie(app: FastAPI, user: User) -> str:
-    async with app.state.database.session() as session:
-        issued = await sessions.start_session(session, app.state.settings, user.id, kind="browser")
+    async with parts(app).database.session() as session:
+        issued = await sessions.start_session(session, parts(app).settings, user.id, kind="browser")
     assert issued is not None
     return issued.secret

@@ -12,6 +12,7 @@ from api.auth.dependencies import AnyUser, BrowserUser, CurrentUser, Principal, 
 from api.kernel.permissions import Permission
 from api.kernel.web import router as new_router
 from api.main import create_app
+from tests.factories.containers import parts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -70,7 +71,7 @@ def make_app(settings: Settings) -> FastAPI:
 async def app(database: Settings) -> AsyncIterator[FastAPI]:
     app = make_app(database)
     yield app
-    await app.state.database.close()
+    await parts(app).database.close()
 
 
 @pytest_asyncio.fixture

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from api.auth import service, sessions
 from api.auth.models import User
+from tests.factories.containers import parts, replaced
 from tests.factories.users import bearer, commit_user
 
 if TYPE_CHECKING:
@@ -17,13 +18,13 @@ PROBES = "/api/v1/probes"
 
 
 async def change(app: FastAPI, statement: str, user: User) -> None:
-    async with app.state.database.session() as session:
+    async with parts(app).database.session() as session:
         await session.execute(text(statement), {"id": user.id})
 
 
 async def browser(app: FastAPI, user: User) -> dict[str, str]:
-    async with app.state.database.session() as session:
-        issued = await sessions.start_session(session, app.state.settings, user.id, kind="browser")
+    async with parts(app).database.session() as session:
+        issued = await sessions.start_session(session, parts(app).settings, user.id, kind="browser")
     assert issued is not None
     return {"Cookie": f"ideamint_session={issued.secret}"}
 
@@ -77,7 +78,7 @@ class TestCurrentUser:
         headers = await bearer(app, await commit_user(app))
         asked: list[str] = []
         event.listen(
-            app.state.database.engine.sync_engine, "before_cursor_execute", lambda *args: asked.append(args[2])
+            parts(app).database.engine.sync_engine, "before_cursor_execute", lambda *args: asked.append(args[2])
         )
         assert (await http.get(f"{PROBES}/current", headers=headers)).status_code == 200
         assert len(asked) == 1
@@ -108,14 +109,13 @@ class TestTokenHolder:
     async def test_asks_no_database(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, roles=["executive"])
         headers = await bearer(app, user)
-        database, app.state.database = app.state.database, None
-        answer = await http.get(f"{PROBES}/token", headers=headers)
+        with replaced(app, database=None):
+            answer = await http.get(f"{PROBES}/token", headers=headers)
         assert (answer.status_code, answer.json()["user_id"], answer.json()["roles"]) == (
             200,
             str(user.id),
             ["executive"],
         )
-        app.state.database = database
 
     async def test_refuses_what_is_not_signed_by_us(self, http: AsyncClient) -> None:
         assert slug(await http.get(f"{PROBES}/token")) == (401, "token-missing")
@@ -157,8 +157,8 @@ class TestBrowserUser:
 
     async def test_takes_no_refresh_token_and_no_access_token(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app)
-        async with app.state.database.session() as session:
-            issued = await sessions.start_session(session, app.state.settings, user.id, kind="token")
+        async with parts(app).database.session() as session:
+            issued = await sessions.start_session(session, parts(app).settings, user.id, kind="token")
         assert issued is not None
         for cookie in (issued.secret, (await bearer(app, user))["Authorization"].split()[1], "", "x"):
             refused = await http.get(f"{PROBES}/browser", headers={"Cookie": f"ideamint_session={cookie}"})
@@ -208,7 +208,7 @@ class TestEndAllSessions:
     async def test_logs_out_everywhere(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app)
         headers, cookie = await bearer(app, user), await browser(app, user)
-        async with app.state.database.session() as session:
+        async with parts(app).database.session() as session:
             kept = await service.get_user(session, user.id)
             await service.end_all_sessions(session, kept, actor_id=None)
             assert kept.token_version == 1
@@ -221,9 +221,9 @@ class TestDeactivateUser:
     async def test_keeps_out_at_once(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app)
         headers, cookie = await bearer(app, user), await browser(app, user)
-        async with app.state.database.session() as session:
+        async with parts(app).database.session() as session:
             await service.deactivate_user(session, await service.get_user(session, user.id), actor_id=None)
         assert slug(await http.get(f"{PROBES}/current", headers=headers)) == (401, "token-invalid")
         assert slug(await http.get(f"{PROBES}/browser", headers=cookie)) == (401, "token-missing")
-        async with app.state.database.session() as session:
-            assert await sessions.start_session(session, app.state.settings, user.id, kind="token") is None
+        async with parts(app).database.session() as session:
+            assert await sessions.start_session(session, parts(app).settings, user.id, kind="token") is None

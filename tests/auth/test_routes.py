@@ -25,6 +25,7 @@ from tests.auth.calls import (
     until,
 )
 from tests.auth.conftest import make_app
+from tests.factories.containers import parts, pool_of, replaced
 from tests.factories.users import PASSWORD, bearer, commit_user
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class TestRegister:
             assert (again.status_code, "idempotency-replayed" in again.headers) == (status, False)
 
     async def test_is_closed_where_the_setting_says_so(self, database: Settings) -> None:
-        app = make_app(database.model_copy(update={"registration": "closed"}))
+        app = make_app(database.with_(registration="closed"))
         async with AsyncClient(transport=ASGITransport(app=app), base_url="http://testserver") as http:
             assert_problem(await self.register(http), 403, "registration-closed")
 
@@ -103,7 +104,7 @@ class TestLogIn:
     async def test_keeps_no_token_itself(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         tokens = (await log_in(http, user)).json()
-        async with app.state.database.session() as session:
+        async with parts(app).database.session() as session:
             kept = await session.scalar(
                 text(
                     "SELECT string_agg(t::text || s::text, ' ') FROM app.session_tokens t "
@@ -133,7 +134,7 @@ class TestLogIn:
         await log_in(http, user, "granite-otter-53-lamp")
         await http.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD})
         assert await events_of(app, user) == ["user_created", "log_in_failed"]
-        async with app.state.database.session() as session:
+        async with parts(app).database.session() as session:
             rows = (await session.scalars(text("SELECT e::text FROM app.events e WHERE kind = 'log_in_failed'"))).all()
         assert rows
         assert not any(email.lower() in row.lower() or (user.email or "") in row for row in rows)
@@ -152,16 +153,17 @@ class TestLogIn:
         answers = await asyncio.gather(*(log_in(http, user, f"granite-otter-{n}-lamp") for n in range(60, 100)))
         statuses = [answer.status_code for answer in answers]
         assert set(statuses) == {401, 429}
-        assert 5 <= statuses.count(401) <= 4 + app.state.settings.password_hashes_at_once
+        assert 5 <= statuses.count(401) <= 4 + parts(app).settings.auth.password_hashes_at_once
 
     async def test_holds_no_connection_while_it_waits_for_a_hash(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
-        app.state.passwords = Passwords(1)
-        async with app.state.passwords.place():
-            waiting = [asyncio.create_task(log_in(http, user)) for _ in range(40)]
-            await until(lambda: app.state.passwords._waiting == 40)
-            assert app.state.database.engine.pool.checkedout() == 0
-        answers = await asyncio.gather(*waiting)
+        passwords = Passwords(1)
+        with replaced(app, passwords=passwords):
+            async with passwords.place():
+                waiting = [asyncio.create_task(log_in(http, user)) for _ in range(40)]
+                await until(lambda: passwords._waiting == 40)
+                assert pool_of(app).checkedout() == 0
+            answers = await asyncio.gather(*waiting)
         assert {answer.status_code for answer in answers} == {200}
 
     async def test_makes_an_old_hash_new(self, app: FastAPI, http: AsyncClient) -> None:
@@ -169,7 +171,7 @@ class TestLogIn:
         weak = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
         await change(app, "UPDATE app.users SET password_hash = :h WHERE id = :id", h=weak, id=user.id)
         assert (await log_in(http, user)).status_code == 200
-        async with app.state.database.session() as session:
+        async with parts(app).database.session() as session:
             kept = await session.get_one(User, user.id)
         assert kept.password_hash is not None
         assert not needs_rehash(kept.password_hash)
@@ -186,14 +188,14 @@ class TestLogIn:
 
     async def test_log_ins_at_once_do_not_wait_for_each_other(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
-        async with app.state.database.session() as other:
-            held = await sessions.start_session(other, app.state.settings, user.id, kind="token")
+        async with parts(app).database.session() as other:
+            held = await sessions.start_session(other, parts(app).settings, user.id, kind="token")
             assert held is not None
             assert (await log_in(http, user)).status_code == 200, "while another log-in has not ended"
         answers = await asyncio.gather(*(log_in(http, user) for _ in range(30)))
         assert {answer.status_code for answer in answers} == {200}
         await bearer(app, user)
-        async with app.state.database.session() as session:
+        async with parts(app).database.session() as session:
             alive = await session.scalar(
                 text("SELECT count(*) FROM app.sessions WHERE user_id = :user_id AND revoked_at IS NULL"),
                 {"user_id": user.id},
@@ -205,7 +207,7 @@ class TestLogIn:
         await log_in(http, user)
         with clock.at(datetime.now(UTC) + timedelta(days=91)):
             assert (await log_in(http, user)).status_code == 200
-        async with app.state.database.session() as session:
+        async with parts(app).database.session() as session:
             kept = await session.scalar(
                 text("SELECT count(*) FROM app.sessions WHERE user_id = :user_id"), {"user_id": user.id}
             )
@@ -225,7 +227,7 @@ class TestUpdateMe:
             "/api/v1/users/me", json={"display_name": "  Zoe\u0301 "}, headers=await bearer(app, user)
         )
         assert (changed.status_code, changed.json()["display_name"]) == (200, "Zo\u00e9")
-        async with app.state.database.session() as session:
+        async with parts(app).database.session() as session:
             kept = await session.get_one(User, user.id)
         assert (kept.display_name, kept.updated_by) == ("Zo\u00e9", user.id)
         assert kept.updated_at > user.updated_at

@@ -14,6 +14,7 @@ from api.auth.models import SessionToken, User, UserSession
 from api.kernel.db import Model
 from api.kernel.errors import InvalidInput, NotFound
 from api.kernel.ids import uuid7
+from tests.factories.containers import parts
 from tests.factories.users import PASSWORD, make_user
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def unit(app: FastAPI) -> AsyncIterator[AsyncSession]:
     """A session of the application that is rolled back."""
-    async with app.state.database.engine.connect() as connection, AsyncSession(connection) as session:
+    async with parts(app).database.engine.connect() as connection, AsyncSession(connection) as session:
         yield session
 
 
@@ -108,9 +109,3 @@ class TestGetUser:
         missing = uuid7()
         with pytest.raises(NotFound, match=str(missing)):
             await service.get_user(unit, missing)
-
-
-class TestListUsers:
-    async def test_gives_those_that_exist(self, unit: AsyncSession) -> None:
-        first, second = await make_user(unit), await make_user(unit)
-        assert await service.list_users(unit, [first.id, second.id, uuid7()]) == {first.id: first, second.id: second}

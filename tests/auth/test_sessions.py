@@ -17,6 +17,7 @@ from tests.auth.calls import (
     log_in,
     refresh,
 )
+from tests.factories.containers import parts
 from tests.factories.users import PASSWORD, commit_user
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class TestRefresh:
             assert (await http.get("/api/v1/users/me", headers=header(tokens))).status_code == 200
         third = await refresh(http, second.json()["refresh_token"])
         assert third.status_code == 200
-        async with app.state.database.session() as session:
+        async with parts(app).database.session() as session:
             families = await session.scalar(
                 text("SELECT count(*) FROM app.sessions WHERE user_id = :user_id"), {"user_id": user.id}
             )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
-from pydantic import SecretStr
 
 from api.auth import tokens
 from api.auth.errors import TokenInvalid
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 KEY = "a-key-of-the-tests-and-of-nothing-else, long enough for each algorithm"
-SETTINGS = Settings(_env_file=None, jwt_secret=SecretStr(KEY))
+SETTINGS = Settings.of(jwt_secret=KEY)
 USER = User(id=uuid7(), roles=["executive"], permissions=["create_campaign"], token_version=3)
 SESSION_ID = uuid7()
 

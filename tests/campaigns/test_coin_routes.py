@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from tests.factories.campaigns import World, make_world, submit_many
+from tests.factories.containers import parts
 from tests.factories.ledgers import aggregate_now, seal_now
 from tests.factories.users import commit_user
 
@@ -67,7 +68,7 @@ class TestStatistics:
         await world.reallocate(world.members[1], one, two, 30)
         await world.allocate(world.members[2], two, 1)
         before = await statistics(world)
-        await aggregate_now(application.state.database)
+        await aggregate_now(parts(application).database)
         after = await statistics(world)
         assert before | {"at": None} == after | {"at": None}
         assert [(idea["coins"], idea["backers"]) for idea in before["top_ideas"]] == [(31, 2), (0, 0)]
@@ -150,10 +151,10 @@ class TestChain:
     ) -> None:
         """Without a log-in, and nothing more than the head."""
         world = await make_world(application, client)
-        await seal_now(application.state.database)
+        await seal_now(parts(application).database)
         (idea,) = await submit_many(world, 1)
         assert (await world.allocate(world.members[1], idea, 30)).status_code == 201
-        await seal_now(application.state.database)
+        await seal_now(parts(application).database)
         path = f"/api/v1/campaigns/{world.campaign_id}/coins/chain"
         head = (await client.get(path)).json()
         assert head.keys() == {"campaign_id", "height", "hash", "sealed_transfers", "sealed_at"}
@@ -180,7 +181,7 @@ class TestChain:
 
     async def test_of_what_is_not_there_is_a_problem(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
-        await seal_now(application.state.database)
+        await seal_now(parts(application).database)
         path = "/api/v1/campaigns/{}/coins/chain"
         unknown = await client.get(path.format(uuid4()))
         assert (unknown.status_code, unknown.json()["type"]) == (404, "urn:ideamint:problem:campaign-not-found")
@@ -194,7 +195,7 @@ class TestChain:
 class TestVerify:
     async def test_checks_the_chain_too(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
-        await seal_now(application.state.database)
+        await seal_now(parts(application).database)
         found = (await world.call(world.manager, "GET", f"{COINS}/verify")).json()
         assert found["holds"] is True
         chain = found["chain"]
@@ -209,7 +210,7 @@ class TestVerify:
 
     async def test_looks_for_a_head_that_was_kept(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
-        await seal_now(application.state.database)
+        await seal_now(parts(application).database)
         head = (await client.get(f"/api/v1/campaigns/{world.campaign_id}/coins/chain")).json()
         for kept, holds in ((f"{head['height']}:{head['hash'].upper()}", True), (f"1:{'ab' * 32}", False)):
             found = (await world.call(world.manager, "GET", f"{COINS}/verify", params={"head": kept})).json()
@@ -228,7 +229,7 @@ class TestVerify:
         self, application: FastAPI, client: AsyncClient, admin_url: str
     ) -> None:
         world = await make_world(application, client)
-        await seal_now(application.state.database)
+        await seal_now(parts(application).database)
 
         async def add(microseconds: int) -> str:
             async with await psycopg.AsyncConnection.connect(admin_url) as connection:

@@ -27,7 +27,7 @@ def quiet_database(server: Settings, worker: str, tmp_path_factory: pytest.TempP
 @pytest.fixture(scope="session")
 def quiet_admin_url(server: Settings, quiet_database: Settings) -> str:
     """Its URL with the server's superuser."""
-    name = databases.database_name(str(quiet_database.database_url))
+    name = databases.database_name(str(quiet_database.database.url))
     return databases.with_database(postgres.admin_url(server), name)
 
 

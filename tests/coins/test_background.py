@@ -14,7 +14,8 @@ from sqlalchemy import text
 
 from api.coins import background
 from api.coins import service as coins
-from api.coins.background import Background, aggregate_totals, settle
+from api.coins.background import aggregate_totals, settle
+from api.kernel.background import Background, Loop
 from tests.factories.clocks import GIVE_UP_AFTER_S, TRIES
 from tests.factories.ledgers import Ledger, aggregate_now, conservation, make_ledger
 
@@ -125,7 +126,7 @@ class TestSettle:
         monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 1000)
         async with db.session() as session:
             assert (await coins.close_ledger(session, ledger.campaign_id, actor_id=None)).is_settling
-        async with await psycopg.AsyncConnection.connect(database.role_url("app")) as other:
+        async with await psycopg.AsyncConnection.connect(database.database.role_url("app")) as other:
             await other.execute(
                 "SELECT app.coins_settle_next(id, 5) FROM app.coin_settlements WHERE campaign_id = %s AND kind = 'return'",
                 (ledger.campaign_id,),
@@ -234,7 +235,7 @@ class TestAggregateTotals:
         """A transaction that began earlier and commits later than others has the lower xid and the later rows."""
         async with db.session() as session:
             ledger = await make_ledger(session, members=4)
-        async with await psycopg.AsyncConnection.connect(database.role_url("app")) as slow:
+        async with await psycopg.AsyncConnection.connect(database.database.role_url("app")) as slow:
             await slow.execute("SELECT pg_current_xact_id()")
             async with db.session() as session:
                 await coins.move_coins(session, [ledger.move(3, member=1, target=1)])
@@ -257,7 +258,7 @@ class TestAggregateTotals:
         """While an old transaction holds the aggregation back, the totals' time stays behind what they lack."""
         async with db.session() as session:
             ledger = await make_ledger(session, members=2)
-        async with await psycopg.AsyncConnection.connect(database.role_url("app")) as slow:
+        async with await psycopg.AsyncConnection.connect(database.database.role_url("app")) as slow:
             await slow.execute("SELECT pg_current_xact_id()")
             async with db.session() as session:
                 await coins.move_coins(session, [ledger.move(3, target=1)])
@@ -304,7 +305,7 @@ class TestAggregateTotals:
             }  # fmt: skip
         await conservation(db, ledger)
 
-    async def test_goes_on_while_a_settlement_takes_long(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_goes_on_while_a_settlement_takes_long(self, db: Database) -> None:
         settling, aggregated = asyncio.Event(), asyncio.Event()
 
         async def settle_for_ever(_: Database) -> None:
@@ -315,7 +316,6 @@ class TestAggregateTotals:
             await settling.wait()
             aggregated.set()
 
-        monkeypatch.setattr(background, "settle", settle_for_ever)
-        monkeypatch.setattr(background, "aggregate_totals", note)
-        async with Background(db):
+        loops = [Loop(name="settle", run=settle_for_ever, pause_s=1), Loop(name="aggregate", run=note, pause_s=1)]
+        async with Background(db, loops):
             await asyncio.wait_for(aggregated.wait(), GIVE_UP_AFTER_S)

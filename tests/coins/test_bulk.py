@@ -17,6 +17,7 @@ from api.coins.commands.batcher import Batcher
 from api.coins.commands.corrections import Correction, correct_coins
 from tests.factories.campaigns import World, make_world
 from tests.factories.clocks import TRIES
+from tests.factories.containers import parts
 from tests.factories.ledgers import make_ledger
 from tests.factories.users import commit_user, make_user
 
@@ -58,7 +59,7 @@ async def send(
 
 
 async def conserved(world: World) -> coins.Conservation:
-    async with world.app.state.database.session() as session:
+    async with parts(world.app).database.session() as session:
         (found,) = await coins.verify(session, world.campaign_id)
     assert found.holds
     return found
@@ -66,7 +67,7 @@ async def conserved(world: World) -> coins.Conservation:
 
 async def move_in(world: World, count: int) -> list[UUID]:
     """Members who have no wallets yet, as in a campaign that is being set up; users and memberships in one statement each."""
-    async with world.app.state.database.session(statement_timeout_ms=0) as session:
+    async with parts(world.app).database.session(statement_timeout_ms=0) as session:
         rows = await session.scalars(
             text(
                 "INSERT INTO app.users (email, display_name) "
@@ -88,7 +89,7 @@ async def someone_waits_for_a_lock(application: FastAPI) -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
     for _ in range(TRIES):
-        async with application.state.database.session() as session:
+        async with parts(application).database.session() as session:
             if await session.scalar(waiting):
                 return
         await asyncio.sleep(0.01)
@@ -133,7 +134,7 @@ class TestCorrections:
         response = await send(
             world, [correction(world, 0, 25), correction(world, 1, 0), correction(world, 2, -1)], "continue_on_failure"
         )
-        async with application.state.database.session() as session:
+        async with parts(application).database.session() as session:
             rows = await session.execute(
                 text("SELECT * FROM app.events WHERE campaign_id = :id AND kind = 'coins_corrected' ORDER BY user_id"),
                 {"id": world.campaign_id},
@@ -157,7 +158,7 @@ class TestRefusals:
         other = await make_world(application, client)
         over = await make_world(application, client)
         await world.call(world.members[3], "POST", "/campaigns/{id}/leave")
-        async with application.state.database.session() as session:
+        async with parts(application).database.session() as session:
             campaign = await campaigns.get_campaign(session, over.campaign_id)
             await campaigns.set_member_role(
                 session, campaign, user_id=over.members[0].id, role="manager", actor_id=over.manager.id
@@ -206,7 +207,7 @@ class TestRefusals:
         world = await make_world(application, client)
         item = correction(world, 0, 5)
         assert (await send(world, [item], user=world.members[0])).json()["items"][0]["outcome"] == "not_a_manager"
-        async with application.state.database.session() as session:
+        async with parts(application).database.session() as session:
             admin = await make_user(session, roles=["system_admin"])
         assert (await send(world, [item], user=admin)).json()["items"][0]["outcome"] == "corrected"
         assert (await client.post(f"/api/v1{PATH}", json={"items": [item]})).status_code == 401
@@ -226,7 +227,7 @@ class TestRefusals:
 
     async def test_a_body_has_a_bound_of_its_own(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
-        blank = b" " * application.state.settings.request_body_bytes_max
+        blank = b" " * parts(application).settings.limits.request_body_bytes_max
         headers = {"Content-Type": "application/json"}
         longer = await world.call(world.manager, "POST", PATH, key="k", content=blank + b"{}", headers=headers)
         assert (longer.status_code, longer.json()["errors"][0]["field"]) == (422, "items")
@@ -264,7 +265,7 @@ class TestGrants:
             ),
         ]
         newcomer = await commit_user(application)
-        async with application.state.database.session() as session:
+        async with parts(application).database.session() as session:
             reply = await bulk.allocate_in_bulk(session, items, mode="atomic", manager=manager)
             assert reply.succeeded == 2
             joined = await world.call(newcomer, "POST", "/campaigns/{id}/join")
@@ -365,7 +366,7 @@ class TestManyItems:
         self, application: FastAPI, database: Settings
     ) -> None:
         """Corrections of the same wallets in opposite orders, from two sides, while their members allocate."""
-        db = application.state.database
+        db = parts(application).database
         async with db.session() as session:
             ledger = await make_ledger(session, members=40, ideas=2, coins_per_member=100)
         corrected = 0

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from api.coins import background
 from api.coins import service as coins
 from api.coins.chain import chains
+from api.kernel.background import Background
 from tests.factories.clocks import TRIES
 from tests.factories.ledgers import Ledger, make_ledger, seal_now
 
@@ -136,7 +137,7 @@ class TestSeal:
         """A transaction that began earlier and commits later than others has the lower xid: nobody seals past it."""
         ledger = await opened(quiet_db, members=4)
         await seal_now(quiet_db)
-        async with await psycopg.AsyncConnection.connect(quiet_database.role_url("app")) as slow:
+        async with await psycopg.AsyncConnection.connect(quiet_database.database.role_url("app")) as slow:
             await slow.execute("SELECT pg_current_xact_id()")
             await moved(quiet_db, ledger, 1, 2, 3)
             assert await background.seal(quiet_db) == 0
@@ -186,7 +187,7 @@ class TestSeal:
         await seal_now(quiet_db)
         await moved(quiet_db, ledger, 1)
         asked = ([ledger.campaign_id], [ledger.members[1]], [ledger.ideas[1]], 2)
-        async with await psycopg.AsyncConnection.connect(quiet_database.role_url("app")) as sealing:
+        async with await psycopg.AsyncConnection.connect(quiet_database.database.role_url("app")) as sealing:
             for _ in range(TRIES):
                 row = await (await sealing.execute("SELECT app.coins_seal(100)")).fetchone()
                 if row == (1,):
@@ -201,7 +202,7 @@ class TestSeal:
             assert {name for (name,) in await locks.fetchall()} == {
                 "coin_seals", "coin_chains", "coin_blocks", "coin_block_transfers",
             }  # fmt: skip
-            async with await psycopg.AsyncConnection.connect(quiet_database.role_url("app")) as moving:
+            async with await psycopg.AsyncConnection.connect(quiet_database.database.role_url("app")) as moving:
                 await moving.execute("SET lock_timeout = 1")
                 assert await (await moving.execute(MOVE, asked)).fetchone() == ("moved",)
                 await moving.commit()
@@ -229,9 +230,8 @@ class TestBackground:
         self, quiet_db: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(background, "SEAL_MAX", 2)
-        monkeypatch.setattr(background, "PAUSE_S", 0.05)
         ledger = await opened(quiet_db, members=5)
-        async with background.Background(quiet_db):
+        async with Background(quiet_db, background.LOOPS):
             for _ in range(TRIES):
                 if len(await sealed_order(quiet_db, ledger.campaign_id)) == 5:
                     break

@@ -36,14 +36,14 @@ async def ledger(quiet_db: Database) -> Ledger:
 @pytest.fixture
 def as_app(quiet_database: Settings) -> Iterator[psycopg.Connection]:
     """A log-in as the role that serves."""
-    with psycopg.connect(quiet_database.role_url("app"), autocommit=True) as connection:
+    with psycopg.connect(quiet_database.database.role_url("app"), autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
 def as_dbt(quiet_database: Settings) -> Iterator[psycopg.Connection]:
     """A log-in as the role that builds the figures."""
-    with psycopg.connect(quiet_database.role_url("dbt"), autocommit=True) as connection:
+    with psycopg.connect(quiet_database.database.role_url("dbt"), autocommit=True) as connection:
         yield connection
 
 
@@ -142,7 +142,7 @@ class TestMigration:
     ) -> None:
         with database_of_its_own(server, f"chain_down_{worker}", tmp_path) as settings:
             url = databases.with_database(
-                postgres.admin_url(server), databases.database_name(str(settings.database_url))
+                postgres.admin_url(server), databases.database_name(str(settings.database.url))
             )
 
             def names() -> set[str]:

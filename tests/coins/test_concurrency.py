@@ -125,7 +125,7 @@ class TestLostConnections:
         """Else clients that give up and come again would fill the memory while the database does not answer."""
         async with db.session() as session:
             ledger = await make_ledger(session)
-        async with Batcher(database.model_copy(update={"ledger_queue_max": 10})) as batcher:
+        async with Batcher(database.with_(ledger_queue_max=10)) as batcher:
             waiting = [asyncio.create_task(batcher.move(ledger.move(1, target=1, key=f"left-{n}"))) for n in range(10)]
             await asyncio.sleep(0)
             for task in waiting:

@@ -21,6 +21,7 @@ from api.coins.reading.statistics import get_statistics
 from api.coins.service import Move
 from api.ideas.queries import list_ideas
 from tests.factories.campaigns import make_world, submit_many
+from tests.factories.containers import parts
 from tests.factories.ledgers import aggregate_now
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ async def crowd(application: FastAPI, admin_url: str) -> Crowd:
     ideas = await submit_many(world, IDEAS)
     members = [uuid4() for _ in range(MEMBERS)]
     long_ago = datetime.now(UTC) - timedelta(days=60)
-    database = application.state.database
+    database = parts(application).database
     async with database.session(statement_timeout_ms=0) as session:
         await coins.grant_coins(session, world.campaign_id, members, actor_id=None, effective_at=long_ago)
     for n, idea in enumerate(ideas):
@@ -92,7 +93,7 @@ class Cost:
 
 async def cost_of(crowd: Crowd, read: Callable[[AsyncSession], Awaitable[object]]) -> Cost:
     """Let `read` run, and carry out each of its statements again under EXPLAIN, as ideamint_app and with its settings."""
-    database = crowd.application.state.database
+    database = parts(crowd.application).database
     ran: list[tuple[str, Any]] = []
 
     def note(_1: Any, _2: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -190,7 +191,7 @@ async def test_statistics_cost_by_members_not_by_stakes_or_movements(crowd: Crow
 
 
 async def test_statistics_of_many_stakes(crowd: Crowd) -> None:
-    async with crowd.application.state.database.session() as session:
+    async with parts(crowd.application).database.session() as session:
         found = await get_statistics(session, crowd.campaign_id)
     assert (found.staked_coins, found.moved_coins, found.active_members) == (STAKES, RECENT, MEMBERS)
     assert (found.gini, [idea.coins for idea in found.top_ideas]) == (0, [MEMBERS] * 10)

@@ -13,6 +13,7 @@ from pydantic import RedisDsn
 from settings.rates import Rate
 from tests.databases import running
 from tests.factories.campaigns import World, make_world
+from tests.factories.containers import parts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,7 +40,7 @@ async def process(settings: Settings, **limits: Any) -> AsyncIterator[AsyncClien
     """A client of an API process with these limits."""
     from api.main import create_app
 
-    app = create_app(settings.model_copy(update=limits))
+    app = create_app(settings.with_(**limits))
     async with (
         running(app),
         AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://testserver") as client,
@@ -166,7 +167,7 @@ class TestCommands:
     async def test_nobody_is_limited_where_limits_are_off(self, world: World) -> None:
         idea = await world.submit(world.manager)
         for limit in ("coin_commands_per_member", "coin_commands_per_campaign", "coin_reads_per_member"):
-            assert getattr(world.app.state.settings, limit) is None
+            assert getattr(parts(world.app).settings.limits, limit) is None
         for _ in range(10):
             assert (await world.allocate(world.members[0], idea, 1)).status_code == 201
 
@@ -205,11 +206,11 @@ class TestReadings:
 
     async def test_a_refused_one_asks_the_database_for_nothing(self, database: Settings, world: World) -> None:
         anna = world.members[0]
-        nowhere = type(database.database_url)("postgresql://127.0.0.1:1/ideamint")  # type: ignore[misc]
+        nowhere = type(database.database.url)("postgresql://127.0.0.1:1/ideamint")  # type: ignore[misc]
         headers = await world.headers(anna)
         from api.main import create_app
 
-        app = create_app(database.model_copy(update={"database_url": nowhere, "coin_reads_per_member": a_day(1)}))
+        app = create_app(database.with_(database_url=nowhere, coin_reads_per_member=a_day(1)))
         async with AsyncClient(transport=ASGITransport(app), base_url="http://testserver") as client:
             answers = [(await client.get("/api/v1/users/me/coins", headers=headers)).status_code for _ in range(2)]
         assert answers == [503, 429]
@@ -221,13 +222,11 @@ class TestSharedLimits:
     ) -> None:
         idea = await world.submit(world.manager)
         anna, ben = world.members[:2]
-        settings = database.model_copy(
-            update={
-                "redis_url": RedisDsn(redis_server.url),
-                "redis_timeout_ms": 30_000,
-                "coin_commands_per_member": a_day(3),
-                "coin_reads_per_member": a_day(100),
-            }
+        settings = database.with_(
+            redis_url=RedisDsn(redis_server.url),
+            redis_timeout_ms=30_000,
+            coin_commands_per_member=a_day(3),
+            coin_reads_per_member=a_day(100),
         )
         async with AsyncExitStack() as until_the_end:
             first, second = [via(world, await until_the_end.enter_async_context(process(settings))) for _ in range(2)]

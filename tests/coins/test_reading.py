@@ -15,6 +15,7 @@ from api.coins.reading import statements
 from api.coins.reading.statistics import gini
 from api.coins.schemas import PolicyWrite
 from tests.factories.campaigns import World, make_world, submit_many
+from tests.factories.containers import parts
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -123,7 +124,7 @@ class TestCsv:
         assert row["reason"] == (reason if reason.startswith("say") else f"'{reason}")
 
     async def test_reads_in_a_session_that_can_write_nothing(self, application: FastAPI) -> None:
-        async with application.state.database.snapshot() as session:
+        async with parts(application).database.snapshot() as session:
             with pytest.raises(DBAPIError, match="read-only transaction"):
                 await coins.open_ledger(session, uuid4(), PolicyWrite(), actor_id=None)
 

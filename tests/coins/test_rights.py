@@ -45,7 +45,7 @@ async def ledger(database: Settings) -> Ledger:
 @pytest.fixture
 def as_app(database: Settings) -> Iterator[psycopg.Connection]:
     """A log-in as the role that serves."""
-    with psycopg.connect(database.role_url("app")) as connection:
+    with psycopg.connect(database.database.role_url("app")) as connection:
         yield connection
         connection.rollback()
 

@@ -95,7 +95,7 @@ def data_dir(written_once: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def installation(api: SessionServer, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of dashboards that read the small snapshot and ask the small server."""
-    settings = configuration.load(_env_file=None, env="test", data_dir=data_dir, api_url=api.url)
+    settings = configuration.load(env_file=None, env="test", data_dir=data_dir, api_url=api.url)
     monkeypatch.setattr(data, "installation", lambda: settings)
     st.cache_data.clear()
     return settings

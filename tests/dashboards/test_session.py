@@ -74,7 +74,7 @@ class TestCurrent:
     def test_an_api_that_is_away_lets_nobody_in(
         self, installation: Settings, monkeypatch: pytest.MonkeyPatch, log_in: Callable[[str | None], None]
     ) -> None:
-        away = installation.model_copy(update={"api_url": "http://127.0.0.1:1"})
+        away = installation.with_(api_url="http://127.0.0.1:1")
         monkeypatch.setattr("dashboards.session.data.installation", lambda: away)
         log_in("cookie-of-executive")
         assert session.current() == Absent("no answer")
@@ -82,8 +82,8 @@ class TestCurrent:
 
 def test_the_way_to_the_log_in_leads_back_here(installation: Settings) -> None:
     parts = urlsplit(session.login_url())
-    assert f"{parts.scheme}://{parts.netloc}{parts.path}" == f"{installation.public_api_url}/login"
-    assert parse_qs(parts.query) == {"next": [installation.public_dashboards_url]}
+    assert f"{parts.scheme}://{parts.netloc}{parts.path}" == f"{installation.addresses.public_api_url}/login"
+    assert parse_qs(parts.query) == {"next": [installation.addresses.public_dashboards_url]}
 
 
 @pytest.mark.parametrize(

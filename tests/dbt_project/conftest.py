@@ -64,7 +64,7 @@ def built(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactor
             with_database(settings, lambda database: factory.import_elections(database, real))
         with_database(settings, seal_now)
         result = warehouse.build(
-            settings.role_url("dbt"), refresh.state_dir(settings), as_of=factory.AS_OF, unit_tests=True
+            settings.database.role_url("dbt"), refresh.state_dir(settings), as_of=factory.AS_OF, unit_tests=True
         )
         staged = refresh.stage(settings, result.manifest, refresh.Silent())
         folder = exports.publish(staged)

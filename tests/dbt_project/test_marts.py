@@ -35,14 +35,14 @@ class TestBuild:
         assert built.result.tests > 100
 
     def test_reader_sees_marts_and_nothing_else(self, built: Built) -> None:
-        with psycopg.connect(built.settings.role_url("reader"), autocommit=True) as connection:
+        with psycopg.connect(built.settings.database.role_url("reader"), autocommit=True) as connection:
             assert connection.execute("SELECT count(*) FROM marts.dim_ideas").fetchone() != (0,)
             for table in ("intermediate.int_members", "staging.stg_app__users", "app.campaigns"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     connection.execute(f"SELECT 1 FROM {table}".encode())
 
     def test_dbt_cannot_read_personal_data(self, built: Built) -> None:
-        with psycopg.connect(built.settings.role_url("dbt"), autocommit=True) as connection:
+        with psycopg.connect(built.settings.database.role_url("dbt"), autocommit=True) as connection:
             for column in ("email", "display_name", "password_hash"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     connection.execute(f"SELECT {column} FROM app.users".encode())
@@ -280,7 +280,7 @@ class TestConservation:
 
 class TestChains:
     def test_a_campaign_has_the_head_of_its_ledger(self, built: Built) -> None:
-        with psycopg.connect(built.settings.role_url("app")) as connection:
+        with psycopg.connect(built.settings.database.role_url("app")) as connection:
             heads = connection.execute(
                 "SELECT campaign_id::text, height, encode(hash, 'hex'), sealed_at FROM app.coin_chains ORDER BY 1"
             ).fetchall()
@@ -291,7 +291,7 @@ class TestChains:
 
     def test_dbt_cannot_read_the_key(self, built: Built) -> None:
         with (
-            psycopg.connect(built.settings.role_url("dbt")) as connection,
+            psycopg.connect(built.settings.database.role_url("dbt")) as connection,
             pytest.raises(psycopg.errors.InsufficientPrivilege),
         ):
             connection.execute("SELECT key FROM app.coin_chains")
@@ -301,6 +301,6 @@ class TestEveryColumn:
     def test_is_described_in_the_file(self, built: Built) -> None:
         bare = built.rows("SELECT table_name, column_name FROM duckdb_columns() WHERE comment IS NULL AND NOT internal")
         assert bare == []
-        assert warehouse.marts(built.settings.data_dir / "dbt" / "manifest.json") == tuple(
+        assert warehouse.marts(built.settings.paths.data_dir / "dbt" / "manifest.json") == tuple(
             row[0] for row in built.rows("SELECT table_name FROM duckdb_tables() ORDER BY 1")
         )

@@ -12,6 +12,7 @@ from httpx2 import ASGITransport, AsyncClient
 from api.campaigns import service as campaigns
 from api.coins.schemas import PolicyWrite
 from api.ideas import service as ideas
+from tests.factories.containers import parts
 from tests.factories.users import bearer, make_user
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ async def make_world(
     app: FastAPI, client: AsyncClient, *, members: int = 3, policy: dict[str, Any] | None = None, **campaign: Any
 ) -> World:
     """An active campaign with a manager and members who hold their grants."""
-    async with app.state.database.session() as session:
+    async with parts(app).database.session() as session:
         manager = await make_user(session, permissions=["create_campaign"])
         people = [await make_user(session) for _ in range(members)]
         made = await campaigns.create_campaign(
@@ -135,7 +136,7 @@ async def make_world(
 
 async def submit_many(world: World, count: int) -> list[UUID]:
     """Ideas by the first member, through the service."""
-    async with world.app.state.database.session() as session:
+    async with parts(world.app).database.session() as session:
         campaign = await campaigns.get_campaign(session, world.campaign_id)
         made = [
             await ideas.submit_idea(

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from api.auth import service, sessions
 from api.auth.tokens import issue_access_token
+from tests.factories.containers import parts
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -34,14 +35,14 @@ async def make_user(session: AsyncSession, **overrides: Any) -> User:
 
 async def commit_user(app: FastAPI, **overrides: Any) -> User:
     """The same, committed to the application's database, where its requests see it."""
-    async with app.state.database.session() as session:
+    async with parts(app).database.session() as session:
         return await make_user(session, **overrides)
 
 
 async def bearer(app: FastAPI, user: User) -> dict[str, str]:
     """The Authorization header of a fresh log-in. The user must have been committed."""
-    settings = app.state.settings
-    async with app.state.database.session() as session:
+    settings = parts(app).settings
+    async with parts(app).database.session() as session:
         issued = await sessions.start_session(session, settings, user.id, kind="token")
     assert issued is not None, "who was deactivated cannot log in"
     return {"Authorization": f"Bearer {issue_access_token(settings, issued.user, issued.session_id)}"}

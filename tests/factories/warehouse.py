@@ -37,9 +37,7 @@ AS_OF = datetime(2025, 6, 30, 12, tzinfo=UTC)
 def database_of_its_own(server: Settings, name: str, data_dir: Path) -> Iterator[Settings]:
     """A migrated database for one test or module, dropped afterwards."""
     admin_url = databases.with_database(postgres.admin_url(server), name)
-    settings = server.model_copy(
-        update={"database_url": PostgresDsn(databases.without_login(admin_url)), "data_dir": data_dir}
-    )
+    settings = server.with_(database_url=PostgresDsn(databases.without_login(admin_url)), data_dir=data_dir)
     copy_database(server, postgres.DATABASE, name)
     try:
         databases.prepare(admin_url, settings)
@@ -57,7 +55,7 @@ def copy_database(server: Settings, template: str, name: str) -> None:
     admin_url = databases.with_database(postgres.admin_url(server), "postgres")
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER ideamint_owner")
     with (
-        exclusive(server.data_dir.parent, "postgres"),
+        exclusive(server.paths.data_dir.parent, "postgres"),
         psycopg.connect(admin_url, autocommit=True) as connection,
     ):
         connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
@@ -188,7 +186,7 @@ class Teller:
 
 def tell(settings: Settings) -> Teller:
     """Make both campaigns: `pond`, completed in spring, and `orchard`, under way."""
-    with psycopg.connect(settings.role_url("app")) as connection:
+    with psycopg.connect(settings.database.role_url("app")) as connection:
         teller = Teller(connection)
         _tell_pond(teller)
         _tell_orchard(teller)

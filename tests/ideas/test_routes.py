@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from api.ideas.steps import Status, find_step
 from tests.factories.campaigns import DESCRIPTION, make_world, submit_many
+from tests.factories.containers import parts
 from tests.factories.ledgers import aggregate_now
 from tests.factories.users import commit_user
 
@@ -143,7 +144,7 @@ class TestSteps:
         assert [(step["from_status"], step["to_status"]) for step in history] == [
             (None, "competing"), ("competing", "accepted"), ("accepted", "in_progress"), ("in_progress", "complete"),
         ]  # fmt: skip
-        async with application.state.database.session() as session:
+        async with parts(application).database.session() as session:
             kinds = await session.scalars(
                 text("SELECT kind FROM app.events WHERE idea_id = :id ORDER BY xid, id"), {"id": idea}
             )
@@ -253,7 +254,7 @@ class TestList:
         await world.allocate(world.members[1], made[2], 10)
         await world.allocate(world.members[2], made[2], 15)
         await world.allocate(world.members[1], made[0], 20)
-        await aggregate_now(application.state.database)
+        await aggregate_now(parts(application).database)
         page = await world.call(world.members[1], "GET", "/campaigns/{id}/ideas", params={"sort": "coins"})
         rows = [(row["id"], row["coins"], row["backers"], row["my_stake_coins"]) for row in page.json()["items"]]
         assert rows[:2] == [(str(made[2]), 25, 2, 10), (str(made[0]), 20, 1, 20)]

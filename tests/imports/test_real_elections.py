@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from api.coins import service as coins
 from api.imports.service import Status, import_election
+from tests.factories.containers import parts
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -64,7 +65,7 @@ def published(path: Path) -> tuple[dict[str, dict[str, str]], dict[str, int], in
 class TestRealElection:
     async def test_its_result_equals_the_published_one(self, path: Path, application: FastAPI) -> None:
         projects, named, votes = published(path)
-        database = application.state.database
+        database = parts(application).database
         async with database.session(statement_timeout_ms=0) as session:
             election = await import_election(session, path, actor_id=None)
         assert (election.ideas, election.ballots) == (len(projects), votes)

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from api.coins import service as coins
 from api.imports.errors import CurrencyUnknown, ElectionDiffers, ElectionNotOver, MalformedElection
 from api.imports.service import ImportedElection, Status, import_election
+from tests.factories.containers import parts
 from tests.factories.elections import Importer, changed, election_file
 
 if TYPE_CHECKING:
@@ -51,13 +52,13 @@ class TestAgain:
         path.write_bytes(changed(election_file("approval"), "unit;Brzegowo", "unit;Racetown"))
 
         async def run() -> ImportedElection:
-            async with application.state.database.session() as session:
+            async with parts(application).database.session() as session:
                 return await import_election(session, path, actor_id=None)
 
         elections = await asyncio.gather(*(run() for _ in range(3)))
         assert sorted(election.status for election in elections) == ["imported", "unchanged", "unchanged"]
         assert len({election.campaign_id for election in elections}) == 1
-        async with application.state.database.session() as session:
+        async with parts(application).database.session() as session:
             (conservation,) = await coins.verify(session, elections[0].campaign_id)
         assert (conservation.holds, conservation.issued_coins) == (True, 18)
 
@@ -89,9 +90,9 @@ class TestRefused:
                 raise RuntimeError(stage)
 
         with pytest.raises(RuntimeError, match="settlement"):
-            async with application.state.database.session() as session:
+            async with parts(application).database.session() as session:
                 await import_election(session, path, actor_id=None, progress=fail)
-        async with application.state.database.session() as session:
+        async with parts(application).database.session() as session:
             left = await session.scalar(text("SELECT count(*) FROM app.campaigns WHERE slug LIKE 'poland-halfway%'"))
             assert left == 0
             assert (await import_election(session, path, actor_id=None)).status is Status.IMPORTED

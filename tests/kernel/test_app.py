@@ -18,15 +18,17 @@ from fastapi.routing import APIRoute
 from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy import create_engine, text
 
+from api.container import make_container
+from api.domains import DOMAINS
 from api.kernel import errors
-from api.kernel.db import Database
 from api.kernel.middleware import RequestContext
 from api.kernel.schema import SchemaState
 from api.kernel.web import Session
 from api.kernel.web import router as new_router
-from api.main import ROUTERS, create_app
+from api.main import create_app
 from api.models import Model
 from settings import SettingsError
+from tests.factories.containers import parts, replaced
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -45,25 +47,21 @@ class TestHealth:
         assert response.status_code == 200
         assert response.json() == {"status": "ok", "checks": {"database": "ok", "migrations": "ok", "routines": "ok"}}
 
-    async def test_is_not_ready_before_them(
-        self, application: FastAPI, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        needed: SchemaState = application.state.schema
+    async def test_is_not_ready_before_them(self, application: FastAPI, client: AsyncClient) -> None:
+        needed = parts(application).needed_schema
         assert needed.revision is not None
-        monkeypatch.setitem(application.state._state, "schema", SchemaState(needed.revision + 1, needed.routines))
-        response = await client.get("/health/ready")
+        with replaced(application, needed_schema=SchemaState(needed.revision + 1, needed.routines)):
+            response = await client.get("/health/ready")
         assert response.status_code == 503
         assert "ideamint db migrate" in response.json()["checks"]["migrations"]
 
-    async def test_is_ready_with_a_later_database(
-        self, application: FastAPI, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_is_ready_with_a_later_database(self, application: FastAPI, client: AsyncClient) -> None:
         """Another version may have migrated it; its routines are reported."""
-        needed: SchemaState = application.state.schema
+        needed = parts(application).needed_schema
         assert needed.revision is not None
         routines = {**needed.routines, "coins/sql/moves.sql": "another"}
-        monkeypatch.setitem(application.state._state, "schema", SchemaState(needed.revision - 1, routines))
-        response = await client.get("/health/ready")
+        with replaced(application, needed_schema=SchemaState(needed.revision - 1, routines)):
+            response = await client.get("/health/ready")
         assert response.status_code == 200
         assert response.json() == {
             "status": "degraded",
@@ -71,15 +69,15 @@ class TestHealth:
         }
 
     async def test_is_not_ready_without_the_database(self, database: Settings) -> None:
-        away = type(database.database_url)("postgresql://127.0.0.1:1/ideamint")  # type: ignore[misc]
-        app = create_app(database.model_copy(update={"database_url": away}))
+        away = type(database.database.url)("postgresql://127.0.0.1:1/ideamint")  # type: ignore[misc]
+        app = create_app(database.with_(database_url=away))
         async with AsyncClient(transport=ASGITransport(app), base_url="http://testserver") as client:
             response = await client.get("/health/ready")
             login = await client.post("/api/v1/auth/login", json={"email": "a@example.org", "password": "a" * 12})
-        assert (response.status_code, response.json()["checks"]) == (503, {"database": "away"})
+        assert (response.status_code, response.json()["checks"]) == (503, {"database": "unavailable"})
         assert (login.status_code, login.json()["type"]) == (503, "urn:ideamint:problem:database-unavailable")
         assert login.headers["retry-after"] == "1"
-        await app.state.database.close()
+        await parts(app).database.close()
 
 
 class TestRequestIds:
@@ -138,17 +136,17 @@ class TestSession:
             return {}
 
         app = FastAPI()
-        app.state.database = Database(database)
-        app.add_middleware(RequestContext, body_bytes_max=database.request_body_bytes_max)
+        app.state.container = make_container(database)
+        app.add_middleware(RequestContext, body_bytes_max=database.limits.request_body_bytes_max)
         app.include_router(router)
         errors.install(app)
         transport = ASGITransport(app, raise_app_exceptions=False)
         async with AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield client
-        await app.state.database.close()
+        await parts(app).database.close()
 
     async def _kept(self, application: FastAPI, outcome: str) -> int:
-        async with application.state.database.session() as session:
+        async with parts(application).database.session() as session:
             kept: int = await session.scalar(
                 text("SELECT count(*) FROM app.events WHERE request_id = :id"), {"id": f"probe-{outcome}"}
             )
@@ -202,7 +200,7 @@ class TestDependencies:
                 yield inner.call
                 yield from calls(inner)
 
-        routes = [route for routers in ROUTERS.values() for router in routers for route in router.routes]
+        routes = [route for domain in DOMAINS for router in (*domain.routers, *domain.pages) for route in router.routes]
         found = {call for route in routes if isinstance(route, APIRoute) for call in calls(route.dependant)}
         assert len(found) > 10
         assert [call for call in found if not _is_coroutine(call)] == []
@@ -215,13 +213,15 @@ def _is_coroutine(call: object) -> bool:
 
 class TestServices:
     async def test_only_the_named_ones_are_mounted(self, database: Settings) -> None:
-        paths = create_app(database.model_copy(update={"services": ("coins",)})).openapi()["paths"]
+        paths = create_app(database.with_(services=("coins",))).openapi()["paths"]
         assert "/api/v1/campaigns/{campaign_id}/coins/allocate" in paths
         assert "/api/v1/auth/login" not in paths
 
     async def test_an_unknown_one_is_refused_by_name(self, database: Settings) -> None:
-        with pytest.raises(SettingsError, match="IDEAMINT_SERVICES: 'coin' is none of auth, campaigns, coins"):
-            create_app(database.model_copy(update={"services": ("coin",)}))
+        with pytest.raises(
+            SettingsError, match="IDEAMINT_SERVICES: there is no domain 'coin'; expected: auth, campaigns, coins"
+        ):
+            create_app(database.with_(services=("coin",)))
 
 
 class TestModels:

@@ -1,4 +1,4 @@
-"""Token buckets in a real Redis, and what happens when that Redis is away."""
+"""Token buckets in a real Redis, and what happens when that Redis is unavailable."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.factories.redis_servers import RedisServer
 
-PATIENT_S = 30  # a machine that does much else is not a Redis that is away
+PATIENT_S = 30  # a busy machine is not an unavailable Redis
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ class TestSharedBuckets:
         assert await shared.spend([Bucket("anna", FIVE_A_DAY)]) == Refusal(FIVE_A_DAY, FIVE_A_DAY.interval_us)
 
 
-class TestRedisAway:
+class TestRedisUnavailable:
     @pytest.fixture(autouse=True)
     def _log_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A logger keeps the configuration of its first use, which may be another application's."""
@@ -145,7 +145,7 @@ class TestRedisAway:
                 assert refusal is not None
                 assert refusal.limit is FIVE_A_DAY
         assert [entry["log_level"] for entry in logs] == ["warning"]
-        assert "Redis is away" in logs[0]["event"]
+        assert "Redis is unavailable" in logs[0]["event"]
 
         redis_server.start()
         # it is not asked before its time

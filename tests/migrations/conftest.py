@@ -32,7 +32,7 @@ def installation(server: Settings, worker: str, tmp_path: Path) -> Iterator[Sett
 @pytest.fixture
 def url(server: Settings, installation: Settings) -> str:
     """Its URL with the server's superuser."""
-    name = databases.database_name(str(installation.database_url))
+    name = databases.database_name(str(installation.database.url))
     return databases.with_database(postgres.admin_url(server), name)
 
 

@@ -44,7 +44,7 @@ class Company:
 
     @property
     def data_dir(self) -> Path:
-        return self.settings.data_dir
+        return self.settings.paths.data_dir
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def people_going_on(settings: Settings) -> Iterator[list[int]]:
     done: list[int] = []
 
     def go_on() -> None:
-        with psycopg.connect(settings.role_url("app"), autocommit=True) as connection:
+        with psycopg.connect(settings.database.role_url("app"), autocommit=True) as connection:
             teller = Teller(connection)
             while not ended.wait(0.2):
                 slug = f"meanwhile-{len(done) // 15}"
@@ -124,7 +124,7 @@ class TestRefresh:
         assert exports.find_refusal(refresh.exports_dir(company.settings)) is None
 
     def test_holds_while_people_go_on(self, company: Company) -> None:
-        with psycopg.connect(company.settings.role_url("app")) as connection:
+        with psycopg.connect(company.settings.database.role_url("app")) as connection:
             row = connection.execute("SELECT count(*) FROM app.campaigns WHERE slug LIKE 'meanwhile-%'").fetchone()
 
         assert row is not None

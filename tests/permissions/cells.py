@@ -18,7 +18,7 @@ from tests.permissions.worlds import CAMPAIGN_ROLES, PERMISSIONS, POLICY, Actor,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from httpx import Response
+    from httpx2 import Response
 
     Sent = dict[str, Any]
 

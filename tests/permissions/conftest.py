@@ -20,6 +20,6 @@ if TYPE_CHECKING:
 @pytest_asyncio.fixture(scope="session")
 async def world(database: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """Nothing is published in its data folder."""
-    settings = database.model_copy(update={"data_dir": tmp_path_factory.mktemp("matrix"), "registration": "open"})
+    settings = database.with_(data_dir=tmp_path_factory.mktemp("matrix"), registration="open")
     async with further_application(settings) as (app, client):
         yield await make_world(app, client)

@@ -11,11 +11,12 @@ import pytest
 
 from api.main import create_app
 from cli.generate import openapi
+from tests.factories.containers import parts
 from tests.permissions.cells import Cell, Operation, cells_of, expected_status, read_operations, send
 from tests.permissions.worlds import Actor
 
 if TYPE_CHECKING:
-    from httpx import Response
+    from httpx2 import Response
 
     from tests.permissions.worlds import World
 
@@ -91,5 +92,5 @@ class TestSize:
         """The document of the running application is the one that the matrix is made from."""
         running = {operation.name for operation in read_operations(world.app.openapi())}
         assert {operation.name for operation in OPERATIONS} == running
-        assert create_app(world.app.state.settings).openapi()["paths"].keys() == world.app.openapi()["paths"].keys()
+        assert create_app(parts(world.app).settings).openapi()["paths"].keys() == world.app.openapi()["paths"].keys()
         assert sum(1 for operation in OPERATIONS for _ in cells_of(operation, world)) > 1000

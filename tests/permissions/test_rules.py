@@ -9,14 +9,17 @@ import pytest
 from fastapi import APIRouter, Depends
 from fastapi.routing import APIRoute
 
+from api import main
 from api.auth.dependencies import CurrentUser, Myself, requires
 from api.coins import routes as coin_routes
 from api.coins.commands.fast_path import FastPath
 from api.kernel import rules
+from api.kernel.container import KernelContainer
+from api.kernel.domains import Domain
 from api.kernel.permissions import Permission
 from api.kernel.rules import PUBLIC, Rule, RuleError, Scope, Visibility
 from api.kernel.web import router as new_router
-from api.main import ROUTERS, create_app
+from api.main import create_app
 from cli.generate import openapi, permissions
 
 if TYPE_CHECKING:
@@ -71,7 +74,8 @@ class TestCheckRouters:
     def test_is_run_when_the_application_is_made(self, database: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         router = APIRouter()
         router.add_api_route("/probe", lambda: None, name="probe")
-        monkeypatch.setitem(ROUTERS, "probes", (router,))
+        probes = Domain[KernelContainer](name="probes", routers=(router,))
+        monkeypatch.setattr(main, "select_domains", lambda _: (probes,))
         with pytest.raises(RuleError, match="probe"):
             create_app(database)
 
@@ -101,5 +105,5 @@ class TestFastPath:
 
 class TestDocumentation:
     def test_is_the_committed_one(self) -> None:
-        """`make openapi` writes it."""
+        """`make docs` writes it."""
         assert (ROOT / "docs/permissions.md").read_text() == permissions.describe()

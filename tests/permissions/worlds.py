@@ -19,11 +19,12 @@ from api.kernel import clock
 from api.kernel.ids import uuid7
 from api.kernel.permissions import CampaignRole, Permission, Relation, SystemRole
 from tests.factories.campaigns import DESCRIPTION
+from tests.factories.containers import parts
 from tests.factories.users import PASSWORD, make_user
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from httpx import AsyncClient
+    from httpx2 import AsyncClient
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from api.auth.models import User
@@ -106,7 +107,7 @@ class World:
 
 async def make_world(app: FastAPI, client: AsyncClient) -> World:
     """Everything that the cells call on, committed; each cell is a dry run and changes nothing of it."""
-    async with app.state.database.session() as session:
+    async with parts(app).database.session() as session:
         users: dict[Actor, User] = {
             actor: await make_user(
                 session,
@@ -125,8 +126,8 @@ async def make_world(app: FastAPI, client: AsyncClient) -> World:
         )
         await campaigns.activate_campaign(session, other, actor_id=users[Actor.OTHER_MANAGER].id)
     credentials: dict[Actor, Credentials] = {actor: await _log_in(app, user) for actor, user in users.items()}
-    async with app.state.database.session() as session:
-        issued = await sessions.start_session(session, app.state.settings, newcomer.id, kind="token")
+    async with parts(app).database.session() as session:
+        issued = await sessions.start_session(session, parts(app).settings, newcomer.id, kind="token")
     assert issued is not None
     return World(app, client, places, credentials, spare, newcomer, issued.secret)
 
@@ -181,9 +182,9 @@ async def _insert_idea(session: AsyncSession, campaign_id: UUID, author_id: UUID
 
 
 async def _log_in(app: FastAPI, user: User) -> Credentials:
-    async with app.state.database.session() as session:
-        token = await sessions.start_session(session, app.state.settings, user.id, kind="token")
-        browser = await sessions.start_session(session, app.state.settings, user.id, kind="browser")
+    async with parts(app).database.session() as session:
+        token = await sessions.start_session(session, parts(app).settings, user.id, kind="token")
+        browser = await sessions.start_session(session, parts(app).settings, user.id, kind="browser")
     assert token is not None
     assert browser is not None
-    return Credentials(issue_access_token(app.state.settings, token.user, token.session_id), browser.secret)
+    return Credentials(issue_access_token(parts(app).settings, token.user, token.session_id), browser.secret)

@@ -33,7 +33,7 @@ class TestEnvironment:
 
 class TestOneBuildAtATime:
     def test_a_second_one_waits_and_says_for_whom(self, database: Settings) -> None:
-        url = database.role_url("dbt")
+        url = database.database.role_url("dbt")
         said: list[str] = []
         entered = threading.Event()
 
@@ -56,7 +56,7 @@ class TestOneBuildAtATime:
         assert said[0].endswith(" UTC; waiting for it to end")
 
     def test_ends_with_its_block_even_when_that_fails(self, database: Settings) -> None:
-        url = database.role_url("dbt")
+        url = database.database.role_url("dbt")
         said: list[str] = []
 
         with pytest.raises(ZeroDivisionError), turns.one_build_at_a_time(url, "one that fails", said.append):
@@ -67,7 +67,7 @@ class TestOneBuildAtATime:
         assert said == []
 
     def test_a_lock_whose_connection_ended_is_lost(self, database: Settings, admin_url: str) -> None:
-        with turns.one_build_at_a_time(database.role_url("dbt"), "one", print) as lock:
+        with turns.one_build_at_a_time(database.database.role_url("dbt"), "one", print) as lock:
             with psycopg.connect(admin_url, autocommit=True) as connection:
                 connection.execute("SELECT pg_terminate_backend(%s)", (lock.connection.info.backend_pid,))
 
@@ -77,7 +77,7 @@ class TestOneBuildAtATime:
 
 class TestBuild:
     def test_says_why_it_failed(self, database: Settings, tmp_path: Path) -> None:
-        url = database.role_url("dbt").replace(database.role_password("dbt"), "wrong")
+        url = database.database.role_url("dbt").replace(database.database.role_password("dbt"), "wrong")
 
         with pytest.raises(warehouse.BuildFailed, match="password authentication failed"):
             warehouse.build(url, tmp_path)
@@ -96,7 +96,7 @@ class TestFreshness:
         self, server: Settings, worker: str, tmp_path: Path
     ) -> None:
         with database_of_its_own(server, f"quiet_{worker}", tmp_path) as settings:
-            url = settings.role_url("dbt")
+            url = settings.database.role_url("dbt")
             assert warehouse.freshness(url, tmp_path) == (
                 warehouse.SourceAge("app.coin_transfers", None, is_quiet=True),
                 warehouse.SourceAge("app.events", None, is_quiet=True),

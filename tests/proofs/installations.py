@@ -71,7 +71,7 @@ class Campaign:
 
     def query(self, statement: str) -> list[tuple[object, ...]]:
         """Rows of a query with the campaign's id as its parameter."""
-        with psycopg.connect(self.settings.role_url("app"), autocommit=True, connect_timeout=10) as connection:
+        with psycopg.connect(self.settings.database.role_url("app"), autocommit=True, connect_timeout=10) as connection:
             return connection.execute(statement.encode(), {"campaign": self.ledger.campaign_id}).fetchall()
 
 
@@ -105,7 +105,7 @@ class Installation:
     @property
     def cluster(self) -> Cluster:
         """The server's folder."""
-        return Cluster(self.settings.data_dir)
+        return Cluster(self.settings.paths.data_dir)
 
     def api_pid(self, number: int) -> int | None:
         """Current process id of an API; None while it is restarting."""
@@ -122,7 +122,7 @@ def installed() -> Iterator[Settings]:
     with tempfile.TemporaryDirectory(prefix="ideamint-test-") as folder:
         Path(folder).chmod(0o711)
         loaded = configuration.load(
-            _env_file=None, env="development", data_dir=Path(folder) / "data", access_token_ttl_s=3600
+            env_file=None, env="development", data_dir=Path(folder) / "data", access_token_ttl_s=3600
         )
         try:
             settings = postgres.ensure(loaded)
@@ -136,7 +136,7 @@ def installed() -> Iterator[Settings]:
 async def supervised(settings: Settings, *, apis: int) -> AsyncIterator[Installation]:
     """Run API processes and the database of `settings` under the supervisor, as `ideamint up` does."""
     said: list[str] = []
-    supervisor = Supervisor(settings.data_dir / "logs", settings.data_dir / "up.json", said.append)
+    supervisor = Supervisor(settings.paths.data_dir / "logs", settings.paths.data_dir / "up.json", said.append)
     ports = [free_port() for _ in range(apis)]
     ready = asyncio.Event()
     running = asyncio.create_task(
@@ -160,21 +160,21 @@ async def supervised(settings: Settings, *, apis: int) -> AsyncIterator[Installa
 
 def api_service(settings: Settings, port: int, name: str) -> Service:
     """An API process as `ideamint up` starts it, on its own port, independent of a developer's .env."""
-    (service,) = services.services(settings.model_copy(update={"api_port": port}), ["api"])
+    (service,) = services.services(settings.with_(api_port=port), ["api"])
     secrets = {
         f"{configuration.PREFIX}{name.upper()}": value.get_secret_value()
-        for name, value in (("jwt_secret", settings.jwt_secret), ("app_password", settings.app_password))
+        for name, value in (("jwt_secret", settings.auth.jwt_secret), ("app_password", settings.database.app_password))
         if value is not None
     }
-    own = {f"{configuration.PREFIX}ENV": settings.env.value, **secrets, **API_SETTINGS}
+    own = {f"{configuration.PREFIX}ENV": settings.installation.environment.value, **secrets, **API_SETTINGS}
     return replace(service, name=name, environment={**service.environment, **own})
 
 
 def by_way_of(settings: Settings, port: int) -> Settings:
     """The same database through another port and without encryption, so that a proxy can read the traffic."""
-    parts = urlsplit(str(settings.database_url))
+    parts = urlsplit(str(settings.database.url))
     url = parts._replace(netloc=f"127.0.0.1:{port}", query="sslmode=disable&gssencmode=disable").geturl()
-    return settings.model_copy(update={"database_url": PostgresDsn(url)})
+    return settings.with_(database_url=PostgresDsn(url))
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from settings import Settings
+from tests.factories.containers import parts, pool_of
 from tests.proofs.clients import Run, audit
 from tests.proofs.installations import Campaign, make_campaign, served, until
 
@@ -93,7 +94,7 @@ async def test_nothing_is_left_of_cancelled_requests(
     async with served(database, wrapped) as (app, url):
         port = urlsplit(url).port
         assert port is not None
-        pool, batcher = app.state.database.engine.pool, app.state.batcher
+        pool, batcher = pool_of(app), parts(app).batcher
         await Run(campaign, [url], 1, key="before").carry_out()
         tasks_before = asyncio.all_tasks()
         numbers = iter(range(cancelled_requests))

@@ -40,7 +40,7 @@ async def test_opposite_orders_never_deadlock(
     async with db.session() as session:
         ledger = await make_ledger(session, members=40, ideas=8, coins_per_member=1000, own_ideas=True)
     before = await deadlocks_seen(admin_url)
-    traffic = Traffic(database.role_url("app"), ledger, list(ledger.ideas))
+    traffic = Traffic(database.database.role_url("app"), ledger, list(ledger.ideas))
     async with traffic.of(
         *[traffic.move_upward, traffic.move_downward] * (MOVERS // 2),
         traffic.accept_and_undo,
@@ -85,7 +85,7 @@ async def test_concurrent_rejoins_lock_in_the_order_of_wallets(
                 await asyncio.sleep(0.01)
             pytest.fail("no session waits")
 
-        url = database.role_url("app")
+        url = database.database.role_url("app")
         async with (
             await psycopg.AsyncConnection.connect(admin_url) as holder,
             await psycopg.AsyncConnection.connect(url, autocommit=True) as returning,

@@ -65,7 +65,7 @@ async def write(url: str, ledger: Ledger, member: int, is_over: asyncio.Event) -
 async def test_a_follower_by_watermark_misses_nothing(
     database: Settings, db: Database, *, full: bool, figure: Callable[[str], None]
 ) -> None:
-    url = database.role_url("app")
+    url = database.database.role_url("app")
     async with db.session() as session:
         ledger = await make_ledger(session, members=WRITERS, coins_per_member=1_000_000, own_ideas=True)
     began = await current_xid(db)

@@ -42,7 +42,7 @@ class TestOneHeldRow:
     ) -> None:
         """The responses of other requests arrive before the row is released; a waiting process would never send them."""
         others, rounds = 30, 20 if full else 2
-        settings = database.model_copy(update={"ledger_deadline_ms": 300})
+        settings = database.with_(ledger_deadline_ms=300)
         async with (
             further_application(settings) as (app, client),
             await psycopg.AsyncConnection.connect(admin_url) as holder,
@@ -73,7 +73,7 @@ class TestOneHeldRow:
     async def test_succeeds_if_it_is_released_in_time(self, database: Settings, db: Database, admin_url: str) -> None:
         async with db.session() as session:
             ledger = await make_ledger(session)
-        settings = database.model_copy(update={"ledger_deadline_ms": 60_000})
+        settings = database.with_(ledger_deadline_ms=60_000)
         async with await psycopg.AsyncConnection.connect(admin_url) as holder, Batcher(settings) as batcher:
             await holder.execute(IDEA, {"idea": ledger.ideas[1]})
             waiting = asyncio.create_task(batcher.move(ledger.move(1, target=1, key="held")))

@@ -82,7 +82,7 @@ async def test_every_snapshot_has_the_same_total(
 ) -> None:
     async with db.session() as session:
         ledger = await make_ledger(session, members=MEMBERS, ideas=20, coins_per_member=COINS)
-    url = database.role_url("app")
+    url = database.database.role_url("app")
     traffic = Traffic(url, ledger, list(ledger.ideas))
     readings, is_over = Readings(), asyncio.Event()
     async with traffic.of(

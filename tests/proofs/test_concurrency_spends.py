@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from api.coins import service as coins
 from tests.factories.campaigns import World, further_application, make_world, submit_many
+from tests.factories.containers import parts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -57,13 +58,13 @@ async def written(world: World) -> tuple[int, ...]:
             (SELECT sum(version) FROM app.coin_accounts WHERE campaign_id = :id)
         """
     )
-    async with world.app.state.database.session() as session:
+    async with parts(world.app).database.session() as session:
         row = (await session.execute(statement, {"id": world.campaign_id})).one()
-    return tuple(row)
+    return tuple(int(value) for value in row)
 
 
 async def conserved(world: World) -> coins.Conservation:
-    async with world.app.state.database.session() as session:
+    async with parts(world.app).database.session() as session:
         (found,) = await coins.verify(session, world.campaign_id)
     assert found.holds, found
     return found

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from settings import Settings
 from tests.factories.clocks import GIVE_UP_AFTER_S
+from tests.factories.containers import batcher_pid, parts
 from tests.proofs.clients import Run, allocate, audit
 from tests.proofs.installations import Campaign, make_campaign, served, until
 
@@ -26,7 +27,7 @@ async def frozen(app: FastAPI, campaign: Campaign, url: str) -> AsyncIterator[in
     """Suspend the batcher's server process while it waits for a command; yields the process."""
     run = Run(campaign, [url], 1, key="before")
     await run.carry_out()
-    pid: int = app.state.batcher._connection.info.backend_pid
+    pid = batcher_pid(app)
     os.kill(pid, signal.SIGSTOP)
     try:
         yield pid
@@ -38,9 +39,7 @@ async def test_a_full_queue_refuses_at_once_instead_of_growing(
     database: Settings, figure: Callable[[str], None], *, full: bool
 ) -> None:
     commands = 2_000 if full else 200
-    settings = database.model_copy(
-        update={"ledger_queue_max": QUEUE_MAX, "statement_timeout_ms": GIVE_UP_AFTER_S * 1000}
-    )
+    settings = database.with_(ledger_queue_max=QUEUE_MAX, statement_timeout_ms=GIVE_UP_AFTER_S * 1000)
     campaign = await make_campaign(database, members=100, coins_per_member=commands)
     waits_s: list[float] = []
     few_at_once = asyncio.Semaphore(4)
@@ -63,13 +62,13 @@ async def test_a_full_queue_refuses_at_once_instead_of_growing(
 
         async with frozen(app, campaign, url):
             asking = [asyncio.create_task(ask(number)) for number in range(QUEUE_MAX)]
-            await until(lambda: app.state.batcher._items == QUEUE_MAX, "a full queue")
+            await until(lambda: parts(app).batcher._items == QUEUE_MAX, "a full queue")
             async with asyncio.timeout(GIVE_UP_AFTER_S):
                 refused = await asyncio.gather(*(be_refused(number) for number in range(QUEUE_MAX, commands)))
             assert {answer.status_code for answer in refused} == {503}
             assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
             assert {answer.json()["type"] for answer in refused} == {"urn:ideamint:problem:ledger-busy"}
-            assert app.state.batcher._items == QUEUE_MAX
+            assert parts(app).batcher._items == QUEUE_MAX
             assert not any(task.done() for task in asking)
         answers = await asyncio.gather(*asking)
         assert {answer.status_code for answer in answers} == {201}
@@ -78,7 +77,7 @@ async def test_a_full_queue_refuses_at_once_instead_of_growing(
         await run.carry_out()
     replayed = {each.transfer_id for each in run.acknowledged if each.is_replay}
     assert replayed == {answer.json()["transfer_id"] for answer in answers}
-    assert app.state.batcher._items == 0
+    assert parts(app).batcher._items == 0
     audit(campaign, run.acknowledged)
     figure(
         f"{commands:,} commands while PostgreSQL was frozen, {QUEUE_MAX} may wait: {len(refused):,} times 503 with "
@@ -91,14 +90,14 @@ async def test_a_hanging_connection_is_replaced(
 ) -> None:
     """When its process resumes, it executes its commands after another connection has; the key prevents a second effect."""
     commands = 1_000 if full else 200
-    settings = database.model_copy(update={"statement_timeout_ms": 1_000})
+    settings = database.with_(statement_timeout_ms=1_000)
     campaign = await make_campaign(database, members=100, coins_per_member=commands)
     async with served(settings) as (app, url):
         async with frozen(app, campaign, url) as pid:
             frozen_at = time.monotonic()
             run = Run(campaign, [url], commands)
             await run.carry_out()
-            assert app.state.batcher._connection.info.backend_pid != pid
+            assert batcher_pid(app) != pid
             back_s = min(each.answered_at for each in run.acknowledged) - frozen_at
         alive = "SELECT count(*) FROM pg_stat_activity WHERE pid = " + str(pid)
         await until(lambda: campaign.query(alive) == [(0,)], "the resumed process to notice the closed connection")

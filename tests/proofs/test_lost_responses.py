@@ -25,7 +25,7 @@ def port_of(url: str) -> int:
 
 async def transfers_by_key(campaign: Campaign, keys: set[str]) -> dict[str, str]:
     """Committed transfers with these keys, read by another connection."""
-    url = campaign.settings.role_url("app")
+    url = campaign.settings.database.role_url("app")
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         rows = await connection.execute(
             "SELECT key, transfer_id FROM app.coin_keys WHERE campaign_id = %s AND key = ANY(%s)",
@@ -49,8 +49,8 @@ class TestBetweenBatcherAndDatabase:
             originals.update(committed)
 
         # a command shares calls with others whose first response is dropped, so it may be cut many times
-        settings = database.model_copy(update={"ledger_deadline_ms": 60_000})
-        proxy = DroppingProxy(port_of(str(database.database_url)), take_postgresql_response, KEY, note)
+        settings = database.with_(ledger_deadline_ms=60_000)
+        proxy = DroppingProxy(port_of(str(database.database.url)), take_postgresql_response, KEY, note)
         async with proxy.listening() as port, served(by_way_of(settings, port)) as (_, url):
             run = Run(campaign, [url], commands)
             await run.carry_out()

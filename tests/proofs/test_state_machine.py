@@ -49,7 +49,7 @@ def test_the_ledger_equals_its_model(database: Settings, *, full: bool, figure: 
     LedgerMachine.steps.clear()
     LedgerMachine.answers.clear()
     with psycopg.connect(
-        database.role_url("app"), autocommit=True, options="-c synchronous_commit=off"
+        database.database.role_url("app"), autocommit=True, options="-c synchronous_commit=off"
     ) as LedgerMachine.connection:
         while (made := LedgerMachine.steps.total()) < wanted:
             run_state_machine_as_test(

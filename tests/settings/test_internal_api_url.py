@@ -19,4 +19,4 @@ import settings as configuration
     ],
 )
 def test_other_processes_reach_the_api_where_it_listens(tmp_path: Path, given: dict[str, Any], expected: str) -> None:
-    assert configuration.load(_env_file=None, data_dir=tmp_path, **given).internal_api_url == expected
+    assert configuration.load(env_file=None, data_dir=tmp_path, **given).addresses.internal_api_url == expected

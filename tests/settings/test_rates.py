@@ -23,7 +23,7 @@ def test_a_rate_is_read_as_people_write_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, expected: Rate | None
 ) -> None:
     monkeypatch.setenv("IDEAMINT_COIN_COMMANDS_PER_MEMBER", written)
-    assert configuration.load(_env_file=None, data_dir=tmp_path).coin_commands_per_member == expected
+    assert configuration.load(env_file=None, data_dir=tmp_path).limits.coin_commands_per_member == expected
 
 
 def test_a_rate_is_shown_as_it_is_written() -> None:

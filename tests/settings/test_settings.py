@@ -12,32 +12,43 @@ from pathlib import Path
 import pytest
 
 import settings as configuration
-from settings import PREFIX, Settings, SettingsError
+from settings import PREFIX, Environment, Settings, SettingsError
+from settings.model import SUBJECTS, variables
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 SECRETS = ("jwt_secret", "app_password", "dbt_password", "reader_password", "dagster_password")
 
 
-def load(data_dir: Path, **values: object) -> Settings:
-    return configuration.load(_env_file=None, data_dir=data_dir, **values)
+def load(data_dir: Path, *, env_file: Path | None = None, **values: object) -> Settings:
+    return configuration.load(env_file=env_file, data_dir=data_dir, **values)
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    roles = ("app", "dbt", "reader", "dagster")
+    return [settings.auth.signing_secret.decode(), *(settings.database.role_password(role) for role in roles)]
 
 
 class TestExample:
     def test_shows_every_setting_once_and_no_other(self) -> None:
         shown = re.findall(rf"^#?{PREFIX}(\w+)=", EXAMPLE.read_text(), flags=re.MULTILINE)
 
-        assert sorted(name.lower() for name in shown) == sorted(Settings.model_fields)
+        assert sorted(name.lower() for name in shown) == sorted(variables())
 
     def test_shows_the_defaults(self, tmp_path: Path) -> None:
         shown = dict(re.findall(rf"^#{PREFIX}(\w+)=(.+)$", EXAMPLE.read_text(), flags=re.MULTILINE))
-        del shown["DATABASE_URL"]
+        del shown["DATABASE_URL"], shown["DATA_DIR"]
         uncommented = tmp_path / "env"
         uncommented.write_text("\n".join(f"{PREFIX}{name}={value}" for name, value in shown.items()))
 
-        assert Settings(_env_file=uncommented) == Settings(_env_file=None)
+        assert load(tmp_path, env_file=uncommented) == load(tmp_path)
 
     def test_has_each_setting_described(self) -> None:
-        assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+        fields = [field for subject in SUBJECTS.values() for field in subject.model_fields.values()]
+        assert [field for field in fields if not field.description] == []
+
+    def test_has_no_variable_of_two_subjects(self) -> None:
+        names = [name for subject in SUBJECTS.values() for name in subject.variables()]
+        assert len(names) == len(set(names))
 
 
 class TestLoad:
@@ -97,14 +108,12 @@ class TestLoad:
         first = load(tmp_path / "data")
         second = load(tmp_path / "data")
 
-        assert [getattr(first, name) for name in SECRETS] == [getattr(second, name) for name in SECRETS]
-        assert len({getattr(first, name).get_secret_value() for name in SECRETS}) == len(SECRETS)
+        assert secrets_of(first) == secrets_of(second)
+        assert len(set(secrets_of(first))) == len(SECRETS)
         assert (tmp_path / "data" / "secrets.json").stat().st_mode & 0o777 == 0o600
 
     def test_two_first_starts_agree(self, tmp_path: Path) -> None:
-        program = (
-            "import settings, sys; print(settings.load(_env_file=None, data_dir=sys.argv[1]).role_password('app'))"
-        )
+        program = "import settings, sys; print(settings.load(env_file=None, data_dir=sys.argv[1]).database.role_password('app'))"
         starts = [
             subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
             for _ in range(4)
@@ -125,8 +134,49 @@ class TestLoad:
             load(tmp_path / "file")
 
     def test_public_addresses_follow_the_ports(self, tmp_path: Path) -> None:
-        assert load(tmp_path, api_port=8123).public_api_url == "http://localhost:8123"
-        assert load(tmp_path, public_api_url="https://ideas.example").public_api_url == "https://ideas.example"
+        assert load(tmp_path, api_port=8123).addresses.public_api_url == "http://localhost:8123"
+        assert (
+            load(tmp_path, public_api_url="https://ideas.example").addresses.public_api_url == "https://ideas.example"
+        )
+
+    def test_refuses_an_unknown_name(self) -> None:
+        with pytest.raises(SettingsError, match="IDEAMINT_API_PROT: there is no such setting"):
+            Settings.of(api_prot=8000)
+
+    def test_reports_every_wrong_value_at_once(self) -> None:
+        with pytest.raises(SettingsError) as refusal:
+            Settings.of(api_port=0, log_level="loud", db_pool_size=0)
+
+        assert [line.partition(":")[0] for line in str(refusal.value).splitlines()] == [
+            "IDEAMINT_DB_POOL_SIZE",
+            "IDEAMINT_API_PORT",
+            "IDEAMINT_LOG_LEVEL",
+        ]
+
+
+class TestWith:
+    def test_changes_the_named_values_and_keeps_the_rest(self, tmp_path: Path) -> None:
+        settings = load(tmp_path, env="test", ledger_queue_max=7)
+        changed = settings.with_(database_url="postgresql://db.example/mint", api_port=8123)
+
+        assert str(changed.database.url) == "postgresql://db.example/mint"
+        assert changed.addresses.public_api_url == "http://localhost:8123"
+        assert (changed.installation.environment, changed.ledger.queue_max) == (Environment.TEST, 7)
+        assert secrets_of(changed) == secrets_of(settings)
+        assert settings.database.is_embedded
+
+    def test_refuses_a_wrong_value(self, tmp_path: Path) -> None:
+        with pytest.raises(SettingsError, match="IDEAMINT_LEDGER_DEADLINE_MS"):
+            load(tmp_path).with_(ledger_deadline_ms=0)
+
+    def test_keeps_the_data_folder_when_the_working_directory_changes(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        settings = Settings.of()
+        monkeypatch.chdir("/")
+
+        assert settings.with_(api_port=8123).paths.data_dir == tmp_path / ".data"
 
 
 class TestRoleUrl:
@@ -135,9 +185,12 @@ class TestRoleUrl:
             tmp_path, database_url="postgresql://root:top@db.example:6432/mint?sslmode=require", app_password="a/b@c"
         )
 
-        assert settings.role_url("app") == "postgresql://ideamint_app:a%2Fb%40c@db.example:6432/mint?sslmode=require"
-        assert settings.role_url("app", "other").endswith("db.example:6432/other?sslmode=require")
+        assert (
+            settings.database.role_url("app")
+            == "postgresql://ideamint_app:a%2Fb%40c@db.example:6432/mint?sslmode=require"
+        )
+        assert settings.database.role_url("app", "other").endswith("db.example:6432/other?sslmode=require")
 
     def test_is_refused_while_no_server_is_known(self, tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match="was not started"):
-            load(tmp_path).role_url("app")
+            load(tmp_path).database.role_url("app")

@@ -50,12 +50,14 @@ class Batcher:
 
     def __init__(self, settings: Settings) -> None:
         """Starts with the `async with` block and finishes what it has taken in when that ends."""
-        self._url = settings.role_url("app")
-        self._options = f"-c search_path=app -c timezone=UTC -c statement_timeout={settings.statement_timeout_ms}"
-        self._batch_max = settings.ledger_batch_max
-        self._queue_max = settings.ledger_queue_max
-        self._deadline_s = settings.ledger_deadline_ms / 1000
-        self._call_s = settings.statement_timeout_ms / 1000 + CALL_GRACE_S
+        self._url = settings.database.role_url("app")
+        self._options = (
+            f"-c search_path=app -c timezone=UTC -c statement_timeout={settings.database.statement_timeout_ms}"
+        )
+        self._batch_max = settings.ledger.batch_max
+        self._queue_max = settings.ledger.queue_max
+        self._deadline_s = settings.ledger.deadline_ms / 1000
+        self._call_s = settings.database.statement_timeout_ms / 1000 + CALL_GRACE_S
         self._waiting: dict[tuple[UUID, UUID], deque[_Item]] = {}
         self._turns: deque[tuple[UUID, UUID]] = deque()
         self._items = 0
@@ -163,7 +165,7 @@ class Batcher:
             await self._drop_connection()
             await asyncio.sleep(RECONNECT_S)
             for item in batch:
-                self._try_again(item, errors.LedgerBusy("The database is away; try again with the same key."))
+                self._try_again(item, errors.LedgerBusy("The database is unavailable; try again with the same key."))
             return
         for outcome in outcomes:
             item = batch[outcome.item - 1]

@@ -1,9 +1,9 @@
-"""Plain coin commands, answered ahead of the routes.
+"""Fast path for coin commands: ASGI middleware before routing.
 
 FastAPI takes most of a millisecond to match, resolve and validate a request whose command costs the ledger a tenth of
 that. So a `POST` of `/coins/allocate` or `/coins/reallocate` without a query and with a small JSON body is read here, by
-the same schemas, and carried out by the same functions. Whatever is not plainly right (another content type, a dry run, a
-missing header, a body that does not fit) goes on to the routes, which answer it, or say what is wrong.
+the same schemas, and carried out by the same functions. Any other request (another content type, a dry run, a missing
+header, a body that does not fit the schema) is passed on to the routes, which answer it or report what is wrong.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from api.kernel import errors, idempotency
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from api.auth.tokens import AccessTokens
+    from api.coins.commands.execution import MemberCommands
     from api.coins.commands.moves import Move
 
-# a command has some 150 bytes; a longer body is nothing plain
+# a command has some 150 bytes
 BODY_BYTES_MAX = 4096
 _BEARER = "bearer "
 _KEY = idempotency.HEADER.lower().encode()
@@ -42,13 +44,15 @@ class FastPath:
 
     rule = MOVE_COINS
 
-    def __init__(self, app: ASGIApp, prefix: str) -> None:
-        """Wrap `app`, whose coin commands stand under `prefix`."""
+    def __init__(self, app: ASGIApp, prefix: str, access_tokens: AccessTokens, commands: MemberCommands) -> None:
+        """Wrap `app`, whose coin commands are under `prefix`."""
         self._app = app
+        self._access_tokens = access_tokens
+        self._commands = commands
         self._path = re.compile(rf"{re.escape(prefix)}/campaigns/([0-9a-f-]{{36}})/coins/(allocate|reallocate)")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a plain coin command; hand on everything else as it came."""
+        """Answer a coin command; pass every other request on unchanged."""
         found = self._path.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
         if found is None or scope["query_string"]:
             await self._app(scope, receive, send)
@@ -58,13 +62,13 @@ class FastPath:
             await self._app(scope, receive, send)
             return
         body, receive_again = await _read(receive)
-        move = None if body is None else _understand(scope, headers, found[1], found[2], body)
+        move = None if body is None else self._parse(scope, headers, found[1], found[2], body)
         if move is None:
             await self._app(scope, receive_again, send)
             return
         try:
-            movement = await execution.carry_out(scope["app"].state, move)
-        except Exception as error:  # noqa: BLE001 - what this does not know, it raises again
+            movement = await self._commands.carry_out(move)
+        except Exception as error:  # noqa: BLE001 - unexpected errors are raised again
             response = await errors.answer(Request(scope), error)
             await response(scope, receive, send)
             return
@@ -81,6 +85,22 @@ class FastPath:
         )
         await send({"type": "http.response.body", "body": movement.body})
 
+    def _parse(self, scope: Scope, headers: dict[bytes, str], campaign: str, verb: str, body: bytes) -> Move | None:
+        """The command that the request states; None where the routes have to report what is wrong with it."""
+        authorization = headers.get(b"authorization", "")
+        if authorization[: len(_BEARER)].lower() != _BEARER:
+            return None
+        try:
+            claims = self._access_tokens.read(authorization[len(_BEARER) :].strip())
+            key = idempotency.check_key(headers.get(_KEY, ""))
+            campaign_id = UUID(campaign)
+            asked = (AllocateCoins if verb == "allocate" else ReallocateCoins).model_validate_json(body)
+        except (TokenInvalid, idempotency.BadKey, ValidationError, ValueError):
+            return None
+        structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
+        request_hash = idempotency.hash_of("POST", scope["path"], "", body)
+        return execution.as_move(asked, campaign_id, claims.user_id, key, request_hash, scope["state"]["request_id"])
+
 
 def _is_small_json(headers: dict[bytes, str]) -> bool:
     length = headers.get(b"content-length", "")
@@ -89,23 +109,6 @@ def _is_small_json(headers: dict[bytes, str]) -> bool:
         and length.isdecimal()
         and int(length) <= BODY_BYTES_MAX
     )
-
-
-def _understand(scope: Scope, headers: dict[bytes, str], campaign: str, verb: str, body: bytes) -> Move | None:
-    """The command that the request asks for; None where the routes have to say what is wrong with it."""
-    authorization = headers.get(b"authorization", "")
-    if authorization[: len(_BEARER)].lower() != _BEARER:
-        return None
-    try:
-        claims = scope["app"].state.access_tokens.read(authorization[len(_BEARER) :].strip())
-        key = idempotency.check_key(headers.get(_KEY, ""))
-        campaign_id = UUID(campaign)
-        asked = (AllocateCoins if verb == "allocate" else ReallocateCoins).model_validate_json(body)
-    except (TokenInvalid, idempotency.BadKey, ValidationError, ValueError):
-        return None
-    structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
-    request_hash = idempotency.hash_of("POST", scope["path"], "", body)
-    return execution.as_move(asked, campaign_id, claims.user_id, key, request_hash, scope["state"]["request_id"])
 
 
 async def _read(receive: Receive) -> tuple[bytes | None, Receive]:

@@ -10,7 +10,7 @@ from pydantic import Field
 from sqlalchemy import text
 
 from api.coins.commands.policies import get_policy
-from api.kernel.web import Reply
+from api.kernel.web import ResponseModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ _TEMPLATE = """
 """
 
 
-class AuditEvent(Reply):
+class AuditEvent(ResponseModel):
     """A fact of the campaign that concerns its coins."""
 
     event_id: UUID

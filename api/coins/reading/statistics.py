@@ -14,7 +14,7 @@ from api.coins.reading import statistics_queries as queries
 from api.coins.service import allow_time
 from api.kernel import clock
 from api.kernel.db import begin_snapshot
-from api.kernel.web import Reply
+from api.kernel.web import ResponseModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ MOVEMENTS = ("allocate", "reallocate", "take_back")
 TOP_IDEAS = 10
 
 
-class IdeaCoins(Reply):
+class IdeaCoins(ResponseModel):
     """One idea's coins and backers."""
 
     idea_id: UUID
@@ -35,7 +35,7 @@ class IdeaCoins(Reply):
     backers: int = Field(description="members with a coin on it, at the same moment")
 
 
-class CoinStatistics(Reply):
+class CoinStatistics(ResponseModel):
     """Where a campaign's coins are and how they move. granted + carried in = wallets + held + staked + expired + carried out."""
 
     campaign_id: UUID

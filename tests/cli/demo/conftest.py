@@ -29,11 +29,8 @@ def new_database(server: Settings, worker: str) -> Callable[[str], Settings]:
     def make(name: str) -> Settings:
         name = f"demo_{name}_{worker}"
         admin_url = databases.with_database(postgres.admin_url(server), name)
-        settings = server.model_copy(
-            update={
-                "database_url": PostgresDsn(databases.without_login(admin_url)),
-                "dagster_database": f"dagster_{name}",
-            }
+        settings = server.with_(
+            database_url=PostgresDsn(databases.without_login(admin_url)), dagster_database=f"dagster_{name}"
         )
         copy_database(server, postgres.DATABASE, name)
         databases.prepare(admin_url, settings)

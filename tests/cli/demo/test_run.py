@@ -213,4 +213,4 @@ class TestRefuseProduction:
     def test_refuses_production(self, server: Settings) -> None:
         refuse_production(server)
         with pytest.raises(DemoRefused, match="IDEAMINT_ENV"):
-            refuse_production(server.model_copy(update={"env": Environment.PRODUCTION}))
+            refuse_production(server.with_(env=Environment.PRODUCTION))

@@ -47,14 +47,14 @@ async def keeping(serving: Settings, said: list[str]) -> AsyncIterator[asyncio.T
 
 
 def kill_postmaster(settings: Settings) -> None:
-    process = postmaster.find(settings.data_dir / "postgres")
+    process = postmaster.find(settings.paths.data_dir / "postgres")
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
 
 
 def answers(settings: Settings) -> bool:
     try:
-        psycopg.connect(settings.role_url("app"), connect_timeout=5).close()
+        psycopg.connect(settings.database.role_url("app"), connect_timeout=5).close()
     except psycopg.OperationalError:
         return False
     return True
@@ -86,7 +86,7 @@ class TestRun:
     async def test_ignores_a_stopped_server_until_it_is_started_again(
         self, serving: Settings, keeping: asyncio.Task[None], said: list[str]
     ) -> None:
-        loaded = serving.model_copy(update={"database_url": None})
+        loaded = serving.with_(database_url=None)
         await asyncio.to_thread(postgres.stop, loaded)
         assert not postgres.is_lost(serving)
         await asyncio.sleep(10 * database_watchdog.CHECK_INTERVAL_S)
@@ -112,7 +112,7 @@ class TestRun:
     async def test_fails_with_the_log_of_a_server_that_does_not_start(
         self, serving: Settings, keeping: asyncio.Task[None]
     ) -> None:
-        configuration_file = serving.data_dir / "postgres" / "postgresql.conf"
+        configuration_file = serving.paths.data_dir / "postgres" / "postgresql.conf"
         whole = configuration_file.read_text()
         configuration_file.write_text(whole + "\nshared_buffers = nonsense\n")
         kill_postmaster(serving)
@@ -125,9 +125,9 @@ class TestRun:
 class TestRestartLost:
     def test_uses_the_port_that_the_services_know(self, serving: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(cluster, "TIMEOUT_S", 1)
-        port = PostgresDsn(str(serving.database_url)).hosts()[0]["port"]
+        port = PostgresDsn(str(serving.database.url)).hosts()[0]["port"]
         kill_postmaster(serving)
-        postmaster.end_orphans(serving.data_dir / "postgres")
+        postmaster.end_orphans(serving.paths.data_dir / "postgres")
         with socket.socket() as taken:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             taken.bind((postgres.HOST, port))
@@ -141,7 +141,7 @@ class TestRestartLost:
         assert not postgres.restart_lost(serving)
 
     def test_reports_a_server_that_runs_at_another_port(self, serving: Settings) -> None:
-        elsewhere = serving.model_copy(update={"database_url": PostgresDsn(f"postgresql://{postgres.HOST}:1/ideamint")})
+        elsewhere = serving.with_(database_url=PostgresDsn(f"postgresql://{postgres.HOST}:1/ideamint"))
 
         with pytest.raises(postgres.ServerError, match="was restarted at port"):
             postgres.restart_lost(elsewhere)

@@ -43,7 +43,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def postmaster_pid(settings: Settings) -> int:
-    return int((settings.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+    return int((settings.paths.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
 
 
 class TestEnsure:
@@ -51,44 +51,44 @@ class TestEnsure:
         settings = postgres.ensure(new_installation)
 
         for role in ("app", "dbt", "reader"):
-            assert value(settings.role_url(role), "SELECT current_user") == f"ideamint_{role}"
-            assert value(settings.role_url(role), "SHOW is_superuser") == "off"
-        dagster = settings.role_url("dagster", settings.dagster_database)
+            assert value(settings.database.role_url(role), "SELECT current_user") == f"ideamint_{role}"
+            assert value(settings.database.role_url(role), "SHOW is_superuser") == "off"
+        dagster = settings.database.role_url("dagster", settings.database.dagster_name)
         assert value(dagster, "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()") == (
             "ideamint_dagster"
         )
 
     def test_refuses_a_missing_password_and_a_role_without_rights(self, installation: Settings) -> None:
         settings = postgres.ensure(installation)
-        url = str(settings.database_url)
+        url = str(settings.database.url)
 
         with pytest.raises(psycopg.OperationalError, match="no password supplied"):
             connect(url.replace("://", "://postgres@"))
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             connect(url.replace("://", "://ideamint_app:wrong@"))
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-            connect(settings.role_url("dagster"))
+            connect(settings.database.role_url("dagster"))
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-            connect(settings.role_url("app", settings.dagster_database))
+            connect(settings.database.role_url("app", settings.database.dagster_name))
 
     def test_only_dbt_may_create_schemas(self, installation: Settings) -> None:
         settings = postgres.ensure(installation)
 
-        with connect(settings.role_url("dbt")) as connection:
+        with connect(settings.database.role_url("dbt")) as connection:
             connection.execute("CREATE SCHEMA marts")
         for role in ("app", "reader"):
             with (
-                connect(settings.role_url(role)) as connection,
+                connect(settings.database.role_url(role)) as connection,
                 pytest.raises(psycopg.errors.InsufficientPrivilege),
             ):
                 connection.execute("CREATE SCHEMA mine")
 
     def test_the_url_for_child_processes_has_no_login(self, installation: Settings) -> None:
-        assert "@" not in str(postgres.ensure(installation).database_url)
+        assert "@" not in str(postgres.ensure(installation).database.url)
 
     def test_concurrent_calls_start_one_server(self, new_installation: Settings) -> None:
         with ThreadPoolExecutor(6) as pool:
-            urls = {str(settings.database_url) for settings in pool.map(postgres.ensure, [new_installation] * 6)}
+            urls = {str(settings.database.url) for settings in pool.map(postgres.ensure, [new_installation] * 6)}
 
         assert len(urls) == 1
         assert (
@@ -96,7 +96,7 @@ class TestEnsure:
                 [
                     p
                     for p in psutil.process_iter(["cmdline"])
-                    if f"{new_installation.data_dir}/postgres" in (p.info["cmdline"] or [])
+                    if f"{new_installation.paths.data_dir}/postgres" in (p.info["cmdline"] or [])
                 ]
             )
             == 1
@@ -110,11 +110,11 @@ class TestEnsure:
 
         second = postgres.ensure(installation)
 
-        assert second.database_url == first.database_url
+        assert second.database.url == first.database.url
         assert value(postgres.admin_url(second), "SELECT n FROM kept") == 7
 
     def test_uses_another_port_if_its_own_is_taken(self, installation: Settings) -> None:
-        port = PostgresDsn(str(postgres.ensure(installation).database_url)).hosts()[0]["port"]
+        port = PostgresDsn(str(postgres.ensure(installation).database.url)).hosts()[0]["port"]
         postgres.stop(installation)
         with socket.socket() as taken:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -152,17 +152,17 @@ class TestEnsure:
 
     def test_waits_for_a_server_that_recovers_from_the_death_of_a_backend(self, installation: Settings) -> None:
         first = postgres.ensure(installation)
-        log = installation.data_dir / "logs" / "postgres.log"
+        log = installation.paths.data_dir / "logs" / "postgres.log"
         for deaths in range(1, 4):
             with connect(postgres.admin_url(first)) as connection:
                 os.kill(connection.info.backend_pid, signal.SIGKILL)
                 until(lambda deaths=deaths: log.read_text().count("was terminated by signal 9") == deaths)  # type: ignore[misc]
 
-                assert postgres.ensure(installation).database_url == first.database_url
+                assert postgres.ensure(installation).database.url == first.database.url
 
     def test_ignores_a_process_with_the_old_id(self, installation: Settings) -> None:
         postgres.ensure(installation)
-        pid_file = installation.data_dir / "postgres" / "postmaster.pid"
+        pid_file = installation.paths.data_dir / "postgres" / "postmaster.pid"
         written = pid_file.read_text()
         postgres.stop(installation)
         pid_file.write_text(written.replace(written.splitlines()[0], str(os.getpid()), 1))
@@ -174,26 +174,26 @@ class TestEnsure:
     def test_sets_a_password_that_changed_in_the_settings(self, installation: Settings) -> None:
         postgres.ensure(installation)
         changed = configuration.load(
-            _env_file=None, env="test", data_dir=installation.data_dir, app_password="of somebody's choice: /@?"
+            env_file=None, env="test", data_dir=installation.paths.data_dir, app_password="of somebody's choice: /@?"
         )
 
         settings = postgres.ensure(changed)
 
-        assert value(settings.role_url("app"), "SELECT current_user") == "ideamint_app"
+        assert value(settings.database.role_url("app"), "SELECT current_user") == "ideamint_app"
 
     def test_refuses_data_of_another_version_with_the_remedy(self, installation: Settings) -> None:
         postgres.ensure(installation)
         postgres.stop(installation)
-        (installation.data_dir / "postgres" / "PG_VERSION").write_text("15\n")
+        (installation.paths.data_dir / "postgres" / "PG_VERSION").write_text("15\n")
 
         with pytest.raises(postgres.ServerError, match=r"created by PostgreSQL 15.*move the folder away: mv "):
             postgres.ensure(installation)
 
-        (installation.data_dir / "postgres" / "PG_VERSION").write_text("18\n")
+        (installation.paths.data_dir / "postgres" / "PG_VERSION").write_text("18\n")
 
     def test_refuses_a_folder_with_other_content(self, new_installation: Settings) -> None:
-        (new_installation.data_dir / "postgres").mkdir(parents=True)
-        (new_installation.data_dir / "postgres" / "letter.txt").write_text("dear")
+        (new_installation.paths.data_dir / "postgres").mkdir(parents=True)
+        (new_installation.paths.data_dir / "postgres" / "letter.txt").write_text("dear")
 
         with pytest.raises(postgres.ServerError, match="contains no PostgreSQL"):
             postgres.ensure(new_installation)
@@ -214,12 +214,12 @@ class TestEnsureWithOwnServer:
             for name in ("dbt", "app", "reader", "dagster", "owner"):
                 connection.execute(f"DROP ROLE ideamint_{name}")
         host = root.rpartition("@")[2].partition("/")[0]
-        settings = installation.model_copy(update={"database_url": PostgresDsn(f"postgresql://site:p@{host}/mint")})
+        settings = installation.with_(database_url=PostgresDsn(f"postgresql://site:p@{host}/mint"))
 
         postgres.ensure(settings)
         postgres.ensure(settings)
 
-        assert value(settings.role_url("app"), "SELECT current_database()") == "mint"
+        assert value(settings.database.role_url("app"), "SELECT current_database()") == "mint"
         with connect(postgres.admin_url(settings)) as connection:
             connection.execute("SET ROLE ideamint_owner")
             connection.execute("CREATE SCHEMA app")
@@ -229,7 +229,7 @@ class TestEnsureWithOwnServer:
         with connect(root) as connection:
             connection.execute("CREATE ROLE weak LOGIN PASSWORD 'p'")
         url = databases.with_database(root, "postgres").replace(root.split("@")[0], "postgresql://weak:p")
-        settings = installation.model_copy(update={"database_url": PostgresDsn(url)})
+        settings = installation.with_(database_url=PostgresDsn(url))
 
         with pytest.raises(SettingsError, match="CREATEROLE and CREATEDB"):
             postgres.ensure(settings)
@@ -238,7 +238,7 @@ class TestEnsureWithOwnServer:
         with socket.socket() as free:
             free.bind((postgres.HOST, 0))
             url = f"postgresql://site:secret@{postgres.HOST}:{free.getsockname()[1]}/mint"
-        settings = installation.model_copy(update={"database_url": PostgresDsn(url)})
+        settings = installation.with_(database_url=PostgresDsn(url))
 
         with pytest.raises(SettingsError, match="IDEAMINT_DATABASE_URL: cannot connect") as refusal:
             postgres.ensure(settings)
@@ -278,7 +278,7 @@ class TestRunning:
 
 class TestAdminUrl:
     def test_is_refused_for_a_url_without_login(self, installation: Settings) -> None:
-        settings = installation.model_copy(update={"database_url": PostgresDsn("postgresql://db.example/mint")})
+        settings = installation.with_(database_url=PostgresDsn("postgresql://db.example/mint"))
 
         with pytest.raises(SettingsError, match="contains no user and password"):
             postgres.admin_url(settings)

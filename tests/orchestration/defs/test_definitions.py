@@ -23,7 +23,7 @@ PINNED = Path(__file__).with_name("definitions.json")
 
 @pytest.fixture(scope="module")
 def defs(server: Settings, manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
-    settings = server.model_copy(update={"data_dir": tmp_path_factory.mktemp("definitions")})
+    settings = server.with_(data_dir=tmp_path_factory.mktemp("definitions"))
     return definitions.build(settings, manifest)
 
 

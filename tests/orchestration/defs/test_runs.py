@@ -76,8 +76,8 @@ class TestEverything:
         checks = result.get_asset_check_evaluations()
         assert all(check.passed for check in checks)
         assert {check.check_name for check in checks} >= {"conservation_holds", "conservation", "files", "small_groups"}
-        assert marts.published(place.settings.data_dir).database.is_file()
-        month = next((place.settings.data_dir / "reports").iterdir())
+        assert marts.published(place.settings.paths.data_dir).database.is_file()
+        month = next((place.settings.paths.data_dir / "reports").iterdir())
         assert {path.name for path in month.iterdir()} == {"orchard.pdf", "orchard.xlsx", "pond.pdf", "pond.xlsx"}
 
     def test_publishes_nothing_while_a_coin_is_missing_and_says_so_in_place_of_reports(self, place: Place) -> None:
@@ -103,7 +103,7 @@ class TestEverything:
         assert reports.success
         (event,) = reports.get_asset_materialization_events()
         assert event.materialization.metadata["not_made_because"].value == ["the check conservation_holds failed"]
-        month = next((place.settings.data_dir / "reports").iterdir())
+        month = next((place.settings.paths.data_dir / "reports").iterdir())
         assert "the check conservation_holds failed" in (month / "NOT-MADE.txt").read_text()
 
 
@@ -119,7 +119,7 @@ class TestBuildLock:
         def run() -> None:
             dg.materialize([something], resources={"settings": database, "build_lock": resources.build_lock})
 
-        with turns.one_build_at_a_time(database.role_url("dbt"), "ideamint refresh", print):
+        with turns.one_build_at_a_time(database.database.role_url("dbt"), "ideamint refresh", print):
             running = threading.Thread(target=run)
             running.start()
             deadline = time.monotonic() + GIVE_UP_AFTER_S

@@ -31,7 +31,7 @@ AWKWARD_TEXTS = (
 @pytest.fixture(scope="session")
 def warehouse(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     with database_of_its_own(server, f"exports_{worker}", tmp_path_factory.mktemp("exports")) as settings:
-        with psycopg.connect(settings.role_url("dbt")) as connection:
+        with psycopg.connect(settings.database.role_url("dbt")) as connection:
             connection.execute("CREATE SCHEMA IF NOT EXISTS marts")
             connection.execute("GRANT USAGE ON SCHEMA marts TO ideamint_reader")
             connection.execute(

@@ -9,9 +9,10 @@ import pytest
 from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy import text
 
-from api.auth.pages import _allowed_next
+from api.web.log_in import _allowed_next
 from settings import Settings
 from tests.auth.conftest import make_app
+from tests.factories.containers import parts
 from tests.factories.users import PASSWORD, commit_user
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from api.auth.models import User
 
-SETTINGS = Settings(_env_file=None)
-DASHBOARDS = SETTINGS.public_dashboards_url
+SETTINGS = Settings.of()
+DASHBOARDS = SETTINGS.addresses.public_dashboards_url
 
 
 async def open_form(http: AsyncClient, next_url: str = "", path: str = "/login") -> dict[str, str]:
@@ -90,18 +91,18 @@ class TestLogIn:
         assert (me.status_code, me.json()["user_id"]) == (200, str(user.id))
 
     async def test_is_sent_over_https_alone_where_the_setting_says_so(self, database: Settings) -> None:
-        app = make_app(database.model_copy(update={"secure_cookies": True}))
+        app = make_app(database.with_(secure_cookies=True))
         user = await commit_user(app, password=PASSWORD)
         async with AsyncClient(transport=ASGITransport(app=app), base_url="https://testserver") as http:
             answer = await log_in(http, user)
         assert answer.status_code == 303
         assert "; secure" in answer.headers["set-cookie"].lower()
-        await app.state.database.close()
+        await parts(app).database.close()
 
     async def test_keeps_only_the_hash_of_the_cookie(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         await log_in(http, user)
-        async with app.state.database.session() as session:
+        async with parts(app).database.session() as session:
             kept = (
                 await session.execute(
                     text(
@@ -216,8 +217,8 @@ class TestAllowedNext:
         assert _allowed_next(SETTINGS, url) == DASHBOARDS
 
     def test_stays_below_the_dashboards_path(self) -> None:
-        settings = SETTINGS.model_copy(update={"public_dashboards_url": "https://ideas.example.org/dashboards"})
-        home = settings.public_dashboards_url
+        settings = SETTINGS.with_(public_dashboards_url="https://ideas.example.org/dashboards")
+        home = settings.addresses.public_dashboards_url
         for url in (home, f"{home}/roi", f"{home}?a=1"):
             assert _allowed_next(settings, url) == url
         for url in (f"{home}2", "https://ideas.example.org/other", f"{home}/../other"):

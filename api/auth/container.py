@@ -1,0 +1,31 @@
+"""The objects of accounts and log-ins that live as long as the process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+
+from api.auth.passwords import Passwords
+from api.auth.throttle import LogInDelays
+from api.auth.tokens import AccessTokens
+from api.kernel.container import KernelContainer, provided
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthContainer(KernelContainer):
+    """What verifies tokens and passwords."""
+
+    access_tokens: AccessTokens
+    passwords: Passwords
+    log_in_delays: LogInDelays
+
+
+ProvidedAccessTokens = Annotated[
+    AccessTokens, Depends(provided(AuthContainer, lambda container: container.access_tokens))
+]
+ProvidedPasswords = Annotated[Passwords, Depends(provided(AuthContainer, lambda container: container.passwords))]
+ProvidedLogInDelays = Annotated[
+    LogInDelays, Depends(provided(AuthContainer, lambda container: container.log_in_delays))
+]

@@ -1,0 +1,55 @@
+"""The whole container, and how it is composed from the settings. Nothing connects before the first statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from api.auth.passwords import Passwords
+from api.auth.throttle import LogInDelays
+from api.auth.tokens import AccessTokens
+from api.coins.commands.batcher import Batcher
+from api.coins.commands.execution import MemberCommands
+from api.coins.container import CoinsContainer
+from api.coins.rates import CoinRates
+from api.ideas.queries import find_statuses
+from api.kernel.db import Database
+from api.kernel.rates import Buckets, LocalBuckets
+from api.migrations import revisions
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container(CoinsContainer):
+    """Every object that an API process makes once."""
+
+
+def make_container(settings: Settings) -> Container:
+    """A container of new objects."""
+    database = Database(settings)
+    rate_buckets = _rate_buckets(settings)
+    batcher = Batcher(settings)
+    coin_rates = CoinRates(settings, rate_buckets)
+    return Container(
+        settings=settings,
+        database=database,
+        rate_buckets=rate_buckets,
+        needed_schema=revisions.needed(),
+        access_tokens=AccessTokens(settings),
+        passwords=Passwords(settings.auth.password_hashes_at_once),
+        log_in_delays=LogInDelays(),
+        batcher=batcher,
+        coin_rates=coin_rates,
+        # coins lie below ideas and import nothing of theirs
+        member_commands=MemberCommands(database, batcher, coin_rates, find_statuses),
+    )
+
+
+def _rate_buckets(settings: Settings) -> Buckets:
+    if settings.redis.url is None:
+        return LocalBuckets()
+    from api.kernel.shared_rates import SharedBuckets  # Redis' client takes 0.3 s to import
+
+    return SharedBuckets(str(settings.redis.url), timeout_s=settings.redis.timeout_ms / 1000)

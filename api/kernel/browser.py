@@ -1,0 +1,79 @@
+"""What HTML pages share: templates, security headers and protection against cross-site request forgery (CSRF).
+
+A form is accepted only with the signature of a random cookie that the same browser received with the form, so that another
+site cannot submit it, and only if the browser does not itself report another site as the sender.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from itsdangerous import Signer
+from jinja2 import ChoiceLoader, Environment, PackageLoader
+from markupsafe import Markup
+from starlette.responses import HTMLResponse
+
+from settings import Settings
+
+CSRF_COOKIE = "ideamint_form"
+SECRET_LENGTH = len(secrets.token_urlsafe())
+
+
+class Browser:
+    """Renders the pages of one package and checks their forms.
+
+    Templates are in the package's folder `templates`; they may extend the kernel's `page.html`.
+    """
+
+    def __init__(self, package: str) -> None:
+        """`package` is the name of the pages' package, such as `api.web`."""
+        loader = ChoiceLoader([PackageLoader(package), PackageLoader("api.kernel")])
+        self._templates = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        self._style, _, _ = loader.get_source(self._templates, "page.css")
+        self._style_hash = base64.b64encode(hashlib.sha256(self._style.encode()).digest()).decode()
+
+    def render(self, request: Request, settings: Settings, status: int, template: str, **shown: Any) -> HTMLResponse:
+        """A page. `shown` are the template's variables beside `csrf`, which its forms have to send back."""
+        given = request.cookies.get(CSRF_COOKIE, "")
+        secret = given if len(given) == SECRET_LENGTH else secrets.token_urlsafe()
+        html = self._templates.get_template(template).render(
+            style=Markup(self._style),  # noqa: S704 - a file of ours
+            csrf=_form_signer(settings).get_signature(secret).decode(),
+            **shown,
+        )
+        response = HTMLResponse(html, status, self.headers(settings))
+        response.set_cookie(
+            CSRF_COOKIE, secret, path="/", secure=settings.auth.secure_cookies, httponly=True, samesite="lax"
+        )
+        return response
+
+    def headers(self, settings: Settings) -> dict[str, str]:
+        """Security headers: the page loads only its own style, and its forms go to this host or to the dashboards."""
+        dashboards = urlsplit(settings.addresses.public_dashboards_url)
+        policy = (
+            f"default-src 'none'; style-src 'sha256-{self._style_hash}'; base-uri 'none'; frame-ancestors 'none'; "
+            f"form-action 'self' {dashboards.scheme}://{dashboards.netloc}"
+        )
+        return {
+            "Content-Security-Policy": policy,
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-store",
+        }
+
+
+def is_own_form(request: Request, settings: Settings, token: str) -> bool:
+    """Whether a submitted form, whose field `csrf` is `token`, was rendered for this browser by this installation."""
+    secret = request.cookies.get(CSRF_COOKIE, "")
+    from_elsewhere = request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}
+    return bool(secret) and not from_elsewhere and _form_signer(settings).verify_signature(secret, token)
+
+
+def _form_signer(settings: Settings) -> Signer:
+    return Signer(settings.auth.signing_secret, salt="form", key_derivation="hmac", digest_method=hashlib.sha256)

@@ -1,0 +1,59 @@
+"""The objects that live as long as the process, with their types.
+
+Each domain that has such objects extends the container of the domain below it, so that a module sees no object of a
+higher domain. `api.container.Container` is the whole. The application holds one at `app.state.container`; only this
+module reads it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request
+from starlette.applications import Starlette
+
+from api.kernel.db import Database
+from api.kernel.rates import Buckets
+from api.kernel.schema import SchemaState
+from settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelContainer:
+    """What every process has; `needed_schema` is the state of the database schema that this code needs."""
+
+    settings: Settings
+    database: Database
+    rate_buckets: Buckets
+    needed_schema: SchemaState
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self.rate_buckets.close()
+        await self.database.close()
+
+
+AnyContainer = TypeVar("AnyContainer", bound=KernelContainer)
+Part = TypeVar("Part")
+
+
+def container_of(app: Starlette, kind: type[AnyContainer]) -> AnyContainer:
+    """The application's container, as the domain whose container is `kind` sees it."""
+    container = app.state.container
+    assert isinstance(container, kind), f"this application was not composed with {kind.__name__}"
+    return container
+
+
+def provided(kind: type[AnyContainer], part: Callable[[AnyContainer], Part]) -> Callable[[Request], Awaitable[Part]]:
+    """A dependency that gives a route one object of the container."""
+
+    async def provide(request: Request) -> Part:
+        return part(container_of(request.app, kind))
+
+    return provide
+
+
+ProvidedSettings = Annotated[Settings, Depends(provided(KernelContainer, lambda container: container.settings))]
+ProvidedDatabase = Annotated[Database, Depends(provided(KernelContainer, lambda container: container.database))]

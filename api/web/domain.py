@@ -1,0 +1,9 @@
+"""The record of the HTML pages."""
+
+from __future__ import annotations
+
+from api.auth.container import AuthContainer
+from api.kernel.domains import Domain
+from api.web.log_in import router
+
+WEB = Domain[AuthContainer](name="web", pages=(router,))

@@ -1,0 +1,44 @@
+"""Settings of where servers listen and how others reach them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from settings.subject import Subject
+
+
+class AddressSettings(Subject):
+    """Hosts, ports and URLs of the servers of `ideamint up`."""
+
+    bind_host: str = Field("127.0.0.1", description="address that the servers of `ideamint up` listen on")
+    api_port: int = Field(8000, ge=1, le=65535, description="port of the API")
+    dashboards_port: int = Field(8501, ge=1, le=65535, description="port of the dashboards")
+    dagster_port: int = Field(3000, ge=1, le=65535, description="port of Dagster's web page")
+    api_url: str = Field(
+        "", description="how the dashboards reach the API; empty: the host and port that it listens on"
+    )
+    public_api_url: str = Field(
+        "", description="how people's browsers reach the API; empty: http://localhost and its port"
+    )
+    public_dashboards_url: str = Field(
+        "", description="how people's browsers reach the dashboards; empty: http://localhost and their port"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _public_urls_follow_ports(cls, values: dict[str, Any]) -> dict[str, Any]:
+        derived = {}
+        for part in ("api", "dashboards"):
+            port = values.get(f"{part}_port", cls.model_fields[f"{part}_port"].default)
+            derived[f"public_{part}_url"] = values.get(f"public_{part}_url") or f"http://localhost:{port}"
+        return values | derived
+
+    @property
+    def internal_api_url(self) -> str:
+        """Address of the API for other processes of this installation, without a trailing slash."""
+        if self.api_url:
+            return self.api_url.rstrip("/")
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind_host, self.bind_host)  # noqa: S104 - not bound here
+        return f"http://[{host}]:{self.api_port}" if ":" in host else f"http://{host}:{self.api_port}"

@@ -1,0 +1,27 @@
+"""Settings of rate limits and of the size of requests."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from settings.rates import Rate, RateLimit
+from settings.subject import Subject
+
+
+class LimitSettings(Subject):
+    """What one member, one campaign and one request may ask for; a rate of None is no limit."""
+
+    coin_commands_per_member: RateLimit = Field(
+        Rate(120, "minute"), description="coin commands of one member, such as 120/minute (second, hour, day), or off"
+    )
+    coin_commands_per_campaign: RateLimit = Field(
+        Rate(60_000, "minute"), description="coin commands of one campaign, such as 60000/minute, or off"
+    )
+    coin_reads_per_member: RateLimit = Field(
+        Rate(600, "minute"), description="readings of coins by one member, such as 600/minute, or off"
+    )
+    coin_figures_per_member: RateLimit = Field(
+        Rate(20, "minute"),
+        description="readings of a whole ledger (statistics, verify) by one member, such as 20/minute, or off",
+    )
+    request_body_bytes_max: int = Field(1_048_576, ge=1024, description="largest request body, bytes")

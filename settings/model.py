@@ -1,0 +1,112 @@
+"""All settings of one installation, composed of one model per subject."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+from pydantic import ValidationError
+
+from settings.addresses import AddressSettings
+from settings.auth import AuthSettings
+from settings.database import DatabaseSettings
+from settings.installation import Environment, InstallationSettings
+from settings.ledger import LedgerSettings
+from settings.limits import LimitSettings
+from settings.logs import LogSettings
+from settings.paths import PathSettings
+from settings.redis import RedisSettings
+from settings.subject import PREFIX, SettingsError, Subject
+
+SUBJECTS: Mapping[str, type[Subject]] = {
+    "installation": InstallationSettings,
+    "paths": PathSettings,
+    "database": DatabaseSettings,
+    "redis": RedisSettings,
+    "addresses": AddressSettings,
+    "auth": AuthSettings,
+    "ledger": LedgerSettings,
+    "limits": LimitSettings,
+    "logs": LogSettings,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one installation by subject. :func:`settings.load` reads them; tests may use :meth:`of`."""
+
+    SECRETS: ClassVar = ("jwt_secret", "app_password", "dbt_password", "reader_password", "dagster_password")
+
+    installation: InstallationSettings
+    paths: PathSettings
+    database: DatabaseSettings
+    redis: RedisSettings
+    addresses: AddressSettings
+    auth: AuthSettings
+    ledger: LedgerSettings
+    limits: LimitSettings
+    logs: LogSettings
+    _given: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, **values: Any) -> Settings:
+        """Settings from values by variable name (`database_url`), with defaults for the rest; reads nothing.
+
+        Raises:
+            SettingsError: a value is wrong, a name is unknown or, in production, a secret is missing.
+        """
+        unknown = sorted(values.keys() - variables().keys())
+        if unknown:
+            msg = "\n".join(f"{PREFIX}{name.upper()}: there is no such setting" for name in unknown)
+            raise SettingsError(msg)
+        subjects: dict[str, Any] = {}
+        problems: list[str] = []
+        for name, subject in SUBJECTS.items():
+            of_subject = {each: values[each] for each in subject.variables() if each in values}
+            try:
+                subjects[name] = subject.model_validate(of_subject)
+            except ValidationError as error:
+                problems += _explain(subject, error)
+        if problems:
+            raise SettingsError("\n".join(problems))
+        # a relative folder is resolved once, whatever the working directory is later
+        settings = cls(**subjects, _given={**values, "data_dir": subjects["paths"].data_dir})
+        missing = settings.missing_secrets()
+        if missing and settings.installation.environment is Environment.PRODUCTION:
+            names = ", ".join(f"{PREFIX}{name.upper()}" for name in missing)
+            msg = f"{names}: required when {PREFIX}ENV=production; set each to a random value of 32 or more characters"
+            raise SettingsError(msg)
+        return settings
+
+    def with_(self, **changes: Any) -> Settings:
+        """These settings with other values by variable name, validated as a whole.
+
+        Raises:
+            SettingsError: as :meth:`of`.
+        """
+        return Settings.of(**{**self._given, **changes})
+
+    def missing_secrets(self) -> list[str]:
+        """The names of secrets that are not set."""
+        subject_of = variables()
+        return [name for name in self.SECRETS if getattr(getattr(self, subject_of[name]), name) is None]
+
+
+def variables() -> dict[str, str]:
+    """The subject of each variable, which is named without prefix and in lower case."""
+    return {variable: name for name, subject in SUBJECTS.items() for variable in subject.variables()}
+
+
+def _explain(subject: type[Subject], error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors():
+        variable = str(problem["loc"][0])
+        described = subject.model_fields[subject.variables()[variable]]
+        shown = f" (given: {problem['input']!r})" if described.repr else ""
+        wrong = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{PREFIX}{variable.upper()}: {wrong}{shown}; expected: {described.description}")
+    return lines
+
+
+assert SUBJECTS.keys() == {each.name for each in fields(Settings)} - {"_given"}

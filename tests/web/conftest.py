@@ -1,0 +1,7 @@
+"""The application of the tests of accounts, with its probes."""
+
+from __future__ import annotations
+
+from tests.auth.conftest import app, http
+
+__all__ = ["app", "http"]
