@@ -38,7 +38,7 @@ bench: $(STAMP) ## Measure beside PostgreSQL alone (needs Go), and an import if 
 	$(BIN)/python -m benchmarks.bulk
 	@if [ -n "$${IDEAMINT_TEST_ELECTIONS:-}" ]; then $(BIN)/python -m benchmarks.import_election; fi
 
-check: format-check lint types contracts sql-lint compose-check openapi-check test test-browser ## Run every check there is
+check: format-check lint types contracts sql-lint compose-check docs-check test test-browser ## Run every check there is
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff format .
@@ -64,13 +64,15 @@ compose-check: ## Check docker-compose.yml with Compose's own loader (needs Go)
 	elif [ "$${CI:-}" = true ]; then echo "compose-check needs Go" >&2; exit 1; \
 	else echo "compose-check is left out: Go is not installed"; fi
 
-openapi: $(STAMP) ## Write openapi.json and docs/problems.md from the code
+docs: $(STAMP) ## Write openapi.json, docs/problems.md and docs/events.md from the code
 	$(BIN)/python -m cli.generate.openapi openapi.json
 	$(BIN)/python -m cli.generate.problems docs/problems.md
+	$(BIN)/python -m cli.generate.events docs/events.md
 
-openapi-check: $(STAMP)
+docs-check: $(STAMP)
 	$(BIN)/python -m cli.generate.openapi --check openapi.json
 	$(BIN)/python -m cli.generate.problems --check docs/problems.md
+	$(BIN)/python -m cli.generate.events --check docs/events.md
 
 lock: $(STAMP) ## Resolve the dependencies of pyproject.toml anew into requirements/
 	$(UV) pip compile $(LOCK_OPTIONS) --extra dev pyproject.toml -o requirements/dev.txt
@@ -98,4 +100,4 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
-.PHONY: help up test test-browser proofs coverage bench check format format-check lint types contracts sql-lint compose-check openapi openapi-check lock clean
+.PHONY: help up test test-browser proofs coverage bench check format format-check lint types contracts sql-lint compose-check docs docs-check lock clean

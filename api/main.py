@@ -24,6 +24,7 @@ from api.coins.commands.batcher import Batcher
 from api.coins.commands.fast_path import FastPath
 from api.coins.rates import CoinRates
 from api.coins.routes import router as coins
+from api.events import status as consumer_status
 from api.ideas.queries import find_statuses
 from api.ideas.routes import router as ideas
 from api.kernel import errors, health, logs
@@ -102,6 +103,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.passwords = Passwords(settings.password_hashes_at_once)
     app.state.log_in_delays = LogInDelays()
     app.state.newest_migration = health.newest_migration()
+    app.state.find_degraded = (consumer_status.degraded,)
     errors.install(app)
     # the one that is added last comes first
     if not settings.services or "coins" in settings.services:

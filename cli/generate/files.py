@@ -23,5 +23,5 @@ def write_or_check(describe: Callable[[], str], description: str | None) -> int:
         return 0
     if arguments.file.exists() and arguments.file.read_text(encoding="utf-8") == described:
         return 0
-    sys.stderr.write(f"{arguments.file} is not what the code says; run `make openapi` and commit it\n")
+    sys.stderr.write(f"{arguments.file} is not what the code says; run `make docs` and commit it\n")
     return 1

@@ -22,7 +22,7 @@ Every error of the API is a problem document (RFC 9457, `application/problem+jso
 Further members are the numbers that a client needs (`has_coins` and `wants_coins` of `insufficient-coins`, for one), and
 `request_id` finds the cause in the logs. Where trying again helps, `Retry-After` says when.
 
-Written from the code by `make openapi`.
+Written from the code by `make docs`.
 
 | type | status | title | what it states |
 | --- | --- | --- | --- |

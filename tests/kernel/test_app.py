@@ -102,7 +102,7 @@ class TestSession:
     @pytest.fixture
     async def bare(self, database: Settings) -> AsyncIterator[AsyncClient]:
         router = new_router("", "probe")
-        insert = text("INSERT INTO app.events (kind, request_id) VALUES ('probe', :id)")
+        insert = text("INSERT INTO app.events (kind, request_id) VALUES ('user_registered', :id)")
 
         @router.post("/probe/{outcome}")
         async def probe(session: Session, outcome: str) -> dict[str, str]:
@@ -152,7 +152,7 @@ class TestSession:
 
 class TestOpenAPI:
     def test_is_the_committed_one(self, application: FastAPI) -> None:
-        """`make openapi` writes it."""
+        """`make docs` writes it."""
         assert json.loads((ROOT / "openapi.json").read_text()) == application.openapi()
 
     def test_every_operation_has_a_short_stable_name_of_its_own(self, application: FastAPI) -> None:
