@@ -16,16 +16,28 @@ if TYPE_CHECKING:
 LAG_S_MAX = 60.0
 
 _OF_EVENT = queries.PARTITION.format(alias="e")
+# Events are looked for only where a cursor is not at the newest of its partition, which is looked up once.
 _FIGURES = """
+    WITH newest AS MATERIALIZED (
+        SELECT p.partition, n.xid, n.id
+        FROM generate_series(0, 15) AS p (partition)
+        CROSS JOIN LATERAL (
+            SELECT e.xid, e.id FROM app.events AS e
+            WHERE ({of_event}) = p.partition
+            ORDER BY e.xid DESC, e.id DESC
+            LIMIT 1
+        ) AS n
+    )
     SELECT c.consumer,
         coalesce(extract(epoch FROM clock_timestamp() - min(n.recorded_at)), 0)::float8 AS lag_s,
         count(c.lease_token) FILTER (WHERE c.lease_until >= clock_timestamp())::integer AS leases,
         max(c.moved_at) AS moved_at,
         coalesce(max(f.parked), 0)::integer AS parked, coalesce(max(f.waiting), 0)::integer AS waiting
     FROM app.event_cursors AS c
+    LEFT JOIN newest AS w ON w.partition = c.partition
     LEFT JOIN LATERAL (
         SELECT e.recorded_at FROM app.events AS e
-        WHERE ({of_event}) = c.partition AND (e.xid, e.id) > (c.xid, c.id)
+        WHERE (w.xid, w.id) > (c.xid, c.id) AND ({of_event}) = c.partition AND (e.xid, e.id) > (c.xid, c.id)
         ORDER BY e.xid, e.id
         LIMIT 1
     ) AS n ON true

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
@@ -76,7 +76,7 @@ class TestPayload:
         assert parse_payload(written.kind, 1, stored) == written
 
     def test_nulls_inside_a_state_are_kept(self) -> None:
-        policy = {"coins_per_member_and_idea_max": None, "undo_window_h": 24}
+        policy: dict[str, JsonValue] = {"coins_per_member_and_idea_max": None, "undo_window_h": 24}
         assert payloads.CoinPolicyChanged(policy_version=2, before=policy, after={}).as_data() == {
             "policy_version": 2, "before": policy, "after": {},
         }  # fmt: skip
