@@ -142,7 +142,7 @@ class TestLease:
         probe = await make_probe()
         campaign = uuid4()
         await probe.record(campaign, 1)
-        taken = []
+        taken: list[UUID] = []
 
         async def take_over(event: Event) -> None:
             """Another worker, after the lease has expired by the database's clock."""

@@ -44,7 +44,7 @@ class Probe:
 
     @property
     def consumer(self) -> Consumer:
-        options = {"starts_at": "end", "backoff_s": 0.0} | self.options
+        options: dict[str, Any] = {"starts_at": "end", "backoff_s": 0.0} | self.options
         return Consumer(name=self.name, kinds=frozenset({EventKind.IDEA_EDITED}), handle=self.handle, **options)
 
     @property

@@ -117,7 +117,8 @@ async def test_kills_at_every_step(
         while True:
             workers.replace_killed(plan)
             async with db.session() as session:
-                failures, done = (await session.execute(_LEFT, {"c": probe.name})).one()
+                row: Any = (await session.execute(_LEFT, {"c": probe.name})).one()
+                failures, done = int(row[0]), int(row[1])
             if failures == 0 and done >= written_total and sum(workers.kills.values()) >= rounds * len(STEPS):
                 break
             if done >= written_total and failures == 0:
