@@ -12,6 +12,7 @@ from api.coins.commands.batcher import Batcher
 from api.coins.commands.execution import MemberCommands
 from api.coins.container import CoinsContainer
 from api.coins.rates import CoinRates
+from api.events import status as consumer_status
 from api.ideas.queries import find_statuses
 from api.kernel.db import Database
 from api.kernel.rates import Buckets, LocalBuckets
@@ -37,6 +38,7 @@ def make_container(settings: Settings) -> Container:
         database=database,
         rate_buckets=rate_buckets,
         needed_schema=revisions.needed(),
+        find_degraded=(consumer_status.degraded,),
         access_tokens=AccessTokens(settings),
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(),

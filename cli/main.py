@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli.commands import data, database, ledger, people, platform, serving
+from cli.commands import data, database, events, ledger, people, platform, serving
 
 REFUSED = 1
 WRONG_SETTINGS = 2
@@ -78,6 +78,7 @@ app.command("export")(platform.export)
 app.command("report")(platform.report)
 app.command("verify")(ledger.verify)
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(events.app, name="events")
 app.add_typer(people.app, name="user")
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from api.auth.errors import BadEmail, EmailTaken, RegistrationClosed
 from api.auth.models import User, UserSession
 from api.auth.passwords import Passwords, check_strength, hash_password
+from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
 from api.kernel.errors import InvalidInput, NotFound
@@ -47,7 +48,7 @@ async def register_user(
     password_hash = await passwords.hash(password)
     user = User(email=email, display_name=display_name, password_hash=password_hash)
     await _add(session, user)
-    await record_event(session, "user_registered", actor_id=user.id, user_id=user.id)
+    await record_event(session, payloads.Registered(), actor_id=user.id, user_id=user.id)
     return user
 
 
@@ -91,7 +92,10 @@ async def create_user(
     )
     await _add(session, user)
     await record_event(
-        session, "user_created", actor_id=actor_id, user_id=user.id, roles=roles, permissions=permissions
+        session,
+        payloads.Created(roles=tuple(roles), permissions=tuple(permissions)),
+        actor_id=actor_id,
+        user_id=user.id,
     )
     return user
 
@@ -106,7 +110,7 @@ async def update_user(session: AsyncSession, user: User, *, actor_id: UUID, disp
             setattr(user, name, value)
         user.updated_by = actor_id
         await session.flush()
-        await record_event(session, "user_updated", actor_id=actor_id, user_id=user.id, fields=sorted(changed))
+        await record_event(session, payloads.Updated(fields=tuple(sorted(changed))), actor_id=actor_id, user_id=user.id)
     return user
 
 
@@ -115,7 +119,7 @@ async def deactivate_user(session: AsyncSession, user: User, *, actor_id: UUID |
     user.is_active = False
     user.updated_by = actor_id
     await session.flush()
-    await record_event(session, "user_deactivated", actor_id=actor_id, user_id=user.id)
+    await record_event(session, payloads.Deactivated(), actor_id=actor_id, user_id=user.id)
     await end_all_sessions(session, user, actor_id=actor_id)
 
 
@@ -131,7 +135,7 @@ async def end_all_sessions(session: AsyncSession, user: User, *, actor_id: UUID 
         .values(revoked_at=clock.now())
         .execution_options(synchronize_session=False)
     )
-    await record_event(session, "user_sessions_ended", actor_id=actor_id, user_id=user.id)
+    await record_event(session, payloads.SessionsEnded(), actor_id=actor_id, user_id=user.id)
 
 
 async def get_user(session: AsyncSession, user_id: UUID) -> User:

@@ -24,6 +24,7 @@ from api.auth.models import SessionToken, User, UserSession
 from api.auth.passwords import hash_password, needs_rehash
 from api.auth.service import find_user_by_email
 from api.auth.tokens import hash_secret, new_secret
+from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
 
@@ -90,7 +91,7 @@ async def log_in(
     """Start a session where the attempt succeeded, and record either way."""
     user = attempt.user
     if user is None or not attempt.succeeded:
-        await record_event(session, "log_in_failed", actor_id=None, user_id=user.id if user else None)
+        await record_event(session, payloads.LogInFailed(), actor_id=None, user_id=user.id if user else None)
         return LogInFailed()
     if attempt.new_hash is not None:  # ahead of start_session, whose lock is the weaker one
         await session.execute(
@@ -100,9 +101,9 @@ async def log_in(
         )
     issued = await start_session(session, settings, user.id, kind=kind)
     if issued is None:  # deactivated since
-        await record_event(session, "log_in_failed", actor_id=None, user_id=user.id)
+        await record_event(session, payloads.LogInFailed(), actor_id=None, user_id=user.id)
         return LogInFailed()
-    await record_event(session, "user_logged_in", actor_id=user.id, user_id=user.id, session_kind=kind)
+    await record_event(session, payloads.LoggedIn(session_kind=kind), actor_id=user.id, user_id=user.id)
     return issued
 
 
@@ -174,7 +175,7 @@ async def end_session(session: AsyncSession, session_id: UUID, *, user_id: UUID)
         .execution_options(synchronize_session=False)
     )
     if ended is not None:
-        await record_event(session, "user_logged_out", actor_id=user_id, user_id=user_id)
+        await record_event(session, payloads.LoggedOut(), actor_id=user_id, user_id=user_id)
 
 
 async def find_user_of_session(session: AsyncSession, session_id: UUID, *, token_version: int) -> User | None:
@@ -222,7 +223,7 @@ async def _refuse_used(
             family.revoked_at = clock.now()
             await session.flush()
         await record_event(
-            session, "refresh_token_reused", actor_id=None, user_id=family.user_id, session_ended=is_reuse
+            session, payloads.RefreshTokenReused(session_ended=is_reuse), actor_id=None, user_id=family.user_id
         )
     if is_reuse:
         msg = "The refresh token was used before. Somebody else may hold it, so the session has ended; log in."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from api.campaigns.queries import (
 )
 from api.coins import service as coins
 from api.coins.schemas import PolicyWrite
+from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
 from api.kernel.ids import uuid7
@@ -117,14 +118,15 @@ async def create_campaign(
     await session.flush()
     await record_event(
         session,
-        "campaign_created",
+        payloads.CampaignCreated(
+            slug_given=slug is not None,
+            after=payloads.CampaignState(status=campaign.status, coin_policy=policy.model_dump(mode="json")),
+        ),
         actor_id=actor_id,
         campaign_id=campaign.id,
-        slug_given=slug is not None,
-        after={"status": campaign.status, "coin_policy": policy.model_dump(mode="json")},
     )
     await record_event(
-        session, "member_joined", actor_id=actor_id, campaign_id=campaign.id, user_id=actor_id, role="manager"
+        session, payloads.MemberJoined(role="manager"), actor_id=actor_id, campaign_id=campaign.id, user_id=actor_id
     )
     return campaign
 
@@ -167,12 +169,13 @@ async def activate_campaign(session: AsyncSession, campaign: Campaign, *, actor_
     granted_coins = len(granted) * (await coins.get_policy(session, campaign.id)).coins_per_member
     await record_event(
         session,
-        "campaign_activated",
+        payloads.CampaignActivated(
+            members_granted=len(granted),
+            before=payloads.CampaignState(status="draft", wallet_coins=0),
+            after=payloads.CampaignState(status=campaign.status, wallet_coins=granted_coins),
+        ),
         actor_id=actor_id,
         campaign_id=campaign.id,
-        members_granted=len(granted),
-        before={"status": "draft", "wallet_coins": 0},
-        after={"status": campaign.status, "wallet_coins": granted_coins},
     )
     return campaign
 
@@ -185,12 +188,15 @@ async def mark_completed(session: AsyncSession, campaign: Campaign, *, actor_id:
     closing = await coins.close_ledger(session, campaign.id, actor_id=actor_id)
     await record_event(
         session,
-        "campaign_completed",
+        payloads.CampaignCompleted(
+            is_settling=closing.is_settling,
+            before=payloads.CampaignState(status="active", wallet_coins=closing.wallet_coins),
+            after=payloads.CampaignState(
+                status=campaign.status, wallet_coins=closing.wallet_coins if closing.is_settling else 0
+            ),
+        ),
         actor_id=actor_id,
         campaign_id=campaign.id,
-        is_settling=closing.is_settling,
-        before={"status": "active", "wallet_coins": closing.wallet_coins},
-        after={"status": campaign.status, "wallet_coins": closing.wallet_coins if closing.is_settling else 0},
     )
     return campaign
 
@@ -203,11 +209,11 @@ async def archive_campaign(session: AsyncSession, campaign: Campaign, *, actor_i
     await session.flush()  # a later lock in this session reads the row anew
     await record_event(
         session,
-        "campaign_archived",
+        payloads.CampaignArchived(
+            before=payloads.CampaignState(status=before), after=payloads.CampaignState(status=campaign.status)
+        ),
         actor_id=actor_id,
         campaign_id=campaign.id,
-        before={"status": before},
-        after={"status": campaign.status},
     )
     return campaign
 
@@ -276,14 +282,15 @@ async def join_campaign(
     has = await coins.find_wallet(session, campaign.id, user_id)
     await record_event(
         session,
-        "member_joined",
+        payloads.MemberJoined(
+            role=role,
+            granted_coins=has.wallet_coins if has and not had else 0,
+            before=_state(had),
+            after=_state(has),
+        ),
         actor_id=actor,
         campaign_id=campaign.id,
         user_id=user_id,
-        role=role,
-        granted_coins=has.wallet_coins if has and not had else 0,
-        before=asdict(had) if had else {},
-        after=asdict(has) if has else {},
     )
     return membership
 
@@ -323,13 +330,15 @@ async def leave_campaign(
     await coins.freeze_wallet(session, campaign.id, user_id)
     await record_event(
         session,
-        "member_left",
+        payloads.MemberLeft(before=_state(had), after=_state(replace(had, is_frozen=True) if had else None)),
         actor_id=actor_id or user_id,
         campaign_id=campaign.id,
         user_id=user_id,
-        before=asdict(had) if had else {},
-        after=asdict(replace(had, is_frozen=True)) if had else {},
     )
+
+
+def _state(wallet: coins.Wallet | None) -> payloads.WalletState | None:
+    return payloads.WalletState(wallet_coins=wallet.wallet_coins, is_frozen=wallet.is_frozen) if wallet else None
 
 
 async def set_member_role(
@@ -362,11 +371,9 @@ async def set_member_role(
         await session.flush()
         await record_event(
             session,
-            "member_role_changed",
+            payloads.MemberRoleChanged(before=payloads.RoleState(role=before), after=payloads.RoleState(role=role)),
             actor_id=actor_id,
             campaign_id=campaign.id,
             user_id=user_id,
-            before={"role": before},
-            after={"role": role},
         )
     return membership

@@ -1,8 +1,8 @@
-"""Facts that happened, written in the transaction of the command that made them."""
+"""Record events: facts, written in the transaction of the command that caused them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 import structlog
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from api.events.payloads import Payload
+
 _INSERT = text(
     """
-    INSERT INTO app.events (occurred_at, kind, campaign_id, actor_id, user_id, idea_id, request_id, data)
-    VALUES (:occurred_at, :kind, :campaign_id, :actor_id, :user_id, :idea_id, :request_id, CAST(:data AS jsonb))
+    INSERT INTO app.events (occurred_at, kind, version, campaign_id, actor_id, user_id, idea_id, request_id, data)
+    VALUES (:occurred_at, :kind, :version, :campaign_id, :actor_id, :user_id, :idea_id, :request_id, CAST(:data AS jsonb))
     """
 )
 
@@ -31,29 +33,28 @@ def current_request_id() -> str | None:
 
 async def record_event(
     session: AsyncSession,
-    kind: str,
+    payload: Payload,
     *,
     actor_id: UUID | None,
     campaign_id: UUID | None = None,
     user_id: UUID | None = None,
     idea_id: UUID | None = None,
-    **data: Any,
 ) -> None:
-    """Append one event, named for the fact (`idea_accepted`), with ids in place of personal data.
+    """Append one event; its kind and version are those of the payload.
 
-    `user_id` is whom it happened to, `actor_id` who did it (None is the system); `data` is what changed: in `before` and
-    `after` under the same names, where it was something else before.
+    `user_id` is the person it happened to, `actor_id` the person who caused it (None is the system).
     """
     await session.execute(
         _INSERT,
         {
             "occurred_at": clock.now(),
-            "kind": kind,
+            "kind": payload.kind,
+            "version": payload.version,
             "campaign_id": campaign_id,
             "actor_id": actor_id,
             "user_id": user_id,
             "idea_id": idea_id,
             "request_id": current_request_id(),
-            "data": orjson.dumps(data, default=str).decode(),
+            "data": orjson.dumps(payload.as_data()).decode(),
         },
     )

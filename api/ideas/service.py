@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from api.campaigns import errors as campaign_errors
 from api.campaigns import service as campaigns
 from api.coins import service as coins
+from api.events import payloads
 from api.events.service import record_event
 from api.ideas import errors
 from api.ideas.coin_effects import carry_out
@@ -77,12 +78,11 @@ async def submit_idea(
         await coins.open_targets(session, campaign.id, {idea.id: author_id})
     await record_event(
         session,
-        "idea_submitted",
+        payloads.IdeaSubmitted(after=payloads.IdeaState(status=status)),
         actor_id=author_id,
         campaign_id=campaign.id,
         user_id=author_id,
         idea_id=idea.id,
-        after={"status": status},
     )
     return idea
 
@@ -140,13 +140,11 @@ async def edit_idea(
     await session.flush()
     await record_event(
         session,
-        "idea_edited",
+        payloads.IdeaEdited(idea_version=idea.version, changed=tuple(changed)),
         actor_id=actor_id,
         campaign_id=idea.campaign_id,
         user_id=actor_id,
         idea_id=idea.id,
-        version=idea.version,
-        changed=changed,
     )
     return idea
 
@@ -193,16 +191,18 @@ async def take_step(
     )
     await session.flush()
     before, after = await carry_out(session, idea, source, step.coins, actor_id=actor_id, reason=reason)
+    payload = payloads.IdeaAcceptanceUndone if step.coins is Coins.REOPEN else _PAYLOADS[target]
     await record_event(
         session,
-        "idea_acceptance_undone" if step.coins is Coins.REOPEN else f"idea_{_PAST[target]}",
+        payload(
+            reason_given=reason is not None,
+            before=payloads.IdeaState(status=source, **before),
+            after=payloads.IdeaState(status=target, **after),
+        ),
         actor_id=actor_id,
         campaign_id=idea.campaign_id,
         user_id=idea.author_id,
         idea_id=idea.id,
-        reason_given=reason is not None,
-        before={"status": source, **before},
-        after={"status": target, **after},
     )
     return idea
 
@@ -215,15 +215,15 @@ async def _check_undo_window(session: AsyncSession, idea: Idea) -> None:
         raise errors.UndoWindowOver(msg, undo_window_h=policy.undo_window_h, until=until)
 
 
-_PAST = {
-    Status.COMPETING: "approved",
-    Status.REJECTED: "rejected",
-    Status.WITHDRAWN: "withdrawn",
-    Status.ACCEPTED: "accepted",
-    Status.IN_PROGRESS: "started",
-    Status.COMPLETE: "completed",
-    Status.STOPPED: "stopped",
-    Status.NOT_SELECTED: "not_selected",
+_PAYLOADS: dict[Status, type[payloads.IdeaStep]] = {
+    Status.COMPETING: payloads.IdeaApproved,
+    Status.REJECTED: payloads.IdeaRejected,
+    Status.WITHDRAWN: payloads.IdeaWithdrawn,
+    Status.ACCEPTED: payloads.IdeaAccepted,
+    Status.IN_PROGRESS: payloads.IdeaStarted,
+    Status.COMPLETE: payloads.IdeaCompleted,
+    Status.STOPPED: payloads.IdeaStopped,
+    Status.NOT_SELECTED: payloads.IdeaNotSelected,
 }
 
 
@@ -279,13 +279,9 @@ async def record_valuation(
     await session.flush()
     await record_event(
         session,
-        "idea_valued",
+        payloads.IdeaValued(valuation_id=valuation.id, valuation=kind, amount=amount, currency=currency),
         actor_id=actor_id,
         campaign_id=idea.campaign_id,
         idea_id=idea.id,
-        valuation_id=valuation.id,
-        valuation=kind,
-        amount=amount,
-        currency=currency,
     )
     return valuation

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from api.coins import service as coins
 from api.coins.schemas import PolicyWrite
+from api.events import payloads
 from api.events.service import record_event
 from api.imports.currencies import currency_of
 from api.imports.errors import ElectionDiffers, ElectionNotOver
@@ -242,17 +243,18 @@ async def _record(
     )
     await record_event(
         session,
-        "election_imported",
+        payloads.ElectionImported(
+            election_key=key,
+            file_name=election.file_name,
+            sha256=election.sha256.hex(),
+            ideas=len(election.projects),
+            ballots=len(election.ballots),
+            allocations=allocations,
+            coins=election.coins.total(),
+            differences=len(election.differences),
+        ),
         actor_id=actor_id,
         campaign_id=campaign_id,
-        election_key=key,
-        file_name=election.file_name,
-        sha256=election.sha256.hex(),
-        ideas=len(election.projects),
-        ballots=len(election.ballots),
-        allocations=allocations,
-        coins=election.coins.total(),
-        differences=len(election.differences),
     )
 
 

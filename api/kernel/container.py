@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.applications import Starlette
 
 from api.kernel.db import Database
@@ -19,15 +20,27 @@ from api.kernel.rates import Buckets
 from api.kernel.schema import SchemaState
 from settings import Settings
 
+FindDegraded = Callable[[AsyncConnection], Awaitable[dict[str, str]]]
+"""Reports what needs attention while requests are served, by subject; an empty dict if nothing does."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class KernelContainer:
-    """What every process has; `needed_schema` is the state of the database schema that this code needs."""
+    """What every process has.
+
+    Attributes:
+        settings: the settings of the installation.
+        database: the connection pool.
+        rate_buckets: the counters of rate limits.
+        needed_schema: the state of the database schema that this code needs.
+        find_degraded: what readiness reports in addition to the schema.
+    """
 
     settings: Settings
     database: Database
     rate_buckets: Buckets
     needed_schema: SchemaState
+    find_degraded: tuple[FindDegraded, ...]
 
     async def close(self) -> None:
         """Close connections."""

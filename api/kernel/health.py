@@ -9,9 +9,9 @@ import psycopg
 from fastapi import APIRouter, Depends, Response
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.kernel.container import KernelContainer, ProvidedDatabase, provided
-from api.kernel.db import Database
+from api.kernel.container import FindDegraded, KernelContainer, ProvidedDatabase, provided
 from api.kernel.rules import PUBLIC
 from api.kernel.schema import REVISION, ROUTINES, SchemaState
 from api.kernel.web import ResponseModel, Route
@@ -19,6 +19,9 @@ from api.kernel.web import ResponseModel, Route
 router = APIRouter(prefix="/health", tags=["health"], dependencies=[PUBLIC], route_class=Route)
 
 _NeededSchema = Annotated[SchemaState, Depends(provided(KernelContainer, lambda container: container.needed_schema))]
+_FindDegraded = Annotated[
+    tuple[FindDegraded, ...], Depends(provided(KernelContainer, lambda container: container.find_degraded))
+]
 
 
 class Health(ResponseModel):
@@ -35,35 +38,38 @@ async def live() -> Health:
 
 
 @router.get("/ready", operation_id="getReadiness", responses={503: {"model": Health}})
-async def ready(response: Response, database: ProvidedDatabase, needed: _NeededSchema) -> Health:
+async def ready(
+    response: Response, database: ProvidedDatabase, needed: _NeededSchema, finders: _FindDegraded
+) -> Health:
     """Check that the database answers and is at the revision that this code needs, or at a later one.
 
-    Database routines that are not those of this version are reported as `degraded`: two versions may run side by side.
+    What needs attention while requests are served is `degraded`, with status 200: database routines of another version
+    (two versions may run side by side), consumers that lag, parked events.
     """
     try:
-        found = await _schema_state(database)
+        async with database.engine.connect() as connection:
+            found = await _schema_state(connection)
+            missing = found.missing_for(needed)
+            if missing is not None:
+                response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+                return Health(status="failing", checks={"database": "ok", "migrations": missing})
+            checks = {"database": "ok", "migrations": "ok", "routines": "ok"}
+            if differing := found.differing_routines(needed):
+                checks["routines"] = f"not of this version: {', '.join(differing)}"
+            for find in finders:
+                checks |= await find(connection)
     except (SQLAlchemyError, psycopg.Error, OSError):
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         return Health(status="failing", checks={"database": "unavailable"})
-    missing = found.missing_for(needed)
-    if missing is not None:
-        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return Health(status="failing", checks={"database": "ok", "migrations": missing})
-    differing = found.differing_routines(needed)
-    routines = f"not of this version: {', '.join(differing)}" if differing else "ok"
-    return Health(
-        status="degraded" if differing else "ok",
-        checks={"database": "ok", "migrations": "ok", "routines": routines},
-    )
+    return Health(status="ok" if set(checks.values()) == {"ok"} else "degraded", checks=checks)
 
 
-async def _schema_state(database: Database) -> SchemaState:
-    async with database.engine.connect() as connection:
-        try:
-            state = SchemaState(int(await connection.scalar(text(REVISION))), {})
-            if not state.is_from_before_the_squash:
-                rows = await connection.execute(text(ROUTINES))
-                state = SchemaState(state.revision, {row.name: row.hash for row in rows})
-        except ProgrammingError:  # no schema, no tables, or no rights on them yet
-            state = SchemaState(None, {})
+async def _schema_state(connection: AsyncConnection) -> SchemaState:
+    try:
+        state = SchemaState(int(await connection.scalar(text(REVISION))), {})
+        if not state.is_from_before_the_squash:
+            rows = await connection.execute(text(ROUTINES))
+            state = SchemaState(state.revision, {row.name: row.hash for row in rows})
+    except ProgrammingError:  # no schema, no tables, or no rights on them yet
+        return SchemaState(None, {})
     return state

@@ -118,7 +118,7 @@ class TestSession:
     @pytest.fixture
     async def bare(self, database: Settings) -> AsyncIterator[AsyncClient]:
         router = new_router("", "probe")
-        insert = text("INSERT INTO app.events (kind, request_id) VALUES ('probe', :id)")
+        insert = text("INSERT INTO app.events (kind, request_id) VALUES ('user_registered', :id)")
 
         @router.post("/probe/{outcome}")
         async def probe(session: Session, outcome: str) -> dict[str, str]:

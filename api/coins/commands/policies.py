@@ -9,6 +9,7 @@ from sqlalchemy import text
 from api.coins import errors
 from api.coins.reading import queries
 from api.coins.schemas import PolicyRead, PolicyWrite
+from api.events import payloads
 from api.events.service import record_event
 
 if TYPE_CHECKING:
@@ -39,12 +40,13 @@ async def set_policy(
     changed = [name for name in after if after[name] != before[name]]
     await record_event(
         session,
-        "coin_policy_changed",
+        payloads.CoinPolicyChanged(
+            policy_version=row.version,
+            before={name: before[name] for name in changed},
+            after={name: after[name] for name in changed},
+        ),
         actor_id=actor_id,
         campaign_id=campaign_id,
-        version=row.version,
-        before={name: before[name] for name in changed},
-        after={name: after[name] for name in changed},
     )
     return new
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from sqlalchemy import text
 
 from api.coins.commands.policies import get_policy
+from api.events.catalogue import kinds_where
 from api.kernel.web import ResponseModel
 
 if TYPE_CHECKING:
@@ -17,16 +18,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
-# who did these, and to whom they happened, tells whose coins lie where
-MEMBERS_KINDS = ("coins_allocated", "coins_reallocated", "coins_taken_back")
-
-# what moves coins, opens or closes something for them, or changes who has them, beside all that begins with coin
-_CAUSES = (
-    "campaign_created", "campaign_activated", "campaign_completed", "campaign_archived", "election_imported",
-    "member_joined", "member_left", "member_role_changed",
-    "idea_submitted", "idea_approved", "idea_rejected", "idea_withdrawn", "idea_accepted", "idea_acceptance_undone",
-    "idea_not_selected",
-)  # fmt: skip
+_AUDITED = kinds_where(concerns_coins=True)
+# the actor and the user of these show whose coins are on which idea
+_PERSONAL = kinds_where(concerns_coins=True, is_personal=True)
 
 # What a movement left on the accounts it touched stands in its postings; other commands wrote it into their event. Without
 # the person, a wallet's balance is left out too: corrections name one with its owner, and so would tell whose this is.
@@ -40,7 +34,7 @@ _TEMPLATE = """
         SELECT e.id AS event_id, e.occurred_at, e.recorded_at, e.kind, e.idea_id, e.request_id, e.actor_id, e.user_id, e.data,
             e.kind = ANY (:private_kinds) AS is_private
         FROM app.events AS e
-        WHERE e.campaign_id = :campaign_id AND (e.kind LIKE 'coin%' OR e.kind = ANY (:causes)) {filters}
+        WHERE e.campaign_id = :campaign_id AND e.kind = ANY (:audited) {filters}
         ORDER BY e.occurred_at DESC, e.id DESC
         LIMIT :limit
     ) AS e
@@ -110,8 +104,8 @@ async def list_audit(
     filters: list[str] = []
     values: dict[str, Any] = {
         "campaign_id": campaign_id,
-        "private_kinds": list(MEMBERS_KINDS) if policy.stakes_visible_to == "self" else [],
-        "causes": list(_CAUSES),
+        "private_kinds": list(_PERSONAL) if policy.stakes_visible_to == "self" else [],
+        "audited": list(_AUDITED),
         "limit": limit,
     }
 

@@ -1,4 +1,4 @@
-"""One append-only table of events, partitioned by month.
+"""One append-only table of events, partitioned by month; cursors and failures of their consumers.
 
 Revision ID: 1002
 """
@@ -25,4 +25,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop the events, unless there are any: they cannot be restored."""
     statements.refuse_rows("events", "holds rows that cannot be restored; not dropped")
-    op.execute("DROP TABLE app.events")
+    op.execute("DROP TABLE app.event_failures, app.event_cursors, app.events")

@@ -1,0 +1,156 @@
+"""The catalogue of events: of each kind its payload, when it is recorded, who may see it, and what it does to coins.
+
+`docs/events.md` is generated from it, the audit's list is derived from it, and the check `ck_events_kind` of the table is
+tested against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import orjson
+
+from api.events import payloads
+from api.events.kinds import Audience, EventKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from api.events.payloads import Payload
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What holds for every event of one kind."""
+
+    payload: type[Payload]
+    when: str
+    visible_to: Audience
+    concerns_coins: bool = False  # the coin audit shows it
+    moves_coins: bool = False  # its command can change balances
+
+    @property
+    def is_public(self) -> bool:
+        """Whether everyone who sees the campaign may see it."""
+        return self.visible_to is Audience.CAMPAIGN
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether it shows what one person did, so that others see its person only where a rule allows it."""
+        return self.visible_to in {Audience.POLICY, Audience.PERSON}
+
+
+class UnknownVersion(Exception):
+    """A stored event has a payload version that this code does not know."""
+
+
+def _entry(payload: type[Payload], when: str, visible_to: Audience) -> Entry:
+    return Entry(payload, when, visible_to)
+
+
+def _coin_entry(payload: type[Payload], when: str, visible_to: Audience, *, moves_coins: bool = False) -> Entry:
+    return Entry(payload, when, visible_to, concerns_coins=True, moves_coins=moves_coins)
+
+
+_ENTRIES = (
+    _entry(payloads.Registered, "A person registers.", Audience.PERSON),
+    _entry(payloads.Created, "An administrator, an import or the demo creates a user.", Audience.ADMINISTRATORS),
+    _entry(payloads.Updated, "A user's own fields change.", Audience.PERSON),
+    _entry(payloads.Deactivated, "A user is deactivated; their sessions end too.", Audience.ADMINISTRATORS),
+    _entry(payloads.SessionsEnded, "All sessions of a user end.", Audience.PERSON),
+    _entry(payloads.LoggedIn, "A log-in succeeds.", Audience.PERSON),
+    _entry(payloads.LoggedOut, "A session is ended by its user.", Audience.PERSON),
+    _entry(payloads.LogInFailed, "A log-in fails.", Audience.ADMINISTRATORS),
+    _entry(payloads.RefreshTokenReused, "A refresh token that was used before is presented again.", Audience.PERSON),
+    _coin_entry(payloads.CampaignCreated, "A campaign is created as a draft.", Audience.MANAGERS),
+    _coin_entry(
+        payloads.CampaignActivated, "A draft becomes active; its members receive their coins.", Audience.CAMPAIGN,
+        moves_coins=True,
+    ),
+    _coin_entry(
+        payloads.CampaignCompleted, "An active campaign is completed; its coins expire.", Audience.CAMPAIGN,
+        moves_coins=True,
+    ),
+    _coin_entry(payloads.CampaignArchived, "A campaign is archived.", Audience.MANAGERS),
+    _coin_entry(
+        payloads.ElectionImported, "An election's file is imported as a campaign; the only event of the import.",
+        Audience.CAMPAIGN, moves_coins=True,
+    ),
+    _coin_entry(
+        payloads.MemberJoined, "A person joins a campaign or is added to it; in an active one they receive coins.",
+        Audience.MANAGERS, moves_coins=True,
+    ),
+    _coin_entry(payloads.MemberLeft, "A member leaves or is removed; the wallet is frozen.", Audience.MANAGERS),
+    _coin_entry(payloads.MemberRoleChanged, "A member becomes a manager, or the reverse.", Audience.MANAGERS),
+    _coin_entry(payloads.CoinPolicyChanged, "A new version of the coin policy takes effect.", Audience.CAMPAIGN),
+    _coin_entry(
+        payloads.CoinsGranted, "A bulk call grants a member the policy's coins.", Audience.MANAGERS, moves_coins=True
+    ),
+    _coin_entry(
+        payloads.CoinsCorrected, "A bulk call corrects a member's wallet.", Audience.MANAGERS, moves_coins=True
+    ),
+    _coin_entry(
+        payloads.CoinsAllocated, "A member puts coins on an idea; not in an import.", Audience.POLICY, moves_coins=True
+    ),
+    _coin_entry(
+        payloads.CoinsReallocated, "A member moves coins from one idea to another.", Audience.POLICY, moves_coins=True
+    ),
+    _coin_entry(
+        payloads.CoinsTakenBack, "A member takes coins back from an idea.", Audience.POLICY, moves_coins=True
+    ),
+    _coin_entry(
+        payloads.CoinsSettled, "A settlement in the background is finished.", Audience.MANAGERS, moves_coins=True
+    ),
+    _coin_entry(payloads.IdeaSubmitted, "An idea is submitted.", Audience.AUTHOR),
+    _entry(payloads.IdeaEdited, "The text of a pending idea changes.", Audience.AUTHOR),
+    _coin_entry(payloads.IdeaApproved, "A pending idea starts to compete.", Audience.CAMPAIGN),
+    _coin_entry(
+        payloads.IdeaRejected, "An idea is rejected; its coins are returned.", Audience.AUTHOR, moves_coins=True
+    ),
+    _coin_entry(
+        payloads.IdeaWithdrawn, "An idea is withdrawn; its coins are returned.", Audience.AUTHOR, moves_coins=True
+    ),
+    _coin_entry(
+        payloads.IdeaAccepted, "An idea is accepted; its coins expire.", Audience.CAMPAIGN, moves_coins=True
+    ),
+    _coin_entry(
+        payloads.IdeaAcceptanceUndone, "An acceptance is undone; the expired coins are put back.", Audience.CAMPAIGN,
+        moves_coins=True,
+    ),
+    _entry(payloads.IdeaStarted, "Delivery of an accepted idea starts.", Audience.CAMPAIGN),
+    _entry(payloads.IdeaCompleted, "An idea is delivered.", Audience.CAMPAIGN),
+    _entry(payloads.IdeaStopped, "Delivery of an idea is stopped.", Audience.CAMPAIGN),
+    _coin_entry(
+        payloads.IdeaNotSelected, "A campaign is completed without a decision about the idea.", Audience.CAMPAIGN,
+        moves_coins=True,
+    ),
+    _entry(payloads.IdeaValued, "A cost or a value of an idea is recorded.", Audience.MANAGERS),
+)  # fmt: skip
+
+CATALOGUE: Mapping[EventKind, Entry] = MappingProxyType({entry.payload.kind: entry for entry in _ENTRIES})
+assert list(CATALOGUE) == list(EventKind), "every kind has one entry, in the order of the enum"
+
+
+def kinds_where(*, concerns_coins: bool | None = None, is_personal: bool | None = None) -> tuple[EventKind, ...]:
+    """The kinds with these flags; None asks for either."""
+    return tuple(
+        kind
+        for kind, entry in CATALOGUE.items()
+        if concerns_coins in {None, entry.concerns_coins} and is_personal in {None, entry.is_personal}
+    )
+
+
+def parse_payload(kind: str, version: int, data: object) -> Payload:
+    """The payload of a stored event, from its JSON.
+
+    Raises:
+        UnknownVersion: the event was written by other code than this.
+        pydantic.ValidationError: the data does not fit the payload.
+    """
+    payload = CATALOGUE[EventKind(kind)].payload
+    if version != payload.version:
+        msg = f"{kind} has version {version}; this code knows {payload.version}"
+        raise UnknownVersion(msg)
+    return payload.model_validate_json(orjson.dumps(data))

@@ -1,0 +1,330 @@
+"""Run consumers: take partitions by lease, hand over their events in order, advance their cursors.
+
+Events are handled in batches. A batch that fails, or whose worker ended without giving its lease back, is set aside: its
+events become rows of `event_failures` and are handled one by one, each attempt counted and committed before the handler
+runs. An event that ends the process is thereby parked too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import psycopg
+import structlog
+from sqlalchemy import CursorResult
+from sqlalchemy.exc import DBAPIError
+
+from api.events import queries
+from api.events.catalogue import parse_payload
+from api.events.consumers import NO_CAMPAIGN, Consumer, Event
+from api.events.kinds import EventKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Row, TextClause
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.kernel.db import Database
+
+log = structlog.get_logger(__name__)
+
+PAUSE_S = 1.0
+AFTER_FAILURE_S = 5.0
+ERROR_LENGTH_MAX = 2000
+NO_RESULT = "the attempt has not ended, or its process was killed"
+
+
+class LeaseLost(Exception):
+    """Another worker took the partition, or a command moved its cursor; nothing of the transaction is kept."""
+
+
+@dataclass
+class _Lease:
+    """A partition that this worker holds, and how far it has been read."""
+
+    consumer: Consumer
+    partition: int
+    token: UUID
+    xid: str
+    id: UUID
+    was_abandoned: bool
+
+    async def change(self, session: AsyncSession, statement: TextClause, *, to: tuple[str, UUID] | None = None) -> None:
+        """Lock the cursor and change it, if it still has this lease and position.
+
+        Raises:
+            LeaseLost: it does not.
+        """
+        values: dict[str, object] = {
+            "consumer": self.consumer.name,
+            "partition": self.partition,
+            "token": self.token,
+            "lease_s": self.consumer.lease_s,
+            "from_xid": self.xid,
+            "from_id": self.id,
+        }
+        if to is not None:
+            values |= {"xid": to[0], "id": to[1]}
+        if await _count_changed(session, statement, values) != 1:
+            msg = f"{self.consumer.name}, partition {self.partition}"
+            raise LeaseLost(msg)
+
+
+@dataclass
+class Following:
+    """Runs consumers in this process, beside any number of other workers."""
+
+    database: Database
+    consumers: Sequence[Consumer]
+    holder: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
+
+    async def register(self) -> None:
+        """Give each consumer that has no cursors yet a position in each partition."""
+        async with self.database.session() as session:
+            for consumer in self.consumers:
+                values = {"consumer": consumer.name, "at_end": consumer.starts_at == "end"}
+                await session.execute(queries.ADD_CURSORS, values)
+
+    async def run(self) -> None:
+        """Follow until cancelled, polling once a second; a database that is away is waited for."""
+        is_registered = False
+        while True:
+            try:
+                if not is_registered:
+                    await self.register()
+                    is_registered = True
+                await self.run_once()
+                await asyncio.sleep(PAUSE_S)
+            except (DBAPIError, psycopg.Error, OSError) as failure:
+                log.warning("consumers failed", error=str(failure))
+                await asyncio.sleep(AFTER_FAILURE_S)
+
+    async def run_once(self) -> int:
+        """Follow each partition that has something to do, until it has none; how many events were handled."""
+        names = {consumer.name: consumer for consumer in self.consumers}
+        async with self.database.session() as session:
+            rows = await session.execute(queries.FIND_DUE, {"consumers": list(names)})
+            due: list[tuple[str, int]] = [(row.consumer, row.partition) for row in rows]
+        random.shuffle(due)  # so that workers do not meet at the same partition
+        handled = 0
+        for name, partition in due:
+            try:
+                handled += await self._follow(names[name], partition)
+            except LeaseLost as lost:
+                log.info("lease lost", cursor=str(lost), holder=self.holder)
+        return handled
+
+    async def _follow(self, consumer: Consumer, partition: int) -> int:
+        lease = await self._take_lease(consumer, partition)
+        if lease is None:
+            return 0
+        try:
+            handled = await self._handle_all(lease)
+        except asyncio.CancelledError:  # the worker stops; what was under way is rolled back
+            await self._give_lease_back(lease)
+            raise
+        await self._give_lease_back(lease)
+        return handled
+
+    async def _handle_all(self, lease: _Lease) -> int:
+        handled = 0
+        while True:
+            succeeded = await self._handle_next_failure(lease)
+            if succeeded is not None:
+                handled += succeeded
+                continue
+            read, succeeded = await self._handle_batch(lease)
+            handled += succeeded
+            if read == 0:
+                return handled
+
+    async def _give_lease_back(self, lease: _Lease) -> None:
+        async with self.database.session() as session:
+            await lease.change(session, queries.GIVE_LEASE_BACK)
+
+    async def _take_lease(self, consumer: Consumer, partition: int) -> _Lease | None:
+        token = uuid4()
+        values = {
+            "consumer": consumer.name,
+            "partition": partition,
+            "token": token,
+            "lease_s": consumer.lease_s,
+            "holder": self.holder,
+        }
+        async with self.database.session() as session:
+            row = (await session.execute(queries.TAKE_LEASE, values)).one_or_none()
+        if row is None:
+            return None
+        return _Lease(consumer, partition, token, row.xid, row.id, row.was_abandoned)
+
+    async def _handle_batch(self, lease: _Lease) -> tuple[int, int]:
+        """Read the next batch and hand it over; how many events were read, and how many of them handled."""
+        consumer = lease.consumer
+        rows: Sequence[Row[Any]] = []
+        failed = lease.was_abandoned
+        try:
+            async with self.database.session() as session:
+                rows = await _read(session, lease)
+                if not rows:
+                    return 0, 0
+                followed = [row for row in rows if row.is_followed]
+                blocked = await _find_blocked(session, consumer, followed)
+                free = [row for row in followed if _campaign(row) not in blocked]
+                if not failed:
+                    if free:
+                        await _hand_over(session, consumer, free)
+                    await lease.change(session, queries.ADVANCE, to=(rows[-1].xid, rows[-1].id))
+                    await _set_aside(session, lease, [row for row in followed if _campaign(row) in blocked])
+        except LeaseLost:
+            raise
+        except Exception as error:
+            log.warning("batch failed", consumer=consumer.name, partition=lease.partition, error=_text(error))
+            if not rows:
+                raise  # the database could not be read
+            failed = True
+        if failed:
+            async with self.database.session() as session:
+                await lease.change(session, queries.ADVANCE, to=(rows[-1].xid, rows[-1].id))
+                await _set_aside(session, lease, [row for row in rows if row.is_followed])
+        lease.xid, lease.id, lease.was_abandoned = rows[-1].xid, rows[-1].id, False
+        return len(rows), 0 if failed else len(free)
+
+    async def _handle_next_failure(self, lease: _Lease) -> int | None:
+        """Handle the next event that was set aside and is due; 1 if it succeeded, 0 if not, None if there is none."""
+        consumer = lease.consumer
+        async with self.database.session() as session:
+            found = await session.execute(
+                queries.FIND_DUE_FAILURE, {"consumer": consumer.name, "partition": lease.partition}
+            )
+            due = found.one_or_none()
+            if due is None:
+                return None
+            of_event = {"consumer": consumer.name, "event_id": due.event_id, "attempts": due.attempts}
+            await lease.change(session, queries.RENEW_LEASE)
+            if due.attempts >= consumer.attempts_max:  # the last attempt ended its process
+                await _change_failure(session, queries.PARK, {**of_event, "error": None})
+                await _release(session, consumer, [due.campaign_id])
+                return 0
+            backoff_s = consumer.backoff_s * 2**due.attempts
+            begun = {**of_event, "backoff_s": backoff_s, "error": NO_RESULT}
+            await _change_failure(session, queries.BEGIN_ATTEMPT, begun)
+        of_event["attempts"] = due.attempts + 1
+        try:
+            async with self.database.session() as session:
+                event = {"id": due.event_id, "recorded_at": due.recorded_at}
+                await _hand_over(session, consumer, (await session.execute(queries.READ_EVENT, event)).all())
+                await lease.change(session, queries.RENEW_LEASE)
+                await _change_failure(session, queries.END_ATTEMPT, of_event)
+                await _release(session, consumer, [due.campaign_id])
+        except LeaseLost:
+            raise
+        except Exception as error:  # noqa: BLE001 (a handler may raise anything)
+            await self._note_failure(lease, of_event, due.campaign_id, error)
+            return 0
+        return 1
+
+    async def _note_failure(
+        self, lease: _Lease, of_event: dict[str, object], campaign_id: UUID, error: Exception
+    ) -> None:
+        is_parked = of_event["attempts"] == lease.consumer.attempts_max
+        log.warning(
+            "event parked" if is_parked else "event failed", **{**of_event, "event_id": str(of_event["event_id"])},
+            error=_text(error),
+        )  # fmt: skip
+        async with self.database.session() as session:
+            await lease.change(session, queries.RENEW_LEASE)
+            statement = queries.PARK if is_parked else queries.NOTE_ERROR
+            await _change_failure(session, statement, {**of_event, "error": _text(error)})
+            await _release(session, lease.consumer, [campaign_id])
+
+
+async def _read(session: AsyncSession, lease: _Lease) -> Sequence[Row[Any]]:
+    values = {
+        "partition": lease.partition,
+        "xid": lease.xid,
+        "id": lease.id,
+        "kinds": list(lease.consumer.kinds),
+        "batch_max": lease.consumer.batch_max,
+    }
+    return (await session.execute(queries.READ_BATCH, values)).all()
+
+
+async def _hand_over(session: AsyncSession, consumer: Consumer, rows: Sequence[Row[Any]]) -> None:
+    """Give events to the handler, which must end well before the lease does."""
+    events = [_as_event(row) for row in rows]
+    async with asyncio.timeout(consumer.lease_s / 2):
+        await consumer.handle(session, events)
+        await session.flush()
+
+
+async def _find_blocked(session: AsyncSession, consumer: Consumer, rows: Sequence[Row[Any]]) -> set[UUID]:
+    values = {
+        "consumer": consumer.name,
+        "waits": consumer.waits,
+        "campaign_ids": list({_campaign(row) for row in rows}),
+    }
+    return set(await session.scalars(queries.FIND_BLOCKED, values))
+
+
+async def _set_aside(session: AsyncSession, lease: _Lease, rows: Sequence[Row[Any]]) -> None:
+    if not rows:
+        return
+    campaign_ids = [_campaign(row) for row in rows]
+    values = {
+        "consumer": lease.consumer.name,
+        "partition": lease.partition,
+        "ids": [row.id for row in rows],
+        "campaign_ids": campaign_ids,
+        "xids": [row.xid for row in rows],
+        "recorded": [row.recorded_at for row in rows],
+    }
+    await session.execute(queries.SET_ASIDE, values)
+    await _release(session, lease.consumer, campaign_ids)
+
+
+async def _release(session: AsyncSession, consumer: Consumer, campaign_ids: Iterable[UUID]) -> None:
+    values = {"consumer": consumer.name, "waits": consumer.waits, "campaign_ids": list(set(campaign_ids))}
+    await session.execute(queries.RELEASE, values)
+
+
+def _as_event(row: Row[Any]) -> Event:
+    return Event(
+        id=row.id,
+        xid=int(row.xid),
+        kind=EventKind(row.kind),
+        recorded_at=row.recorded_at,
+        occurred_at=row.occurred_at,
+        campaign_id=row.campaign_id,
+        actor_id=row.actor_id,
+        user_id=row.user_id,
+        idea_id=row.idea_id,
+        request_id=row.request_id,
+        payload=parse_payload(row.kind, row.version, row.data),
+    )
+
+
+def _campaign(row: Row[Any]) -> UUID:
+    return row.campaign_id or NO_CAMPAIGN
+
+
+async def _change_failure(session: AsyncSession, statement: TextClause, values: Mapping[str, object]) -> None:
+    if await _count_changed(session, statement, values) != 1:
+        msg = f"a command changed the failure of {values['event_id']}"
+        raise LeaseLost(msg)
+
+
+async def _count_changed(session: AsyncSession, statement: TextClause, values: Mapping[str, object]) -> int:
+    result = await session.execute(statement, values)
+    assert isinstance(result, CursorResult)
+    return result.rowcount
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:ERROR_LENGTH_MAX]

@@ -1,0 +1,60 @@
+"""The kinds of events: a closed set. `api.events.catalogue` says of each when it is recorded and who may see it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """What an event states, named for the fact. A new kind also needs a migration of the check `ck_events_kind`."""
+
+    USER_REGISTERED = "user_registered"
+    USER_CREATED = "user_created"
+    USER_UPDATED = "user_updated"
+    USER_DEACTIVATED = "user_deactivated"
+    USER_SESSIONS_ENDED = "user_sessions_ended"
+    USER_LOGGED_IN = "user_logged_in"
+    USER_LOGGED_OUT = "user_logged_out"
+    LOG_IN_FAILED = "log_in_failed"
+    REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 (the name of a fact, not a password)
+
+    CAMPAIGN_CREATED = "campaign_created"
+    CAMPAIGN_ACTIVATED = "campaign_activated"
+    CAMPAIGN_COMPLETED = "campaign_completed"
+    CAMPAIGN_ARCHIVED = "campaign_archived"
+    ELECTION_IMPORTED = "election_imported"
+    MEMBER_JOINED = "member_joined"
+    MEMBER_LEFT = "member_left"
+    MEMBER_ROLE_CHANGED = "member_role_changed"
+
+    COIN_POLICY_CHANGED = "coin_policy_changed"
+    COINS_GRANTED = "coins_granted"
+    COINS_CORRECTED = "coins_corrected"
+    COINS_ALLOCATED = "coins_allocated"
+    COINS_REALLOCATED = "coins_reallocated"
+    COINS_TAKEN_BACK = "coins_taken_back"
+    COINS_SETTLED = "coins_settled"
+
+    IDEA_SUBMITTED = "idea_submitted"
+    IDEA_EDITED = "idea_edited"
+    IDEA_APPROVED = "idea_approved"
+    IDEA_REJECTED = "idea_rejected"
+    IDEA_WITHDRAWN = "idea_withdrawn"
+    IDEA_ACCEPTED = "idea_accepted"
+    IDEA_ACCEPTANCE_UNDONE = "idea_acceptance_undone"
+    IDEA_STARTED = "idea_started"
+    IDEA_COMPLETED = "idea_completed"
+    IDEA_STOPPED = "idea_stopped"
+    IDEA_NOT_SELECTED = "idea_not_selected"
+    IDEA_VALUED = "idea_valued"
+
+
+class Audience(StrEnum):
+    """Who may see that an event happened."""
+
+    CAMPAIGN = "everyone who sees the campaign"
+    MANAGERS = "the campaign's managers"
+    AUTHOR = "the idea's author and the campaign's managers"
+    POLICY = "the member; who else, the coin policy's `stakes_visible_to` says"
+    PERSON = "the person and system administrators"
+    ADMINISTRATORS = "system administrators"

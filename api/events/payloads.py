@@ -1,0 +1,346 @@
+"""The payload of each kind of event: what changed, without personal data beyond ids.
+
+Payloads use plain types, since events lie below every domain. `before` and `after` hold the same names, as they were and
+as they are; both are left out where the command changed nothing that it reports. Fields without a value are left out of
+the stored JSON. A change of a payload's fields is a new `version` of it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from api.events.kinds import EventKind
+
+State = TypeVar("State")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class Payload(_Strict):
+    """What an event of one kind says beside its ids."""
+
+    kind: ClassVar[EventKind]
+    version: ClassVar[int] = 1
+
+    def as_data(self) -> dict[str, Any]:
+        """The stored JSON object."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class Change(Payload, Generic[State]):
+    """A payload that reports a state before and after."""
+
+    before: State | None = None
+    after: State | None = None
+
+
+class Registered(Payload):
+    """Nothing beside the user's id."""
+
+    kind = EventKind.USER_REGISTERED
+
+
+class Created(Payload):
+    """The rights that the user starts with."""
+
+    kind = EventKind.USER_CREATED
+    roles: tuple[str, ...]
+    permissions: tuple[str, ...]
+
+
+class Updated(Payload):
+    """The names of the changed fields, not their values."""
+
+    kind = EventKind.USER_UPDATED
+    fields: tuple[str, ...]
+
+
+class Deactivated(Payload):
+    """Nothing beside the user's id."""
+
+    kind = EventKind.USER_DEACTIVATED
+
+
+class SessionsEnded(Payload):
+    """Nothing beside the user's id."""
+
+    kind = EventKind.USER_SESSIONS_ENDED
+
+
+class LoggedIn(Payload):
+    """The kind of session that began."""
+
+    kind = EventKind.USER_LOGGED_IN
+    session_kind: str
+
+
+class LoggedOut(Payload):
+    """Nothing beside the user's id."""
+
+    kind = EventKind.USER_LOGGED_OUT
+
+
+class LogInFailed(Payload):
+    """Nothing beside the user's id, which is missing for an unknown address."""
+
+    kind = EventKind.LOG_IN_FAILED
+
+
+class RefreshTokenReused(Payload):
+    """Whether the session was ended; it is not for two requests that were sent at once."""
+
+    kind = EventKind.REFRESH_TOKEN_REUSED
+    session_ended: bool
+
+
+class CampaignState(_Strict):
+    """A campaign's status, and what all wallets hold; the policy of a new campaign."""
+
+    status: str
+    wallet_coins: int | None = None
+    coin_policy: dict[str, JsonValue] | None = None
+
+
+class CampaignCreated(Change[CampaignState]):
+    """Whether the creator chose the slug."""
+
+    kind = EventKind.CAMPAIGN_CREATED
+    slug_given: bool
+
+
+class CampaignActivated(Change[CampaignState]):
+    """How many members received their coins."""
+
+    kind = EventKind.CAMPAIGN_ACTIVATED
+    members_granted: int
+
+
+class CampaignCompleted(Change[CampaignState]):
+    """Whether a settlement still empties the wallets in the background."""
+
+    kind = EventKind.CAMPAIGN_COMPLETED
+    is_settling: bool
+
+
+class CampaignArchived(Change[CampaignState]):
+    """The status."""
+
+    kind = EventKind.CAMPAIGN_ARCHIVED
+
+
+class ElectionImported(Payload):
+    """The file, and how much of everything it holds. It stands for all events of the import."""
+
+    kind = EventKind.ELECTION_IMPORTED
+    election_key: str
+    file_name: str
+    sha256: str
+    ideas: int
+    ballots: int
+    allocations: int
+    coins: int
+    differences: int
+
+
+class WalletState(_Strict):
+    """What a member's wallet holds."""
+
+    wallet_coins: int
+    is_frozen: bool
+
+
+class MemberJoined(Change[WalletState]):
+    """The role, and the coins granted now."""
+
+    kind = EventKind.MEMBER_JOINED
+    role: str
+    granted_coins: int = 0
+
+
+class MemberLeft(Change[WalletState]):
+    """The wallet, which is frozen."""
+
+    kind = EventKind.MEMBER_LEFT
+
+
+class RoleState(_Strict):
+    """A member's role."""
+
+    role: str
+
+
+class MemberRoleChanged(Change[RoleState]):
+    """The role."""
+
+    kind = EventKind.MEMBER_ROLE_CHANGED
+
+
+class CoinPolicyChanged(Change[dict[str, JsonValue]]):
+    """The number of the new version; before and after hold the fields that differ."""
+
+    kind = EventKind.COIN_POLICY_CHANGED
+    policy_version: int
+
+
+class _WalletChanged(Payload):
+    transfer_id: UUID
+    coins: int
+    reason: str | None = None
+    wallet_before_coins: int
+    wallet_after_coins: int
+
+
+class CoinsGranted(_WalletChanged):
+    """A grant by a bulk call, and what the wallet holds after it."""
+
+    kind = EventKind.COINS_GRANTED
+
+
+class CoinsCorrected(_WalletChanged):
+    """A correction with its reason, and what the wallet holds after it."""
+
+    kind = EventKind.COINS_CORRECTED
+
+
+class _Moved(Payload):
+    transfer_id: UUID
+    coins: int
+    from_idea_id: UUID | None
+    to_idea_id: UUID | None
+
+
+class CoinsAllocated(_Moved):
+    """A transfer from the wallet to an idea; its postings hold the balances."""
+
+    kind = EventKind.COINS_ALLOCATED
+
+
+class CoinsReallocated(_Moved):
+    """A transfer from one idea to another; its postings hold the balances."""
+
+    kind = EventKind.COINS_REALLOCATED
+
+
+class CoinsTakenBack(_Moved):
+    """A transfer from an idea to the wallet; its postings hold the balances."""
+
+    kind = EventKind.COINS_TAKEN_BACK
+
+
+class SettlementState(_Strict):
+    """What a settlement has left to do."""
+
+    is_settling: bool
+    stake_coins: int
+
+
+class CoinsSettled(Change[SettlementState]):
+    """The settlement, and how much it moved."""
+
+    kind = EventKind.COINS_SETTLED
+    settlement_id: UUID
+    settlement: Literal["expire", "return", "settle"]
+    transfers: int
+    requested_at: datetime
+    ideas: int
+    wallets_emptied: bool
+
+
+class IdeaState(_Strict):
+    """An idea's status, and the stakes on it where the step touches them."""
+
+    status: str
+    stake_coins: int | None = None
+    backers: int | None = None
+    is_settling: bool | None = None
+
+
+class IdeaSubmitted(Change[IdeaState]):
+    """The status that the idea starts with."""
+
+    kind = EventKind.IDEA_SUBMITTED
+
+
+class IdeaEdited(Payload):
+    """The number of the new version, and the names of the changed fields."""
+
+    kind = EventKind.IDEA_EDITED
+    idea_version: int
+    changed: tuple[str, ...]
+
+
+class IdeaStep(Change[IdeaState]):
+    """Whether a reason was given; the reason itself is stored with the idea."""
+
+    reason_given: bool
+
+
+class IdeaApproved(IdeaStep):
+    """The step, and whether a reason was given."""
+
+    kind = EventKind.IDEA_APPROVED
+
+
+class IdeaRejected(IdeaStep):
+    """The step, and whether a reason was given."""
+
+    kind = EventKind.IDEA_REJECTED
+
+
+class IdeaWithdrawn(IdeaStep):
+    """The step, and whether a reason was given."""
+
+    kind = EventKind.IDEA_WITHDRAWN
+
+
+class IdeaAccepted(IdeaStep):
+    """The step, and whether a reason was given."""
+
+    kind = EventKind.IDEA_ACCEPTED
+
+
+class IdeaAcceptanceUndone(IdeaStep):
+    """The step, and whether a reason was given."""
+
+    kind = EventKind.IDEA_ACCEPTANCE_UNDONE
+
+
+class IdeaStarted(IdeaStep):
+    """The step, and whether a reason was given."""
+
+    kind = EventKind.IDEA_STARTED
+
+
+class IdeaCompleted(IdeaStep):
+    """The step, and whether a reason was given."""
+
+    kind = EventKind.IDEA_COMPLETED
+
+
+class IdeaStopped(IdeaStep):
+    """The step, and whether a reason was given."""
+
+    kind = EventKind.IDEA_STOPPED
+
+
+class IdeaNotSelected(IdeaStep):
+    """The step, and whether a reason was given."""
+
+    kind = EventKind.IDEA_NOT_SELECTED
+
+
+class IdeaValued(Payload):
+    """The recorded figure."""
+
+    kind = EventKind.IDEA_VALUED
+    valuation_id: UUID
+    valuation: str
+    amount: Decimal
+    currency: str

@@ -1,0 +1,153 @@
+"""Every kind of event occurs, and every row fits its payload: those that Python writes and those that SQL writes."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from api.auth import service as auth
+from api.coins import background
+from api.coins import service as coins
+from api.events.catalogue import parse_payload
+from api.events.kinds import EventKind
+from api.ideas import service as ideas
+from api.kernel.db import Database
+from tests.auth.calls import header, log_in, new_email, refresh
+from tests.coins.test_background import settle_all, staked
+from tests.factories.campaigns import World, make_world
+from tests.factories.elections import Importer, election_file
+from tests.factories.users import PASSWORD, commit_user
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from httpx2 import AsyncClient
+
+_ROWS = text("SELECT kind, version, data FROM app.events")
+
+
+async def play_accounts(app: FastAPI, http: AsyncClient) -> None:
+    """Everything that happens to an account."""
+    account = {"email": new_email(), "password": PASSWORD, "display_name": "Anna"}
+    registered = await http.post("/api/v1/auth/register", json=account)
+    assert registered.status_code == 201, registered.text
+    user = await commit_user(app, password=PASSWORD)
+    assert (await log_in(http, user, "a wrong password")).status_code == 401
+    tokens = await log_in(http, user)
+    assert tokens.status_code == 200, tokens.text
+    changed = await http.patch("/api/v1/users/me", json={"display_name": "Anna B."}, headers=header(tokens))
+    assert changed.status_code == 200, changed.text
+    secret = tokens.json()["refresh_token"]
+    assert (await refresh(http, secret)).status_code == 200
+    assert (await refresh(http, secret)).status_code == 401
+    other = await log_in(http, user)
+    left = await http.post("/api/v1/auth/logout", headers=header(other))
+    assert left.status_code == 204, left.text
+    async with app.state.database.session() as session:
+        found = await auth.get_user(session, user.id)
+        await auth.deactivate_user(session, found, actor_id=None)
+
+
+async def play_delivery(world: World) -> None:
+    """An idea that is delivered, one that is stopped, one that is edited, and a figure."""
+    done, stopped = await world.submit(world.members[0]), await world.submit(world.members[0])
+    for idea, last in ((done, "complete"), (stopped, "stopped")):
+        await approve(world, idea)
+        for status in ("accepted", "in_progress", last):
+            response = await world.step(world.manager, idea, status, "As decided")
+            assert response.status_code == 200, response.text
+    edited = await world.submit(world.members[0])
+    response = await world.call(world.members[0], "PATCH", f"/ideas/{edited}", json={"title": "A better title for it"})
+    assert response.status_code == 200, response.text
+    async with world.app.state.database.session() as session:
+        await ideas.record_valuation(
+            session, await ideas.get_idea(session, done), actor_id=world.manager.id, kind="realised_value",
+            amount=Decimal("12.50"), currency="EUR", valued_on=date(2026, 1, 1), source="Books",
+        )  # fmt: skip
+
+
+async def approve(world: World, idea: UUID) -> None:
+    response = await world.step(world.manager, idea, "competing")
+    assert response.status_code == 200, response.text
+
+
+async def play_coins(world: World) -> None:
+    """Members' movements, a grant and a correction, and every decision that touches stakes."""
+    author, backer = world.members[0], world.members[1]
+    one, two, three, four = [await world.submit(author) for _ in range(4)]
+    for idea in (one, two, three, four):
+        await approve(world, idea)
+    assert (await world.allocate(backer, one, 30)).status_code == 201
+    await world.reallocate(backer, one, two, 10)
+    await world.reallocate(backer, one, None, 5)
+    for status, reason in (("accepted", None), ("competing", "By mistake")):
+        assert (await world.step(world.manager, one, status, reason)).status_code == 200
+    assert (await world.step(world.manager, two, "rejected", "Not now")).status_code == 200
+    assert (await world.step(author, three, "withdrawn")).status_code == 200
+    correction = {"campaign_id": str(world.campaign_id), "user_id": str(backer.id), "kind": "correct", "coins": 5}
+    await bulk(world, {**correction, "reason": "counted wrongly"})
+    promoted = await world.call(world.manager, "PUT", f"/campaigns/{{id}}/members/{backer.id}/role?role=manager")
+    assert promoted.is_success, promoted.text
+    assert (await world.call(world.members[2], "POST", "/campaigns/{id}/leave")).is_success
+    for step in ("complete", "archive"):
+        ended = await world.call(world.manager, "POST", f"/campaigns/{{id}}/{step}")
+        assert ended.is_success, ended.text
+
+
+async def bulk(world: World, item: dict[str, object]) -> None:
+    response = await world.call(
+        world.manager, "POST", "/coins/bulk-allocate", key=uuid4().hex, json={"items": [item]}
+    )  # fmt: skip
+    assert response.json()["succeeded"] == 1, response.text
+
+
+async def play_draft(world: World, app: FastAPI) -> None:
+    """A draft whose policy changes and whose member is granted coins before it starts."""
+    draft = await world.call(world.manager, "POST", "/campaigns", json={"title": "A draft of a campaign"})
+    campaign_id = draft.json()["id"]
+    policy = {"coins_per_member": 50, "coins_per_member_and_idea_max": 20}
+    changed = await world.call(world.manager, "PUT", f"/campaigns/{campaign_id}/coins/policies", json=policy)
+    assert changed.status_code == 200, changed.text
+    member = await commit_user(app)
+    added = await world.call(
+        world.manager, "POST", f"/campaigns/{campaign_id}/members", json={"email": member.email}
+    )  # fmt: skip
+    assert added.is_success, added.text
+    await bulk(world, {"campaign_id": campaign_id, "user_id": str(member.id), "kind": "grant"})
+
+
+async def test_every_kind_occurs_and_every_row_fits_its_payload(
+    application: FastAPI,
+    client: AsyncClient,
+    db: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    started_at = datetime.now(UTC)
+    await play_accounts(application, client)
+    world = await make_world(application, client, is_mediated=True)
+    await play_delivery(world)
+    await play_coins(world)
+    await play_draft(world, application)
+    with monkeypatch.context() as smaller:  # a settlement that is left to the background
+        smaller.setattr(coins, "SETTLE_INLINE_MAX", 2)
+        smaller.setattr(background, "ACCOUNTS_PER_STEP", 2)
+        ledger = await staked(db, 5)
+        async with db.session() as session:
+            await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind="return", actor_id=None)
+        await settle_all(db, ledger)
+    async with db.session() as session:
+        await Importer(session, tmp_path)(election_file("approval"))
+        recent = text(f"{_ROWS.text} WHERE recorded_at >= :started_at")
+        rows = (await session.execute(recent, {"started_at": started_at})).all()
+        await session.rollback()
+    seen = {EventKind(row.kind) for row in rows}
+    assert set(EventKind) - seen == set(), "no command of this test records them"
+    for row in rows:
+        payload = parse_payload(row.kind, row.version, row.data)
+        assert payload.kind == row.kind
