@@ -27,7 +27,7 @@ def refresh(as_json: AsJson = False) -> None:
 
     Runs dbt's models and tests, writes one DuckDB file and Parquet files, checks them, and only then lets dashboards,
     reports and exports see them. Exits with 1, and publishes nothing, if anything about them does not hold. Waits while
-    another build is under way.
+    another build is running.
     """
     from api.coins.background import seal_all
     from cli import console

@@ -14,8 +14,9 @@ import pytest
 from cli.local import postgres
 from cli.local.databases import with_database as url_of
 from orchestration import definitions, refresh, resources
-from pipelines import exports, marts, turns
-from tests.factories.warehouse import database_of_its_own, tell
+from pipelines import exports, marts
+from pipelines.build_lock import hold_build_lock
+from tests.factories.warehouse import database_of_its_own, seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ def place(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactor
         database_of_its_own(server, name, tmp_path_factory.mktemp("runs")) as settings,
         dg.DagsterInstance.ephemeral() as instance,
     ):
-        tell(settings)
+        seed(settings)
         defs = definitions.build(settings, refresh.prepare_manifest(settings))
         yield Place(settings, url_of(postgres.admin_url(server), name), instance, defs)
 
@@ -117,14 +118,14 @@ class TestBuildLock:
         def run() -> None:
             dg.materialize([something], resources={"settings": database, "build_lock": resources.build_lock})
 
-        with turns.one_build_at_a_time(database.role_url("dbt"), "ideamint refresh", print):
+        with hold_build_lock(database.role_url("dbt"), "ideamint refresh", print):
             running = threading.Thread(target=run)
             running.start()
             deadline = time.monotonic() + 60
-            while "another build is under way" not in told and time.monotonic() < deadline:
+            while "another build is running" not in told and time.monotonic() < deadline:
                 time.sleep(0.1)
                 told += capsys.readouterr().err
-            assert "another build is under way: ideamint refresh (build), since" in told
+            assert "another build is running: ideamint refresh (build), since" in told
             assert not ran.is_set()
         running.join(60)
 
