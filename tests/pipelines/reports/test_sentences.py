@@ -92,7 +92,7 @@ class TestPeople:
 class TestIdeas:
     def test_the_outcome_of_an_election_may_be_unknown(self, read: Read) -> None:
         assert said(read("toulouse-2019"))["Ideas"].endswith("; which of them won is not in the file.")
-        assert said(read("toulouse-2019"))["Ideas"].startswith("8 ideas stood for election; ")
+        assert said(read("toulouse-2019"))["Ideas"].startswith("8 ideas were on the ballot; ")
 
     def test_accepted_ideas_and_the_leader(self, read: Read) -> None:
         content = with_figure(read("lodz-2020"), "overdue", value=0.0)
@@ -134,7 +134,7 @@ class TestReturn:
     def test_currencies_stand_apart(self, read: Read) -> None:
         assert said(read("greener-offices"))["Return"] == (
             "The 5 ideas in EUR with known cost and value cost EUR 77,000 and brought EUR 106,600, a return of 38.4%; "
-            "the one idea in USD cost 19,000 USD and brought 53,200 USD, a return of 180%."
+            "the one idea in USD cost USD 19,000 and brought USD 53,200, a return of 180%."
         )
 
     def test_what_is_not_measured_is_said(self, read: Read) -> None:
