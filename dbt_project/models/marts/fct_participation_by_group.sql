@@ -1,5 +1,5 @@
--- A group with fewer members than group_size_min is hidden, and so are the next smallest groups until at least two groups
--- and group_size_min people are hidden. Otherwise the hidden group would be the total less the other groups.
+-- A group with fewer members than group_size_min is hidden, and so are the next smallest groups until at least two
+-- groups and group_size_min people are hidden. Otherwise the hidden group would be the total less the other groups.
 with attributed as (
     select
         members.campaign_id,
