@@ -51,5 +51,5 @@ class TestExposures:
         st.cache_data.clear()
         with recorded_marts(monkeypatch) as found:
             for campaign in (None, *CAMPAIGNS):
-                render(page, installation.data_dir, campaign)
+                render(page, installation.paths.data_dir, campaign)
         assert found == EXPOSURES[f"dashboards/app_pages/{page}.py"].marts
