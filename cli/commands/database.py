@@ -29,7 +29,7 @@ def start(as_json: AsJson = False) -> None:
 
 @app.command()
 def stop(as_json: AsJson = False) -> None:
-    """Stop the embedded PostgreSQL and end its connections."""
+    """Stop the embedded PostgreSQL and end its connections. It stays stopped until `ideamint db start`."""
     import settings
     from cli import console
     from cli.local import postgres

@@ -46,7 +46,7 @@ def retry(
     all_parked: Annotated[bool, typer.Option("--all", help="Every parked event of the consumer.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let a worker handle parked events again."""
+    """Let a worker handle parked events again, with their attempts counted from zero."""
     from cli import console
     from cli.local import installation
 
@@ -73,7 +73,7 @@ def skip(
     event: Annotated[list[UUID], typer.Argument(metavar="EVENT...", help="Ids of parked events.")],
     as_json: AsJson = False,
 ) -> None:
-    """Give parked events up; events of their campaigns that waited for them go on."""
+    """Give up parked events. Events of their campaigns that waited for them are handled next."""
     from cli import console
     from cli.local import installation
 

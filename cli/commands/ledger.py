@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from settings.files import replacing
-
 if TYPE_CHECKING:
     from uuid import UUID
 
@@ -168,6 +166,8 @@ async def _ledgers(database: Database, campaign: str | None) -> list[tuple[UUID,
 @contextmanager
 def _target(out: Path) -> Iterator[BinaryIO]:
     """The file to write to; a failed export leaves an existing file unchanged."""
+    from settings.files import replacing
+
     if str(out) == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

@@ -53,6 +53,7 @@ class TestHelp:
     def test_has_every_command(self) -> None:
         assert {" ".join(path) for path in COMMANDS} == {
             *("db start", "db stop", "db url", "db migrate", "db reset"),
+            *("events status", "events retry", "events skip", "events replay"),
             *("up", "demo", "import pabulib", "refresh", "export", "report", "verify", "ledger export", "user create"),
         }
 
