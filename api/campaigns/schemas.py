@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from api.coins.schemas import PolicyWrite
 from api.kernel.texts import Line, Prose
-from api.kernel.web import ResponseModel, Schema
+from api.kernel.web import ResponseModel, Schema, Stored
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 Status = Literal["draft", "active", "completed", "archived"]
@@ -61,8 +61,8 @@ class CampaignRead(ResponseModel):
     slug: str
     title: str
     description: str
-    status: Status
-    origin: Literal["native", "imported"]
+    status: Stored[Status]
+    origin: Stored[Literal["native", "imported"]]
     visibility: str
     join_policy: str
     is_mediated: bool
@@ -75,14 +75,14 @@ class CampaignRead(ResponseModel):
     activated_at: datetime | None
     completed_at: datetime | None
     created_at: datetime
-    my_role: Role | None = None
+    my_role: Stored[Role] | None = None
 
 
 class MembershipRead(ResponseModel):
     """One stay in a campaign."""
 
     user_id: UUID
-    role: Role
+    role: Stored[Role]
     joined_at: datetime
     left_at: datetime | None
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from api.kernel.web import ResponseModel, Schema
+from api.kernel.web import ResponseModel, Schema, Stored
 
 COINS_MAX = 1_000_000_000
 Coins = Annotated[int, Field(ge=1, le=COINS_MAX, strict=True)]
@@ -100,6 +100,7 @@ class StatementLine(ResponseModel):
 
 
 Audience = Literal["self", "managers", "members"]
+AtEnd = Literal["expire"]
 
 
 class PolicyWrite(Schema):
@@ -113,7 +114,7 @@ class PolicyWrite(Schema):
     allocation_opens_at: AwareDatetime | None = None
     allocate_until: AwareDatetime | None = None
     undo_window_h: Annotated[int, Field(ge=0, le=8760)] = Field(168, description="how long an acceptance may be undone")
-    at_end: Literal["expire"] = "expire"
+    at_end: AtEnd = "expire"
     stakes_visible_to: Audience = Field(
         "self",
         description="who may see whose coins lie on which idea: each member their own (self), the campaign's managers "
@@ -136,10 +137,20 @@ class PolicyWrite(Schema):
         return self
 
 
-class PolicyRead(PolicyWrite):
-    """A version of the policy, with who made it and when."""
+class PolicyRead(ResponseModel):
+    """A stored version of the policy. Without the limits of a request, so that what a later version stores can be read."""
 
     version: int
+    coins_per_member: int
+    coins_per_allocation_min: int
+    coins_per_member_and_idea_max: int | None
+    own_ideas: bool
+    take_back: bool
+    allocation_opens_at: datetime | None
+    allocate_until: datetime | None
+    undo_window_h: int = Field(description="how long an acceptance may be undone")
+    at_end: Stored[AtEnd]
+    stakes_visible_to: Stored[Audience] = Field(description="who may see whose coins are on which idea")
     created_at: datetime
     created_by: UUID | None
 

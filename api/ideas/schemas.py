@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from api.campaigns.schemas import Currency
 from api.ideas.steps import Status
 from api.kernel.texts import Line, Prose
-from api.kernel.web import Page, ResponseModel, Schema
+from api.kernel.web import Page, ResponseModel, Schema, Stored
 
 Title = Annotated[Line, Field(min_length=5, max_length=200)]
 Description = Annotated[Prose, Field(min_length=20, max_length=20_000)]
@@ -54,7 +54,7 @@ class IdeaRead(ResponseModel):
     author_id: UUID | None
     title: str
     description: str
-    status: Status
+    status: Stored[Status]
     reason: str | None
     category: list[str]
     tags: list[str]
@@ -101,7 +101,7 @@ class ValuationRead(ResponseModel):
     """A valuation, with who recorded it and when."""
 
     id: UUID
-    kind: ValuationKind
+    kind: Stored[ValuationKind]
     amount: Decimal
     currency: str
     valued_on: date
@@ -113,8 +113,8 @@ class ValuationRead(ResponseModel):
 class StatusChangeRead(ResponseModel):
     """One step that the idea took."""
 
-    from_status: Status | None
-    to_status: Status
+    from_status: Stored[Status] | None
+    to_status: Stored[Status]
     changed_at: datetime
     changed_by: UUID | None
     reason: str | None

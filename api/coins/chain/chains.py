@@ -41,7 +41,10 @@ _BLOCK = text(
     FROM app.coin_blocks WHERE campaign_id = :campaign_id AND height = :height
     """
 )
-_CHECK = text("SELECT * FROM app.coins_check_chain(:campaign_id, :findings_max)")
+_CHECK = text(
+    "SELECT height, hash, sealed_transfers, sealed_at, wrong_blocks, altered_transfers, removed_transfers, "
+    "unsealed_transfers, findings FROM app.coins_check_chain(:campaign_id, :findings_max)"
+)
 _LINES = text(
     "SELECT height, position, line FROM app.coins_export_chain"
     "(:campaign_id, :height_max, :after_height, :after_position, :lines_max)"

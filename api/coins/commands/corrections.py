@@ -28,7 +28,8 @@ ITEMS_PER_MEMBER_MAX = 100
 TIMEOUT_MS = 60_000
 
 _CORRECT = (
-    "SELECT * FROM app.coins_correct(%b::uuid[], %b::uuid[], %b::text[], %b::bigint[], %b::text[], %b::text[], "
+    "SELECT item, outcome, transfer_id, wallet_coins, has_coins, policy_coins "
+    "FROM app.coins_correct(%b::uuid[], %b::uuid[], %b::text[], %b::bigint[], %b::text[], %b::text[], "
     "%s, %s, %s) ORDER BY item"
 )
 

@@ -104,7 +104,8 @@ async def list_audit(
     filters: list[str] = []
     values: dict[str, Any] = {
         "campaign_id": campaign_id,
-        "private_kinds": list(_PERSONAL) if policy.stakes_visible_to == "self" else [],
+        # an audience that only a later version knows hides the members too
+        "private_kinds": [] if policy.stakes_visible_to in {"managers", "members"} else list(_PERSONAL),
         "audited": list(_AUDITED),
         "limit": limit,
     }

@@ -87,15 +87,19 @@ _BY_CAMPAIGN = """
 
 MY_CAMPAIGNS = text(_BY_CAMPAIGN.format(accounts=_ACCOUNTS.format(version="a.version", mine="a.user_id = :user_id")))
 
-POLICIES = text("SELECT * FROM app.coin_policies WHERE campaign_id = :campaign_id ORDER BY version DESC")
+_POLICY_COLUMNS = (
+    "p.version, p.coins_per_member, p.coins_per_allocation_min, p.coins_per_member_and_idea_max, p.own_ideas, p.take_back, "
+    "p.allocation_opens_at, p.allocate_until, p.undo_window_h, p.at_end, p.stakes_visible_to, p.created_at, p.created_by"
+)
+_POLICIES = "SELECT {columns} FROM app.coin_policies AS p WHERE p.campaign_id = :campaign_id ORDER BY p.version DESC"
+POLICIES = text(_POLICIES.format(columns=_POLICY_COLUMNS))
 
-POLICY = text(
-    """
-    SELECT p.* FROM app.coin_ledgers AS l
+_POLICY = """
+    SELECT {columns} FROM app.coin_ledgers AS l
     JOIN app.coin_policies AS p ON p.campaign_id = l.campaign_id AND p.version = l.policy_version
     WHERE l.campaign_id = :campaign_id
     """
-)
+POLICY = text(_POLICY.format(columns=_POLICY_COLUMNS))
 
 WALLET = text(
     """
@@ -132,4 +136,11 @@ BACKERS = text(
 
 AGGREGATED_AT = text("SELECT aggregated_at FROM app.coin_aggregations")
 
-VERIFY = text("SELECT * FROM app.coins_verify(CAST(:campaign_id AS uuid)) ORDER BY campaign_id")
+VERIFY = text(
+    """
+    SELECT v.campaign_id, v.issued_coins, v.carried_in_coins, v.wallet_coins, v.held_coins, v.staked_coins, v.expired_coins,
+        v.carried_out_coins, v.difference_coins, v.wrong_balances, v.unbalanced_transfers, v.wrong_totals
+    FROM app.coins_verify(CAST(:campaign_id AS uuid)) AS v
+    ORDER BY v.campaign_id
+    """
+)
