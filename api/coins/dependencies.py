@@ -17,7 +17,7 @@ from api.kernel.permissions import Permission
 from api.kernel.rules import Rule, Scope, Visibility, enforces
 
 MOVE_COINS: Final = Rule(Scope.CAMPAIGN, (Permission.MOVE_COINS,), Visibility.ALIKE)
-"""Of the coin commands, on the fast path and on the routes: the ledger refuses a caller without a wallet."""
+"""The rule of the coin commands, on the fast path and on the routes: the ledger refuses a caller without a wallet."""
 
 
 @enforces(MOVE_COINS)

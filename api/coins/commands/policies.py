@@ -1,4 +1,4 @@
-"""The rules of the game for one campaign, and their versions."""
+"""The coin policy of a campaign, and its versions."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 async def set_policy(
     session: AsyncSession, campaign_id: UUID, policy: PolicyWrite, *, actor_id: UUID | None
 ) -> PolicyRead:
-    """Put a new version of the policy into force.
+    """Store a new version of the policy, which is in force at once.
 
     Raises:
-        PolicyFrozen: it would change a field that people have acted on.
+        PolicyFrozen: it would change a field that members have relied on.
     """
     result = await session.execute(
         text("SELECT version, frozen FROM app.coins_set_policy(:campaign_id, CAST(:policy AS jsonb), :actor_id)"),
@@ -32,7 +32,7 @@ async def set_policy(
     )
     row = result.one()
     if row.frozen:
-        msg = f"Frozen since members acted on it: {', '.join(row.frozen)}."
+        msg = f"Frozen because members have relied on it: {', '.join(row.frozen)}."
         raise errors.PolicyFrozen(msg, fields=row.frozen)
     new, old, *_ = await list_policies(session, campaign_id)
     after, before = (version.model_dump(mode="json", include=set(PolicyWrite.model_fields)) for version in (new, old))

@@ -1,18 +1,18 @@
-"""What members and managers read of the ledger. Each is one statement, served by an index.
+"""Queries of the ledger for members and managers. Each is one statement that uses an index.
 
-Postings of a member's accounts all have a version; it is asked for because the index on it leaves out those that have none.
-OFFSET 0 within LATERAL skips nothing: it keeps the planner at a look-up an account, where it would read all postings once.
+All postings of a member's accounts have a version; the condition on it lets the planner use the partial index. OFFSET 0
+within LATERAL makes the planner look up each account instead of reading all postings once.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import text
 
-# Of each of a member's accounts what it held at its version of then, and what left it for good. Nothing is summed over
-# the history: closing an idea empties its stakes, and a stake then only ever gets back what it had, so what expired or
-# was returned is its last posting. The campaign's end empties the wallet, and then only closed ideas still return
-# coins to it, each once: so that posting is among the last, one more than the member has stakes. coins_verify counts
-# every account of which this is not true.
+# For each account of a member: its balance at the requested version, and the coins that expired or were returned. No sum over
+# the history is needed. Closing an idea empties its stakes, and a reopened stake gets back exactly what it had, so the
+# expired or returned coins are its last posting. The end of the campaign empties the wallet, and afterwards only closed
+# ideas return coins to it, once each, so that posting is among the last (number of stakes + 1). coins_verify counts every
+# account for which this does not hold.
 _ACCOUNTS = """
     SELECT m.campaign_id, m.kind, m.idea_id, coalesce(p.coins, 0) AS coins,
         coalesce(p.expired_coins, 0) AS expired_coins, coalesce(p.returned_coins, 0) AS returned_coins
@@ -44,7 +44,7 @@ BALANCE = text(
     + "ORDER BY m.id"
 )
 
-# both postings of a movement bear its time, so lines are passed over before their transfers are looked up
+# both postings have the time of the movement, so lines are skipped before their transfers are looked up
 STATEMENT = text(
     """
     SELECT p.transfer_id, p.kind, max(abs(p.amount_coins))::bigint AS coins,
@@ -116,7 +116,7 @@ SETTLED = text(
     """
 )
 
-# in the order of the index, so that a page costs its rows; of a closed idea what each stake's settlement took
+# in the order of the index, so that a page reads only its rows; for a closed idea, the coins that the settlement took
 BACKERS = text(
     """
     SELECT a.user_id, coalesce(nullif(a.balance_coins, 0), s.coins) AS coins
