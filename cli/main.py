@@ -45,7 +45,7 @@ _EXIT_CODES = {
     "pipelines.reports.content.UnknownCampaign": REFUSED,
     "pipelines.quality.checking.SnapshotRefused": REFUSED,
     "pipelines.warehouse.BuildFailed": REFUSED,
-    "pipelines.turns.BuildLockLost": REFUSED,
+    "pipelines.build_lock.BuildLockLost": REFUSED,
 }
 
 

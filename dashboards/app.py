@@ -1,4 +1,4 @@
-"""The dashboards' entrance: who looks decides which pages there are."""
+"""Entry point of the dashboards: the person's role decides which pages are shown."""
 
 from __future__ import annotations
 
@@ -8,44 +8,46 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-# `streamlit run` knows the folder of this file alone, and runs it anew for every click
+# `streamlit run` puts only this file's folder on the path, and runs the file again for every interaction
 sys.path[:] = dict.fromkeys([str(Path(__file__).resolve().parents[1]), *sys.path])
 
 import streamlit as st  # noqa: E402 - the line above comes first, here and below
 
 from dashboards import data, layout, session  # noqa: E402
-from dashboards.app_pages import campaign, cohorts, conservation, door, overview, roi  # noqa: E402
+from dashboards.app_pages import access, campaign, cohorts, conservation, overview, roi  # noqa: E402
 from pipelines.marts import NoSnapshot, Scope  # noqa: E402
 
 _FOLDER: Final = Path(__file__).resolve().parent
 
-_ABOUT: Final = "**Ideamint** shows what becomes of ideas: who takes part, where the coins are, and what was returned."
+_ABOUT: Final = (
+    "**Ideamint** shows the results of campaigns: who takes part, where the coins are, and what the ideas returned."
+)
 
 
 def main() -> None:
-    """Let people in, and run the page they chose."""
+    """Check access, and run the chosen page."""
     st.set_page_config(
         page_title="Ideamint", page_icon=str(_FOLDER / "icon.svg"), layout="wide", menu_items={"About": _ABOUT}
     )
     layout.apply_style()
     viewer = session.current()
     if isinstance(viewer, session.Absent):
-        _only(door.log_in if viewer.reason == "not logged in" else door.no_answer, "Log in")
+        _only(access.log_in if viewer.reason == "not logged in" else access.api_unavailable, "Log in")
     elif viewer.scope is None:
-        _only(partial(door.members_only, viewer), "Hello")
+        _only(partial(access.members_only, viewer), "Hello")
     else:
         _inside(viewer, viewer.scope)
 
 
 def _only(page: Callable[[], None], title: str) -> None:
-    st.navigation([st.Page(page, title=title, url_path="door")], position="hidden").run()
+    st.navigation([st.Page(page, title=title, url_path="access")], position="hidden").run()
 
 
 def _inside(viewer: session.Viewer, scope: Scope) -> None:
     try:
         view = data.view(scope)
     except NoSnapshot:
-        _only(door.no_snapshot, "No data yet")
+        _only(access.no_snapshot, "No data yet")
         return
     pages = [
         (overview.render, "Overview", "dashboard"),
@@ -69,7 +71,7 @@ def _inside(viewer: session.Viewer, scope: Scope) -> None:
         ]
     )
     chosen.run()
-    layout.who(viewer)
+    layout.account(viewer)
 
 
 main()

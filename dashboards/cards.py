@@ -1,4 +1,4 @@
-"""Figures as cards: value, definition, numerator and denominator, the period before, coverage; unknown says why."""
+"""Figures as cards: value or reason, definition, numerator and denominator, coverage, and the period before."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from html import escape
 
 import streamlit as st
 
-from dashboards import formats
+from pipelines import wording
 from pipelines.marts import Figure
 
 _REASONS: Mapping[str, str] = {
-    "not in the file": "The imported file does not say.",
-    "nothing to count": "There is nothing to count yet.",
+    wording.NOT_IN_FILE: "The imported file does not contain it.",
+    "nothing to count": "There is no data for it yet.",
     "outcome unknown": "The outcome is not known.",
-    "fewer than 5 people": "Not shown for fewer than 5 people.",
+    wording.FEWER_PEOPLE: f"Not shown for {wording.FEWER_PEOPLE}.",
 }
 
 
@@ -40,7 +40,7 @@ def row(figures: Sequence[Figure]) -> None:
 
 
 def _width(figures: Iterable[Figure]) -> int:
-    """Columns that the cards take: one a reading, and at most two a card, whose further ones stand below."""
+    """Number of columns for the cards: one per reading, at most two per card; further readings are below."""
     readings = Counter(figure.name for figure in figures)
     return sum(min(number, 2) for number in readings.values())
 
@@ -66,13 +66,13 @@ def _reading(figure: Figure, lately: Figure | None) -> str:
     now = figure.now
     currency = f"<small>{escape(figure.currency)}</small>" if figure.currency and figure.unit != "money" else ""
     if now.value is None:
-        why = _REASONS.get(now.unknown_reason or "", "Unknown.")
-        short = escape(now.unknown_reason or "unknown")
+        why = _REASONS.get(now.unknown_reason or "", "Not known.")
+        short = escape(now.unknown_reason or wording.NOT_KNOWN)
         return (
             f'<div class="im-reading"><p class="im-value im-unknown">{short}{currency}</p>'
             f'<p class="im-parts im-same">{escape(why)}</p></div>'
         )
-    shown = formats.value(now.value, figure.unit, figure.currency)
+    shown = wording.value(now.value, figure.unit, figure.currency)
     parts = _parts(figure)
     recent = _recent(lately) if lately else ""
     code = escape(figure.currency or "")
@@ -85,14 +85,16 @@ def _reading(figure: Figure, lately: Figure | None) -> str:
 
 def _parts(figure: Figure) -> str:
     now = figure.now
-    said = ""
+    parts = ""
     if now.numerator is not None and now.denominator is not None:
-        said = f"{formats.count(now.numerator)} of {formats.count(now.denominator)}"
+        parts = f"{wording.count(now.numerator)} of {wording.count(now.denominator)}"
         if figure.currency:
-            said = f"{formats.money(now.numerator, None)} on {formats.money(now.denominator, figure.currency)}"
-    words = [said] if said else []
+            parts = (
+                f"{wording.amount(now.numerator, figure.currency)} on {wording.money(now.denominator, figure.currency)}"
+            )
+    words = [parts] if parts else []
     if now.coverage is not None and figure.name != "coverage":
-        words.append(f"coverage\N{NO-BREAK SPACE}{'100%' if now.coverage == 1 else formats.percent(now.coverage)}")
+        words.append(f"coverage\N{NO-BREAK SPACE}{wording.percent(now.coverage)}")
     return escape(" · ".join(words))
 
 
@@ -100,10 +102,10 @@ def _recent(figure: Figure) -> str:
     """The last 30 days above the 30 before: an arrow, and colour only where one direction is better."""
     if figure.now.value is None:
         return ""
-    now = formats.value(figure.now.value, figure.unit, figure.currency)
-    before = "unknown"
+    now = wording.value(figure.now.value, figure.unit, figure.currency)
+    before = wording.NOT_KNOWN
     if figure.before is not None:
-        before = figure.before.unknown_reason or formats.value(figure.before.value, figure.unit, figure.currency)
+        before = figure.before.unknown_reason or wording.value(figure.before.value, figure.unit, figure.currency)
     return (
         f'<dl class="im-recent"><dt>Last 30 days</dt><dd><b>{escape(now)}</b>{_change(figure)}</dd>'
         f"<dt>30 before</dt><dd>{escape(before)}</dd></dl>"
@@ -114,9 +116,9 @@ def _change(figure: Figure) -> str:
     change = figure.change
     if change is None:
         return ""
-    words = formats.change(change, figure.unit, figure.currency)
-    if words == formats.change(0, figure.unit, figure.currency):
+    if change == 0:
         return ' <span class="im-same">no change</span>'
+    words = wording.difference(change, figure.unit, figure.currency)
     kind = "same"
     if figure.better in ("up", "down"):
         kind = "better" if (change > 0) == (figure.better == "up") else "worse"

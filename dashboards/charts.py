@@ -1,6 +1,6 @@
 """Charts as Plotly figures, without colours of their own: the theme's, light or dark, are put in where they are drawn.
 
-Plotly reads some HTML in every label; all texts go through :func:`plain`, so that they stand as they were written.
+Plotly reads some HTML in every label; all texts pass :func:`plain`, so that they are shown as written.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import polars as pl
 import streamlit as st
 from plotly.subplots import make_subplots
 
-from dashboards import formats
+from pipelines import wording
+from pipelines.marts import GROUP_SIZE_MIN
 
 _ROW_PX: Final = 34
 _TITLE_CHARACTERS: Final = 36
@@ -48,7 +49,7 @@ def show(figure: go.Figure, *, key: str, alt: str) -> None:
 
 
 def plain(text: str) -> str:
-    """A text that Plotly draws as it is: no tag, entity or placeholder in it is obeyed."""
+    """Escape a text for Plotly: tags, entities and placeholders in it have no effect."""
     return escape(text, quote=False).replace("%{", "%\N{ZERO WIDTH SPACE}{")
 
 
@@ -60,10 +61,10 @@ def ideas_by_coins(ideas: pl.DataFrame) -> go.Figure:
         figure.add_bar(
             y=part["idea_id"].to_list(),
             x=part["coins"].to_list(),
-            name=plain(formats.status(status)),
+            name=plain(wording.status_title(status)),
             marker_color=_colour(_STATUS_COLOURS.get(status, 0)),
             orientation="h",
-            text=[formats.count(coins) for coins in part["coins"]],
+            text=[wording.count(coins) for coins in part["coins"]],
             textposition="outside",
             cliponaxis=False,
             hovertext=[_idea_hover(row) for row in part.iter_rows(named=True)],
@@ -100,13 +101,13 @@ def participation_by_group(groups: pl.DataFrame, *, is_imported: bool) -> go.Fig
     Columns as of `Marts.participation_by_group`, for one attribute, without suppressed groups.
     """
     rows = groups.to_dicts()
-    names = [plain(formats.shortened(row["group_name"], _TITLE_CHARACTERS)) for row in rows]
+    names = [plain(wording.shortened(row["group_name"], _TITLE_CHARACTERS)) for row in rows]
     values = [row["participants"] if is_imported else row["participants"] / row["members"] for row in rows]
-    labels = [formats.count(value) if is_imported else formats.percent(value) for value in values]
+    labels = [wording.count(value) if is_imported else wording.percent(value) for value in values]
     hover = [
-        f"{name}: {formats.count(row['participants'])} "
-        + ("voters" if is_imported else f"of {formats.count(row['members'])} members")
-        + f", {formats.count(row['coins'])} coins"
+        f"{name}: {wording.count(row['participants'])} "
+        + ("voters" if is_imported else f"of {wording.count(row['members'])} members")
+        + f", {wording.count(row['coins'])} coins"
         for name, row in zip(names, rows, strict=True)
     ]
     figure = go.Figure()
@@ -131,10 +132,10 @@ def holdings(conservation: pl.DataFrame) -> go.Figure:
         shares = [row[name] / total for row, total in zip(rows, totals, strict=True)]
         figure.add_bar(
             y=[row["campaign_id"] for row in rows], x=shares, name=title, orientation="h",
-            hovertext=[f"{title}: {formats.count(row[name])} coins ({formats.percent(share)})"
+            hovertext=[f"{title}: {wording.count(row[name])} coins ({wording.percent(share)})"
                        for row, share in zip(rows, shares, strict=True)],
             hoverinfo="text",
-            text=[formats.percent(share) if share >= 0.06 else "" for share in shares],
+            text=[wording.percent(share) if share >= 0.06 else "" for share in shares],
             textposition="inside", insidetextanchor="middle", textangle=0,
         )  # fmt: skip
     _label_rows(figure, {row["campaign_id"]: row["title"] for row in rows})
@@ -163,10 +164,7 @@ def retention(cohorts: pl.DataFrame) -> go.Figure:
         textfont_size=13, hovertext=hover,
         hoverinfo="text", xgap=2, ygap=2, coloraxis="coloraxis",
     )  # fmt: skip
-    labels = [
-        f"{formats.month(month)}: {'fewer than 5' if sizes[month] is None else formats.count(sizes[month])} people"
-        for month in months
-    ]
+    labels = [f"{wording.month(month)}: {wording.people(sizes[month])} people" for month in months]
     figure.update_yaxes(tickvals=list(range(len(months))), ticktext=labels, autorange="reversed", showgrid=False)
     figure.update_xaxes(tickvals=since, title="Months since joining", side="top", showgrid=False)
     figure.update_yaxes(zeroline=False, ticks="")
@@ -194,7 +192,7 @@ def expected_and_realised(outcomes: pl.DataFrame, currency: str) -> go.Figure:
                 marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
                 hovertext=[
                     f"{_wrapped(row['title'])}<br>{kind} {subject}: "
-                    + plain(formats.money(row[f"{kind}_{subject}"], currency))
+                    + plain(wording.money(row[f"{kind}_{subject}"], currency))
                     for row in known
                 ],
                 hoverinfo="text",
@@ -225,24 +223,19 @@ def _retention_text(cell: Mapping[str, object] | None) -> str:
     if cell is None:
         return ""
     share = cell["retention"]
-    return f"{share:.0%}" if isinstance(share, float) else "<5"
+    return f"{share:.0%}" if isinstance(share, float) else f"<{GROUP_SIZE_MIN}"
 
 
 def _retention_hover(cell: Mapping[str, object] | None) -> str:
     if cell is None:
         return ""
     if cell["retention"] is None:
-        return "Not shown for fewer than 5 people"
+        return f"Not shown for {wording.FEWER_PEOPLE}"
     return f"{cell['active_members']} of {cell['members']} were active"
 
 
-def _idea_hover(row: Mapping[str, object]) -> str:
-    backers = "fewer than 5 backers" if row["backers"] is None else f"{formats.count(_number(row['backers']))} backers"
-    return f"{_wrapped(str(row['title']))}<br>{formats.count(_number(row['coins']))} coins, {backers}"
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+def _idea_hover(row: Mapping[str, Any]) -> str:
+    return f"{_wrapped(row['title'])}<br>{wording.count(row['coins'])} coins, {wording.people(row['backers'])} backers"
 
 
 def _wrapped(text: str, characters: int = 60, lines: int = 4) -> str:
@@ -298,5 +291,5 @@ def _framed(figure: go.Figure) -> go.Figure:
 
 def order_of(attributes: Sequence[str]) -> list[str]:
     """Attributes in the order in which they are offered."""
-    known = ("department", "age_band", "sex", "district", "voting_method")
+    known = list(wording.ATTRIBUTES)
     return sorted(attributes, key=lambda name: (known.index(name) if name in known else len(known), name))

@@ -1,6 +1,6 @@
-"""What the pages read, kept in memory: one snapshot at a time, by the scope of whoever looks.
+"""Cached reads of the newest snapshot, by scope.
 
-`st.cache_data` is one cache for all people, so a scope is a part of every key.
+`st.cache_data` is one cache for all people, so the scope is part of every key.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pipelines import marts
 
 @st.cache_resource(show_spinner=False)
 def installation() -> settings.Settings:
-    """The settings of this installation, read once a process."""
+    """The settings of this installation, read once per process."""
     return settings.load()
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A snapshot as one person may see it."""
+    """A snapshot within the scope of one person."""
 
     snapshot: marts.Snapshot
     scope: marts.Scope
@@ -79,6 +79,6 @@ def view(scope: marts.Scope) -> View:
 def _read(
     folder: str, scope_key: tuple[str, ...] | None, query: str, arguments: tuple[str | None, ...], _view: View
 ) -> Any:
-    del folder, scope_key  # they are the key
+    del folder, scope_key  # part of the cache key
     with marts.open_snapshot(_view.snapshot, _view.scope) as reader:
         return getattr(reader, query)(*arguments)

@@ -1,4 +1,4 @@
-"""What every page has: its heading, the age of the data, the style, and plain sentences in place of figures."""
+"""Parts of every page: style, heading with the age of the data, notices, and the choice of the campaign."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Final
 
 import streamlit as st
 
-from dashboards import formats, session
+from dashboards import session
 from dashboards.data import View
+from pipelines import wording
 from pipelines.marts import Campaign, Snapshot
 
 _STYLE: Final = Path(__file__).with_name("style.css")
 _CHOSEN: Final = "chosen campaign"
-_STALE_AFTER: Final = timedelta(hours=26)  # the schedule is daily, and a refresh takes its time
+_STALE_AFTER: Final = timedelta(hours=26)  # the schedule is daily, plus the time of a refresh
 
 
 def apply_style() -> None:
@@ -24,7 +25,7 @@ def apply_style() -> None:
 
 
 def heading(title: str, snapshot: Snapshot, subtitle: str = "") -> None:
-    """The page's title (anybody's text), and beside it how old the data is."""
+    """Show the page's title, which may be a text of any person, and the age of the data."""
     below = f'<p class="im-subtitle">{escape(subtitle)}</p>' if subtitle else ""
     st.html(
         f'<header class="im-heading"><div><h1 dir="auto">{escape(title)}</h1>{below}</div>{_age(snapshot)}</header>'
@@ -38,24 +39,24 @@ def _age(snapshot: Snapshot) -> str:
     note = " · older than a day" if is_stale else ""
     return (
         f'<p class="im-age{warning}" data-snapshot="{escape(snapshot.id)}">'
-        f"Data as of <b>{formats.minute(snapshot.created_at)}</b><br>{formats.age(span)}{note}</p>"
+        f"Data as of <b>{wording.minute(snapshot.created_at)}</b><br>{wording.age(span)}{note}</p>"
     )
 
 
 def section(title: str, note: str = "") -> None:
-    """A heading inside a page, with a line that says what is seen."""
+    """Show a heading inside a page, with a line of explanation."""
     below = f'<p class="im-note">{escape(note)}</p>' if note else ""
     st.html(f'<div class="im-section"><h2 dir="auto">{escape(title)}</h2>{below}</div>')
 
 
 def notice(text: str, detail: str = "") -> None:
-    """A sentence where there is nothing to draw: what is unknown says why."""
+    """Show a sentence in place of a chart, with the reason."""
     below = f"<span>{escape(detail)}</span>" if detail else ""
     st.html(f'<div class="im-notice" role="note"><b>{escape(text)}</b>{below}</div>')
 
 
 def statement(text: str, *, is_good: bool) -> None:
-    """The one sentence that a page comes down to, green or red, told apart by its sign as well."""
+    """Show the conclusion of a page in green or red, with a sign that does not depend on colour."""
     kind, sign = ("good", "✓") if is_good else ("bad", "✗")
     st.html(
         f'<div class="im-statement im-{kind}" role="status"><span aria-hidden="true">{sign}</span>{escape(text)}</div>'
@@ -68,12 +69,12 @@ def button(label: str, url: str, *, is_primary: bool = False) -> None:
     st.html(f'<a class="im-button{kind}" href="{escape(url)}" target="_self">{escape(label)}</a>')
 
 
-def who(viewer: session.Viewer) -> None:
-    """In the sidebar: who is logged in, and the way out."""
+def account(viewer: session.Viewer) -> None:
+    """Show in the sidebar who is logged in, and the log-out button."""
     with st.sidebar:
         st.html(
-            f'<div class="im-who"><b dir="auto">{escape(viewer.display_name)}</b>'
-            f"<span>{escape(viewer.standing)}</span></div>"
+            f'<div class="im-account"><b dir="auto">{escape(viewer.display_name)}</b>'
+            f"<span>{escape(viewer.role_label)}</span></div>"
         )
         button("Log out", session.logout_url())
 
@@ -96,7 +97,7 @@ def choose_campaign(view: View, *, everything: str | None = None) -> Campaign | 
         with_imported = place.toggle(
             "Imported elections too",
             value=asked_for is not None and asked_for.is_imported,
-            help="Elections from files stand apart: they hold voters only, and no times.",
+            help="Imported elections are shown separately: their files contain only voters and no times.",
         )
     offered: list[str | None] = [campaign.slug for campaign in campaigns if with_imported or not campaign.is_imported]
     if everything is not None:
@@ -119,4 +120,4 @@ def choose_campaign(view: View, *, everything: str | None = None) -> Campaign | 
 
 
 def _name(campaign: Campaign) -> str:
-    return f"{formats.shortened(campaign.title, 90)}{' (imported)' if campaign.is_imported else ''}"
+    return f"{wording.shortened(campaign.title, 90)}{' (imported)' if campaign.is_imported else ''}"

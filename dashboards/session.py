@@ -1,4 +1,4 @@
-"""Who looks: the API's users, by the cookie that the API's log-in page sets for the host."""
+"""The person who uses the dashboards, identified by the cookie of the API's log-in page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KEPT_S: Final = 30
 
 
 class Viewer(BaseModel, frozen=True):
-    """A logged-in person, as `GET /api/v1/auth/session` answers."""
+    """A logged-in person, as returned by `GET /api/v1/auth/session`."""
 
     user_id: str
     display_name: str
@@ -30,19 +30,19 @@ class Viewer(BaseModel, frozen=True):
 
     @property
     def sees_all(self) -> bool:
-        """Whether every campaign and the organisation's figures are theirs to read."""
+        """Whether the person may read every campaign and the organisation's figures."""
         return not _SEES_ALL.isdisjoint(self.roles)
 
     @property
     def scope(self) -> Scope | None:
-        """What they may read; None for members, whom the dashboards are not for."""
+        """The campaigns that the person may read; None for members, who have no access to the dashboards."""
         if self.sees_all:
             return Scope.ALL
         return Scope.of(self.managed_campaign_ids) if self.managed_campaign_ids else None
 
     @property
-    def standing(self) -> str:
-        """Their standing in a few words."""
+    def role_label(self) -> str:
+        """The person's role, as shown in the sidebar."""
         if "executive" in self.roles:
             return "Executive, all campaigns"
         if self.sees_all:
@@ -53,13 +53,13 @@ class Viewer(BaseModel, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Nobody is known: not logged in, or the API gave no usable answer."""
+    """No known person: not logged in, or the API gave no usable response."""
 
-    reason: Literal["not logged in", "no answer"]
+    reason: Literal["not logged in", "no response"]
 
 
 def current() -> Viewer | Absent:
-    """Who looks at this page. The API's answer is kept for 30 seconds, by the cookie's hash."""
+    """The current person. The API's response is cached for 30 seconds, by the cookie's hash."""
     cookie = read_cookie()
     if not cookie:
         return Absent("not logged in")
@@ -73,19 +73,19 @@ def read_cookie() -> str | None:
 
 
 def login_url() -> str:
-    """The API's log-in page, which sends people back here."""
+    """URL of the API's log-in page, which redirects back to the dashboards."""
     settings = data.installation()
     return f"{settings.addresses.public_api_url.rstrip('/')}/login?next={quote(settings.addresses.public_dashboards_url, safe='')}"
 
 
 def logout_url() -> str:
-    """Where the log-out button posts to."""
+    """URL of the log-out page."""
     return f"{data.installation().addresses.public_api_url.rstrip('/')}/logout"
 
 
 @st.cache_data(ttl=_KEPT_S, max_entries=1_000, show_spinner=False)
 def _answers(cookie_hash: str, api_url: str, _cookie: str) -> Viewer | None:
-    del cookie_hash  # the cookie itself is no cache key
+    del cookie_hash  # part of the cache key, in place of the cookie
     answer = httpx2.Client(trust_env=False, timeout=_TIMEOUT_S)
     with answer as client:
         response = client.get(f"{api_url}/api/v1/auth/session", headers={"Cookie": f"{COOKIE}={_cookie}"})
@@ -99,5 +99,5 @@ def _ask(cookie_hash: str, api_url: str, cookie: str) -> Viewer | Absent:
     try:
         viewer = _answers(cookie_hash, api_url, cookie)
     except (httpx2.HTTPError, ValidationError):
-        return Absent("no answer")  # an exception is not kept: the next look asks again
+        return Absent("no response")  # exceptions are not cached: the next run asks again
     return viewer or Absent("not logged in")

@@ -11,7 +11,7 @@ import streamlit as st
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading, and what stands under it: numbers (set right, in figures of one width), or a word or two (one line)."""
+    """A column: its heading, and whether its cells are numbers (aligned right) or short texts (kept on one line)."""
 
     title: str
     is_number: bool = False
@@ -20,7 +20,7 @@ class Column:
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, marked: frozenset[int] = frozenset()) -> None:
-    """A table of ready-made texts. Rows whose index is in `marked` stand out as wrong."""
+    """A table of ready-made texts. Rows whose index is in `marked` are highlighted as wrong."""
     wrong = ' class="im-wrong"'
     head = "".join(
         f'<th scope="col"{_kind(column)} title="{escape(column.hint)}">{escape(column.title)}</th>'

@@ -1,8 +1,8 @@
-"""Dagster's view of the installation: `dagster ... -m orchestration.definitions`.
+"""Dagster's definitions of an installation: `dagster ... -m orchestration.definitions`.
 
-Made when Dagster asks for it, from the settings and from the manifest that `orchestration.refresh.prepare_manifest`
-left. All steps of a run share one process, and with it the right to build: the work itself is done by PostgreSQL, by
-dbt's own process and by DuckDB.
+The definitions are built when Dagster loads them, from the settings and from the manifest of
+`orchestration.refresh.prepare_manifest`. All steps of a run share one process and its build lock; PostgreSQL, a dbt
+process and DuckDB do the work.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from orchestration.refresh import prepare_manifest, state_dir
 from settings import Settings
 
 EVERYTHING = dg.define_asset_job(
-    "everything", selection=dg.AssetSelection.all(), description="Build, test, publish, report, and keep house."
+    "everything", selection=dg.AssetSelection.all(), description="Build, test, publish, report, and clean up."
 )
 MONTHLY_REPORTS = dg.define_asset_job(
     "monthly_reports",
@@ -53,7 +53,7 @@ def build(settings: Settings, manifest: Path) -> dg.Definitions:
 
 @dg.definitions
 def definitions() -> dg.Definitions:
-    """What Dagster loads."""
+    """The definitions that Dagster loads."""
     settings = configuration.load()
     manifest = state_dir(settings) / "manifest.json"
     return build(settings, manifest if manifest.is_file() else prepare_manifest(settings))

@@ -1,4 +1,4 @@
-"""What a database and a data folder need now and then."""
+"""Periodic maintenance of the database and the data folder."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from settings import Settings
 PARTITIONS_AHEAD_MONTHS = 12
 RUNS_KEPT_S = 14 * 86400
 REPLIES_KEPT_DAYS = 7
-# past their end, so that the reuse of an old refresh token is still seen for what it is
+# after their end, so that the reuse of an old refresh token is still detected
 SESSIONS_KEPT_DAYS = 30
 
 
 @dataclass(frozen=True)
 class MaintenanceResult:
-    """What was done: months of events prepared, expired rows removed, folders of old dbt runs; how old the sources are."""
+    """Counts of created partitions and of removed rows and folders, and the age of the sources."""
 
     partitions_made: int
     replies_removed: int
@@ -31,7 +31,7 @@ class MaintenanceResult:
 
 
 def maintain(settings: Settings) -> MaintenanceResult:
-    """Prepare the months to come for events, and remove what has expired: replies, sessions, what old dbt runs left."""
+    """Create partitions for the coming months of events, and remove expired responses, sessions and dbt runs."""
     with psycopg.connect(settings.database.role_url("app"), autocommit=True) as connection:
         row = connection.execute("SELECT app.prepare_event_partitions(%s)", (PARTITIONS_AHEAD_MONTHS,)).fetchone()
         replies = connection.execute(

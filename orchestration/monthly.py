@@ -1,4 +1,4 @@
-"""The month's reports: a PDF and a workbook of every own campaign, or a word on why there are none."""
+"""The monthly reports: a PDF and a workbook of every own campaign, or a notice why there are none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTICE_FILE = "NOT-MADE.txt"
 
 @dataclass(frozen=True)
 class MonthlyReports:
-    """What stands in `folder`: `files`, or none and the `reasons` for it."""
+    """The result in `folder`: its `files`, or no files and the `reasons`."""
 
     folder: Path
     files: tuple[Path, ...]
@@ -26,16 +26,16 @@ class MonthlyReports:
 def month_of(moment: datetime) -> str:
     """The month that reports made at a moment are for, as YYYY-MM: that of the day before (UTC).
 
-    So what is made on the first of a month closes the month before.
+    A report made on the first of a month is for the month before.
     """
     return f"{moment.astimezone(UTC) - timedelta(days=1):%Y-%m}"
 
 
 def write_monthly_reports(settings: Settings, month: str, *, made_at: datetime) -> MonthlyReports:
-    """Leave the reports of `month` under the data folder, from the newest snapshot.
+    """Write the reports of `month` under the data folder, from the newest snapshot.
 
-    Where newer data was refused since, no report is made, and a notice says why: an executive takes a report's figures
-    for the month's, and they are not.
+    If newer data was refused since then, no report is written but a notice with the reason: the figures of an old
+    snapshot are not those of the month.
 
     Raises:
         NoSnapshot: nothing was ever published, and nothing was refused either.
@@ -49,7 +49,7 @@ def write_monthly_reports(settings: Settings, month: str, *, made_at: datetime) 
             f"The reports for {month} were not made.",
             f"The data of {refusal.refused_at:%Y-%m-%d %H:%M} UTC did not pass its checks:",
             *(f"  {reason}" for reason in refusal.reasons),
-            "Older reports in this folder, if any, show the data from before.",
+            "Older reports in this folder, if any, show older data.",
         ]
         notice.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return MonthlyReports(folder, (), refusal.reasons)

@@ -1,7 +1,7 @@
-"""The data platform's daily work without Dagster: build, stage, check, publish.
+"""The daily refresh without Dagster: build, stage, check, publish.
 
-The same functions run as Dagster's assets (`orchestration.defs`); this is what `ideamint refresh` and `ideamint export`
-call. Whoever builds, holds the lock of `pipelines.turns.one_build_at_a_time` from the first model to the symlink.
+Dagster's assets (`orchestration.defs`) call the same functions as `ideamint refresh` and `ideamint export`. A refresh
+holds the build lock (`pipelines.build_lock`) from the first model to the replacement of the symlink.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pipelines import exports, quality, turns, warehouse
+from pipelines import exports, quality, warehouse
+from pipelines.build_lock import BuildLock, hold_build_lock
 from settings import Settings
 
 
 class Progress(Protocol):
-    """Told how far a refresh is."""
+    """Receives the progress of a refresh."""
 
     def say(self, text: str) -> None:
-        """A line for people: what begins, or what is waited for."""
+        """A message for people: the step that begins, or the reason for waiting."""
 
     def advance(self, done: int, total: int) -> None:
-        """`done` of `total` steps of what was said last."""
+        """`done` of `total` steps of the current message are finished."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,13 @@ class RefreshResult:
 
 @dataclass(frozen=True)
 class Silent:
-    """Progress that nobody looks at."""
+    """Progress that is not shown."""
 
     def say(self, text: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def advance(self, done: int, total: int) -> None:
-        """Show nothing."""
+        """Do nothing."""
 
 
 def state_dir(settings: Settings) -> Path:
@@ -62,7 +63,7 @@ def exports_dir(settings: Settings) -> Path:
 
 
 def prepare_manifest(settings: Settings) -> Path:
-    """Write dbt's manifest, which Dagster's definitions are made of; needs no database.
+    """Write dbt's manifest, from which Dagster's definitions are built; needs no database.
 
     Raises:
         BuildFailed: the dbt project has an error.
@@ -71,29 +72,29 @@ def prepare_manifest(settings: Settings) -> Path:
 
 
 def refresh(settings: Settings, progress: Progress | None = None) -> RefreshResult:
-    """Build every model, and publish the marts if everything about them holds.
+    """Build every model, and publish the marts if all tests and checks pass.
 
-    Waits while another build is under way, and says so.
+    Waits while another build is running, and reports it.
 
     Raises:
-        BuildFailed: a model could not be built, or a test failed: conservation among them. Nothing was published.
-        SnapshotRefused: the staged files are not what they must be. Nothing was published.
+        BuildFailed: a model could not be built, or a test failed. Nothing was published.
+        SnapshotRefused: the staged files failed their checks. Nothing was published.
     """
     return _publish(settings, progress or Silent(), who="ideamint refresh", builds=True)
 
 
 def export(settings: Settings, progress: Progress | None = None) -> RefreshResult:
-    """Publish the marts as the last build left them.
+    """Publish the marts of the last build.
 
     Raises:
-        SnapshotRefused: the staged files are not what they must be. Nothing was published.
-        psycopg.errors.UndefinedTable: nothing was built yet.
+        SnapshotRefused: the staged files failed their checks. Nothing was published.
+        psycopg.errors.UndefinedTable: there was no build yet.
     """
     return _publish(settings, progress or Silent(), who="ideamint export", builds=False)
 
 
 def build(settings: Settings, progress: Progress) -> warehouse.BuildResult:
-    """Build and test every model; a failure is noted for those who wonder why the published data is old."""
+    """Build and test every model; a failure is recorded as the reason for old published data."""
     try:
         return warehouse.build(settings.database.role_url("dbt"), state_dir(settings), progress=progress.advance)
     except warehouse.BuildFailed as failure:
@@ -102,13 +103,13 @@ def build(settings: Settings, progress: Progress) -> warehouse.BuildResult:
 
 
 def stage(settings: Settings, manifest: Path, progress: Progress) -> exports.Staged:
-    """Write the marts' present state where no reader looks; the log-in can read the marts and nothing else."""
+    """Write the marts' current state into a staging folder, with a log-in that can read only the marts."""
     tables = warehouse.marts(manifest)
     return exports.stage(settings.database.role_url("reader"), tables, exports_dir(settings), progress.advance)
 
 
 def inspect(settings: Settings, staged: exports.Staged, progress: Progress) -> quality.QualityReport:
-    """Check the staged files; what cannot be checked is discarded, and a refusal noted."""
+    """Check the staged files; failures are recorded, and files that cannot be checked are removed."""
     try:
         report = quality.check(staged.folder, progress.advance)
     except BaseException:
@@ -120,13 +121,13 @@ def inspect(settings: Settings, staged: exports.Staged, progress: Progress) -> q
 
 
 def publish(
-    settings: Settings, staged: exports.Staged, report: quality.QualityReport, lock: turns.BuildLock
+    settings: Settings, staged: exports.Staged, report: quality.QualityReport, lock: BuildLock
 ) -> tuple[Path, list[str]]:
-    """Publish what passed; gives the snapshot's folder, and the old snapshots that were removed.
+    """Publish a checked snapshot; return its folder and the names of removed old snapshots.
 
     Raises:
-        SnapshotRefused: it did not pass.
-        BuildLockLost: another build may have begun meanwhile.
+        SnapshotRefused: the checks failed.
+        BuildLockLost: another build may have started.
     """
     try:
         if not report.passed:
@@ -142,7 +143,7 @@ def publish(
 def _publish(settings: Settings, progress: Progress, *, who: str, builds: bool) -> RefreshResult:
     started_at = time.monotonic()
     url = settings.database.role_url("dbt")
-    with turns.one_build_at_a_time(url, who, progress.say) as lock:
+    with hold_build_lock(url, who, progress.say) as lock:
         built = None
         if builds:
             progress.say("building and testing the models")

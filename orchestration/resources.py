@@ -1,4 +1,4 @@
-"""What Dagster's assets are handed: the settings, and the right to build."""
+"""Dagster's resources: the build lock and dbt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import dagster as dg
 from dagster_dbt import DbtCliResource
 from packaging.version import Version
 
-from pipelines import turns, warehouse
+from pipelines import warehouse
+from pipelines.build_lock import BuildLock, hold_build_lock
 from settings import Settings
 
 OWNERS = ["team:data-platform"]
@@ -21,23 +22,23 @@ OWNERS = ["team:data-platform"]
 
 @dg.resource(
     required_resource_keys={"settings"},
-    description="The right to build, held from a run's first step to its last. A second run waits here and says so.",
+    description="The build lock, held from a run's first step to its last. A second run waits here and logs it.",
 )
-def build_lock(context: dg.InitResourceContext) -> Iterator[turns.BuildLock]:
-    """One build at a time on a database, whoever started it: another run, or `ideamint refresh`."""
+def build_lock(context: dg.InitResourceContext) -> Iterator[BuildLock]:
+    """Hold the build lock: no other run and no `ideamint refresh` builds at the same time."""
     settings: Settings = context.resources.settings
     log = context.log
 
-    def say(text: str) -> None:
+    def report(text: str) -> None:
         if log is not None:
             log.warning(text)
 
-    with turns.one_build_at_a_time(settings.database.role_url("dbt"), "Dagster", say) as lock:
+    with hold_build_lock(settings.database.role_url("dbt"), "Dagster", report) as lock:
         yield lock
 
 
 class WarehouseDbt(DbtCliResource):
-    """dbt on our project; it knows its version without `dbt --version`, which asks the package index for news."""
+    """dbt on this project. Its version comes from the package metadata: `dbt --version` queries the package index."""
 
     @property
     def _cli_version(self) -> Version:
@@ -45,7 +46,7 @@ class WarehouseDbt(DbtCliResource):
 
 
 def dbt() -> WarehouseDbt:
-    """The dbt that is installed beside this Python, on the project that stands beside this package."""
+    """The dbt of this Python environment, on the project in this repository."""
     return WarehouseDbt(
         project_dir=str(warehouse.PROJECT_DIR),
         profiles_dir=str(warehouse.PROJECT_DIR),
@@ -55,7 +56,7 @@ def dbt() -> WarehouseDbt:
 
 @contextmanager
 def exported(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for a while: dagster-dbt hands dbt the environment of its own process."""
+    """Set environment variables inside a block: dagster-dbt runs dbt with the environment of its own process."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

@@ -1,7 +1,7 @@
-"""Runs dbt as a function.
+"""dbt as functions: parse, build, freshness.
 
-dbt runs as a process of its own: it keeps its configuration in globals and reads its log-in from the environment, and
-neither belongs in a process that does anything else. Its artifacts go under the data folder, not beside the sources.
+Each call starts a process: dbt keeps its configuration in globals and reads its log-in from the environment, which would
+affect other work in the same process. Its artifacts are written under the data folder, not beside the sources.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from psycopg.conninfo import conninfo_to_dict
 PROJECT_DIR = Path(__file__).resolve().parents[1] / "dbt_project"
 MARTS_SCHEMA = "marts"
 CONSERVATION_TEST = "conservation_holds"
-PASSWORD_VARIABLE = "DBT_ENV_SECRET_IDEAMINT_WAREHOUSE_PASSWORD"  # noqa: S105 - its name; dbt hides what it holds
+PASSWORD_VARIABLE = "DBT_ENV_SECRET_IDEAMINT_WAREHOUSE_PASSWORD"  # noqa: S105 - its name; dbt hides its value in logs
 
 BUILD = ("build", "--exclude-resource-type", "unit_test")
 
-_PATIENCE_S = 10.0
+_INTERRUPT_TIMEOUT_S = 10.0
 _RESULTS = frozenset({"LogModelResult", "LogTestResult", "LogSeedResult", "LogUnitTestResult", "LogNodeResult"})
 
 Advance = Callable[[int, int], None]
 
 
 class BuildFailed(Exception):
-    """dbt did not build everything; `failures` names each model or test and says why."""
+    """dbt did not build everything; `failures` has a message for each model or test that failed."""
 
     def __init__(self, failures: Sequence[str], *, conservation_broke: bool = False) -> None:
-        """Makes a message of the failures, a line each."""
+        """The message has a line for each failure."""
         self.failures = tuple(failures)
         self.conservation_broke = conservation_broke
         super().__init__("\n".join(failures))
@@ -49,7 +49,7 @@ class BuildFailed(Exception):
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What a build did; `manifest` is what it built, `seconds` is wall time, `warnings` is what dbt warned of."""
+    """The result of a build: path of its manifest, numbers of models and tests, dbt's warnings, and wall time."""
 
     manifest: Path
     models: int
@@ -60,7 +60,7 @@ class BuildResult:
 
 @dataclass(frozen=True)
 class SourceAge:
-    """When a table of the core was last written to; `is_quiet` where that is longer ago than its freshness allows."""
+    """When a table of the core was last written to; `is_quiet` if that is longer ago than its freshness limit."""
 
     source: str
     written_at: datetime | None
@@ -68,7 +68,7 @@ class SourceAge:
 
 
 def environment(url: str) -> dict[str, str]:
-    """The variables from which dbt's profile takes the log-in that a libpq URL names."""
+    """The environment variables of dbt's profile for the log-in in a libpq URL."""
     login = conninfo_to_dict(url)
     return {
         "IDEAMINT_WAREHOUSE_HOST": str(login.get("host", "localhost")),
@@ -83,9 +83,9 @@ def environment(url: str) -> dict[str, str]:
 
 
 def parse(state_dir: Path) -> Path:
-    """Write the project's manifest to `state_dir`/manifest.json, without a database; gives its path.
+    """Write the project's manifest to `state_dir`/manifest.json and return its path; needs no database.
 
-    It is replaced as a whole, so that whoever reads it meanwhile reads the one before or this one.
+    The file is replaced atomically.
 
     Raises:
         BuildFailed: the project has an error.
@@ -115,9 +115,9 @@ def build(
     Args:
         url: libpq URL of a log-in as ideamint_dbt.
         state_dir: folder for dbt's artifacts and logs.
-        as_of: the moment that counts as now; by default the build's start.
-        unit_tests: test the formulas as well. They test the project, not the data: once a change, not once a day.
-        progress: called with nodes done and nodes in all.
+        as_of: the moment that the models use as now; by default the start of the build.
+        unit_tests: run the unit tests too. They test the project, not the data, so the daily build leaves them out.
+        progress: called with the numbers of finished and of all nodes.
 
     Raises:
         BuildFailed: a model could not be built or a test failed.
@@ -139,7 +139,7 @@ def build(
 
 
 def freshness(url: str, state_dir: Path) -> tuple[SourceAge, ...]:
-    """How old the newest rows of the sources are. A quiet platform is no fault, so that nothing fails here.
+    """The age of the newest rows of each source. An old source is reported and is not an error.
 
     Raises:
         BuildFailed: a source could not be read.
@@ -149,7 +149,7 @@ def freshness(url: str, state_dir: Path) -> tuple[SourceAge, ...]:
     return tuple(
         SourceAge(
             source=".".join(str(result["unique_id"]).split(".")[-2:]),
-            # dbt says year 1 of a table without rows
+            # dbt reports the year 1 for a table without rows
             written_at=None
             if result["max_loaded_at"].startswith("0001")
             else datetime.fromisoformat(result["max_loaded_at"]),
@@ -162,7 +162,7 @@ def freshness(url: str, state_dir: Path) -> tuple[SourceAge, ...]:
 def _run(
     arguments: Sequence[str], variables: Mapping[str, str], state_dir: Path, progress: Advance | None
 ) -> tuple[str, ...]:
-    """Run dbt, telling of progress; gives its warnings."""
+    """Run dbt, report its progress, and return its warnings."""
     state_dir.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "dbt.cli.main", "--log-format", "json", "--no-use-colors", *arguments]
     command += ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)]
@@ -184,28 +184,29 @@ def _run(
         code = child.wait()
     if code != 0:
         raise BuildFailed(
-            log.failures or log.last_lines or [f"dbt ended with {code}"], conservation_broke=log.conservation_broke
+            log.failures or log.last_lines or [f"dbt exited with status {code}"],
+            conservation_broke=log.conservation_broke,
         )
     return tuple(log.warnings)
 
 
 @contextmanager
 def _ended(child: subprocess.Popen[str]) -> Iterator[Iterator[str]]:
-    """The child's output; whatever happens, the child is gone afterwards, and so are its queries."""
+    """The lines of the child's output. When the block ends, the process and its queries have ended."""
     with child:
         assert child.stdout is not None
         try:
             yield iter(child.stdout)
         except BaseException:
-            child.send_signal(signal.SIGINT)  # on which dbt cancels what runs in the database
+            child.send_signal(signal.SIGINT)  # dbt then cancels its queries
             with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(_PATIENCE_S)
+                child.wait(_INTERRUPT_TIMEOUT_S)
             child.kill()
             raise
 
 
 class _Log:
-    """What dbt's log says: how far it is, what it warns of, and what failed."""
+    """The parsed log of dbt: its progress, warnings and failures."""
 
     def __init__(self, progress: Advance | None) -> None:
         self.progress = progress
@@ -220,7 +221,7 @@ class _Log:
             event: dict[str, Any] = json.loads(line)
             info: dict[str, Any] = event["info"]
         except (ValueError, KeyError, TypeError):
-            # Not of dbt's making: a traceback, or a warning of the interpreter.
+            # not a log event: a traceback or a warning of the interpreter
             self.last_lines = [*self.last_lines[-19:], line.rstrip()]
             return
         message = re.sub(r"\x1b\[[0-9;]*m", "", str(info.get("msg", ""))).strip()

@@ -8,20 +8,14 @@ from typing import Final
 import polars as pl
 import streamlit as st
 
-from dashboards import charts, formats, layout
+from dashboards import charts, layout
 from dashboards.data import View
+from pipelines import wording
 from pipelines.marts import Campaign
 
 _TOP: Final = 15
 _GROUPS: Final = 10
 _WITHOUT_ORDER: Final = ("department", "district")
-_ATTRIBUTES: Final = {
-    "department": "Department",
-    "age_band": "Age",
-    "sex": "Sex",
-    "district": "District",
-    "voting_method": "Voting method",
-}
 
 
 def render(view: View) -> None:
@@ -37,18 +31,20 @@ def render(view: View) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         shown = min(_TOP, ideas.height)
-        layout.section("Ideas by coins", f"The first {shown} of {formats.count(ideas.height)}; coins before settlement")
+        layout.section("Ideas by coins", f"Top {shown} of {wording.count(ideas.height)}; coins before settlement")
         if ideas.is_empty():
-            layout.notice("Nobody has submitted an idea yet.")
+            layout.notice("No idea has been submitted yet.")
         else:
             charts.show(charts.ideas_by_coins(ideas.head(_TOP)), key="ideas", alt="Ideas ranked by their coins")
     with right:
         layout.section("Coins at work over time", "Net coins on ideas at each day's end")
         days = view.coins_over_time(campaign.campaign_id)
         if not campaign.has_times:
-            layout.notice("Not in the file", "The imported election does not say when its coins were placed.")
+            layout.notice(
+                "Not in the file", "The file of an imported election does not contain when coins were placed."
+            )
         elif days.is_empty():
-            layout.notice("Nothing to count", "No day of this campaign has passed yet.")
+            layout.notice("No data yet", "The first day of this campaign has not ended yet.")
         else:
             charts.show(charts.coins_over_time(days), key="days", alt="Coins at work by day")
         _groups(view, campaign)
@@ -58,7 +54,7 @@ def render(view: View) -> None:
 
 
 def _subtitle(campaign: Campaign) -> str:
-    words = [formats.status(campaign.status)]
+    words = [wording.status_title(campaign.status)]
     if campaign.is_imported:
         words = ["Imported election", *([f"{campaign.ballot_type} ballots"] if campaign.ballot_type else [])]
         words += [part for part in (campaign.unit, campaign.country) if part]
@@ -70,23 +66,23 @@ def _subtitle(campaign: Campaign) -> str:
 def _facts(campaign: Campaign) -> None:
     people = "Voters" if campaign.is_imported else "Members"
     facts = [
-        (people, formats.persons(campaign.members)),
-        ("Ever took part", "not in the file" if campaign.is_imported else formats.persons(campaign.participants)),
-        ("Ideas", formats.count(campaign.ideas)),
-        ("Coins per member", formats.count(campaign.coins_per_member)),
-        ("Budget", formats.money(campaign.budget_amount, campaign.currency)),
+        (people, wording.people(campaign.members)),
+        ("Ever took part", wording.NOT_IN_FILE if campaign.is_imported else wording.people(campaign.participants)),
+        ("Ideas", wording.count(campaign.ideas)),
+        ("Coins per member", wording.count(campaign.coins_per_member)),
+        ("Budget", wording.money(campaign.budget_amount, campaign.currency)),
     ]
     if campaign.eligible_people is not None:
-        facts.insert(1, ("Eligible", formats.count(campaign.eligible_people)))
+        facts.insert(1, ("Eligible", wording.count(campaign.eligible_people)))
     starts_at = campaign.activated_at or campaign.starts_at
     facts.append(
-        ("From", formats.day(starts_at)) if campaign.has_times else ("Election ended", formats.day(campaign.ends_at))
+        ("From", wording.day(starts_at)) if campaign.has_times else ("Election ended", wording.day(campaign.ends_at))
     )
     if campaign.has_times:
         facts.append(
-            ("Ended", formats.day(campaign.completed_at))
+            ("Ended", wording.day(campaign.completed_at))
             if campaign.completed_at
-            else ("Until", formats.day(campaign.ends_at))
+            else ("Until", wording.day(campaign.ends_at))
         )
     body = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts)
     st.html(f'<dl class="im-facts">{body}</dl>')
@@ -103,8 +99,8 @@ def _groups(view: View, campaign: Campaign) -> None:
     attributes = charts.order_of(groups["attribute"].unique().to_list())
     if not attributes:
         layout.notice(
-            "Not in the file" if campaign.is_imported else "Nothing to count",
-            "Age, sex, district and department are not known of this campaign.",
+            "Not in the file" if campaign.is_imported else "No data",
+            "Age, sex, district and department are not recorded for this campaign.",
         )
         return
     chosen = st.segmented_control(
@@ -112,14 +108,14 @@ def _groups(view: View, campaign: Campaign) -> None:
         attributes,
         default=attributes[0],
         required=True,
-        format_func=lambda name: _ATTRIBUTES.get(name, name.replace("_", " ").capitalize()),
+        format_func=lambda name: wording.ATTRIBUTES.get(name, name.replace("_", " ").capitalize()),
         label_visibility="collapsed",
         key=f"groups-{campaign.campaign_id}",
     )
     of_attribute = groups.filter(pl.col("attribute") == chosen)
     shown = of_attribute.filter(~pl.col("is_suppressed"))
     if shown.is_empty():
-        layout.notice("Not shown", "Every group here is of fewer than 5 people.")
+        layout.notice("Not shown", f"Every group has {wording.FEWER_PEOPLE}.")
         return
     drawn = _largest(shown) if chosen in _WITHOUT_ORDER else shown
     charts.show(
@@ -132,13 +128,13 @@ def _groups(view: View, campaign: Campaign) -> None:
         notes.append(f"The largest {drawn.height} of {shown.height} groups.")
     if hidden := of_attribute.height - shown.height:
         are = "1 group is" if hidden == 1 else f"{hidden} groups are"
-        notes.append(f"{are} not shown, so that nobody of a group under 5 can be told.")
+        notes.append(f"{are} not shown, to protect groups of {wording.FEWER_PEOPLE}.")
     if notes:
         st.caption(" ".join(notes))
 
 
 def _largest(groups: pl.DataFrame) -> pl.DataFrame:
-    """The largest groups first, and those of whom it is not stated last."""
+    """The largest groups first, and people without a value last."""
     is_unstated = pl.col("group_name") == "not stated"
     return groups.sort(is_unstated, -pl.col("members"), "group_name").head(_GROUPS)
 
@@ -147,11 +143,9 @@ def _ideas_table(ideas: pl.DataFrame) -> None:
     table = ideas.select(
         "rank_in_campaign",
         "title",
-        pl.col("status").map_elements(formats.status, return_dtype=pl.String),
+        pl.col("status").map_elements(wording.status_title, return_dtype=pl.String),
         "coins",
-        pl.col("backers")
-        .map_elements(formats.count, return_dtype=pl.String, skip_nulls=True)
-        .fill_null("fewer than 5"),
+        pl.col("backers").map_elements(wording.people, return_dtype=pl.String, skip_nulls=False),
         pl.col("category").fill_null(""),
     )
     st.dataframe(

@@ -1,12 +1,13 @@
-"""Can the coins be trusted: every campaign's coins, where they came from and where they are."""
+"""Coin conservation: every campaign's coins, where they came from and where they are."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from dashboards import charts, formats, layout, tables
+from dashboards import charts, layout, tables
 from dashboards.data import View
 from dashboards.tables import Column
+from pipelines import wording
 
 _COLUMNS = (
     Column("Campaign"),
@@ -15,7 +16,7 @@ _COLUMNS = (
     Column("In wallets", is_number=True, hint="Coins that members have not placed"),
     Column("Held", is_number=True, hint="Coins that wait for a later round"),
     Column("Staked", is_number=True, hint="Coins on ideas"),
-    Column("Expired", is_number=True, hint="Coins spent on accepted ideas, or gone at a campaign's end"),
+    Column("Expired", is_number=True, hint="Coins spent on accepted ideas, or expired at a campaign's end"),
     Column("Carried out", is_number=True, hint="Coins taken into a later campaign"),
     Column("Difference", is_number=True, hint="Issued + carried in - wallets - held - staked - expired - carried out"),
     Column(
@@ -40,19 +41,19 @@ def render(view: View) -> None:
     rows = rows.with_columns(wrong_entries=pl.col("wrong_balances") + pl.col("unbalanced_transfers"))
     wrong = rows.filter((pl.col("difference_coins") != 0) | (pl.col("wrong_entries") != 0))
     if wrong.is_empty():
-        said = f"{formats.count(sum(rows['issued_coins']) + sum(rows['carried_in_coins']))} coins"
-        one = "In the one campaign" if rows.height == 1 else f"In all {formats.count(rows.height)} campaigns"
-        layout.statement(f"{one}, every coin is accounted for: {said}, difference 0.", is_good=True)
+        total = f"{wording.count(sum(rows['issued_coins']) + sum(rows['carried_in_coins']))} coins"
+        one = "In the only campaign" if rows.height == 1 else f"In all {wording.count(rows.height)} campaigns"
+        layout.statement(f"{one}, every coin is accounted for: {total}, difference 0.", is_good=True)
     else:
         layout.statement(
-            f"Coins do not add up in {formats.count(wrong.height)} of {formats.count(rows.height)} campaigns: "
+            f"Coins do not add up in {wording.count(wrong.height)} of {wording.count(rows.height)} campaigns: "
             "do not rely on these figures.",
             is_good=False,
         )
     tables.table(
         _COLUMNS,
-        [[row["title"], *(formats.count(row[name]) for name in _COINS)] for row in rows.iter_rows(named=True)],
-        marked=frozenset(range(wrong.height)),  # what is wrong stands first
+        [[row["title"], *(wording.count(row[name]) for name in _COINS)] for row in rows.iter_rows(named=True)],
+        marked=frozenset(range(wrong.height)),  # wrong rows come first
     )
     layout.section("Where the coins are", "Shares of a campaign's coins")
     charts.show(charts.holdings(rows), key="holdings", alt="Where each campaign's coins are")

@@ -1,4 +1,4 @@
-"""The executive's one screen: five questions, and the figures that answer them."""
+"""The executive overview: five questions, and the figures that answer them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def render(view: View) -> None:
         return
     campaign_id = campaign.campaign_id if campaign else None
     title = campaign.title if campaign else "Overview"
-    subtitle = "The organisation's own campaigns, to date, and the last 30 days beside the 30 before"
+    subtitle = "The organisation's own campaigns, to date, and the last 30 days compared with the 30 days before"
     if campaign is not None:
-        subtitle = "This campaign to date, and the last 30 days beside the 30 before"
+        subtitle = "This campaign to date, and the last 30 days compared with the 30 days before"
     if campaign is not None and campaign.is_imported:
-        subtitle = "An imported election: its file holds voters only, and no times"
+        subtitle = "An imported election: its file contains only voters and no times"
     layout.heading(title, view.snapshot, subtitle)
     figures = view.figures(campaign_id)
     if not figures:

@@ -1,4 +1,4 @@
-"""What the ideas returned: cost and value, expected and realised, each currency for itself."""
+"""Return on investment: cost and value of ideas, expected and realised, by currency."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Final
 
 import polars as pl
 
-from dashboards import cards, charts, formats, layout, tables
+from dashboards import cards, charts, layout, tables
 from dashboards.data import View
 from dashboards.tables import Column
+from pipelines import wording
 
 _FIGURES: Final = ("roi", "coverage", "delivery")
 _TOP: Final = 15
@@ -26,7 +27,7 @@ _COLUMNS: Final = (
 
 
 def render(view: View) -> None:
-    """Draw the page: all own campaigns (for those who see all), or one."""
+    """Draw the page: all own campaigns (for people who see all), or one."""
     campaign = layout.choose_campaign(view, everything="All our own campaigns" if view.scope.sees_all else None)
     layout.heading("Return on investment", view.snapshot, "Currencies are never added up")
     if campaign is None and not view.scope.sees_all:
@@ -38,17 +39,19 @@ def render(view: View) -> None:
     currencies = outcomes["currency"].unique(maintain_order=True).to_list()
     cards.row([figure for figure in figures if figure.currency is None or len(currencies) == 1])
     if campaign is not None and campaign.is_imported and _says_costs_alone(outcomes):
-        layout.notice("Not in the file", "It gives what each idea was to cost, not what it cost and returned.")
+        layout.notice(
+            "Not in the file", "The file contains the planned cost of each idea, not its realised cost and value."
+        )
         return
     if outcomes.is_empty():
-        layout.notice("Outcome unknown", "No cost or value of an idea has been recorded yet.")
+        layout.notice("Outcome not known", "No cost or value of an idea has been recorded yet.")
         return
     for currency in currencies:
         part = outcomes.filter(pl.col("currency") == currency)
         known = part.filter("has_both").height
         layout.section(
             str(currency),
-            f"{formats.count(known)} of {formats.count(part.height)} ideas have a realised cost and value"
+            f"{wording.count(known)} of {wording.count(part.height)} ideas have a realised cost and value"
             + (f"; the chart shows {_TOP}" if part.height > _TOP else ""),
         )
         if len(currencies) > 1:
@@ -72,12 +75,12 @@ def _table(part: pl.DataFrame, *, with_campaign: bool) -> None:
         [column for column in _COLUMNS if with_campaign or column.title != "Campaign"],
         [
             [
-                formats.shortened(row["title"], 120),
-                *([formats.shortened(row["campaign"], 40)] if with_campaign else []),
-                formats.status(row["status"]),
-                *(formats.money(row[name], None) for name in amounts),
-                formats.percent(row["roi"]),
-                formats.day(row["as_of"]),
+                wording.shortened(row["title"], 120),
+                *([wording.shortened(row["campaign"], 40)] if with_campaign else []),
+                wording.status_title(row["status"]),
+                *(wording.amount(row[name], row["currency"]) for name in amounts),
+                wording.percent(row["roi"]),
+                wording.day(row["as_of"]),
             ]
             for row in part.iter_rows(named=True)
         ],

@@ -1,1 +1,1 @@
-"""Dagster's assets, thin: each calls a pipeline's function and maps its result to metadata."""
+"""Dagster's assets: each calls a function of the pipelines and maps its result to metadata."""

@@ -11,12 +11,13 @@ from psycopg import sql
 
 from orchestration.refresh import exports_dir, state_dir
 from orchestration.resources import OWNERS, exported
-from pipelines import exports, turns, warehouse
+from pipelines import exports, warehouse
+from pipelines.build_lock import BuildLock
 from settings import Settings
 
 
 class Translator(DagsterDbtTranslator):
-    """Assets are called by schema and name, stand in a group a schema, and have an owner."""
+    """Asset keys are schema and name; each schema is a group; all assets have the same owner."""
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """Schema and name, e.g. marts/dim_ideas."""
@@ -27,7 +28,7 @@ class Translator(DagsterDbtTranslator):
         return str(dbt_resource_props["schema"])
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str] | None:  # noqa: ARG002 - dagster-dbt's signature
-        """The same for all models."""
+        """The owner of all models."""
         return OWNERS
 
 
@@ -39,7 +40,7 @@ def models(manifest: Path) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         dbt: DbtCliResource,
         settings: dg.ResourceParam[Settings],
-        build_lock: dg.ResourceParam[turns.BuildLock],
+        build_lock: dg.ResourceParam[BuildLock],
     ) -> Iterator[Any]:
         build_lock.confirm()
         url = settings.database.role_url("dbt")
@@ -56,7 +57,7 @@ def models(manifest: Path) -> dg.AssetsDefinition:
                     failed.append(f"the check {event.check_name} failed")
                 yield event
             if not invocation.is_successful():
-                # what is read in place of a report names the check; dbt's own words stand in the run's log
+                # the notice in place of a report names the check; dbt's messages are in the run's log
                 exports.note_refusal(exports_dir(settings), failed or ["the figures could not be built"])
                 raise dg.Failure(str(invocation.get_error() or "dbt failed"), allow_retries=False)
 

@@ -9,15 +9,15 @@ import dagster as dg
 from orchestration import refresh
 from orchestration.defs import quality
 from orchestration.resources import OWNERS
-from pipelines import turns, warehouse
+from pipelines import warehouse
+from pipelines.build_lock import BuildLock
 from settings import Settings
 
 
 def snapshot(manifest: Path) -> dg.AssetsDefinition:
     """The DuckDB file and the Parquet files of all marts.
 
-    Staging, checks and publication are one step: a publication that can be started alone can publish what nobody
-    checked.
+    Staging, checks and publication are one step, so that no unchecked snapshot can be published.
     """
 
     @dg.asset(
@@ -29,7 +29,7 @@ def snapshot(manifest: Path) -> dg.AssetsDefinition:
         kinds={"duckdb", "parquet"},
         description="All marts as one DuckDB file and as Parquet, checked before `current` points to them.",
     )
-    def publish(settings: dg.ResourceParam[Settings], build_lock: dg.ResourceParam[turns.BuildLock]) -> Iterator[Any]:
+    def publish(settings: dg.ResourceParam[Settings], build_lock: dg.ResourceParam[BuildLock]) -> Iterator[Any]:
         progress = refresh.Silent()
         staged = refresh.stage(settings, manifest, progress)
         report = refresh.inspect(settings, staged, progress)

@@ -1,4 +1,4 @@
-"""Housekeeping as an asset: what exists because of it are the partitions that events of the next months land in."""
+"""Maintenance as an asset: the partitions of the next months of events."""
 
 import dagster as dg
 
@@ -12,10 +12,10 @@ from settings import Settings
     group_name="maintenance",
     owners=OWNERS,
     kinds={"postgres"},
-    description=f"A partition of app.events for each of the next {PARTITIONS_AHEAD_MONTHS} months; what has expired is removed.",
+    description=f"A partition of app.events for each of the next {PARTITIONS_AHEAD_MONTHS} months. Expired rows and folders are removed.",
 )
 def event_partitions(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
-    """Prepare what is missing."""
+    """Run the maintenance."""
     done = maintain(settings)
     return dg.MaterializeResult(
         metadata={

@@ -16,7 +16,7 @@ CHECKS = [
 
 
 def results(report: QualityReport) -> Iterator[dg.AssetCheckResult]:
-    """A result a suite; what failed stands in its description."""
+    """A result per suite; its description lists the failures."""
     for result in report.results:
         yield dg.AssetCheckResult(
             passed=result.passed,

@@ -1,4 +1,4 @@
-"""The month's reports as an asset."""
+"""The monthly reports as an asset."""
 
 from datetime import UTC, datetime
 
@@ -22,11 +22,11 @@ from settings import Settings
 def campaign_reports(
     context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult[None]:
-    """Write the reports of the month to which yesterday belongs."""
+    """Write the reports of the month that yesterday is in."""
     now = datetime.now(UTC)
     made = write_monthly_reports(settings, month_of(now), made_at=now)
     if made.reasons:
-        context.log.warning("no report was made, since the newest data was refused:\n%s", "\n".join(made.reasons))
+        context.log.warning("no report was made because the newest data was refused:\n%s", "\n".join(made.reasons))
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(made.files),

@@ -1,7 +1,7 @@
-"""Marts into files: one DuckDB file and Parquet, a folder a snapshot, published by replacing one symlink.
+"""Exports of the marts: one DuckDB file and Parquet files, a folder per snapshot, published by replacing one symlink.
 
     staged = stage(url, tables, exports_dir)
-    ...                       # whatever has to hold before anybody sees it
+    ...                       # checks that must pass before publication
     publish(staged)
 
 Readers follow `current`, which always names a complete snapshot.

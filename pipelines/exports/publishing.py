@@ -1,4 +1,4 @@
-"""Makes a staged snapshot the one that readers see, all of it at once."""
+"""Publishes a staged snapshot atomically, and removes old ones."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ SNAPSHOTS_KEPT = 5
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why the newest data is not published: a build failed or a check did. `refused_at` is UTC."""
+    """Why the newest data is not published: a build or a check failed. `refused_at` is in UTC."""
 
     refused_at: datetime
     reasons: tuple[str, ...]
 
 
 def publish(staged: Staged) -> Path:
-    """Give the snapshot its name and let `current` point to it; gives the snapshot's folder.
+    """Rename the staged folder, point `current` to it, and return the folder.
 
-    Everything is on disk before the symlink is replaced, and replacing it is one rename: a reader sees the snapshot
-    before or this one, never half of either, even when the machine stops in between.
+    All files are synced to disk before the symlink is replaced, and the replacement is one rename. A reader sees the
+    previous snapshot or this one, even after a crash in between.
     """
     exports_dir = staged.folder.parent
     for file in staged.folder.iterdir():
@@ -48,19 +48,19 @@ def publish(staged: Staged) -> Path:
 
 
 def discard(staged: Staged) -> None:
-    """Remove a snapshot that shall not be published."""
+    """Remove a staged snapshot that is not to be published."""
     shutil.rmtree(staged.folder, ignore_errors=True)
 
 
 def note_refusal(exports_dir: Path, reasons: Sequence[str]) -> None:
-    """Leave word that there is newer data which could not be published; the next publication takes it away."""
+    """Record that newer data could not be published; the next publication removes the record."""
     exports_dir.mkdir(parents=True, exist_ok=True)
     content = {"refused_at": datetime.now(UTC).isoformat(), "reasons": list(reasons)}
     replace_file(exports_dir / REFUSAL_FILE, json.dumps(content, indent=2) + "\n")
 
 
 def find_refusal(exports_dir: Path) -> Refusal | None:
-    """Why the newest data is not published, if it is not."""
+    """The record that the newest data is not published, if there is one."""
     try:
         content = json.loads((exports_dir / REFUSAL_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -69,9 +69,9 @@ def find_refusal(exports_dir: Path) -> Refusal | None:
 
 
 def prune(exports_dir: Path, keep: int = SNAPSHOTS_KEPT) -> list[str]:
-    """Remove all but the newest `keep` snapshots, and what interrupted stagings left; gives the names removed.
+    """Remove all but the newest `keep` snapshots and the remains of interrupted stagings; return the removed names.
 
-    The current snapshot stays however old it is. To be called while no staging is under way.
+    The current snapshot is kept at any age. The caller holds the build lock, so that no staging runs.
     """
     published = snapshots(exports_dir)
     current = (exports_dir / CURRENT).resolve().name

@@ -1,4 +1,4 @@
-"""Writes a snapshot of the marts where no reader looks yet."""
+"""Writes a snapshot of the marts into a folder that readers do not use yet."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from psycopg import sql
 
 MANIFEST_FILE = "manifest.json"
 DATABASE_FILE = "marts.duckdb"
-STORAGE_VERSION = "v1.0.0"  # DuckDB 1.x opens it too; what 2.0 writes by itself it does not
+STORAGE_VERSION = "v1.0.0"  # readable by DuckDB 1.x too, unlike the default of 2.0
 STAGING_PREFIX = ".staging-"
 
 _SCHEMA = "marts"
-# ids are text in files: a reader without a UUID type reads them too
+# ids are text in files, for readers without a UUID type
 _TYPES = {
     "uuid": "VARCHAR",
     "text": "VARCHAR",
@@ -82,19 +82,19 @@ class _Column:
 
 
 def stage(url: str, tables: Sequence[str], exports_dir: Path, progress: Advance | None = None) -> Staged:
-    """Write the marts' present state into a folder of its own under `exports_dir`.
+    """Write the marts' current state into a new folder under `exports_dir`.
 
-    All tables are read in one transaction; the caller sees to it that no build replaces them meanwhile.
+    All tables are read in one transaction; the caller holds the build lock, so that no build replaces them meanwhile.
 
     Args:
         url: libpq URL of a log-in that may read the schema marts (ideamint_reader is enough).
         tables: names of the marts.
-        exports_dir: where snapshots stand; made if it is missing.
-        progress: called with tables done and tables in all.
+        exports_dir: folder of the snapshots; created if it is missing.
+        progress: called with the numbers of finished and of all tables.
 
     Raises:
         psycopg.Error: a table does not exist or cannot be read.
-        ValueError: a column has a type that files are not written in.
+        ValueError: a column has a type that files do not support.
     """
     created_at = datetime.now(UTC)
     snapshot = f"{created_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
@@ -111,7 +111,7 @@ def stage(url: str, tables: Sequence[str], exports_dir: Path, progress: Advance 
 
 
 def _write(url: str, tables: Sequence[str], folder: Path, progress: Advance | None) -> dict[str, TableFile]:
-    """Files by table; the DuckDB file is among them, under its own name."""
+    """Files by table name; the DuckDB file is included under its file name."""
     files: dict[str, TableFile] = {}
     rows_in_all = 0
     database = folder / DATABASE_FILE
@@ -136,7 +136,7 @@ def _write(url: str, tables: Sequence[str], folder: Path, progress: Advance | No
 
 
 def _copy(source: psycopg.Connection, target: duckdb.DuckDBPyConnection, table: str, folder: Path) -> int:
-    """Copy a table with its comments; gives its rows."""
+    """Copy a table with its comments; return its number of rows."""
     columns = _columns(source, table)
     target.execute(
         f"CREATE TABLE marts.main.{_name(table)} ({', '.join(f'{_name(c.name)} {c.type}' for c in columns)})"
@@ -154,7 +154,7 @@ def _copy(source: psycopg.Connection, target: duckdb.DuckDBPyConnection, table: 
             file.write(chunk)
         rows = cursor.rowcount
     types = ", ".join(f"{_text(column.name)}: {_text(column.type)}" for column in columns)
-    # COPY writes null as nothing and an empty text as "": told apart by the quotes.
+    # COPY writes null without quotes and an empty text as "".
     loaded = target.execute(
         f"INSERT INTO marts.main.{_name(table)} SELECT * FROM read_csv({_text(str(spool))}, columns = {{{types}}}, "  # noqa: S608 - quoted
         "header = false, auto_detect = false, delim = ',', quote = '\"', escape = '\"', new_line = '\\n', "
@@ -162,7 +162,7 @@ def _copy(source: psycopg.Connection, target: duckdb.DuckDBPyConnection, table: 
     ).fetchone()
     spool.unlink()
     if loaded is None or loaded[0] != rows:
-        msg = f"{table}: PostgreSQL gave {rows} rows, the file took {loaded and loaded[0]}"
+        msg = f"{table}: PostgreSQL returned {rows} rows, the file has {loaded and loaded[0]}"
         raise ValueError(msg)
     return int(rows)
 
@@ -180,7 +180,7 @@ def _duckdb_type(table: str, column: str, kind: str) -> str:
     if kind.startswith("numeric("):
         return f"DECIMAL{kind.removeprefix('numeric')}"
     if kind not in _TYPES:
-        msg = f"{table}.{column} is {kind}, which has no type in files"
+        msg = f"{table}.{column} has the type {kind}, which files do not support"
         raise ValueError(msg)
     return _TYPES[kind]
 

@@ -1,4 +1,4 @@
-"""Connections to a published snapshot that see what their scope allows and nothing else."""
+"""Connections to a published snapshot, restricted to a scope."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _SPANNING: Final = ("fct_member_cohorts",)
 
 
 def attach(source: Path | Snapshot) -> tuple[duckdb.DuckDBPyConnection, Snapshot]:
-    """A connection of its own (in memory) that has the snapshot attached: an open file outlives its removal.
+    """A new in-memory connection with the snapshot attached. It stays readable when the file is removed.
 
     Raises:
         NoSnapshot: nothing is published, or it cannot be opened.
     """
     failure: duckdb.Error | None = None
-    for _ in range(_ATTEMPTS):  # between the look at `current` and the opening, an old snapshot may have been removed
+    for _ in range(_ATTEMPTS):  # the snapshot may be removed between reading `current` and opening it
         snapshot = source if isinstance(source, Snapshot) else published(source)
         connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "threads": "2"})
         try:
@@ -49,7 +49,7 @@ def attach(source: Path | Snapshot) -> tuple[duckdb.DuckDBPyConnection, Snapshot
 
 
 def restrict(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
-    """Views that hold the scope's rows alone, so that no query can forget to filter."""
+    """Create views that contain only the scope's rows, so that no query needs a filter."""
     connection.execute("CREATE TABLE allowed (campaign_id text PRIMARY KEY)")
     if scope.campaign_ids is not None:
         connection.execute(

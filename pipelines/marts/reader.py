@@ -11,12 +11,10 @@ import duckdb
 import polars as pl
 
 from pipelines.marts.connections import attach, restrict
+from pipelines.marts.privacy import GROUP_SIZE_MIN
 from pipelines.marts.records import Campaign, Figure, Measure, Period, Snapshot
 from pipelines.marts.scopes import Scope
 from pipelines.marts.snapshots import OutOfScope, UnknownCampaign
-
-GROUP_SIZE_MIN: Final = 5
-"""Persons; nothing is shown for a smaller group."""
 
 _ORGANISATION: Final = "organisation"
 
@@ -26,7 +24,7 @@ def open_snapshot(source: Path | Snapshot, scope: Scope) -> Iterator[Marts]:
     """A snapshot, open for reading within `scope` until the block ends: the newest under a data folder, or the given one.
 
     Raises:
-        NoSnapshot: nothing is published, or the given snapshot is gone.
+        NoSnapshot: nothing is published, or the given snapshot was removed.
     """
     connection, snapshot = attach(source)
     try:
@@ -60,7 +58,7 @@ class Marts:
         """One campaign.
 
         Raises:
-            UnknownCampaign: there is none, or the scope does not hold it (which is not told apart).
+            UnknownCampaign: there is none, or it is outside the scope (the error is the same).
         """
         for campaign in self.campaigns():
             if slug_or_id in (campaign.slug, campaign.campaign_id):
@@ -71,11 +69,11 @@ class Marts:
     def figures(self, campaign_id: str | None, period: Period = Period.TO_DATE) -> tuple[Figure, ...]:
         """The figures of a campaign, or of the organisation's own campaigns together (None), in their order.
 
-        A figure in money, and the organisation's ROI, has one entry a currency. `before` is set for
+        A figure in money, and the organisation's ROI, has one entry per currency. `before` is set for
         `Period.LAST_30_DAYS` only.
 
         Raises:
-            OutOfScope: the organisation's figures, to a reader who does not see all campaigns.
+            OutOfScope: the reader asks for the organisation's figures and does not see all campaigns.
         """
         if campaign_id is None:
             self._demand_all("the organisation's figures")
@@ -104,7 +102,7 @@ class Marts:
         Columns: rank_in_campaign, idea_id, source_ref, title, status, category, tags, coins, backers, is_backed,
         submitted_at, decided_at.
 
-        `backers` is null for ideas with one to four of them.
+        `backers` is null for a number from 1 to `GROUP_SIZE_MIN` - 1.
         """
         return self._frame(
             """
@@ -118,9 +116,10 @@ class Marts:
         )
 
     def coins_over_time(self, campaign_id: str) -> pl.DataFrame:
-        """A row a day: day, coins_placed, coins_taken_back, coins_net, coins_at_work (running), active_members, members.
+        """A row per day: day, coins_placed, coins_taken_back, coins_net, coins_at_work (running), active_members, members.
 
-        Empty for an imported election: its file has no times. `active_members` is null for one to four of them.
+        Empty for an imported election: its file has no times. `active_members` and `members` are null from 1 to
+        `GROUP_SIZE_MIN` - 1.
         """
         return self._frame(
             """
@@ -136,7 +135,7 @@ class Marts:
         )
 
     def participation_by_group(self, campaign_id: str) -> pl.DataFrame:
-        """A row an attribute and group.
+        """A row per attribute and group.
 
         Columns: attribute (age_band, sex, district, department, voting_method), group_name, members, participants,
         coins, is_suppressed.
@@ -159,7 +158,7 @@ class Marts:
         )
 
     def conservation(self) -> pl.DataFrame:
-        """A row a campaign of the scope; those that do not add up stand first.
+        """A row per campaign of the scope; campaigns that do not add up come first.
 
         Columns: campaign_id, slug, title, origin, status, issued_coins, carried_in_coins, wallet_coins, held_coins,
         staked_coins, expired_coins, carried_out_coins, difference_coins, wrong_balances, unbalanced_transfers. The
@@ -176,10 +175,10 @@ class Marts:
         )
 
     def cohorts(self) -> pl.DataFrame:
-        """A row a cohort and month since joining: cohort_month, months_since, members, active_members, retention.
+        """A row per cohort and month since joining: cohort_month, months_since, members, active_members, retention.
 
-        All but the month are null for cohorts under five members, and `active_members` and `retention` too where one
-        to four were active.
+        The numbers are null for cohorts with fewer than `GROUP_SIZE_MIN` members; `active_members` and `retention` are
+        also null when 1 to `GROUP_SIZE_MIN` - 1 were active.
 
         Raises:
             OutOfScope: cohorts span campaigns, and this reader does not see all of them.
@@ -199,11 +198,11 @@ class Marts:
         )
 
     def roi(self, campaign_id: str | None, *, include_imported: bool = False) -> pl.DataFrame:
-        """A row an idea with a valuation.
+        """A row per idea with a valuation.
 
         Columns: campaign_id, campaign (its title), idea_id, title, status, currency, expected_cost, realised_cost,
         expected_value, realised_value, has_both, roi (fraction), as_of, was_accepted.
-        `campaign_id` None takes every campaign of the scope, imported ones only when they are asked for.
+        `campaign_id` None selects every campaign of the scope, imported ones only with `include_imported`.
         """
         return self._frame(
             """

@@ -1,4 +1,4 @@
-"""What the marts say, as values: ids are UUIDs as text, times are aware and in UTC, money is Decimal."""
+"""Rows of the marts as typed records: ids are UUIDs as text, times are aware and in UTC, money is Decimal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class Period(StrEnum):
-    """The span that a figure is counted over; imported elections have `TO_DATE` alone."""
+    """The period of a figure; imported elections have only `TO_DATE`."""
 
     TO_DATE = "to_date"
     LAST_30_DAYS = "last_30_days"
@@ -24,7 +24,7 @@ class Period(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A complete set of marts as it was published."""
+    """A published snapshot: a complete set of marts."""
 
     id: str
     created_at: datetime
@@ -73,16 +73,16 @@ class Campaign:
 
     @property
     def is_imported(self) -> bool:
-        """Whether it came from an election's file: it then holds voters only, and no times."""
+        """Whether it was imported from an election's file, which contains only voters and no times."""
         return self.origin == "imported"
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A figure's reading over a period. `value` is None when unknown, and `unknown_reason` then says why.
+    """The measurement of a figure over a period. `value` is None when it is unknown; `unknown_reason` then has the reason.
 
-    `value` of a percent or ratio is a fraction (0.25 is 25%); `coverage` is the fraction of what the figure is about
-    that the data speaks of.
+    `value` of a percent or ratio is a fraction (0.25 is 25%); `coverage` is the fraction of the figure's subjects that
+    the data covers.
     """
 
     starts_on: date | None
@@ -96,7 +96,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure of METRICS.md with its definition, its reading, and the reading of the period before."""
+    """A figure of dim_figures with its definition, its measurement, and the measurement of the period before."""
 
     name: str
     question: str
@@ -113,7 +113,7 @@ class Figure:
 
     @property
     def change(self) -> float | None:
-        """The reading less the one of the period before, in the figure's unit; None where either is unknown."""
+        """The value less the value of the period before, in the figure's unit; None if either is unknown."""
         if self.before is None or self.now.value is None or self.before.value is None:
             return None
         return self.now.value - self.before.value

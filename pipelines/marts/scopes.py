@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """All campaigns and the organisation's figures (`campaign_ids` is None), or the campaigns named and nothing else."""
+    """All campaigns and the organisation's figures (`campaign_ids` is None), or only the named campaigns."""
 
     ALL: ClassVar[Scope]
 

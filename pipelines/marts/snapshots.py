@@ -10,21 +10,21 @@ from pipelines.marts.records import Snapshot
 
 
 class NoSnapshot(Exception):
-    """Nothing is published yet, or what `current` points to is not whole."""
+    """Nothing is published yet, or the snapshot that `current` points to is incomplete."""
 
 
 class OutOfScope(Exception):
-    """The reader's scope does not hold what was asked for."""
+    """The requested data is outside the reader's scope."""
 
 
 class UnknownCampaign(Exception):
-    """No campaign of that slug or id in the snapshot, or none that this reader may see."""
+    """The snapshot has no campaign of that slug or id, or it is outside the reader's scope."""
 
 
 def published(data_dir: Path) -> Snapshot:
     """The newest complete snapshot.
 
-    The symlink is followed once, so that the manifest and the database read later are of the same snapshot.
+    The symlink is resolved once, so that manifest and database are of the same snapshot.
 
     Raises:
         NoSnapshot: nothing is published under `data_dir`, or its manifest cannot be read.
@@ -39,9 +39,9 @@ def published(data_dir: Path) -> Snapshot:
         msg = f"no marts are published under {current}; `ideamint refresh` publishes them"
         raise NoSnapshot(msg) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = f"the manifest of {current} cannot be read ({error}); `ideamint refresh` publishes anew"
+        msg = f"the manifest of {current} cannot be read ({error}); `ideamint refresh` publishes it again"
         raise NoSnapshot(msg) from error
     if not snapshot.database.is_file():
-        msg = f"{snapshot.database} is missing; `ideamint refresh` publishes anew"
+        msg = f"{snapshot.database} is missing; `ideamint refresh` publishes it again"
         raise NoSnapshot(msg)
     return snapshot

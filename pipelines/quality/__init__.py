@@ -1,6 +1,6 @@
-"""Checks a staged snapshot's files before anybody reads them.
+"""Checks of a staged snapshot's files before they are published.
 
-dbt has tested the tables in the warehouse; this looks at the files that were made of them, as readers will.
+dbt tests the tables in the warehouse; these checks read the files that were written from them, as readers do.
 """
 
 from pipelines.quality.checking import CheckResult, QualityReport, SnapshotRefused, check

@@ -24,7 +24,7 @@ Advance = Callable[[int, int], None]
 
 
 class SnapshotRefused(Exception):
-    """A staged snapshot is not what it must be; `report` says in what."""
+    """A staged snapshot failed its checks; `report` names the failures."""
 
     def __init__(self, report: QualityReport) -> None:
         """Makes a message of the failures, a line each."""
@@ -36,7 +36,7 @@ class SnapshotRefused(Exception):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One suite's result: `rows` it looked at, `expectations` it has, and what failed, in words."""
+    """One suite's result: the numbers of rows and expectations, and a message for each failure."""
 
     name: str
     description: str
@@ -70,14 +70,14 @@ class QualityReport:
 def check(folder: Path, progress: Advance | None = None) -> QualityReport:
     """Check the snapshot in `folder`, which holds the manifest, the DuckDB file and the Parquet files.
 
-    `progress` is called with suites done and suites in all. Takes some 6 s to begin: Great Expectations is imported here.
+    `progress` is called with the numbers of finished and of all suites. The import of Great Expectations takes about 6 s.
 
     Raises:
         OSError: a file that the manifest names is missing.
     """
     frames = _frames(folder)
     results: list[CheckResult] = []
-    # Its dependencies warn at import of what is theirs to mend.
+    # Its dependencies emit warnings at import that only they can fix.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         context = _context()
@@ -109,7 +109,7 @@ def _frames(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def _context() -> EphemeralDataContext:
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when the package is imported, and nothing of ours calls home
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when the package is imported; it would send usage data
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -137,9 +137,9 @@ def _run(context: EphemeralDataContext, suite: Suite, frame: pd.DataFrame) -> Ch
 def _explain(result: Any) -> str:
     config = result.expectation_config
     arguments = {name: value for name, value in config.kwargs.items() if name != "batch_id"}
-    told = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     if (result.exception_info or {}).get("raised_exception"):
-        return f"{config.type} ({told}) could not be tried: {result.exception_info.get('exception_message')}"
+        return f"{config.type} ({given}) could not be evaluated: {result.exception_info.get('exception_message')}"
     unexpected = result.result.get("unexpected_count")
     examples = result.result.get("partial_unexpected_list") or [result.result.get("observed_value")]
-    return f"{config.type} ({told}): {unexpected if unexpected is not None else 1} unexpected, such as {examples[:3]}"
+    return f"{config.type} ({given}): {unexpected if unexpected is not None else 1} unexpected, such as {examples[:3]}"

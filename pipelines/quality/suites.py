@@ -1,16 +1,18 @@
-"""What must hold of a snapshot, as Great Expectations' expectations by name, without importing it (that takes 6 s)."""
+"""What a snapshot must satisfy: expectations of Great Expectations by name, without its import, which takes 6 s."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.marts import GROUP_SIZE_MIN
+
 
 @dataclass(frozen=True)
 class Suite:
     """Expectations of one data frame, which `query` reads from the DuckDB file; each is a class name and its arguments.
 
-    The folder's other files are at hand as views: `manifest` (table, rows, sha256) and `parquet` (table, rows, sha256).
+    The folder's other files are available as tables: `manifest` (table, rows, sha256) and `parquet` (table, rows, sha256).
     """
 
     name: str
@@ -70,7 +72,7 @@ SUITES = (
     ),
     Suite(
         "campaigns",
-        "Every campaign has a row in the ledger's account, and counts that can be.",
+        "Every campaign has a row in the conservation statement, and no negative counts.",
         "SELECT c.campaign_id, c.slug, c.title, c.origin, c.members, c.participants, c.ideas, v.campaign_id AS verified_id "
         "FROM dim_campaigns AS c LEFT JOIN fct_coin_conservation AS v ON v.campaign_id = c.campaign_id",
         (
@@ -118,23 +120,23 @@ SUITES = (
     ),
     Suite(
         "figures",
-        "A figure is either known or says why not; shares lie between 0 and 1.",
-        "SELECT scope_id, period, figure, coverage, (value IS NULL) <> (unknown_reason IS NULL) AS is_told, "
+        "Each figure has either a value or the reason why it has none; shares are between 0 and 1.",
+        "SELECT scope_id, period, figure, coverage, (value IS NULL) <> (unknown_reason IS NULL) AS has_value_or_reason, "
         "CASE WHEN figure IN ('participation', 'backed', 'coverage', 'at_work', 'breadth', 'top_share', 'late_share') "
         "THEN value END AS share FROM fct_figures",
         (
             *_known("scope_id", "period", "figure"),
-            _in("is_told", True),
+            _in("has_value_or_reason", True),
             _between("share", 0, 1),
             _between("coverage", 0, 1),
         ),
     ),
     Suite(
         "small_groups",
-        "No group of fewer than 5 persons is shown.",
+        f"No group of fewer than {GROUP_SIZE_MIN} people is shown.",
         "SELECT CASE WHEN NOT is_suppressed THEN members END AS members, CASE WHEN is_suppressed THEN "
         "coalesce(members, participants, coins) END AS hidden FROM fct_participation_by_group "
         "UNION ALL SELECT members, CASE WHEN members IS NULL THEN active_members END FROM fct_member_cohorts",
-        (_between("members", 5), ("ExpectColumnValuesToBeNull", {"column": "hidden"})),
+        (_between("members", GROUP_SIZE_MIN), ("ExpectColumnValuesToBeNull", {"column": "hidden"})),
     ),
 )

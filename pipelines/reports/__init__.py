@@ -5,8 +5,8 @@
     with marts.open_snapshot(data_dir, marts.Scope.ALL) as reader:
         data = render_xlsx(reader, "greener-offices")
 
-A report says only what the marts say. What they do not know stays unknown, amounts of different currencies are never
-added, and nothing is shown of a group under five persons.
+A report shows only data of the marts. Unknown values stay unknown, amounts of different currencies are never added, and
+nothing is shown of a group smaller than `GROUP_SIZE_MIN`.
 """
 
 from pipelines.reports.content import UnknownCampaign

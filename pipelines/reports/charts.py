@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from pipelines.reports import wording
+from pipelines import wording
 
 if TYPE_CHECKING:
     from pipelines.reports.content import Content
@@ -87,7 +87,7 @@ def _day_ticks(first: date, last: date) -> list[tuple[date, str]]:
         step = math.ceil(length_days / _TICKS_MAX)
         step = step if step < 7 else 7 * math.ceil(step / 7)
         found = [first + timedelta(days=n) for n in range(0, length_days + 1, step)]
-        return [(day, f"{day.day} {wording.month(day)}") for day in found]
+        return [(day, f"{day.day} {wording.month_name(day)}") for day in found]
     months = next(step for step in (1, 2, 3, 6, 12, 24, 60, 120) if length_days / 30.4 / step <= _TICKS_MAX + 2)
     ticks: list[tuple[date, str]] = []
     year, month = first.year, first.month
@@ -95,7 +95,7 @@ def _day_ticks(first: date, last: date) -> list[tuple[date, str]]:
     while date(year, month, 1) <= last:
         day = date(year, month, 1)
         if day >= first and (month - 1) % min(months, 12) == 0:
-            name = wording.month(day)
+            name = wording.month_name(day)
             ticks.append((day, f"{name} {year}" if year != seen else name))
             seen = year
         year, month = (year + 1, 1) if month == 12 else (year, month + 1)

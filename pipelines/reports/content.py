@@ -1,4 +1,4 @@
-"""What a report says, read from one snapshot: both the PDF and the workbook are written from this and nothing else."""
+"""The content of a report, read from one snapshot. The PDF and the workbook are written from it alone."""
 
 from __future__ import annotations
 
@@ -17,34 +17,14 @@ if TYPE_CHECKING:
 ACCEPTED: Final = frozenset({"accepted", "in_progress", "complete", "stopped"})
 """Statuses of ideas that were accepted once."""
 
-ATTRIBUTES: Final = {
-    "age_band": "Age",
-    "sex": "Sex",
-    "district": "District",
-    "department": "Department",
-    "voting_method": "Way of voting",
-}
-STATUSES: Final = {
-    "pending": "waiting for approval",
-    "competing": "competing",
-    "accepted": "accepted",
-    "in_progress": "in progress",
-    "complete": "complete",
-    "rejected": "rejected",
-    "withdrawn": "withdrawn",
-    "stopped": "stopped",
-    "not_selected": "not selected",
-    "outcome_unknown": "outcome not in the file",
-}
-
 
 class UnknownCampaign(Exception):
-    """The snapshot has no campaign of that slug; the message lists those it has."""
+    """The snapshot has no campaign of that slug; the message lists the campaigns that it has."""
 
     def __init__(self, slug: str, slugs: tuple[str, ...], snapshot_id: str) -> None:
         """`slugs` are the campaigns that the reader may see."""
         listed = "\n".join(f"  {known}" for known in slugs) or "  (none)"
-        super().__init__(f"No campaign {slug!r} in snapshot {snapshot_id}. It has:\n{listed}")
+        super().__init__(f"No campaign {slug!r} in snapshot {snapshot_id}. It contains:\n{listed}")
         self.slug = slug
         self.slugs = slugs
         self.snapshot_id = snapshot_id
@@ -70,27 +50,27 @@ class Content:
 
     @property
     def people(self) -> str:
-        """What the people of this campaign are called: an election's file knows its voters alone."""
+        """The word for the people of this campaign: an election's file contains only voters."""
         return "voters" if self.campaign.is_imported else "members"
 
     @property
     def outcome_is_known(self) -> bool:
-        """Whether it is known which ideas were accepted (an election's file may not say)."""
+        """Whether it is known which ideas were accepted (an election's file may omit it)."""
         return not self.campaign.is_imported or any(
             status in ACCEPTED or status == "not_selected" for status in self.ideas["status"]
         )
 
     @property
     def coins_on_ideas(self) -> int:
-        """Coins on all ideas, each idea's as they stood just before its settlement."""
+        """Coins on all ideas, each idea's just before its settlement."""
         return int(self.ideas["coins"].sum() or 0)
 
     def figures(self, name: str) -> tuple[Figure, ...]:
-        """The readings to date of a figure: one, or one a currency; empty when the snapshot has none."""
+        """The figures to date of this name: one, or one per currency; empty when the snapshot has none."""
         return tuple(figure for figure in self.to_date if figure.name == name)
 
     def recently(self, figure: Figure) -> Figure | None:
-        """The reading of the last 30 days that belongs to one to date."""
+        """The figure of the last 30 days that belongs to a figure to date."""
         for recent in self.recent:
             if (recent.name, recent.currency) == (figure.name, figure.currency):
                 return recent

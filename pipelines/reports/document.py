@@ -1,6 +1,6 @@
 """A campaign's content as the JSON document that the Typst template lays out: texts ready to draw, numbers for charts.
 
-Every text passes `wording.drawable`, and the template sets each as a string: none is read as markup.
+Every text passes `glyphs.drawable`, and the template sets each as a string: none is read as markup.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from pipelines.marts import GROUP_SIZE_MIN
-from pipelines.reports import charts, glossary, panels, wording
-from pipelines.reports.content import ACCEPTED, STATUSES
-from pipelines.reports.readings import NO_PERIOD, read_figure
+from pipelines import wording
+from pipelines.reports import charts, glossary, glyphs, panels
+from pipelines.reports.content import ACCEPTED
+from pipelines.reports.readings import read_figure
 from pipelines.reports.sentences import ledger_head, sentences
 
 if TYPE_CHECKING:
@@ -24,12 +24,11 @@ if TYPE_CHECKING:
     from pipelines.reports.content import Content
 
 IDEAS_LISTED: Final = 25
-_UNDRAWN_NOTE: Final = f"{wording.UNDRAWN} stands for characters that the fonts do not have; the workbook has them."
-_UNDER: Final = f"under {GROUP_SIZE_MIN}"
+_UNDRAWN_NOTE: Final = f"{glyphs.UNDRAWN} replaces characters that the fonts do not have; the workbook has them."
 
 
 def document(content: Content, made_at: datetime | None) -> dict[str, Any]:
-    """The template's data. `made_at` (UTC) is when the report is made; without it the report does not tell its age."""
+    """The template's data. `made_at` (UTC) is when the report is made; without it the report does not show the age of its data."""
     campaign, snapshot = content.campaign, content.snapshot
     drawn: dict[str, Any] = _drawable({
         "title": wording.title(campaign.title, 300),
@@ -55,7 +54,7 @@ def document(content: Content, made_at: datetime | None) -> dict[str, Any]:
         "terms": [list(term) for term in glossary.terms(content)],
         "limits": list(glossary.limits(content)),
     })  # fmt: skip
-    has_undrawn = wording.UNDRAWN in json.dumps(drawn, ensure_ascii=False)
+    has_undrawn = glyphs.UNDRAWN in json.dumps(drawn, ensure_ascii=False)
     drawn["undrawn_note"] = _UNDRAWN_NOTE if has_undrawn else ""
     return drawn
 
@@ -63,15 +62,7 @@ def document(content: Content, made_at: datetime | None) -> dict[str, Any]:
 def _made(content: Content, made_at: datetime | None) -> str:
     if made_at is None:
         return ""
-    age_minutes = max(0, int((made_at - content.snapshot.created_at).total_seconds() // 60))
-    if age_minutes == 0:
-        age = "less than a minute"
-    elif age_minutes < 60:
-        age = wording.counted(age_minutes, "minute", "minutes")
-    elif age_minutes < 48 * 60:
-        age = wording.counted(age_minutes // 60, "hour", "hours")
-    else:
-        age = wording.counted(age_minutes // 1440, "day", "days")
+    age = wording.duration(made_at - content.snapshot.created_at)
     return f"Made {wording.minute(made_at)}, when the data was {age} old."
 
 
@@ -139,7 +130,7 @@ def _time(content: Content) -> dict[str, Any] | None:
 
 def _time_missing(content: Content) -> str:
     if content.campaign.is_imported:
-        return f"When each coin was placed is {wording.NOT_IN_FILE}: all ballots stand on the last day of the election."
+        return f"When each coin was placed is {wording.NOT_IN_FILE}: all ballots are dated to the last day of the election."
     return "There are not yet two days with coins to draw."
 
 
@@ -150,10 +141,10 @@ def _ideas(content: Content) -> dict[str, Any]:
         {
             "rank": "" if row["rank_in_campaign"] is None else str(row["rank_in_campaign"]),
             "title": wording.title(row["title"], 150),
-            "status": STATUSES.get(row["status"], row["status"]),
+            "status": wording.status(row["status"]),
             "coins": wording.count(row["coins"]),
-            "share": wording.percent(row["coins"] / total) if total else NO_PERIOD,
-            "backers": _UNDER if row["backers"] is None else wording.count(row["backers"]),
+            "share": wording.percent(row["coins"] / total) if total else wording.NONE,
+            "backers": wording.UNDER if row["backers"] is None else wording.count(row["backers"]),
         }
         for row in listed.iter_rows(named=True)
     ]
@@ -168,7 +159,7 @@ def _ideas(content: Content) -> dict[str, Any]:
 def _drawable(value: Any) -> Any:
     """The same structure with every text made drawable."""
     if isinstance(value, str):
-        return wording.drawable(value, 2000)
+        return glyphs.drawable(value, 2000)
     if isinstance(value, dict):
         return {key: _drawable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

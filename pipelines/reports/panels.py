@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from pipelines.reports import wording
-from pipelines.reports.content import ACCEPTED, ATTRIBUTES, STATUSES
+from pipelines import wording
+from pipelines.reports.content import ACCEPTED
 from pipelines.reports.readings import read_figure
 from pipelines.reports.sentences import conservation_statement, sentences
 
@@ -41,7 +41,7 @@ def bars(content: Content) -> dict[str, Any] | None:
                 "title": wording.title(row["title"], 84),
                 "share": row["coins"] / most,
                 "value": wording.count(row["coins"]),
-                "status": STATUSES.get(row["status"], row["status"]) if content.outcome_is_known else "",
+                "status": wording.status(row["status"]) if content.outcome_is_known else "",
                 "tone": _tone(content, row["status"]),
             }
             for row in ranked.iter_rows(named=True)
@@ -56,9 +56,9 @@ def _tone(content: Content, status: str) -> str:
 
 
 def groups(content: Content) -> list[dict[str, Any]]:
-    """Groups by attribute. An election's file has voters alone, so there the bar is a group's share of the voters."""
+    """Groups by attribute. An election's file contains only voters, so its bars are shares of the voters."""
     panels: list[dict[str, Any]] = []
-    for attribute, heading in ATTRIBUTES.items():
+    for attribute, heading in wording.ATTRIBUTES.items():
         rows = content.groups.filter(pl.col("attribute") == attribute)
         shown = rows.filter(~pl.col("is_suppressed"))
         shown = _in_order(shown, attribute)
@@ -87,14 +87,14 @@ def groups(content: Content) -> list[dict[str, Any]]:
         scale = longest if content.campaign.is_imported else 1
         for bar in bars:
             bar["share"] /= scale
-        said = "; ".join(f"{bar['name']} {bar['label']}" for bar in bars) or "no group is shown"
-        alt = f"{heading}: {said}."
+        listed = "; ".join(f"{bar['name']} {bar['label']}" for bar in bars) or "no group is shown"
+        alt = f"{heading}: {listed}."
         panels.append({"heading": heading, "alt": alt, "bars": bars, "note": " ".join(notes)})
     return panels
 
 
 def _in_order(groups: pl.DataFrame, attribute: str) -> pl.DataFrame:
-    """Ages from young to old, other groups from large to small, and who did not say last."""
+    """Ages from young to old, other groups from large to small, and people without a value last."""
     name = pl.col("group_name")
     age = pl.when(name.str.starts_with("under")).then(0).otherwise(name.str.extract(r"^(\d+)").cast(pl.Int64))
     key = age if attribute == "age_band" else -pl.col("members")
@@ -108,8 +108,8 @@ def returns(content: Content) -> dict[str, Any]:
     """
     by_currency: list[dict[str, Any]] = []
     rows = content.roi.filter("was_accepted") if content.outcome_is_known else content.roi.clear()
-    told = [pl.col(name).is_not_null() for name in ("realised_cost", "expected_value", "realised_value")]
-    rows = rows.filter(pl.any_horizontal(told).any().over("currency"))  # a table of estimates alone tells nothing here
+    known = [pl.col(name).is_not_null() for name in ("realised_cost", "expected_value", "realised_value")]
+    rows = rows.filter(pl.any_horizontal(known).any().over("currency"))  # a table with estimates only is of no use here
     for currency in rows["currency"].unique().sort(nulls_last=True):
         mine = rows.filter(pl.col("currency").eq_missing(currency))
         both = mine.filter("has_both")
@@ -117,7 +117,7 @@ def returns(content: Content) -> dict[str, Any]:
             (float(amount) for name in ("realised_cost", "realised_value") for amount in both[name]), default=0
         )
         by_currency.append({
-            "currency": currency or f"currency {wording.UNKNOWN}",
+            "currency": currency or f"currency {wording.NOT_KNOWN}",
             "alt": "Realised cost and value. "
             + "; ".join(
                 f"{row['title']}: cost {wording.money(row['realised_cost'], currency)}, "
@@ -129,8 +129,8 @@ def returns(content: Content) -> dict[str, Any]:
                     "title": wording.title(row["title"], 70),
                     "cost": float(row["realised_cost"]) / greatest if greatest else 0,
                     "value": float(row["realised_value"]) / greatest if greatest else 0,
-                    "cost_label": wording.amount(row["realised_cost"]),
-                    "value_label": wording.amount(row["realised_value"]),
+                    "cost_label": wording.amount(row["realised_cost"], currency),
+                    "value_label": wording.amount(row["realised_value"], currency),
                 }
                 for row in both.head(BARS).iter_rows(named=True)
             ],
@@ -151,14 +151,14 @@ def _return_row(row: dict[str, Any]) -> list[str]:
     amounts = ("expected_cost", "realised_cost", "expected_value", "realised_value")
     return [
         wording.title(row["title"], 110),
-        STATUSES.get(row["status"], row["status"]),
-        *("?" if row[name] is None else wording.amount(row[name]) for name in amounts),
-        "?" if row["roi"] is None else wording.percent(row["roi"]),
+        wording.status(row["status"]),
+        *(wording.amount(row[name], row["currency"]) for name in amounts),
+        wording.percent(row["roi"]),
     ]
 
 
 def conservation(content: Content) -> dict[str, Any] | None:
-    """Coins given out, where they are, and the difference; None where the snapshot does not say."""
+    """Coins given out, where they are, and the difference; None if the snapshot has no statement."""
     row = content.conservation
     if row is None:
         return None

@@ -1,4 +1,4 @@
-"""The executive PDF: Typst lays the document out, offline and with the fonts inside it alone."""
+"""The executive PDF, laid out by Typst, offline and only with the fonts that Typst contains."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Pdf:
 def make_pdf(content: Content, made_at: datetime | None) -> Pdf:
     """The PDF of a campaign; the same content and moment give the same bytes.
 
-    Where a text holds a sequence that the fonts cannot draw in spite of what `wording.drawable` does, the file is made
-    without the promise of PDF/UA-1, and shows an empty box there.
+    Where a text holds a sequence that the fonts cannot draw in spite of what `glyphs.drawable` does, the file is made
+    without conformance to PDF/UA-1, and shows an empty box there.
     """
     data = json.dumps(document(content, made_at), ensure_ascii=False)
     compiler = typst.Compiler(

@@ -1,18 +1,15 @@
-"""How a figure reads in a report: its value, what it was computed from, and the change since the period before."""
+"""The text of a figure in a report: its value, its numerator and denominator, and its change."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pipelines.reports import wording
+from pipelines import wording
 
 if TYPE_CHECKING:
     from pipelines.marts import Figure, Measure
     from pipelines.reports.content import Content
-
-NO_PERIOD: Final = "\u2013"
-"""Stands where a figure is not counted by period."""
 
 _NOUNS: Final = {
     "participation": "members",
@@ -30,9 +27,9 @@ _NOUNS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A figure as text. `tone` says whether the change is for the better: good, bad or same.
+    """A figure as text. `tone` is good, bad or same: whether the change is an improvement.
 
-    `unknown` has those of now, recent and before that are a reason instead of a value.
+    `unknown` lists the fields of now, recent and before that hold a reason instead of a value.
     """
 
     title: str
@@ -60,8 +57,8 @@ def read_figure(content: Content, figure: Figure) -> Reading:
         definition=figure.definition,
         now=value(figure, figure.now),
         basis=basis(figure, figure.now),
-        recent=value(figure, recent.now) if recent else NO_PERIOD,
-        before=value(figure, recent.before) if recent and recent.before else NO_PERIOD,
+        recent=value(figure, recent.now) if recent else wording.NONE,
+        before=value(figure, recent.before) if recent and recent.before else wording.NONE,
         change=_change(recent) if recent else "",
         tone=_tone(recent) if recent else "same",
         unknown=tuple(name for name, measure in measures.items() if measure is not None and measure.value is None),
@@ -69,30 +66,24 @@ def read_figure(content: Content, figure: Figure) -> Reading:
 
 
 def value(figure: Figure, measure: Measure) -> str:
-    """A measure's value in its figure's unit, or why it is not known."""
+    """A measure's value in its figure's unit, or the reason why it is not known."""
     if measure.value is None:
-        return measure.unknown_reason or wording.UNKNOWN
-    match figure.unit:
-        case "percent" | "ratio":
-            return wording.percent(measure.value)
-        case "days":
-            return f"{wording.count(round(measure.value, 1))} days"
-        case "money":
-            return wording.money(measure.value, figure.currency)
-        case _:
-            return wording.count(measure.value)
+        return measure.unknown_reason or wording.NOT_KNOWN
+    return wording.value(measure.value, figure.unit, figure.currency)
 
 
 def basis(figure: Figure, measure: Measure) -> str:
-    """What the value was computed from, as "72 of 120 members"; empty where there is nothing to add."""
+    """Numerator and denominator, as "72 of 120 members", and incomplete coverage; may be empty."""
     parts: list[str] = []
     if measure.value is not None and measure.numerator is not None and measure.denominator:
         top, bottom = measure.numerator, measure.denominator
         if figure.name == "roi":
             word = "gained" if top >= 0 else "lost"
-            parts.append(f"{wording.amount(abs(top))} {word} on {wording.money(bottom, figure.currency)}")
+            parts.append(
+                f"{wording.amount(abs(top), figure.currency)} {word} on {wording.money(bottom, figure.currency)}"
+            )
         elif figure.currency:
-            parts.append(f"{wording.amount(top)} of {wording.money(bottom, figure.currency)}")
+            parts.append(f"{wording.amount(top, figure.currency)} of {wording.money(bottom, figure.currency)}")
         else:
             parts.append(f"{wording.count(top)} of {wording.count(bottom)} {_NOUNS.get(figure.name, '')}".rstrip())
     if measure.value is not None and measure.coverage is not None and measure.coverage < 1:
@@ -101,11 +92,7 @@ def basis(figure: Figure, measure: Measure) -> str:
 
 
 def _change(recent: Figure) -> str:
-    if recent.change is None:
-        return ""
-    if recent.unit in ("percent", "ratio"):
-        return wording.points(recent.change)
-    return wording.signed(round(recent.change, 2))
+    return "" if recent.change is None else wording.signed(recent.change, recent.unit, recent.currency)
 
 
 def _tone(recent: Figure) -> str:

@@ -1,7 +1,6 @@
 """The three sentences that open a report: who took part, which ideas lead or won, what came back.
 
-Each is computed from the figures, says what is not known instead of leaving it out, and never adds amounts of
-different currencies.
+Each is computed from the figures, names what is not known, and never adds amounts of different currencies.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from pipelines.reports import wording
+from pipelines import wording
 from pipelines.reports.content import ACCEPTED
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ _TITLE_MAX: Final = 90
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A statement and what it is about, in a word or two."""
+    """A sentence and its subject, in a word or two."""
 
     about: str
     text: str
@@ -39,7 +38,7 @@ def sentences(content: Content) -> tuple[Sentence, Sentence, Sentence]:
 
 
 def conservation_statement(content: Content) -> str:
-    """Whether every coin that was given out is found again."""
+    """Whether every coin that was given out is accounted for."""
     row = content.conservation
     if row is None:
         return "The snapshot holds no conservation statement for this campaign."
@@ -54,11 +53,11 @@ def conservation_statement(content: Content) -> str:
 
 
 def ledger_head(content: Content) -> str:
-    """The last block of the ledger's chain when the figures were built; who keeps it can tell later if the past was changed."""
+    """The last block of the ledger's chain when the figures were built. A kept copy shows later whether transfers were changed."""
     campaign = content.campaign
     if campaign.chain_height is None or campaign.chain_hash is None or campaign.chain_sealed_at is None:
         return "no transfer has been sealed yet"
-    # the number as it is written behind --head, without commas
+    # without commas, as the option --head takes it
     return f"block {campaign.chain_height}, {campaign.chain_hash}, sealed {wording.minute(campaign.chain_sealed_at)}"
 
 
@@ -67,7 +66,7 @@ def _people(content: Content) -> str:
     if campaign.is_imported:
         return _voters(content)
     if not campaign.members:
-        return "Nobody has joined yet."
+        return "No person has joined yet."
     took_part = next(iter(content.figures("participation")), None)
     if took_part is None or took_part.now.value is None:
         are = wording.counted(campaign.members, "person is a member", "people are members")
@@ -121,7 +120,7 @@ def _ideas(content: Content) -> str:
 
 def _outcome(content: Content, ideas: str, number: int) -> str:
     if not content.outcome_is_known:
-        return f"{ideas} stood for election" if content.campaign.is_imported else ideas
+        return f"{ideas} were on the ballot" if content.campaign.is_imported else ideas
     accepted = content.ideas.filter(pl.col("status").is_in(list(ACCEPTED))).height
     if number == 1:
         return "The only idea was accepted" if accepted else "The only idea has not been accepted"
@@ -135,7 +134,7 @@ def _outcome(content: Content, ideas: str, number: int) -> str:
 def _leader(content: Content) -> str:
     total = content.coins_on_ideas
     if total <= 0:
-        return "no coin lies on any of them" if content.ideas.height > 1 else "no coin lies on it"
+        return "no coins are on them" if content.ideas.height > 1 else "no coins are on it"
     ranked = content.ideas.sort("coins", descending=True, maintain_order=True)
     if ranked.height == 1:
         return f"{wording.counted(total, 'coin was', 'coins were')} put on it"

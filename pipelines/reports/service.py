@@ -1,4 +1,4 @@
-"""The face of the reports: render one, or write one to a file."""
+"""Rendering reports, and writing them to files."""
 
 from __future__ import annotations
 

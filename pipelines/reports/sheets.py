@@ -1,6 +1,6 @@
 """The workbook's sheets as plain rows with typed columns; `workbook` writes them.
 
-A cell is None where a number is not known; the sheet's note column then says why, so that columns stay of one type.
+A cell is None where a number is not known; the sheet's note column then has the reason, so that a column has one type.
 """
 
 from __future__ import annotations
@@ -10,18 +10,17 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from pipelines.marts import GROUP_SIZE_MIN
-from pipelines.reports import glossary, wording
-from pipelines.reports.content import ATTRIBUTES, STATUSES
+from pipelines import wording
+from pipelines.reports import glossary
 from pipelines.reports.sentences import conservation_statement, ledger_head, sentences
 
 if TYPE_CHECKING:
     from pipelines.marts import Figure, Measure
     from pipelines.reports.content import Content
 
-_FEW_BACKERS: Final = f"fewer than {GROUP_SIZE_MIN} backers: the number is not shown"
-_FEW_PEOPLE: Final = f"fewer than {GROUP_SIZE_MIN} people: the number is not shown"
-_HIDDEN_GROUP: Final = f"not shown: fewer than {GROUP_SIZE_MIN} people, or such a group could be worked out from it"
+_FEW_BACKERS: Final = f"{wording.FEWER} backers: the number is not shown"
+_FEW_PEOPLE: Final = f"{wording.FEWER_PEOPLE}: the number is not shown"
+_HIDDEN_GROUP: Final = f"not shown, to protect a group of {wording.FEWER_PEOPLE}"
 _PERIODS: Final = {"to_date": "to date", "last_30_days": "last 30 days", "previous_30_days": "30 days before"}
 
 
@@ -43,7 +42,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading, what stands under it, and its width in characters."""
+    """A heading, the kind of its cells, and the width in characters."""
 
     heading: str
     kind: Kind
@@ -52,7 +51,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A subject: `rows` have a cell for each column; `empty` is said where there are none."""
+    """A sheet: `rows` have a cell for each column; `empty` is the message for a sheet without rows."""
 
     name: str
     columns: tuple[Column, ...]
@@ -61,7 +60,7 @@ class Sheet:
 
 
 def summary(content: Content) -> Sheet:
-    """The three sentences, what the campaign is, and which data this is."""
+    """The three sentences, the facts of the campaign, and the snapshot."""
     campaign, snapshot = content.campaign, content.snapshot
     rows: list[tuple[str, str]] = [("Campaign", campaign.title)]
     rows += [(sentence.about, sentence.text) for sentence in sentences(content)]
@@ -83,7 +82,7 @@ def summary(content: Content) -> Sheet:
 
 
 def figures(content: Content) -> Sheet:
-    """A row a figure and period."""
+    """A row per figure and period."""
     columns = (
         Column("Question", Kind.TEXT, 28), Column("Figure", Kind.TEXT, 24), Column("Currency", Kind.TEXT, 10),
         Column("Period", Kind.TEXT, 15), Column("From", Kind.DATE, 12), Column("Until", Kind.DATE, 12),
@@ -95,7 +94,7 @@ def figures(content: Content) -> Sheet:
 
 
 def ideas(content: Content) -> Sheet:
-    """A row an idea, by rank."""
+    """A row per idea, by rank."""
     columns = (
         Column("Rank", Kind.COUNT, 7), Column("Idea", Kind.LONG_TEXT, 70), Column("Status", Kind.TEXT, 22),
         Column("Coins", Kind.COUNT, 12), Column("Share of coins", Kind.PERCENT, 14),
@@ -107,7 +106,7 @@ def ideas(content: Content) -> Sheet:
     total = content.coins_on_ideas
     rows = (
         (
-            row["rank_in_campaign"], row["title"], STATUSES.get(row["status"], row["status"]), row["coins"],
+            row["rank_in_campaign"], row["title"], wording.status(row["status"]), row["coins"],
             row["coins"] / total if total else None, row["backers"], row["is_backed"], row["category"], row["tags"],
             row["submitted_at"], row["decided_at"], row["source_ref"], row["idea_id"],
             _FEW_BACKERS if row["backers"] is None else "",
@@ -118,7 +117,7 @@ def ideas(content: Content) -> Sheet:
 
 
 def coins_over_time(content: Content) -> Sheet:
-    """A row a day."""
+    """A row per day."""
     columns = (
         Column("Day", Kind.DATE, 12), Column("Coins placed", Kind.COUNT, 14), Column("Coins taken back", Kind.COUNT, 17),
         Column("Net", Kind.COUNT, 12), Column("Coins at work", Kind.COUNT, 15), Column("Active members", Kind.COUNT, 16),
@@ -126,9 +125,7 @@ def coins_over_time(content: Content) -> Sheet:
     )  # fmt: skip
     names = ("day", "coins_placed", "coins_taken_back", "coins_net", "coins_at_work", "active_members", "members")
     if content.campaign.is_imported:
-        empty = (
-            f"When each coin was placed is {wording.NOT_IN_FILE}: all ballots stand on the last day of the election."
-        )
+        empty = f"When each coin was placed is {wording.NOT_IN_FILE}: all ballots are dated to the last day of the election."
     else:
         empty = "No coin has been placed yet."
     rows = ((*row, "" if None not in row[-2:] else _FEW_PEOPLE) for row in content.days.select(names).iter_rows())
@@ -136,7 +133,7 @@ def coins_over_time(content: Content) -> Sheet:
 
 
 def participation(content: Content) -> Sheet:
-    """A row an attribute and group. A share of participants is told of our own campaigns only."""
+    """A row per attribute and group. Only the organisation's own campaigns have a share of participants."""
     people = content.people.capitalize()
     columns = (
         Column("Attribute", Kind.TEXT, 16), Column("Group", Kind.TEXT, 30), Column(people, Kind.COUNT, 12),
@@ -146,7 +143,7 @@ def participation(content: Content) -> Sheet:
     is_imported = content.campaign.is_imported
     rows = (
         (
-            ATTRIBUTES.get(row["attribute"], row["attribute"]), row["group_name"], row["members"], row["participants"],
+            wording.ATTRIBUTES.get(row["attribute"], row["attribute"]), row["group_name"], row["members"], row["participants"],
             None if is_imported or not row["members"] else row["participants"] / row["members"], row["coins"],
             _HIDDEN_GROUP if row["is_suppressed"] else f"who did not vote is {wording.NOT_IN_FILE}" if is_imported else "",
         )
@@ -157,7 +154,7 @@ def participation(content: Content) -> Sheet:
 
 
 def roi(content: Content) -> Sheet:
-    """A row an idea with a cost or value, each in its own currency; no totals, since currencies differ."""
+    """A row per idea with a cost or value, in the idea's currency; no totals, since currencies differ."""
     columns = (
         Column("Idea", Kind.LONG_TEXT, 60), Column("Status", Kind.TEXT, 22), Column("Currency", Kind.TEXT, 10),
         Column("Cost expected", Kind.MONEY, 16), Column("Cost realised", Kind.MONEY, 16),
@@ -165,10 +162,10 @@ def roi(content: Content) -> Sheet:
         Column("Return", Kind.PERCENT, 10), Column("As of", Kind.DATE, 12), Column("Accepted", Kind.YES_NO, 10),
         Column("Note", Kind.TEXT, 48),
     )  # fmt: skip
-    missing = wording.NOT_IN_FILE if content.campaign.is_imported else wording.UNKNOWN
+    missing = wording.NOT_IN_FILE if content.campaign.is_imported else wording.NOT_KNOWN
     rows = (
         (
-            row["title"], STATUSES.get(row["status"], row["status"]), row["currency"], row["expected_cost"],
+            row["title"], wording.status(row["status"]), row["currency"], row["expected_cost"],
             row["realised_cost"], row["expected_value"], row["realised_value"], row["roi"], row["as_of"],
             row["was_accepted"] if content.outcome_is_known else None,
             "" if row["has_both"] else f"realised cost or value {missing}",
@@ -202,11 +199,17 @@ def conservation(content: Content) -> Sheet:
 
 
 def definitions(content: Content) -> Sheet:
-    """What each figure and word means, and what the data cannot tell."""
+    """The definitions of figures and words, and the limits of the data."""
     seen = {figure.title: figure.definition for figure in content.to_date}
     rows = [("Figure", title, meaning) for title, meaning in seen.items()]
     rows += [("Word", term, meaning) for term, meaning in glossary.terms(content)]
-    rows.append(("Word", "Empty cell", "Not known, or not told to protect a small group; the sheet's note says which."))
+    rows.append(
+        (
+            "Word",
+            "Empty cell",
+            "Not known, or not shown to protect a small group; the note in the row names the reason.",
+        )
+    )
     rows += [("Limit", "This data", sentence) for sentence in glossary.limits(content)]
     columns = (Column("Kind", Kind.TEXT, 10), Column("Name", Kind.TEXT, 26), Column("Meaning", Kind.LONG_TEXT, 110))
     return Sheet("Definitions", columns, tuple(rows))
@@ -231,11 +234,11 @@ def _figure_rows(content: Content) -> Iterator[tuple[Any, ...]]:
 def _figure_row(figure: Figure, period: str, measure: Measure) -> tuple[Any, ...]:
     kinds = {"percent": Kind.PERCENT, "ratio": Kind.PERCENT, "days": Kind.DAYS, "money": Kind.MONEY}
     counted = Kind.MONEY if figure.currency else Kind.COUNT
-    if measure.value is None:  # what a hidden value was computed from would tell it
+    if measure.value is None:  # the numerator and denominator would reveal a hidden value
         measure = replace(measure, numerator=None, denominator=None, coverage=None)
     return (
         figure.question, figure.title, figure.currency, _PERIODS[period], measure.starts_on, measure.ends_on,
         (measure.value, kinds.get(figure.unit, Kind.COUNT)), figure.unit, (measure.numerator, counted),
-        (measure.denominator, counted), measure.coverage, "" if measure.value is not None else measure.unknown_reason or wording.UNKNOWN,
+        (measure.denominator, counted), measure.coverage, "" if measure.value is not None else measure.unknown_reason or wording.NOT_KNOWN,
         figure.definition,
     )  # fmt: skip

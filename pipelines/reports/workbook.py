@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import xlsxwriter
 
-from pipelines.reports import wording
+from pipelines import wording
 from pipelines.reports.sheets import Kind, Sheet, sheets
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class _Formats:
             "border_color": _HAIRLINE,
         })  # fmt: skip
         self.note = book.add_format({"italic": True, "font_color": "#59636E"})
-        # quotePrefix keeps a text that begins with "=" a text when somebody edits its cell
+        # quotePrefix keeps a text that begins with "=" a text when its cell is edited
         self.text = book.add_format({**common, "quote_prefix": True})
         self.long_text = book.add_format({**common, "quote_prefix": True, "text_wrap": True})
         self.plain = book.add_format(common)
@@ -140,7 +140,7 @@ def _write_cell(page: Worksheet, formats: _Formats, line: int, place: int, kind:
 
 
 def _draw(book: xlsxwriter.Workbook, pages: dict[str, Worksheet], rows: dict[str, int], content: Content) -> None:
-    """Native charts, each beside or below the cells that it shows."""
+    """Add native charts, each beside or below its cells."""
     shown = min(_BARS, rows["Ideas"])
     if shown and content.coins_on_ideas:
         chart = _bars(book, "Ideas", (1, shown), (1, 1), {"Coins": (3, _BLUE)})

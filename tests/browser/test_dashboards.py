@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Locator, expect
 
+from pipelines import wording
 from tests.browser.conftest import HOSTILE_TITLE, Visit
 from tests.factories.clocks import GIVE_UP_AFTER_S
 
@@ -18,10 +19,6 @@ pytestmark = pytest.mark.browser
 
 PAGES = ["Overview", "Campaign", "ROI", "Cohorts", "Coin conservation"]
 ORGANISATION = "organisation"
-
-
-def percent(value: float) -> str:
-    return f"{value:,.1%}".replace("-", "\N{MINUS SIGN}")
 
 
 def number(text: str) -> int:
@@ -63,7 +60,7 @@ def expect_figures(visit: Visit, rows: list[dict[str, Any]]) -> None:
         if row["value"] is None:
             expect(card.locator(".im-unknown").first).to_contain_text(row["unknown_reason"])
             continue
-        shown = percent(row["value"]) if row["unit"] in ("percent", "ratio") else f"{row['value']:,.0f}"
+        shown = wording.percent(row["value"]) if row["unit"] in ("percent", "ratio") else f"{row['value']:,.0f}"
         reading = card.locator(f'[data-currency="{(row["currency"] or "").strip()}"]')
         expect(reading.locator(".im-value")).to_have_text(re.compile(rf"^{re.escape(shown)}( ?[A-Z]{{3}})?$"))
 
@@ -136,8 +133,8 @@ class TestNumbers:
         before = {row["figure"]: row for row in figure_rows(visit, ORGANISATION, "previous_30_days")}
         for figure in ("participation", "reach", "backed", "at_work"):
             recent = visit.page.locator(f'[data-figure="{figure}"] .im-recent')
-            expect(recent).to_contain_text(f"Last 30 days{percent(now[figure]['value'])}")
-            expect(recent).to_contain_text(f"30 before{percent(before[figure]['value'])}")
+            expect(recent).to_contain_text(f"Last 30 days{wording.percent(now[figure]['value'])}")
+            expect(recent).to_contain_text(f"30 before{wording.percent(before[figure]['value'])}")
 
     def test_participation_is_the_people_in_the_ledger(self, visit: Visit) -> None:
         """Counted anew from the application's own tables, past every model."""
@@ -204,7 +201,7 @@ class TestNumbers:
         rows = [row for row in figure_rows(visit, ORGANISATION) if row["figure"] in ("roi", "delivery")]
         for row in rows:
             reading = visit.page.locator(f'[data-figure="{row["figure"]}"] [data-currency="{row["currency"]}"]')
-            expect(reading.locator(".im-value")).to_contain_text(percent(row["value"]))
+            expect(reading.locator(".im-value")).to_contain_text(wording.percent(row["value"]))
         realised = visit.installation.rows(
             "SELECT i.title, r.currency, r.realised_cost, r.realised_value FROM marts.fct_idea_roi r "
             "JOIN app.ideas i ON i.id = r.idea_id JOIN app.campaigns c ON c.id = i.campaign_id "
@@ -214,7 +211,7 @@ class TestNumbers:
         assert shown.keys() == {row["title"] for row in realised}
         for row in realised:
             for place, amount in ((4, row["realised_cost"]), (6, row["realised_value"])):
-                assert shown[row["title"]][place] == ("\N{EN DASH}" if amount is None else f"{amount:,.0f}")
+                assert shown[row["title"]][place] == wording.amount(amount, row["currency"])
 
     def test_cohorts(self, visit: Visit) -> None:
         visit.open("Cohorts")

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards import formats
-from pipelines import marts
+from pipelines import marts, wording
 from pipelines.marts import Scope
 from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.factories.marts import write_snapshot
@@ -63,7 +62,7 @@ def text(at: AppTest) -> str:
     return "\n".join(body for body in bodies if not body.startswith("<style>"))
 
 
-class TestDoor:
+class TestAccess:
     def test_nobody_logged_in_gets_the_way_to_the_log_in_and_no_figure(
         self, log_in: Callable[[str | None], None]
     ) -> None:
@@ -84,7 +83,7 @@ class TestDoor:
         api.override = (500, b"")
         log_in("cookie-of-executive")
         at = visit()
-        assert "does not answer" in text(at)
+        assert "does not respond" in text(at)
         assert "im-card" not in text(at)
 
     def test_a_session_that_ends_closes_the_page_at_the_next_look(
@@ -116,7 +115,7 @@ class TestOverview:
             figures = reader.figures(None)
         assert len(figures) == 16
         for figure in figures:
-            assert f'data-value="{figure.now.value!r}">{formats.value(figure.now.value, figure.unit)}' in shown
+            assert f'data-value="{figure.now.value!r}">{wording.value(figure.now.value, figure.unit)}' in shown
             assert escape(figure.definition) in shown
         for question in dict.fromkeys(figure.question for figure in figures):
             assert f"<h2>{escape(question)}</h2>" in shown
@@ -127,8 +126,8 @@ class TestOverview:
         log_in("cookie-of-executive")
         shown = unescape(text(visit())).replace("\N{NO-BREAK SPACE}", " ")
         assert "140 of 175 · coverage 100%" in shown
-        assert 'Last 30 days</dt><dd><b>32.0%</b> <span class="im-better">▲ 8.0 points</span>' in shown
-        assert "30 before</dt><dd>24.0%" in shown
+        assert 'Last 30 days</dt><dd><b>32%</b> <span class="im-better">▲ 8 points</span>' in shown
+        assert "30 before</dt><dd>24%" in shown
         assert "23,400 on PLN 13,000 · coverage 14.3%" in shown
 
     def test_a_rise_of_what_should_fall_is_marked_as_worse(self, log_in: Callable[[str | None], None]) -> None:
@@ -274,7 +273,7 @@ class TestConservation:
         shown = text(page("conservation", data_dir, Scope.of([campaign_id("lodz-2020")])))
         assert "Łódź 2020" in shown
         assert "Greener offices" not in shown
-        assert "In the one campaign" in shown
+        assert "In the only campaign" in shown
 
 
 class TestCohorts:
@@ -295,8 +294,8 @@ class TestRoi:
         with marts.open_snapshot(data_dir, Scope.ALL) as reader:
             outcomes = reader.roi(campaign_id("greener-offices"))
         for row in outcomes.iter_rows(named=True):
-            assert f">{formats.money(row['realised_value'], None)}</td>" in shown
-            assert f">{formats.percent(row['roi'])}</td>" in shown
+            assert f">{wording.amount(row['realised_value'], row['currency'])}</td>" in shown
+            assert f">{wording.percent(row['roi'])}</td>" in shown
 
     def test_an_imported_election_says_that_it_does_not_say(self, data_dir: Path) -> None:
         assert "<b>Not in the file</b>" in text(page("roi", data_dir, Scope.ALL, campaign="lodz-2020"))
@@ -318,5 +317,5 @@ class TestRoi:
 
     def test_no_outcome_yet_is_unknown_and_not_zero(self, data_dir: Path) -> None:
         shown = text(page("roi", data_dir, Scope.ALL, campaign="tools-we-miss"))
-        assert "<b>Outcome unknown</b>" in shown
-        assert "0.0%" not in shown
+        assert "<b>Outcome not known</b>" in shown
+        assert ">0%" not in shown

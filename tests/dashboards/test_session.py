@@ -67,7 +67,7 @@ class TestCurrent:
     ) -> None:
         log_in("cookie-of-executive")
         api.override = answer
-        assert session.current() == Absent("no answer")
+        assert session.current() == Absent("no response")
         api.override = None
         assert isinstance(session.current(), Viewer)
 
@@ -77,7 +77,7 @@ class TestCurrent:
         away = installation.with_(api_url="http://127.0.0.1:1")
         monkeypatch.setattr("dashboards.session.data.installation", lambda: away)
         log_in("cookie-of-executive")
-        assert session.current() == Absent("no answer")
+        assert session.current() == Absent("no response")
 
 
 def test_the_way_to_the_log_in_leads_back_here(installation: Settings) -> None:
@@ -87,7 +87,7 @@ def test_the_way_to_the_log_in_leads_back_here(installation: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("roles", "campaigns", "standing"),
+    ("roles", "campaigns", "label"),
     [
         (("executive",), (), "Executive, all campaigns"),
         (("system_admin", "executive"), ("a",), "Executive, all campaigns"),
@@ -96,6 +96,6 @@ def test_the_way_to_the_log_in_leads_back_here(installation: Settings) -> None:
         ((), ("a", "b"), "Manager of 2 campaigns"),
     ],
 )
-def test_standing_says_what_one_may_see(roles: tuple[str, ...], campaigns: tuple[str, ...], standing: str) -> None:
+def test_the_role_label_names_the_scope(roles: tuple[str, ...], campaigns: tuple[str, ...], label: str) -> None:
     viewer = Viewer(user_id="u", display_name="n", roles=roles, managed_campaign_ids=campaigns)
-    assert viewer.standing == standing
+    assert viewer.role_label == label

@@ -31,7 +31,7 @@ class Built:
     """A built warehouse, its published snapshot, and the names of what is in it."""
 
     settings: Settings
-    names: factory.Teller
+    names: factory.Seeder
     snapshot: duckdb.DuckDBPyConnection
     result: warehouse.BuildResult
 
@@ -54,7 +54,7 @@ class Built:
 @pytest.fixture(scope="session")
 def built(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     with factory.database_of_its_own(server, f"warehouse_{worker}", tmp_path_factory.mktemp("warehouse")) as settings:
-        names = factory.tell(settings)
+        names = factory.seed(settings)
         with_database(
             settings, lambda database: factory.import_elections(database, sorted(factory.ELECTIONS.glob("*.pb")))
         )

@@ -1,6 +1,6 @@
-"""Two small campaigns with a past, written through the ledger's own functions, whose figures can be worked out by hand.
+"""Two small campaigns with a history, written through the ledger's functions, whose figures can be computed by hand.
 
-What happened stands in :func:`tell`, in order; all times are UTC in 2025. `AS_OF` is the now of their figures.
+:func:`seed` writes the history in order; all times are UTC in 2025. `AS_OF` is the current moment of the figures.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ AS_OF = datetime(2025, 6, 30, 12, tzinfo=UTC)
 
 @contextmanager
 def database_of_its_own(server: Settings, name: str, data_dir: Path) -> Iterator[Settings]:
-    """A migrated database for one test or module, dropped afterwards."""
+    """A new migrated database for one test; it is dropped afterwards."""
     admin_url = databases.with_database(postgres.admin_url(server), name)
     settings = server.with_(database_url=PostgresDsn(databases.without_login(admin_url)), data_dir=data_dir)
     copy_database(server, postgres.DATABASE, name)
@@ -68,8 +68,8 @@ def day(text: str) -> datetime:
 
 
 @dataclass
-class Teller:
-    """Writes as ideamint_app; names stand for ids."""
+class Seeder:
+    """Writes rows as ideamint_app; ids are looked up by name."""
 
     connection: psycopg.Connection
     users: dict[str, UUID] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Teller:
     ideas: dict[str, UUID] = field(default_factory=dict)
 
     def user(self, name: str) -> UUID:
-        """The user of this name, made when first named."""
+        """The user of this name, created on first use."""
         if name not in self.users:
             self.users[name] = uuid7()
             self._run(
@@ -103,7 +103,7 @@ class Teller:
         self._run("SELECT app.coins_open_ledger(%s, %s::jsonb, NULL)", row["id"], policy.model_dump_json())
 
     def join(self, slug: str, at: str, *names: str, **attributes: Any) -> None:
-        """Let users join, or come back; who had no coins is granted them."""
+        """Let users join or rejoin; users without coins are granted them."""
         for name in names:
             row = {"campaign_id": self.campaigns[slug], "user_id": self.user(name), "joined_at": day(at)}
             self._insert("memberships", row | {"attributes": Jsonb(attributes)})
@@ -130,7 +130,7 @@ class Teller:
             self._run("SELECT app.coins_open_targets(%s, %s, %s)", row["campaign_id"], [row["id"]], [row["author_id"]])
 
     def step(self, title: str, status: str, at: str, *, coins: str | None = None) -> None:
-        """Change an idea's status; `coins` says what becomes of its stakes: expire or return."""
+        """Change an idea's status; `coins` decides whether its stakes expire or return."""
         row = self._run("SELECT campaign_id, status FROM app.ideas WHERE id = %s", self.ideas[title])
         change = {"idea_id": self.ideas[title], "from_status": row[1], "to_status": status, "changed_at": day(at)}
         self._insert("idea_status_changes", change)
@@ -184,16 +184,16 @@ class Teller:
         return (cursor.fetchone() or ()) if cursor.description else ()
 
 
-def tell(settings: Settings) -> Teller:
-    """Make both campaigns: `pond`, completed in spring, and `orchard`, under way."""
+def seed(settings: Settings) -> Seeder:
+    """Create both campaigns: `pond`, completed in spring, and `orchard`, which is active."""
     with psycopg.connect(settings.database.role_url("app")) as connection:
-        teller = Teller(connection)
-        _tell_pond(teller)
-        _tell_orchard(teller)
-        return teller
+        seeder = Seeder(connection)
+        _seed_pond(seeder)
+        _seed_orchard(seeder)
+        return seeder
 
 
-def _tell_pond(t: Teller) -> None:
+def _seed_pond(t: Seeder) -> None:
     window = {"allocation_opens_at": day("04-01 00:00"), "allocate_until": day("05-01 00:00")}
     t.campaign("pond", "04-01 00:00", ends_at=day("05-01 00:00"), currency="GBP", policy=window)
     t.join("pond", "04-01", "m1", "m2", "m3", "m4", "m5", "m6")
@@ -216,7 +216,7 @@ def _tell_pond(t: Teller) -> None:
     t.value("P", "realised_value", 7777, "EUR", "06-16")
 
 
-def _tell_orchard(t: Teller) -> None:
+def _seed_orchard(t: Seeder) -> None:
     t.campaign(
         "orchard", "05-01 08:00", ends_at=day("07-10 08:00"), currency="EUR", eligible_people=20, is_mediated=True,
         budget_amount=5000,

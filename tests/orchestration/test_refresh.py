@@ -21,7 +21,7 @@ from cli.local.databases import with_database as url_of
 from cli.local.installation import with_database
 from orchestration import monthly, refresh
 from pipelines import exports, marts, quality, warehouse
-from tests.factories.warehouse import Teller, database_of_its_own
+from tests.factories.warehouse import Seeder, database_of_its_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,20 +66,20 @@ def people_going_on(settings: Settings) -> Iterator[list[int]]:
 
     def go_on() -> None:
         with psycopg.connect(settings.database.role_url("app"), autocommit=True) as connection:
-            teller = Teller(connection)
+            seeder = Seeder(connection)
             while not ended.wait(0.2):
                 slug = f"meanwhile-{len(done) // 15}"
                 if len(done) % 15 == 0:
-                    teller.campaign(slug, "05-01", currency="EUR")
+                    seeder.campaign(slug, "05-01", currency="EUR")
                 people = [f"person-{len(done)}-{number}" for number in range(6)]
                 ideas = [f"{slug} idea {len(done)}-{number}" for number in range(5)]
-                teller.join(slug, "05-02", *people)
+                seeder.join(slug, "05-02", *people)
                 for title, (author, backer) in zip(ideas, pairwise(people), strict=True):
-                    teller.idea(slug, title, author, "05-03")
-                    teller.move(slug, "05-04", backer, 40, to=title)
-                teller.step(ideas[0], "accepted", "05-05", coins="expire")
-                teller.step(ideas[1], "rejected", "05-05", coins="return")
-                teller.leave(slug, "05-06", people[-1])
+                    seeder.idea(slug, title, author, "05-03")
+                    seeder.move(slug, "05-04", backer, 40, to=title)
+                seeder.step(ideas[0], "accepted", "05-05", coins="expire")
+                seeder.step(ideas[1], "rejected", "05-05", coins="return")
+                seeder.leave(slug, "05-06", people[-1])
                 done.append(1)
 
     with ThreadPoolExecutor(1) as pool:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from pipelines import turns, warehouse
+from pipelines import warehouse
+from pipelines.build_lock import BuildLockLost, hold_build_lock
 from tests.factories.clocks import GIVE_UP_AFTER_S
-from tests.factories.warehouse import database_of_its_own, tell
+from tests.factories.warehouse import database_of_its_own, seed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,10 +39,10 @@ class TestOneBuildAtATime:
         entered = threading.Event()
 
         def second() -> None:
-            with turns.one_build_at_a_time(url, "the second", said.append):
+            with hold_build_lock(url, "the second", said.append):
                 entered.set()
 
-        with turns.one_build_at_a_time(url, "the first", said.append):
+        with hold_build_lock(url, "the first", said.append):
             waiting = threading.Thread(target=second)
             waiting.start()
             deadline = time.monotonic() + GIVE_UP_AFTER_S
@@ -52,26 +53,26 @@ class TestOneBuildAtATime:
 
         assert entered.is_set()
         assert len(said) == 1
-        assert said[0].startswith("another build is under way: the first (build), since ")
+        assert said[0].startswith("another build is running: the first (build), since ")
         assert said[0].endswith(" UTC; waiting for it to end")
 
     def test_ends_with_its_block_even_when_that_fails(self, database: Settings) -> None:
         url = database.database.role_url("dbt")
         said: list[str] = []
 
-        with pytest.raises(ZeroDivisionError), turns.one_build_at_a_time(url, "one that fails", said.append):
+        with pytest.raises(ZeroDivisionError), hold_build_lock(url, "one that fails", said.append):
             raise ZeroDivisionError
-        with turns.one_build_at_a_time(url, "the next", said.append) as lock:
+        with hold_build_lock(url, "the next", said.append) as lock:
             lock.confirm()
 
         assert said == []
 
     def test_a_lock_whose_connection_ended_is_lost(self, database: Settings, admin_url: str) -> None:
-        with turns.one_build_at_a_time(database.database.role_url("dbt"), "one", print) as lock:
+        with hold_build_lock(database.database.role_url("dbt"), "one", print) as lock:
             with psycopg.connect(admin_url, autocommit=True) as connection:
                 connection.execute("SELECT pg_terminate_backend(%s)", (lock.connection.info.backend_pid,))
 
-            with pytest.raises(turns.BuildLockLost, match="nothing was published"):
+            with pytest.raises(BuildLockLost, match="nothing was published"):
                 lock.confirm()
 
 
@@ -102,7 +103,7 @@ class TestFreshness:
                 warehouse.SourceAge("app.events", None, is_quiet=True),
             )
 
-            tell(settings)
+            seed(settings)
 
             (transfers, events) = warehouse.freshness(url, tmp_path)
             assert transfers.written_at is not None

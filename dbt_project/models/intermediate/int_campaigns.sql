@@ -1,6 +1,5 @@
--- Campaigns as they stood when the build came by first. People go on while it runs, and each model sees more than the
--- one before: all that comes later joins to this and to int_ideas, and what is newer than they are waits for the next
--- build.
+-- Campaigns at the start of the build. The core is written to while the build runs, so each model reads newer rows than
+-- the model before. Later models join this model and int_ideas, so newer campaigns and ideas wait for the next build.
 select
     campaign_id,
     slug,

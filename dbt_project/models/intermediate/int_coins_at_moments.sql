@@ -37,7 +37,7 @@ placed as (
         coalesce(sum(allocations.coins) filter (
             where allocations.effective_at > windows.closes_at - (windows.closes_at - windows.opens_at) / 10
         ), 0) as late_coins
-    from {{ ref('fct_allocations') }} as allocations
+    from {{ ref('int_allocations') }} as allocations
     inner join windows
         on allocations.campaign_id = windows.campaign_id
     inner join {{ ref('int_moments') }} as moments

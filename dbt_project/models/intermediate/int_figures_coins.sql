@@ -42,7 +42,7 @@ differences as (
         ) as difference_coins,
         sum(conservation.issued_coins + conservation.carried_in_coins) as issued_coins
     from {{ ref('int_scopes') }} as scopes
-    inner join {{ ref('fct_coin_conservation') }} as conservation
+    inner join {{ ref('int_coin_conservation') }} as conservation
         on scopes.campaign_id = conservation.campaign_id
     group by scopes.scope_kind, scopes.scope_id
 ),

@@ -11,7 +11,7 @@ with members as (
     group by scopes.scope_kind, scopes.scope_id, members.moment
 ),
 
--- Who took part and is a member at the period's end, so that the share stays one.
+-- People who took part and are members at the end of the period, so that the share is at most 1.
 active as (
     select
         scopes.scope_kind,
@@ -21,7 +21,7 @@ active as (
     from {{ ref('int_scopes') }} as scopes
     inner join {{ ref('int_periods') }} as periods
         on periods.period = 'to_date' or not scopes.is_imported
-    inner join {{ ref('fct_member_activity') }} as activity
+    inner join {{ ref('int_member_activity') }} as activity
         on
             scopes.campaign_id = activity.campaign_id
             and activity.activity_on between coalesce(periods.starts_on, activity.activity_on) and periods.ends_on
@@ -34,7 +34,7 @@ active as (
     group by scopes.scope_kind, scopes.scope_id, periods.period
 ),
 
--- A campaign that was not open in a period has nobody who could have taken part.
+-- In a campaign that was not open in a period, no person could take part.
 open_periods as (
     select
         scopes.scope_kind,
@@ -63,7 +63,7 @@ eligible as (
     group by scopes.scope_kind, scopes.scope_id
 ),
 
--- Participants whose net stake lies on an idea that was ever accepted.
+-- Participants with a net stake on an idea that was ever accepted.
 winners as (
     select
         scopes.scope_kind,

@@ -10,7 +10,7 @@ with standing as (
             where statuses.left_at is null or (statuses.left_at > moments.taken_at and moments.moment <> 'now')
         ) as status,
         max(statuses.entered_at) as status_entered_at
-    from {{ ref('fct_idea_status') }} as statuses
+    from {{ ref('int_idea_statuses') }} as statuses
     inner join {{ ref('int_campaigns') }} as campaigns
         on statuses.campaign_id = campaigns.campaign_id
     inner join {{ ref('int_moments') }} as moments
@@ -49,7 +49,7 @@ select
     coalesce(stakes.backers, 0) as backers,
     standing.is_approved
     and coalesce(stakes.backers, 0)
-    >= greatest({{ people_min() }}, 0.02 * coalesce(participants.participants, 0)) as is_backed
+    >= greatest({{ var('backers_min') }}, 0.02 * coalesce(participants.participants, 0)) as is_backed
 from standing
 left join stakes
     on standing.moment = stakes.moment and standing.idea_id = stakes.idea_id

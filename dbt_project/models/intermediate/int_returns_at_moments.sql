@@ -1,7 +1,7 @@
--- What an idea cost and returned, as it was known at each moment.
+-- Costs and values of an idea as known at each moment.
 --
--- One idea is told in one currency: the campaign's where a valuation is in it, else that of the latest valuation. What
--- stands in another currency is left out, never added. A later valuation of a kind replaces the one before.
+-- Each idea has one currency: the campaign's if a valuation is in it, else that of the latest valuation. Valuations in
+-- other currencies are left out, never added. A later valuation of a kind replaces the earlier one.
 with valuations as (
     select
         moments.moment,

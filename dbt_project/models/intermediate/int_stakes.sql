@@ -10,7 +10,7 @@ select
     coalesce(sum(allocations.coins) filter (
         where not allocations.is_settlement or allocations.settlement = 'return'
     ), 0) as kept_coins
-from {{ ref('fct_allocations') }} as allocations
+from {{ ref('int_allocations') }} as allocations
 inner join {{ ref('int_campaigns') }} as campaigns
     on allocations.campaign_id = campaigns.campaign_id
 inner join {{ ref('int_moments') }} as moments

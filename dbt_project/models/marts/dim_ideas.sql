@@ -14,7 +14,7 @@ steps as (
         entered_at,
         is_current,
         lead(status) over (partition by idea_id order by entered_at, left_at nulls last) as next_status
-    from {{ ref('fct_idea_status') }}
+    from {{ ref('int_idea_statuses') }}
 ),
 
 -- An acceptance that was undone decided nothing.

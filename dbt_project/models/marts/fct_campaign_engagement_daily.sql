@@ -12,7 +12,7 @@ with bounds as (
             ),
             (
                 select min(activity.activity_on)
-                from {{ ref('fct_member_activity') }} as activity
+                from {{ ref('int_member_activity') }} as activity
                 where activity.campaign_id = campaigns.campaign_id
             )
         ) as first_on,
@@ -20,7 +20,7 @@ with bounds as (
             least({{ utc_date('campaigns.completed_at') }}, {{ utc_date(as_of()) }}),
             (
                 select max(activity.activity_on)
-                from {{ ref('fct_member_activity') }} as activity
+                from {{ ref('int_member_activity') }} as activity
                 where activity.campaign_id = campaigns.campaign_id
             )
         ) as last_on
@@ -45,7 +45,7 @@ days as (
     select distinct
         activity.campaign_id,
         activity.activity_on as day
-    from {{ ref('fct_member_activity') }} as activity
+    from {{ ref('int_member_activity') }} as activity
     inner join {{ ref('int_campaigns') }} as campaigns
         on activity.campaign_id = campaigns.campaign_id
     where campaigns.is_imported
@@ -59,29 +59,29 @@ activity as (
         sum(coins_placed) as coins_placed,
         sum(coins_taken_back) as coins_taken_back,
         sum(ideas_submitted) as ideas_submitted
-    from {{ ref('fct_member_activity') }}
+    from {{ ref('int_member_activity') }}
     group by campaign_id, activity_on
 ),
 
-returns as (
+rejoins_and_leaves as (
     select
         campaign_id,
         effective_on as day,
         -sum(coins) as coins_returned
-    from {{ ref('fct_allocations') }}
+    from {{ ref('int_allocations') }}
     where settlement = 'return'
     group by campaign_id, effective_on
 ),
 
-turns as (
+joins_and_leaves as (
     select
         memberships.campaign_id,
         case
             when campaigns.is_imported then {{ utc_date('campaigns.ends_at') }}
             else {{ utc_date('memberships.joined_at') }}
         end as day,
-        1 as joined,
-        0 as gone
+        1 as has_joined,
+        0 as has_left
     from {{ ref('stg_app__memberships') }} as memberships
     inner join {{ ref('int_campaigns') }} as campaigns
         on memberships.campaign_id = campaigns.campaign_id
@@ -89,8 +89,8 @@ turns as (
     select
         campaign_id,
         {{ utc_date('left_at') }} as day,
-        0 as joined,
-        1 as gone
+        0 as has_joined,
+        1 as has_left
     from {{ ref('stg_app__memberships') }}
     where left_at is not null
 ),
@@ -99,9 +99,9 @@ movements as (
     select
         campaign_id,
         day,
-        sum(joined) as members_joined,
-        sum(gone) as members_left
-    from turns
+        sum(has_joined) as members_joined,
+        sum(has_left) as members_left
+    from joins_and_leaves
     group by campaign_id, day
 ),
 
@@ -112,15 +112,15 @@ daily as (
         coalesce(activity.active_members, 0) as active_members,
         coalesce(activity.coins_placed, 0) as coins_placed,
         coalesce(activity.coins_taken_back, 0) as coins_taken_back,
-        coalesce(returns.coins_returned, 0) as coins_returned,
+        coalesce(rejoins_and_leaves.coins_returned, 0) as coins_returned,
         coalesce(activity.ideas_submitted, 0) as ideas_submitted,
         coalesce(movements.members_joined, 0) as members_joined,
         coalesce(movements.members_left, 0) as members_left
     from days
     left join activity
         on days.campaign_id = activity.campaign_id and days.day = activity.day
-    left join returns
-        on days.campaign_id = returns.campaign_id and days.day = returns.day
+    left join rejoins_and_leaves
+        on days.campaign_id = rejoins_and_leaves.campaign_id and days.day = rejoins_and_leaves.day
     left join movements
         on days.campaign_id = movements.campaign_id and days.day = movements.day
 )

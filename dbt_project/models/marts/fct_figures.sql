@@ -1,5 +1,5 @@
--- Why a figure is unknown, in order: what its own model knows of, too few persons, nothing to divide by.
--- What is unknown shows no numerator and no denominator either: they would tell what the figure must not.
+-- The reason why a figure is unknown, in order: the reason of its own model, too few people, nothing to divide by.
+-- An unknown figure has no numerator and no denominator either: they would reveal its value.
 with figures as (
     {%- for part in ['people', 'ideas', 'returns', 'coins'] %}
         select
@@ -33,7 +33,8 @@ judged as (
         definitions.unit in ('count', 'coins') as is_amount,
         case
             when figures.unknown_reason is not null then figures.unknown_reason
-            when figures.persons between 1 and {{ people_min() }} - 1 then 'fewer than 5 people'
+            when figures.persons between 1 and {{ var('group_size_min') }} - 1
+                then 'fewer than {{ var('group_size_min') }} people'
             when definitions.unit in ('count', 'coins') and figures.numerator is not null then null
             when coalesce(figures.denominator, 0) = 0 then 'nothing to count'
         end as unknown_reason

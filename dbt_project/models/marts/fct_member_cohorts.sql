@@ -34,7 +34,7 @@ active as (
         members.cohort_month,
         cast(date_trunc('month', cast(activity.activity_on as timestamp)) as date) as month,
         count(distinct activity.user_id) as active_members
-    from {{ ref('fct_member_activity') }} as activity
+    from {{ ref('int_member_activity') }} as activity
     inner join {{ ref('int_campaigns') }} as campaigns
         on activity.campaign_id = campaigns.campaign_id
     inner join members
@@ -46,10 +46,12 @@ active as (
 select
     spine.cohort_month,
     spine.months_since,
-    case when spine.members >= {{ people_min() }} then spine.members end as members,
-    case when spine.members >= {{ people_min() }} then coalesce(active.active_members, 0) end as active_members,
+    case when spine.members >= {{ var('group_size_min') }} then spine.members end as members,
     case
-        when spine.members >= {{ people_min() }}
+        when spine.members >= {{ var('group_size_min') }} then coalesce(active.active_members, 0)
+    end as active_members,
+    case
+        when spine.members >= {{ var('group_size_min') }}
             then cast(coalesce(active.active_members, 0) as double precision) / spine.members
     end as retention
 from spine

@@ -1,5 +1,5 @@
--- A group under 5 members is hidden, and with it the next smallest ones until at least two groups and five persons are:
--- else the hidden one would be the total less the others.
+-- A group with fewer members than group_size_min is hidden, and so are the next smallest groups until at least two
+-- groups and group_size_min people are hidden. Otherwise the hidden group would be the total less the other groups.
 with attributed as (
     select
         members.campaign_id,
@@ -41,7 +41,7 @@ stated as (
     ) as traits (attribute, group_name)
 ),
 
--- Who does not say is a group too, where anybody of the campaign does.
+-- Members without a value are a group, if another member of the campaign has a value.
 known as (
     select distinct
         campaign_id,
@@ -90,8 +90,10 @@ judged as (
         members,
         participants,
         coins,
-        smallest_members < {{ people_min() }}
-        and (members < {{ people_min() }} or place <= 2 or smaller_members < {{ people_min() }}) as is_suppressed
+        smallest_members < {{ var('group_size_min') }}
+        and (
+            members < {{ var('group_size_min') }} or place <= 2 or smaller_members < {{ var('group_size_min') }}
+        ) as is_suppressed
     from ranked
 )
 

@@ -1,4 +1,4 @@
-{# No value is below the least that makes sense; unknown is allowed. #}
+{# No value is below a minimum; null is allowed. #}
 {% test at_least(model, column_name, least) %}
     select {{ column_name }}
     from {{ model }}

@@ -31,7 +31,7 @@ def made_installation(copied: Path | None = None) -> Iterator[Settings]:
         data_dir = Path(folder) / "data"
         if copied:
             subprocess.run(["cp", "-a", copied, data_dir], check=True)  # keeps the owner of the server's files
-        settings = configuration.load(_env_file=None, env="test", data_dir=data_dir)
+        settings = configuration.load(env_file=None, env="test", data_dir=data_dir)
         yield settings
         postgres.stop(settings)
 
@@ -51,7 +51,7 @@ def started_once(request: pytest.FixtureRequest) -> Path:
     with exclusive(run_dir, "started-once"):
         if not (data_dir / "complete").exists():
             data_dir.parent.mkdir(mode=0o711)
-            settings = configuration.load(_env_file=None, env="test", data_dir=data_dir)
+            settings = configuration.load(env_file=None, env="test", data_dir=data_dir)
             postgres.ensure(settings)
             postgres.stop(settings)
             (data_dir / "postgres.json").unlink()  # copies do not prefer the same port

@@ -115,7 +115,7 @@ class TestRun:
         watch.stop()
         await running
 
-        assert [line.partition("again in ")[2].partition(".")[0] for line in said] == ["1 s", "2 s", "4 s"]
+        assert [line.partition("restarting it in ")[2].partition(".")[0] for line in said] == ["1 s", "2 s", "4 s"]
 
     async def test_announces_once_when_all_are_ready(self, watch: Supervisor, tmp_path: Path, said: list[str]) -> None:
         door = tmp_path / "door"

@@ -14,9 +14,10 @@ import pytest
 from cli.local import postgres
 from cli.local.databases import with_database as url_of
 from orchestration import definitions, refresh, resources
-from pipelines import exports, marts, turns
+from pipelines import exports, marts
+from pipelines.build_lock import hold_build_lock
 from tests.factories.clocks import GIVE_UP_AFTER_S
-from tests.factories.warehouse import database_of_its_own, tell
+from tests.factories.warehouse import database_of_its_own, seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ def place(server: Settings, worker: str, manifest: Path, tmp_path_factory: pytes
         database_of_its_own(server, name, tmp_path_factory.mktemp("runs")) as settings,
         dg.DagsterInstance.ephemeral() as instance,
     ):
-        tell(settings)
+        seed(settings)
         defs = definitions.build(settings, manifest)
         yield Place(settings, url_of(postgres.admin_url(server), name), instance, defs)
 
@@ -119,14 +120,14 @@ class TestBuildLock:
         def run() -> None:
             dg.materialize([something], resources={"settings": database, "build_lock": resources.build_lock})
 
-        with turns.one_build_at_a_time(database.database.role_url("dbt"), "ideamint refresh", print):
+        with hold_build_lock(database.database.role_url("dbt"), "ideamint refresh", print):
             running = threading.Thread(target=run)
             running.start()
             deadline = time.monotonic() + GIVE_UP_AFTER_S
-            while "another build is under way" not in told and time.monotonic() < deadline:
+            while "another build is running" not in told and time.monotonic() < deadline:
                 time.sleep(0.1)
                 told += capsys.readouterr().err
-            assert "another build is under way: ideamint refresh (build), since" in told
+            assert "another build is running: ideamint refresh (build), since" in told
             assert not ran.is_set()
         running.join(GIVE_UP_AFTER_S)
 

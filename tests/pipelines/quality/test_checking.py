@@ -108,7 +108,7 @@ class TestCheck:
             ("ideas", "present_status", "UPDATE dim_ideas SET status = 'competing' WHERE idea_id = 'i2'"),
             ("members", "allocated_coins", "UPDATE dim_members SET staked_coins = 39 WHERE member_id = 'm1'"),
             ("members", "unstaked_coins", "UPDATE dim_members SET granted_coins = 39 WHERE member_id = 'm1'"),
-            ("figures", "is_told", "UPDATE fct_figures SET unknown_reason = NULL WHERE figure = 'roi'"),
+            ("figures", "has_value_or_reason", "UPDATE fct_figures SET unknown_reason = NULL WHERE figure = 'roi'"),
             ("figures", "share", "UPDATE fct_figures SET value = 1.5 WHERE figure = 'backed'"),
             ("small_groups", "members", "UPDATE fct_participation_by_group SET members = 4 WHERE NOT is_suppressed"),
             ("small_groups", "hidden", "UPDATE fct_participation_by_group SET coins = 7 WHERE is_suppressed"),

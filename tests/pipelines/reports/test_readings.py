@@ -27,7 +27,7 @@ class TestValue:
         ("unit", "number", "shown"),
         [
             ("percent", 0.25, "25%"), ("count", 3.0, "3"), ("coins", 12000.0, "12,000"), ("ratio", 1.5, "150%"),
-            ("days", 4.26, "4.3 days"), ("money", 12.5, "12.50 EUR"),
+            ("days", 4.26, "4.3\N{NO-BREAK SPACE}days"), ("money", 12.5, "EUR\N{NO-BREAK SPACE}12.50"),
         ],
     )  # fmt: skip
     def test_it_is_shown_in_its_unit(self, read: Read, unit: str, number: float, shown: str) -> None:
@@ -48,11 +48,11 @@ class TestBasis:
 
     def test_a_return_names_what_was_gained_or_lost(self, read: Read) -> None:
         figure = figure_of(read("greener-offices"), "roi")
-        assert basis(figure, figure.now) == "29,600 gained on 77,000 EUR"
+        assert basis(figure, figure.now) == "29,600 gained on EUR\N{NO-BREAK SPACE}77,000"
         lost = measured(value=-0.5, numerator=-40.0, denominator=80.0)
-        assert basis(figure, lost) == "40 lost on 80 EUR"
+        assert basis(figure, lost) == "40 lost on EUR\N{NO-BREAK SPACE}80"
 
-    def test_partial_data_is_told(self, read: Read) -> None:
+    def test_partial_data_is_shown(self, read: Read) -> None:
         figure = figure_of(read("greener-offices"), "reach")
         partial = measured(value=0.5, numerator=1.0, denominator=2.0, coverage=0.4)
         assert basis(figure, partial) == "1 of 2 people; data for 40%"
@@ -62,7 +62,8 @@ class TestReadFigure:
     def test_a_rise_of_what_should_rise_is_good(self, read: Read) -> None:
         content = read("tools-we-miss")
         reading = read_figure(content, figure_of(content, "participation"))
-        assert (reading.recent, reading.before, reading.change, reading.tone) == ("32.5%", "25%", "+7.5 points", "good")
+        shown = (reading.recent, reading.before, reading.change, reading.tone)
+        assert shown == ("32.5%", "25%", "+7.5\N{NO-BREAK SPACE}points", "good")
 
     def test_a_rise_of_what_should_fall_is_bad(self, read: Read) -> None:
         content = read("tools-we-miss")

@@ -1,4 +1,4 @@
-"""One build at a time on a database, whoever started it: the command line, a schedule, or a person on Dagster's page."""
+"""The lock that allows one build at a time on a database: from the command line, from a schedule, or from Dagster's page."""
 
 from __future__ import annotations
 
@@ -11,54 +11,54 @@ from datetime import UTC, datetime
 
 import psycopg
 
-_LOCK_KEY = 0x1DEA_B01D  # ours alone in this database: "idea build"
-_LOCK_POLL_S = 1.0
-_LOCK_REPEAT_S = 30.0
+_LOCK_KEY = 0x1DEA_B01D  # no other advisory lock of this database has it: "idea build"
+_POLL_S = 1.0
+_REPORT_AGAIN_S = 30.0
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class BuildLockLost(Exception):
-    """The database ended the connection that held the lock, so that another build may be under way."""
+    """The database closed the connection that held the lock, so another build may be running."""
 
 
 @dataclass(frozen=True)
 class BuildLock:
-    """The right to build and publish; held as long as its connection lives."""
+    """The right to build and publish, held as long as its connection is open."""
 
     connection: psycopg.Connection
 
     def confirm(self) -> None:
-        """See that the lock is still held; to be called before anything irreversible.
+        """Check that the lock is still held; call it before every step that cannot be undone.
 
         Raises:
-            BuildLockLost: it is not.
+            BuildLockLost: the lock is not held any more.
         """
         try:
             self.connection.execute("SELECT 1")
         except psycopg.Error as error:
-            msg = "the connection that held the build's lock ended; nothing was published"
+            msg = "the connection that held the build lock was closed; nothing was published"
             raise BuildLockLost(msg) from error
 
 
 @contextmanager
-def one_build_at_a_time(url: str, who: str, say: Say) -> Iterator[BuildLock]:
-    """Wait until no other build is under way on this database, whoever started it, and keep others waiting.
+def hold_build_lock(url: str, holder: str, report: Report) -> Iterator[BuildLock]:
+    """Wait until no other build runs on this database, then hold the lock until the block ends.
 
     Args:
         url: libpq URL of a log-in as ideamint_dbt.
-        who: what those who wait are told, e.g. `ideamint refresh`.
-        say: told that another build is under way when there is one, and again every 30 s.
+        holder: name that waiting builds report, e.g. `ideamint refresh`.
+        report: called with a message when another build is running, and again every 30 s.
     """
-    name = f"{who} (build)"[:63]
+    name = f"{holder} (build)"[:63]
     with psycopg.connect(url, autocommit=True, application_name=name, keepalives_idle=30) as connection:
-        said_at: float | None = None
-        # Not pg_advisory_lock: a statement that waits for hours keeps vacuum from its work as long.
+        reported_at: float | None = None
+        # Not pg_advisory_lock: a statement that waits for hours keeps vacuum from removing rows for as long.
         while not _try_lock(connection):
-            if said_at is None or time.monotonic() - said_at > _LOCK_REPEAT_S:
-                said_at = time.monotonic()
-                say(f"another build is under way: {_holder(connection)}; waiting for it to end")
-            time.sleep(_LOCK_POLL_S)
+            if reported_at is None or time.monotonic() - reported_at > _REPORT_AGAIN_S:
+                reported_at = time.monotonic()
+                report(f"another build is running: {_holder(connection)}; waiting for it to end")
+            time.sleep(_POLL_S)
         yield BuildLock(connection)
         with contextlib.suppress(psycopg.Error):
             connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK_KEY,))
@@ -77,6 +77,6 @@ def _holder(connection: psycopg.Connection) -> str:
         (_LOCK_KEY,),
     ).fetchone()
     if row is None:
-        return "just ending"
+        return "about to end"
     started_at: datetime = row[1]
     return f"{row[0]}, since {started_at.astimezone(UTC):%H:%M:%S} UTC"

@@ -1,0 +1,42 @@
+"""How numbers, dates, statuses and people's texts are written, for dashboards and reports alike.
+
+Formats are those of British English in the CLDR, through Babel. Parts that belong together are joined by no-break
+spaces. A caller that writes HTML escapes the result.
+"""
+
+from pipelines.wording.dates import age, day, duration, minute, month, month_name, span
+from pipelines.wording.numbers import amount, count, counted, difference, money, percent, signed, value
+from pipelines.wording.people import FEWER, FEWER_PEOPLE, UNDER, people
+from pipelines.wording.terms import ATTRIBUTES, NONE, NOT_IN_FILE, NOT_KNOWN, status, status_title
+from pipelines.wording.texts import plain, shortened, title
+
+__all__ = [
+    "ATTRIBUTES",
+    "FEWER",
+    "FEWER_PEOPLE",
+    "NONE",
+    "NOT_IN_FILE",
+    "NOT_KNOWN",
+    "UNDER",
+    "age",
+    "amount",
+    "count",
+    "counted",
+    "day",
+    "difference",
+    "duration",
+    "minute",
+    "money",
+    "month",
+    "month_name",
+    "people",
+    "percent",
+    "plain",
+    "shortened",
+    "signed",
+    "span",
+    "status",
+    "status_title",
+    "title",
+    "value",
+]

@@ -1,0 +1,21 @@
+"""Counts of people, which are not shown exactly for small groups."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pipelines.marts.privacy import GROUP_SIZE_MIN
+from pipelines.wording.numbers import count
+
+FEWER: Final = f"fewer than {GROUP_SIZE_MIN}"
+FEWER_PEOPLE: Final = f"{FEWER} people"
+"""The reason that dbt gives for a figure that is not shown (`unknown_reason` of fct_figures)."""
+UNDER: Final = f"under {GROUP_SIZE_MIN}"
+"""The same in a narrow cell."""
+
+
+def people(number: float | None) -> str:
+    """A count of people. A number from 1 to `GROUP_SIZE_MIN` - 1 is not shown; None is such a number."""
+    if number is None or 0 < number < GROUP_SIZE_MIN:
+        return FEWER
+    return count(number)
