@@ -1,8 +1,8 @@
 """Rate limits of coin commands and of readings, for a member and for a campaign.
 
-Every command that reaches the ledger counts: a dry run costs as much as the real one, and a replay or a refusal is only
-known to be one once the ledger has been asked. What does not fit its schema, or comes without a valid token, counts
-nothing. Reading is counted apart, and reading a whole ledger apart from reading one's own coins.
+Every command that reaches the ledger counts: a dry run costs as much as a command, and only the ledger can recognise a replay
+or a refusal. Requests that do not fit their schema or have no valid token do not count. Readings have limits of their own,
+and readings of a whole ledger have others than readings of one's own coins.
 """
 
 from __future__ import annotations

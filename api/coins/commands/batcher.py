@@ -1,10 +1,10 @@
-"""The hot path's edge: concurrent requests gathered into calls of one database function, each call one transaction.
+"""Batches of coin movements: concurrent requests are sent as one call of a database function in one transaction.
 
-No timer: what arrives while a call is under way is the next call. The batcher has a connection of its own and commits on
-its own; a request that is cancelled meanwhile is carried out all the same, and its key finds it. Wallets take turns, so
-that one with a thousand waiting requests delays nobody. An item whose row somebody else holds comes back `busy` and is
-tried again, a little later each time, until its deadline. Every item has a key, so a batch whose connection died may be
-sent again: what had been committed is answered from the ledger.
+There is no timer: the requests that arrive during a call are the next call. The batcher has its own connection and commits
+its own transactions. A cancelled request is still carried out, and its key finds the outcome. Wallets take turns, so that
+one with a thousand waiting requests does not delay others. An item whose row is locked by another transaction returns
+`busy` and is retried with growing pauses until its deadline. Every item has a key, so a batch whose connection was lost
+can be sent again: the ledger returns the outcome of items that had been committed.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Batcher:
 
         Raises:
             LedgerBusy: too many movements wait already, the rows were held until the deadline, or the database has not
-                answered; what becomes of the movement then, its key tells.
+                answered; a request with the same key returns its outcome.
         """
         assert move.key is not None, "a movement without a key could be carried out twice"
         if self._items >= self._queue_max or self._closing:

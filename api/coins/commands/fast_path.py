@@ -3,7 +3,7 @@
 FastAPI takes most of a millisecond to match, resolve and validate a request whose command costs the ledger a tenth of
 that. So a `POST` of `/coins/allocate` or `/coins/reallocate` without a query and with a small JSON body is read here, by
 the same schemas, and carried out by the same functions. Any other request (another content type, a dry run, a missing
-header, a body that does not fit the schema) is passed on to the routes, which answer it or report what is wrong.
+header, a body that does not fit the schema) is passed on to the routes, which carry it out or report the error.
 """
 
 from __future__ import annotations
