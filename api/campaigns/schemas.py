@@ -1,4 +1,4 @@
-"""Campaigns as HTTP sees them."""
+"""Request and response models of campaigns."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
 
 
 class CampaignCreate(Schema):
-    """A new campaign, as a draft; whoever makes it is its first manager."""
+    """A new campaign, as a draft; its creator is its first manager."""
 
     title: Title
-    slug: Slug | None = Field(None, description="for links; made from the title if left out")
+    slug: Slug | None = Field(None, description="for links; derived from the title by default")
     description: Annotated[Prose, Field(max_length=20_000)] = ""
-    is_mediated: bool = Field(default=False, description="ideas wait for a manager's approval before they compete")
+    is_mediated: bool = Field(default=False, description="ideas compete only after a manager has approved them")
     visibility: Literal["open", "members"] = "open"
     join_policy: Literal["open", "by_manager"] = "open"
     budget_amount: Money | None = None
     currency: Currency | None = None
     eligible_people: Annotated[int, Field(gt=0, le=2_000_000_000)] | None = Field(
-        None, description="how many could take part"
+        None, description="number of people who could take part"
     )
     starts_at: AwareDatetime | None = None
     submissions_close_at: AwareDatetime | None = None
@@ -55,7 +55,7 @@ class CampaignCreate(Schema):
 
 
 class CampaignRead(ResponseModel):
-    """A campaign, and what the caller is in it."""
+    """A campaign, and the caller's role in it."""
 
     id: UUID
     slug: str
@@ -88,7 +88,7 @@ class MembershipRead(ResponseModel):
 
 
 class MemberAdd(Schema):
-    """Who is added, by the address of their account."""
+    """The person to add, by the address of their account."""
 
     email: Annotated[Line, Field(max_length=254)]
     role: Role = "member"
@@ -98,7 +98,7 @@ class MemberAdd(Schema):
 
 
 class BrowserSession(ResponseModel):
-    """Who is logged in in this browser, and which campaigns' figures they may see."""
+    """The user who is logged in in this browser, and the campaigns whose figures they may see."""
 
     user_id: UUID
     display_name: str
