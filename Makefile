@@ -24,7 +24,7 @@ test-fast: $(STAMP) ## Run the tests of the inner loop, under a minute: no dbt, 
 test: $(STAMP) ## Run unit and integration tests; IDEAMINT_TEST_ELECTIONS=folder adds the real elections in it
 	$(BIN)/pytest -m "not deep" -n $(WORKERS) $(PYTEST_OPTIONS)
 
-test-deep: $(STAMP) ## Run proofs at small size and the tests in a real browser (needs Go and chromium)
+test-deep: $(STAMP) ## Run proofs at small size, the last release on this schema, and the tests in a real browser (needs Go and chromium)
 	$(BIN)/pytest -m "deep and not browser" -n $(WORKERS) $(PYTEST_OPTIONS)
 	$(BIN)/pytest -m browser $(PYTEST_OPTIONS)
 

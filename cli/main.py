@@ -36,7 +36,7 @@ class _Commands(TyperGroup):
 
 # By name, because importing all of them would take seconds.
 _EXIT_CODES = {
-    "settings.SettingsError": WRONG_SETTINGS,
+    "settings.subject.SettingsError": WRONG_SETTINGS,
     "api.kernel.errors.DomainError": REFUSED,
     "builtins.OSError": REFUSED,
     "cli.demo.run.DemoRefused": REFUSED,

@@ -35,6 +35,7 @@ PLACES = (
     Place("browser", ("browser",), is_group=True),
     Place("benchmarks", ("proof",), is_group=True),
     Place("proofs", ("proof",)),
+    Place("upgrade", ("upgrade",)),
     Place("orchestration/test_refresh.py", ("dbt", "demo")),
     Place("cli/test_cli.py", ("cli", "dbt")),
     Place("orchestration/defs", ("dagster", "dbt"), is_group=True),

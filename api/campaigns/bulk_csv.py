@@ -1,4 +1,4 @@
-"""Items of a bulk command as CSV; what is wrong is named by its line and column."""
+"""Items of a bulk command as CSV. Errors state line and column."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WHOLE_NUMBER = re.compile(r"[+-]?\d{1,18}")
 
 
 def read_items(body: bytes) -> list[BulkItem]:
-    """The items of a CSV document in UTF-8; an empty field is one left out.
+    """The items of a CSV document in UTF-8; an empty field has no value.
 
     Raises:
         InvalidInput: it is not such a document, or a field is not what its column holds. The first 20 errors are named.
@@ -69,6 +69,6 @@ def read_items(body: bytes) -> list[BulkItem]:
 
 
 def _value(column: str, field: str) -> str | int:
-    """The field; a whole number where the column holds one."""
+    """The value of a field; a whole number in a numeric column."""
     field = field.strip()
     return int(field) if column == "coins" and _WHOLE_NUMBER.fullmatch(field) else field

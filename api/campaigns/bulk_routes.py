@@ -8,7 +8,7 @@ from fastapi import Depends, Query, Response
 from pydantic import BeforeValidator
 
 from api.auth.dependencies import CurrentUser, Principal
-from api.campaigns.bulk import BulkAllocate, BulkReply, Manager, Mode, allocate_in_bulk
+from api.campaigns.bulk import BulkAllocate, BulkResponse, Manager, Mode, allocate_in_bulk
 from api.campaigns.bulk_csv import COLUMNS, read_items
 from api.coins.dependencies import CountBulk
 from api.kernel.permissions import Permission
@@ -25,7 +25,7 @@ router = new_router("", "coins")
 
 
 def _read_csv(body: object) -> object:
-    """What came as JSON is left as it is; anything else arrives as bytes and is read as CSV."""
+    """Leave a parsed JSON body unchanged; parse a body of bytes as CSV."""
     return {"items": read_items(body)} if isinstance(body, bytes) else body
 
 
@@ -41,12 +41,12 @@ _CSV = {"schema": {"type": "string"}, "example": f"{','.join(COLUMNS)}\n"}
 @router.post(
     PATH,
     operation_id="bulkAllocateCoins",
-    response_model=BulkReply,
+    response_model=BulkResponse,
     openapi_extra={"requestBody": {"content": {"text/csv": _CSV}}},
     dependencies=[CountBulk],
     responses={
         **LIMITED_RESPONSES,
-        409: {"description": "An item of an atomic command was refused: every outcome, and nothing written"},
+        409: {"description": "An item of an atomic command was refused: all outcomes; nothing was written"},
     },
 )
 async def bulk_allocate(
@@ -55,18 +55,20 @@ async def bulk_allocate(
     _key: RequiredKey,
     body: Annotated[BulkAllocate, BeforeValidator(_read_csv)],
     dry_run: DryRun,
-    mode: Annotated[Mode | None, Query(description="for CSV, which cannot say it; it goes before the body's")] = None,
+    mode: Annotated[
+        Mode | None, Query(description="for CSV, which has no field for it; overrides the mode in the body")
+    ] = None,
 ) -> Response:
-    """Grant coins to members of the campaigns that I manage, or correct what is in their wallets.
+    """Grant coins to members of the campaigns that I manage, or correct their wallets.
 
     At most 10,000 items, and 100 for one member, carried out in their order. A body of at most 5 MiB.
     """
-    reply = await allocate_in_bulk(
+    result = await allocate_in_bulk(
         session,
         body.items,
         mode=mode or body.mode,
         manager=Manager(caller.user_id, caller.may(Permission.GRANT_COINS)),
         is_dry_run=dry_run,
     )
-    # ten thousand outcomes are models already: the framework would validate each once more
-    return Response(reply.model_dump_json(exclude_none=True), media_type="application/json")
+    # the outcomes are models already; the framework would validate ten thousand of them again
+    return Response(result.model_dump_json(exclude_none=True), media_type="application/json")

@@ -1,4 +1,4 @@
-"""Reading the coins of a whole campaign: figures, audit trail, and the head of the chain."""
+"""Routes that read the coins of a whole campaign: figures, audit trail, and the head of the chain."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def chain(
     session: Session,
     campaign: PublicCampaign,
     height: Annotated[
-        int | None, Query(ge=0, lt=10**18, description="of this block; of the last one if left out")
+        int | None, Query(ge=0, lt=10**18, description="number of a block; the last one by default")
     ] = None,
 ) -> ChainHead:
     """The head of the campaign's chain of sealed transfers; without a log-in if the campaign is public.
@@ -46,7 +46,7 @@ async def chain(
 async def get_statistics(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_COIN_FIGURES))]
 ) -> CoinStatistics:
-    """Where the coins are and how they move, of one moment; for managers and executives."""
+    """Where the coins are and how they move, at one time; for managers and executives."""
     return await statistics.get_statistics(session, access.campaign.id)
 
 
@@ -55,7 +55,10 @@ async def verify(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_COIN_FIGURES))],
     head: Annotated[
-        str | None, Query(description="a head of the chain that was kept elsewhere, HEIGHT:HASH: is it still in it?")
+        str | None,
+        Query(
+            description="a head that was kept elsewhere, as HEIGHT:HASH; the response says whether the chain contains it"
+        ),
     ] = None,
 ) -> ConservationRead:
     """Recompute every balance, total and hash from the postings; for managers and executives."""
@@ -72,16 +75,16 @@ async def list_audit(
     access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_COIN_AUDIT))],
     paging: PageQuery,
     kind: Annotated[list[str] | None, Query(description="may be given more than once")] = None,
-    actor_id: Annotated[UUID | None, Query(description="who did it")] = None,
-    user_id: Annotated[UUID | None, Query(description="whom it happened to")] = None,
-    idea_id: Annotated[UUID | None, Query(description="which idea it concerns")] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="at this moment or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="before this moment")] = None,
+    actor_id: Annotated[UUID | None, Query(description="the person who caused it")] = None,
+    user_id: Annotated[UUID | None, Query(description="the person affected")] = None,
+    idea_id: Annotated[UUID | None, Query(description="the idea concerned")] = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from", description="at this time or later")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="before this time")] = None,
 ) -> Page[AuditEvent]:
-    """What happened to the coins and who caused it, newest first; for managers.
+    """Changes of the coins with the people who caused them, newest first; for managers.
 
-    Where the coin policy's stakes_visible_to is self, members' own movements stand here without the member, and are found
-    by no filter on a person.
+    If stakes_visible_to of the coin policy is self, members' own movements are listed without the member, and no filter by
+    person finds them.
     """
     events = await audit.list_audit(
         session,

@@ -1,4 +1,4 @@
-"""What is read of campaigns and their members."""
+"""Queries of campaigns and their members."""
 
 from __future__ import annotations
 

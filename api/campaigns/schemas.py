@@ -1,4 +1,4 @@
-"""Campaigns as HTTP sees them."""
+"""Request and response models of campaigns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from api.coins.schemas import PolicyWrite
 from api.kernel.texts import Line, Prose
-from api.kernel.web import ResponseModel, Schema
+from api.kernel.web import ResponseModel, Schema, Stored
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 Status = Literal["draft", "active", "completed", "archived"]
@@ -23,18 +23,18 @@ Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
 
 
 class CampaignCreate(Schema):
-    """A new campaign, as a draft; whoever makes it is its first manager."""
+    """A new campaign, as a draft; its creator is its first manager."""
 
     title: Title
-    slug: Slug | None = Field(None, description="for links; made from the title if left out")
+    slug: Slug | None = Field(None, description="for links; derived from the title by default")
     description: Annotated[Prose, Field(max_length=20_000)] = ""
-    is_mediated: bool = Field(default=False, description="ideas wait for a manager's approval before they compete")
+    is_mediated: bool = Field(default=False, description="ideas compete only after a manager has approved them")
     visibility: Literal["open", "members"] = "open"
     join_policy: Literal["open", "by_manager"] = "open"
     budget_amount: Money | None = None
     currency: Currency | None = None
     eligible_people: Annotated[int, Field(gt=0, le=2_000_000_000)] | None = Field(
-        None, description="how many could take part"
+        None, description="number of people who could take part"
     )
     starts_at: AwareDatetime | None = None
     submissions_close_at: AwareDatetime | None = None
@@ -55,14 +55,14 @@ class CampaignCreate(Schema):
 
 
 class CampaignRead(ResponseModel):
-    """A campaign, and what the caller is in it."""
+    """A campaign, and the caller's role in it."""
 
     id: UUID
     slug: str
     title: str
     description: str
-    status: Status
-    origin: Literal["native", "imported"]
+    status: Stored[Status]
+    origin: Stored[Literal["native", "imported"]]
     visibility: str
     join_policy: str
     is_mediated: bool
@@ -75,20 +75,20 @@ class CampaignRead(ResponseModel):
     activated_at: datetime | None
     completed_at: datetime | None
     created_at: datetime
-    my_role: Role | None = None
+    my_role: Stored[Role] | None = None
 
 
 class MembershipRead(ResponseModel):
     """One stay in a campaign."""
 
     user_id: UUID
-    role: Role
+    role: Stored[Role]
     joined_at: datetime
     left_at: datetime | None
 
 
 class MemberAdd(Schema):
-    """Who is added, by the address of their account."""
+    """The person to add, by the address of their account."""
 
     email: Annotated[Line, Field(max_length=254)]
     role: Role = "member"
@@ -98,7 +98,7 @@ class MemberAdd(Schema):
 
 
 class BrowserSession(ResponseModel):
-    """Who is logged in in this browser, and which campaigns' figures they may see."""
+    """The user who is logged in in this browser, and the campaigns whose figures they may see."""
 
     user_id: UUID
     display_name: str

@@ -16,7 +16,7 @@ from api.kernel.container import provided
 
 @dataclass(frozen=True, kw_only=True)
 class CoinsContainer(AuthContainer):
-    """What carries out members' commands, and counts them."""
+    """The objects that carry out and count members' commands."""
 
     batcher: Batcher
     coin_rates: CoinRates

@@ -1,7 +1,7 @@
 """The access rules of a member's own coins, and the dependencies that count a request against its rate limits.
 
-Coins are below campaigns and know neither visibility nor membership, and need neither: what they answer depends on the
-caller's own wallet alone. Without a wallet, a campaign that the caller may not see, one that the caller has not joined
+Coins are below campaigns and read neither visibility nor membership. They need neither: their responses depend only on the
+caller's own wallet. Without a wallet, a campaign that the caller may not see, one that the caller has not joined
 and one that does not exist have the same response, so the response discloses nothing.
 """
 
@@ -17,7 +17,7 @@ from api.kernel.permissions import Permission
 from api.kernel.rules import Rule, Scope, Visibility, enforces
 
 MOVE_COINS: Final = Rule(Scope.CAMPAIGN, (Permission.MOVE_COINS,), Visibility.ALIKE)
-"""Of the coin commands, on the fast path and on the routes: the ledger refuses a caller without a wallet."""
+"""The rule of the coin commands, on the fast path and on the routes: the ledger refuses a caller without a wallet."""
 
 
 @enforces(MOVE_COINS)

@@ -1,8 +1,8 @@
-"""How much of the ledger one member, and one campaign, may ask for.
+"""Rate limits of coin commands and of readings, for a member and for a campaign.
 
-Every command that reaches the ledger counts: a dry run costs as much as the real one, and a replay or a refusal is only
-known to be one once the ledger has been asked. What does not fit its schema, or comes without a valid token, counts
-nothing. Reading is counted apart, and reading a whole ledger apart from reading one's own coins.
+Every command that reaches the ledger counts: a dry run costs as much as a command, and only the ledger can recognise a replay
+or a refusal. Requests that do not fit their schema or have no valid token do not count. Readings have limits of their own,
+and readings of a whole ledger have others than readings of one's own coins.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class CoinRates:
         self._figures = RateLimits(buckets, "ledger readings", member=settings.limits.coin_figures_per_member)
 
     async def spend(self, user_id: UUID, campaign_id: UUID) -> None:
-        """Count a command of a member in a campaign; whichever limit refuses, the other counts nothing.
+        """Count a command of a member in a campaign; if one limit refuses it, the other does not count it.
 
         Raises:
             RateLimited: the member's limit or the campaign's is met.

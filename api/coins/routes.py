@@ -71,9 +71,9 @@ async def allocate(
     body: AllocateCoins,
     dry_run: DryRun,
 ) -> Response:
-    """Put coins from my wallet on an idea that competes.
+    """Put coins from my wallet on a competing idea.
 
-    The coin policy's stakes_visible_to says who sees that they are mine.
+    The field stakes_visible_to of the coin policy says who can see whose coins they are.
     """
     return await _command(request, commands, caller, key, campaign_id, body, is_dry_run=dry_run)
 
@@ -108,7 +108,7 @@ async def balance(
     session: Session,
     caller: OwnWallet,
     campaign_id: UUID,
-    at: Annotated[AwareDatetime | None, Query(description="a moment in the past; now if left out")] = None,
+    at: Annotated[AwareDatetime | None, Query(description="a time in the past; now by default")] = None,
 ) -> Balance:
     """My coins in this campaign: in the wallet, on ideas, expired, returned."""
     return await service.get_balance(session, campaign_id, caller.user_id, at)
@@ -118,7 +118,7 @@ async def _wants_csv(
     request: Request,
     response: Response,
     format_: Annotated[
-        Literal["json", "csv"] | None, Query(alias="format", description="if left out, what the header Accept says")
+        Literal["json", "csv"] | None, Query(alias="format", description="by default, the format of the header Accept")
     ] = None,
 ) -> bool:
     response.headers["Vary"] = "Accept"
@@ -131,8 +131,8 @@ async def _wants_csv(
 async def _filters(
     idea_id: Annotated[UUID | None, Query(description="movements to and from this idea")] = None,
     kind: Annotated[list[TransferKind] | None, Query(description="may be given more than once")] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="at this moment or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="before this moment")] = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from", description="at this time or later")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="before this time")] = None,
 ) -> statements.Filters:
     return statements.Filters(idea_id, kind, since, until)
 
@@ -155,7 +155,7 @@ async def history(
 ) -> Page[StatementLine] | Response:
     """My statement: each movement of my coins with its cause and the balances after it, newest first.
 
-    As CSV all lines that the filters leave, not a page. A cell that a spreadsheet would run begins with a quote.
+    CSV has all filtered lines, not one page. A cell that a spreadsheet would evaluate begins with a quote.
     """
     if wants_csv:
         return StreamingResponse(

@@ -1,4 +1,4 @@
-"""Coins as HTTP sees them. All amounts are whole coins."""
+"""Request and response models of coins. All amounts are whole coins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from api.kernel.web import ResponseModel, Schema
+from api.kernel.web import ResponseModel, Schema, Stored
 
 COINS_MAX = 1_000_000_000
 Coins = Annotated[int, Field(ge=1, le=COINS_MAX, strict=True)]
@@ -36,7 +36,7 @@ TransferKind = Literal[
 
 
 class Side(ResponseModel):
-    """One side of a movement, and what its account held after it."""
+    """One side of a movement, with the balance of its account afterwards."""
 
     account: Literal["wallet", "stake"]
     idea_id: UUID | None
@@ -46,7 +46,7 @@ class Side(ResponseModel):
 class Movement(ResponseModel):
     """A transfer that a member made."""
 
-    transfer_id: UUID | None = Field(description="null in a dry run, which makes none")
+    transfer_id: UUID | None = Field(description="null in a dry run, which creates none")
     campaign_id: UUID
     kind: Literal["allocate", "reallocate", "take_back"]
     coins: int
@@ -63,10 +63,10 @@ class StakeRead(ResponseModel):
 
 
 class BackerRead(ResponseModel):
-    """Somebody's coins on an idea."""
+    """A member's coins on an idea."""
 
     user_id: UUID
-    coins: int = Field(description="on it now, or just before it was settled")
+    coins: int = Field(description="on the idea now, or just before it was settled")
 
 
 class Balance(ResponseModel):
@@ -80,13 +80,13 @@ class Balance(ResponseModel):
     staked_coins: int
     expired_coins: int
     returned_coins: int = Field(
-        description="came back from withdrawn and rejected ideas; a part of the wallet or spent again"
+        description="returned from withdrawn and rejected ideas; now in the wallet or spent again"
     )
     stakes: list[StakeRead]
 
 
 class StatementLine(ResponseModel):
-    """One movement of my coins, and what the wallet and the stake held after it (null where it was not touched)."""
+    """One movement of my coins, with the balances of wallet and stake afterwards (null if the movement did not change it)."""
 
     transfer_id: UUID
     kind: str
@@ -100,10 +100,11 @@ class StatementLine(ResponseModel):
 
 
 Audience = Literal["self", "managers", "members"]
+AtEnd = Literal["expire"]
 
 
 class PolicyWrite(Schema):
-    """The rules of the game for one campaign."""
+    """The coin policy of one campaign."""
 
     coins_per_member: Annotated[int, Field(ge=1, le=COINS_MAX)] = 100
     coins_per_allocation_min: Annotated[int, Field(ge=1, le=COINS_MAX)] = 1
@@ -113,22 +114,22 @@ class PolicyWrite(Schema):
     allocation_opens_at: AwareDatetime | None = None
     allocate_until: AwareDatetime | None = None
     undo_window_h: Annotated[int, Field(ge=0, le=8760)] = Field(168, description="how long an acceptance may be undone")
-    at_end: Literal["expire"] = "expire"
+    at_end: AtEnd = "expire"
     stakes_visible_to: Audience = Field(
         "self",
-        description="who may see whose coins lie on which idea: each member their own (self), the campaign's managers "
-        "too (managers), or all its members (members). What it says when somebody puts coins down is a promise: from "
-        "the first stake on it may be narrowed, not widened",
+        description="who may see whose coins are on which idea: each member their own (self), also the campaign's managers "
+        "(managers), or all its members (members). Members allocate coins in reliance on it: after the first stake it may be "
+        "narrowed, but not widened",
     )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.coins_per_allocation_min > self.coins_per_member:
-            msg = "coins_per_allocation_min is more than coins_per_member, so nobody could allocate"
+            msg = "coins_per_allocation_min is more than coins_per_member, so no member could allocate"
             raise ValueError(msg)
         most = self.coins_per_member_and_idea_max
         if most is not None and most < self.coins_per_allocation_min:
-            msg = "coins_per_member_and_idea_max is less than coins_per_allocation_min, so nobody could allocate"
+            msg = "coins_per_member_and_idea_max is less than coins_per_allocation_min, so no member could allocate"
             raise ValueError(msg)
         if self.allocation_opens_at and self.allocate_until and self.allocation_opens_at >= self.allocate_until:
             msg = "allocation_opens_at is not before allocate_until"
@@ -136,10 +137,20 @@ class PolicyWrite(Schema):
         return self
 
 
-class PolicyRead(PolicyWrite):
-    """A version of the policy, with who made it and when."""
+class PolicyRead(ResponseModel):
+    """A stored version of the policy. Without the limits of a request, so that what a later version stores can be read."""
 
     version: int
+    coins_per_member: int
+    coins_per_allocation_min: int
+    coins_per_member_and_idea_max: int | None
+    own_ideas: bool
+    take_back: bool
+    allocation_opens_at: datetime | None
+    allocate_until: datetime | None
+    undo_window_h: int = Field(description="how long an acceptance may be undone")
+    at_end: Stored[AtEnd]
+    stakes_visible_to: Stored[Audience] = Field(description="who may see whose coins are on which idea")
     created_at: datetime
     created_by: UUID | None
 
@@ -155,7 +166,7 @@ class CampaignCoins(ResponseModel):
 
 
 class ChainHead(ResponseModel):
-    """Where the chain of sealed transfers stands. Kept elsewhere, it shows later whether the past was rewritten."""
+    """The last block of the chain of sealed transfers. A copy kept elsewhere shows later whether sealed transfers were changed."""
 
     campaign_id: UUID
     height: int = Field(description="blocks up to here; 0 while nothing is sealed")
@@ -165,56 +176,56 @@ class ChainHead(ResponseModel):
 
 
 class ChainFinding(ResponseModel):
-    """Something that is not as it was sealed."""
+    """A difference from what was sealed."""
 
     problem: Literal["wrong_block", "altered_transfer", "removed_transfer", "unsealed_transfer"]
-    height: int | None = Field(description="the block; null for a transfer that is in none")
+    height: int | None = Field(description="the block; null for a transfer outside all blocks")
     position: int | None = Field(description="the transfer's place in the block, from 1")
     transfer_id: UUID | None
     detail: str
 
 
 class ChainCheck(ResponseModel):
-    """The chain recomputed from the transfers: every hash, every link, and every transfer in its block."""
+    """Result of recomputing the chain from the transfers: every hash, every link, and every transfer in its block."""
 
-    holds: bool = Field(description="nothing is wrong, and the head that was asked for is in the chain")
+    holds: bool = Field(description="no difference was found, and the head in the request is in the chain")
     height: int = Field(description="blocks; 0 while nothing is sealed")
     hash: str = Field(description="hash of the last block, in hexadecimal")
     sealed_transfers: int
     sealed_at: datetime | None
     has_kept_head: bool | None = Field(
-        description="whether the chain holds the head that was asked for; null if none was. False where the chain was "
-        "rewritten or cut since the head was kept"
+        description="whether the chain contains the head in the request; null without one. False if the chain was "
+        "rewritten or truncated since the head was kept"
     )
-    wrong_blocks: int = Field(description="blocks whose hash, link or count does not hold")
-    altered_transfers: int = Field(description="transfers that are not what was sealed")
-    removed_transfers: int = Field(description="transfers that were sealed and are gone")
+    wrong_blocks: int = Field(description="blocks whose hash, link or count is wrong")
+    altered_transfers: int = Field(description="transfers that differ from what was sealed")
+    removed_transfers: int = Field(description="transfers that were sealed and are missing")
     unsealed_transfers: int = Field(
-        description="transfers whose place is among what is sealed, and that are in no block: inserted, or taken out of one"
+        description="transfers that belong among the sealed ones and are in no block: inserted, or removed from a block"
     )
-    findings: list[ChainFinding] = Field(description="the first of them by name; the counts are of all")
+    findings: list[ChainFinding] = Field(description="the first findings in detail; the counts include all")
 
 
 class ConservationRead(ResponseModel):
     """A campaign's coins recomputed from its postings: issued + carried in = wallets + held + stakes + expired + carried out."""
 
     campaign_id: UUID
-    holds: bool = Field(description="difference_coins is 0, nothing is wrong, and the chain holds")
-    issued_coins: int = Field(description="what the mint has given, less what it got back")
+    holds: bool = Field(description="difference_coins is 0, no balance or total is wrong, and the chain holds")
+    issued_coins: int = Field(description="coins issued by the mint, minus coins returned to it")
     carried_in_coins: int = Field(description="coins from other campaigns or rounds")
-    wallet_coins: int = Field(description="the kept balances of wallets, summed")
-    held_coins: int = Field(description="the kept balances of reserved coins, summed")
-    staked_coins: int = Field(description="the kept balances of stakes, summed")
-    expired_coins: int = Field(description="coins spent for good")
+    wallet_coins: int = Field(description="sum of the stored balances of wallets")
+    held_coins: int = Field(description="sum of the stored balances of reserved coins")
+    staked_coins: int = Field(description="sum of the stored balances of stakes")
+    expired_coins: int = Field(description="expired coins, which are never returned")
     carried_out_coins: int = Field(description="coins to other campaigns or rounds")
     difference_coins: int = Field(description="issued + carried in - wallets - held - stakes - expired - carried out")
     wrong_balances: int = Field(
-        description="accounts whose kept balance, version or time is not that of their postings, or whose coins moved on "
+        description="accounts whose stored balance, version or time differs from their postings, or whose coins moved "
         "after they were settled"
     )
     unbalanced_transfers: int = Field(description="transfers without exactly two postings that sum to 0")
     wrong_totals: int = Field(
-        description="aggregated totals that differ from the postings up to the aggregation: coins and backers of an idea, and what "
-        "flowed on a day"
+        description="aggregated totals that differ from the postings up to the aggregation: coins and backers of an idea, and "
+        "the flows of a day"
     )
     chain: ChainCheck

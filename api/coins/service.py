@@ -144,7 +144,7 @@ async def close_targets(
     await allow_time(session)
     rows = await session.execute(
         text(
-            "SELECT * FROM app.coins_close_targets"
+            "SELECT idea_id, settled_coins, settled_backers, is_settling FROM app.coins_close_targets"
             "(:campaign_id, CAST(:idea_ids AS uuid[]), :kind, :actor_id, :reason, :effective_at, :inline_max, :request_id)"
         ),
         {
@@ -173,7 +173,7 @@ async def reopen_target(
     """Undo an acceptance: the stakes that expired are put back by transfers that name what they reverse."""
     await allow_time(session)
     rows = await session.execute(
-        text("SELECT * FROM app.coins_reopen_target(:campaign_id, :idea_id, :actor_id, :reason)"),
+        text("SELECT coins, backers FROM app.coins_reopen_target(:campaign_id, :idea_id, :actor_id, :reason)"),
         {"campaign_id": campaign_id, "idea_id": idea_id, "actor_id": actor_id, "reason": reason},
     )
     row = rows.one()
@@ -199,7 +199,10 @@ async def close_ledger(
     """
     await allow_time(session)
     rows = await session.execute(
-        text("SELECT * FROM app.coins_close_ledger(:campaign_id, :actor_id, :effective_at, :inline_max, :request_id)"),
+        text(
+            "SELECT wallet_coins, is_settling FROM app.coins_close_ledger"
+            "(:campaign_id, :actor_id, :effective_at, :inline_max, :request_id)"
+        ),
         {
             "campaign_id": campaign_id,
             "actor_id": actor_id,

@@ -145,6 +145,8 @@ def kinds_where(*, concerns_coins: bool | None = None, is_personal: bool | None 
 def parse_payload(kind: str, version: int, data: object) -> Payload:
     """The payload of a stored event, from its JSON.
 
+    Fields that this code does not know are left out: a later version may add fields without a new payload version.
+
     Raises:
         UnknownVersion: the event was written by other code than this.
         pydantic.ValidationError: the data does not fit the payload.
@@ -153,4 +155,4 @@ def parse_payload(kind: str, version: int, data: object) -> Payload:
     if version != payload.version:
         msg = f"{kind} has version {version}; this code knows {payload.version}"
         raise UnknownVersion(msg)
-    return payload.model_validate_json(orjson.dumps(data))
+    return payload.model_validate_json(orjson.dumps(data), extra="ignore")

@@ -56,7 +56,7 @@ class Consumer:
 
     A handler gets at most `batch_max` events at once, and half of `lease_s` seconds for them. An event that fails
     `attempts_max` times is parked: `on_failure` says whether later events of its campaign go on ("park") or wait until it
-    is retried or skipped by command ("wait"). Between two attempts lie `backoff_s` seconds, doubled each time.
+    is retried or skipped by command ("wait"). The pause between two attempts is `backoff_s` seconds, doubled each time.
     """
 
     name: str

@@ -2,7 +2,10 @@
 
 Payloads use plain types, since events lie below every domain. `before` and `after` hold the same names, as they were and
 as they are; both are left out where the command changed nothing that it reports. Fields without a value are left out of
-the stored JSON. A change of a payload's fields is a new `version` of it.
+the stored JSON.
+
+Readers ignore fields that they do not know, so that an optional field can be added while an earlier version runs. Any other
+change of the fields is a new `version` of the payload.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """SQL of consumers: cursors with their leases, reading by position, and events that are handled one by one.
 
-A position is a pair (xid, id); what lies after it and below the oldest running transaction (`pg_snapshot_xmin`) can be
+A position is a pair (xid, id); events after it and below the oldest running transaction (`pg_snapshot_xmin`) can be
 read, since no transaction that is still running can add an event there. Whoever changes the failures of a partition
 locks its cursor first, so that a command and a worker never change them at once.
 """

@@ -107,7 +107,7 @@ class EventsStatus(_Figures):
     consumers: list[ConsumerStatus]
 
     def degraded(self) -> dict[str, str]:
-        """What somebody has to look at, by consumer; empty where all is well."""
+        """Problems by consumer; empty if there are none."""
         found = {}
         for each in self.consumers:
             reasons = [f"{each.parked} parked"] * (each.parked > 0)

@@ -1,4 +1,4 @@
-"""What a step of an idea's life does to the coins on it."""
+"""Effects of an idea's steps on its coins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 async def carry_out(
     session: AsyncSession, idea: Idea, source: Status, effect: Coins, *, actor_id: UUID | None, reason: str | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Do to the idea's coins what a step does; what lay on the idea before and after, empty where no stake was touched."""
+    """Apply a step to the idea's coins; returns the stakes before and after, empty if no stake changed."""
     if effect is Coins.OPEN:
         await coins.open_targets(session, idea.campaign_id, {idea.id: idea.author_id})
     if effect is Coins.REOPEN:
@@ -35,7 +35,7 @@ async def carry_out(
         )
         total = closed[idea.id]
     before = _on_idea(total.coins, total.backers)
-    # where a settlement is left to the background, its end has an event of its own
+    # the end of a settlement in the background has its own event
     return before, {**(before if total.is_settling else _on_idea(0, 0)), "is_settling": total.is_settling}
 
 

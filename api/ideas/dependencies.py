@@ -92,12 +92,12 @@ def _refusal(permissions: tuple[Permission, ...]) -> Forbidden:
 
 @enforces(Rule(Scope.CAMPAIGN, (Permission.VIEW_STAKES,), Visibility.NOT_FOUND))
 async def _stakes_reader(session: Session, access: _IdeaAccess) -> IdeaAccess:
-    """The policy narrows the permission to nobody, to the managers, or to all members."""
+    """The policy narrows the permission to managers or members; with any other audience, only owners see their stakes."""
     audience = (await coins.get_policy(session, access.idea.campaign_id)).stakes_visible_to
-    narrowed = {"managers": Permission.MANAGE_IDEAS, "members": Permission.VIEW_STAKES}
-    if audience == "self" or not access.may(narrowed[audience]):
-        who = {"self": "nobody else", "managers": "managers of the campaign", "members": "members of the campaign"}
-        msg = f"The campaign's coin policy shows the stakes on an idea to their owner and to {who[audience]}."
+    needed = {"managers": Permission.MANAGE_IDEAS, "members": Permission.VIEW_STAKES}.get(audience)
+    if needed is None or not access.may(needed):
+        who = {"managers": " and to managers of the campaign", "members": " and to members of the campaign"}
+        msg = f"The campaign's coin policy shows the stakes on an idea to their owner{who.get(audience, '')}."
         raise errors.StakesNotVisible(msg, stakes_visible_to=audience)
     return access
 

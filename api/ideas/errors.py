@@ -1,4 +1,4 @@
-"""What ideas refuse."""
+"""Errors of ideas."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class NotTheAuthor(Forbidden):
 
 
 class IdeaFixed(DomainError):
-    """People have seen it compete: its text stays."""
+    """The idea competes or competed; its text cannot change."""
 
     slug = "idea-fixed"
     title = "The idea's text cannot be changed any more"
@@ -58,7 +58,7 @@ class SubmissionsClosed(DomainError):
 
 
 class UndoWindowOver(DomainError):
-    """An acceptance stands once the policy's undo window is over."""
+    """The policy's undo window is over."""
 
     slug = "undo-window-over"
     title = "The acceptance cannot be undone any more"

@@ -14,7 +14,7 @@ from api.kernel.db import Edited, Model, PrimaryKey
 
 
 class Idea(Edited, Model):
-    """What somebody wants built. `status` is the last of its status changes."""
+    """An idea. `status` is the last of its status changes."""
 
     __tablename__ = "ideas"
 
@@ -34,7 +34,7 @@ class Idea(Edited, Model):
 
 
 class IdeaTag(Model):
-    """A word that an idea goes by: its author's tag, or a category or target that a source gave."""
+    """A tag of the author, or a category or target from an import."""
 
     __tablename__ = "idea_tags"
 
@@ -58,7 +58,7 @@ class IdeaStatusChange(Model):
 
 
 class IdeaValuation(Model):
-    """What an idea costs or returns, expected or realised, as somebody knew it on a day; append-only."""
+    """A cost or return of an idea, expected or realised, as known on a day; append-only."""
 
     __tablename__ = "idea_valuations"
 

@@ -33,6 +33,11 @@ _EXACT = """(
     FROM app.coin_accounts AS a WHERE a.idea_id = :idea_id AND a.kind = 'stake' GROUP BY a.idea_id
 )"""
 
+_COLUMNS = (
+    "id", "campaign_id", "author_id", "title", "description", "status", "reason", "source_ref", "latitude", "longitude",
+    "version", "submitted_at", "status_changed_at",
+)  # fmt: skip
+
 _TEMPLATE = """
     WITH total AS (
         SELECT t.idea_id, NOT t.is_open AND t.settled_at IS NULL AS is_settling,
@@ -50,14 +55,14 @@ _TEMPLATE = """
         FROM app.coin_accounts AS a
         WHERE a.campaign_id = :campaign_id AND a.user_id = :user_id AND a.kind = 'stake'
     ), keyed AS (
-        SELECT i.*, coalesce(t.coins, 0) AS coins, coalesce(t.backers, 0) AS backers,
+        SELECT {columns}, coalesce(t.coins, 0) AS coins, coalesce(t.backers, 0) AS backers,
             coalesce(t.is_settling, false) AS is_settling, coalesce(m.coins, 0) AS my_stake_coins, {key} AS sort_key
         FROM app.ideas AS i
         LEFT JOIN total AS t ON t.idea_id = i.id
         LEFT JOIN mine AS m ON m.idea_id = i.id
         WHERE i.campaign_id = :campaign_id {filters}
     )
-    SELECT k.*,
+    SELECT {kept}, k.coins, k.backers, k.is_settling, k.my_stake_coins, k.sort_key,
         ARRAY(SELECT g.name FROM app.idea_tags AS g WHERE g.idea_id = k.id AND g.kind = 'category' ORDER BY g.name) AS category,
         ARRAY(SELECT g.name FROM app.idea_tags AS g WHERE g.idea_id = k.id AND g.kind <> 'category' ORDER BY g.name) AS tags
     FROM keyed AS k
@@ -112,7 +117,12 @@ async def list_ideas(
         continued = "WHERE (k.sort_key, k.id) > (CAST(:after_key AS numeric), CAST(:after_id AS uuid))"
         values |= {"after_key": after[0], "after_id": after[1]}
     statement = _TEMPLATE.format(
-        totals=_EXACT if idea_id else _AGGREGATED, key=_KEYS[sort], filters=" ".join(filters), after=continued
+        columns=", ".join(f"i.{name}" for name in _COLUMNS),
+        kept=", ".join(f"k.{name}" for name in _COLUMNS),
+        totals=_EXACT if idea_id else _AGGREGATED,
+        key=_KEYS[sort],
+        filters=" ".join(filters),
+        after=continued,
     )
     rows = (await session.execute(text(statement), values)).mappings()
     return [(_as_read(row), (row["sort_key"], row["id"])) for row in rows]
@@ -125,4 +135,4 @@ async def find_statuses(session: AsyncSession, idea_ids: Sequence[UUID]) -> dict
 
 
 def _as_read(row: RowMapping) -> IdeaRead:
-    return IdeaRead.model_validate({**row, "next_statuses": next_steps(Status(row["status"]))})
+    return IdeaRead.model_validate({**row, "next_statuses": next_steps(row["status"])})

@@ -53,7 +53,7 @@ async def submit(
     access: Annotated[Access, Depends(requires_in_campaign(Permission.SUBMIT_IDEA))],
     body: IdeaSubmit,
 ) -> IdeaRead:
-    """Bring an idea into the campaign."""
+    """Submit an idea to the campaign."""
     idea = await service.submit_idea(session, access.campaign, author_id=access.caller.user_id, **body.model_dump())
     response.headers["Location"] = f"/api/v1/ideas/{idea.id}"
     return await _read(session, access, idea.id)
@@ -65,17 +65,21 @@ async def list_all(
     access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_CAMPAIGN))],
     paging: PageQuery,
     status: Annotated[list[Status] | None, Query(description="one or more statuses")] = None,
-    mine: Annotated[bool, Query(description="only those that I submitted")] = False,  # noqa: FBT002 - a query parameter
-    backed: Annotated[bool, Query(description="only those that I have or had coins on")] = False,  # noqa: FBT002
-    sort: Annotated[Sort | None, Query(description="random while coins are open, else coins, if left out")] = None,
-    seed: Annotated[Line | None, Query(max_length=100, description="another random order; mine, if left out")] = None,
+    mine: Annotated[bool, Query(description="only my own ideas")] = False,  # noqa: FBT002 - a query parameter
+    backed: Annotated[bool, Query(description="only ideas that I have or had coins on")] = False,  # noqa: FBT002
+    sort: Annotated[
+        Sort | None, Query(description="by default random while coins can be moved, coins afterwards")
+    ] = None,
+    seed: Annotated[
+        Line | None, Query(max_length=100, description="seed of the random order; by default one for each person")
+    ] = None,
 ) -> IdeaPage:
     """Ideas of the campaign, each with its coins and mine on it.
 
     While coins can still be moved the order is random, the same for one person and different between people: a list by
     coins would make the first ideas win.
     """
-    # read first: the totals are of then or newer, whatever is aggregated meanwhile
+    # read first: the totals are of this time or newer, also if an aggregation runs meanwhile
     totals_as_of = await coins.get_aggregated_at(session)
     chosen: Sort = sort or ("random" if access.campaign.status == "active" else "coins")
     rows = await list_ideas(
@@ -150,7 +154,7 @@ async def history(
 
 @router.get("/ideas/{idea_id}/stakes", operation_id="listStakes")
 async def stakes(session: Session, access: StakesReader, paging: PageQuery) -> Page[BackerRead]:
-    """Whose coins lie on the idea, or lay on it when it was settled, as far as the coin policy's stakes_visible_to says."""
+    """The members with coins on the idea now or when it was settled, if the coin policy's stakes_visible_to allows it."""
     rows = await coins.list_backers(session, access.idea.id, limit=paging.limit + 1, after=paging.after(UUID))
     return paging.page(rows, key=lambda backer: [backer.user_id])
 

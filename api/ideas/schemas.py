@@ -1,4 +1,4 @@
-"""Ideas as HTTP sees them."""
+"""Request and response models of ideas."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from api.campaigns.schemas import Currency
 from api.ideas.steps import Status
 from api.kernel.texts import Line, Prose
-from api.kernel.web import Page, ResponseModel, Schema
+from api.kernel.web import Page, ResponseModel, Schema, Stored
 
 Title = Annotated[Line, Field(min_length=5, max_length=200)]
 Description = Annotated[Prose, Field(min_length=20, max_length=20_000)]
@@ -31,7 +31,7 @@ class IdeaSubmit(Schema):
 
 
 class IdeaEdit(Schema):
-    """What of an idea's text changes; left out is left as it is."""
+    """Changed parts of an idea's text; omitted fields keep their value."""
 
     title: Title | None = None
     description: Description | None = None
@@ -40,7 +40,7 @@ class IdeaEdit(Schema):
 
 
 class IdeaStep(Schema):
-    """Where the idea goes, and why."""
+    """The new status of the idea, and the reason."""
 
     status: Literal["competing", "rejected", "withdrawn", "accepted", "in_progress", "complete", "stopped"]
     reason: Reason | None = None
@@ -54,34 +54,34 @@ class IdeaRead(ResponseModel):
     author_id: UUID | None
     title: str
     description: str
-    status: Status
+    status: Stored[Status]
     reason: str | None
     category: list[str]
     tags: list[str]
-    coins: int = Field(description="on it now, or just before it was settled")
+    coins: int = Field(description="on the idea now, or just before it was settled")
     backers: int
-    is_settling: bool = Field(description="closed, with coins still on their way back to the wallets")
-    my_stake_coins: int = Field(description="mine on it now, or just before it was settled")
+    is_settling: bool = Field(description="closed, and its coins are still being returned to the wallets")
+    my_stake_coins: int = Field(description="my coins on the idea now, or just before it was settled")
     source_ref: str | None
     latitude: float | None
     longitude: float | None
     version: int
     submitted_at: datetime
     status_changed_at: datetime
-    next_statuses: list[Status] = Field(description="steps that somebody can take from here")
+    next_statuses: list[Status] = Field(description="statuses that can follow")
 
 
 class IdeaPage(Page[IdeaRead]):
     """A part of a list of ideas."""
 
     totals_as_of: datetime = Field(
-        description="coins and backers here hold all that had happened by this moment: at most 2 s ago, unless a long "
-        "command holds back the aggregation in the background. One idea's are exact"
+        description="time of the totals of coins and backers in this list: at most 2 s ago, unless a long "
+        "command delays the aggregation in the background. The totals of a single idea are exact"
     )
 
 
 class ValuationWrite(Schema):
-    """What an idea costs or returns, as known on a day."""
+    """A cost or a return of an idea, as known on a day."""
 
     kind: ValuationKind
     amount: Annotated[Decimal, Field(max_digits=18, decimal_places=2)]
@@ -92,7 +92,7 @@ class ValuationWrite(Schema):
     @model_validator(mode="after")
     def _cost_is_not_negative(self) -> Self:
         if self.kind.endswith("_cost") and self.amount < 0:
-            msg = "a cost is not negative; what comes in is a value"
+            msg = "a cost is not negative; income is recorded as a value"
             raise ValueError(msg)
         return self
 
@@ -101,7 +101,7 @@ class ValuationRead(ResponseModel):
     """A valuation, with who recorded it and when."""
 
     id: UUID
-    kind: ValuationKind
+    kind: Stored[ValuationKind]
     amount: Decimal
     currency: str
     valued_on: date
@@ -113,8 +113,8 @@ class ValuationRead(ResponseModel):
 class StatusChangeRead(ResponseModel):
     """One step that the idea took."""
 
-    from_status: Status | None
-    to_status: Status
+    from_status: Stored[Status] | None
+    to_status: Stored[Status]
     changed_at: datetime
     changed_by: UUID | None
     reason: str | None

@@ -96,6 +96,6 @@ PUBLIC = frozenset(
 )
 
 
-def next_steps(status: Status) -> list[Status]:
-    """The statuses that people can take an idea to from `status`."""
+def next_steps(status: str) -> list[Status]:
+    """The statuses that people can take an idea to from `status`; none from a status of a later version."""
     return [step.target for step in STEPS if status in step.sources and step.permission is not None]

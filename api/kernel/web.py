@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, Union
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -22,6 +22,11 @@ PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
 
 Item = TypeVar("Item")
+Known = TypeVar("Known")
+
+# A stored value of a closed set as a response shows it. A later version that runs beside this one may add values to the set;
+# they pass as text, so that a row with one does not fail a whole list.
+Stored = Union[Known, str]  # noqa: UP007 - a generic alias
 
 
 class Schema(BaseModel):

@@ -1,4 +1,7 @@
-"""Alembic's entry: one connection, one transaction, as the role that owns the schema."""
+"""Alembic's entry: one connection, one transaction, as the role that owns the schema.
+
+An upgrade runs this once for each version, with the revision in the config attribute `upgrade_to`; a downgrade runs it once.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,14 @@ SCHEMA = "app"
 
 def run_migrations() -> None:
     """Run the versions and apply the routines, with the log-in in the config attribute `url`."""
+    upgrade_to: int | None = context.config.attributes["upgrade_to"]
+    kept = routines.defined_after(upgrade_to) if upgrade_to is not None else frozenset[str]()
     engine = create_engine(context.config.attributes["url"], poolclass=NullPool)
     with engine.begin() as connection:
         driver = cast("Connection[Any]", connection.connection.driver_connection)
         connection.execute(text("SET ROLE ideamint_owner"))
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-        routines.drop_dependents(driver)
+        routines.drop_dependents(driver, kept)
         context.configure(
             connection=connection,
             version_table_schema=SCHEMA,
@@ -34,7 +39,7 @@ def run_migrations() -> None:
         )
         context.run_migrations()
         revision = context.get_context().get_current_revision()
-        routines.apply(driver, None if revision is None else int(revision))
+        routines.apply(driver, None if revision is None else int(revision), kept)
         # readiness compares this with what the code needs
         connection.execute(text(f"GRANT SELECT ON {SCHEMA}.alembic_version TO ideamint_app"))
 

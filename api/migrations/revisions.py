@@ -18,18 +18,26 @@ def needed() -> SchemaState:
     return SchemaState(int(head), routines.hashes(int(head)))
 
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Run the versions up to a revision and apply the routines, in one transaction.
+def upgrade(url: str, found: int | None, revision: str = "head") -> None:
+    """Run the versions after the revision `found` up to another, each with the routines in a transaction of its own.
 
-    `url` has a log-in that may act as ideamint_owner. The caller holds the lock of migrations.
+    Without pending versions the routines are applied. `url` has a log-in that may act as ideamint_owner. The caller holds the
+    lock of migrations.
     """
-    command.upgrade(_config(url), revision)
+    config = _config(url)
+    scripts = ScriptDirectory.from_config(config)
+    pending = [
+        script.revision for script in scripts.iterate_revisions(revision, "base" if found is None else str(found))
+    ]
+    for number in reversed(pending) if pending else [str(found)]:
+        config.attributes["upgrade_to"] = int(number)
+        command.upgrade(config, number)
 
 
 def downgrade(url: str, revision: str) -> None:
     """Undo the versions down to a revision, or `base`, and apply the routines that its tables can have.
 
-    The routines are those of this code, in the same transaction as the versions.
+    The routines are those of this code. All versions are undone in one transaction, or none.
     """
     command.downgrade(_config(url), revision)
 
@@ -39,4 +47,5 @@ def _config(url: str = "") -> Config:
     config = Config()
     config.set_main_option("script_location", "api:migrations")
     config.attributes["url"] = urlunsplit(urlsplit(url)._replace(scheme="postgresql+psycopg"))
+    config.attributes["upgrade_to"] = None
     return config

@@ -1,15 +1,18 @@
 """Routines of the schema `app`: functions, views and triggers, each defined once in a file of api/<domain>/sql.
 
-A run of the migrations applies all files in the declared order, in the transaction of the versions:
+A run applies all files in the declared order. An upgrade is one run for each version, in one transaction with it:
 
-1. Before the versions, views and functions with a SQL-standard body are dropped. Only these depend on the tables and
+1. Before the version, views and functions with a SQL-standard body are dropped. Only these depend on the tables and
    columns that a version may change.
-2. After the versions, functions are replaced and views are created. PostgreSQL does not replace a function whose result
+2. After the version, functions are replaced and views are created. PostgreSQL does not replace a function whose result
    or parameter names differ: then the functions of its file are dropped and created. Released code may still call the
    old one, so a released function is not changed in this way: a new function is added beside it.
 3. A trigger is created if it is missing or if its statement has changed. Creating one locks its table against writers,
    so an unchanged trigger stays as it is.
 4. Functions and triggers that no file defines are dropped, and the hashes of files and triggers are recorded.
+
+Routines of files that need a later revision than that of the run are kept as the earlier release defined them: it calls
+them until the version commits that brings the new ones. A downgrade is one run for all its versions, and keeps none.
 
 Rights start from none at each run: a file grants what its routines need. Only the schema `app` is touched. The functions
 in `VERSIONED` are needed by table definitions and belong to the versions. Schemas of libraries are installed by versions.
@@ -26,7 +29,7 @@ from psycopg import errors, sql
 from api.migrations.statements import API_DIR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from psycopg import Connection, Cursor
 
@@ -55,6 +58,7 @@ FILES: tuple[tuple[int, str], ...] = (
     (1006, "ideas/sql/triggers.sql"),
 )
 
+_DEFINED = re.compile(r"^CREATE (?:OR REPLACE FUNCTION|VIEW) app\.(\w+)", re.MULTILINE)
 _FUNCTION = re.compile(r"^CREATE OR REPLACE FUNCTION app\.(\w+)\(", re.MULTILINE)
 _TRIGGER = re.compile(r"CREATE (?:CONSTRAINT )?TRIGGER (?P<name>\w+)\s.*?\sON app\.(?P<table>\w+)\s.*", re.DOTALL)
 
@@ -86,34 +90,43 @@ def hashes(revision: int | None) -> dict[str, str]:
     return found | {_record_name(*key): _hash(statement) for key, statement in _triggers(revision).items()}
 
 
-def drop_dependents(connection: Connection[Any]) -> None:
-    """Drop what depends on tables and columns: views, and functions with a SQL-standard body."""
+def defined_after(revision: int) -> frozenset[str]:
+    """Files that need a later revision, with the names of the functions, views and triggers that they define."""
+    later = [path for since, path in FILES if since > revision]
+    names = {name for path in later for name in _DEFINED.findall(_read(path))}
+    triggers = {_record_name(*key) for key in _declared(later)}
+    return frozenset(later) | names | triggers
+
+
+def drop_dependents(connection: Connection[Any], kept: frozenset[str]) -> None:
+    """Drop what depends on tables and columns, except `kept`: views, and functions with a SQL-standard body."""
     with connection.cursor() as cursor:
         for (name,) in cursor.execute(_FIND_VIEWS).fetchall():
-            cursor.execute(sql.SQL("DROP VIEW {}").format(sql.Identifier("app", name)))
-        bodies = [function[1] for function in _functions(cursor) if function[4]]
+            if name not in kept:
+                cursor.execute(sql.SQL("DROP VIEW {}").format(sql.Identifier("app", name)))
+        bodies = [function[1] for function in _functions(cursor, kept) if function[4]]
         if bodies:
             # in one statement, since they may call each other
             cursor.execute(f"DROP FUNCTION {', '.join(bodies)}".encode())
 
 
-def apply(connection: Connection[Any], revision: int | None) -> None:
-    """Make the routines those of the files, as far as the tables of this revision can have them."""
+def apply(connection: Connection[Any], revision: int | None, kept: frozenset[str]) -> None:
+    """Make the routines those of the files, as far as the tables of this revision can have them; `kept` stay as they are."""
     with connection.cursor() as cursor:
-        for _, signature, _, _, _, roles in _functions(cursor):
+        for _, signature, _, _, _, roles in _functions(cursor, kept):
             if roles:
                 cursor.execute(f"REVOKE ALL ON FUNCTION {signature} FROM {', '.join(roles)}".encode())
-        before = {function[0]: function[2] for function in _functions(cursor)}
+        before = {function[0]: function[2] for function in _functions(cursor, kept)}
         for path in _files(revision):
             if not path.endswith("/triggers.sql"):
                 _apply_file(connection, cursor, path)
-        _apply_triggers(cursor, revision)
-        for oid, signature, position, *_ in _functions(cursor):
+        _apply_triggers(cursor, revision, kept)
+        for oid, signature, position, *_ in _functions(cursor, kept):
             # a row of pg_proc that has not moved was not written by a file
             if before.get(oid) == position:
                 cursor.execute(f"DROP FUNCTION {signature}".encode())
         if revision is not None:
-            cursor.execute("DELETE FROM app.schema_routines")
+            cursor.execute("DELETE FROM app.schema_routines WHERE name <> ALL (%s)", (list(kept),))
             cursor.executemany(
                 "INSERT INTO app.schema_routines (name, hash) VALUES (%s, %s)", sorted(hashes(revision).items())
             )
@@ -126,16 +139,17 @@ def _apply_file(connection: Connection[Any], cursor: Cursor[Any], path: str) -> 
             cursor.execute(statements.encode())
     except errors.InvalidFunctionDefinition:
         names = set(_FUNCTION.findall(statements))
-        replaced = [function[1] for function in _functions(cursor) if function[3] in names]
+        replaced = [function[1] for function in _functions(cursor, frozenset()) if function[3] in names]
         if not replaced:
             raise
         cursor.execute(f"DROP FUNCTION {', '.join(replaced)}".encode())
         cursor.execute(statements.encode())
 
 
-def _apply_triggers(cursor: Cursor[Any], revision: int | None) -> None:
+def _apply_triggers(cursor: Cursor[Any], revision: int | None, kept: frozenset[str]) -> None:
     declared = _triggers(revision)
-    existing = {(name, table) for name, table in cursor.execute(_FIND_TRIGGERS).fetchall()}
+    found = cursor.execute(_FIND_TRIGGERS).fetchall()
+    existing = {(name, table) for name, table in found if _record_name(name, table) not in kept}
     recorded: dict[str, str] = {}
     if revision is not None:
         recorded = dict(cursor.execute("SELECT name, hash FROM app.schema_routines").fetchall())
@@ -153,9 +167,12 @@ def _drop_trigger(cursor: Cursor[Any], name: str, table: str) -> None:
     cursor.execute(sql.SQL("DROP TRIGGER {} ON {}").format(sql.Identifier(name), sql.Identifier("app", table)))
 
 
-def _functions(cursor: Cursor[Any]) -> list[tuple[int, str, str, str, bool, list[str]]]:
-    """Functions outside `VERSIONED`: oid, signature, position of the row, name, has a SQL-standard body, granted roles."""
-    return cursor.execute(_FIND_FUNCTIONS, (list(VERSIONED),)).fetchall()
+def _functions(cursor: Cursor[Any], kept: frozenset[str]) -> list[tuple[int, str, str, str, bool, list[str]]]:
+    """Functions outside `VERSIONED` and `kept`.
+
+    Columns: oid, signature, position of the row, name, has a SQL-standard body, granted roles.
+    """
+    return cursor.execute(_FIND_FUNCTIONS, ([*VERSIONED, *kept],)).fetchall()
 
 
 def _files(revision: int | None) -> Iterator[str]:
@@ -163,9 +180,13 @@ def _files(revision: int | None) -> Iterator[str]:
 
 
 def _triggers(revision: int | None) -> dict[tuple[str, str], str]:
-    """Statements of a `triggers.sql` by the name of the trigger and its table."""
+    """Statements that a database at this revision has, by the name of the trigger and its table."""
+    return _declared(_files(revision))
+
+
+def _declared(paths: Iterable[str]) -> dict[tuple[str, str], str]:
     declared: dict[tuple[str, str], str] = {}
-    for path in _files(revision):
+    for path in paths:
         if path.endswith("/triggers.sql"):
             for part in re.sub(r"^--.*\n", "", _read(path), flags=re.MULTILINE).split(";\n"):
                 if statement := part.strip():

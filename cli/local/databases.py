@@ -71,7 +71,7 @@ def migrate(admin_url: str) -> int:
         if found.is_from_before_the_squash:
             raise SettingsError(str(found.missing_for(needed)))
         if _is_behind(found, needed):
-            revisions.upgrade(admin_url)
+            revisions.upgrade(admin_url, found.revision)
             found = needed
     assert found.revision is not None
     return found.revision

@@ -145,7 +145,8 @@ class Marts:
         return self._frame(
             """
             WITH shown AS (
-                SELECT *, is_suppressed OR members IS NULL OR members < $least AS is_hidden
+                SELECT attribute, group_name, members, participants, coins,
+                    is_suppressed OR members IS NULL OR members < $least AS is_hidden
                 FROM fct_participation_by_group WHERE campaign_id = $campaign_id
             )
             SELECT attribute, group_name, CASE WHEN NOT is_hidden THEN members END AS members,

@@ -54,7 +54,7 @@ class TestReadItems:
             read_items(document.encode(errors="surrogateescape"))
         assert caught.value.detail.startswith(problem)
 
-    def test_many_errors_are_told_in_part(self) -> None:
+    def test_of_many_errors_the_first_are_reported(self) -> None:
         with pytest.raises(InvalidInput, match="and 10 more") as caught:
             read_items(f"{HEADER}\n".encode() + f"{ROW},correct,x,why\n".encode() * 30)
         assert len(caught.value.extensions["errors"]) == ERRORS_MAX

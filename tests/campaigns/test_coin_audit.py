@@ -1,4 +1,4 @@
-"""What the audit shows of a campaign's coins, and whose coins lie where only as the policy says."""
+"""What the audit shows of a campaign's coins, and whose coins are on which idea only as the policy allows."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ class TestAudit:
         assert (await world.step(world.manager, one, "accepted")).status_code == 200
         return world, one, two
 
-    async def test_tells_everything_but_whose_coins_lie_where(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_shows_everything_except_whose_coins_are_on_which_idea(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
         world, one, two = await self._played(application, client)
         events = await world.audit()
         accepted, taken_back, reallocated, allocated, *earlier = events

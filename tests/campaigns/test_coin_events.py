@@ -30,7 +30,7 @@ class Command:
 
 
 def _step(who: str, idea: str, status: str, reason: str | None, kind: str, before: Any, after: Any) -> Command:
-    """A step of an idea that competes or was accepted; what lay on it as (status, coins, backers)."""
+    """A step of an idea that competes or was accepted; the stakes as (status, coins, backers)."""
     names = ("status", "stake_coins", "backers")
     settled = {} if status == "competing" else {"is_settling": False}
     changes = (dict(zip(names, before, strict=True)), dict(zip(names, after, strict=True)) | settled)
@@ -186,23 +186,23 @@ class TestEveryCommand:
         }
         ids = {name: str(person.id) for name, person in people.items()} | {"ann_email": str(people["ann"].email)}
         world = World(application, client, uuid4(), people["manager"], [])
-        rehearsed = {
+        with_dry_run = {
             operation["operationId"]
             for methods in application.openapi()["paths"].values()
             for operation in methods.values()
             if any(parameter["name"] == "dry_run" for parameter in operation.get("parameters", ()))
         }
-        assert len(rehearsed) == 6
+        assert len(with_dry_run) == 6
         seen: set[str] = set()
         ideas = iter(("one", "two", "three", "four"))
         for command in STORY:
             asked: dict[str, Any] = {"json": _filled(command.body, ids)} if command.body is not None else {}
             path = _filled(command.path, ids)
-            if command.operation in rehearsed:
-                rehearsal = await world.call(
+            if command.operation in with_dry_run:
+                simulated = await world.call(
                     people[command.who], command.method, path, params={"dry_run": True}, **asked
                 )
-                assert rehearsal.is_success, rehearsal.text
+                assert simulated.is_success, simulated.text
                 assert {event["event_id"] for event in await world.audit(limit=200)} == seen
             response = await world.call(people[command.who], command.method, path, key=uuid4().hex, **asked)
             assert response.is_success, (command, response.text)

@@ -197,7 +197,7 @@ class TestMembers:
 
 
 class TestPolicy:
-    async def test_is_frozen_once_somebody_has_staked(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_is_frozen_after_the_first_stake(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         changed = await world.call(world.manager, "PUT", "/campaigns/{id}/coins/policies", json={"own_ideas": True})
         assert (changed.status_code, changed.json()["version"]) == (200, 2)

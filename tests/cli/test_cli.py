@@ -82,7 +82,10 @@ class TestExitCodes:
     def test_refer_to_existing_errors(self, name: str) -> None:
         module, _, error = name.rpartition(".")
 
-        assert issubclass(getattr(importlib.import_module(module), error), Exception)
+        found = getattr(importlib.import_module(module), error)
+        assert issubclass(found, Exception)
+        # errors are found by the module that defines them, not by one that imports them
+        assert found.__module__ == module
 
 
 class TestSettings:

@@ -1,4 +1,4 @@
-"""A database in which nobody seals but the test: elsewhere the application does it beside."""
+"""A database in which only the test seals: elsewhere the application seals in the background."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ class TestSettle:
             )
             assert kinds.all() == []
 
-    async def test_a_process_that_stands_still_leaves_no_transaction_open(self, db: Database, admin_url: str) -> None:
+    async def test_a_blocked_process_leaves_no_transaction_open(self, db: Database, admin_url: str) -> None:
         ledger = await staked(db, 3)
         async with db.session() as session:
             await session.execute(
@@ -202,7 +202,7 @@ class TestSettle:
                 blocked = watcher.execute(
                     "SELECT pid FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))", (holder_pid,)
                 ).fetchall()
-            # from here to the last line the loop, and so the process, stands still
+            # from here to the last line the event loop, and so the process, is blocked
             holder.rollback()
             state = ""
             while not state.startswith("idle"):

@@ -105,7 +105,7 @@ class TestAtEveryMoment:
         (found,) = await coins.verify(session, ledger.campaign_id)
         assert found.holds
 
-    async def test_coins_that_come_back_after_the_campaigns_end_are_told_too(
+    async def test_coins_returned_after_the_campaigns_end_are_included(
         self, session: AsyncSession, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A settlement of returns that ends after the wallets were emptied leaves its postings after theirs."""

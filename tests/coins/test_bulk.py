@@ -71,7 +71,7 @@ async def move_in(world: World, count: int) -> list[UUID]:
         rows = await session.scalars(
             text(
                 "INSERT INTO app.users (email, display_name) "
-                "SELECT 'bulk-' || app.uuid7() || '@example.org', 'Somebody' FROM generate_series(1, :count) RETURNING id"
+                "SELECT 'bulk-' || app.uuid7() || '@example.org', 'A member' FROM generate_series(1, :count) RETURNING id"
             ),
             {"count": count},
         )
@@ -83,7 +83,7 @@ async def move_in(world: World, count: int) -> list[UUID]:
     return people
 
 
-async def someone_waits_for_a_lock(application: FastAPI) -> None:
+async def until_a_connection_waits_for_a_lock(application: FastAPI) -> None:
     """Wait, bounded, until a connection to this database is kept waiting by a lock."""
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -93,7 +93,7 @@ async def someone_waits_for_a_lock(application: FastAPI) -> None:
             if await session.scalar(waiting):
                 return
         await asyncio.sleep(0.01)
-    msg = "nobody waits for a lock"
+    msg = "no connection waits for a lock"
     raise AssertionError(msg)
 
 
@@ -102,9 +102,9 @@ class TestCorrections:
         world = await make_world(application, client)
         issued = (await conserved(world)).issued_coins
         response = await send(world, [correction(world, 0, 25), correction(world, 1, -40)])
-        reply = response.json()
-        assert (response.status_code, reply["succeeded"], reply["refused"]) == (200, 2, 0)
-        assert [(item["index"], item["outcome"], item["wallet_coins"]) for item in reply["items"]] == [
+        result = response.json()
+        assert (response.status_code, result["succeeded"], result["refused"]) == (200, 2, 0)
+        assert [(item["index"], item["outcome"], item["wallet_coins"]) for item in result["items"]] == [
             (0, "corrected", 125),
             (1, "corrected", 60),
         ]
@@ -115,17 +115,17 @@ class TestCorrections:
         assert (line["kind"], line["reason"], line["transfer_id"]) == (
             "correct",
             "counted wrongly",
-            reply["items"][1]["transfer_id"],
+            result["items"][1]["transfer_id"],
         )
 
     async def test_of_one_wallet_are_judged_in_their_order(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         asked = [correction(world, 0, amount) for amount in (-100, -1, 7, -7, 3)]
-        reply = (await send(world, asked, "continue_on_failure")).json()
-        assert [item["outcome"] for item in reply["items"]] == [
+        result = (await send(world, asked, "continue_on_failure")).json()
+        assert [item["outcome"] for item in result["items"]] == [
             "corrected", "insufficient_coins", "corrected", "corrected", "corrected",
         ]  # fmt: skip
-        assert (reply["items"][1]["has_coins"], reply["items"][1]["wants_coins"]) == (0, 1)
+        assert (result["items"][1]["has_coins"], result["items"][1]["wants_coins"]) == (0, 1)
         assert (await world.balance(world.members[0]))["wallet_coins"] == 3
         await conserved(world)
 
@@ -175,13 +175,13 @@ class TestRefusals:
             {**correction(world, 1, 99), "kind": "grant"}, {**correction(world, 1, 100), "kind": "grant"},
             correction(world, 1, 1),
         ]  # fmt: skip
-        reply = (await send(world, asked, "continue_on_failure")).json()
-        assert [item["outcome"] for item in reply["items"]] == [
+        result = (await send(world, asked, "continue_on_failure")).json()
+        assert [item["outcome"] for item in result["items"]] == [
             "reason_missing", "reason_missing", "coins_missing", "coins_missing", "insufficient_coins", "not_a_member",
             "not_a_manager", "not_a_manager", "ledger_closed", "coins_differ", "already_granted", "corrected",
         ]  # fmt: skip
-        assert (reply["succeeded"], reply["unchanged"], reply["refused"]) == (1, 1, 10)
-        seen, unseen = reply["items"][6], reply["items"][7]
+        assert (result["succeeded"], result["unchanged"], result["refused"]) == (1, 1, 10)
+        seen, unseen = result["items"][6], result["items"][7]
         assert {**seen, "index": 0} == {**unseen, "index": 0}
         for touched in (world, other, over):
             await conserved(touched)
@@ -203,7 +203,7 @@ class TestRefusals:
         # a refusal does not bind the key
         assert (await send(world, asked[:1], key="k")).status_code == 200
 
-    async def test_meet_everybody_but_managers(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_apply_to_all_but_managers(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         item = correction(world, 0, 5)
         assert (await send(world, [item], user=world.members[0])).json()["items"][0]["outcome"] == "not_a_manager"
@@ -212,7 +212,7 @@ class TestRefusals:
         assert (await send(world, [item], user=admin)).json()["items"][0]["outcome"] == "corrected"
         assert (await client.post(f"/api/v1{PATH}", json={"items": [item]})).status_code == 401
 
-    async def test_name_a_wallet_that_somebody_holds(
+    async def test_report_a_wallet_that_is_locked(
         self, application: FastAPI, client: AsyncClient, database: Settings, admin_url: str
     ) -> None:
         world = await make_world(application, client)
@@ -222,8 +222,8 @@ class TestRefusals:
                 (world.campaign_id, world.members[1].id),
             )
             asked = [correction(world, member, 1) for member in range(3)]
-            reply = (await send(world, asked, "continue_on_failure")).json()
-        assert [item["outcome"] for item in reply["items"]] == ["corrected", "busy", "corrected"]
+            result = (await send(world, asked, "continue_on_failure")).json()
+        assert [item["outcome"] for item in result["items"]] == ["corrected", "busy", "corrected"]
 
     async def test_a_body_has_a_bound_of_its_own(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
@@ -246,14 +246,14 @@ class TestGrants:
         grant: dict[str, Any] = {"campaign_id": str(world.campaign_id), "user_id": str(newcomer)}
         more = {**grant, "kind": "correct", "coins": 11, "reason": "a prize"}
         asked = [more, grant, more, {**grant, "user_id": str(other), "coins": 100}, grant]
-        reply = (await send(world, asked, "continue_on_failure")).json()
-        assert [(item["outcome"], item.get("wallet_coins")) for item in reply["items"]] == [
+        result = (await send(world, asked, "continue_on_failure")).json()
+        assert [(item["outcome"], item.get("wallet_coins")) for item in result["items"]] == [
             ("not_a_member", None), ("granted", 100), ("corrected", 111), ("granted", 100), ("already_granted", 111),
         ]  # fmt: skip
         found = await conserved(world)
         assert (found.issued_coins, found.wallet_coins) == (6 * 100 + 11, 6 * 100 + 11)
 
-    async def test_let_people_join_meanwhile_and_nobody_leave(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_allow_joining_and_block_leaving_meanwhile(self, application: FastAPI, client: AsyncClient) -> None:
         """While a call of grants and corrections is not committed, whoever it is for may not leave; others may come."""
         world = await make_world(application, client)
         (waiting,) = await move_in(world, 1)
@@ -266,12 +266,12 @@ class TestGrants:
         ]
         newcomer = await commit_user(application)
         async with parts(application).database.session() as session:
-            reply = await bulk.allocate_in_bulk(session, items, mode="atomic", manager=manager)
-            assert reply.succeeded == 2
+            result = await bulk.allocate_in_bulk(session, items, mode="atomic", manager=manager)
+            assert result.succeeded == 2
             joined = await world.call(newcomer, "POST", "/campaigns/{id}/join")
             assert joined.status_code == 200
             leaving = asyncio.create_task(world.call(world.members[0], "POST", "/campaigns/{id}/leave"))
-            await someone_waits_for_a_lock(application)
+            await until_a_connection_waits_for_a_lock(application)
             assert not leaving.done()
         assert (await leaving).status_code == 204
         assert (await world.balance(newcomer))["wallet_coins"] == 100
@@ -281,8 +281,8 @@ class TestGrants:
         world = await make_world(application, client)
         people = await move_in(world, 50)
         items = [{"campaign_id": str(world.campaign_id), "user_id": str(person)} for person in people]
-        replies = await asyncio.gather(*(send(world, items, "continue_on_failure") for _ in range(4)))
-        assert sum(reply.json()["succeeded"] for reply in replies) == len(people)
+        results = await asyncio.gather(*(send(world, items, "continue_on_failure") for _ in range(4)))
+        assert sum(result.json()["succeeded"] for result in results) == len(people)
         assert (await conserved(world)).issued_coins == (4 + len(people)) * 100
 
 
@@ -298,7 +298,9 @@ class TestIdempotency:
         assert (await send(world, [correction(world, 0, 6)], key="once")).status_code == 422
         assert (await world.balance(world.members[0]))["wallet_coins"] == 105
 
-    async def test_a_dry_run_tells_all_and_writes_nothing(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_a_dry_run_reports_all_outcomes_and_writes_nothing(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
         world = await make_world(application, client)
         before = await conserved(world)
         answer = await send(world, [correction(world, 0, 5)], params={"dry_run": True})
@@ -316,11 +318,11 @@ class TestCsv:
             f'{HEADER}\r\n{campaign_id},{one},correct,+5,"counted, wrongly"\r\n{campaign_id},{two},grant,,\r\n'
             f"{campaign_id},{two},correct,-500,too much\r\n"
         )
-        reply = await world.call(
+        result = await world.call(
             world.manager, "POST", PATH, key="k", content=document.encode(),
             headers={"Content-Type": "text/csv"}, params={"mode": "continue_on_failure"},
         )  # fmt: skip
-        assert [item["outcome"] for item in reply.json()["items"]] == [
+        assert [item["outcome"] for item in result.json()["items"]] == [
             "corrected",
             "already_granted",
             "insufficient_coins",
@@ -329,11 +331,11 @@ class TestCsv:
     async def test_errors_name_line_and_column(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         document = f"{HEADER}\n{world.campaign_id},{world.members[0].id},correct,five,why\n"
-        reply = await world.call(
+        result = await world.call(
             world.manager, "POST", PATH, key="k", content=document.encode(), headers={"Content-Type": "text/csv"}
         )
-        (error,) = reply.json()["errors"]
-        assert (reply.status_code, error["line"], error["column"]) == (422, 2, "coins")
+        (error,) = result.json()["errors"]
+        assert (result.status_code, error["line"], error["column"]) == (422, 2, "coins")
 
 
 class TestManyItems:
@@ -346,10 +348,10 @@ class TestManyItems:
         corrections = [{**item, "kind": "correct", "coins": 7, "reason": reason} for item in grants]
         for name, items in (("granted", grants), ("corrected", corrections)):
             started = time.perf_counter()
-            reply = await send(world, items)
+            result = await send(world, items)
             taken_s = time.perf_counter() - started
-            assert reply.status_code == 200, reply.text[:500]
-            assert reply.json()["succeeded"] == MANY
+            assert result.status_code == 200, result.text[:500]
+            assert result.json()["succeeded"] == MANY
             print(f"bulk: {MANY:,} {name} in {taken_s:.2f} s, {MANY / taken_s:,.0f}/s")  # noqa: T201 - the figure is asked for
         found = await conserved(world)
         assert (found.issued_coins, found.wallet_coins) == (4 * 100 + MANY * 107, 4 * 100 + MANY * 107)
@@ -357,8 +359,8 @@ class TestManyItems:
 
     async def test_of_one_member_are_bounded(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
-        reply = await send(world, [correction(world, 0, 1)] * 100)
-        assert reply.json()["items"][-1]["wallet_coins"] == 200
+        result = await send(world, [correction(world, 0, 1)] * 100)
+        assert result.json()["items"][-1]["wallet_coins"] == 200
         refused = await send(world, [correction(world, 0, 1)] * 101)
         assert (refused.status_code, refused.json()["type"]) == (422, "urn:ideamint:problem:invalid-input")
 

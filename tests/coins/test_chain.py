@@ -133,8 +133,10 @@ class TestSeal:
         assert [block.sealed_transfers for block in await blocks(quiet_db, ledger.campaign_id)] == [4, 8, 9]
         await assert_holds(quiet_db, ledger)
 
-    async def test_what_commits_late_is_sealed_in_its_place(self, quiet_db: Database, quiet_database: Settings) -> None:
-        """A transaction that began earlier and commits later than others has the lower xid: nobody seals past it."""
+    async def test_a_late_commit_is_sealed_in_the_order_of_transactions(
+        self, quiet_db: Database, quiet_database: Settings
+    ) -> None:
+        """A transaction that began earlier and commits later than others has the lower xid: no later transfer is sealed before it."""
         ledger = await opened(quiet_db, members=4)
         await seal_now(quiet_db)
         async with await psycopg.AsyncConnection.connect(quiet_database.database.role_url("app")) as slow:
@@ -152,7 +154,7 @@ class TestSeal:
                 text("SELECT transfer_id FROM app.coin_postings WHERE transfer_id = ANY (:ids) AND amount_coins = 4"),
                 {"ids": written},
             )
-        assert written.index(late) == 4, "it stands before the three that committed before it"
+        assert written.index(late) == 4, "it precedes the three that committed before it"
         await assert_holds(quiet_db, ledger)
 
     async def test_several_at_once_seal_everything_once(

@@ -159,9 +159,7 @@ class TestMigration:
             databases.migrate(url)
             assert names() == newest
 
-    async def test_keeps_a_chain_that_somebody_may_have_kept_the_head_of(
-        self, quiet_admin_url: str, ledger: Ledger
-    ) -> None:
+    async def test_keeps_a_chain_whose_head_may_be_kept_elsewhere(self, quiet_admin_url: str, ledger: Ledger) -> None:
         with pytest.raises(DBAPIError, match="holds"):
             databases.downgrade(quiet_admin_url, "1003")
         with psycopg.connect(quiet_admin_url) as connection:

@@ -134,7 +134,7 @@ class TestLostConnections:
             with pytest.raises(LedgerBusy, match="10 coin commands wait already"):
                 await batcher.move(ledger.move(1, target=1, key="late"))
             async with asyncio.timeout(GIVE_UP_AFTER_S):
-                while batcher._items:  # noqa: ASYNC110 - it tells no event
+                while batcher._items:  # noqa: ASYNC110 - there is no event to wait for
                     await asyncio.sleep(0.005)
             assert (await batcher.move(ledger.move(1, target=1, key="late"))).outcome == "moved"
         found = await conservation(db, ledger)

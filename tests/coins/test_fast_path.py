@@ -25,7 +25,7 @@ REALLOCATE = "/campaigns/{id}/coins/reallocate"
 
 
 class RouteWasAsked(Exception):
-    """The request came to the route, past the hot path."""
+    """The request came to the route, past the fast path."""
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ class TestOthers:
 
     async def test_an_unexpected_error_is_a_problem_too(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
-        with patch.object(execution, "carry_out", side_effect=RuntimeError("a defect")):
+        with patch.object(execution.MemberCommands, "carry_out", side_effect=RuntimeError("a defect")):
             response = await world.allocate(world.members[1], uuid4(), 1)
         assert (response.status_code, response.json()["type"]) == (500, "urn:ideamint:problem:internal")
         assert "a defect" not in response.text

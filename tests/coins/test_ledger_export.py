@@ -174,7 +174,7 @@ class TestProgram:
 
 
 class TestExport:
-    def test_tells_no_person_and_no_text(self, export: Export) -> None:
+    def test_discloses_no_person_and_no_text(self, export: Export) -> None:
         expiry = json.loads(export.lines[9])
         assert expiry["kind"] == "expire"
         assert all(re.fullmatch("[0-9a-f]{64}", expiry[field]) for field in ("actor", "reason", "debit_member"))

@@ -22,7 +22,7 @@ class TestGrantCoins:
         (conservation,) = await coins.verify(session, ledger.campaign_id)
         assert conservation.issued_coins == 200
 
-    async def test_nobody_is_granted_after_the_end(self, session: AsyncSession) -> None:
+    async def test_no_grant_is_made_after_the_end(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session)
         await coins.close_ledger(session, ledger.campaign_id, actor_id=None)
         with pytest.raises(DBAPIError, match="is closed"):

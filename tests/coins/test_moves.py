@@ -226,7 +226,9 @@ class TestPastBalances:
 
 
 class TestStatement:
-    async def test_every_movement_stands_with_its_cause_and_the_balances_after_it(self, session: AsyncSession) -> None:
+    async def test_every_movement_is_listed_with_its_cause_and_the_balances_after_it(
+        self, session: AsyncSession
+    ) -> None:
         ledger = await make_ledger(session)
         for move in (ledger.move(30, target=1), ledger.move(10, source=1, target=2), ledger.move(5, source=1)):
             assert (await one(session, move)).outcome == "moved"

@@ -101,7 +101,7 @@ class TestStakesVisibleTo:
         assert refused.value.extensions["fields"] == ["stakes_visible_to"]
 
     async def test_stays_frozen_after_the_stake_was_taken_back(self, session: AsyncSession) -> None:
-        """What lay where, and for how long, is still told by the audit."""
+        """The audit still shows past stakes and their duration."""
         ledger = await make_ledger(session)
         await coins.move_coins(session, [ledger.move(30, target=1), ledger.move(30, source=1)])
         wider = PolicyWrite(stakes_visible_to="managers")
@@ -122,7 +122,7 @@ class TestStakesVisibleTo:
             (outcome,) = await coins.move_coins(session, [ledger.move(30, target=1)])
             assert outcome.succeeded
             widening = asyncio.create_task(widen())
-            await _until_somebody_waits_for_an_idea(db)
+            await _until_a_lock_on_an_idea_is_awaited(db)
         with pytest.raises(errors.PolicyFrozen):
             await widening
 
@@ -138,7 +138,7 @@ class TestStakesVisibleTo:
                 assert outcome.outcome == "busy"
 
 
-async def _until_somebody_waits_for_an_idea(db: Database) -> None:
+async def _until_a_lock_on_an_idea_is_awaited(db: Database) -> None:
     waiting = text(
         "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
         "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"

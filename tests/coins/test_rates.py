@@ -108,14 +108,14 @@ class TestCommands:
             limited = via(world, client)
             first = await limited.allocate(anna, idea, 1, key="k")
             replay = await limited.allocate(anna, idea, 1, key="k")
-            rehearsed = await limited.call(
+            simulated = await limited.call(
                 anna, "POST", "/campaigns/{id}/coins/allocate", params={"dry_run": "true"}, json=body
             )
             too_much = await limited.allocate(anna, idea, 1000)
             moved = await limited.call(
                 anna, "POST", "/campaigns/{id}/coins/reallocate", key="m", json={"from_idea_id": str(idea), "coins": 1}
             )
-            responses = [first, replay, rehearsed, too_much, moved]
+            responses = [first, replay, simulated, too_much, moved]
             assert [response.status_code for response in responses] == [201, 201, 201, 409, 201]
             assert scope(await limited.allocate(anna, idea, 1, key="k")) == "member"
 
@@ -164,7 +164,7 @@ class TestCommands:
             assert (await limited.allocate(world.members[0], idea, 1)).status_code == 201
         assert (await world.balance(world.members[1]))["wallet_coins"] == 102
 
-    async def test_nobody_is_limited_where_limits_are_off(self, world: World) -> None:
+    async def test_no_request_is_limited_if_limits_are_off(self, world: World) -> None:
         idea = await world.submit(world.manager)
         for limit in ("coin_commands_per_member", "coin_commands_per_campaign", "coin_reads_per_member"):
             assert getattr(parts(world.app).settings.limits, limit) is None

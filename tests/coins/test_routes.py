@@ -123,15 +123,15 @@ class TestDryRun:
         idea = await world.submit(world.members[0])
         path = "/campaigns/{id}/coins/allocate"
 
-        async def rehearse(coins: int) -> dict[str, Any]:
+        async def dry_run(coins: int) -> dict[str, Any]:
             body = {"idea_id": str(idea), "coins": coins}
             response = await world.call(world.members[1], "POST", path, params={"dry_run": True}, json=body)
             answer: dict[str, Any] = response.json()
             return answer
 
-        rehearsed = await rehearse(30)
-        assert (rehearsed["transfer_id"], rehearsed["debit"]["balance_coins"]) == (None, 70)
-        refused = await rehearse(101)
+        simulated = await dry_run(30)
+        assert (simulated["transfer_id"], simulated["debit"]["balance_coins"]) == (None, 70)
+        refused = await dry_run(101)
         assert (refused["has_coins"], refused["wants_coins"]) == (100, 101)
         assert (await world.balance(world.members[1]))["wallet_coins"] == 100
 

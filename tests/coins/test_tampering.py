@@ -25,7 +25,7 @@ BLOCKS = 4
 
 @dataclass(frozen=True)
 class Sealed:
-    """A ledger whose transfers stand in four blocks, by the order in which they were sealed."""
+    """A ledger whose transfers are in four blocks, in the order in which they were sealed."""
 
     ledger: Ledger
     transfers: list[UUID]
@@ -69,7 +69,7 @@ def check(
     return {name: row[name] for name in names if row[name]}, row["findings"]
 
 
-def test_what_nobody_touched_holds(tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed) -> None:
+def test_an_unchanged_ledger_holds(tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed) -> None:
     assert len(sealed.transfers) == 8
     assert check(tampering, sealed) == ({}, [])
 

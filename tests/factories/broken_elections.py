@@ -31,7 +31,7 @@ def case(name: str, raw: bytes, old: str, new: str, line: int | str, reason: str
 CASES = [
     # totals
     case(
-        "more votes told than there are",
+        "more votes stated than present",
         APPROVAL,
         "num_votes;6",
         "num_votes;7",
@@ -39,7 +39,7 @@ CASES = [
         "num_votes is 7, but the rows of VOTES are 6",
     ),
     case(
-        "more projects told than there are",
+        "more projects stated than present",
         APPROVAL,
         "num_projects;4",
         "num_projects;5",
@@ -256,7 +256,7 @@ CASES = [
         "budget is 'plenty', which is not a number",
     ),
     case(
-        "coins that nobody gets",
+        "coins that no voter gets",
         CUMULATIVE,
         "max_sum_points;7",
         "max_sum_points;0",
@@ -264,7 +264,7 @@ CASES = [
         "max_sum_points is 0, less than 1",
     ),
     case(
-        "points for ideas that nobody names",
+        "points for ideas that no ballot names",
         SCORING,
         "default_score;0",
         "default_score;2",

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from api.auth.models import User
     from settings import Settings
 
-DESCRIPTION = "Enough words to say what should be built, and why anybody would want it."
+DESCRIPTION = "Enough words to say what should be built, and why it is useful."
 
 
 @dataclass
 class World:
-    """An application with a campaign in it, and a client that calls as anybody in it."""
+    """An application with a campaign in it, and a client that calls as any of its people."""
 
     app: FastAPI
     client: AsyncClient

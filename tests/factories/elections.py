@@ -28,8 +28,8 @@ def election_file(kind: str) -> bytes:
 
 
 def changed(raw: bytes, old: str, new: str) -> bytes:
-    """The file with the one place where `old` stands made `new`."""
-    assert raw.count(old.encode()) == 1, f"{old!r} stands {raw.count(old.encode())} times in the file"
+    """The file with the only occurrence of `old` replaced by `new`."""
+    assert raw.count(old.encode()) == 1, f"{old!r} occurs {raw.count(old.encode())} times in the file"
     return raw.replace(old.encode(), new.encode())
 
 

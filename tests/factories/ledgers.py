@@ -1,4 +1,4 @@
-"""A campaign's ledger by itself: the coins domain needs no users, campaigns or ideas to stand behind its ids."""
+"""A campaign's ledger by itself: the coins domain needs no rows of users, campaigns or ideas for its ids."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ async def bearer(app: FastAPI, user: User) -> dict[str, str]:
     settings = parts(app).settings
     async with parts(app).database.session() as session:
         issued = await sessions.start_session(session, settings, user.id, kind="token")
-    assert issued is not None, "who was deactivated cannot log in"
+    assert issued is not None, "a deactivated user cannot log in"
     return {"Authorization": f"Bearer {issue_access_token(settings, issued.user, issued.session_id)}"}
 
 

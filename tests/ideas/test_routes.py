@@ -33,7 +33,7 @@ PATHS: dict[str, list[str]] = {
 
 
 class TestSubmit:
-    async def test_competes_at_once_where_nobody_mediates(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_competes_at_once_without_mediation(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         response = await world.call(
             world.members[0], "POST", "/campaigns/{id}/ideas",
@@ -46,7 +46,7 @@ class TestSubmit:
             "title"
         ] == "Café in the atrium"
 
-    async def test_waits_unseen_where_somebody_does(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_is_hidden_until_approved_with_mediation(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client, is_mediated=True)
         idea = await world.submit(world.members[0])
         assert (await world.call(world.members[0], "GET", f"/ideas/{idea}")).json()["status"] == "pending"
@@ -115,7 +115,7 @@ class TestSteps:
             assert (code, answer["type"]) == (409, "urn:ideamint:problem:illegal-step")
             assert (answer["from_status"], answer["to_status"]) == (source, target)
 
-    async def test_are_taken_by_whom_they_belong_to(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_are_open_to_their_permitted_people_only(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         idea = await world.submit(world.members[0])
         for who, status in (
@@ -210,14 +210,14 @@ class TestUndo:
 
 
 class TestDryRun:
-    async def test_tells_the_outcome_and_writes_nothing(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_returns_the_outcome_and_writes_nothing(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         idea = await world.submit(world.members[0])
         await world.allocate(world.members[1], idea, 60)
-        rehearsed = await world.call(
+        simulated = await world.call(
             world.manager, "POST", f"/ideas/{idea}/status", params={"dry_run": True}, json={"status": "accepted"}
         )
-        assert (rehearsed.json()["status"], rehearsed.json()["coins"]) == ("accepted", 60)
+        assert (simulated.json()["status"], simulated.json()["coins"]) == ("accepted", 60)
         assert (await world.call(world.manager, "GET", f"/ideas/{idea}")).json()["status"] == "competing"
         over = await world.call(world.manager, "POST", "/campaigns/{id}/complete", params={"dry_run": True})
         assert over.json()["status"] == "completed"

@@ -1,4 +1,4 @@
-"""Who backs an idea, shown to whom the coin policy says and to nobody else."""
+"""The backers of an idea, shown only to the people that the coin policy names."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def as_listed(world: World) -> list[dict[str, Any]]:
 
 class TestWhoMayRead:
     @pytest.mark.parametrize(
-        ("audience", "told"),
+        ("audience", "readers"),
         [("self", set()), ("managers", {"manager", "admin"}), ("members", {"manager", "admin", "backer", "member"})],
     )
-    async def test_is_whom_the_policy_names(
-        self, application: FastAPI, client: AsyncClient, audience: str, told: set[str]
+    async def test_is_the_audience_of_the_policy(
+        self, application: FastAPI, client: AsyncClient, audience: str, readers: set[str]
     ) -> None:
         world, idea = await backed(application, client, audience)
         people = {
@@ -52,14 +52,14 @@ class TestWhoMayRead:
         }
         for name, user in people.items():
             response = await world.call(user, "GET", f"/ideas/{idea}/stakes")
-            if name in told:
+            if name in readers:
                 assert (response.status_code, response.json()["items"]) == (200, as_listed(world)), name
             else:
                 problem = response.json()
                 assert (response.status_code, problem["type"]) == (403, "urn:ideamint:problem:stakes-not-visible"), name
                 assert problem["stakes_visible_to"] == audience
 
-    async def test_is_nobody_who_does_not_see_the_idea(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_excludes_people_who_do_not_see_the_idea(self, application: FastAPI, client: AsyncClient) -> None:
         world, idea = await backed(application, client, "members", visibility="members")
         stranger = await commit_user(application)
         assert (await world.call(stranger, "GET", f"/ideas/{idea}/stakes")).status_code == 404

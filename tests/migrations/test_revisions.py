@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
 from api.kernel.schema import FIRST_REVISION
-from api.migrations import revisions, routines
+from api.migrations import revisions, routines, statements
 from cli.local import databases
 from settings import SettingsError
 from tests.factories.ledgers import Ledger, conservation
@@ -126,6 +126,51 @@ class TestUpAndDown:
         connection.execute(statement.encode())
         with pytest.raises(DBAPIError, match=reason):
             databases.downgrade(url, target)
+
+
+class TestUpgrade:
+    def test_commits_each_version_with_its_routines(
+        self, url: str, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        newest = catalogue(connection)
+        databases.downgrade(url, "base")
+        run_version = statements.run_version
+
+        def fail_at_the_ideas(name: str) -> None:
+            run_version(name)
+            if name == "1006_ideas":
+                msg = "no space left on device"
+                raise OSError(msg)
+
+        with monkeypatch.context() as failing:
+            failing.setattr(statements, "run_version", fail_at_the_ideas)
+            with pytest.raises(OSError, match="no space"):
+                databases.migrate(url)
+        assert connection.execute("SELECT version_num FROM app.alembic_version").fetchone() == ("1005",)
+        assert dict(connection.execute("SELECT name, hash FROM app.schema_routines").fetchall()) == routines.hashes(
+            1005
+        )
+        assert databases.is_behind(url)
+        databases.migrate(url)
+        assert catalogue(connection) == newest
+
+    def test_keeps_routines_that_a_later_version_brings(
+        self, url: str, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The release before calls them until that version has committed."""
+        newest = catalogue(connection)
+        databases.downgrade(url, "1004")
+        earlier = catalogue(connection)
+        raised = ("coins/sql/chain_records.sql", "coins/sql/chain_reading.sql", "coins/sql/triggers.sql")
+        with monkeypatch.context() as later:
+            files = tuple((1006 if path in raised else since, path) for since, path in routines.FILES)
+            later.setattr(routines, "FILES", files)
+            revisions.upgrade(url, 1004, "1005")
+            assert connection.execute("SELECT version_num FROM app.alembic_version").fetchone() == ("1005",)
+            kinds = {"function", "trigger", "view", "hash"}
+            assert {row for row in earlier if row[0] in kinds} <= catalogue(connection)
+        databases.migrate(url)
+        assert catalogue(connection) == newest
 
 
 class TestMigrate:

@@ -38,7 +38,7 @@ def full(request: pytest.FixtureRequest) -> bool:
 def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Adds a line with results, printed at the end of the run."""
 
-    def tell(line: str) -> None:
+    def add(line: str) -> None:
         record_property(FIGURE, line)
 
-    return tell
+    return add

@@ -1,4 +1,4 @@
-"""The chain that shows tampering: its head, what a check of it finds, and its export. docs/ledger-export.md has the format."""
+"""The chain of sealed transfers: its head, its verification and its export. docs/ledger-export.md has the format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FORMAT = "ideamint-ledger-1"
 FINDINGS_MAX = 100
 LINES_AT_ONCE = 5000
-# what stands before the first block
+# the hash before the first block
 NO_HASH = "0" * 64
 
 _HEAD = text(
@@ -41,7 +41,10 @@ _BLOCK = text(
     FROM app.coin_blocks WHERE campaign_id = :campaign_id AND height = :height
     """
 )
-_CHECK = text("SELECT * FROM app.coins_check_chain(:campaign_id, :findings_max)")
+_CHECK = text(
+    "SELECT height, hash, sealed_transfers, sealed_at, wrong_blocks, altered_transfers, removed_transfers, "
+    "unsealed_transfers, findings FROM app.coins_check_chain(:campaign_id, :findings_max)"
+)
 _LINES = text(
     "SELECT height, position, line FROM app.coins_export_chain"
     "(:campaign_id, :height_max, :after_height, :after_position, :lines_max)"
@@ -50,28 +53,28 @@ _LINES = text(
 
 @dataclass(frozen=True)
 class KeptHead:
-    """A head as somebody wrote it down: that block `height` of a chain has this hash, in hexadecimal."""
+    """A head that was kept outside the database: block `height` of a chain has this hash, in hexadecimal."""
 
     height: int
     hash: str
 
     @classmethod
     def parse(cls, written: str) -> Self:
-        """Read `HEIGHT:HASH`.
+        """Parse `HEIGHT:HASH`.
 
         Raises:
-            InvalidHead: it is not that.
+            InvalidHead: it has another format.
         """
         found = re.fullmatch(r"([0-9]{1,18}):([0-9a-fA-F]{64})", written.strip())
         if found is None:
-            msg = "A head is written HEIGHT:HASH: a number of a block, and its hash of 64 hexadecimal digits."
+            msg = "A head has the format HEIGHT:HASH: the number of a block, and its hash of 64 hexadecimal digits."
             raise errors.InvalidHead(msg)
         return cls(int(found[1]), found[2].lower())
 
 
 @dataclass(frozen=True)
 class ExportedPart:
-    """A part of an export: lines that each end in a newline, and how many of all transfers it brings the whole to."""
+    """A part of an export: lines that each end in a newline, and the progress in transfers."""
 
     lines: str
     transfers_done: int
@@ -79,11 +82,11 @@ class ExportedPart:
 
 
 async def get_head(session: AsyncSession, campaign_id: UUID, height: int | None = None) -> ChainHead:
-    """The head of a campaign's chain, or the block at `height` as if it were the head; 0 stands before the first block.
+    """The head of a campaign's chain, or the block at `height` as if it were the head; 0 is before the first block.
 
     Raises:
         UnknownLedger: there is no campaign with this id.
-        UnknownBlock: the chain is not that high.
+        UnknownBlock: the chain has no block of this height.
     """
     row = (await session.execute(_HEAD, {"campaign_id": campaign_id})).one_or_none()
     if row is None:
@@ -101,7 +104,7 @@ async def get_head(session: AsyncSession, campaign_id: UUID, height: int | None 
 
 
 async def check_chain(session: AsyncSession, campaign_id: UUID, kept: KeptHead | None = None) -> ChainCheck:
-    """Recompute a campaign's chain from its transfers, and look for a head that was kept elsewhere."""
+    """Recompute a campaign's chain from its transfers, and check whether it contains a head that was kept elsewhere."""
     row = (await session.execute(_CHECK, {"campaign_id": campaign_id, "findings_max": FINDINGS_MAX})).one()
     has_kept_head: bool | None = None
     if kept is not None:
@@ -126,10 +129,10 @@ async def check_chain(session: AsyncSession, campaign_id: UUID, kept: KeptHead |
 
 
 async def export_chain(database: Database, head: ChainHead) -> AsyncIterator[ExportedPart]:
-    """The chain up to `head` as JSON lines: a line that names the head, then each block with its transfers behind it.
+    """The chain up to `head` as JSON lines: a line with the head, then each block followed by its transfers.
 
-    Each part is read in a read-only session of its own, so that a long export holds back no vacuum; what is sealed never
-    changes, so the parts fit together.
+    Each part is read in a read-only session of its own, so that a long export does not delay vacuum. Sealed rows never
+    change, so the parts are consistent.
     """
     first = {"format": FORMAT, **head.model_dump(mode="json", exclude={"sealed_at"})}
     yield ExportedPart(orjson.dumps(first).decode() + "\n", 0, head.sealed_transfers)

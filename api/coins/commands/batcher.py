@@ -1,10 +1,10 @@
-"""The hot path's edge: concurrent requests gathered into calls of one database function, each call one transaction.
+"""Batches of coin movements: concurrent requests are sent as one call of a database function in one transaction.
 
-No timer: what arrives while a call is under way is the next call. The batcher has a connection of its own and commits on
-its own; a request that is cancelled meanwhile is carried out all the same, and its key finds it. Wallets take turns, so
-that one with a thousand waiting requests delays nobody. An item whose row somebody else holds comes back `busy` and is
-tried again, a little later each time, until its deadline. Every item has a key, so a batch whose connection died may be
-sent again: what had been committed is answered from the ledger.
+There is no timer: the requests that arrive during a call are the next call. The batcher has its own connection and commits
+its own transactions. A cancelled request is still carried out, and its key finds the outcome. Wallets take turns, so that
+one with a thousand waiting requests does not delay others. An item whose row is locked by another transaction returns
+`busy` and is retried with growing pauses until its deadline. Every item has a key, so a batch whose connection was lost
+can be sent again: the ledger returns the outcome of items that had been committed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Batcher:
     """Carries out movements of coins for all requests of one process."""
 
     def __init__(self, settings: Settings) -> None:
-        """Starts with the `async with` block and finishes what it has taken in when that ends."""
+        """Starts with the `async with` block. At its end, finishes the movements that it has accepted."""
         self._url = settings.database.role_url("app")
         self._options = (
             f"-c search_path=app -c timezone=UTC -c statement_timeout={settings.database.statement_timeout_ms}"
@@ -74,7 +74,7 @@ class Batcher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Answer what waits, then stop."""
+        """Complete the waiting movements, then stop."""
         self._closing = True
         self._arrived.set()
         if self._task is not None:
@@ -84,11 +84,11 @@ class Batcher:
             await self._connection.close()
 
     async def move(self, move: Move) -> Outcome:
-        """Carry out one movement and wait for what became of it, durably.
+        """Carry out one movement and wait for its committed outcome.
 
         Raises:
             LedgerBusy: too many movements wait already, the rows were held until the deadline, or the database has not
-                answered; what becomes of the movement then, its key tells.
+                answered; a request with the same key returns its outcome.
         """
         assert move.key is not None, "a movement without a key could be carried out twice"
         if self._items >= self._queue_max or self._closing:
@@ -102,12 +102,12 @@ class Batcher:
             async with asyncio.timeout(self._deadline_s + self._call_s):
                 return await item.future
         except TimeoutError as error:
-            msg = "The database has not answered yet; the same key tells what became of the command."
+            msg = "The database has not responded yet; a request with the same key returns the outcome of the command."
             raise errors.LedgerBusy(msg) from error
 
     def _settle(self, item: _Item, answer: Outcome | Exception) -> None:
-        """Give an item its answer, if anybody still waits for it; only now is its place in the queue free."""
-        assert not item.is_settled, "an item has one answer"
+        """Set the outcome of an item if its request still waits; this frees its place in the queue."""
+        assert not item.is_settled, "an item has one outcome"
         item.is_settled = True
         self._items -= 1
         if item.future.done():
@@ -126,7 +126,7 @@ class Batcher:
         self._arrived.set()
 
     def _take(self) -> list[_Item]:
-        """The next batch: every waiting wallet in its turn, at most ten items of one."""
+        """The next batch: the waiting wallets in turn, at most ten items of each."""
         batch: list[_Item] = []
         again: list[tuple[UUID, UUID]] = []
         while self._turns and len(batch) < self._batch_max:
@@ -161,7 +161,7 @@ class Batcher:
         try:
             outcomes = await self._call([item.move for item in batch])
         except (psycopg.OperationalError, TimeoutError) as error:
-            log.warning("coin batch lost its connection", items=len(batch), error=str(error) or "no answer")
+            log.warning("coin batch lost its connection", items=len(batch), error=str(error) or "no response")
             await self._drop_connection()
             await asyncio.sleep(RECONNECT_S)
             for item in batch:
@@ -175,17 +175,17 @@ class Batcher:
                 self._settle(item, outcome)
 
     async def _one_by_one(self, batch: list[_Item]) -> None:
-        """After an error that no outcome names: the items apart, so that the bad one alone fails."""
+        """Carry out the items one by one after an unexpected error, so that only the item that causes it fails."""
         for item in batch:
             if item.is_settled:
                 continue
             try:
                 await self._carry_out([item])
-            except Exception as error:  # noqa: BLE001 - it is this item's answer, and the handler's to explain
+            except Exception as error:  # noqa: BLE001 - the request of this item raises it
                 self._settle(item, error)
 
     def _try_again(self, item: _Item, last: Outcome | Exception) -> None:
-        """Put an item back after a pause, or give its last answer when its deadline has passed."""
+        """Put an item back into the queue after a pause, or set its final error when its deadline has passed."""
         loop = asyncio.get_running_loop()
         if loop.time() + item.retry_s < item.deadline:
             loop.call_later(item.retry_s, self._enqueue, item)

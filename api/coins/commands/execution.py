@@ -41,7 +41,7 @@ def as_move(
     request_hash: bytes,
     request_id: str,
 ) -> Move:
-    """The movement of a member's coins that a request states."""
+    """The movement of a member's coins in a request."""
     source = asked.from_idea_id if isinstance(asked, ReallocateCoins) else None
     target = asked.to_idea_id if isinstance(asked, ReallocateCoins) else asked.idea_id
     return Move(campaign_id, user_id, source, target, asked.coins, key, request_hash, request_id)
@@ -72,7 +72,7 @@ class MemberCommands:
         return _answer(move, outcome)
 
     async def dry_run(self, move: Move) -> Answer:
-        """The answer that :meth:`carry_out` would give now; nothing is written.
+        """The response that :meth:`carry_out` would give now; nothing is written.
 
         Raises:
             RateLimited: the member's limit or the campaign's is met.

@@ -3,7 +3,7 @@
 FastAPI takes most of a millisecond to match, resolve and validate a request whose command costs the ledger a tenth of
 that. So a `POST` of `/coins/allocate` or `/coins/reallocate` without a query and with a small JSON body is read here, by
 the same schemas, and carried out by the same functions. Any other request (another content type, a dry run, a missing
-header, a body that does not fit the schema) is passed on to the routes, which answer it or report what is wrong.
+header, a body that does not fit the schema) is passed on to the routes, which carry it out or report the error.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class FastPath:
         self._path = re.compile(rf"{re.escape(prefix)}/campaigns/([0-9a-f-]{{36}})/coins/(allocate|reallocate)")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a coin command; pass every other request on unchanged."""
+        """Respond to a coin command; pass every other request on unchanged."""
         found = self._path.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
         if found is None or scope["query_string"]:
             await self._app(scope, receive, send)
@@ -86,7 +86,7 @@ class FastPath:
         await send({"type": "http.response.body", "body": movement.body})
 
     def _parse(self, scope: Scope, headers: dict[bytes, str], campaign: str, verb: str, body: bytes) -> Move | None:
-        """The command that the request states; None where the routes have to report what is wrong with it."""
+        """The command in the request; None for an invalid request, whose errors the routes report."""
         authorization = headers.get(b"authorization", "")
         if authorization[: len(_BEARER)].lower() != _BEARER:
             return None
@@ -112,7 +112,7 @@ def _is_small_json(headers: dict[bytes, str]) -> bool:
 
 
 async def _read(receive: Receive) -> tuple[bytes | None, Receive]:
-    """The whole body (None if the client went away), and a `receive` that gives it once more."""
+    """The whole body (None if the client disconnected), and a `receive` that returns it again."""
     messages: list[Message] = []
     while True:
         message = await receive()

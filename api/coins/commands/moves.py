@@ -20,7 +20,9 @@ Kind = Literal["allocate", "reallocate", "take_back"]
 ITEMS_PER_WALLET_MAX = 10
 
 SQL = """
-SELECT * FROM app.coins_move(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::text[], %s::bytea[],
+SELECT item, outcome, transfer_id, effective_at, from_balance_coins, to_balance_coins, has_coins, limit_coins, opens_at,
+    closes_at
+FROM app.coins_move(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::text[], %s::bytea[],
     %s::text[], %s::uuid, %s::timestamptz, %s::boolean)
 """
 

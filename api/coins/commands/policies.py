@@ -1,4 +1,4 @@
-"""The rules of the game for one campaign, and their versions."""
+"""The coin policy of a campaign, and its versions."""
 
 from __future__ import annotations
 
@@ -15,25 +15,24 @@ from api.events.service import record_event
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncSession
 
 
 async def set_policy(
     session: AsyncSession, campaign_id: UUID, policy: PolicyWrite, *, actor_id: UUID | None
 ) -> PolicyRead:
-    """Put a new version of the policy into force.
+    """Store a new version of the policy, which is in force at once.
 
     Raises:
-        PolicyFrozen: it would change a field that people have acted on.
+        PolicyFrozen: it would change a field that members have relied on.
     """
     result = await session.execute(
-        text("SELECT * FROM app.coins_set_policy(:campaign_id, CAST(:policy AS jsonb), :actor_id)"),
+        text("SELECT version, frozen FROM app.coins_set_policy(:campaign_id, CAST(:policy AS jsonb), :actor_id)"),
         {"campaign_id": campaign_id, "policy": policy.model_dump_json(), "actor_id": actor_id},
     )
     row = result.one()
     if row.frozen:
-        msg = f"Frozen since members acted on it: {', '.join(row.frozen)}."
+        msg = f"Frozen because members have relied on it: {', '.join(row.frozen)}."
         raise errors.PolicyFrozen(msg, fields=row.frozen)
     new, old, *_ = await list_policies(session, campaign_id)
     after, before = (version.model_dump(mode="json", include=set(PolicyWrite.model_fields)) for version in (new, old))
@@ -54,14 +53,10 @@ async def set_policy(
 async def get_policy(session: AsyncSession, campaign_id: UUID) -> PolicyRead:
     """The version of a campaign's policy that is in force."""
     rows = await session.execute(queries.POLICY, {"campaign_id": campaign_id})
-    return _as_policy(rows.mappings().one())
+    return PolicyRead.model_validate(rows.one())
 
 
 async def list_policies(session: AsyncSession, campaign_id: UUID) -> list[PolicyRead]:
     """All versions of a campaign's policy, newest first; the first is in force."""
     rows = await session.execute(queries.POLICIES, {"campaign_id": campaign_id})
-    return [_as_policy(row) for row in rows.mappings()]
-
-
-def _as_policy(row: RowMapping) -> PolicyRead:
-    return PolicyRead.model_validate({name: value for name, value in row.items() if name != "campaign_id"})
+    return [PolicyRead.model_validate(row) for row in rows]

@@ -1,4 +1,4 @@
-"""What happened to a campaign's coins and why, as its managers may read it."""
+"""The audit trail of a campaign's coins, for its managers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _AUDITED = kinds_where(concerns_coins=True)
 # the actor and the user of these show whose coins are on which idea
 _PERSONAL = kinds_where(concerns_coins=True, is_personal=True)
 
-# What a movement left on the accounts it touched stands in its postings; other commands wrote it into their event. Without
-# the person, a wallet's balance is left out too: corrections name one with its owner, and so would tell whose this is.
+# The balances after a movement are stored in its postings; other commands store them in their event. If the person is hidden,
+# the wallet's balance is hidden too: corrections show a wallet's balance with its owner, which would identify the person.
 _TEMPLATE = """
     SELECT e.event_id, e.occurred_at, e.recorded_at, e.kind, e.idea_id, e.request_id,
         CASE WHEN e.is_private THEN NULL ELSE e.actor_id END AS actor_id,
@@ -56,29 +56,29 @@ _TEMPLATE = """
 
 
 class AuditEvent(ResponseModel):
-    """A fact of the campaign that concerns its coins."""
+    """An event of the campaign that concerns its coins."""
 
     event_id: UUID
-    occurred_at: datetime = Field(description="when it took effect")
-    recorded_at: datetime = Field(description="when it was written; later than occurred_at in an import")
+    occurred_at: datetime = Field(description="time at which it took effect")
+    recorded_at: datetime = Field(description="time at which it was written; later than occurred_at in an import")
     kind: str
     actor_id: UUID | None = Field(
         description="who did it; null is the system, and a member who moved their own coins under a policy whose "
         "stakes_visible_to is self"
     )
     user_id: UUID | None = Field(
-        description="whom it happened to; null for a member's own movements of coins under a policy whose "
+        description="the person affected; null for a member's own movements of coins under a policy whose "
         "stakes_visible_to is self"
     )
     idea_id: UUID | None
     request_id: str | None = Field(description="the request that caused it; null outside of one (an import, the demo)")
     before: dict[str, Any] = Field(
-        description="what it changed, as it was before, and after under the same names: the status or the fields of the "
-        "policy; the coins on the stake, on all of an idea's stakes, in the wallet, or in all wallets that it touched. "
-        "Wallets are left out of members' own movements that come without the member. Empty where there was nothing"
+        description="the changed values before the event; `after` has the same names: the status or the fields of the "
+        "policy; the coins on the stake, on all stakes of an idea, in the wallet, or in all changed wallets. "
+        "Wallets are left out of movements whose member is hidden. Empty if no such value changed"
     )
     after: dict[str, Any]
-    data: dict[str, Any] = Field(description="what else there is to know, by kind")
+    data: dict[str, Any] = Field(description="further fields of the kind")
 
 
 async def list_audit(
@@ -96,15 +96,16 @@ async def list_audit(
 ) -> list[AuditEvent]:
     """Events of a campaign that concern its coins, newest first; `after` is the (occurred_at, event_id) of the last seen.
 
-    Whose coins lie where stays with the members if the policy in force says so (`stakes_visible_to`): it cannot have been
-    narrower when they were put there. A filter by person then finds no event that hides its person, so that asking for
-    somebody tells nothing about them. `since` is included, `until` is not.
+    If the policy in force hides stakes (`stakes_visible_to`), the events of members' own movements do not show the member; the
+    policy cannot have been narrower when the coins were allocated. A filter by person then finds no event that hides its
+    person, so that a search for a person reveals nothing. `since` is inclusive, `until` exclusive.
     """
     policy = await get_policy(session, campaign_id)
     filters: list[str] = []
     values: dict[str, Any] = {
         "campaign_id": campaign_id,
-        "private_kinds": list(_PERSONAL) if policy.stakes_visible_to == "self" else [],
+        # an audience that only a later version knows hides the members too
+        "private_kinds": [] if policy.stakes_visible_to in {"managers", "members"} else list(_PERSONAL),
         "audited": list(_AUDITED),
         "limit": limit,
     }

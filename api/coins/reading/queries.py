@@ -1,18 +1,18 @@
-"""What members and managers read of the ledger. Each is one statement, served by an index.
+"""Queries of the ledger for members and managers. Each is one statement that uses an index.
 
-Postings of a member's accounts all have a version; it is asked for because the index on it leaves out those that have none.
-OFFSET 0 within LATERAL skips nothing: it keeps the planner at a look-up an account, where it would read all postings once.
+All postings of a member's accounts have a version; the condition on it lets the planner use the partial index. OFFSET 0
+within LATERAL makes the planner look up each account instead of reading all postings once.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import text
 
-# Of each of a member's accounts what it held at its version of then, and what left it for good. Nothing is summed over
-# the history: closing an idea empties its stakes, and a stake then only ever gets back what it had, so what expired or
-# was returned is its last posting. The campaign's end empties the wallet, and then only closed ideas still return
-# coins to it, each once: so that posting is among the last, one more than the member has stakes. coins_verify counts
-# every account of which this is not true.
+# For each account of a member: its balance at the requested version, and the coins that expired or were returned. No sum over
+# the history is needed. Closing an idea empties its stakes, and a reopened stake gets back exactly what it had, so the
+# expired or returned coins are its last posting. The end of the campaign empties the wallet, and afterwards only closed
+# ideas return coins to it, once each, so that posting is among the last (number of stakes + 1). coins_verify counts every
+# account for which this does not hold.
 _ACCOUNTS = """
     SELECT m.campaign_id, m.kind, m.idea_id, coalesce(p.coins, 0) AS coins,
         coalesce(p.expired_coins, 0) AS expired_coins, coalesce(p.returned_coins, 0) AS returned_coins
@@ -44,7 +44,7 @@ BALANCE = text(
     + "ORDER BY m.id"
 )
 
-# both postings of a movement bear its time, so lines are passed over before their transfers are looked up
+# both postings have the time of the movement, so lines are skipped before their transfers are looked up
 STATEMENT = text(
     """
     SELECT p.transfer_id, p.kind, max(abs(p.amount_coins))::bigint AS coins,
@@ -87,15 +87,19 @@ _BY_CAMPAIGN = """
 
 MY_CAMPAIGNS = text(_BY_CAMPAIGN.format(accounts=_ACCOUNTS.format(version="a.version", mine="a.user_id = :user_id")))
 
-POLICIES = text("SELECT * FROM app.coin_policies WHERE campaign_id = :campaign_id ORDER BY version DESC")
+_POLICY_COLUMNS = (
+    "p.version, p.coins_per_member, p.coins_per_allocation_min, p.coins_per_member_and_idea_max, p.own_ideas, p.take_back, "
+    "p.allocation_opens_at, p.allocate_until, p.undo_window_h, p.at_end, p.stakes_visible_to, p.created_at, p.created_by"
+)
+_POLICIES = "SELECT {columns} FROM app.coin_policies AS p WHERE p.campaign_id = :campaign_id ORDER BY p.version DESC"
+POLICIES = text(_POLICIES.format(columns=_POLICY_COLUMNS))
 
-POLICY = text(
-    """
-    SELECT p.* FROM app.coin_ledgers AS l
+_POLICY = """
+    SELECT {columns} FROM app.coin_ledgers AS l
     JOIN app.coin_policies AS p ON p.campaign_id = l.campaign_id AND p.version = l.policy_version
     WHERE l.campaign_id = :campaign_id
     """
-)
+POLICY = text(_POLICY.format(columns=_POLICY_COLUMNS))
 
 WALLET = text(
     """
@@ -112,7 +116,7 @@ SETTLED = text(
     """
 )
 
-# in the order of the index, so that a page costs its rows; of a closed idea what each stake's settlement took
+# in the order of the index, so that a page reads only its rows; for a closed idea, the coins that the settlement took
 BACKERS = text(
     """
     SELECT a.user_id, coalesce(nullif(a.balance_coins, 0), s.coins) AS coins
@@ -132,4 +136,11 @@ BACKERS = text(
 
 AGGREGATED_AT = text("SELECT aggregated_at FROM app.coin_aggregations")
 
-VERIFY = text("SELECT * FROM app.coins_verify(CAST(:campaign_id AS uuid)) ORDER BY campaign_id")
+VERIFY = text(
+    """
+    SELECT v.campaign_id, v.issued_coins, v.carried_in_coins, v.wallet_coins, v.held_coins, v.staked_coins, v.expired_coins,
+        v.carried_out_coins, v.difference_coins, v.wrong_balances, v.unbalanced_transfers, v.wrong_totals
+    FROM app.coins_verify(CAST(:campaign_id AS uuid)) AS v
+    ORDER BY v.campaign_id
+    """
+)

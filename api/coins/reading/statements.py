@@ -1,4 +1,4 @@
-"""A member's statement: a page of it, and all of it as CSV."""
+"""A member's statement: one page, or all lines as CSV."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 LINES_AT_ONCE = 1000
 
-# what a spreadsheet would take for the beginning of a formula
+# a spreadsheet reads a cell that begins with one of these as a formula
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Which lines of a statement; None is all. `since` is included, `until` is not."""
+    """Filters for lines of a statement; None does not filter. `since` is inclusive, `until` exclusive."""
 
     idea_id: UUID | None = None
     kinds: Sequence[TransferKind] | None = None
@@ -66,8 +66,8 @@ async def list_statement(
 async def write_csv(database: Database, campaign_id: UUID, user_id: UUID, filters: Filters) -> AsyncIterator[str]:
     """The whole statement as CSV (RFC 4180), newest first, a thousand lines at a time.
 
-    Each part is read in a read-only session of its own, so that a reader who takes long holds no connection. What
-    happens meanwhile is newer than the first line and stays out.
+    Each part is read in a read-only session of its own, so that a slow client holds no connection. Movements during the
+    export are newer than the first line and are left out.
     """
     columns = list(StatementLine.model_fields)
     yield _as_csv([columns])
@@ -85,7 +85,7 @@ async def write_csv(database: Database, campaign_id: UUID, user_id: UUID, filter
 
 
 def _cell(value: object) -> str:
-    """A value as text that no spreadsheet runs; empty for None."""
+    """A value as text that a spreadsheet does not evaluate; empty for None."""
     cell = "" if value is None else str(value)
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 

@@ -1,4 +1,4 @@
-"""A campaign's coins in figures, from one snapshot, at a cost that grows with its members and ideas, not its history."""
+"""Figures of a campaign's coins from one snapshot. The cost grows with its members and ideas, not with its history."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class IdeaCoins(ResponseModel):
 
     idea_id: UUID
     is_open: bool = Field(description="takes coins now")
-    coins: int = Field(description="coins on the idea now; of a closed one, just before it was settled")
+    coins: int = Field(description="coins on the idea now; for a closed idea, just before it was settled")
     backers: int = Field(description="members with a coin on it, at the same moment")
 
 
@@ -41,22 +41,22 @@ class CoinStatistics(ResponseModel):
     campaign_id: UUID
     at: datetime = Field(description="when the snapshot was taken; all figures are of this moment")
     granted_coins: int = Field(
-        description="coins ever granted, with corrections: what the mint has given, less what it got back"
+        description="coins granted, with corrections: coins issued by the mint, minus coins returned to it"
     )
     carried_in_coins: int = Field(description="coins that came from other campaigns or rounds")
-    wallet_coins: int = Field(description="coins in wallets, frozen ones too")
+    wallet_coins: int = Field(description="coins in wallets, including frozen ones")
     held_coins: int = Field(description="coins that are reserved")
-    staked_coins: int = Field(description="coins on ideas now, those on their way out of a closed idea too")
+    staked_coins: int = Field(description="coins on ideas now, including closed ideas whose settlement is running")
     expired_coins: int = Field(
-        description="coins spent for good, by an acceptance that stands or by the campaign's end: what is left of granted "
-        "and carried in after all others; the campaign's verify route recomputes it from the postings"
+        description="coins that expired by an acceptance that was not undone or at the campaign's end: granted and carried in, "
+        "minus all others; the campaign's verify route recomputes it from the postings"
     )
     carried_out_coins: int = Field(description="coins that went to other campaigns or rounds")
     returned_coins: int = Field(
-        description="coins that came back from withdrawn and rejected ideas so far; they are in wallets, or spent again"
+        description="coins returned from withdrawn and rejected ideas so far; now in wallets or spent again"
     )
-    members_with_wallet: int = Field(description="people who were ever granted a wallet here, also those who left")
-    active_members: int = Field(description="of those, who ever put a coin on an idea")
+    members_with_wallet: int = Field(description="people who have or had a wallet here, including those who left")
+    active_members: int = Field(description="of those, people who have put a coin on an idea")
     moved_coins: int = Field(
         description=f"coins that members put on ideas, moved between ideas or took back in the last {VELOCITY_DAYS} days "
         f"of the calendar in UTC: today so far and the {VELOCITY_DAYS - 1} whole days before it. A coin moved twice counts "
@@ -97,7 +97,7 @@ async def get_statistics(session: AsyncSession, campaign_id: UUID) -> CoinStatis
     """The figures of one campaign, of one moment. Ends the session's transaction and begins one that only reads."""
     await begin_snapshot(session)
     await allow_time(session)
-    # a plan made for other tables than today's would read all of them
+    # a plan that was made for smaller tables would read all rows
     await session.execute(text("SET LOCAL enable_seqscan = off"))
     at = clock.now()
     scope = {"campaign_id": campaign_id}

@@ -1,4 +1,4 @@
-"""What the statistics read. Each statement costs by members, ideas or what is not aggregated yet; none by history.
+"""Queries of the statistics. Their cost grows with members, ideas or transfers that are not aggregated, not with history.
 
 LIMIT within LATERAL takes no row away: it keeps the planner at a look-up a row, where it would read a whole table once.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-# of each wallet its balance, and one look-up whether its owner has a stake
+# the balance of each wallet, and one look-up whether its owner has a stake
 MEMBERS = text(
     """
     SELECT coalesce(sum(w.balance_coins), 0)::bigint AS wallet_coins, count(*) AS members_with_wallet,
@@ -24,7 +24,7 @@ MEMBERS = text(
     """
 )
 
-# accounts that keep no balance, but have few postings: about one a member
+# accounts without a stored balance, which have few postings: about one for each member
 OUTSIDE = text(
     """
     SELECT
@@ -39,10 +39,10 @@ OUTSIDE = text(
     """
 )
 
-# a statement of its own: as a value, it tells the planner how few transfers are newer
+# a separate statement: as a value, it lets the planner estimate how few transfers are newer
 AGGREGATED_XID = text("SELECT aggregated_xid::text FROM app.coin_aggregations")
 
-# aggregated days, and on top what this snapshot holds beyond them
+# aggregated days, plus later transfers in this snapshot
 MOVED = text(
     """
     SELECT coalesce(sum(m.coins), 0)::bigint
@@ -61,8 +61,8 @@ MOVED = text(
     """
 )
 
-# Aggregated totals, and on top what this snapshot holds beyond them: exact, and no older than the snapshot. Whether the
-# coins of a closed idea went back is told by the last posting of the first of its stakes that was settled.
+# Aggregated totals, plus later transfers in this snapshot: exact at the time of the snapshot. The last posting of the first
+# settled stake of a closed idea shows whether its coins were returned.
 IDEAS = text(
     """
     WITH fresh AS MATERIALIZED (

@@ -66,8 +66,9 @@ BEGIN
     SELECT l.policy_version INTO STRICT v_policy_version
     FROM coin_ledgers AS l WHERE l.campaign_id = p_campaign_id FOR UPDATE;
     -- the whole row, of the type of the table: jsonb_populate_record fills in by name what the request leaves out
-    SELECT p.* INTO STRICT v_old FROM coin_policies AS p
-    WHERE p.campaign_id = p_campaign_id AND p.version = v_policy_version;
+    v_old := (
+        SELECT p FROM coin_policies AS p WHERE p.campaign_id = p_campaign_id AND p.version = v_policy_version
+    );
     v_new := jsonb_populate_record(v_old, p_policy || jsonb_build_object(
         'campaign_id', p_campaign_id, 'version', v_old.version + 1,
         'created_at', clock_timestamp(), 'created_by', p_actor_id));
