@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from api.auth import service as auth
+from api.campaigns.handlers import close_due_campaigns
 from api.coins import background
 from api.coins import service as coins
 from api.events.catalogue import parse_payload
@@ -21,6 +22,7 @@ from api.kernel.db import Database
 from tests.auth.calls import header, log_in, new_email, refresh
 from tests.coins.test_background import settle_all, staked
 from tests.factories.campaigns import World, make_world
+from tests.factories.containers import parts
 from tests.factories.elections import Importer, election_file
 from tests.factories.users import PASSWORD, commit_user
 
@@ -48,7 +50,7 @@ async def play_accounts(app: FastAPI, http: AsyncClient) -> None:
     other = await log_in(http, user)
     left = await http.post("/api/v1/auth/logout", headers=header(other))
     assert left.status_code == 204, left.text
-    async with app.state.database.session() as session:
+    async with parts(app).database.session() as session:
         found = await auth.get_user(session, user.id)
         await auth.deactivate_user(session, found, actor_id=None)
 
@@ -64,7 +66,7 @@ async def play_delivery(world: World) -> None:
     edited = await world.submit(world.members[0])
     response = await world.call(world.members[0], "PATCH", f"/ideas/{edited}", json={"title": "A better title for it"})
     assert response.status_code == 200, response.text
-    async with world.app.state.database.session() as session:
+    async with parts(world.app).database.session() as session:
         await ideas.record_valuation(
             session, await ideas.get_idea(session, done), actor_id=world.manager.id, kind="realised_value",
             amount=Decimal("12.50"), currency="EUR", valued_on=date(2026, 1, 1), source="Books",
@@ -94,6 +96,9 @@ async def play_coins(world: World) -> None:
     promoted = await world.call(world.manager, "PUT", f"/campaigns/{{id}}/members/{backer.id}/role?role=manager")
     assert promoted.is_success, promoted.text
     assert (await world.call(world.members[2], "POST", "/campaigns/{id}/leave")).is_success
+    ended = await world.call(world.manager, "PATCH", "/campaigns/{id}", json={"ends_at": "2026-01-01T00:00:00Z"})
+    assert ended.is_success, ended.text
+    await close_due_campaigns(parts(world.app).database)
     for step in ("complete", "archive"):
         ended = await world.call(world.manager, "POST", f"/campaigns/{{id}}/{step}")
         assert ended.is_success, ended.text
