@@ -103,7 +103,7 @@ async def main() -> None:
     killer = Killer(step, int(after))
     reach_before_commit(killer)
     settings = configuration.load(
-        _env_file=None, env="test", log_level="ERROR", database_url=PostgresDsn(url),
+        env_file=None, env="test", log_level="ERROR", database_url=PostgresDsn(url),
         app_password=SecretStr(os.environ["APP_PASSWORD"]),
     )  # fmt: skip
     database = Database(settings)
