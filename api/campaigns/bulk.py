@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import Field
 from sqlalchemy import text
 
+from api.campaigns.lifecycle import Command, statuses_with
 from api.coins.commands.corrections import ITEMS_PER_MEMBER_MAX, Corrected, Correction, correct_coins
 from api.coins.schemas import COINS_MAX
 from api.kernel.errors import DomainError, InvalidInput
@@ -31,7 +32,7 @@ _LOCK = text("SELECT c.id FROM app.campaigns AS c WHERE c.id = ANY (:campaign_id
 # Refusals that the ledger cannot decide: who is a manager, who is a member, which campaign is over.
 _REFUSALS = """
     WITH managed AS MATERIALIZED (
-        SELECT c.id, c.status IN ('draft', 'active') AS is_open FROM app.campaigns AS c
+        SELECT c.id, c.status = ANY (%(statuses)s) AS is_open FROM app.campaigns AS c
         WHERE c.id = ANY (%(campaign_ids)s) AND (%(is_admin)s OR EXISTS (
             SELECT FROM app.memberships AS m
             WHERE m.campaign_id = c.id AND m.user_id = %(manager_id)s AND m.role = 'manager' AND m.left_at IS NULL))
@@ -174,6 +175,7 @@ async def _with_refusals(session: AsyncSession, items: Sequence[BulkItem], manag
         _REFUSALS,
         {
             "campaign_ids": campaign_ids,
+            "statuses": statuses_with(Command.GRANT_COINS),
             "manager_id": manager.user_id,
             "is_admin": manager.is_admin,
             "item_campaign_ids": [item.campaign_id for item in items],

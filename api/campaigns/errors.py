@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from api.kernel.errors import DomainError, Forbidden, NotFound
+from api.kernel.errors import DomainError, Forbidden, InvalidInput, NotFound
 
 
 class CampaignNotFound(NotFound):
@@ -29,10 +29,17 @@ class IllegalCampaignStep(DomainError):
 
 
 class CampaignNotActive(DomainError):
-    """Only an active campaign takes members, ideas and coins."""
+    """The command is not possible in the phase of the campaign: `phase` and `allowed_in` name it and the right ones."""
 
     slug = "campaign-not-active"
     title = "The campaign is not active"
+
+
+class DatesOutOfOrder(InvalidInput):
+    """The dates of the campaign and of its coin policy contradict each other."""
+
+    slug = "dates-out-of-order"
+    title = "The dates contradict each other"
 
 
 class JoiningClosed(Forbidden):

@@ -15,7 +15,7 @@ from api.kernel.db import Edited, Model, PrimaryKey
 
 
 class Campaign(Edited, Model):
-    """A call for ideas with a budget, and the life it goes through: draft, active, completed, archived."""
+    """A call for ideas with a budget, and the life it goes through (:mod:`api.campaigns.lifecycle`)."""
 
     __tablename__ = "campaigns"
 
@@ -36,6 +36,7 @@ class Campaign(Edited, Model):
     starts_at: Mapped[datetime | None]
     submissions_close_at: Mapped[datetime | None]
     ends_at: Mapped[datetime | None]
+    decide_by: Mapped[datetime | None]
     activated_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]

@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import exists, or_, select
 
+from api.campaigns import errors
 from api.campaigns.models import Campaign, Membership
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncSession
+
+
+NOT_FOUND = "There is no campaign with this id that you may see."
+
+Lock = Literal["read", "join", "change"]
+# whether the lock is FOR ... SHARE, and whether it leaves the key free
+_LOCKS: dict[Lock, tuple[bool, bool]] = {"read": (True, True), "join": (False, True), "change": (False, False)}
+
+
+async def get_campaign(session: AsyncSession, campaign_id: UUID, *, lock: Lock | None = None) -> Campaign:
+    """The campaign, with a row lock if asked, and then read anew.
+
+    `change` excludes every other lock, `join` another `join` too; `read` excludes `change` alone: status and dates stay,
+    and any number of transactions can hold it. Bulk commands on coins hold `read`, so members can join meanwhile.
+
+    Raises:
+        CampaignNotFound: there is none.
+    """
+    query = select(Campaign).where(Campaign.id == campaign_id)
+    if lock is not None:
+        is_shared, is_weak = _LOCKS[lock]
+        query = query.with_for_update(read=is_shared, key_share=is_weak).execution_options(populate_existing=True)
+    campaign = await session.scalar(query)
+    if campaign is None:
+        raise errors.CampaignNotFound(NOT_FOUND)
+    return campaign
 
 
 async def find_campaign_by_slug(session: AsyncSession, slug: str) -> Campaign | None:

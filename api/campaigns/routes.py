@@ -11,14 +11,15 @@ from api.auth import service as auth
 from api.auth.dependencies import Myself, MyselfInBrowser, Principal, requires
 from api.campaigns import errors, service
 from api.campaigns.dependencies import Access, requires_in_campaign
+from api.campaigns.lifecycle import CampaignStatus
 from api.campaigns.schemas import (
     BrowserSession,
     CampaignCreate,
+    CampaignEdit,
     CampaignRead,
     MemberAdd,
     MembershipRead,
     Role,
-    Status,
     as_read,
 )
 from api.coins import service as coins
@@ -46,7 +47,7 @@ async def create(
 
 @router.get("/campaigns", operation_id="listCampaigns")
 async def list_all(
-    session: Session, caller: Myself, paging: PageQuery, status: Annotated[Status | None, Query()] = None
+    session: Session, caller: Myself, paging: PageQuery, status: Annotated[CampaignStatus | None, Query()] = None
 ) -> Page[CampaignRead]:
     """Campaigns that I may see, newest first."""
     rows = await service.list_campaigns(
@@ -66,11 +67,24 @@ async def get(access: Annotated[Access, Depends(requires_in_campaign(Permission.
     return as_read(access.campaign, access.role)
 
 
+@router.patch("/campaigns/{campaign_id}", operation_id="editCampaign")
+async def edit(
+    session: Session,
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))],
+    body: CampaignEdit,
+) -> CampaignRead:
+    """Change the dates of the campaign; a closed one with a later end, or without one, is active again."""
+    campaign = await service.change_dates(
+        session, access.campaign, body.model_dump(exclude_unset=True), actor_id=access.caller.user_id
+    )
+    return as_read(campaign, access.role)
+
+
 @router.post("/campaigns/{campaign_id}/activate", operation_id="activateCampaign")
 async def activate(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
 ) -> CampaignRead:
-    """Open the draft: members get their coins, ideas may come."""
+    """Make the draft active: members get their coins. Ideas and movements of coins wait for starts_at."""
     campaign = await service.activate_campaign(session, access.campaign, actor_id=access.caller.user_id)
     return as_read(campaign, access.role)
 
@@ -172,8 +186,8 @@ async def set_policy(
     body: PolicyWrite,
     dry_run: DryRun,  # noqa: ARG001
 ) -> PolicyRead:
-    """Put a new version of the coin policy into force, as far as it is not frozen."""
-    return await coins.set_policy(session, access.campaign.id, body, actor_id=access.caller.user_id)
+    """Put a new version of the coin policy into force, as far as it is not frozen; its window is inside the dates."""
+    return await service.set_coin_policy(session, access.campaign, body, actor_id=access.caller.user_id)
 
 
 @router.get("/auth/session", operation_id="getBrowserSession")

@@ -9,17 +9,32 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, model_validator
 
+from api.campaigns.dates import Dates
+from api.campaigns.lifecycle import CampaignStatus
 from api.coins.schemas import PolicyWrite
 from api.kernel.texts import Line, Prose
 from api.kernel.web import ResponseModel, Schema, Stored
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-Status = Literal["draft", "active", "completed", "archived"]
 Role = Literal["member", "manager"]
 Title = Annotated[Line, Field(min_length=3, max_length=200)]
 Slug = Annotated[str, Field(min_length=3, max_length=100, pattern=SLUG)]
 Money = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=2)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
+
+
+StartsAt = Annotated[
+    AwareDatetime | None, Field(description="before it, an active campaign takes no ideas and no coins move")
+]
+SubmissionsCloseAt = Annotated[AwareDatetime | None, Field(description="the last moment at which ideas are taken")]
+EndsAt = Annotated[
+    AwareDatetime | None,
+    Field(description="the last moment at which ideas are taken and members' coins move; then the campaign closes"),
+]
+DecideBy = Annotated[
+    AwareDatetime | None,
+    Field(description="when the closed campaign is completed without a command; needs ends_at"),
+]
 
 
 class CampaignCreate(Schema):
@@ -36,9 +51,10 @@ class CampaignCreate(Schema):
     eligible_people: Annotated[int, Field(gt=0, le=2_000_000_000)] | None = Field(
         None, description="number of people who could take part"
     )
-    starts_at: AwareDatetime | None = None
-    submissions_close_at: AwareDatetime | None = None
-    ends_at: AwareDatetime | None = None
+    starts_at: StartsAt = None
+    submissions_close_at: SubmissionsCloseAt = None
+    ends_at: EndsAt = None
+    decide_by: DecideBy = None
     coin_policy: PolicyWrite = PolicyWrite()
 
     @model_validator(mode="after")
@@ -46,12 +62,24 @@ class CampaignCreate(Schema):
         if self.budget_amount is not None and self.currency is None:
             msg = "a budget_amount needs a currency"
             raise ValueError(msg)
-        for earlier in ("starts_at", "submissions_close_at"):
-            first: datetime | None = getattr(self, earlier)
-            if first and self.ends_at and first > self.ends_at:
-                msg = f"{earlier} is after ends_at"
-                raise ValueError(msg)
+        dates = Dates(
+            starts_at=self.starts_at,
+            submissions_close_at=self.submissions_close_at,
+            ends_at=self.ends_at,
+            decide_by=self.decide_by,
+        )
+        if contradiction := dates.find_contradiction(self.coin_policy):
+            raise ValueError(contradiction)
         return self
+
+
+class CampaignEdit(Schema):
+    """The fields to change. A field that is left out stays as it is; null removes the date."""
+
+    starts_at: StartsAt = None
+    submissions_close_at: SubmissionsCloseAt = None
+    ends_at: EndsAt = None
+    decide_by: DecideBy = None
 
 
 class CampaignRead(ResponseModel):
@@ -61,7 +89,7 @@ class CampaignRead(ResponseModel):
     slug: str
     title: str
     description: str
-    status: Stored[Status]
+    status: Stored[CampaignStatus]
     origin: Stored[Literal["native", "imported"]]
     visibility: str
     join_policy: str
@@ -72,6 +100,7 @@ class CampaignRead(ResponseModel):
     starts_at: datetime | None
     submissions_close_at: datetime | None
     ends_at: datetime | None
+    decide_by: datetime | None
     activated_at: datetime | None
     completed_at: datetime | None
     created_at: datetime

@@ -5,20 +5,34 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from api.campaigns import errors
+from api.campaigns.dates import Dates
+from api.campaigns.due import PAUSE_S, for_each_to_complete
+from api.campaigns.lifecycle import CampaignStatus, Command
 from api.campaigns.models import Campaign, Membership
 from api.campaigns.queries import (
+    NOT_FOUND,
     find_campaign_by_slug,
     find_membership,
+    get_campaign,
     list_campaigns,
     list_managed_campaign_ids,
     list_members,
+)
+from api.campaigns.transitions import (
+    activate_campaign,
+    archive_campaign,
+    change_dates,
+    check_command,
+    check_dates,
+    mark_completed,
+    set_coin_policy,
 )
 from api.coins import service as coins
 from api.coins.schemas import PolicyWrite
@@ -33,10 +47,23 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
-__all__ = ["find_campaign_by_slug", "find_membership", "list_campaigns", "list_managed_campaign_ids", "list_members"]
-
-NOT_FOUND = "There is no campaign with this id that you may see."
-STEPS = {"active": ("draft",), "completed": ("active",), "archived": ("draft", "completed")}
+__all__ = [
+    "NOT_FOUND",
+    "PAUSE_S",
+    "activate_campaign",
+    "archive_campaign",
+    "change_dates",
+    "check_command",
+    "find_campaign_by_slug",
+    "find_membership",
+    "for_each_to_complete",
+    "get_campaign",
+    "list_campaigns",
+    "list_managed_campaign_ids",
+    "list_members",
+    "mark_completed",
+    "set_coin_policy",
+]
 
 
 # letters without a decomposition that NFKD could take apart
@@ -69,6 +96,7 @@ async def create_campaign(
     starts_at: datetime | None = None,
     submissions_close_at: datetime | None = None,
     ends_at: datetime | None = None,
+    decide_by: datetime | None = None,
     policy: PolicyWrite | None = None,
     attributes: dict[str, Any] | None = None,
 ) -> Campaign:
@@ -76,7 +104,11 @@ async def create_campaign(
 
     Raises:
         SlugTaken: a slug was given and another campaign has it.
+        DatesOutOfOrder: the dates contradict each other or the coin policy.
     """
+    policy = policy or PolicyWrite()
+    dates = Dates(starts_at=starts_at, submissions_close_at=submissions_close_at, ends_at=ends_at, decide_by=decide_by)
+    check_dates(dates, policy)
     campaign = Campaign(
         id=uuid7(),
         slug=slug or await _free_slug(session, title),
@@ -91,6 +123,7 @@ async def create_campaign(
         starts_at=starts_at,
         submissions_close_at=submissions_close_at,
         ends_at=ends_at,
+        decide_by=decide_by,
         created_by=actor_id,
         updated_by=actor_id,
     )
@@ -103,8 +136,8 @@ async def create_campaign(
             raise
         msg = f"Another campaign has the slug {campaign.slug!r}."
         raise errors.SlugTaken(msg, taken=campaign.slug) from error
-    policy = policy or PolicyWrite()
     await coins.open_ledger(session, campaign.id, policy, actor_id=actor_id)
+    await coins.set_window(session, campaign.id, opens_at=starts_at, closes_at=ends_at)
     session.add(
         Membership(
             campaign_id=campaign.id,
@@ -138,98 +171,6 @@ async def _free_slug(session: AsyncSession, title: str) -> str:
     return wanted if wanted not in taken else f"{wanted}-{uuid7().hex[-6:]}"
 
 
-async def get_campaign(
-    session: AsyncSession, campaign_id: UUID, *, lock: Literal["join", "change"] | None = None
-) -> Campaign:
-    """The campaign, locked if asked: against whoever locks it too, or for a join against all but bulk commands.
-
-    A bulk command lets nobody leave and the campaign not end, and does not mind who comes.
-
-    Raises:
-        CampaignNotFound: there is none.
-    """
-    query = select(Campaign).where(Campaign.id == campaign_id)
-    if lock is not None:
-        query = query.with_for_update(key_share=lock == "join").execution_options(populate_existing=True)
-    campaign = await session.scalar(query)
-    if campaign is None:
-        raise errors.CampaignNotFound(NOT_FOUND)
-    return campaign
-
-
-async def activate_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
-    """Open a draft: its members get their coins, ideas and members may come."""
-    campaign = await _step(session, campaign, "active", actor_id)
-    campaign.activated_at = clock.now()
-    await session.flush()  # a later lock in this session reads the row anew
-    members = await session.scalars(
-        select(Membership.user_id).where(Membership.campaign_id == campaign.id, Membership.left_at.is_(None))
-    )
-    granted = await coins.grant_coins(session, campaign.id, members.all(), actor_id=actor_id)
-    granted_coins = len(granted) * (await coins.get_policy(session, campaign.id)).coins_per_member
-    await record_event(
-        session,
-        payloads.CampaignActivated(
-            members_granted=len(granted),
-            before=payloads.CampaignState(status="draft", wallet_coins=0),
-            after=payloads.CampaignState(status=campaign.status, wallet_coins=granted_coins),
-        ),
-        actor_id=actor_id,
-        campaign_id=campaign.id,
-    )
-    return campaign
-
-
-async def mark_completed(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
-    """End an active campaign and settle its coins. `api.ideas.service.complete_campaign` is the whole command."""
-    campaign = await _step(session, campaign, "completed", actor_id)
-    campaign.completed_at = clock.now()
-    await session.flush()  # a later lock in this session reads the row anew
-    closing = await coins.close_ledger(session, campaign.id, actor_id=actor_id)
-    await record_event(
-        session,
-        payloads.CampaignCompleted(
-            is_settling=closing.is_settling,
-            before=payloads.CampaignState(status="active", wallet_coins=closing.wallet_coins),
-            after=payloads.CampaignState(
-                status=campaign.status, wallet_coins=closing.wallet_coins if closing.is_settling else 0
-            ),
-        ),
-        actor_id=actor_id,
-        campaign_id=campaign.id,
-    )
-    return campaign
-
-
-async def archive_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
-    """Put a completed campaign, or a draft that came to nothing, away."""
-    before = campaign.status
-    campaign = await _step(session, campaign, "archived", actor_id)
-    campaign.archived_at = clock.now()
-    await session.flush()  # a later lock in this session reads the row anew
-    await record_event(
-        session,
-        payloads.CampaignArchived(
-            before=payloads.CampaignState(status=before), after=payloads.CampaignState(status=campaign.status)
-        ),
-        actor_id=actor_id,
-        campaign_id=campaign.id,
-    )
-    return campaign
-
-
-async def _step(session: AsyncSession, campaign: Campaign, to_status: str, actor_id: UUID) -> Campaign:
-    campaign = await get_campaign(session, campaign.id, lock="change")
-    if campaign.status not in STEPS[to_status]:
-        may = [target for target, sources in STEPS.items() if campaign.status in sources]
-        msg = f"A campaign that is {campaign.status} cannot become {to_status}; it can become: {', '.join(may) or 'nothing'}."
-        raise errors.IllegalCampaignStep(msg, from_status=campaign.status, to_status=to_status, allowed=may)
-    campaign.status = to_status
-    campaign.updated_by = actor_id
-    await session.flush()
-    return campaign
-
-
 async def join_campaign(
     session: AsyncSession,
     campaign: Campaign,
@@ -245,13 +186,11 @@ async def join_campaign(
 
     Raises:
         JoiningClosed: the campaign's members are added by its managers, and nobody did.
-        CampaignNotActive: it is over, or a draft that only managers may add to.
+        CampaignNotActive: it has ended, or is a draft, to which only managers may add members.
     """
     campaign = await get_campaign(session, campaign.id, lock="join")
     is_self = actor_id is None
-    if campaign.status not in ({"active"} if is_self else {"active", "draft"}):
-        msg = f"The campaign is {campaign.status}; members come while it is active."
-        raise errors.CampaignNotActive(msg, campaign_status=campaign.status)
+    await check_command(session, campaign, Command.JOIN if is_self else Command.ADD_MEMBER)
     if is_self and campaign.join_policy != "open":
         msg = "Members of this campaign are added by its managers; ask one of them."
         raise errors.JoiningClosed(msg)
@@ -277,7 +216,7 @@ async def join_campaign(
     session.add(membership)
     await session.flush()
     had = await coins.find_wallet(session, campaign.id, user_id)
-    if campaign.status == "active":
+    if campaign.status == CampaignStatus.ACTIVE:
         await coins.grant_coins(session, campaign.id, [user_id], actor_id=actor)
     has = await coins.find_wallet(session, campaign.id, user_id)
     await record_event(

@@ -30,7 +30,7 @@ class UnknownIdea(DomainError):
 
 
 class AllocationWindowClosed(DomainError):
-    """Coins move only within the policy's window."""
+    """Coins move only within the window of the campaign and of its coin policy: from `opens_at` to `closes_at`."""
 
     slug = "allocation-window-closed"
     title = "Coins cannot be moved at this time"

@@ -88,6 +88,19 @@ async def open_ledger(session: AsyncSession, campaign_id: UUID, policy: PolicyWr
     )
 
 
+async def set_window(
+    session: AsyncSession, campaign_id: UUID, *, opens_at: datetime | None, closes_at: datetime | None
+) -> None:
+    """Set the campaign's window: the first and the last moment at which members' coins move, None for no bound.
+
+    The ledger applies the narrower of this window and the policy's, by the database's clock.
+    """
+    await session.execute(
+        text("SELECT app.coins_set_window(:campaign_id, :opens_at, :closes_at)"),
+        {"campaign_id": campaign_id, "opens_at": opens_at, "closes_at": closes_at},
+    )
+
+
 async def grant_coins(
     session: AsyncSession,
     campaign_id: UUID,

@@ -70,7 +70,16 @@ _ENTRIES = (
         moves_coins=True,
     ),
     _coin_entry(
-        payloads.CampaignCompleted, "An active campaign is completed; its coins expire.", Audience.CAMPAIGN,
+        payloads.CampaignDatesChanged,
+        "The dates of a campaign change; a closed one with a later end is active again.", Audience.CAMPAIGN,
+    ),
+    _coin_entry(
+        payloads.CampaignClosed, "The end of a campaign has passed; recorded by the worker, without an actor.",
+        Audience.CAMPAIGN,
+    ),
+    _coin_entry(
+        payloads.CampaignCompleted,
+        "An active or closed campaign is completed, by a manager or at decide_by; its coins expire.", Audience.CAMPAIGN,
         moves_coins=True,
     ),
     _coin_entry(payloads.CampaignArchived, "A campaign is archived.", Audience.MANAGERS),

@@ -20,6 +20,8 @@ class EventKind(StrEnum):
 
     CAMPAIGN_CREATED = "campaign_created"
     CAMPAIGN_ACTIVATED = "campaign_activated"
+    CAMPAIGN_DATES_CHANGED = "campaign_dates_changed"
+    CAMPAIGN_CLOSED = "campaign_closed"
     CAMPAIGN_COMPLETED = "campaign_completed"
     CAMPAIGN_ARCHIVED = "campaign_archived"
     ELECTION_IMPORTED = "election_imported"

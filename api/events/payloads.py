@@ -125,6 +125,29 @@ class CampaignActivated(Change[CampaignState]):
     members_granted: int
 
 
+class CampaignDatesState(_Strict):
+    """A campaign's status, and its dates as far as they are set."""
+
+    status: str
+    starts_at: datetime | None = None
+    submissions_close_at: datetime | None = None
+    ends_at: datetime | None = None
+    decide_by: datetime | None = None
+
+
+class CampaignDatesChanged(Change[CampaignDatesState]):
+    """Status and dates. A closed campaign with a later end is active again: the status differs."""
+
+    kind = EventKind.CAMPAIGN_DATES_CHANGED
+
+
+class CampaignClosed(Change[CampaignState]):
+    """The end that passed; it is also the time at which the event occurred."""
+
+    kind = EventKind.CAMPAIGN_CLOSED
+    ends_at: datetime
+
+
 class CampaignCompleted(Change[CampaignState]):
     """Whether a settlement still empties the wallets in the background."""
 

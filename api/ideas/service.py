@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
 
-from api.campaigns import errors as campaign_errors
 from api.campaigns import service as campaigns
+from api.campaigns.lifecycle import CampaignStatus, Command
 from api.coins import service as coins
 from api.events import payloads
 from api.events.service import record_event
@@ -21,7 +21,7 @@ from api.kernel.ids import uuid7
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import date
+    from datetime import date, datetime
     from decimal import Decimal
     from uuid import UUID
 
@@ -46,16 +46,12 @@ async def submit_idea(
     """Bring an idea into an active campaign: it competes at once or, in a mediated campaign, waits for approval.
 
     Raises:
-        CampaignNotActive: the campaign is a draft or over.
-        SubmissionsClosed: the campaign takes no more ideas.
+        CampaignNotActive: the campaign is a draft, completed or archived.
+        SubmissionsClosed: it is before the start, after `submissions_close_at` or after the end.
     """
-    now = clock.now()
-    if campaign.status != "active":
-        msg = f"The campaign is {campaign.status}; it takes ideas while it is active."
-        raise campaign_errors.CampaignNotActive(msg, campaign_status=campaign.status)
-    if campaign.submissions_close_at is not None and now > campaign.submissions_close_at:
-        msg = f"Ideas were taken until {campaign.submissions_close_at.isoformat()}."
-        raise errors.SubmissionsClosed(msg, submissions_close_at=campaign.submissions_close_at)
+    campaign = await campaigns.get_campaign(session, campaign.id, lock="read")
+    now = await clock.database_now(session)
+    await _check_submissions(session, campaign, now)
     status = Status.PENDING if campaign.is_mediated else Status.COMPETING
     idea = Idea(
         id=uuid7(),
@@ -85,6 +81,21 @@ async def submit_idea(
         idea_id=idea.id,
     )
     return idea
+
+
+async def _check_submissions(session: AsyncSession, campaign: Campaign, now: datetime) -> None:
+    """Refuse an idea outside the dates. The campaign is locked, and `now` was read after that."""
+    opens_at = campaign.starts_at
+    closes_at = min((at for at in (campaign.submissions_close_at, campaign.ends_at) if at is not None), default=None)
+    is_running = campaign.status in {CampaignStatus.ACTIVE, CampaignStatus.CLOSED}
+    if is_running and ((opens_at is not None and now < opens_at) or (closes_at is not None and now > closes_at)):
+        bounds = (
+            (f"from {opens_at.isoformat()}" if opens_at else ""),
+            (f"until {closes_at.isoformat()}" if closes_at else ""),
+        )
+        msg = f"Ideas are taken {' '.join(bound for bound in bounds if bound)}."
+        raise errors.SubmissionsClosed(msg, opens_at=opens_at, closes_at=closes_at)
+    await campaigns.check_command(session, campaign, Command.SUBMIT_IDEA)
 
 
 async def _put_tags(session: AsyncSession, idea_id: UUID, tags: Iterable[str], category: str | None) -> None:
@@ -159,9 +170,11 @@ async def take_step(
 
     Raises:
         IllegalStep: the idea cannot go there from where it is.
-        CampaignNotActive: the step belongs to a running campaign.
+        CampaignNotActive: the phase of the campaign does not allow the step.
         ReasonMissing: the step needs one.
     """
+    # the campaign first, as its completion locks them
+    campaign = await campaigns.get_campaign(session, idea.campaign_id, lock="read")
     idea = await get_idea(session, idea.id, lock=True)
     source = Status(idea.status)
     step = find_step(source, target)
@@ -169,11 +182,8 @@ async def take_step(
         allowed = next_steps(source)
         msg = f"An idea that is {source} cannot become {target}; it can become: {', '.join(allowed) or 'nothing'}."
         raise errors.IllegalStep(msg, from_status=source, to_status=target, allowed=allowed)
-    if step.needs_active_campaign:
-        campaign = await campaigns.get_campaign(session, idea.campaign_id)
-        if campaign.status != "active":
-            msg = f"The campaign is {campaign.status}; one can {step.verb} ideas while it is active."
-            raise campaign_errors.CampaignNotActive(msg, campaign_status=campaign.status)
+    if step.command is not None:
+        await campaigns.check_command(session, campaign, step.command)
     if step.coins is Coins.REOPEN:
         await _check_undo_window(session, idea)
     if step.needs_reason and not reason:
@@ -227,8 +237,11 @@ _PAYLOADS: dict[Status, type[payloads.IdeaStep]] = {
 }
 
 
-async def complete_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
-    """End a campaign: what was not decided is not selected, and every coin that is left expires."""
+async def complete_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID | None) -> Campaign:
+    """Complete a campaign: undecided ideas become not selected, and all remaining coins expire.
+
+    `actor_id` is None where the worker does it at `decide_by`.
+    """
     campaign = await campaigns.mark_completed(session, campaign, actor_id=actor_id)
     undecided = await session.scalars(
         select(Idea)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from api.campaigns.lifecycle import Command
 from api.kernel.permissions import Permission
 
 
@@ -53,7 +54,8 @@ class Step:
     """What the caller needs; None for a step that no caller takes: the end of the campaign takes it."""
     coins: Coins = Coins.NOTHING
     needs_reason: bool = False
-    needs_active_campaign: bool = False
+    command: Command | None = None
+    """The campaign's phase must allow it; None for a step that no phase excludes."""
 
 
 _UNDECIDED = frozenset({Status.PENDING, Status.COMPETING})
@@ -62,13 +64,13 @@ _IN_DELIVERY = frozenset({Status.ACCEPTED, Status.IN_PROGRESS})
 _MANAGE, _WITHDRAW = Permission.MANAGE_IDEAS, Permission.WITHDRAW_IDEA
 
 STEPS = (
-    Step("approve", frozenset({Status.PENDING}), Status.COMPETING, _MANAGE, Coins.OPEN, needs_active_campaign=True),
-    Step("reject", _UNDECIDED, Status.REJECTED, _MANAGE, Coins.RETURN, needs_reason=True, needs_active_campaign=True),
-    Step("withdraw", _UNDECIDED, Status.WITHDRAWN, _WITHDRAW, Coins.RETURN, needs_active_campaign=True),
-    Step("accept", frozenset({Status.COMPETING}), Status.ACCEPTED, _MANAGE, Coins.EXPIRE, needs_active_campaign=True),
+    Step("approve", frozenset({Status.PENDING}), Status.COMPETING, _MANAGE, Coins.OPEN, command=Command.APPROVE_IDEA),
+    Step("reject", _UNDECIDED, Status.REJECTED, _MANAGE, Coins.RETURN, needs_reason=True, command=Command.DECIDE_IDEA),
+    Step("withdraw", _UNDECIDED, Status.WITHDRAWN, _WITHDRAW, Coins.RETURN, command=Command.WITHDRAW_IDEA),
+    Step("accept", frozenset({Status.COMPETING}), Status.ACCEPTED, _MANAGE, Coins.EXPIRE, command=Command.DECIDE_IDEA),
     Step(
         "undo the acceptance of", frozenset({Status.ACCEPTED}), Status.COMPETING, _MANAGE, Coins.REOPEN,
-        needs_reason=True, needs_active_campaign=True,
+        needs_reason=True, command=Command.DECIDE_IDEA,
     ),
     Step("start", frozenset({Status.ACCEPTED}), Status.IN_PROGRESS, _MANAGE),
     Step("complete", frozenset({Status.IN_PROGRESS}), Status.COMPLETE, _MANAGE),

@@ -12,8 +12,12 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sqlalchemy import text
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy.ext.asyncio import AsyncSession
 
 _moment: ContextVar[datetime | None] = ContextVar("moment", default=None)
 
@@ -26,6 +30,17 @@ def now() -> datetime:
 def effective_at() -> datetime | None:
     """The moment set by :func:`at`, or None for the database's own clock."""
     return _moment.get()
+
+
+async def database_now(session: AsyncSession) -> datetime:
+    """The time by the database's clock, which all processes share; or the moment set by :func:`at`.
+
+    For a rule that depends on a date: read it after the lock under which the rule is checked.
+    """
+    if (moment := _moment.get()) is not None:
+        return moment
+    found: datetime = await session.scalar(text("SELECT clock_timestamp()"))
+    return found
 
 
 @contextmanager

@@ -73,7 +73,7 @@ DESCRIPTIONS: Mapping[Role | Permission, str] = MappingProxyType(
         Permission.VIEW_CAMPAIGN: "see the campaign, its coin policies and its public ideas",
         Permission.JOIN_CAMPAIGN: "become a member where the campaign is open to join",
         Permission.LEAVE_CAMPAIGN: "end the own membership",
-        Permission.MANAGE_CAMPAIGN: "activate, complete and archive the campaign",
+        Permission.MANAGE_CAMPAIGN: "activate, complete and archive the campaign, and change its dates",
         Permission.MANAGE_MEMBERS: "list, add and remove members, and set their role",
         Permission.MANAGE_COIN_POLICY: "set a new version of the coin policy",
         Permission.MOVE_COINS: "allocate and reallocate the coins of the own wallet",

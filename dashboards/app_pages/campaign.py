@@ -80,8 +80,8 @@ def _facts(campaign: Campaign) -> None:
     )
     if campaign.has_times:
         facts.append(
-            ("Ended", wording.day(campaign.completed_at))
-            if campaign.completed_at
+            ("Ended", wording.day(campaign.ends_at if campaign.status == "closed" else campaign.completed_at))
+            if campaign.completed_at or campaign.status == "closed"
             else ("Until", wording.day(campaign.ends_at))
         )
     body = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts)

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from api.auth import service as auth
+from api.campaigns.handlers import close_due_campaigns
 from api.coins import background
 from api.coins import service as coins
 from api.events.catalogue import parse_payload
@@ -95,6 +96,9 @@ async def play_coins(world: World) -> None:
     promoted = await world.call(world.manager, "PUT", f"/campaigns/{{id}}/members/{backer.id}/role?role=manager")
     assert promoted.is_success, promoted.text
     assert (await world.call(world.members[2], "POST", "/campaigns/{id}/leave")).is_success
+    ended = await world.call(world.manager, "PATCH", "/campaigns/{id}", json={"ends_at": "2026-01-01T00:00:00Z"})
+    assert ended.is_success, ended.text
+    await close_due_campaigns(parts(world.app).database)
     for step in ("complete", "archive"):
         ended = await world.call(world.manager, "POST", f"/campaigns/{{id}}/{step}")
         assert ended.is_success, ended.text

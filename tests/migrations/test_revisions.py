@@ -86,7 +86,9 @@ class TestUpAndDown:
         databases.downgrade(url, revision)
         hashes = connection.execute("SELECT name, hash FROM app.schema_routines").fetchall()
         assert dict(hashes) == routines.hashes(int(revision))
-        assert ("coins_move",) in connection.execute("SELECT proname FROM pg_proc").fetchall() or int(revision) < 1004
+        assert ("coins_correct",) in connection.execute("SELECT proname FROM pg_proc").fetchall() or int(
+            revision
+        ) < 1004
         databases.migrate(url)
         assert catalogue(connection) == newest
 
@@ -184,7 +186,7 @@ class TestMigrate:
         for call in (databases.migrate, databases.refuse_unmigrated):
             with pytest.raises(SettingsError, match=r"revision 0009, .*pg_dump .*`ideamint db reset --yes`"):
                 call(url)
-        connection.execute("UPDATE app.alembic_version SET version_num = '1006'")
+        connection.execute("UPDATE app.alembic_version SET version_num = '1007'")
 
     def test_leaves_a_later_database_as_it_is(self, url: str, connection: psycopg.Connection) -> None:
         connection.execute("UPDATE app.alembic_version SET version_num = '9999'")

@@ -200,6 +200,7 @@ def _body(name: str, world: World, place: Place) -> Sent:
         "refreshToken": {"refresh_token": world.refresh_token},
         "updateMe": {"display_name": "Changed"},
         "createCampaign": {"title": "A new campaign"},
+        "editCampaign": {"decide_by": None},
         "addMember": {"email": world.newcomer.email},
         "setCoinPolicy": POLICY.model_dump(mode="json"),
         "submitIdea": {"title": "A new idea", "description": DESCRIPTION},

@@ -118,6 +118,12 @@ def _side(idea_id: UUID | None, balance_coins: int) -> Side:
     return Side(account="stake" if idea_id else "wallet", idea_id=idea_id, balance_coins=balance_coins)
 
 
+def _window(outcome: Outcome) -> str:
+    opens, closes = outcome.opens_at, outcome.closes_at
+    texts = [f"from {opens.isoformat()}" if opens else "", f"until {closes.isoformat()}" if closes else ""]
+    return " ".join(text for text in texts if text)
+
+
 def as_error(move: Move, outcome: Outcome) -> DomainError:  # noqa: C901, PLR0911, PLR0912 - a refusal a case: it is a table
     """The refusal as the error that states it; `idea_not_open` is not among them, for it tells the idea's status too."""
     has, limit = outcome.has_coins or 0, outcome.limit_coins or 0
@@ -150,7 +156,7 @@ def as_error(move: Move, outcome: Outcome) -> DomainError:  # noqa: C901, PLR091
             )
         case "window_closed":
             return errors.AllocationWindowClosed(
-                "Coins move only while the campaign's allocation window is open.",
+                f"Coins can be moved {_window(outcome)}.",
                 opens_at=outcome.opens_at,
                 closes_at=outcome.closes_at,
             )

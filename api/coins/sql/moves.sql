@@ -35,6 +35,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp SET enable_seqs
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
+    v_at timestamptz;
     v_busy uuid[];
     v_wallet_id bigint[];
     v_round integer[];
@@ -66,6 +67,8 @@ BEGIN
     ) AS r;
 
     FOR v_this IN 1..v_rounds LOOP
+        -- read once, after locking: a movement that is judged within the window is also recorded within it
+        v_at := coalesce(p_effective_at, clock_timestamp());
         RETURN QUERY
         WITH requested AS (
             SELECT u.campaign_id, u.user_id, u.from_idea_id, u.to_idea_id, u.coins, u.key, u.request_hash, u.request_id,
@@ -79,7 +82,7 @@ BEGIN
                 a.request_id, w.id AS wallet_id, w.balance_coins AS wallet_coins, f.id AS from_id,
                 f.moved_at AS from_moved_at,
                 t.moved_at AS to_moved_at, w.moved_at AS wallet_moved_at, k.transfer_id AS replays_id,
-                p.allocation_opens_at, p.allocate_until,
+                p.opens_at, p.closes_at,
                 CASE WHEN a.from_idea_id IS NULL THEN w.balance_coins
                     ELSE coalesce(f.balance_coins, 0) END AS has_coins,
                 coalesce(t.balance_coins, 0) AS on_target_coins,
@@ -97,8 +100,8 @@ BEGIN
                     WHEN a.to_idea_id IS NOT NULL AND tt.idea_id IS NULL THEN 'unknown_idea'
                     WHEN a.from_idea_id IS NOT NULL AND ft.idea_id IS NULL THEN 'unknown_idea'
                     WHEN NOT coalesce(tt.is_open, true) OR NOT coalesce(ft.is_open, true) THEN 'idea_not_open'
-                    WHEN coalesce(p_effective_at, clock_timestamp()) < p.allocation_opens_at THEN 'window_closed'
-                    WHEN coalesce(p_effective_at, clock_timestamp()) > p.allocate_until THEN 'window_closed'
+                    WHEN v_at < p.opens_at THEN 'window_closed'
+                    WHEN v_at > p.closes_at THEN 'window_closed'
                     WHEN tt.author_id = a.user_id AND NOT p.own_ideas THEN 'own_idea'
                     WHEN a.to_idea_id IS NULL AND NOT p.take_back THEN 'take_back_refused'
                     WHEN a.to_idea_id IS NOT NULL AND a.coins < p.coins_per_allocation_min THEN 'below_minimum'
@@ -134,7 +137,9 @@ BEGIN
                 WHERE x.user_id = a.user_id AND x.idea_id = a.to_idea_id AND x.kind = 'stake' LIMIT 1
             ) AS t ON true
             LEFT JOIN LATERAL (
-                SELECT y.allocation_opens_at, y.allocate_until, y.own_ideas, y.take_back, y.coins_per_allocation_min,
+                -- the narrower of the campaign's window and the policy's; both ignore a null
+                SELECT greatest(x.opens_at, y.allocation_opens_at) AS opens_at,
+                    least(x.closes_at, y.allocate_until) AS closes_at, y.own_ideas, y.take_back, y.coins_per_allocation_min,
                     y.coins_per_member_and_idea_max
                 FROM coin_ledgers AS x
                 JOIN coin_policies AS y ON y.campaign_id = x.campaign_id AND y.version = x.policy_version
@@ -145,7 +150,7 @@ BEGIN
                 j.request_id, j.wallet_id, j.from_id, uuid7() AS transfer_id,
                 CASE WHEN j.from_idea_id IS NULL THEN 'allocate' WHEN j.to_idea_id IS NULL THEN 'take_back'
                     ELSE 'reallocate' END AS kind,
-                greatest(coalesce(p_effective_at, clock_timestamp()), j.from_moved_at, j.to_moved_at,
+                greatest(v_at, j.from_moved_at, j.to_moved_at,
                     CASE WHEN j.from_idea_id IS NULL OR j.to_idea_id IS NULL THEN j.wallet_moved_at END) AS effective_at
             FROM judged AS j
             WHERE j.outcome = 'moved'
@@ -218,7 +223,7 @@ BEGIN
             CASE j.outcome WHEN 'above_maximum' THEN j.on_target_coins ELSE j.has_coins END,
             CASE j.outcome WHEN 'above_maximum' THEN j.coins_per_member_and_idea_max
                 WHEN 'below_minimum' THEN j.coins_per_allocation_min END::bigint,
-            j.allocation_opens_at, j.allocate_until
+            j.opens_at, j.closes_at
         FROM judged AS j
         FULL JOIN (
             SELECT x.n, x.transfer_id, x.effective_at, max(x.balance_coins) FILTER (WHERE x.side = -1) AS from_coins,

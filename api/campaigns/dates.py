@@ -1,0 +1,51 @@
+"""The dates of a campaign, and the order that they and the window of its coin policy must have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+NAMES = ("starts_at", "submissions_close_at", "ends_at", "decide_by")
+
+
+class CoinWindow(Protocol):
+    """A coin policy, of which the dates are read."""
+
+    @property
+    def allocation_opens_at(self) -> datetime | None:
+        """The first moment at which coins move; null leaves it to the campaign."""
+
+    @property
+    def allocate_until(self) -> datetime | None:
+        """The last moment at which coins move; null leaves it to the campaign."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dates:
+    """The dates of a campaign; null is a date that is not set."""
+
+    starts_at: datetime | None = None
+    submissions_close_at: datetime | None = None
+    ends_at: datetime | None = None
+    decide_by: datetime | None = None
+
+    def find_contradiction(self, policy: CoinWindow) -> str | None:
+        """The first rule that the dates break, in words; None if they break none. Two dates may be the same moment."""
+        if self.decide_by is not None and self.ends_at is None:
+            return "decide_by needs ends_at: ideas are decided after the end"
+        of_campaign = {name: getattr(self, name) for name in NAMES}
+        of_coins = {
+            "starts_at": self.starts_at,
+            "coin_policy.allocation_opens_at": policy.allocation_opens_at,
+            "coin_policy.allocate_until": policy.allocate_until,
+            "ends_at": self.ends_at,
+        }
+        for dates in (of_campaign, of_coins):
+            for (earlier, first), (later, second) in combinations(dates.items(), 2):
+                if first is not None and second is not None and first > second:
+                    return f"{earlier} is after {later}"
+        return None

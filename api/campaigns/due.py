@@ -1,0 +1,62 @@
+"""Campaigns whose dates have passed, and work on each of them in a transaction of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy import func, select
+
+from api.campaigns.lifecycle import CampaignStatus
+from api.campaigns.models import Campaign
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.kernel.db import Database
+
+log = structlog.get_logger(__name__)
+
+Act = Callable[["AsyncSession", Campaign], Awaitable[object]]
+
+# a worker looks this often; a campaign whose lock a command holds is found again at the next look
+PAUSE_S = 5.0
+
+# by the database's clock, as the commands decide: the moment ends_at itself still belongs to the campaign
+_ENDED = (Campaign.status == CampaignStatus.ACTIVE, Campaign.ends_at < func.now())
+_TO_DECIDE = (Campaign.status == CampaignStatus.CLOSED, Campaign.decide_by <= func.now())
+
+
+async def for_each_ended(database: Database, act: Act) -> int:
+    """Call `act` with each active campaign whose end has passed; returns how often it succeeded."""
+    return await _for_each(database, _ENDED, act)
+
+
+async def for_each_to_complete(database: Database, act: Act) -> int:
+    """Call `act` with each closed campaign whose `decide_by` has passed; returns how often it succeeded."""
+    return await _for_each(database, _TO_DECIDE, act)
+
+
+async def _for_each(database: Database, due: tuple[ColumnElement[bool], ...], act: Act) -> int:
+    """Call `act` with a session and a locked campaign, a transaction each.
+
+    Several workers may run it: a campaign that another one holds is skipped, and one that another has finished is not due
+    any more. An error concerns its campaign alone; it is logged, and the next run tries again.
+    """
+    async with database.session() as session:
+        campaign_ids = list(await session.scalars(select(Campaign.id).where(*due).order_by(Campaign.id)))
+    done = 0
+    for campaign_id in campaign_ids:
+        try:
+            async with database.session() as session:
+                campaign = await session.scalar(
+                    select(Campaign).where(Campaign.id == campaign_id, *due).with_for_update(skip_locked=True)
+                )
+                if campaign is not None:
+                    await act(session, campaign)
+            done += campaign is not None
+        except Exception:
+            log.exception("a campaign's date has passed, and the work that follows failed", campaign_id=campaign_id)
+    return done

@@ -1,0 +1,20 @@
+"""Background work of campaigns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from api.campaigns.due import PAUSE_S, for_each_ended
+from api.campaigns.transitions import close_campaign
+from api.kernel.background import Loop
+
+if TYPE_CHECKING:
+    from api.kernel.db import Database
+
+
+async def close_due_campaigns(database: Database) -> int:
+    """Close each active campaign whose end has passed; returns how many were closed here."""
+    return await for_each_ended(database, close_campaign)
+
+
+LOOPS = (Loop(name="campaigns-close", run=close_due_campaigns, pause_s=PAUSE_S),)

@@ -1,0 +1,224 @@
+"""Commands that take a campaign to another status, and those that change its dates or the coin policy within them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from api.campaigns import errors
+from api.campaigns.dates import NAMES, Dates
+from api.campaigns.lifecycle import ALLOWED, TARGETS, CampaignStatus, Command, Phase, next_statuses, phase_at
+from api.campaigns.models import Campaign, Membership
+from api.campaigns.queries import get_campaign
+from api.coins import service as coins
+from api.events import payloads
+from api.events.service import record_event
+from api.kernel import clock
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.campaigns.dates import CoinWindow
+    from api.coins.schemas import PolicyRead, PolicyWrite
+
+
+def dates_of(campaign: Campaign) -> Dates:
+    """The campaign's dates."""
+    return Dates(**{name: getattr(campaign, name) for name in NAMES})
+
+
+def check_dates(dates: Dates, policy: CoinWindow) -> None:
+    """Refuse dates that contradict each other.
+
+    Raises:
+        DatesOutOfOrder: they do; the detail names the first two.
+    """
+    if contradiction := dates.find_contradiction(policy):
+        msg = f"{contradiction}."
+        raise errors.DatesOutOfOrder(msg)
+
+
+async def check_command(session: AsyncSession, campaign: Campaign, command: Command) -> None:
+    """Refuse a command that the campaign's phase does not allow, by the database's clock.
+
+    The decision holds to the end of the transaction if the campaign is locked.
+
+    Raises:
+        CampaignNotActive: the phase does not allow it.
+    """
+    phase = phase_at(campaign.status, campaign.starts_at, campaign.ends_at, await clock.database_now(session))
+    if phase not in ALLOWED[command]:
+        raise _not_allowed(campaign, command, phase)
+
+
+def _not_allowed(campaign: Campaign, command: Command, phase: Phase) -> errors.CampaignNotActive:
+    date: dict[str, datetime] = {}
+    if phase is Phase.UPCOMING and campaign.starts_at is not None:
+        date = {"starts_at": campaign.starts_at}
+    if phase is Phase.CLOSED and campaign.ends_at is not None:
+        date = {"ends_at": campaign.ends_at}
+    moment = "".join(f" ({name} is {value.isoformat()})" for name, value in date.items())
+    phases = [allowed.value for allowed in Phase if allowed in ALLOWED[command]]
+    msg = f"The campaign is {phase}{moment}; one can {command} while it is {' or '.join(phases)}."
+    return errors.CampaignNotActive(msg, campaign_status=campaign.status, phase=phase, allowed_in=phases, **date)
+
+
+async def activate_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
+    """Make a draft active: its members get their coins. Ideas and movements of coins wait for `starts_at`."""
+    campaign, _ = await _take_step(session, campaign, Command.ACTIVATE, actor_id)
+    campaign.activated_at = clock.now()
+    await session.flush()  # a later lock in this session reads the row anew
+    members = await session.scalars(
+        select(Membership.user_id).where(Membership.campaign_id == campaign.id, Membership.left_at.is_(None))
+    )
+    granted = await coins.grant_coins(session, campaign.id, members.all(), actor_id=actor_id)
+    granted_coins = len(granted) * (await coins.get_policy(session, campaign.id)).coins_per_member
+    await record_event(
+        session,
+        payloads.CampaignActivated(
+            members_granted=len(granted),
+            before=payloads.CampaignState(status=CampaignStatus.DRAFT, wallet_coins=0),
+            after=payloads.CampaignState(status=campaign.status, wallet_coins=granted_coins),
+        ),
+        actor_id=actor_id,
+        campaign_id=campaign.id,
+    )
+    return campaign
+
+
+async def close_campaign(session: AsyncSession, campaign: Campaign) -> None:
+    """Store that the end of an active campaign has passed. The caller holds its lock and has compared the time.
+
+    The event occurred at the end, whenever it is recorded. Nothing else changes: the dates have been binding since then.
+    """
+    assert campaign.status == CampaignStatus.ACTIVE, f"a campaign that is {campaign.status} cannot be closed"
+    assert campaign.ends_at is not None, "a campaign without an end cannot be closed"
+    campaign.status = CampaignStatus.CLOSED
+    campaign.updated_by = None
+    await session.flush()
+    with clock.at(campaign.ends_at):
+        await record_event(
+            session,
+            payloads.CampaignClosed(
+                ends_at=campaign.ends_at,
+                before=payloads.CampaignState(status=CampaignStatus.ACTIVE),
+                after=payloads.CampaignState(status=campaign.status),
+            ),
+            actor_id=None,
+            campaign_id=campaign.id,
+        )
+
+
+async def mark_completed(session: AsyncSession, campaign: Campaign, *, actor_id: UUID | None) -> Campaign:
+    """Complete a campaign and settle its coins. `api.ideas.service.complete_campaign` is the whole command."""
+    campaign, before = await _take_step(session, campaign, Command.COMPLETE, actor_id)
+    campaign.completed_at = clock.now()
+    await session.flush()  # a later lock in this session reads the row anew
+    closing = await coins.close_ledger(session, campaign.id, actor_id=actor_id)
+    await record_event(
+        session,
+        payloads.CampaignCompleted(
+            is_settling=closing.is_settling,
+            before=payloads.CampaignState(status=before, wallet_coins=closing.wallet_coins),
+            after=payloads.CampaignState(
+                status=campaign.status, wallet_coins=closing.wallet_coins if closing.is_settling else 0
+            ),
+        ),
+        actor_id=actor_id,
+        campaign_id=campaign.id,
+    )
+    return campaign
+
+
+async def archive_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
+    """Archive a completed campaign, or a draft that is not wanted any more."""
+    campaign, before = await _take_step(session, campaign, Command.ARCHIVE, actor_id)
+    campaign.archived_at = clock.now()
+    await session.flush()  # a later lock in this session reads the row anew
+    await record_event(
+        session,
+        payloads.CampaignArchived(
+            before=payloads.CampaignState(status=before), after=payloads.CampaignState(status=campaign.status)
+        ),
+        actor_id=actor_id,
+        campaign_id=campaign.id,
+    )
+    return campaign
+
+
+async def _take_step(
+    session: AsyncSession, campaign: Campaign, command: Command, actor_id: UUID | None
+) -> tuple[Campaign, str]:
+    """The locked campaign with its new status, and the status before."""
+    campaign = await get_campaign(session, campaign.id, lock="change")
+    before, target = campaign.status, TARGETS[command]
+    phase = phase_at(before, campaign.starts_at, campaign.ends_at, await clock.database_now(session))
+    if phase not in ALLOWED[command]:
+        may = next_statuses(phase)
+        msg = f"A campaign that is {before} cannot become {target}; it can become: {', '.join(may) or 'nothing'}."
+        raise errors.IllegalCampaignStep(msg, from_status=before, to_status=target, allowed=may)
+    campaign.status = target
+    campaign.updated_by = actor_id
+    await session.flush()
+    return campaign, before
+
+
+async def change_dates(
+    session: AsyncSession, campaign: Campaign, changes: dict[str, datetime | None], *, actor_id: UUID
+) -> Campaign:
+    """Change dates by their names; None removes one. The ledger's window changes in the same transaction.
+
+    A closed campaign whose new end has not passed, or that has no end any more, is active again. An end in the past
+    closes an active campaign from the commit on.
+
+    Raises:
+        CampaignNotActive: the campaign is completed or archived.
+        DatesOutOfOrder: the dates would contradict each other or the coin policy.
+    """
+    campaign = await get_campaign(session, campaign.id, lock="change")
+    await check_command(session, campaign, Command.CHANGE_DATES)
+    old, before = dates_of(campaign), campaign.status
+    new = replace(old, **changes)
+    check_dates(new, await coins.get_policy(session, campaign.id))
+    if new == old:
+        return campaign
+    for name in NAMES:
+        setattr(campaign, name, getattr(new, name))
+    if before == CampaignStatus.CLOSED:
+        moment = await clock.database_now(session)
+        if phase_at(CampaignStatus.ACTIVE, new.starts_at, new.ends_at, moment) is not Phase.CLOSED:
+            campaign.status = CampaignStatus.ACTIVE
+    campaign.updated_by = actor_id
+    await session.flush()
+    await coins.set_window(session, campaign.id, opens_at=new.starts_at, closes_at=new.ends_at)
+    await record_event(
+        session,
+        payloads.CampaignDatesChanged(before=_dates_state(before, old), after=_dates_state(campaign.status, new)),
+        actor_id=actor_id,
+        campaign_id=campaign.id,
+    )
+    return campaign
+
+
+def _dates_state(status: str, dates: Dates) -> payloads.CampaignDatesState:
+    values: dict[str, Any] = {name: getattr(dates, name) for name in NAMES}
+    return payloads.CampaignDatesState(status=status, **values)
+
+
+async def set_coin_policy(
+    session: AsyncSession, campaign: Campaign, policy: PolicyWrite, *, actor_id: UUID
+) -> PolicyRead:
+    """Put a new version of the coin policy into force; its window is inside the campaign's dates.
+
+    Raises:
+        DatesOutOfOrder: the window is not inside them.
+        PolicyFrozen: it would change a field that people have acted on.
+    """
+    campaign = await get_campaign(session, campaign.id, lock="join")  # the dates do not change meanwhile
+    check_dates(dates_of(campaign), policy)
+    return await coins.set_policy(session, campaign.id, policy, actor_id=actor_id)

@@ -1,0 +1,16 @@
+-- Sets the window of the campaign, both moments included; null leaves a side open. Movements by members are decided by
+-- the narrower of it and of the policy's window.
+CREATE OR REPLACE FUNCTION app.coins_set_window(
+    p_campaign_id uuid, p_opens_at timestamptz, p_closes_at timestamptz
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
+BEGIN
+    UPDATE coin_ledgers AS l SET opens_at = p_opens_at, closes_at = p_closes_at
+    WHERE l.campaign_id = p_campaign_id AND l.closed_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the ledger of campaign % is not open', p_campaign_id
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+END $$;
+REVOKE ALL ON FUNCTION app.coins_set_window(uuid, timestamptz, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.coins_set_window(uuid, timestamptz, timestamptz) TO ideamint_app;
