@@ -14,6 +14,7 @@ from api.coins.container import CoinsContainer
 from api.coins.rates import CoinRates
 from api.events import status as consumer_status
 from api.ideas.queries import find_statuses
+from api.kernel import heartbeats
 from api.kernel.db import Database
 from api.kernel.rates import Buckets, LocalBuckets
 from api.migrations import revisions
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Container(CoinsContainer):
-    """Every object that an API process makes once."""
+    """Every object that an API or worker process makes once."""
 
 
-def make_container(settings: Settings) -> Container:
-    """A container of new objects."""
-    database = Database(settings)
+def make_container(settings: Settings, database: Database | None = None) -> Container:
+    """A container of new objects; `database` is by default a pool of the size in the settings."""
+    database = database or Database(settings)
     rate_buckets = _rate_buckets(settings)
     batcher = Batcher(settings)
     coin_rates = CoinRates(settings, rate_buckets)
@@ -38,7 +39,7 @@ def make_container(settings: Settings) -> Container:
         database=database,
         rate_buckets=rate_buckets,
         needed_schema=revisions.needed(),
-        find_degraded=(consumer_status.degraded,),
+        find_degraded=(heartbeats.degraded, consumer_status.degraded),
         access_tokens=AccessTokens(settings),
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(),

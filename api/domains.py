@@ -8,7 +8,9 @@ from api.analytics.domain import ANALYTICS
 from api.auth.domain import AUTH
 from api.campaigns.domain import CAMPAIGNS
 from api.coins.domain import COINS
+from api.events.domain import EVENTS
 from api.ideas.domain import IDEAS
+from api.kernel.domain import KERNEL
 from api.web.domain import WEB
 from settings import PREFIX, SettingsError
 
@@ -16,11 +18,13 @@ if TYPE_CHECKING:
     from api.container import Container
     from api.kernel.domains import Domain
 
+# what every process has, whatever domains it runs
+FOUNDATION: tuple[Domain[Container], ...] = (KERNEL, EVENTS)
 DOMAINS: tuple[Domain[Container], ...] = (AUTH, CAMPAIGNS, COINS, IDEAS, ANALYTICS, WEB)
 
 
 def select_domains(names: tuple[str, ...]) -> tuple[Domain[Container], ...]:
-    """The domains that the setting `services` names, in their own order; all where it names none.
+    """The foundation and the domains that the setting `services` names, in their own order; all if it names none.
 
     Raises:
         SettingsError: there is no domain of a name.
@@ -30,4 +34,4 @@ def select_domains(names: tuple[str, ...]) -> tuple[Domain[Container], ...]:
         if name not in known:
             msg = f"{PREFIX}SERVICES: there is no domain {name!r}; expected: {', '.join(known)}"
             raise SettingsError(msg)
-    return tuple(domain for domain in DOMAINS if not names or domain.name in names)
+    return (*FOUNDATION, *(domain for domain in DOMAINS if not names or domain.name in names))

@@ -14,7 +14,6 @@ import settings as configuration
 from api.container import Container, make_container
 from api.domains import select_domains
 from api.kernel import errors, health, logs, rules
-from api.kernel.background import Background
 from api.kernel.middleware import RequestContext
 from api.kernel.web import API_PREFIX
 
@@ -48,8 +47,6 @@ def _lifespan(
             stack.push_async_callback(container.close)
             for domain in domains:
                 await stack.enter_async_context(domain.lifespan(container))
-            loops = [loop for domain in domains for loop in domain.background]
-            await stack.enter_async_context(Background(container.database, loops))
             yield
 
     return lifespan

@@ -6,12 +6,12 @@
 Reference limits, measured on the same server with the same 32 clients: `limit_per_s` is pgbench calling the same database
 function with one item per call; `pgbench_n_per_s` is `pgbench -N`, PostgreSQL's own simple-update transaction. Then the API
 with one process: `spread_per_s` over 1,000 ideas, `hot_per_s` on a single idea, `seeded_per_s` over 1,000 ideas after
-500,000 stakes of other members were added; each is the median of three windows that share the time. fsync is on, rate limits
-are off, and the load generator (Go, in benchmarks/http_load) runs on the same machine; `load_cores` is its CPU use in cores.
+500,000 stakes of other members were added; each is the median of three windows that share the time. A worker process
+aggregates and seals at the same time. fsync is on, rate limits are off, and the load generator (Go, in benchmarks/http_load) runs on the same machine; `load_cores` is its CPU use in cores.
 
 `--prepare` starts such a server for another load generator and leaves it running: FOLDER gets tokens.txt (the access tokens
 of 1,000 members, one per line, valid for an hour), ideas.txt (one id per line) and server.json (the URL for POST requests
-with {"idea_id": ..., "coins": 1}, and the process id). `--stop` ends it and removes the folder.
+with {"idea_id": ..., "coins": 1}, and the process ids of the API and the worker). `--stop` ends both and removes the folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -88,7 +88,9 @@ def prepare(folder: Path) -> dict[str, object]:
     ledgers.seed(settings)
     port = free_port()
     with (folder / "api.log").open("wb") as log:
-        server = ledgers.start_api(settings, port, stdin=subprocess.DEVNULL, stderr=log, start_new_session=True)
+        options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stderr": log, "start_new_session": True}
+        worker = ledgers.start_worker(settings, **options)
+        server = ledgers.start_api(settings, port, **options)
     tokens = [ledgers.token(settings, member) for member in range(1, ledgers.MEMBERS + 1)]
     (folder / "tokens.txt").write_text("".join(f"{token}\n" for token in tokens))
     (folder / "ideas.txt").write_text("".join(f"{ledgers.idea_id(number)}\n" for number in ALL_IDEAS))
@@ -97,6 +99,7 @@ def prepare(folder: Path) -> dict[str, object]:
         "tokens": str(folder / "tokens.txt"),
         "ideas": str(folder / "ideas.txt"),
         "pid": server.pid,
+        "worker_pid": worker.pid,
     }
     (folder / "server.json").write_text(json.dumps(written))
     return written
@@ -110,11 +113,13 @@ def read_server_file(folder: Path) -> dict[str, object]:
 
 def stop(folder: Path) -> None:
     """Stop the server of :func:`prepare` and remove the folder."""
-    pid = read_server_file(folder)["pid"]
-    assert isinstance(pid, int)
-    if psutil.pid_exists(pid) and "api.main:create_app" in psutil.Process(pid).cmdline():
-        os.kill(pid, signal.SIGTERM)
-        psutil.Process(pid).wait(10)
+    written = read_server_file(folder)
+    for name, argument in (("pid", "api.main:create_app"), ("worker_pid", "api.worker")):
+        pid = written[name]
+        assert isinstance(pid, int)
+        if psutil.pid_exists(pid) and argument in psutil.Process(pid).cmdline():
+            os.kill(pid, signal.SIGTERM)
+            psutil.Process(pid).wait(10)
     postgres.stop(ledgers.load(folder.resolve() / "data"))
     shutil.rmtree(folder)
 

@@ -230,16 +230,10 @@ def plan(
 
 def start_api(settings: Settings, port: int, **options: Any) -> subprocess.Popen[bytes]:
     """Start one API process as `ideamint up` does, and wait until it is ready; `options` are those of Popen."""
-    variables = {
-        "IDEAMINT_DATA_DIR": str(settings.paths.data_dir),
-        "IDEAMINT_DATABASE_URL": str(settings.database.url),
-        "IDEAMINT_LOG_LEVEL": "WARNING",
-        **{f"IDEAMINT_COIN_{limit}": "off" for limit in RATE_LIMITS},
-    }
     server = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "--factory", "api.main:create_app", "--port", str(port),
          "--no-access-log", "--no-server-header", "--log-level", "warning"],
-        env={**os.environ, **variables}, stdout=subprocess.DEVNULL, **options,
+        env=_environment(settings), stdout=subprocess.DEVNULL, **options,
     )  # fmt: skip
     for _ in range(READY_TRIES):
         try:
@@ -252,16 +246,45 @@ def start_api(settings: Settings, port: int, **options: Any) -> subprocess.Popen
     raise RuntimeError(msg)
 
 
+def start_worker(settings: Settings, **options: Any) -> subprocess.Popen[bytes]:
+    """Start one worker process as `ideamint up` does, and wait until it works; `options` are those of Popen."""
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "api.worker"], env=_environment(settings), stdout=subprocess.DEVNULL, **options
+    )
+    with psycopg.connect(settings.database.role_url("app"), autocommit=True) as connection:
+        (before,) = connection.execute("SELECT clock_timestamp()").fetchone() or (None,)
+        for _ in range(READY_TRIES):
+            if connection.execute("SELECT FROM app.worker_heartbeats WHERE seen_at > %s", (before,)).fetchone():
+                return worker
+            time.sleep(0.1)
+    worker.kill()
+    msg = "the worker did not start in time"
+    raise RuntimeError(msg)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    variables = {
+        "IDEAMINT_DATA_DIR": str(settings.paths.data_dir),
+        "IDEAMINT_DATABASE_URL": str(settings.database.url),
+        "IDEAMINT_LOG_LEVEL": "WARNING",
+        **{f"IDEAMINT_COIN_{limit}": "off" for limit in RATE_LIMITS},
+    }
+    return {**os.environ, **variables}
+
+
 @contextmanager
 def api(settings: Settings) -> Iterator[int]:
-    """Run one API process; yields its port."""
+    """Run one API process and one worker process; yields the API's port."""
     port = free_port()
-    server = start_api(settings, port)
+    processes = [start_worker(settings)]
     try:
+        processes.append(start_api(settings, port))
         yield port
     finally:
-        server.terminate()
-        server.wait(10)
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(10)
 
 
 def print_figures(figures: Mapping[str, float | str], *, as_json: bool) -> None:

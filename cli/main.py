@@ -70,6 +70,7 @@ app = typer.Typer(
     ),
 )
 app.command("up")(serving.up)
+app.command("worker")(serving.worker)
 app.add_typer(database.app, name="db")
 app.command("demo")(data.demo)
 app.add_typer(data.imports, name="import")

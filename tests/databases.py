@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,6 +120,15 @@ async def application(database: Settings) -> AsyncIterator[FastAPI]:
 
 
 @pytest_asyncio.fixture
+async def running_worker(database: Settings) -> AsyncIterator[None]:
+    """A worker on this worker's database in this process, as `ideamint worker` runs one; API processes run no loops."""
+    from api.worker import working
+
+    async with inside_one_task(working(database)):
+        yield
+
+
+@pytest_asyncio.fixture
 async def client(application: FastAPI) -> AsyncIterator[AsyncClient]:
     """An HTTP client of the API; what it writes is committed."""
     transport = ASGITransport(app=application, raise_app_exceptions=False)
@@ -166,13 +175,18 @@ def redis_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
             server.stop()
 
 
+def running(app: FastAPI) -> AbstractAsyncContextManager[None]:
+    """Start and stop an application."""
+    return inside_one_task(app.router.lifespan_context(app))
+
+
 @asynccontextmanager
-async def running(app: FastAPI) -> AsyncIterator[None]:
-    """Start and stop an application inside one task, as task groups demand and as fixtures do not."""
+async def inside_one_task(context: AbstractAsyncContextManager[object]) -> AsyncIterator[None]:
+    """Enter and leave a context inside one task, as task groups demand and as fixtures do not."""
     started, stopping = asyncio.Event(), asyncio.Event()
 
     async def serve() -> None:
-        async with app.router.lifespan_context(app):
+        async with context:
             started.set()
             await stopping.wait()
 

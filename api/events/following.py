@@ -8,22 +8,20 @@ runs. An event that ends the process is thereby parked too.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-import psycopg
 import structlog
 from sqlalchemy import CursorResult
-from sqlalchemy.exc import DBAPIError
 
 from api.events import queries
 from api.events.catalogue import parse_payload
 from api.events.consumers import NO_CAMPAIGN, Consumer, Event
 from api.events.kinds import EventKind
+from api.kernel.background import Loop
+from api.kernel.ids import process_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 PAUSE_S = 1.0
-AFTER_FAILURE_S = 5.0
 ERROR_LENGTH_MAX = 2000
 NO_RESULT = "the attempt has not ended, or its process was killed"
 
@@ -83,7 +80,13 @@ class Following:
 
     database: Database
     consumers: Sequence[Consumer]
-    holder: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
+    holder: str = field(default_factory=process_name)
+    _is_registered: bool = False
+
+    @property
+    def loop(self) -> Loop:
+        """Follows the consumers, polling once a second."""
+        return Loop(name="consumers", run=self._poll, pause_s=PAUSE_S)
 
     async def register(self) -> None:
         """Give each consumer that has no cursors yet a position in each partition."""
@@ -92,19 +95,11 @@ class Following:
                 values = {"consumer": consumer.name, "at_end": consumer.starts_at == "end"}
                 await session.execute(queries.ADD_CURSORS, values)
 
-    async def run(self) -> None:
-        """Follow until cancelled, polling once a second; a database that is away is waited for."""
-        is_registered = False
-        while True:
-            try:
-                if not is_registered:
-                    await self.register()
-                    is_registered = True
-                await self.run_once()
-                await asyncio.sleep(PAUSE_S)
-            except (DBAPIError, psycopg.Error, OSError) as failure:
-                log.warning("consumers failed", error=str(failure))
-                await asyncio.sleep(AFTER_FAILURE_S)
+    async def _poll(self, _: Database) -> None:
+        if not self._is_registered:
+            await self.register()
+            self._is_registered = True
+        await self.run_once()
 
     async def run_once(self) -> int:
         """Follow each partition that has something to do, until it has none; how many events were handled."""

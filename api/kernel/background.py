@@ -1,9 +1,8 @@
-"""Work that a process repeats beside its requests."""
+"""Work that a worker process repeats."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -19,7 +18,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-AFTER_FAILURE_S = 5.0
+# The pause after a failure is doubled each time. Readiness reports a worker without a heartbeat for 15 s as missing.
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +33,18 @@ class Loop:
 
 
 class Background:
-    """Runs loops concurrently, each as a task of its own, while its `async with` block lasts."""
+    """Runs loops concurrently, each as a task of its own, while its `async with` block lasts.
 
-    def __init__(self, database: Database, loops: Iterable[Loop]) -> None:
-        """Each run of a loop is passed `database`."""
+    A run that fails is logged and repeated after a pause; it does not affect other loops.
+    """
+
+    def __init__(self, database: Database, loops: Iterable[Loop], *, stop_s: float | None = None) -> None:
+        """Each run of a loop is passed `database`. The loops have `stop_s` seconds to end; None is no limit."""
         self._database = database
         self._loops = tuple(loops)
+        self._stop_s = stop_s
         self._tasks: list[asyncio.Task[None]] = []
+        self.unfinished: list[str] = []
 
     async def __aenter__(self) -> Self:
         """Start every loop."""
@@ -48,18 +54,22 @@ class Background:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Cancel every loop; the transaction under way is rolled back."""
+        """Cancel every loop, which rolls back its transaction; `unfinished` names those that have not ended in time."""
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        if self._tasks:
+            _, pending = await asyncio.wait(self._tasks, timeout=self._stop_s)
+            self.unfinished = sorted(task.get_name() for task in pending)
 
     async def _repeat(self, loop: Loop) -> None:
+        failures = 0
         while True:
             try:
                 await loop.run(self._database)
+                failures = 0
                 await asyncio.sleep(loop.pause_s)
-            except (DBAPIError, psycopg.Error, OSError) as failure:
-                log.warning("background loop failed", loop=loop.name, error=str(failure))
-                await asyncio.sleep(AFTER_FAILURE_S)
+            except Exception as failure:  # a defect in one loop must not end the others
+                is_away = isinstance(failure, (DBAPIError, psycopg.Error, OSError))
+                log.warning("background loop failed", loop=loop.name, error=str(failure), exc_info=not is_away)
+                await asyncio.sleep(min(FIRST_PAUSE_S * 2**failures, LONGEST_PAUSE_S))
+                failures = min(failures + 1, 10)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
 import orjson
-from sqlalchemy import DateTime, MetaData, Text, text
+from sqlalchemy import CursorResult, DateTime, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -56,23 +56,36 @@ class Edited:
     updated_by: Mapped[UUID | None]
 
 
+# names in SQL may leave out the schema; the job queue's functions need it
+SEARCH_PATH = "app,jobs"
+_DELETED_AT_ONCE = 5000
+
+
 class Database:
     """The connection pool of one process, logged in as `ideamint_app`."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Nothing connects before the first statement."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        application_name: str = "ideamint-api",
+        pool_size: int | None = None,
+        pool_overflow: int | None = None,
+    ) -> None:
+        """The sizes of the pool are those of the settings by default. Nothing connects before the first statement."""
         options = (
-            f"-c search_path=app -c timezone=UTC -c statement_timeout={settings.database.statement_timeout_ms} "
+            f"-c search_path={SEARCH_PATH} -c timezone=UTC -c statement_timeout={settings.database.statement_timeout_ms} "
             f"-c lock_timeout={settings.database.lock_timeout_ms} -c idle_in_transaction_session_timeout=60000"
         )
         self.url = settings.database.role_url("app")
+        self.connect_args = {"options": options, "application_name": application_name, "connect_timeout": 10}
         self.engine = create_async_engine(
             self.url.replace("postgresql://", "postgresql+psycopg://", 1),
-            pool_size=settings.database.pool_size,
-            max_overflow=settings.database.pool_overflow,
+            pool_size=settings.database.pool_size if pool_size is None else pool_size,
+            max_overflow=settings.database.pool_overflow if pool_overflow is None else pool_overflow,
             pool_pre_ping=True,
             hide_parameters=True,  # errors are logged, and parameters are people's data and hashes
-            connect_args={"options": options, "application_name": "ideamint-api", "connect_timeout": 10},
+            connect_args=self.connect_args,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
         )
@@ -126,6 +139,20 @@ class Database:
                 await connection.invalidate()  # the pool's connections have its own timeout
                 raise
         return value
+
+    async def delete_in_parts(self, statement: TextClause, **values: Any) -> int:
+        """Repeat a DELETE of at most `:rows_max` rows, each time in its own transaction; how many rows were deleted.
+
+        One long transaction would hold back all consumers of events, and everything else that reads by the watermark.
+        """
+        total = 0
+        while True:
+            async with self.session() as session:
+                result = await session.execute(statement, {**values, "rows_max": _DELETED_AT_ONCE})
+                assert isinstance(result, CursorResult)
+                total += result.rowcount
+            if result.rowcount < _DELETED_AT_ONCE:
+                return total
 
     async def close(self) -> None:
         """Close every pooled connection."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol
 
 from fastapi import APIRouter
 from starlette.middleware import Middleware
 
 from api.kernel.background import Loop
 from api.kernel.container import KernelContainer
-
-Needs_contra = TypeVar("Needs_contra", bound=KernelContainer, contravariant=True)
+from api.kernel.jobs import Job, Needs_contra
 
 
 class Consumer(Protocol):
@@ -22,14 +21,6 @@ class Consumer(Protocol):
     @property
     def name(self) -> str:
         """Its name, unique over all domains: cursors are stored under it."""
-
-
-class Job(Protocol):
-    """A deferred or periodic job, as the worker sees it."""
-
-    @property
-    def name(self) -> str:
-        """Its name, unique over all domains: deferred jobs are stored under it."""
 
 
 def _no_middleware(_: KernelContainer) -> tuple[Middleware, ...]:
@@ -64,4 +55,4 @@ class Domain(Generic[Needs_contra]):
     body_bytes_max: Mapping[str, int] = field(default_factory=dict)
     background: tuple[Loop, ...] = ()
     consumers: tuple[Consumer, ...] = ()
-    jobs: tuple[Job, ...] = ()
+    jobs: tuple[Job[Needs_contra, ...], ...] = ()

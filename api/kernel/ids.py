@@ -1,7 +1,9 @@
-"""Identifiers: UUID version 7 (RFC 9562), which sort by the time they were made."""
+"""Identifiers: UUID version 7 (RFC 9562), which sort by the time they were made, and names of processes."""
 
 from __future__ import annotations
 
+import os
+import socket
 from uuid import UUID
 
 import uuid_utils
@@ -10,3 +12,8 @@ import uuid_utils
 def uuid7() -> UUID:
     """A new UUIDv7, of the standard library's class."""
     return UUID(int=uuid_utils.uuid7().int)
+
+
+def process_name() -> str:
+    """Host and process id of this process."""
+    return f"{socket.gethostname()}:{os.getpid()}"

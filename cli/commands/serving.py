@@ -1,4 +1,4 @@
-"""`ideamint up`: runs the whole installation on this machine until Ctrl-C."""
+"""`ideamint up` runs the whole installation on this machine until Ctrl-C, `ideamint worker` one worker process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from cli.local.database_watchdog import DatabaseWatchdog
     from cli.local.supervisor import Service
     from settings import Settings
 
@@ -26,12 +25,15 @@ def up(
     demo: Annotated[bool, typer.Option(help="Load the demo when the database is empty.")] = True,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Serve only this part, on a prepared database: api, dashboards or dagster. Repeatable."),
+        typer.Option(
+            help="Serve only this part, on a prepared database: api, worker, dashboards or dagster. Repeatable."
+        ),
     ] = None,
 ) -> None:
     """Run everything on this machine, until Ctrl-C.
 
-    Starts PostgreSQL, the API, the dashboards, and Dagster's web server and daemon, and restarts each if it dies.
+    Starts PostgreSQL, the API, the worker, the dashboards, and Dagster's web server and daemon, and restarts each if it
+    dies. Prints what the API's readiness reports as degraded.
 
     The first start also creates the database, loads a demo and publishes its figures, which takes a minute or two.
     Data is kept in IDEAMINT_DATA_DIR (by default .data), so later starts take seconds. With IDEAMINT_DATABASE_URL set
@@ -40,7 +42,6 @@ def up(
     import settings as configuration
     from cli import console
     from cli.local import postgres
-    from cli.local.database_watchdog import DatabaseWatchdog
     from cli.local.services import PARTS, child_environment, refuse_busy_ports, services
     from cli.local.supervisor import end_orphans
 
@@ -70,27 +71,50 @@ def up(
                     _run_command(environment, "refresh")
             if "dagster" in parts:
                 _prepare_manifest(running)
-            watchdog = DatabaseWatchdog(running, console.say) if settings.database.is_embedded else None
-            _serve(running, services(running, parts), watchdog, record, started_at)
+            _serve(running, services(running, parts), record, started_at, is_embedded=settings.database.is_embedded)
+
+
+def worker() -> None:
+    """Run one worker process until Ctrl-C: consumers of events, jobs, and the ledger's background work.
+
+    `ideamint up` starts one. More of them share the work; IDEAMINT_SERVICES names the domains of this one.
+    """
+    from api import worker
+    from cli.local import installation
+
+    with installation.ready() as settings:
+        worker.run(settings)
 
 
 def _serve(
-    settings: Settings, serving: Sequence[Service], watchdog: DatabaseWatchdog | None, record: Path, started_at: float
+    settings: Settings, serving: Sequence[Service], record: Path, started_at: float, *, is_embedded: bool
 ) -> None:
     from cli import console
+    from cli.local.database_watchdog import DatabaseWatchdog
+    from cli.local.readiness_watch import ReadinessWatch
     from cli.local.supervisor import ServiceFailed, Supervisor
 
     logins = _demo_logins(settings)
+    names = {service.name for service in serving}
 
     async def serve() -> None:
         supervisor = Supervisor(settings.paths.data_dir / "logs", record, console.say)
+        readiness = ReadinessWatch(settings.addresses.bind_host, settings.addresses.api_port, console.say)
+
+        def announce() -> None:
+            _announce(settings, serving, logins, time.monotonic() - started_at)
+            readiness.begin()
+
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, supervisor.stop)
         await supervisor.run(
             serving,
-            lambda: _announce(settings, serving, logins, time.monotonic() - started_at),
-            watchdog.run if watchdog else None,
+            announce,
+            [
+                *([DatabaseWatchdog(settings, console.say).run] if is_embedded else []),
+                *([readiness.run] if "api" in names else []),
+            ],
         )
 
     try:

@@ -86,9 +86,9 @@ def downgrade(admin_url: str, revision: str) -> None:
 
 
 def reset(admin_url: str) -> int:
-    """Drop the schema `app` with all that it holds and all that depends on it, and migrate; returns the revision."""
+    """Drop the schemas `app` and `jobs` with all that depends on them, and migrate; returns the revision."""
     with _migrating(admin_url) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS app CASCADE")
+        connection.execute("DROP SCHEMA IF EXISTS app, jobs CASCADE")
     return migrate(admin_url)
 
 

@@ -1,4 +1,4 @@
-"""Free TCP ports of the loopback."""
+"""Free TCP ports of the loopback, and the address at which a local server can be reached."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ def free_port(preferred: int = 0) -> int:
             return free_port()
         port: int = probe.getsockname()[1]
         return port
+
+
+def local_host(bind_host: str) -> str:
+    """The host at which this machine reaches a server that listens on `bind_host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind_host, bind_host)  # noqa: S104 (nothing is bound to it)

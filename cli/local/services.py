@@ -1,4 +1,4 @@
-"""Services of `ideamint up`: the API, the dashboards, and Dagster's code server, web server and daemon."""
+"""Services of `ideamint up`: the API, the worker, the dashboards, and Dagster's code server, web server and daemon."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
+
 from cli.local.databases import without_login
-from cli.local.ports import free_port
+from cli.local.ports import free_port, local_host
 from cli.local.supervisor import Service
 from settings import PREFIX, Settings, SettingsError
 
 DAGSTER_DATABASE_VARIABLE = "IDEAMINT_DAGSTER_STORAGE_URL"
-PARTS = ("api", "dashboards", "dagster")
+PARTS = ("api", "worker", "dashboards", "dagster")
+PARTS_WITH_PORT = ("api", "dashboards", "dagster")
 DEFINITIONS = "orchestration.definitions"
 
 DAGSTER_YAML = f"""\
@@ -57,7 +60,8 @@ def refuse_busy_ports(settings: Settings, parts: Collection[str]) -> None:
     busy = [
         f"port {port} of {settings.addresses.bind_host} is busy: set {PREFIX}{name.upper()} to a free one, or stop the process that uses it"
         for part in parts
-        if not _is_free(settings.addresses.bind_host, port := getattr(settings.addresses, name := f"{part}_port"))
+        if part in PARTS_WITH_PORT
+        and not _is_free(settings.addresses.bind_host, port := getattr(settings.addresses, name := f"{part}_port"))
     ]
     if busy:
         raise SettingsError("\n".join(busy))
@@ -79,6 +83,7 @@ def services(settings: Settings, parts: Collection[str]) -> list[Service]:
             "uvicorn", "--factory", "api.main:create_app", "--host", host, "--port", str(settings.addresses.api_port),
             "--no-access-log", "--no-server-header",
         ),
+        Service("worker", [sys.executable, "-m", "api.worker"], environment, _is_worker_seen(settings)),
         service(
             "dashboards", settings.addresses.dashboards_port, "/_stcore/health",
             "streamlit", "run", str(_folder("dashboards") / "app.py"),
@@ -151,9 +156,26 @@ def _is_free(host: str, port: int) -> bool:
     return True
 
 
+def _is_worker_seen(settings: Settings) -> Callable[[], Awaitable[bool]]:
+    """A check whether the database has a fresh heartbeat of a worker."""
+    url = settings.database.role_url("app")
+
+    async def ask() -> bool:
+        from api.kernel.heartbeats import IS_SEEN, MISSING_AFTER_S
+
+        try:
+            async with await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=10) as connection:
+                row = await (await connection.execute(IS_SEEN, (MISSING_AFTER_S,))).fetchone()
+        except psycopg.Error:
+            return False
+        return row is not None and bool(row[0])
+
+    return ask
+
+
 def _answers(host: str, port: int, path: str | None) -> Callable[[], Awaitable[bool]]:
     """A check whether a server responds with 200 on a path or, without a path, accepts connections."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - an address to connect to, not to listen on
+    host = local_host(host)
 
     async def ask() -> bool:
         try:

@@ -84,20 +84,19 @@ class Supervisor:
         self,
         services: Sequence[Service],
         when_ready: Callable[[], None],
-        watchdog: Callable[[], Coroutine[None, None, None]] | None = None,
+        watchdogs: Sequence[Callable[[], Coroutine[None, None, None]]] = (),
     ) -> None:
         """Run services until stopped; calls `when_ready` once all services are ready for the first time.
 
-        `watchdog` restarts a server that the services need and that is no child process (PostgreSQL); it is cancelled
-        before the services end.
+        `watchdogs` run beside the services and are cancelled before these end: one restarts a server that is no child
+        process (PostgreSQL), another reports what readiness reports.
 
         Raises:
-            ServiceFailed: a service died three times within a minute, or `watchdog` raised it. All services are stopped.
+            ServiceFailed: a service died three times within a minute, or a watchdog raised it. All services are stopped.
         """
         self.log_dir.mkdir(parents=True, exist_ok=True)
         tasks = [asyncio.create_task(self._supervise(service), name=service.name) for service in services]
-        if watchdog is not None:
-            tasks.append(asyncio.create_task(watchdog(), name="watchdog"))
+        tasks += [asyncio.create_task(watchdog(), name="watchdog") for watchdog in watchdogs]
         announcing = asyncio.create_task(self._announce(services, when_ready))
         stopping = asyncio.create_task(self._stopping.wait())
         try:

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from orchestration.maintenance import PARTITIONS_AHEAD_MONTHS, maintain
+from api.events.handlers import PARTITIONS_AHEAD_MONTHS
+from orchestration.maintenance import maintain
 from orchestration.resources import OWNERS
 from settings import Settings
 
@@ -12,7 +13,7 @@ from settings import Settings
     group_name="maintenance",
     owners=OWNERS,
     kinds={"postgres"},
-    description=f"A partition of app.events for each of the next {PARTITIONS_AHEAD_MONTHS} months. Expired rows and folders are removed.",
+    description=f"A partition of app.events for each of the next {PARTITIONS_AHEAD_MONTHS} months. Folders of old dbt runs are removed.",
 )
 def event_partitions(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
     """Run the maintenance."""
@@ -21,8 +22,6 @@ def event_partitions(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResu
         metadata={
             "dagster/row_count": PARTITIONS_AHEAD_MONTHS,
             "partitions_made": done.partitions_made,
-            "replies_removed": done.replies_removed,
-            "sessions_removed": done.sessions_removed,
             "runs_removed": done.runs_removed,
             "sources": dg.MetadataValue.json(
                 {s.source: f"{s.written_at}{', quiet' if s.is_quiet else ''}" for s in done.sources}

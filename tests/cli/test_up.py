@@ -87,9 +87,14 @@ def processes_of(shell: Shell) -> list[list[str]]:
     return found
 
 
+def child_pids(shell: Shell, parts: str) -> list[int]:
+    """Process ids of the services of `up --only`; `parts` are joined by hyphens."""
+    return [int(pid) for pid, _ in json.loads((shell.data_dir / f"up-{parts}.json").read_text())]
+
+
 def child_pid(shell: Shell) -> int:
-    ((pid, _),) = json.loads((shell.data_dir / "up-api.json").read_text())
-    return int(pid)
+    (pid,) = child_pids(shell, "api")
+    return pid
 
 
 def is_alive(pid: int) -> bool:
@@ -131,6 +136,22 @@ def test_serves_restarts_services_and_leaves_no_processes(number: signal.Signals
         assert up.end(number) == 0
 
     assert "stopped" in up.said
+    assert processes_of(migrated) == []
+
+
+def test_supervises_the_worker_and_prints_that_it_is_missing(migrated: Shell) -> None:
+    with running(Up(migrated, "--only", "api")) as up:
+        up.until(lambda: "degraded: worker: missing" in up.said)
+        assert up.end(signal.SIGTERM) == 0
+
+    with running(Up(migrated, "--only", "api", "--only", "worker")) as up:
+        up.until(lambda: "worker is ready after" in up.said)
+        up.until(lambda: f"http://localhost:{up.port}/docs" in up.said)
+        (pid,) = [pid for pid in child_pids(migrated, "api-worker") if "api.worker" in psutil.Process(pid).cmdline()]
+        os.kill(pid, signal.SIGKILL)
+        up.until(lambda: "worker ended (signal SIGKILL); restarting it" in up.said)
+        up.until(lambda: len(child_pids(migrated, "api-worker")) == 2)
+        assert up.end(signal.SIGTERM) == 0
     assert processes_of(migrated) == []
 
 

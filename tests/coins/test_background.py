@@ -36,7 +36,7 @@ async def staked(db: Database, members: int) -> Ledger:
 
 
 async def settle_all(db: Database, ledger: Ledger) -> None:
-    """Carry the ledger's settlements out. The application's own background may be at one, and then goes on with it."""
+    """Carry the ledger's settlements out. A worker may be carrying one out, and then goes on with it."""
     unfinished = text("SELECT count(*) FROM app.coin_settlements WHERE campaign_id = :id AND finished_at IS NULL")
     for _ in range(TRIES):
         await settle(db)
@@ -49,7 +49,7 @@ async def settle_all(db: Database, ledger: Ledger) -> None:
 
 
 async def verified(session: AsyncSession, ledger: Ledger) -> coins.Conservation:
-    """Before a commit: what is committed, the application's own background may be at."""
+    """Verify before a commit, since a worker may change what is committed."""
     (found,) = await coins.verify(session, ledger.campaign_id)
     assert found.holds
     return found

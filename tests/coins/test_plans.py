@@ -100,7 +100,6 @@ async def cost_of(crowd: Crowd, read: Callable[[AsyncSession], Awaitable[object]
         if asyncio.current_task() is reading:
             ran.append((statement, parameters))
 
-    # the application's background runs beside, on the same engine
     reading = asyncio.current_task()
     event.listen(database.engine.sync_engine, "before_cursor_execute", note)
     try:

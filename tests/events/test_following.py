@@ -14,6 +14,7 @@ from api.events import queries
 from api.events.consumers import Consumer, Event, partition_of
 from api.events.following import NO_RESULT, Following, LeaseLost
 from api.events.kinds import EventKind
+from api.kernel.background import Background
 from tests.factories.consumers import Probe, edit
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ class TestLease:
         cursor = await probe.cursor(5)
         assert cursor.id == position[1]
 
-    async def test_is_given_back_when_the_worker_is_cancelled(self, make_probe: MakeProbe) -> None:
+    async def test_is_given_back_when_the_worker_stops(self, db: Database, make_probe: MakeProbe) -> None:
         probe = await make_probe()
         campaign = uuid4()
         await probe.record(campaign, 1)
@@ -195,11 +196,8 @@ class TestLease:
             await asyncio.Event().wait()
 
         probe.before_effects = wait
-        following = asyncio.create_task(probe.following.run())
-        await asyncio.wait_for(is_called.wait(), 60)
-        following.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await following
+        async with Background(db, [probe.following.loop]):
+            await asyncio.wait_for(is_called.wait(), 60)
         assert (await probe.cursor(partition_of(campaign))).lease_token is None
         probe.before_effects = None
         await probe.follow()

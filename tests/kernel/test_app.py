@@ -21,6 +21,7 @@ from sqlalchemy import create_engine, text
 from api.container import make_container
 from api.domains import DOMAINS
 from api.kernel import errors
+from api.kernel.heartbeats import Heartbeat
 from api.kernel.middleware import RequestContext
 from api.kernel.schema import SchemaState
 from api.kernel.web import Session
@@ -33,6 +34,7 @@ from tests.factories.containers import parts, replaced
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from api.kernel.db import Database
     from settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +44,8 @@ class TestHealth:
     async def test_is_alive(self, client: AsyncClient) -> None:
         assert (await client.get("/health/live")).json() == {"status": "ok", "checks": {}}
 
-    async def test_is_ready_with_its_migrations(self, client: AsyncClient) -> None:
+    async def test_is_ready_with_its_migrations(self, client: AsyncClient, db: Database) -> None:
+        await Heartbeat("host:1").beat(db)
         response = await client.get("/health/ready")
         assert response.status_code == 200
         assert response.json() == {"status": "ok", "checks": {"database": "ok", "migrations": "ok", "routines": "ok"}}
@@ -55,8 +58,11 @@ class TestHealth:
         assert response.status_code == 503
         assert "ideamint db migrate" in response.json()["checks"]["migrations"]
 
-    async def test_is_ready_with_a_later_database(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_is_ready_with_a_later_database(
+        self, application: FastAPI, client: AsyncClient, db: Database
+    ) -> None:
         """Another version may have migrated it; its routines are reported."""
+        await Heartbeat("host:1").beat(db)
         needed = parts(application).needed_schema
         assert needed.revision is not None
         routines = {**needed.routines, "coins/sql/moves.sql": "another"}

@@ -78,7 +78,7 @@ class TestUpAndDown:
         databases.migrate(url)
         assert catalogue(connection) == newest
 
-    @pytest.mark.parametrize("revision", ["1005", "1003", "1002", "1001"])
+    @pytest.mark.parametrize("revision", ["1008", "1005", "1003", "1002", "1001"])
     def test_keeps_the_routines_that_the_tables_can_have(
         self, url: str, connection: psycopg.Connection, revision: str
     ) -> None:
@@ -186,7 +186,7 @@ class TestMigrate:
         for call in (databases.migrate, databases.refuse_unmigrated):
             with pytest.raises(SettingsError, match=r"revision 0009, .*pg_dump .*`ideamint db reset --yes`"):
                 call(url)
-        connection.execute("UPDATE app.alembic_version SET version_num = '1007'")
+        connection.execute("UPDATE app.alembic_version SET version_num = '1009'")
 
     def test_leaves_a_later_database_as_it_is(self, url: str, connection: psycopg.Connection) -> None:
         connection.execute("UPDATE app.alembic_version SET version_num = '9999'")

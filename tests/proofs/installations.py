@@ -35,7 +35,7 @@ from tests.factories.ledgers import Ledger, make_ledger
 
 PATIENCE_S = GIVE_UP_AFTER_S
 
-# Settings of every API process of a proof, except its database.
+# Settings of every process of a proof, except its database.
 API_SETTINGS: Mapping[str, str] = {
     "IDEAMINT_LOG_LEVEL": "WARNING",
     "IDEAMINT_COIN_COMMANDS_PER_MEMBER": "off",
@@ -109,7 +109,15 @@ class Installation:
 
     def api_pid(self, number: int) -> int | None:
         """Current process id of an API; None while it is restarting."""
-        child = self.supervisor._children.get(f"api-{number}")
+        return self._pid(f"api-{number}")
+
+    @property
+    def worker_pid(self) -> int | None:
+        """Current process id of the worker; None while it is restarting."""
+        return self._pid("worker")
+
+    def _pid(self, name: str) -> int | None:
+        child = self.supervisor._children.get(name)
         return child.process.pid if child else None
 
 
@@ -134,16 +142,19 @@ def installed() -> Iterator[Settings]:
 
 @asynccontextmanager
 async def supervised(settings: Settings, *, apis: int) -> AsyncIterator[Installation]:
-    """Run API processes and the database of `settings` under the supervisor, as `ideamint up` does."""
+    """Run API processes, a worker and the database of `settings` under the supervisor, as `ideamint up` does."""
     said: list[str] = []
     supervisor = Supervisor(settings.paths.data_dir / "logs", settings.paths.data_dir / "up.json", said.append)
     ports = [free_port() for _ in range(apis)]
     ready = asyncio.Event()
     running = asyncio.create_task(
         supervisor.run(
-            [api_service(settings, port, f"api-{number}") for number, port in enumerate(ports)],
+            [
+                *(api_service(settings, port, f"api-{number}") for number, port in enumerate(ports)),
+                worker_service(settings),
+            ],
             ready.set,
-            DatabaseWatchdog(settings, said.append).run,
+            [DatabaseWatchdog(settings, said.append).run],
         )
     )
     try:
@@ -161,13 +172,23 @@ async def supervised(settings: Settings, *, apis: int) -> AsyncIterator[Installa
 def api_service(settings: Settings, port: int, name: str) -> Service:
     """An API process as `ideamint up` starts it, on its own port, independent of a developer's .env."""
     (service,) = services.services(settings.with_(api_port=port), ["api"])
+    return _independent(settings, replace(service, name=name))
+
+
+def worker_service(settings: Settings) -> Service:
+    """A worker process as `ideamint up` starts it, independent of a developer's .env."""
+    (service,) = services.services(settings, ["worker"])
+    return _independent(settings, service)
+
+
+def _independent(settings: Settings, service: Service) -> Service:
     secrets = {
         f"{configuration.PREFIX}{name.upper()}": value.get_secret_value()
         for name, value in (("jwt_secret", settings.auth.jwt_secret), ("app_password", settings.database.app_password))
         if value is not None
     }
     own = {f"{configuration.PREFIX}ENV": settings.installation.environment.value, **secrets, **API_SETTINGS}
-    return replace(service, name=name, environment={**service.environment, **own})
+    return replace(service, environment={**service.environment, **own})
 
 
 def by_way_of(settings: Settings, port: int) -> Settings:

@@ -1,0 +1,8 @@
+-- Worker processes by host and process id, and when each was last seen.
+CREATE TABLE app.worker_heartbeats (
+    worker text NOT NULL,
+    started_at timestamptz NOT NULL,
+    seen_at timestamptz NOT NULL,
+    CONSTRAINT pk_worker_heartbeats PRIMARY KEY (worker)
+);
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.worker_heartbeats TO ideamint_app;
