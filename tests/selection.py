@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 DEEP = frozenset({"deep", "proof", "browser", "upgrade"})
 NOT_FAST = DEEP | {"cli", "dagster", "dbt", "demo", "rendering", "volume"}
@@ -40,7 +42,7 @@ PLACES = (
     Place("dbt_project", ("dbt",), is_group=True),
     Place("cli/local/test_postgres.py", ("cli",)),
     Place("cli/test_up.py", ("cli",)),
-    Place("cli/local/test_database_keeper.py", ("cli",)),
+    Place("cli/local/test_database_watchdog.py", ("cli",)),
     Place("cli/demo", ("demo",), is_group=True),
     Place("pipelines/test_warehouse.py", ("dbt",)),
     Place("imports/test_real_elections.py", ("volume",)),
@@ -61,20 +63,30 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
-@pytest.hookimpl(tryfirst=True)  # before the markers select, and before xdist reads the groups
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Gives whole groups to workers. xdist's own `loadgroup` writes the group into the test's id, which pytest 9.2 ignores."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(TESTS.parent / nodeid.partition("::")[0])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
+    return GroupScheduling(config, log)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    found = place_of(item.path)
+    for kind in found.kinds if found else ():
+        item.add_marker(kind)
+    if is_of(item, DEEP):
+        item.add_marker("deep")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    ranks: dict[pytest.Item, int] = {}
-    for item in items:
-        found = place_of(item.path)
-        ranks[item] = PLACES.index(found) if found else len(PLACES)
-        for kind in found.kinds if found else ():
-            item.add_marker(kind)
-        if is_of(item, DEEP):
-            item.add_marker("deep")
-        if item.get_closest_marker("xdist_group") is None:
-            group = PurePosixPath(found.path) if found and found.is_group else within_tests(item.path).with_suffix("")
-            item.add_marker(pytest.mark.xdist_group(".".join(group.parts)))
-    items.sort(key=ranks.__getitem__)
+    """Order the groups, and select the tests of the inner loop."""
+    ranks = {place: rank for rank, place in enumerate(PLACES)}
+    items.sort(key=lambda item: ranks.get(place_of(item.path), len(PLACES)))  # type: ignore[arg-type]
     if config.getoption("--fast"):
         config.hook.pytest_deselected(items=[item for item in items if is_of(item, NOT_FAST)])
         items[:] = [item for item in items if not is_of(item, NOT_FAST)]
@@ -83,6 +95,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def place_of(path: Path) -> Place | None:
     """The first place that holds a file or folder."""
     return next((place for place in PLACES if within_tests(path).is_relative_to(place.path)), None)
+
+
+def group_of(path: Path) -> str:
+    """The group of the tests in a file."""
+    found = place_of(path)
+    return found.path if found and found.is_group else str(within_tests(path))
 
 
 def within_tests(path: Path) -> PurePosixPath:
