@@ -301,6 +301,6 @@ class TestEveryColumn:
     def test_is_described_in_the_file(self, built: Built) -> None:
         bare = built.rows("SELECT table_name, column_name FROM duckdb_columns() WHERE comment IS NULL AND NOT internal")
         assert bare == []
-        assert warehouse.marts(built.settings.paths.data_dir / "dbt" / "manifest.json") == tuple(
+        assert warehouse.marts(built.result.manifest) == tuple(
             row[0] for row in built.rows("SELECT table_name FROM duckdb_tables() ORDER BY 1")
         )
