@@ -54,7 +54,18 @@ class TestHelp:
         assert {" ".join(path) for path in COMMANDS} == {
             *("db start", "db stop", "db url", "db migrate", "db reset"),
             *("events status", "events retry", "events skip", "events replay"),
-            *("up", "worker", "demo", "import pabulib", "refresh", "export", "report", "verify", "ledger export", "user create"),
+            *(
+                "up",
+                "worker",
+                "demo",
+                "import pabulib",
+                "refresh",
+                "export",
+                "report",
+                "verify",
+                "ledger export",
+                "user create",
+            ),
         }
 
     @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)

@@ -103,17 +103,24 @@ class Probe:
             end = int(await session.scalar(text("SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint)")) or 0)
         following = self.following
         async for _ in attempts(self.database, end):
+            # asked before the run: what becomes readable during it may be left for the next one
+            is_readable = await self.is_readable(end)
             await following.run_once()
-            if await self.is_done(end):
+            if is_readable and not await self.has_due_failures():
                 return
 
-    async def is_done(self, end: int) -> bool:
+    async def is_readable(self, end: int) -> bool:
+        """Whether the transactions up to `end` have ended, so that consumers can read their events."""
+        statement = text("SELECT pg_snapshot_xmin(pg_current_snapshot()) > CAST(CAST(:end AS text) AS xid8)")
+        async with self.database.session() as session:
+            return bool(await session.scalar(statement, {"end": end}))
+
+    async def has_due_failures(self) -> bool:
         statement = text(
-            "SELECT pg_snapshot_xmin(pg_current_snapshot()) > CAST(CAST(:end AS text) AS xid8) AND NOT EXISTS ("
-            "SELECT FROM app.event_failures AS f WHERE f.consumer = :c AND f.due_at IS NOT NULL)"
+            "SELECT EXISTS (SELECT FROM app.event_failures AS f WHERE f.consumer = :c AND f.due_at IS NOT NULL)"
         )
         async with self.database.session() as session:
-            return bool(await session.scalar(statement, {"end": end, "c": self.name}))
+            return bool(await session.scalar(statement, {"c": self.name}))
 
     async def cursor(self, partition: int) -> Any:
         """The row of a partition's cursor."""

@@ -25,8 +25,8 @@ CREATE TABLE app.events (
     data jsonb NOT NULL DEFAULT '{}',
     CONSTRAINT pk_events PRIMARY KEY (id, recorded_at)
 ) PARTITION BY RANGE (recorded_at);
--- The partition of consumers is the last hexadecimal digit of the campaign's id; 0 without a campaign. Unlike PostgreSQL's
--- hash functions it is the same in every server version. api.events.queries has the same expression.
+-- The partition of consumers is the last hexadecimal digit of the campaign's id; 0 without a campaign. Unlike
+-- PostgreSQL's hash functions it is the same in every server version. api.events.queries has the same expression.
 CREATE INDEX ix_events_partition ON app.events (
     (get_byte(uuid_send(coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)), 15) & 15), xid, id
 );
