@@ -156,7 +156,7 @@ def pgbench_simple_update(settings: Settings, seconds: int) -> float:
     admin_url = postgres.admin_url(settings)
     url = databases.with_database(admin_url, "pgbench")
     with psycopg.connect(admin_url, autocommit=True) as connection:
-        if not connection.execute("SELECT FROM pg_database WHERE datname = 'pgbench'").fetchone():
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'pgbench'").fetchone():
             connection.execute(sql.SQL("CREATE DATABASE pgbench"))
             subprocess.run(
                 [postgres.program("pgbench"), "-i", "-q", "-s", str(PGBENCH_SCALE), url],
@@ -254,7 +254,7 @@ def start_worker(settings: Settings, **options: Any) -> subprocess.Popen[bytes]:
     with psycopg.connect(settings.database.role_url("app"), autocommit=True) as connection:
         (before,) = connection.execute("SELECT clock_timestamp()").fetchone() or (None,)
         for _ in range(READY_TRIES):
-            if connection.execute("SELECT FROM app.worker_heartbeats WHERE seen_at > %s", (before,)).fetchone():
+            if connection.execute("SELECT 1 FROM app.worker_heartbeats WHERE seen_at > %s", (before,)).fetchone():
                 return worker
             time.sleep(0.1)
     worker.kill()
