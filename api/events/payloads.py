@@ -162,7 +162,7 @@ class CampaignArchived(Change[CampaignState]):
 
 
 class ElectionImported(Payload):
-    """The file, and how much of everything it holds. It stands for all events of the import."""
+    """The file, and how much of everything it holds. It represents all events of the import."""
 
     kind = EventKind.ELECTION_IMPORTED
     election_key: str

@@ -44,7 +44,7 @@ async def ready(
     """Check that the database answers and is at the revision that this code needs, or at a later one.
 
     What needs attention while requests are served is `degraded`, with status 200: database routines of another version
-    (two versions may run side by side), consumers that lag, parked events.
+    (two versions may run side by side), a missing worker, consumers that lag, parked events.
     """
     try:
         async with database.engine.connect() as connection:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _HEAD = """\
 # Permissions
 
-Generated from the code by `make openapi`. The table of roles and permissions is `api/kernel/permissions.py`; each route
+Generated from the code by `make docs`. The table of roles and permissions is `api/kernel/permissions.py`; each route
 declares its rule with the dependency that enforces it, and `openapi.json` has the same rule as `x-permission`.
 
 A caller has the permissions of all their roles together: the system roles of the user, the role of their membership in

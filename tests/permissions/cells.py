@@ -132,7 +132,7 @@ def _when_draft(cell: Cell) -> int | None:
     return None if cell.place.is_active else 409
 
 
-# refusals of callers whom the rule lets in
+# refusals of callers that the rule admits
 REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "activateCampaign": _when_active,  # illegal-campaign-step
     "archiveCampaign": _when_active,  # illegal-campaign-step
