@@ -176,7 +176,7 @@ def session_token(settings: Settings, member: int) -> str:
     """An access token with a session in the database, which all routes except the coin commands check."""
 
     async def log_in() -> str:
-        database = Database(settings)
+        database = Database(settings.database)
         async with database.session() as session:
             user = User(id=member_id(member), email=f"member-{member}@example.org", display_name=f"Member {member}")
             await session.merge(user)

@@ -141,7 +141,7 @@ async def db(database: Settings) -> AsyncIterator[Database]:
     """A pool on this worker's database without an application around it; what is written there is committed."""
     from api.kernel.db import Database
 
-    pool = Database(database)
+    pool = Database(database.database)
     yield pool
     await pool.close()
 

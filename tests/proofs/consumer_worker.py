@@ -106,7 +106,7 @@ async def main() -> None:
         env_file=None, env="test", log_level="ERROR", database_url=PostgresDsn(url),
         app_password=SecretStr(os.environ["APP_PASSWORD"]),
     )  # fmt: skip
-    database = Database(settings)
+    database = Database(settings.database)
     worker = Killed(database, [consumer(name, Path(outside), killer)])
     worker.killer = killer
     while True:

@@ -42,7 +42,7 @@ def new_database(server: Settings, worker: str) -> Callable[[str], Settings]:
 @pytest_asyncio.fixture(scope="session")
 async def demo_database(new_database: Callable[[str], Settings]) -> AsyncIterator[Database]:
     """The database of the demo, which is created once for all its tests."""
-    database = Database(new_database("planned"))
+    database = Database(new_database("planned").database)
     yield database
     await database.close()
 

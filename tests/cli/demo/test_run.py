@@ -175,7 +175,7 @@ class TestMakeDemo:
     async def test_the_same_day_gives_the_same_figures(
         self, demo: DemoResult, demo_database: Database, new_database: Callable[[str], Settings]
     ) -> None:
-        other = Database(new_database("again"))
+        other = Database(new_database("again").database)
         planned: list[tuple[int, int]] = []
         try:
             again = await make_demo(other, today=TODAY, progress=lambda done, of: planned.append((done, of)))
@@ -190,7 +190,7 @@ class TestMakeDemo:
         assert planned[-1][0] == planned[-1][1] == len(planned) - 1
 
     async def test_refuses_if_another_campaign_has_a_slug(self, new_database: Callable[[str], Settings]) -> None:
-        database = Database(new_database("taken"))
+        database = Database(new_database("taken").database)
         try:
             async with database.session() as session:
                 user = await create_user(session, email="somebody@elsewhere.example", display_name="Somebody Else")
