@@ -51,7 +51,7 @@ def make_loops(container: Container, domains: Sequence[Domain[Container]]) -> tu
     jobs = [job for domain in domains for job in domain.jobs]
     return (
         Heartbeat().loop,
-        *([Following(container.database, consumers).loop] if consumers else []),
+        *(Following(container.database, consumer).loop for consumer in consumers),
         *(JobWorker(container, jobs).loops if jobs else ()),
         *(loop for domain in domains for loop in domain.background),
     )

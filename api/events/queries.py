@@ -32,8 +32,7 @@ ADD_CURSORS = text(
     """
 )
 
-# Partitions with something to do that no worker holds. The newest readable event of each partition is looked up once for
-# all consumers, so that polling costs the same with many of them.
+# Partitions of a consumer that have something to do and that no worker holds.
 _FIND_DUE = """
     WITH newest AS MATERIALIZED (
         SELECT p.partition, n.xid, n.id
@@ -45,10 +44,10 @@ _FIND_DUE = """
             LIMIT 1
         ) AS n
     )
-    SELECT c.consumer, c.partition
+    SELECT c.partition
     FROM app.event_cursors AS c
     LEFT JOIN newest AS n ON n.partition = c.partition
-    WHERE c.consumer = ANY (:consumers)
+    WHERE c.consumer = :consumer
         AND (c.lease_until IS NULL OR c.lease_until < clock_timestamp())
         AND ((n.xid, n.id) > (c.xid, c.id) OR EXISTS (
             SELECT FROM app.event_failures AS f
