@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 import settings as configuration
 from cli.local import databases, postgres
 from pipelines import warehouse
-from tests.factories import demos, redis_servers
+from tests.factories import redis_servers
 from tests.factories.containers import parts
 from tests.factories.redis_servers import RedisServer
 from tests.factories.warehouse import copy_database
@@ -81,6 +81,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[Settings]:
 @pytest.fixture(scope="session")
 def demo_template(server: Settings) -> str:
     """Name of a database with the demo, to be copied; it is created once in a run."""
+    from tests.factories import demos
+
     return demos.template(server)
 
 
