@@ -1,8 +1,8 @@
-"""Run consumers: take partitions by lease, hand over their events in order, advance their cursors.
+"""Runs consumers: takes leases of partitions, calls handlers with the events in order, and advances the cursors.
 
-Events are handled in batches. A batch that fails, or whose worker ended without giving its lease back, is set aside: its
-events become rows of `event_failures` and are handled one by one, each attempt counted and committed before the handler
-runs. An event that ends the process is thereby parked too.
+Events are handled in batches. If a batch fails, or its worker ended without releasing the lease, the batch is set
+aside: its events become rows of `event_failures` and are handled one by one. Each attempt is counted and committed
+before the handler runs, so that an event that ends the process is parked as well.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ NO_RESULT = "the attempt has not ended, or its process was killed"
 
 
 class LeaseLost(Exception):
-    """Another worker took the partition, or a command moved its cursor; nothing of the transaction is kept."""
+    """Another worker took the partition, or a command moved its cursor; the transaction is rolled back."""
 
 
 @dataclass
 class _Lease:
-    """A partition that this worker holds, and how far it has been read."""
+    """A partition leased by this worker, and the position up to which it has been read."""
 
     consumer: Consumer
     partition: int
@@ -54,10 +54,10 @@ class _Lease:
     was_abandoned: bool
 
     async def change(self, session: AsyncSession, statement: TextClause, *, to: tuple[str, UUID] | None = None) -> None:
-        """Lock the cursor and change it, if it still has this lease and position.
+        """Lock the cursor and change it if it still has this lease and position.
 
         Raises:
-            LeaseLost: it does not.
+            LeaseLost: it has another lease or position.
         """
         values: dict[str, object] = {
             "consumer": self.consumer.name,
@@ -76,7 +76,7 @@ class _Lease:
 
 @dataclass
 class Following:
-    """Runs consumers in this process, beside any number of other workers."""
+    """Runs consumers in this process; any number of other workers may run them as well."""
 
     database: Database
     consumers: Sequence[Consumer]
@@ -85,11 +85,11 @@ class Following:
 
     @property
     def loop(self) -> Loop:
-        """Follows the consumers, polling once a second."""
+        """The loop that runs the consumers, polling once per second."""
         return Loop(name="consumers", run=self._poll, pause_s=PAUSE_S)
 
     async def register(self) -> None:
-        """Give each consumer that has no cursors yet a position in each partition."""
+        """Add a cursor per partition for each consumer that has none."""
         async with self.database.session() as session:
             for consumer in self.consumers:
                 values = {"consumer": consumer.name, "at_end": consumer.starts_at == "end"}
@@ -102,12 +102,12 @@ class Following:
         await self.run_once()
 
     async def run_once(self) -> int:
-        """Follow each partition that has something to do, until it has none; how many events were handled."""
+        """Process each partition that has events, until it has none; returns how many events were handled."""
         names = {consumer.name: consumer for consumer in self.consumers}
         async with self.database.session() as session:
             rows = await session.execute(queries.FIND_DUE, {"consumers": list(names)})
             due: list[tuple[str, int]] = [(row.consumer, row.partition) for row in rows]
-        random.shuffle(due)  # so that workers do not meet at the same partition
+        random.shuffle(due)  # so that workers start with different partitions
         handled = 0
         for name, partition in due:
             try:
@@ -122,10 +122,10 @@ class Following:
             return 0
         try:
             handled = await self._handle_all(lease)
-        except asyncio.CancelledError:  # the worker stops; what was under way is rolled back
-            await self._give_lease_back(lease)
+        except asyncio.CancelledError:  # the worker stops; its open transaction is rolled back
+            await self._release_lease(lease)
             raise
-        await self._give_lease_back(lease)
+        await self._release_lease(lease)
         return handled
 
     async def _handle_all(self, lease: _Lease) -> int:
@@ -140,9 +140,9 @@ class Following:
             if read == 0:
                 return handled
 
-    async def _give_lease_back(self, lease: _Lease) -> None:
+    async def _release_lease(self, lease: _Lease) -> None:
         async with self.database.session() as session:
-            await lease.change(session, queries.GIVE_LEASE_BACK)
+            await lease.change(session, queries.RELEASE_LEASE)
 
     async def _take_lease(self, consumer: Consumer, partition: int) -> _Lease | None:
         token = uuid4()
@@ -160,7 +160,7 @@ class Following:
         return _Lease(consumer, partition, token, row.xid, row.id, row.was_abandoned)
 
     async def _handle_batch(self, lease: _Lease) -> tuple[int, int]:
-        """Read the next batch and hand it over; how many events were read, and how many of them handled."""
+        """Read and handle the next batch; returns how many events were read, and how many of them were handled."""
         consumer = lease.consumer
         rows: Sequence[Row[Any]] = []
         failed = lease.was_abandoned
@@ -192,7 +192,7 @@ class Following:
         return len(rows), 0 if failed else len(free)
 
     async def _handle_next_failure(self, lease: _Lease) -> int | None:
-        """Handle the next event that was set aside and is due; 1 if it succeeded, 0 if not, None if there is none."""
+        """Handle the next due event that was set aside; returns 1 if it succeeded, 0 if it failed, None without one."""
         consumer = lease.consumer
         async with self.database.session() as session:
             found = await session.execute(
@@ -252,7 +252,7 @@ async def _read(session: AsyncSession, lease: _Lease) -> Sequence[Row[Any]]:
 
 
 async def _hand_over(session: AsyncSession, consumer: Consumer, rows: Sequence[Row[Any]]) -> None:
-    """Give events to the handler, which must end well before the lease does."""
+    """Call the handler with events; it must end well before the lease does."""
     events = [_as_event(row) for row in rows]
     async with asyncio.timeout(consumer.lease_s / 2):
         await consumer.handle(session, events)
