@@ -1,4 +1,4 @@
-"""The whole container, and how it is composed from the settings. Nothing connects before the first statement."""
+"""The container of a process, composed from the settings. No connection is opened before the first statement."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         log_in_delays=LogInDelays(),
         batcher=batcher,
         coin_rates=coin_rates,
-        # coins lie below ideas and import nothing of theirs
+        # the coins domain is below the ideas domain and does not import it
         member_commands=MemberCommands(database, batcher, coin_rates, find_statuses),
     )
 

@@ -1,4 +1,4 @@
-"""The domains of the product, in the order of their routes, and the choice of those that a process runs."""
+"""The domains of the product, in the order of their routes, and the selection that a process runs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from api.container import Container
     from api.kernel.domains import Domain
 
-# what every process has, whatever domains it runs
+# every process runs these, whatever domains are selected
 FOUNDATION: tuple[Domain[Container], ...] = (KERNEL, EVENTS)
 DOMAINS: tuple[Domain[Container], ...] = (AUTH, CAMPAIGNS, COINS, IDEAS, ANALYTICS, WEB)
 
 
 def select_domains(names: tuple[str, ...]) -> tuple[Domain[Container], ...]:
-    """The foundation and the domains that the setting `services` names, in their own order; all if it names none.
+    """The foundation and the domains named by the setting `services`, in the order of `DOMAINS`; all if it is empty.
 
     Raises:
-        SettingsError: there is no domain of a name.
+        SettingsError: a name is not the name of a domain.
     """
     known = [domain.name for domain in DOMAINS]
     for name in names:

@@ -1,4 +1,4 @@
-"""The API's process: `uvicorn --factory api.main:create_app`."""
+"""The API process: `uvicorn --factory api.main:create_app`."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """
 People of an organisation put a limited budget of coins on the ideas that they want built. Coins are conserved: they
-expire when their idea is accepted, and come back when it is withdrawn or rejected.
+expire when their idea is accepted, and are returned when it is withdrawn or rejected.
 
-Errors are problem details (RFC 9457) with a stable `type`. Lists give `items` and `next_cursor`. Times are RFC 3339 in
-UTC. Coin commands need an `Idempotency-Key`; other writes may carry one.
+Errors are problem details (RFC 9457) with a stable `type`. Lists contain `items` and `next_cursor`. Times are RFC 3339
+in UTC. Coin commands require an `Idempotency-Key`; it is optional for other writes.
 """
 
 
@@ -39,7 +39,7 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        # objects of the start live as long as the process; a full collection that walks them stops requests for 0.1 s
+        # objects made at the start are never freed; a full collection that visits them blocks requests for 0.1 s
         gc.collect()
         gc.freeze()
         async with AsyncExitStack() as stack:
@@ -72,7 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.container = container
     errors.install(app)
-    # the one that is added last is the outermost
+    # the middleware that is added last is the outermost
     for domain in domains:
         for middleware in domain.middleware(container):
             app.add_middleware(middleware.cls, *middleware.args, **middleware.kwargs)

@@ -1,6 +1,6 @@
-"""The worker's process, `ideamint worker`: runs consumers of events, jobs, and the background loops of the domains.
+"""The worker process, `ideamint worker`: runs consumers of events, jobs, and the background loops of the domains.
 
-Any number of workers run beside each other: leases, locks in the database and the job queue share the work out.
+Any number of workers can run at the same time: leases, locks in the database and the job queue distribute the work.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ log = structlog.get_logger(__name__)
 APPLICATION_NAME = "ideamint-worker"
 POOL_SIZE = 5
 POOL_OVERFLOW = 10
-# The supervisor, like a container's host, sends SIGKILL 10 s after SIGTERM.
+# The supervisor sends SIGKILL 10 s after SIGTERM; so do container hosts.
 STOP_S = 7.0
 CLOSE_S = 1.0
 
 
 def make_loops(container: Container, domains: Sequence[Domain[Container]]) -> tuple[Loop, ...]:
-    """Everything that a worker of these domains repeats."""
+    """All loops that a worker of these domains runs."""
     consumers = []
     for consumer in (each for domain in domains for each in domain.consumers):
         assert isinstance(consumer, Consumer)
         consumers.append(consumer)
     names = [consumer.name for consumer in consumers]
-    assert len(set(names)) == len(names), "each consumer has a name of its own"
+    assert len(set(names)) == len(names), "names of consumers are unique"
     jobs = [job for domain in domains for job in domain.jobs]
     return (
         Heartbeat().loop,
@@ -90,12 +90,12 @@ async def serve(settings: Settings) -> None:
         await stopping.wait()
     if background.unfinished:
         log.error("loops did not stop in time; the process ends", loops=background.unfinished)
-        os._exit(1)  # asyncio.run would wait for them; the database rolls back what they had begun
+        os._exit(1)  # asyncio.run would wait for them; the database rolls back their open transactions
     log.info("worker stopped")
 
 
 def run(settings: Settings) -> None:
-    """Run a worker as this process."""
+    """Configure the logs and run a worker until it is stopped."""
     logs.configure(settings.logs)
     asyncio.run(serve(settings))
 

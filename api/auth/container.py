@@ -1,4 +1,4 @@
-"""The objects of accounts and log-ins that live as long as the process."""
+"""The container of the domain auth: the objects for accounts and log-ins that a process makes once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from api.kernel.container import KernelContainer, provided
 
 @dataclass(frozen=True, kw_only=True)
 class AuthContainer(KernelContainer):
-    """What verifies tokens and passwords."""
+    """Adds the objects that verify tokens and passwords."""
 
     access_tokens: AccessTokens
     passwords: Passwords

@@ -1,11 +1,11 @@
-"""Authentication of the caller, and the access rules that need nothing but the caller.
+"""Authentication of the caller, and the access rules that depend on the caller alone.
 
-`TokenHolder` trusts a verified token without a query (the fast path of the coins). `CurrentUser` checks the session in
-the database as well, and is for everything else. `BrowserUser` reads the dashboards' cookie, and only on safe methods: no
-write accepts a cookie, so no other site can make a browser write (CSRF). `ReadingUser` accepts either, for files that a
-program fetches or a person follows a link to. `AnyUser` is None without a token.
+`TokenHolder` trusts a verified token without a query (the fast path of coin commands). `CurrentUser` also checks the
+session in the database; all other routes use it. `BrowserUser` reads the dashboards' cookie, on safe methods only: no
+write accepts a cookie, so no other site can make a browser write (CSRF). `ReadingUser` accepts either, for files that
+both programs and browsers download. `AnyUser` is None without a token.
 
-These only authenticate. A route declares its rule with `Myself`, with `requires`, or with a dependency of its domain.
+These dependencies only authenticate. A route declares its rule with `Myself`, `requires` or a dependency of its domain.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _cookie = APIKeyCookie(
 
 @dataclass(frozen=True)
 class Principal:
-    """The caller. Roles and permissions are those of the whole installation; a campaign's are in its membership."""
+    """The caller. Roles and permissions are those in the installation; campaign roles are in the membership."""
 
     user_id: UUID
     session_id: UUID
@@ -50,7 +50,7 @@ class Principal:
     permissions: frozenset[str]
 
     def may(self, permission: Permission) -> bool:
-        """Whether the caller has the permission in the whole installation, so also in every campaign."""
+        """Whether the caller has the permission in the installation, and so in every campaign."""
         return permission in self.permissions or grants(self.roles, permission)
 
 
@@ -58,7 +58,7 @@ async def _claims(
     tokens: ProvidedAccessTokens, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Claims:
     if credentials is None:
-        msg = "This needs the header `Authorization: Bearer <access token>`."
+        msg = "This request requires the header `Authorization: Bearer <access token>`."
         raise TokenMissing(msg)
     claims = tokens.read(credentials.credentials)
     structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
@@ -86,11 +86,11 @@ async def _browser_user(
     request: Request, session: Session, secret: Annotated[str | None, Depends(_cookie)]
 ) -> Principal:
     if request.method not in SAFE_METHODS:
-        msg = "A cookie is for reading only; this needs the header `Authorization: Bearer <access token>`."
+        msg = "A cookie is for reading only; this request requires the header `Authorization: Bearer <access token>`."
         raise TokenMissing(msg)
     found = await find_user_of_cookie(session, secret) if secret else None
     if found is None:
-        msg = "There is no log-in in this browser, or it has ended; log in at /login."
+        msg = "This browser is not logged in, or its session has ended; log in at /login."
         raise TokenMissing(msg)
     user, session_id = found
     structlog.contextvars.bind_contextvars(user_id=str(user.id))
@@ -147,10 +147,10 @@ MyselfInBrowser = Annotated[Principal, Depends(_myself_in_browser)]
 
 @cache
 def requires(permission: Permission) -> Callable[[Principal], Awaitable[Principal]]:
-    """A dependency that gives the caller, if they have the permission in the installation.
+    """A dependency that returns the caller if they have the permission in the installation.
 
     Raises (when called):
-        Forbidden: they do not have it.
+        Forbidden: the caller does not have it.
     """
 
     @enforces(Rule(Scope.SYSTEM, (permission,)))

@@ -1,4 +1,4 @@
-"""What is refused on the way in, and why."""
+"""Errors of accounts and log-ins."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from api.kernel.errors import DomainError, Forbidden, InvalidInput
 
 
 class TokenMissing(DomainError):
-    """The route needs a log-in and the request bears no token."""
+    """The route requires a log-in and the request has no token."""
 
     status = HTTPStatus.UNAUTHORIZED
     slug = "token-missing"
-    title = "Log in first"
+    title = "Log-in required"
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
 
 
 class TokenInvalid(DomainError):
-    """The access token is not ours, was tampered with, has expired, or was revoked."""
+    """The access token was not issued by this installation, was changed, has expired, or was revoked."""
 
     status = HTTPStatus.UNAUTHORIZED
     slug = "token-invalid"
-    title = "The token does not hold"
+    title = "The access token is not valid"
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
@@ -31,12 +31,12 @@ class RefreshTokenInvalid(DomainError):
 
     status = HTTPStatus.UNAUTHORIZED
     slug = "refresh-token-invalid"
-    title = "The refresh token does not hold"
+    title = "The refresh token is not valid"
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
 
 
 class RefreshTokenUsed(DomainError):
-    """The refresh token was used before. `session_ended` says whether that was taken for a theft."""
+    """The refresh token was used before. `session_ended` is true if the session ended because of a suspected theft."""
 
     status = HTTPStatus.UNAUTHORIZED
     slug = "refresh-token-used"
@@ -45,7 +45,7 @@ class RefreshTokenUsed(DomainError):
 
 
 class LogInFailed(DomainError):
-    """No such address, another password, or nobody who may log in: which of them is not told."""
+    """The address is unknown, the password is wrong, or the user may not log in; the response is the same for all."""
 
     status = HTTPStatus.UNAUTHORIZED
     slug = "log-in-failed"
@@ -68,51 +68,51 @@ class TooManyAttempts(DomainError):
         self.retry_after_s = retry_after_s
 
     def response_headers(self) -> dict[str, str]:
-        """The wait, for programs."""
+        """`Retry-After` in seconds."""
         return {"Retry-After": str(self.retry_after_s)}
 
 
 class PasswordsBusy(DomainError):
-    """More passwords wait to be checked than can be in a reasonable time."""
+    """More passwords are waiting than can be checked within about two seconds."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     slug = "log-in-busy"
-    title = "Too many log-ins at once"
+    title = "Too many log-ins at the same time"
     headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}
 
     def __init__(self) -> None:
-        super().__init__("Too many people log in at this moment; try again shortly.")
+        super().__init__("Too many users are logging in at the moment; try again shortly.")
 
 
 class WeakPassword(InvalidInput):
-    """The password is too short, too long, or among the first that anybody would guess."""
+    """The password is too short, too long, or easy to guess."""
 
     slug = "weak-password"
     title = "Choose another password"
 
 
 class EmailTaken(DomainError):
-    """There is an account with this address; upper and lower case are the same."""
+    """An account with this address exists; upper and lower case are not distinguished."""
 
     slug = "email-taken"
-    title = "There is an account with this e-mail address"
+    title = "An account with this e-mail address exists"
 
     def __init__(self) -> None:
-        super().__init__("An account with this e-mail address exists; log in, or use another address.")
+        super().__init__("Another account has this e-mail address; log in, or use another address.")
 
 
 class BadEmail(InvalidInput):
-    """This is no e-mail address."""
+    """This is not a valid e-mail address."""
 
     slug = "bad-email"
-    title = "Not an e-mail address"
+    title = "Not a valid e-mail address"
 
 
 class RegistrationClosed(Forbidden):
-    """Accounts of this installation are made by its administrators."""
+    """Only administrators create accounts in this installation."""
 
     slug = "registration-closed"
     title = "Registration is closed"
 
     def __init__(self) -> None:
-        super().__init__("Accounts are made by an administrator here; ask for one.")
+        super().__init__("Only administrators create accounts in this installation; ask an administrator for one.")

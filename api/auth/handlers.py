@@ -11,7 +11,7 @@ from api.kernel.jobs import Job
 if TYPE_CHECKING:
     from api.kernel.container import KernelContainer
 
-# after their end, so that the reuse of an old refresh token is still recognised
+# kept after their end, so that the reuse of an old refresh token is recognised
 SESSIONS_KEPT_DAYS = 30
 
 _DELETE = text(
@@ -27,7 +27,7 @@ _DELETE = text(
 
 
 async def delete_ended_sessions(container: KernelContainer) -> int:
-    """Delete sessions that ended more than 30 days ago, with their refresh tokens; how many."""
+    """Delete sessions that ended more than 30 days ago, with their refresh tokens; returns how many."""
     return await container.database.delete_in_parts(_DELETE, kept_days=SESSIONS_KEPT_DAYS)
 
 

@@ -1,4 +1,4 @@
-"""Who may log in, and the log-ins that are alive."""
+"""Tables of users, sessions and their tokens."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from api.kernel.db import Edited, Model, PrimaryKey
 
 
 class User(Edited, Model):
-    """A person. Without an address (an imported voter) they exist, own coins, and cannot log in.
+    """A person. A user without an address, such as an imported voter, owns coins but cannot log in.
 
-    `token_version` stands in every access token: raising it refuses all that were issued before, at once.
+    Every access token contains `token_version`: raising it invalidates all tokens that were issued before.
     """
 
     __tablename__ = "users"
@@ -34,7 +34,7 @@ class User(Edited, Model):
 
 
 class UserSession(Model):
-    """One log-in, from the password to the log-out. Every token issued on the way belongs to it and ends with it.
+    """One log-in, from the password to the log-out. All tokens that are issued in it end with it.
 
     `kind` is `token` (refresh tokens, for programs) or `browser` (one cookie, for the dashboards).
     """
@@ -50,7 +50,7 @@ class UserSession(Model):
 
 
 class SessionToken(Model):
-    """A secret that was handed out in a session; only its SHA-256 is kept. A refresh token is used once."""
+    """A secret that was issued in a session; only its SHA-256 is stored. A refresh token can be used once."""
 
     __tablename__ = "session_tokens"
 

@@ -1,7 +1,7 @@
-"""Passwords: which are good enough, and hashes that cost the same whoever asks.
+"""Passwords: the check of their strength, and their hashes.
 
-argon2id with 19 MiB, two passes and one lane (OWASP's Password Storage Cheat Sheet): some 20 ms of a core. A hash runs
-in a thread, and few at once, so that a flood of log-ins takes neither the event loop nor all cores from the rest.
+argon2id with 19 MiB, two passes and one lane (OWASP's Password Storage Cheat Sheet): about 20 ms of a core. A hash is
+computed in a thread, and only a few at the same time, so that many log-ins block neither the event loop nor all cores.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 LENGTH_MIN = 12
 LENGTH_MAX = 128
 DISTINCT_CHARACTERS_MIN = 5
-WAITING_MAX_PER_PLACE = 100  # at 20 ms a hash, two seconds of waiting
+WAITING_MAX_PER_SLOT = 100  # at 20 ms per hash, two seconds of waiting
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _LOOK_ALIKES = str.maketrans("013457@$!|", "oleastasil")
 
 
 def hash_password(password: str) -> str:
-    """The argon2id hash, in PHC string format. Takes some 20 ms of a core: not for the event loop."""
+    """The argon2id hash in PHC string format. Takes about 20 ms of a core: do not call it in the event loop."""
     return _hasher.hash(normalise(password))
 
 
@@ -47,35 +47,35 @@ def verify_password(password_hash: str, password: str) -> bool:
 
 
 def needs_rehash(password_hash: str) -> bool:
-    """Whether the hash was made with other parameters than today's."""
+    """Whether the hash was computed with other parameters than the current ones."""
     return _hasher.check_needs_rehash(password_hash)
 
 
 def normalise(password: str) -> str:
-    """NFKC, as NIST SP 800-63B asks, so that one password typed on two keyboards is one."""
+    """NFKC, as NIST SP 800-63B recommends, so that a password typed on different keyboards is the same."""
     return unicodedata.normalize("NFKC", password)
 
 
 def check_strength(password: str, *, email: str | None = None, display_name: str = "") -> None:
-    """Length, and that it is not what anybody would try first. Demands no mix of characters (NIST SP 800-63B).
+    """Check the length, and that the password is not easy to guess. No mix of characters is required (NIST SP 800-63B).
 
     Raises:
-        WeakPassword: shorter than 12 or longer than 128 characters, of under 5 different ones, a common password or
-            little more than one, or made of the owner's name or address.
+        WeakPassword: it has fewer than 12 or more than 128 characters or fewer than 5 different ones, is a common
+            password or a variant of one, or consists of the owner's name or address.
     """
     password = normalise(password)
     if not LENGTH_MIN <= len(password) <= LENGTH_MAX:
-        msg = f"A password has {LENGTH_MIN} to {LENGTH_MAX} characters; this one has {len(password)}."
+        msg = f"A password must have {LENGTH_MIN} to {LENGTH_MAX} characters; this one has {len(password)}."
         raise WeakPassword(msg)
     folded = password.casefold()
     if len(set(folded)) < DISTINCT_CHARACTERS_MIN:
-        msg = f"This password repeats fewer than {DISTINCT_CHARACTERS_MIN} characters."
+        msg = f"A password must have at least {DISTINCT_CHARACTERS_MIN} different characters."
         raise WeakPassword(msg)
     if _is_common(folded):
-        msg = "This password is one of the first that anybody would try."
+        msg = "This is a common password, which is easy to guess."
         raise WeakPassword(msg)
     if _is_personal(folded, email, display_name):
-        msg = "This password is made of your name or address."
+        msg = "This password consists mainly of your name or address."
         raise WeakPassword(msg)
 
 
@@ -88,7 +88,7 @@ def common_passwords() -> frozenset[str]:
 
 @cache
 def _common_words() -> frozenset[str]:
-    """What remains of the list without digits and signs at the ends: `password` of `password1234`."""
+    """The words of the list without digits and signs at the ends: `password` for `password1234`."""
     return frozenset(core for core in map(_core, common_passwords()) if len(core) >= 4)
 
 
@@ -100,7 +100,7 @@ def _is_common(folded: str) -> bool:
     unmasked = folded.translate(_LOOK_ALIKES)
     if folded in common_passwords() or unmasked in common_passwords():
         return True
-    # one guessable word, however it is decorated, repeated or spelt with look-alikes
+    # one common word with digits or signs added, repeated, or spelt with look-alike characters
     for core in {_core(folded), _core(folded).translate(_LOOK_ALIKES), _core(unmasked)}:
         if core in _common_words() or _repeated(core) in _common_words():
             return True
@@ -108,13 +108,13 @@ def _is_common(folded: str) -> bool:
 
 
 def _repeated(text: str) -> str:
-    """The shortest text that `text` repeats: `abc` of `abcabcabc`, else `text`."""
+    """The shortest text of which `text` is a repetition: `abc` for `abcabcabc`; otherwise `text`."""
     period = (text + text).find(text, 1) if text else 0
     return text[:period] if text else text
 
 
 def _is_run(folded: str) -> bool:
-    """Whether each character follows the one before by the same step: 123456789012, abcdefghijkl."""
+    """Whether all steps between neighbouring characters are equal: 123456789012, abcdefghijkl."""
     steps = {
         (ord(after) - ord(before)) % 10 if (before + after).isdecimal() else ord(after) - ord(before)
         for before, after in pairwise(folded)
@@ -123,7 +123,7 @@ def _is_run(folded: str) -> bool:
 
 
 def _is_personal(folded: str, email: str | None, display_name: str) -> bool:
-    """Whether under five letters remain once the owner's name and address are taken away."""
+    """Whether fewer than five letters remain without the owner's name and address."""
     words = re.findall(r"\w{3,}", f"{email or ''} {display_name}".casefold())
     rest = folded
     for word in sorted(words, key=len, reverse=True):
@@ -132,44 +132,44 @@ def _is_personal(folded: str, email: str | None, display_name: str) -> bool:
 
 
 class Passwords:
-    """Hashes passwords of one process, `at_once` at a time; further callers wait, and too many are sent away."""
+    """Computes the hashes of one process, `at_once` at the same time; other callers wait, up to a limit."""
 
     def __init__(self, at_once: int) -> None:
-        self._places = asyncio.Semaphore(at_once)
+        self._slots = asyncio.Semaphore(at_once)
         self._waiting = 0
-        self._waiting_max = at_once * WAITING_MAX_PER_PLACE
-        # nobody's: what an unknown address is checked against, so that it takes as long as a known one
-        self._nobodys_hash = _hasher.hash(secrets.token_urlsafe())
+        self._waiting_max = at_once * WAITING_MAX_PER_SLOT
+        # an unknown address is checked against this hash, so that it takes as long as a known address
+        self._dummy_hash = _hasher.hash(secrets.token_urlsafe())
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Wait for one of the places at which a hash may be computed, and hold it.
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a slot, which is required to compute a hash, and hold it.
 
         Raises:
-            PasswordsBusy: more wait than could be served in two seconds or so.
+            PasswordsBusy: more callers are waiting than can be served within about two seconds.
         """
         if self._waiting >= self._waiting_max:
             raise PasswordsBusy
         self._waiting += 1
         try:
-            await self._places.acquire()
+            await self._slots.acquire()
         finally:
             self._waiting -= 1
         try:
             yield
         finally:
-            self._places.release()
+            self._slots.release()
 
     async def hash(self, password: str) -> str:
-        """Wait for a place and hash.
+        """Wait for a slot and compute the hash.
 
         Raises:
-            PasswordsBusy: see :meth:`place`.
+            PasswordsBusy: see :meth:`slot`.
         """
-        async with self.place():
+        async with self.slot():
             return await asyncio.to_thread(hash_password, password)
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Check a password at a place that the caller holds; without a hash, take as long and say no."""
-        matches = await asyncio.to_thread(verify_password, password_hash or self._nobodys_hash, password)
+        """Whether the password has the hash; the caller holds a slot. Without a hash: False, after the same time."""
+        matches = await asyncio.to_thread(verify_password, password_hash or self._dummy_hash, password)
         return matches and password_hash is not None

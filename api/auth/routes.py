@@ -1,4 +1,7 @@
-"""Register, log in and out, refresh, and one's own account. Routes that issue tokens ignore `Idempotency-Key`."""
+"""Routes for registration, log-in, log-out, refresh and the caller's account.
+
+Routes that issue tokens ignore `Idempotency-Key`.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ async def register(
     passwords: ProvidedPasswords,
     body: Register,
 ) -> User:
-    """Make an account for myself, where this installation lets anyone register."""
+    """Create an account for myself, if registration is open in this installation."""
     response.headers["Location"] = request.app.url_path_for("get_me")
     return await service.register_user(
         session,
@@ -60,10 +63,10 @@ async def log_in(
     delays: ProvidedLogInDelays,
     body: LogIn,
 ) -> Any:
-    """Trade e-mail address and password for a short access token and a refresh token.
+    """Exchange e-mail address and password for a short-lived access token and a refresh token.
 
-    Wrong passwords and unknown addresses are answered alike. From the fifth failure, by account and by address, the
-    next attempt has to wait: 429 with `Retry-After`, 1 s doubling to 15 minutes.
+    The response is the same for a wrong password and an unknown address. From the fifth failure of an account or
+    network address on, the next attempt has to wait: 429 with `Retry-After`, 1 s at first, doubled up to 15 minutes.
     """
     attempt = await sessions.authenticate(
         database,
@@ -83,9 +86,10 @@ async def log_in(
 async def refresh(
     request: Request, response: Response, session: Session, settings: ProvidedSettings, body: RefreshToken
 ) -> Any:
-    """Trade a refresh token for a new pair. Each is used once: its reuse ends the session.
+    """Exchange a refresh token for a new access token and refresh token. Reuse of a refresh token ends the session.
 
-    Of the same token sent several times at once, one request wins; the others are 401 with `session_ended` false.
+    If the same token is sent in several requests at the same time, one succeeds; the others are 401 with
+    `session_ended` false.
     """
     received_at = clock.now()
     issued = await sessions.refresh_session(session, settings, body.refresh_token, received_at=received_at)
@@ -96,7 +100,7 @@ async def refresh(
 
 @router.post("/auth/logout", status_code=HTTPStatus.NO_CONTENT, operation_id="logOut")
 async def log_out(session: Session, caller: Myself) -> None:
-    """End this session: its refresh token, and its access tokens except for coin commands, hold no longer."""
+    """End this session: its refresh token becomes invalid, and so do its access tokens, except for coin commands."""
     await sessions.end_session(session, caller.session_id, user_id=caller.user_id)
 
 
@@ -108,7 +112,7 @@ async def get_me(session: Session, caller: Myself) -> User:
 
 @router.patch("/users/me", operation_id="updateMe", response_model=Me)
 async def update_me(session: Session, caller: Myself, body: UpdateMe) -> User:
-    """Change what is given of my account."""
+    """Change the given fields of my account."""
     user = await service.get_user(session, caller.user_id)
     return await service.update_user(session, user, actor_id=caller.user_id, display_name=body.display_name)
 

@@ -1,4 +1,4 @@
-"""HTTP shapes of accounts and log-ins."""
+"""Request and response bodies of accounts and log-ins."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from api.kernel.web import ResponseModel, Schema
 
 
 def _one_line(value: str) -> str:
-    """NFC, and refused rather than altered where it holds what cannot be seen."""
+    """The value in NFC; a value with invisible characters is refused."""
     value = unicodedata.normalize("NFC", value)
     if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in value):
-        msg = "holds control characters"
+        msg = "contains control characters"
         raise ValueError(msg)
     return value
 
@@ -25,7 +25,7 @@ def _one_line(value: str) -> str:
 DisplayName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_one_line)
 ]
-# spaces at its ends belong to a password
+# spaces at the start and end are part of a password
 Password = Annotated[str, StringConstraints(strip_whitespace=False, max_length=1024)]
 EmailText = Annotated[
     str, Field(min_length=3, max_length=254, examples=["anna@example.org"]), AfterValidator(_one_line)
@@ -33,19 +33,17 @@ EmailText = Annotated[
 
 
 class Register(Schema):
-    """A new account for oneself."""
+    """The caller's new account."""
 
     model_config = ConfigDict(str_strip_whitespace=False)
 
     email: EmailText
     display_name: DisplayName
-    password: Annotated[
-        Password, Field(description=f"{LENGTH_MIN} to {LENGTH_MAX} characters, none of the common ones")
-    ]
+    password: Annotated[Password, Field(description=f"{LENGTH_MIN} to {LENGTH_MAX} characters, not a common password")]
 
 
 class LogIn(Schema):
-    """Who one is, and the proof."""
+    """The credentials of a log-in."""
 
     model_config = ConfigDict(str_strip_whitespace=False)
 
@@ -54,18 +52,18 @@ class LogIn(Schema):
 
 
 class RefreshToken(Schema):
-    """The refresh token that was given last."""
+    """The newest refresh token of the session."""
 
     refresh_token: Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class Tokens(ResponseModel):
-    """What a log-in or a refresh gives. A refresh token is used once: keep the new one in its place."""
+    """The tokens of a log-in or a refresh. A refresh token can be used once: replace it by the new one."""
 
     access_token: str
     refresh_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme
-    expires_in_s: Annotated[int, Field(description="life of the access token, seconds")]
+    expires_in_s: Annotated[int, Field(description="lifetime of the access token, seconds")]
 
 
 class Me(ResponseModel):
@@ -80,6 +78,6 @@ class Me(ResponseModel):
 
 
 class UpdateMe(Schema):
-    """What one may change about oneself; what is left out stays."""
+    """The fields of an account that its owner may change; omitted fields are not changed."""
 
     display_name: DisplayName | None = None

@@ -1,4 +1,4 @@
-"""Accounts: who they are and what they may. Log-ins are in :mod:`api.auth.sessions`."""
+"""Accounts with their roles and permissions. Log-ins are in :mod:`api.auth.sessions`."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ NAME_LENGTH_MAX = 200
 async def register_user(
     session: AsyncSession, settings: Settings, passwords: Passwords, *, email: str, display_name: str, password: str
 ) -> User:
-    """Make an account for oneself, without roles and permissions.
+    """Create an account without roles and permissions, at the request of its owner.
 
     Raises:
-        RegistrationClosed: the setting `registration` says so.
+        RegistrationClosed: the setting `registration` is not `open`.
         BadEmail, WeakPassword: as :func:`create_user`.
-        EmailTaken: there is an account with this address.
+        EmailTaken: an account with this address exists.
         PasswordsBusy: too many passwords are waiting for their hash.
     """
     if settings.auth.registration != "open":
         raise RegistrationClosed
     email = check_email(email)
     check_strength(password, email=email, display_name=display_name)
-    # hashed before the first statement: no connection is held meanwhile
+    # before the first statement, so that no connection is held meanwhile
     password_hash = await passwords.hash(password)
     user = User(email=email, display_name=display_name, password_hash=password_hash)
     await _add(session, user)
@@ -62,20 +62,20 @@ async def create_user(
     permissions: Iterable[str] = (),
     actor_id: UUID | None = None,
 ) -> User:
-    """Make an account for somebody; without a password they cannot log in.
+    """Create an account; without a password its owner cannot log in.
 
     Raises:
-        BadEmail: this is no e-mail address, or there is a password and no address.
+        BadEmail: this is not an e-mail address, or there is a password without an address.
         WeakPassword: see :func:`api.auth.passwords.check_strength`.
-        InvalidInput: a role or a permission that there is not, or a name that is empty or longer than 200 characters.
-        EmailTaken: there is an account with this address.
+        InvalidInput: a role or permission does not exist, or the name is empty or longer than 200 characters.
+        EmailTaken: an account with this address exists.
     """
     _check_known("role", roles := sorted(set(roles)), SystemRole)
     _check_known("permission", permissions := sorted(set(permissions)), ASSIGNABLE)
     if email is not None:
         email = check_email(email)
     elif password is not None:
-        msg = "Who has a password needs an e-mail address to log in with."
+        msg = "A user with a password needs an e-mail address to log in with."
         raise BadEmail(msg)
     password_hash = None
     if password is not None:
@@ -101,7 +101,7 @@ async def create_user(
 
 
 async def update_user(session: AsyncSession, user: User, *, actor_id: UUID, display_name: str | None = None) -> User:
-    """Change what is given. The event names the fields and not what was in them."""
+    """Change the given fields. The event has the names of the fields, not their values."""
     changed: dict[str, Any] = {}
     if display_name is not None and display_name != user.display_name:
         changed["display_name"] = display_name
@@ -115,7 +115,7 @@ async def update_user(session: AsyncSession, user: User, *, actor_id: UUID, disp
 
 
 async def deactivate_user(session: AsyncSession, user: User, *, actor_id: UUID | None) -> None:
-    """Keep somebody out from now on; what they made stays, and so do their coins."""
+    """End the user's sessions and refuse new log-ins; the user's ideas, coins and memberships are kept."""
     user.is_active = False
     user.updated_by = actor_id
     await session.flush()
@@ -124,7 +124,7 @@ async def deactivate_user(session: AsyncSession, user: User, *, actor_id: UUID |
 
 
 async def end_all_sessions(session: AsyncSession, user: User, *, actor_id: UUID | None) -> None:
-    """Log somebody out everywhere; access tokens issued before are refused wherever the database is asked."""
+    """End all sessions of the user; all access tokens issued before become invalid, except for coin commands."""
     user.token_version = User.token_version + 1
     user.updated_by = actor_id
     await session.flush()
@@ -142,7 +142,7 @@ async def get_user(session: AsyncSession, user_id: UUID) -> User:
     """The user.
 
     Raises:
-        NotFound: there is none with this id.
+        NotFound: there is no user with this id.
     """
     user = await session.get(User, user_id)
     if user is None:
@@ -152,17 +152,17 @@ async def get_user(session: AsyncSession, user_id: UUID) -> User:
 
 
 async def find_user_by_email(session: AsyncSession, email: str) -> User | None:
-    """The user with this address in whatever case, or None."""
-    if "\0" in email:  # a form may send it, and PostgreSQL has no such text
+    """The user with this address, in upper or lower case, or None."""
+    if "\0" in email:  # a form may contain it, and PostgreSQL cannot store it
         return None
     return await session.scalar(select(User).where(func.lower(User.email) == func.lower(email)))
 
 
 def check_email(email: str) -> str:
-    """The address with its domain in lower case. No name is looked up.
+    """The address with its domain in lower case. The domain is not looked up.
 
     Raises:
-        BadEmail: this is no address.
+        BadEmail: this is not an e-mail address.
     """
     try:
         return validate_email(email, check_deliverability=False, test_environment=True).normalized
@@ -172,7 +172,7 @@ def check_email(email: str) -> str:
 
 async def _add(session: AsyncSession, user: User) -> None:
     if not 1 <= len(user.display_name) <= NAME_LENGTH_MAX or "\0" in user.display_name:
-        msg = f"A name has 1 to {NAME_LENGTH_MAX} characters."
+        msg = f"A name must have 1 to {NAME_LENGTH_MAX} characters."
         raise InvalidInput(msg)
     session.add(user)
     try:
@@ -186,5 +186,5 @@ async def _add(session: AsyncSession, user: User) -> None:
 def _check_known(what: str, given: Iterable[str], known: Iterable[str]) -> None:
     unknown = sorted(set(given) - set(known))
     if unknown:
-        msg = f"There is no {what} {', '.join(unknown)}; there are {', '.join(sorted(known))}."
+        msg = f"There is no {what} {', '.join(unknown)}; expected: {', '.join(sorted(known))}."
         raise InvalidInput(msg)

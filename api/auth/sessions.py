@@ -1,12 +1,12 @@
-"""Log-ins: from the password to the log-out, with refresh tokens that are used once.
+"""Log-ins: sessions from the password to the log-out, with refresh tokens that can be used once.
 
-A session is the family of all tokens that follow from one log-in. A refresh token that comes a second time means that
-two hold it, the owner and somebody else, and nobody can tell which is which: the session ends for both (RFC 9700, 4.14).
-The exception is a client that sends the same refresh twice at once. A request that had arrived before the token was
-used is no reuse: it is refused all the same, since a token has one winner, and the winner keeps the session.
+A session is the family of all tokens that follow from one log-in. If a refresh token is used a second time, two clients
+have it and one may have stolen it, so the session ends for both (RFC 9700, 4.14). The exception is a client that sends
+the same refresh twice at the same time: a request that arrived before the token was used is not a reuse. It is refused
+as well, because a token succeeds once, but the session continues.
 
-What is refused and yet has to be remembered (a failed log-in, a reuse) is returned as an error and not raised: raising
-would roll the record back.
+Refusals that must be recorded (a failed log-in, a reuse) are returned as errors and not raised: raising would roll back
+the record.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SessionKind = Literal["token", "browser"]
 
 @dataclass(frozen=True)
 class Attempt:
-    """A password that was tried: whose it would be, whether it was right, and a fresh hash where the kept one aged."""
+    """The result of checking a password. `new_hash` replaces a stored hash that has old parameters."""
 
     user: User | None
     succeeded: bool
@@ -50,7 +50,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Issued:
-    """A secret that is handed out now and never again: a refresh token, or the value of the browser's cookie."""
+    """A new secret, which is not stored: a refresh token, or the value of the browser's cookie."""
 
     user: User
     session_id: UUID
@@ -61,19 +61,19 @@ class Issued:
 async def authenticate(
     database: Database, passwords: Passwords, delays: LogInDelays, *, email: str, password: str, address: str
 ) -> Attempt:
-    """Try a password. Takes a session of its own and gives it back before the hash, which may wait for its turn.
+    """Check a password. Uses a database session of its own and ends it before it waits for a slot.
 
-    An unknown address costs the same hash as a known one. The delays are asked again once it is this attempt's turn, so
-    that of many attempts at once no more get through than there are places for hashes.
+    An unknown address takes as long as a known one. The delays are checked again when a slot is free, so that of many
+    attempts at the same time only as many as there are slots pass the check.
 
     Raises:
-        TooManyAttempts: too many failed before, for this account or from this address.
-        PasswordsBusy: too many are waiting.
+        TooManyAttempts: too many attempts failed before, for this account or from this address.
+        PasswordsBusy: too many attempts are waiting.
     """
     delays.check(email, address)
     async with database.session() as session:
         user = await find_user_by_email(session, email)
-    async with passwords.place():
+    async with passwords.slot():
         delays.check(email, address)
         matches = await passwords.verify(user.password_hash if user else None, password)
         if user is None or not matches or not user.is_active:
@@ -88,19 +88,19 @@ async def authenticate(
 async def log_in(
     session: AsyncSession, settings: Settings, attempt: Attempt, *, kind: SessionKind
 ) -> Issued | LogInFailed:
-    """Start a session where the attempt succeeded, and record either way."""
+    """Start a session if the attempt succeeded, and record the log-in or the failure."""
     user = attempt.user
     if user is None or not attempt.succeeded:
         await record_event(session, payloads.LogInFailed(), actor_id=None, user_id=user.id if user else None)
         return LogInFailed()
-    if attempt.new_hash is not None:  # ahead of start_session, whose lock is the weaker one
+    if attempt.new_hash is not None:  # before start_session, which takes a weaker lock on the same row
         await session.execute(
             update(User)
             .where(User.id == user.id, User.password_hash == user.password_hash)
             .values(password_hash=attempt.new_hash)
         )
     issued = await start_session(session, settings, user.id, kind=kind)
-    if issued is None:  # deactivated since
+    if issued is None:  # deactivated after the check
         await record_event(session, payloads.LogInFailed(), actor_id=None, user_id=user.id)
         return LogInFailed()
     await record_event(session, payloads.LoggedIn(session_kind=kind), actor_id=user.id, user_id=user.id)
@@ -110,12 +110,12 @@ async def log_in(
 async def start_session(
     session: AsyncSession, settings: Settings, user_id: UUID, *, kind: SessionKind
 ) -> Issued | None:
-    """A new session with its first secret, or None where the user may not log in.
+    """A new session with its first secret, or None if the user may not log in.
 
-    A user has `settings.auth.sessions_per_user_max` at once: the oldest end for a new one. Log-ins at the same moment do not
-    wait for each other, so they may be a few more until the next.
+    A user has at most `settings.auth.sessions_per_user_max` sessions: a new session ends the oldest. Log-ins at the
+    same moment do not wait for each other, so there may be a few more sessions until the next log-in.
     """
-    # a shared lock: whoever deactivates or logs out this user waits for us or we for them, log-ins pass each other
+    # a shared lock: excludes the deactivation and log-out of this user, but not other log-ins
     user = await session.scalar(
         select(User).where(User.id == user_id).with_for_update(read=True).execution_options(populate_existing=True)
     )
@@ -137,8 +137,8 @@ async def start_session(
 async def refresh_session(
     session: AsyncSession, settings: Settings, secret: str, *, received_at: datetime
 ) -> Issued | RefreshTokenInvalid | RefreshTokenUsed:
-    """Trade a refresh token for a new one of the same session. `received_at` is when the request arrived."""
-    # token and session are locked in one order, and read again once the lock is held
+    """Exchange a refresh token for a new one of the same session. `received_at` is when the request arrived."""
+    # token and session are always locked in this order, and read again under the lock
     found = await session.execute(
         select(SessionToken, UserSession, User)
         .join(UserSession, UserSession.id == SessionToken.session_id)
@@ -158,7 +158,7 @@ async def refresh_session(
         return RefreshTokenInvalid("The session has ended; log in.")
     token.used_at = now
     await session.flush()
-    # what has expired can no longer be told from what never was
+    # an expired token is handled like an unknown one, so its row is not needed
     await session.execute(
         delete(SessionToken).where(SessionToken.session_id == family.id, SessionToken.expires_at < now)
     )
@@ -166,7 +166,7 @@ async def refresh_session(
 
 
 async def end_session(session: AsyncSession, session_id: UUID, *, user_id: UUID) -> None:
-    """Log out: the session's refresh tokens, its access tokens and its cookie hold no longer."""
+    """Log out: the session's refresh tokens, access tokens and cookie become invalid."""
     ended = await session.scalar(
         update(UserSession)
         .where(UserSession.id == session_id, UserSession.user_id == user_id, UserSession.revoked_at.is_(None))
@@ -179,7 +179,7 @@ async def end_session(session: AsyncSession, session_id: UUID, *, user_id: UUID)
 
 
 async def find_user_of_session(session: AsyncSession, session_id: UUID, *, token_version: int) -> User | None:
-    """Whose session this is, if it is alive, its owner active, and no later token version has been declared."""
+    """The owner of the session, if it has not ended, the owner is active and `token_version` is the current one."""
     return await session.scalar(
         select(User)
         .join(UserSession, UserSession.user_id == User.id)
@@ -194,7 +194,7 @@ async def find_user_of_session(session: AsyncSession, session_id: UUID, *, token
 
 
 async def find_user_of_cookie(session: AsyncSession, secret: str) -> tuple[User, UUID] | None:
-    """Whose browser this is, and the session; None where the cookie does not hold."""
+    """The owner of the cookie and the session; None if the cookie is not valid."""
     now = clock.now()
     found = await session.execute(
         select(User, UserSession.id)
@@ -218,7 +218,7 @@ async def _refuse_used(
 ) -> RefreshTokenUsed:
     assert token.used_at is not None
     is_reuse = received_at > token.used_at
-    if family.revoked_at is None:  # once ended, further reuse is no news, and must not fill the table
+    if family.revoked_at is None:  # reuse after the end of a session is not recorded, so that it cannot fill the table
         if is_reuse:
             family.revoked_at = clock.now()
             await session.flush()
@@ -226,16 +226,16 @@ async def _refuse_used(
             session, payloads.RefreshTokenReused(session_ended=is_reuse), actor_id=None, user_id=family.user_id
         )
     if is_reuse:
-        msg = "The refresh token was used before. Somebody else may hold it, so the session has ended; log in."
+        msg = "The refresh token was used before and may have been stolen, so the session has ended; log in."
     else:
-        msg = "The same refresh was sent twice at once; use the token that the other request was given."
+        msg = "The same refresh token was sent twice at the same time; use the token in the other response."
     return RefreshTokenUsed(msg, session_ended=family.revoked_at is not None)
 
 
 async def _end_surplus(session: AsyncSession, user_id: UUID, *, kept: int) -> None:
     """End all but the newest `kept` sessions of a user, and delete those that have expired."""
     now = clock.now()
-    # what another log-in is ending at this moment is passed over: waiting for it in another order is a deadlock
+    # sessions that another log-in is ending at the same time are skipped: waiting for them could deadlock
     of_user = select(UserSession.id).where(UserSession.user_id == user_id)
     expired = of_user.where(UserSession.expires_at < now).with_for_update(skip_locked=True)
     await session.execute(delete(UserSession).where(UserSession.id.in_(expired)))
@@ -254,7 +254,7 @@ async def _end_surplus(session: AsyncSession, user_id: UUID, *, kept: int) -> No
 
 
 async def _issue(session: AsyncSession, settings: Settings, user: User, family: UserSession) -> Issued:
-    """The next secret of a session. Each lives `refresh_token_ttl_s`, and none longer than its session."""
+    """The next secret of a session. It is valid for `refresh_token_ttl_s`, but not longer than its session."""
     now = clock.now()
     secret = new_secret()
     expires_at = min(now + timedelta(seconds=settings.auth.refresh_token_ttl_s), family.expires_at)

@@ -1,12 +1,12 @@
-"""Growing delays after failed log-ins, counted by account and by address apart.
+"""Growing delays after failed log-ins, counted separately by account and by network address.
 
 From the fifth failure on, the next attempt has to wait: 1 s, then 2, 4, ... up to 15 minutes. An hour without a failure
-is forgotten. Whoever logged in from an address before is counted there by the pair of both alone, so that a stranger
-who guesses at an account, or a colleague behind the same address, does not keep its owner out.
+resets the count. If an account has logged in from an address before, its failures there are counted by the pair of both
+only, so that guesses by other people, or failures of a colleague behind the same address, do not lock out its owner.
 
-The counts live in the process and are bounded: several processes each count for themselves (n processes let through up
-to n times as many guesses), and a restart forgets. That is by design: a count in the database would let a flood of
-guesses write there. At its limit the count that changed longest ago is dropped.
+The counts are kept in the memory of the process and limited in number: each process counts separately (n processes
+allow up to n times as many guesses), and a restart resets the counts. This is by design: with counts in the database,
+many guesses would cause many writes. At the limit, the count that changed longest ago is removed.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ class LogInDelays:
     """The counts of one process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, counts_max: int = COUNTS_MAX) -> None:
-        """`clock` gives seconds."""
+        """`clock` returns seconds."""
         self._clock = clock
         self._counts_max = counts_max
         self._counts: OrderedDict[bytes, _Count] = OrderedDict()
         self._known: OrderedDict[bytes, None] = OrderedDict()
 
     def check(self, email: str, address: str) -> None:
-        """Refuse an attempt that comes too early.
+        """Refuse an attempt before the end of its delay.
 
         Raises:
-            TooManyAttempts: with the whole seconds to wait.
+            TooManyAttempts: with the seconds to wait, rounded up.
         """
         now = self._clock()
         wait_s = 0.0
@@ -81,7 +81,7 @@ class LogInDelays:
             self._counts.popitem(last=False)
 
     def succeeded(self, email: str, address: str) -> None:
-        """Forget the account's failures. The address's stay: a guesser may have an account of his own."""
+        """Reset the account's failures. Those of the address are kept: an attacker may have an account too."""
         pair = _key("pair", email, _network(address))
         self._counts.pop(pair, None)
         self._counts.pop(_key("account", email), None)
@@ -99,12 +99,12 @@ class LogInDelays:
 
 
 def _key(*parts: str) -> bytes:
-    """A fixed size whatever was typed, and no addresses of people in memory."""
+    """A hash, so that keys have a fixed size and memory contains no personal addresses."""
     return hashlib.blake2b("\0".join(parts).casefold().encode(errors="replace"), digest_size=16).digest()
 
 
 def _network(address: str) -> str:
-    """The address; of IPv6 the /64, all of which one household or host has."""
+    """The IPv4 address, or the /64 network of an IPv6 address, because one household or host has all of it."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,8 +1,8 @@
-"""Access tokens, which prove themselves, and secrets, of which only a hash is kept.
+"""Access tokens, which are verified by their signature, and secrets, of which only a hash is stored.
 
-An access token is a JWT signed with HMAC-SHA-256 under the installation's secret. It is short-lived and carries what
-the hot path needs, so that a coin command asks no table who is calling. What it says of roles may be a quarter of an
-hour old; wherever that matters, :data:`api.auth.dependencies.CurrentUser` asks the database.
+An access token is a JWT signed with HMAC-SHA-256 and the installation's secret. It is short-lived and contains the user
+and their roles, so that a coin command needs no query to identify its caller. The roles may be a quarter of an hour
+old; where this matters, :data:`api.auth.dependencies.CurrentUser` reads them from the database.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ ALGORITHM = "HS256"
 ISSUER = "ideamint"
 AUDIENCE = "ideamint-api"
 TOKEN_TYPE = "access"  # noqa: S105 - the name of a kind, not a secret
-TOKEN_LENGTH_MAX = 4096  # ours have some 500 characters
+TOKEN_LENGTH_MAX = 4096  # a valid token has about 500 characters
 SECRET_BYTES = 32
-VERIFIED_TOKENS_MAX = 10_000  # some 10 MB
+VERIFIED_TOKENS_MAX = 10_000  # about 10 MB
 
 _EXPIRED = "The access token has expired; refresh it."
 _CLAIMS = ["sub", "sid", "roles", "perms", "ver", "iss", "aud", "iat", "exp", "typ"]
@@ -39,7 +39,7 @@ _CLAIMS = ["sub", "sid", "roles", "perms", "ver", "iss", "aud", "iat", "exp", "t
 
 @dataclass(frozen=True)
 class Claims:
-    """What a verified access token says; `expires_at` in seconds since 1970."""
+    """The claims of a verified access token; `expires_at` is in seconds since 1970."""
 
     user_id: UUID
     session_id: UUID
@@ -71,7 +71,7 @@ def read_access_token(settings: Settings, token: str) -> Claims:
     """Verify signature, algorithm, issuer, audience, type and expiry, without leeway.
 
     Raises:
-        TokenInvalid: any of them does not hold. The detail says only whether it has expired.
+        TokenInvalid: one of them is not valid. The detail states only whether the token has expired.
     """
     msg = "The access token is not valid; log in, or refresh."
     if len(token) > TOKEN_LENGTH_MAX:
@@ -83,7 +83,7 @@ def read_access_token(settings: Settings, token: str) -> Claims:
             algorithms=[ALGORITHM],
             issuer=ISSUER,
             audience=AUDIENCE,
-            # a token issued a moment ago by a host whose clock is a moment ahead is good: `iat` decides nothing
+            # `iat` is not verified: a token from a host whose clock is slightly ahead is valid
             options={"require": _CLAIMS, "strict_aud": True, "verify_iat": False},
         )
         if claims["typ"] != TOKEN_TYPE:
@@ -103,19 +103,19 @@ def read_access_token(settings: Settings, token: str) -> Claims:
 
 
 class AccessTokens:
-    """Reads access tokens, and remembers those that it has verified: the same one comes with every request of a session."""
+    """Reads access tokens and caches the verified ones, because all requests of a session have the same token."""
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
-        """`now` gives seconds since 1970."""
+        """`now` returns seconds since 1970."""
         self._settings = settings
         self._now = now
         self._verified: dict[str, Claims] = {}
 
     def read(self, token: str) -> Claims:
-        """As :func:`read_access_token`, whose verdict changes by nothing but expiry.
+        """As :func:`read_access_token`; a verified token is only checked for expiry.
 
         Raises:
-            TokenInvalid: the token is none of ours, or has expired.
+            TokenInvalid: the token is not valid or has expired.
         """
         claims = self._verified.get(token)
         if claims is None:
@@ -130,7 +130,7 @@ class AccessTokens:
 
 
 def new_secret() -> str:
-    """256 random bits, as 43 characters that need no escaping anywhere: a refresh token or a cookie."""
+    """256 random bits as 43 URL-safe characters, for a refresh token or a cookie."""
     return secrets.token_urlsafe(SECRET_BYTES)
 
 

@@ -60,10 +60,10 @@ class BulkItem(Schema):
     user_id: UUID
     kind: Literal["grant", "correct"] = Field(
         "grant",
-        description="grant: a wallet with the policy's coins. correct: coins added to the wallet, or taken from it",
+        description="grant: a wallet with the coins of the policy. correct: coins added to the wallet, or removed from it",
     )
     coins: Annotated[int, Field(ge=-COINS_MAX, le=COINS_MAX, strict=True)] | None = Field(
-        None, description="correction: below 0 to remove coins; grant: the policy's number, or left out"
+        None, description="correction: negative to remove coins; grant: the number of the policy, or omitted"
     )
     reason: Annotated[str, Field(max_length=REASON_LENGTH_MAX)] | None = Field(
         None, description="required for a correction; shown to the member in the statement"
@@ -124,15 +124,15 @@ class Manager:
 async def allocate_in_bulk(
     session: AsyncSession, items: Sequence[BulkItem], *, mode: Mode, manager: Manager, is_dry_run: bool = False
 ) -> BulkResponse:
-    """Grant and correct coins, for as many campaigns as the caller manages.
+    """Grant and correct coins in campaigns that the caller manages.
 
     Raises:
         InvalidInput: more than 100 items are for one member.
-        BulkRefused: the mode is atomic and an item was refused; the session is to be rolled back.
+        BulkRefused: the mode is atomic and an item was refused; the session must be rolled back.
     """
     most, times = Counter((item.campaign_id, item.user_id) for item in items).most_common(1)[0]
     if times > ITEMS_PER_MEMBER_MAX:
-        msg = f"{times} items are for the member {most[1]}; a call takes {ITEMS_PER_MEMBER_MAX} for one."
+        msg = f"{times} items are for the member {most[1]}; at most {ITEMS_PER_MEMBER_MAX} are allowed for one member."
         raise InvalidInput(msg)
     corrections = await _with_refusals(session, items, manager)
     done = await correct_coins(session, corrections, actor_id=manager.user_id)
@@ -202,7 +202,7 @@ def _not_carried_out(outcome: BulkOutcome) -> BulkOutcome:
     return BulkOutcome(index=outcome.index, outcome="not_carried_out")
 
 
-def _detail(item: BulkItem, result: Corrected) -> str | None:  # noqa: PLR0911 - a refusal a case: it is a table
+def _detail(item: BulkItem, result: Corrected) -> str | None:  # noqa: PLR0911 - a table of refusals
     match result.outcome:
         case "not_a_manager":
             return "There is no campaign with this id that you manage."
@@ -215,11 +215,11 @@ def _detail(item: BulkItem, result: Corrected) -> str | None:  # noqa: PLR0911 -
         case "coins_missing":
             return "A correction needs a number of coins other than 0."
         case "coins_differ":
-            return f"The policy grants {result.policy_coins} coins to a member; leave `coins` out, or use that number."
+            return f"The policy grants {result.policy_coins} coins to a member; omit `coins`, or use that number."
         case "insufficient_coins":
             return f"The wallet has {result.has_coins} coins; the correction would take {-(item.coins or 0)}."
         case "above_maximum":
             return f"The wallet has {result.has_coins} coins; the correction would exceed its limit."
         case "busy":
-            return "Another change locks the wallet or the campaign's ledger; try again."
+            return "The wallet or the campaign's ledger is locked by another change; try again."
     return None

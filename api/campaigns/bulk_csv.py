@@ -23,13 +23,13 @@ def read_items(body: bytes) -> list[BulkItem]:
     """The items of a CSV document in UTF-8; an empty field has no value.
 
     Raises:
-        InvalidInput: it is not such a document, or a field is not what its column holds. The first 20 errors are named.
+        InvalidInput: it is not such a document, or a field is not valid. The first 20 errors are listed.
     """
     try:
         reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
         header = tuple(name.strip() for name in next(reader, []))
         if header != COLUMNS:
-            msg = f"line 1: the header is {','.join(header)!r}; it has to be {','.join(COLUMNS)!r}."
+            msg = f"line 1: the header is {','.join(header)!r}; it must be {','.join(COLUMNS)!r}."
             raise InvalidInput(msg)
         rows: list[dict[str, Any]] = []
         lines: list[int] = []
@@ -37,10 +37,10 @@ def read_items(body: bytes) -> list[BulkItem]:
             if not fields:
                 continue
             if len(fields) != len(COLUMNS):
-                msg = f"line {reader.line_num}: {len(fields)} fields; there have to be {len(COLUMNS)}."
+                msg = f"line {reader.line_num}: {len(fields)} fields; there must be {len(COLUMNS)}."
                 raise InvalidInput(msg)
             if len(rows) == ITEMS_MAX:
-                msg = f"line {reader.line_num}: a call takes {ITEMS_MAX:,} items."
+                msg = f"line {reader.line_num}: a request has at most {ITEMS_MAX:,} items."
                 raise InvalidInput(msg)
             rows.append(
                 {name: _value(name, field) for name, field in zip(COLUMNS, fields, strict=True) if field.strip()}

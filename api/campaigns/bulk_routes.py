@@ -1,4 +1,4 @@
-"""Coins for many members over HTTP, as JSON or as CSV."""
+"""The route for coins of many members, as JSON or as CSV."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from api.kernel.web import DryRun, RequiredKey, Session
 from api.kernel.web import router as new_router
 
 PATH = "/coins/bulk-allocate"
-# 10,000 items, indented, each with a reason of 200 characters that take one byte
+# 10,000 items as indented JSON, each with a reason of 200 one-byte characters
 BODY_BYTES_MAX = 5 * 1_048_576
 
 router = new_router("", "coins")
@@ -29,7 +29,7 @@ def _read_csv(body: object) -> object:
     return {"items": read_items(body)} if isinstance(body, bytes) else body
 
 
-# checked for each item, with its campaign
+# the permission is checked for each item in its campaign
 @enforces(Rule(Scope.CAMPAIGN, (Permission.GRANT_COINS,), Visibility.ALIKE))
 async def _granting(caller: CurrentUser) -> Principal:
     return caller
@@ -61,7 +61,7 @@ async def bulk_allocate(
 ) -> Response:
     """Grant coins to members of the campaigns that I manage, or correct their wallets.
 
-    At most 10,000 items, and 100 for one member, carried out in their order. A body of at most 5 MiB.
+    At most 10,000 items, 100 of them for one member; they are carried out in order. The body has at most 5 MiB.
     """
     result = await allocate_in_bulk(
         session,
@@ -70,5 +70,5 @@ async def bulk_allocate(
         manager=Manager(caller.user_id, caller.may(Permission.GRANT_COINS)),
         is_dry_run=dry_run,
     )
-    # the outcomes are models already; the framework would validate ten thousand of them again
+    # the outcomes are validated models; the framework would validate ten thousand of them again
     return Response(result.model_dump_json(exclude_none=True), media_type="application/json")

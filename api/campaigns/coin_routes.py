@@ -34,9 +34,9 @@ async def chain(
         int | None, Query(ge=0, lt=10**18, description="number of a block; the last one by default")
     ] = None,
 ) -> ChainHead:
-    """The head of the campaign's chain of sealed transfers; without a log-in if the campaign is public.
+    """The head of the campaign's chain of sealed transfers; available without a log-in if the campaign is public.
 
-    Store height and hash outside this installation: only then does a later check show that no earlier transfer was
+    Store height and hash outside this installation: only then can a later check prove that earlier transfers were not
     rewritten.
     """
     return await chains.get_head(session, campaign.id, height)
@@ -46,7 +46,7 @@ async def chain(
 async def get_statistics(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_COIN_FIGURES))]
 ) -> CoinStatistics:
-    """Where the coins are and how they move, at one time; for managers and executives."""
+    """Figures about the coins of the campaign at one moment; for managers and executives."""
     return await statistics.get_statistics(session, access.campaign.id)
 
 
@@ -57,7 +57,7 @@ async def verify(
     head: Annotated[
         str | None,
         Query(
-            description="a head that was kept elsewhere, as HEIGHT:HASH; the response says whether the chain contains it"
+            description="a head that was kept elsewhere, as HEIGHT:HASH; the response states whether the chain contains it"
         ),
     ] = None,
 ) -> ConservationRead:
@@ -81,10 +81,10 @@ async def list_audit(
     since: Annotated[AwareDatetime | None, Query(alias="from", description="at this time or later")] = None,
     until: Annotated[AwareDatetime | None, Query(description="before this time")] = None,
 ) -> Page[AuditEvent]:
-    """Changes of the coins with the people who caused them, newest first; for managers.
+    """Changes of the campaign's coins with the people who caused them, newest first; for managers.
 
-    If stakes_visible_to of the coin policy is self, members' own movements are listed without the member, and no filter by
-    person finds them.
+    If stakes_visible_to of the coin policy is self, members' own movements are listed without the member, and a filter
+    by person does not find them.
     """
     events = await audit.list_audit(
         session,

@@ -13,20 +13,20 @@ NAMES = ("starts_at", "submissions_close_at", "ends_at", "decide_by")
 
 
 class CoinWindow(Protocol):
-    """A coin policy, of which the dates are read."""
+    """The dates of a coin policy."""
 
     @property
     def allocation_opens_at(self) -> datetime | None:
-        """The first moment at which coins move; null leaves it to the campaign."""
+        """The first moment at which coins can be moved; None if only the campaign limits it."""
 
     @property
     def allocate_until(self) -> datetime | None:
-        """The last moment at which coins move; null leaves it to the campaign."""
+        """The last moment at which coins can be moved; None if only the campaign limits it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dates:
-    """The dates of a campaign; null is a date that is not set."""
+    """The dates of a campaign; None is a date that is not set."""
 
     starts_at: datetime | None = None
     submissions_close_at: datetime | None = None
@@ -34,7 +34,7 @@ class Dates:
     decide_by: datetime | None = None
 
     def find_contradiction(self, policy: CoinWindow) -> str | None:
-        """The first rule that the dates break, in words; None if they break none. Two dates may be the same moment."""
+        """A message about the first rule that the dates break, or None. Two dates may be the same moment."""
         if self.decide_by is not None and self.ends_at is None:
             return "decide_by needs ends_at: ideas are decided after the end"
         of_campaign = {name: getattr(self, name) for name in NAMES}

@@ -23,7 +23,7 @@ PUBLIC_VISIBILITY = "open"
 
 @dataclass(frozen=True)
 class Access:
-    """A campaign that the caller may see, and what the caller may do in it."""
+    """A campaign that the caller may see, and the caller's permissions in it."""
 
     campaign: Campaign
     caller: Principal
@@ -34,11 +34,11 @@ class Access:
         return self.caller.may(permission) or grants(_roles(self.campaign, self.role), permission)
 
     def check(self, permission: Permission) -> None:
-        """Refuse the caller who does not have the permission.
+        """Refuse a caller who does not have the permission.
 
         Raises:
-            NotAMember: any member of the campaign has it.
-            NotAManager: only managers of the campaign have it, and perhaps executives.
+            NotAMember: all members of the campaign have the permission.
+            NotAManager: only managers of the campaign, and for some permissions executives, have it.
         """
         if not self.may(permission):
             raise refusal(permission)
@@ -48,7 +48,7 @@ async def access_to(session: Session, caller: Principal, campaign_id: UUID) -> A
     """The caller's access to a campaign.
 
     Raises:
-        CampaignNotFound: it does not exist or the caller may not see it; both have the same response.
+        CampaignNotFound: it does not exist or the caller may not see it; the response is the same.
     """
     campaign = await service.get_campaign(session, campaign_id)
     membership = await service.find_membership(session, campaign_id, caller.user_id)
@@ -59,7 +59,7 @@ async def access_to(session: Session, caller: Principal, campaign_id: UUID) -> A
 
 
 def refusal(permission: Permission) -> Forbidden:
-    """The error for a caller who sees the campaign and lacks the permission."""
+    """The error for a caller who may see the campaign but lacks the permission."""
     roles = roles_with(permission)
     if CampaignRole.MEMBER in roles:
         msg = "Only a member of the campaign may do this; join it first."
@@ -71,7 +71,7 @@ def refusal(permission: Permission) -> Forbidden:
 
 @cache
 def requires_in_campaign(permission: Permission) -> Callable[[Access], Awaitable[Access]]:
-    """A dependency that gives the access to the campaign of the path, if the caller has the permission in it."""
+    """A dependency that returns the access to the campaign in the path, if the caller has the permission in it."""
 
     @enforces(Rule(Scope.CAMPAIGN, (permission,), Visibility.NOT_FOUND))
     async def check(access: _CampaignAccess) -> Access:
@@ -99,7 +99,7 @@ async def _public_campaign(session: Session, caller: AnyUser, campaign_id: UUID)
 
 
 PublicCampaign = Annotated[Campaign, Depends(_public_campaign)]
-"""The campaign of the path: a public one for anyone, without a log-in; a hidden one for those who may see it."""
+"""The campaign in the path: a public one for everyone, also without a log-in; a hidden one if the caller may see it."""
 
 
 def _roles(campaign: Campaign, role: str | None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Campaigns whose dates have passed, and work on each of them in a transaction of its own."""
+"""Processing of campaigns whose dates have passed, each in its own transaction."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ log = structlog.get_logger(__name__)
 
 Act = Callable[["AsyncSession", Campaign], Awaitable[object]]
 
-# a worker looks this often; a campaign whose lock a command holds is found again at the next look
+# between two searches of a worker; a campaign that a command has locked is found again by the next search
 PAUSE_S = 5.0
 
-# by the database's clock, as the commands decide: the moment ends_at itself still belongs to the campaign
+# by the database's clock, as for commands; at the moment ends_at itself the campaign is still open
 _ENDED = (Campaign.status == CampaignStatus.ACTIVE, Campaign.ends_at < func.now())
 _TO_DECIDE = (Campaign.status == CampaignStatus.CLOSED, Campaign.decide_by <= func.now())
 
@@ -40,10 +40,10 @@ async def for_each_to_complete(database: Database, act: Act) -> int:
 
 
 async def _for_each(database: Database, due: tuple[ColumnElement[bool], ...], act: Act) -> int:
-    """Call `act` with a session and a locked campaign, a transaction each.
+    """Call `act` with a session and a locked campaign, in one transaction per campaign.
 
-    Several workers may run it: a campaign that another one holds is skipped, and one that another has finished is not due
-    any more. An error concerns its campaign alone; it is logged, and the next run tries again.
+    Several workers may run it: a campaign that another worker has locked is skipped, and one that it has finished is no
+    longer due. An error affects only its campaign; it is logged, and the next run retries the campaign.
     """
     async with database.session() as session:
         campaign_ids = list(await session.scalars(select(Campaign.id).where(*due).order_by(Campaign.id)))
@@ -58,5 +58,5 @@ async def _for_each(database: Database, due: tuple[ColumnElement[bool], ...], ac
                     await act(session, campaign)
             done += campaign is not None
         except Exception:
-            log.exception("a campaign's date has passed, and the work that follows failed", campaign_id=campaign_id)
+            log.exception("processing a campaign whose date has passed failed", campaign_id=campaign_id)
     return done

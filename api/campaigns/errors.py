@@ -1,4 +1,4 @@
-"""What campaigns refuse."""
+"""Errors of campaigns."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class SlugTaken(DomainError):
 
 
 class IllegalCampaignStep(DomainError):
-    """The campaign's life does not go this way."""
+    """A campaign in this status cannot take this step."""
 
     slug = "illegal-campaign-step"
     title = "The campaign cannot take this step"
 
 
 class CampaignNotActive(DomainError):
-    """The command is not possible in the phase of the campaign: `phase` and `allowed_in` name it and the right ones."""
+    """The phase of the campaign, `phase`, does not allow this command; `allowed_in` lists the phases that do."""
 
     slug = "campaign-not-active"
     title = "The campaign is not active"
@@ -43,7 +43,7 @@ class DatesOutOfOrder(InvalidInput):
 
 
 class JoiningClosed(Forbidden):
-    """Members of this campaign are added by its managers."""
+    """Only managers can add members to this campaign."""
 
     slug = "joining-closed"
     title = "The campaign cannot be joined"
@@ -57,21 +57,21 @@ class NotAMember(Forbidden):
 
 
 class NotAManager(Forbidden):
-    """Only a manager of the campaign may do this; for figures and reports, an executive too."""
+    """Only a manager of the campaign may do this; figures and reports are also available to executives."""
 
     slug = "not-a-manager"
     title = "Not a manager of this campaign"
 
 
 class LastManager(DomainError):
-    """A campaign that is not archived keeps at least one manager."""
+    """A campaign that is not archived must have at least one manager."""
 
     slug = "last-manager"
     title = "The campaign's only manager"
 
 
 class UnknownUser(DomainError):
-    """No active account has this address."""
+    """There is no active account with this address."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     slug = "unknown-user"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def close_due_campaigns(database: Database) -> int:
-    """Close each active campaign whose end has passed; returns how many were closed here."""
+    """Close each active campaign whose end has passed; returns how many it closed."""
     return await for_each_ended(database, close_campaign)
 
 

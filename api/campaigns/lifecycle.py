@@ -1,12 +1,12 @@
-"""The life of a campaign: its statuses, its phase at a moment, and the table of commands that each phase allows.
+"""The life cycle of a campaign: its statuses, its phase at a moment, and the commands that each phase allows.
 
-The status is stored. The phase follows from the status, the dates and the time, so that a date binds exactly, whether or
-not the worker has stored the new status yet:
+The status is stored. The phase follows from the status, the dates and the time, so that a date takes effect exactly,
+also before the worker has stored the new status:
 
     status      dates                      phase
     draft       any                        draft
     active      before starts_at           upcoming
-    active      from starts_at to ends_at  open (both moments belong to it)
+    active      from starts_at to ends_at  open (both moments included)
     active      after ends_at              closed; the worker stores the status closed within seconds
     closed      after ends_at              closed
     completed   any                        completed
@@ -35,7 +35,7 @@ class CampaignStatus(StrEnum):
 
 
 class Phase(StrEnum):
-    """What a campaign is at a moment."""
+    """The phase of a campaign at a moment."""
 
     DRAFT = "draft"
     UPCOMING = "upcoming"
@@ -58,7 +58,7 @@ class Command(StrEnum):
     SUBMIT_IDEA = "submit ideas"
     WITHDRAW_IDEA = "withdraw ideas"
     APPROVE_IDEA = "approve ideas"
-    DECIDE_IDEA = "accept and reject ideas"  # undo of an acceptance too
+    DECIDE_IDEA = "accept and reject ideas"  # includes the undo of an acceptance
 
 
 _RUNNING = frozenset({Phase.UPCOMING, Phase.OPEN})
@@ -79,7 +79,7 @@ ALLOWED: Mapping[Command, frozenset[Phase]] = MappingProxyType(
         Command.DECIDE_IDEA: _UNDECIDED,
     }
 )
-"""The table. Movements of coins by members are decided by the ledger, whose window is that of the phase open."""
+"""The phases that allow each command. The ledger decides on movements of coins; its window is the phase open."""
 
 TARGETS: Mapping[Command, CampaignStatus] = MappingProxyType(
     {
@@ -88,7 +88,7 @@ TARGETS: Mapping[Command, CampaignStatus] = MappingProxyType(
         Command.ARCHIVE: CampaignStatus.ARCHIVED,
     }
 )
-"""The status to which a command takes the campaign. Only the worker closes one, and a later end opens it again."""
+"""The status after a command. Only the worker sets the status closed; a later `ends_at` sets it back to active."""
 
 
 def phase_at(status: str, starts_at: datetime | None, ends_at: datetime | None, moment: datetime) -> Phase:

@@ -1,4 +1,4 @@
-"""Campaigns, and the stays of their members."""
+"""Tables of campaigns and memberships."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from api.kernel.db import Edited, Model, PrimaryKey
 
 
 class Campaign(Edited, Model):
-    """A call for ideas with a budget, and the life it goes through (:mod:`api.campaigns.lifecycle`)."""
+    """A call for ideas with a budget. Its statuses are in :mod:`api.campaigns.lifecycle`."""
 
     __tablename__ = "campaigns"
 
@@ -44,7 +44,7 @@ class Campaign(Edited, Model):
 
 
 class Membership(Edited, Model):
-    """One stay of a user in a campaign; who leaves and comes back has two, and one wallet."""
+    """A user's membership in a campaign. A user who leaves and joins again has two memberships but one wallet."""
 
     __tablename__ = "memberships"
 

@@ -18,18 +18,19 @@ if TYPE_CHECKING:
 NOT_FOUND = "There is no campaign with this id that you may see."
 
 Lock = Literal["read", "join", "change"]
-# whether the lock is FOR ... SHARE, and whether it leaves the key free
+# (read, key_share) of with_for_update: FOR KEY SHARE, FOR NO KEY UPDATE, FOR UPDATE
 _LOCKS: dict[Lock, tuple[bool, bool]] = {"read": (True, True), "join": (False, True), "change": (False, False)}
 
 
 async def get_campaign(session: AsyncSession, campaign_id: UUID, *, lock: Lock | None = None) -> Campaign:
-    """The campaign, with a row lock if asked, and then read anew.
+    """The campaign; with `lock`, its row is locked and then read again.
 
-    `change` excludes every other lock, `join` another `join` too; `read` excludes `change` alone: status and dates stay,
-    and any number of transactions can hold it. Bulk commands on coins hold `read`, so members can join meanwhile.
+    `change` conflicts with every lock, `join` with `join` and `change`, `read` only with `change`: while `read` is
+    held, status and dates do not change, and other transactions can hold `read` or `join`. Bulk commands on coins hold
+    `read`, so members can join meanwhile.
 
     Raises:
-        CampaignNotFound: there is none.
+        CampaignNotFound: there is no campaign with this id.
     """
     query = select(Campaign).where(Campaign.id == campaign_id)
     if lock is not None:
@@ -42,7 +43,7 @@ async def get_campaign(session: AsyncSession, campaign_id: UUID, *, lock: Lock |
 
 
 async def find_campaign_by_slug(session: AsyncSession, slug: str) -> Campaign | None:
-    """The campaign with this slug."""
+    """The campaign with this slug, or None."""
     found: Campaign | None = await session.scalar(select(Campaign).where(Campaign.slug == slug))
     return found
 
@@ -71,7 +72,7 @@ async def list_campaigns(
 
 
 async def find_membership(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> Membership | None:
-    """The user's present stay in the campaign."""
+    """The user's current membership in the campaign, or None."""
     found: Membership | None = await session.scalar(
         select(Membership).where(
             Membership.campaign_id == campaign_id, Membership.user_id == user_id, Membership.left_at.is_(None)
@@ -83,7 +84,7 @@ async def find_membership(session: AsyncSession, campaign_id: UUID, user_id: UUI
 async def list_members(
     session: AsyncSession, campaign_id: UUID, *, limit: int, after: tuple[UUID] | None
 ) -> list[Membership]:
-    """Present members in the order of their ids."""
+    """Current memberships, ordered by id."""
     query = (
         select(Membership)
         .where(Membership.campaign_id == campaign_id, Membership.left_at.is_(None))

@@ -1,4 +1,4 @@
-"""Campaigns over HTTP."""
+"""Routes of campaigns and their members."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def create(
     caller: Annotated[Principal, Depends(requires(Permission.CREATE_CAMPAIGN))],
     body: CampaignCreate,
 ) -> CampaignRead:
-    """Make a draft campaign with its coin policy; I become its manager."""
+    """Create a campaign as a draft, with its coin policy; I become its manager."""
     fields = body.model_dump(exclude={"coin_policy"})
     campaign = await service.create_campaign(session, actor_id=caller.user_id, policy=body.coin_policy, **fields)
     response.headers["Location"] = f"/api/v1/campaigns/{campaign.id}"
@@ -73,7 +73,7 @@ async def edit(
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))],
     body: CampaignEdit,
 ) -> CampaignRead:
-    """Change the dates of the campaign; a closed one with a later end, or without one, is active again."""
+    """Change the dates of the campaign. A closed campaign becomes active again if its end is moved or removed."""
     campaign = await service.change_dates(
         session, access.campaign, body.model_dump(exclude_unset=True), actor_id=access.caller.user_id
     )
@@ -84,7 +84,7 @@ async def edit(
 async def activate(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
 ) -> CampaignRead:
-    """Make the draft active: members get their coins. Ideas and movements of coins wait for starts_at."""
+    """Activate the draft: members get their coins. Ideas and movements of coins are possible from starts_at on."""
     campaign = await service.activate_campaign(session, access.campaign, actor_id=access.caller.user_id)
     return as_read(campaign, access.role)
 
@@ -93,7 +93,7 @@ async def activate(
 async def archive(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
 ) -> CampaignRead:
-    """Put a completed campaign, or a draft, away."""
+    """Archive a completed campaign or a draft."""
     campaign = await service.archive_campaign(session, access.campaign, actor_id=access.caller.user_id)
     return as_read(campaign, access.role)
 
@@ -102,7 +102,7 @@ async def archive(
 async def join(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.JOIN_CAMPAIGN))]
 ) -> MembershipRead:
-    """Become a member and get a wallet, or the old one back."""
+    """Become a member with a wallet; a former member gets the old wallet again."""
     membership = await service.join_campaign(session, access.campaign, user_id=access.caller.user_id)
     return MembershipRead.model_validate(membership)
 
@@ -111,7 +111,7 @@ async def join(
 async def leave(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.LEAVE_CAMPAIGN))]
 ) -> None:
-    """Leave; my wallet waits frozen, my stakes stay."""
+    """Leave the campaign: my wallet is frozen, my stakes remain on their ideas."""
     await service.leave_campaign(session, access.campaign, user_id=access.caller.user_id)
 
 
@@ -121,7 +121,7 @@ async def members(
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))],
     paging: PageQuery,
 ) -> Page[MembershipRead]:
-    """Present members; for managers."""
+    """Current members; for managers."""
     rows = await service.list_members(session, access.campaign.id, limit=paging.limit + 1, after=paging.after(UUID))
     page = paging.page(rows, key=lambda membership: [membership.id])
     return Page(items=[MembershipRead.model_validate(row) for row in page.items], next_cursor=page.next_cursor)
@@ -133,10 +133,10 @@ async def add_member(
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))],
     body: MemberAdd,
 ) -> MembershipRead:
-    """Add somebody by the address of their account."""
+    """Add a user by the e-mail address of their account."""
     user = await auth.find_user_by_email(session, body.email)
     if user is None or not user.is_active:
-        msg = "No active account has this address; ask them to register first."
+        msg = "There is no active account with this address; the user has to register first."
         raise errors.UnknownUser(msg)
     membership = await service.join_campaign(
         session,
@@ -167,7 +167,7 @@ async def set_role(
 async def remove_member(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))], user_id: UUID
 ) -> None:
-    """End somebody's stay; their wallet is frozen."""
+    """Remove a member; their wallet is frozen."""
     await service.leave_campaign(session, access.campaign, user_id=user_id, actor_id=access.caller.user_id)
 
 
@@ -175,7 +175,7 @@ async def remove_member(
 async def policies(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_CAMPAIGN))]
 ) -> list[PolicyRead]:
-    """Every version of the coin policy, newest first; the first is in force."""
+    """All versions of the coin policy, newest first; the first is in force."""
     return await coins.list_policies(session, access.campaign.id)
 
 
@@ -186,13 +186,16 @@ async def set_policy(
     body: PolicyWrite,
     dry_run: DryRun,  # noqa: ARG001
 ) -> PolicyRead:
-    """Put a new version of the coin policy into force, as far as it is not frozen; its window is inside the dates."""
+    """Store a new version of the coin policy, in force immediately. Frozen fields cannot change.
+
+    Its allocation window must be within the dates of the campaign.
+    """
     return await service.set_coin_policy(session, access.campaign, body, actor_id=access.caller.user_id)
 
 
 @router.get("/auth/session", operation_id="getBrowserSession")
 async def browser_session(session: Session, caller: MyselfInBrowser) -> BrowserSession:
-    """Who is logged in in this browser, by its cookie; the dashboards ask this."""
+    """The user who is logged in in this browser, identified by its cookie; used by the dashboards."""
     user = await auth.get_user(session, caller.user_id)
     return BrowserSession(
         user_id=user.id,

@@ -24,21 +24,27 @@ Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
 
 
 StartsAt = Annotated[
-    AwareDatetime | None, Field(description="before it, an active campaign takes no ideas and no coins move")
+    AwareDatetime | None,
+    Field(description="the first moment at which ideas can be submitted and members can move coins"),
 ]
-SubmissionsCloseAt = Annotated[AwareDatetime | None, Field(description="the last moment at which ideas are taken")]
+SubmissionsCloseAt = Annotated[
+    AwareDatetime | None, Field(description="the last moment at which ideas can be submitted")
+]
 EndsAt = Annotated[
     AwareDatetime | None,
-    Field(description="the last moment at which ideas are taken and members' coins move; then the campaign closes"),
+    Field(
+        description="the last moment at which ideas can be submitted and members can move coins; afterwards the campaign "
+        "is closed"
+    ),
 ]
 DecideBy = Annotated[
     AwareDatetime | None,
-    Field(description="when the closed campaign is completed without a command; needs ends_at"),
+    Field(description="when the closed campaign is completed automatically; requires ends_at"),
 ]
 
 
 class CampaignCreate(Schema):
-    """A new campaign, as a draft; its creator is its first manager."""
+    """A new campaign; it is a draft, and its creator is its first manager."""
 
     title: Title
     slug: Slug | None = Field(None, description="for links; derived from the title by default")
@@ -49,7 +55,7 @@ class CampaignCreate(Schema):
     budget_amount: Money | None = None
     currency: Currency | None = None
     eligible_people: Annotated[int, Field(gt=0, le=2_000_000_000)] | None = Field(
-        None, description="number of people who could take part"
+        None, description="number of people who may take part"
     )
     starts_at: StartsAt = None
     submissions_close_at: SubmissionsCloseAt = None
@@ -60,7 +66,7 @@ class CampaignCreate(Schema):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.budget_amount is not None and self.currency is None:
-            msg = "a budget_amount needs a currency"
+            msg = "budget_amount requires a currency"
             raise ValueError(msg)
         dates = Dates(
             starts_at=self.starts_at,
@@ -74,7 +80,7 @@ class CampaignCreate(Schema):
 
 
 class CampaignEdit(Schema):
-    """The fields to change. A field that is left out stays as it is; null removes the date."""
+    """The fields to change. Omitted fields are not changed; null removes the date."""
 
     starts_at: StartsAt = None
     submissions_close_at: SubmissionsCloseAt = None
@@ -108,7 +114,7 @@ class CampaignRead(ResponseModel):
 
 
 class MembershipRead(ResponseModel):
-    """One stay in a campaign."""
+    """A membership in a campaign."""
 
     user_id: UUID
     role: Stored[Role]
@@ -117,12 +123,12 @@ class MembershipRead(ResponseModel):
 
 
 class MemberAdd(Schema):
-    """The person to add, by the address of their account."""
+    """The user to add, by the e-mail address of their account."""
 
     email: Annotated[Line, Field(max_length=254)]
     role: Role = "member"
     attributes: dict[Annotated[Line, Field(max_length=50)], Annotated[Line, Field(max_length=200)]] = Field(
-        {}, description="what reports may group by: department, district, ...", max_length=20
+        {}, description="groups for reports: department, district, ...", max_length=20
     )
 
 
@@ -136,5 +142,5 @@ class BrowserSession(ResponseModel):
 
 
 def as_read(campaign: Any, role: str | None) -> CampaignRead:
-    """A campaign's row with the caller's role in it."""
+    """The response for a campaign, with the caller's role in it."""
     return CampaignRead.model_validate(campaign).model_copy(update={"my_role": role})

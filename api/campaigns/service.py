@@ -66,7 +66,7 @@ __all__ = [
 ]
 
 
-# letters without a decomposition that NFKD could take apart
+# letters that NFKD does not decompose
 _UNDECOMPOSED: dict[int, str | int | None] = {
     ord(letter): plain for letter, plain in {"ł": "l", "ß": "ss", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe"}.items()
 }
@@ -100,7 +100,7 @@ async def create_campaign(
     policy: PolicyWrite | None = None,
     attributes: dict[str, Any] | None = None,
 ) -> Campaign:
-    """Make a draft with its ledger; the actor becomes its manager, and `attributes` are the manager's.
+    """Create a draft campaign with its ledger. The actor becomes its manager; `attributes` belong to that membership.
 
     Raises:
         SlugTaken: a slug was given and another campaign has it.
@@ -165,10 +165,10 @@ async def create_campaign(
 
 
 async def _free_slug(session: AsyncSession, title: str) -> str:
-    wanted = slug_of(title)
-    wanted = wanted if len(wanted) >= 3 else f"{wanted}-campaign"
-    taken = set(await session.scalars(select(Campaign.slug).where(Campaign.slug.startswith(wanted, autoescape=True))))
-    return wanted if wanted not in taken else f"{wanted}-{uuid7().hex[-6:]}"
+    slug = slug_of(title)
+    slug = slug if len(slug) >= 3 else f"{slug}-campaign"
+    taken = set(await session.scalars(select(Campaign.slug).where(Campaign.slug.startswith(slug, autoescape=True))))
+    return slug if slug not in taken else f"{slug}-{uuid7().hex[-6:]}"
 
 
 async def join_campaign(
@@ -180,19 +180,19 @@ async def join_campaign(
     role: str = "member",
     attributes: dict[str, Any] | None = None,
 ) -> Membership:
-    """Make the user a member with a wallet; who was one before gets the old wallet and no second grant.
+    """Make the user a member with a wallet. A former member gets the old wallet again and no second grant.
 
-    Joining again while a member changes nothing. `actor_id` is the manager who adds somebody; left out, the user joins.
+    Nothing changes if the user is a member. `actor_id` is the manager who adds the user; None if the user joins.
 
     Raises:
-        JoiningClosed: the campaign's members are added by its managers, and nobody did.
-        CampaignNotActive: it has ended, or is a draft, to which only managers may add members.
+        JoiningClosed: the user joins, but only managers can add members to this campaign.
+        CampaignNotActive: the campaign has ended, or is a draft, to which only managers can add members.
     """
     campaign = await get_campaign(session, campaign.id, lock="join")
     is_self = actor_id is None
     await check_command(session, campaign, Command.JOIN if is_self else Command.ADD_MEMBER)
     if is_self and campaign.join_policy != "open":
-        msg = "Members of this campaign are added by its managers; ask one of them."
+        msg = "Only managers can add members to this campaign; ask one of them."
         raise errors.JoiningClosed(msg)
     present = await find_membership(session, campaign.id, user_id)
     if present is not None:
@@ -237,11 +237,11 @@ async def join_campaign(
 async def leave_campaign(
     session: AsyncSession, campaign: Campaign, *, user_id: UUID, actor_id: UUID | None = None
 ) -> None:
-    """End the user's stay: the wallet is frozen, stakes stay where they were put.
+    """End the user's membership: the wallet is frozen, stakes remain on their ideas.
 
     Raises:
-        NotAMember: the user is none.
-        LastManager: nobody would be left to run the campaign.
+        NotAMember: the user is not a member.
+        LastManager: the campaign would have no manager.
     """
     campaign = await get_campaign(session, campaign.id, lock="change")
     membership = await find_membership(session, campaign.id, user_id)
@@ -286,7 +286,7 @@ async def set_member_role(
     """Make a member a manager, or a manager a member again.
 
     Raises:
-        NotAMember: the user is none.
+        NotAMember: the user is not a member.
         LastManager: the campaign would have no manager.
     """
     campaign = await get_campaign(session, campaign.id, lock="change")

@@ -1,4 +1,4 @@
-"""Commands that take a campaign to another status, and those that change its dates or the coin policy within them."""
+"""Commands that change the status, the dates or the coin policy of a campaign."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def dates_of(campaign: Campaign) -> Dates:
 
 
 def check_dates(dates: Dates, policy: CoinWindow) -> None:
-    """Refuse dates that contradict each other.
+    """Check that the dates do not contradict each other.
 
     Raises:
-        DatesOutOfOrder: they do; the detail names the first two.
+        DatesOutOfOrder: two dates do; the detail names the first pair.
     """
     if contradiction := dates.find_contradiction(policy):
         msg = f"{contradiction}."
@@ -44,9 +44,9 @@ def check_dates(dates: Dates, policy: CoinWindow) -> None:
 
 
 async def check_command(session: AsyncSession, campaign: Campaign, command: Command) -> None:
-    """Refuse a command that the campaign's phase does not allow, by the database's clock.
+    """Check that the campaign's phase, by the database's clock, allows a command.
 
-    The decision holds to the end of the transaction if the campaign is locked.
+    If the campaign is locked, the result is valid until the end of the transaction.
 
     Raises:
         CampaignNotActive: the phase does not allow it.
@@ -64,15 +64,15 @@ def _not_allowed(campaign: Campaign, command: Command, phase: Phase) -> errors.C
         date = {"ends_at": campaign.ends_at}
     moment = "".join(f" ({name} is {value.isoformat()})" for name, value in date.items())
     phases = [allowed.value for allowed in Phase if allowed in ALLOWED[command]]
-    msg = f"The campaign is {phase}{moment}; one can {command} while it is {' or '.join(phases)}."
+    msg = f"The campaign is {phase}{moment}; you can {command} only while it is {' or '.join(phases)}."
     return errors.CampaignNotActive(msg, campaign_status=campaign.status, phase=phase, allowed_in=phases, **date)
 
 
 async def activate_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
-    """Make a draft active: its members get their coins. Ideas and movements of coins wait for `starts_at`."""
+    """Activate a draft: its members get their coins. Ideas and movements of coins are possible from `starts_at` on."""
     campaign, _ = await _take_step(session, campaign, Command.ACTIVATE, actor_id)
     campaign.activated_at = clock.now()
-    await session.flush()  # a later lock in this session reads the row anew
+    await session.flush()  # a later lock in this session reads the row again
     members = await session.scalars(
         select(Membership.user_id).where(Membership.campaign_id == campaign.id, Membership.left_at.is_(None))
     )
@@ -92,9 +92,9 @@ async def activate_campaign(session: AsyncSession, campaign: Campaign, *, actor_
 
 
 async def close_campaign(session: AsyncSession, campaign: Campaign) -> None:
-    """Store that the end of an active campaign has passed. The caller holds its lock and has compared the time.
+    """Set the status of an active campaign whose end has passed. The caller holds its lock and has checked the time.
 
-    The event occurred at the end, whenever it is recorded. Nothing else changes: the dates have been binding since then.
+    The time of the event is the end of the campaign. Nothing else changes, because the dates have applied since then.
     """
     assert campaign.status == CampaignStatus.ACTIVE, f"a campaign that is {campaign.status} cannot be closed"
     assert campaign.ends_at is not None, "a campaign without an end cannot be closed"
@@ -115,10 +115,10 @@ async def close_campaign(session: AsyncSession, campaign: Campaign) -> None:
 
 
 async def mark_completed(session: AsyncSession, campaign: Campaign, *, actor_id: UUID | None) -> Campaign:
-    """Complete a campaign and settle its coins. `api.ideas.service.complete_campaign` is the whole command."""
+    """Complete a campaign and settle its coins. Part of the command `api.ideas.service.complete_campaign`."""
     campaign, before = await _take_step(session, campaign, Command.COMPLETE, actor_id)
     campaign.completed_at = clock.now()
-    await session.flush()  # a later lock in this session reads the row anew
+    await session.flush()  # a later lock in this session reads the row again
     closing = await coins.close_ledger(session, campaign.id, actor_id=actor_id)
     await record_event(
         session,
@@ -136,10 +136,10 @@ async def mark_completed(session: AsyncSession, campaign: Campaign, *, actor_id:
 
 
 async def archive_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
-    """Archive a completed campaign, or a draft that is not wanted any more."""
+    """Archive a completed campaign or a draft."""
     campaign, before = await _take_step(session, campaign, Command.ARCHIVE, actor_id)
     campaign.archived_at = clock.now()
-    await session.flush()  # a later lock in this session reads the row anew
+    await session.flush()  # a later lock in this session reads the row again
     await record_event(
         session,
         payloads.CampaignArchived(
@@ -154,14 +154,14 @@ async def archive_campaign(session: AsyncSession, campaign: Campaign, *, actor_i
 async def _take_step(
     session: AsyncSession, campaign: Campaign, command: Command, actor_id: UUID | None
 ) -> tuple[Campaign, str]:
-    """The locked campaign with its new status, and the status before."""
+    """Lock the campaign and set its new status; returns the campaign and its previous status."""
     campaign = await get_campaign(session, campaign.id, lock="change")
     before, target = campaign.status, TARGETS[command]
     phase = phase_at(before, campaign.starts_at, campaign.ends_at, await clock.database_now(session))
     if phase not in ALLOWED[command]:
-        may = next_statuses(phase)
-        msg = f"A campaign that is {before} cannot become {target}; it can become: {', '.join(may) or 'nothing'}."
-        raise errors.IllegalCampaignStep(msg, from_status=before, to_status=target, allowed=may)
+        allowed = next_statuses(phase)
+        msg = f"A campaign that is {before} cannot become {target}; allowed: {', '.join(allowed) or 'none'}."
+        raise errors.IllegalCampaignStep(msg, from_status=before, to_status=target, allowed=allowed)
     campaign.status = target
     campaign.updated_by = actor_id
     await session.flush()
@@ -173,8 +173,8 @@ async def change_dates(
 ) -> Campaign:
     """Change dates by their names; None removes one. The ledger's window changes in the same transaction.
 
-    A closed campaign whose new end has not passed, or that has no end any more, is active again. An end in the past
-    closes an active campaign from the commit on.
+    A closed campaign becomes active again if its new end has not passed or its end is removed. With an end in the past,
+    an active campaign is closed from the commit on.
 
     Raises:
         CampaignNotActive: the campaign is completed or archived.
@@ -213,11 +213,11 @@ def _dates_state(status: str, dates: Dates) -> payloads.CampaignDatesState:
 async def set_coin_policy(
     session: AsyncSession, campaign: Campaign, policy: PolicyWrite, *, actor_id: UUID
 ) -> PolicyRead:
-    """Put a new version of the coin policy into force; its window is inside the campaign's dates.
+    """Store a new version of the coin policy, in force immediately.
 
     Raises:
-        DatesOutOfOrder: the window is not inside them.
-        PolicyFrozen: it would change a field that people have acted on.
+        DatesOutOfOrder: its window is not within the campaign's dates.
+        PolicyFrozen: it would change a field that members have relied on.
     """
     campaign = await get_campaign(session, campaign.id, lock="join")  # the dates do not change meanwhile
     check_dates(dates_of(campaign), policy)

@@ -1,7 +1,7 @@
 """The ledger's background work: carrying out settlements, aggregating totals, and sealing the chain.
 
-Several processes may run it: a database lock gives each piece of work to one of them, and the others skip it. Nothing here
-waits for a row that a command holds longer than its own transaction.
+Several processes may run it: a database lock assigns each piece of work to one of them, and the others skip it. Locks
+that commands wait for are held only for one short transaction.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
     from api.kernel.db import Database
 
-# so that totals are at most 2 s behind: what had committed when one run began, the next one contains
+# totals are at most 2 s behind: a run includes everything that was committed when the previous run began
 PAUSE_S = 1.0
-# while there is more to seal, as after an import or the first time: so that commands get their share of the server
+# between two passes while there is more to seal, for example after an import, so that commands are not slowed down
 SEAL_PAUSE_S = 0.2
-# transfers a transaction: some 0.1 s, during which the aggregation stops below it
+# transfers per transaction: takes about 0.1 s, during which the aggregation cannot pass it
 SEAL_MAX = 5000
-# A step holds the wallets that it pays until it is committed, and their members' movements wait so long. Beside 32 clients
-# the p99 of theirs grew 1.4 times with 250 and with 500, and 1.5 to 2 times with 1,000, which took half as long.
+# A step locks the wallets that it pays until it is committed; movements of their members wait. With 32 clients, the p99
+# of movements grew by a factor of 1.4 with 250 and 500 accounts and of 1.5 to 2 with 1,000, with which a settlement
+# took half the time.
 ACCOUNTS_PER_STEP = 500
 
 _UNFINISHED = text("SELECT id, campaign_id FROM app.coin_settlements WHERE finished_at IS NULL ORDER BY requested_at")
@@ -36,13 +37,13 @@ _SEAL = text("SELECT app.coins_seal(:transfers_max)")
 
 
 async def aggregate_totals(database: Database) -> int | None:
-    """Bring the totals of many ideas up to date; how many ideas changed, None if another process is at it."""
+    """Update the totals of many ideas; returns how many ideas changed, None if another process is doing it."""
     changed: int | None = await database.run_alone(_AGGREGATE, statement_timeout_ms=service.SETTLE_TIMEOUT_MS)
     return changed
 
 
 async def seal(database: Database) -> int | None:
-    """Seal the next transfers, at most `SEAL_MAX`; how many, None if another process is at it."""
+    """Seal the next transfers, at most `SEAL_MAX`; returns how many, None if another process is doing it."""
     sealed: int | None = await database.run_alone(
         _SEAL, statement_timeout_ms=service.SETTLE_TIMEOUT_MS, transfers_max=SEAL_MAX
     )
@@ -50,7 +51,7 @@ async def seal(database: Database) -> int | None:
 
 
 async def seal_all(database: Database, *, pause_s: float = 0) -> int:
-    """Seal all that can be sealed now, `pause_s` seconds between the passes; how many were sealed here."""
+    """Seal all transfers that can be sealed now, with `pause_s` seconds between passes; returns how many it sealed."""
     total = 0
     while (sealed := await seal(database)) == SEAL_MAX:
         total += sealed
@@ -59,15 +60,15 @@ async def seal_all(database: Database, *, pause_s: float = 0) -> int:
 
 
 async def seal_beside_commands(database: Database) -> int:
-    """As :func:`seal_all`, leaving the server to commands in between."""
+    """As :func:`seal_all`, with pauses for commands."""
     return await seal_all(database, pause_s=SEAL_PAUSE_S)
 
 
 async def settle(database: Database) -> int:
-    """Carry out every settlement that waits, some accounts a transaction; how many were finished here.
+    """Carry out all waiting settlements, a number of accounts per transaction; returns how many it finished.
 
-    A campaign's settlements come one after the other, also where several processes are at it: one that empties the
-    wallets must not overtake one that still returns coins to them.
+    The settlements of a campaign are carried out in order, also with several processes: a settlement that empties the
+    wallets must not run before an earlier one that returns coins to them.
     """
     async with database.session() as session:
         rows = await session.execute(_UNFINISHED)

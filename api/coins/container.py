@@ -1,4 +1,4 @@
-"""The objects of the ledger that live as long as the process."""
+"""The container of the domain coins: the objects of the ledger that a process makes once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from api.kernel.container import provided
 
 @dataclass(frozen=True, kw_only=True)
 class CoinsContainer(AuthContainer):
-    """The objects that carry out and count members' commands."""
+    """Adds the objects that carry out and count members' commands."""
 
     batcher: Batcher
     coin_rates: CoinRates

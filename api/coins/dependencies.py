@@ -1,8 +1,8 @@
 """The access rules of a member's own coins, and the dependencies that count a request against its rate limits.
 
-Coins are below campaigns and read neither visibility nor membership. They need neither: their responses depend only on the
-caller's own wallet. Without a wallet, a campaign that the caller may not see, one that the caller has not joined
-and one that does not exist have the same response, so the response discloses nothing.
+The coins domain is below campaigns and reads neither visibility nor membership. It needs neither: responses depend only
+on the caller's own wallet. For a caller without a wallet, the response is the same for a hidden campaign, for one that
+the caller has not joined and for one that does not exist, so it discloses nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from api.kernel.permissions import Permission
 from api.kernel.rules import Rule, Scope, Visibility, enforces
 
 MOVE_COINS: Final = Rule(Scope.CAMPAIGN, (Permission.MOVE_COINS,), Visibility.ALIKE)
-"""The rule of the coin commands, on the fast path and on the routes: the ledger refuses a caller without a wallet."""
+"""The rule of coin commands, on the fast path and the routes: the ledger refuses a caller without a wallet."""
 
 
 @enforces(MOVE_COINS)

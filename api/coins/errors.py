@@ -1,4 +1,4 @@
-"""What the ledger refuses, with the numbers that a client needs to do better."""
+"""Refusals of the ledger, with the amounts that a client needs to correct its request."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from api.kernel.errors import DomainError, InvalidInput, NotFound
 
 
 class InsufficientCoins(DomainError):
-    """The wallet, or the stake that is moved from, holds fewer coins than are wanted."""
+    """The wallet or stake that the coins are taken from has fewer coins than requested."""
 
     slug = "insufficient-coins"
     title = "Not enough coins"
 
 
 class IdeaNotOpen(DomainError):
-    """The idea takes and gives no coins in its present status."""
+    """Coins cannot be moved to or from the idea in its current status."""
 
     slug = "idea-not-open"
     title = "The idea is not open for coins"
@@ -30,28 +30,28 @@ class UnknownIdea(DomainError):
 
 
 class AllocationWindowClosed(DomainError):
-    """Coins move only within the window of the campaign and of its coin policy: from `opens_at` to `closes_at`."""
+    """Coins can be moved only in the window of the campaign and its coin policy: from `opens_at` to `closes_at`."""
 
     slug = "allocation-window-closed"
     title = "Coins cannot be moved at this time"
 
 
 class AboveMaximum(DomainError):
-    """The stake would pass what a member may put on one idea."""
+    """The stake would exceed the maximum that a member may put on one idea."""
 
     slug = "above-maximum"
-    title = "More than a member may put on one idea"
+    title = "More than the maximum per member and idea"
 
 
 class BelowMinimum(DomainError):
-    """Too few coins for one allocation, or a remainder that would be."""
+    """The allocation, or the coins that remain on the idea, would be below the minimum."""
 
     slug = "below-minimum"
-    title = "Fewer than the least allocation"
+    title = "Less than the minimum allocation"
 
 
 class OwnIdea(DomainError):
-    """The policy keeps members from backing their own ideas."""
+    """The coin policy does not allow members to back their own ideas."""
 
     status = HTTPStatus.FORBIDDEN
     slug = "own-idea"
@@ -59,14 +59,14 @@ class OwnIdea(DomainError):
 
 
 class TakeBackRefused(DomainError):
-    """The policy lets coins move between ideas but not back into the wallet."""
+    """The coin policy allows coins to be moved between ideas but not back to the wallet."""
 
     slug = "take-back-refused"
     title = "Coins cannot be taken back in this campaign"
 
 
 class SameAccount(DomainError):
-    """From an idea to the same idea is no movement."""
+    """The coins would be moved from an idea to the same idea."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     slug = "same-account"
@@ -82,7 +82,7 @@ class NotAMember(DomainError):
 
 
 class WalletFrozen(DomainError):
-    """Who has left the campaign keeps the wallet and cannot use it."""
+    """The caller has left the campaign; the wallet is kept but cannot be used."""
 
     status = HTTPStatus.FORBIDDEN
     slug = "wallet-frozen"
@@ -90,7 +90,7 @@ class WalletFrozen(DomainError):
 
 
 class KeyReused(DomainError):
-    """The idempotency key belongs to another command."""
+    """The idempotency key was used for another command."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     slug = "idempotency-key-reused"
@@ -98,7 +98,7 @@ class KeyReused(DomainError):
 
 
 class LedgerBusy(DomainError):
-    """Somebody else held the wallet or the idea until the deadline, or too many commands wait."""
+    """The wallet or the idea was locked until the deadline, or too many commands are waiting."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     slug = "ledger-busy"
@@ -107,7 +107,7 @@ class LedgerBusy(DomainError):
 
 
 class PolicyFrozen(DomainError):
-    """These fields cannot change any more: people have acted on them."""
+    """These fields can no longer be changed, because members have relied on them."""
 
     slug = "policy-frozen"
     title = "A part of the coin policy is frozen"
@@ -121,14 +121,14 @@ class UnknownLedger(NotFound):
 
 
 class UnknownBlock(NotFound):
-    """The chain is not that high; `height` is how high it is."""
+    """The chain has no block of this number; `height` is the number of its last block."""
 
     slug = "unknown-block"
     title = "No such block"
 
 
 class InvalidHead(InvalidInput):
-    """What was given as the head of a chain is not one."""
+    """The given text is not the head of a chain."""
 
     slug = "invalid-head"
     title = "Not the head of a chain"

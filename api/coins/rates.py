@@ -1,8 +1,8 @@
-"""Rate limits of coin commands and of readings, for a member and for a campaign.
+"""Rate limits of coin commands and of readings, per member and per campaign.
 
-Every command that reaches the ledger counts: a dry run costs as much as a command, and only the ledger can recognise a replay
-or a refusal. Requests that do not fit their schema or have no valid token do not count. Readings have limits of their own,
-and readings of a whole ledger have others than readings of one's own coins.
+Every command that reaches the ledger counts: a dry run costs as much as a command, and only the ledger can recognise a
+replay or a refusal. Requests that do not fit their schema or have no valid token do not count. Readings have separate
+limits: one for readings of one's own coins and one for readings of a whole ledger.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ class CoinRates:
         """Count a command of a member in a campaign; if one limit refuses it, the other does not count it.
 
         Raises:
-            RateLimited: the member's limit or the campaign's is met.
+            RateLimited: the limit of the member or the campaign is exceeded.
         """
         await self._commands.spend(member=user_id, campaign=campaign_id)
 
     async def spend_bulk(self, user_id: UUID) -> None:
         """Count a command of a manager for many members.
 
-        It is one of the manager's commands and none of a campaign's: a roster of 10,000 grants is not to keep members
-        from allocating.
+        It counts as one command of the manager and not for the campaign: a file of 10,000 grants must not prevent
+        members from allocating.
 
         Raises:
-            RateLimited: the manager's limit is met.
+            RateLimited: the manager's limit is exceeded.
         """
         await self._commands.spend(member=user_id)
 
@@ -54,7 +54,7 @@ class CoinRates:
         """Count a reading of coins.
 
         Raises:
-            RateLimited: the member's limit is met.
+            RateLimited: the member's limit is exceeded.
         """
         await self._reads.spend(member=user_id)
 
@@ -62,6 +62,6 @@ class CoinRates:
         """Count a reading of a whole ledger.
 
         Raises:
-            RateLimited: the member's limit is met.
+            RateLimited: the member's limit is exceeded.
         """
         await self._figures.spend(member=user_id)

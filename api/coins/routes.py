@@ -1,4 +1,4 @@
-"""Coins over HTTP. Movements go through the batcher and need an Idempotency-Key; they touch no session of their own."""
+"""Routes of coins. Movements require an Idempotency-Key and go through the batcher instead of the request's session."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ async def _command(
     caller: Principal,
     key: str,
     campaign_id: UUID,
-    asked: AllocateCoins | ReallocateCoins,
+    command: AllocateCoins | ReallocateCoins,
     *,
     is_dry_run: bool,
 ) -> Response:
     request_hash = await idempotency.hash_request(request)
-    move = execution.as_move(asked, campaign_id, caller.user_id, key, request_hash, request.state.request_id)
-    answer = await (commands.dry_run if is_dry_run else commands.carry_out)(move)
-    return Response(answer.body, HTTPStatus.CREATED, answer.headers, "application/json")
+    move = execution.as_move(command, campaign_id, caller.user_id, key, request_hash, request.state.request_id)
+    response = await (commands.dry_run if is_dry_run else commands.carry_out)(move)
+    return Response(response.body, HTTPStatus.CREATED, response.headers, "application/json")
 
 
-# most requests for these two are answered by the fast path, before routing
+# the fast path handles most requests for these two routes before routing
 
 
 @router.post(
@@ -73,7 +73,7 @@ async def allocate(
 ) -> Response:
     """Put coins from my wallet on a competing idea.
 
-    The field stakes_visible_to of the coin policy says who can see whose coins they are.
+    The field stakes_visible_to of the coin policy determines who can see that these coins are mine.
     """
     return await _command(request, commands, caller, key, campaign_id, body, is_dry_run=dry_run)
 
@@ -176,5 +176,5 @@ async def history(
 
 @router.get("/users/me/coins", operation_id="listMyCoins", dependencies=[CountRead], responses=LIMITED_RESPONSES)
 async def my_coins(session: Session, caller: Myself) -> list[CampaignCoins]:
-    """My coins over all campaigns that I have a wallet in."""
+    """My coins in all campaigns in which I have a wallet."""
     return await service.list_my_campaigns(session, caller.user_id)

@@ -86,7 +86,7 @@ class Balance(ResponseModel):
 
 
 class StatementLine(ResponseModel):
-    """One movement of my coins, with the balances of wallet and stake afterwards (null if the movement did not change it)."""
+    """One movement of my coins, with the balances of wallet and stake afterwards (null if not changed)."""
 
     transfer_id: UUID
     kind: str
@@ -113,13 +113,15 @@ class PolicyWrite(Schema):
     take_back: bool = True
     allocation_opens_at: AwareDatetime | None = None
     allocate_until: AwareDatetime | None = None
-    undo_window_h: Annotated[int, Field(ge=0, le=8760)] = Field(168, description="how long an acceptance may be undone")
+    undo_window_h: Annotated[int, Field(ge=0, le=8760)] = Field(
+        168, description="how long an acceptance can be undone, in hours"
+    )
     at_end: AtEnd = "expire"
     stakes_visible_to: Audience = Field(
         "self",
-        description="who may see whose coins are on which idea: each member their own (self), also the campaign's managers "
-        "(managers), or all its members (members). Members allocate coins in reliance on it: after the first stake it may be "
-        "narrowed, but not widened",
+        description="who may see which member has coins on which idea: only the member (self), also the campaign's managers "
+        "(managers), or all its members (members). Members rely on it when they allocate coins: after the first stake it "
+        "may be narrowed, but not widened",
     )
 
     @model_validator(mode="after")
@@ -138,7 +140,7 @@ class PolicyWrite(Schema):
 
 
 class PolicyRead(ResponseModel):
-    """A stored version of the policy. Without the limits of a request, so that what a later version stores can be read."""
+    """A stored version of the policy, without the limits of a request: a later version may store other values."""
 
     version: int
     coins_per_member: int
@@ -148,9 +150,9 @@ class PolicyRead(ResponseModel):
     take_back: bool
     allocation_opens_at: datetime | None
     allocate_until: datetime | None
-    undo_window_h: int = Field(description="how long an acceptance may be undone")
+    undo_window_h: int = Field(description="how long an acceptance can be undone, in hours")
     at_end: Stored[AtEnd]
-    stakes_visible_to: Stored[Audience] = Field(description="who may see whose coins are on which idea")
+    stakes_visible_to: Stored[Audience] = Field(description="who may see which member has coins on which idea")
     created_at: datetime
     created_by: UUID | None
 
@@ -166,12 +168,12 @@ class CampaignCoins(ResponseModel):
 
 
 class ChainHead(ResponseModel):
-    """The last block of the chain of sealed transfers. A copy kept elsewhere shows later whether sealed transfers were changed."""
+    """The last block of the chain of sealed transfers. A copy kept elsewhere later proves whether they were changed."""
 
     campaign_id: UUID
-    height: int = Field(description="blocks up to here; 0 while nothing is sealed")
+    height: int = Field(description="number of this block, counted from 1; 0 while nothing is sealed")
     hash: str = Field(description="SHA-256 of the block at this height, in hexadecimal; 64 zeros at height 0")
-    sealed_transfers: int = Field(description="transfers in the blocks up to here")
+    sealed_transfers: int = Field(description="transfers in the blocks up to this one")
     sealed_at: datetime | None = Field(description="when the block was sealed; null at height 0")
 
 
@@ -180,7 +182,7 @@ class ChainFinding(ResponseModel):
 
     problem: Literal["wrong_block", "altered_transfer", "removed_transfer", "unsealed_transfer"]
     height: int | None = Field(description="the block; null for a transfer outside all blocks")
-    position: int | None = Field(description="the transfer's place in the block, from 1")
+    position: int | None = Field(description="the transfer's position in the block, from 1")
     transfer_id: UUID | None
     detail: str
 
@@ -189,7 +191,7 @@ class ChainCheck(ResponseModel):
     """Result of recomputing the chain from the transfers: every hash, every link, and every transfer in its block."""
 
     holds: bool = Field(description="no difference was found, and the head in the request is in the chain")
-    height: int = Field(description="blocks; 0 while nothing is sealed")
+    height: int = Field(description="number of blocks; 0 while nothing is sealed")
     hash: str = Field(description="hash of the last block, in hexadecimal")
     sealed_transfers: int
     sealed_at: datetime | None
@@ -201,13 +203,16 @@ class ChainCheck(ResponseModel):
     altered_transfers: int = Field(description="transfers that differ from what was sealed")
     removed_transfers: int = Field(description="transfers that were sealed and are missing")
     unsealed_transfers: int = Field(
-        description="transfers that belong among the sealed ones and are in no block: inserted, or removed from a block"
+        description="transfers that should be sealed but are in no block: inserted later, or removed from a block"
     )
     findings: list[ChainFinding] = Field(description="the first findings in detail; the counts include all")
 
 
 class ConservationRead(ResponseModel):
-    """A campaign's coins recomputed from its postings: issued + carried in = wallets + held + stakes + expired + carried out."""
+    """A campaign's coins, recomputed from its postings.
+
+    Conservation: issued + carried in = wallets + held + stakes + expired + carried out.
+    """
 
     campaign_id: UUID
     holds: bool = Field(description="difference_coins is 0, no balance or total is wrong, and the chain holds")

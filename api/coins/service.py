@@ -1,4 +1,4 @@
-"""The ledger's face. Every write is a call of a database function; nothing here decides what the database has not."""
+"""The interface of the ledger. Every write calls a database function, which applies the rules."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 __all__ = ["Move", "Outcome", "get_policy", "list_policies", "set_policy"]
 
 
-# accounts that a command settles in its own transaction; more are left to the background
+# accounts that a command settles in its own transaction; more are settled by a background loop
 SETTLE_INLINE_MAX = 1000
 SETTLE_TIMEOUT_MS = 60_000
 
 
 @dataclass(frozen=True)
 class Conservation:
-    """Where the coins of one campaign are; all figures in coins but the last two, which count what is wrong."""
+    """The coins of one campaign by kind of account, and the number of wrong balances, transfers and totals."""
 
     campaign_id: UUID
     issued_coins: int
@@ -50,14 +50,14 @@ class Conservation:
 
     @property
     def holds(self) -> bool:
-        """Issued + carried in = wallets + held + stakes + expired + carried out, and every kept balance is its postings' sum."""
+        """Whether issued + carried in = wallets + held + stakes + expired + carried out, and nothing is wrong."""
         wrong = self.wrong_balances + self.unbalanced_transfers + self.wrong_totals
         return self.difference_coins == 0 and wrong == 0
 
 
 @dataclass(frozen=True)
 class Wallet:
-    """A member's wallet; frozen, it keeps its coins and gives none."""
+    """A member's wallet; the coins of a frozen wallet cannot be used."""
 
     wallet_coins: int
     is_frozen: bool
@@ -65,7 +65,7 @@ class Wallet:
 
 @dataclass(frozen=True)
 class Closing:
-    """What the wallets of a closed ledger held, and whether the background is still emptying them."""
+    """The coins in the wallets when the ledger was closed, and whether a background loop is still emptying them."""
 
     wallet_coins: int
     is_settling: bool
@@ -81,7 +81,7 @@ class Total:
 
 
 async def open_ledger(session: AsyncSession, campaign_id: UUID, policy: PolicyWrite, *, actor_id: UUID | None) -> None:
-    """Open the books of a campaign with the first version of its policy."""
+    """Open the ledger of a campaign with the first version of its policy."""
     await session.execute(
         text("SELECT app.coins_open_ledger(:campaign_id, CAST(:policy AS jsonb), :actor_id)"),
         {"campaign_id": campaign_id, "policy": policy.model_dump_json(), "actor_id": actor_id},
@@ -91,9 +91,9 @@ async def open_ledger(session: AsyncSession, campaign_id: UUID, policy: PolicyWr
 async def set_window(
     session: AsyncSession, campaign_id: UUID, *, opens_at: datetime | None, closes_at: datetime | None
 ) -> None:
-    """Set the campaign's window: the first and the last moment at which members' coins move, None for no bound.
+    """Set the campaign's window: the first and the last moment at which members can move coins; None is no limit.
 
-    The ledger applies the narrower of this window and the policy's, by the database's clock.
+    The ledger applies the intersection of this window and that of the policy, by the database's clock.
     """
     await session.execute(
         text("SELECT app.coins_set_window(:campaign_id, :opens_at, :closes_at)"),
@@ -109,7 +109,10 @@ async def grant_coins(
     actor_id: UUID | None,
     effective_at: datetime | None = None,
 ) -> list[UUID]:
-    """Open a wallet with the policy's coins for each member who has none, thaw the others'; who was granted coins."""
+    """Open a wallet with the policy's coins for each member without one, and unfreeze the other wallets.
+
+    Returns the members who were granted coins.
+    """
     granted: list[UUID] = await session.scalar(
         text("SELECT app.coins_grant(:campaign_id, CAST(:user_ids AS uuid[]), :actor_id, :effective_at)"),
         {
@@ -123,20 +126,20 @@ async def grant_coins(
 
 
 async def find_wallet(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> Wallet | None:
-    """A member's wallet now."""
+    """A member's current wallet, or None."""
     row = (await session.execute(queries.WALLET, {"campaign_id": campaign_id, "user_id": user_id})).one_or_none()
     return Wallet(row.wallet_coins, row.is_frozen) if row else None
 
 
 async def freeze_wallet(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> None:
-    """Keep a wallet from being used, and what is in it."""
+    """Freeze a wallet: its coins are kept but cannot be used."""
     await session.execute(
         text("SELECT app.coins_freeze_wallet(:campaign_id, :user_id)"), {"campaign_id": campaign_id, "user_id": user_id}
     )
 
 
 async def open_targets(session: AsyncSession, campaign_id: UUID, authors: dict[UUID, UUID | None]) -> None:
-    """Open ideas for coins; `authors` maps each idea to who wrote it."""
+    """Open ideas for coins; `authors` maps each idea to its author."""
     await session.execute(
         text("SELECT app.coins_open_targets(:campaign_id, CAST(:idea_ids AS uuid[]), CAST(:author_ids AS uuid[]))"),
         {"campaign_id": campaign_id, "idea_ids": list(authors), "author_ids": list(authors.values())},
@@ -153,7 +156,7 @@ async def close_targets(
     reason: str | None = None,
     effective_at: datetime | None = None,
 ) -> dict[UUID, Total]:
-    """Close ideas for coins, and let their stakes expire or go back to the wallets; what each idea had."""
+    """Close ideas for coins; their stakes expire or return to the wallets. Returns the total of each idea."""
     await allow_time(session)
     rows = await session.execute(
         text(
@@ -175,7 +178,7 @@ async def close_targets(
 
 
 async def get_settled(session: AsyncSession, idea_id: UUID) -> Total:
-    """What a closed idea had when it was closed."""
+    """The total of a closed idea when it was closed."""
     row = (await session.execute(queries.SETTLED, {"idea_id": idea_id})).one()
     return Total(row.coins, row.backers, row.is_settling)
 
@@ -183,7 +186,7 @@ async def get_settled(session: AsyncSession, idea_id: UUID) -> Total:
 async def reopen_target(
     session: AsyncSession, campaign_id: UUID, idea_id: UUID, *, actor_id: UUID | None, reason: str | None
 ) -> Total:
-    """Undo an acceptance: the stakes that expired are put back by transfers that name what they reverse."""
+    """Undo an acceptance: transfers that reference the original ones restore the expired stakes."""
     await allow_time(session)
     rows = await session.execute(
         text("SELECT coins, backers FROM app.coins_reopen_target(:campaign_id, :idea_id, :actor_id, :reason)"),
@@ -194,21 +197,21 @@ async def reopen_target(
 
 
 def _inline_max() -> int | None:
-    """How many accounts a command may settle itself; at a moment that is not now (the demo, an import) it settles all."""
+    """How many accounts a command may settle itself; None is all, in the demo and in imports."""
     return None if clock.effective_at() else SETTLE_INLINE_MAX
 
 
 async def allow_time(session: AsyncSession) -> None:
-    """Bound the transaction by what a settlement of 100,000 stakes takes, not by what a usual request may."""
+    """Raise the statement timeout of the transaction to the time that a settlement of 100,000 stakes may take."""
     await session.execute(text(f"SET LOCAL statement_timeout = {SETTLE_TIMEOUT_MS}"))
 
 
 async def close_ledger(
     session: AsyncSession, campaign_id: UUID, *, actor_id: UUID | None, effective_at: datetime | None = None
 ) -> Closing:
-    """Close a campaign's ledger: every open stake and every wallet expires, in the background where there are many.
+    """Close a campaign's ledger: all open stakes and wallets expire, in the background if there are many.
 
-    `effective_at` is the moment of an import, which settles at once.
+    `effective_at` is the moment of an import, which settles immediately.
     """
     await allow_time(session)
     rows = await session.execute(
@@ -236,9 +239,9 @@ async def move_coins(
     effective_at: datetime | None = None,
     is_import: bool = False,
 ) -> list[Outcome]:
-    """Carry out many movements in the session's own transaction; an outcome a movement, in their order.
+    """Carry out many movements in the session's transaction; returns one outcome per movement, in order.
 
-    For imports and the demo. Requests go through the batcher, which gathers them.
+    For imports and the demo. Requests use the batcher.
     """
     connection = await session.connection()
     arguments = as_arguments(moves, actor_id, effective_at or clock.effective_at(), is_import=is_import)
@@ -250,7 +253,7 @@ async def get_balance(session: AsyncSession, campaign_id: UUID, user_id: UUID, a
     """A member's coins in one campaign, now or at a moment in the past.
 
     Raises:
-        NotAMember: there is no wallet.
+        NotAMember: the user has no wallet in the campaign.
     """
     moment = at or clock.now()
     scope: dict[str, Any] = {"campaign_id": campaign_id, "user_id": user_id, "at": moment if at else "infinity"}
@@ -263,7 +266,7 @@ async def get_balance(session: AsyncSession, campaign_id: UUID, user_id: UUID, a
     return Balance(
         campaign_id=campaign_id,
         at=moment,
-        # nothing else enters a member's accounts, and nothing else leaves them
+        # no other coins enter or leave the accounts of a member
         granted_coins=sum(row.coins for row in accounts) + expired_coins,
         wallet_coins=sum(row.coins for row in accounts if row.kind == "wallet"),
         held_coins=sum(row.coins for row in accounts if row.kind == "held"),
@@ -275,13 +278,13 @@ async def get_balance(session: AsyncSession, campaign_id: UUID, user_id: UUID, a
 
 
 async def list_my_campaigns(session: AsyncSession, user_id: UUID) -> list[CampaignCoins]:
-    """A user's coins over all campaigns."""
+    """A user's coins in each of their campaigns."""
     rows = await session.execute(queries.MY_CAMPAIGNS, {"user_id": user_id})
     return [CampaignCoins.model_validate(row) for row in rows]
 
 
 async def get_aggregated_at(session: AsyncSession) -> datetime:
-    """As of when the totals of many ideas are."""
+    """The time up to which the totals of ideas are aggregated."""
     aggregated_at: datetime = await session.scalar(queries.AGGREGATED_AT)
     return aggregated_at
 
@@ -289,9 +292,9 @@ async def get_aggregated_at(session: AsyncSession) -> datetime:
 async def list_backers(
     session: AsyncSession, idea_id: UUID, *, limit: int, after: tuple[UUID] | None
 ) -> list[BackerRead]:
-    """Whose coins lie on an idea, or lay on it when it was settled, in the order of their ids.
+    """The members with coins on an idea, now or when it was settled, ordered by user id.
 
-    Who may read it is the caller's to check: the policy's `stakes_visible_to` says.
+    The caller of this function must check the permission by the policy's `stakes_visible_to`.
     """
     rows = await session.execute(
         queries.BACKERS, {"idea_id": idea_id, "limit": limit, "after": after[0] if after else None}
@@ -300,6 +303,6 @@ async def list_backers(
 
 
 async def verify(session: AsyncSession, campaign_id: UUID | None = None) -> list[Conservation]:
-    """Recompute every balance from the postings, for one campaign or all; a row a campaign."""
+    """Recompute every balance from the postings, for one campaign or for all; one row per campaign."""
     rows = await session.execute(queries.VERIFY, {"campaign_id": campaign_id})
     return [Conservation(**row) for row in rows.mappings()]

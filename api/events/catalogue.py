@@ -1,7 +1,7 @@
-"""The catalogue of events: of each kind its payload, when it is recorded, who may see it, and what it does to coins.
+"""The catalogue of events: the payload of each kind, when it is recorded, who may see it, and its effect on coins.
 
-`docs/events.md` is generated from it, the audit's list is derived from it, and the check `ck_events_kind` of the table is
-tested against it.
+`docs/events.md` is generated from it, the kinds of the audit trail are derived from it, and the constraint
+`ck_events_kind` of the table is tested against it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """What holds for every event of one kind."""
+    """Properties of all events of one kind."""
 
     payload: type[Payload]
     when: str
@@ -33,12 +33,12 @@ class Entry:
 
     @property
     def is_public(self) -> bool:
-        """Whether everyone who sees the campaign may see it."""
+        """Whether everyone who may see the campaign may see it."""
         return self.visible_to is Audience.CAMPAIGN
 
     @property
     def is_personal(self) -> bool:
-        """Whether it shows what one person did, so that others see its person only where a rule allows it."""
+        """Whether it shows an action of one person, who is visible to others only if a rule allows it."""
         return self.visible_to in {Audience.POLICY, Audience.PERSON}
 
 
@@ -71,7 +71,7 @@ _ENTRIES = (
     ),
     _coin_entry(
         payloads.CampaignDatesChanged,
-        "The dates of a campaign change; a closed one with a later end is active again.", Audience.CAMPAIGN,
+        "The dates of a campaign change; a closed one with a later end becomes active again.", Audience.CAMPAIGN,
     ),
     _coin_entry(
         payloads.CampaignClosed, "The end of a campaign has passed; recorded by the worker, without an actor.",
@@ -125,7 +125,7 @@ _ENTRIES = (
         payloads.IdeaAccepted, "An idea is accepted; its coins expire.", Audience.CAMPAIGN, moves_coins=True
     ),
     _coin_entry(
-        payloads.IdeaAcceptanceUndone, "An acceptance is undone; the expired coins are put back.", Audience.CAMPAIGN,
+        payloads.IdeaAcceptanceUndone, "An acceptance is undone; the expired coins are restored.", Audience.CAMPAIGN,
         moves_coins=True,
     ),
     _entry(payloads.IdeaStarted, "Delivery of an accepted idea starts.", Audience.CAMPAIGN),
@@ -143,7 +143,7 @@ assert list(CATALOGUE) == list(EventKind), "every kind has one entry, in the ord
 
 
 def kinds_where(*, concerns_coins: bool | None = None, is_personal: bool | None = None) -> tuple[EventKind, ...]:
-    """The kinds with these flags; None asks for either."""
+    """The kinds with these flags; None matches both values."""
     return tuple(
         kind
         for kind, entry in CATALOGUE.items()
@@ -154,10 +154,10 @@ def kinds_where(*, concerns_coins: bool | None = None, is_personal: bool | None 
 def parse_payload(kind: str, version: int, data: object) -> Payload:
     """The payload of a stored event, from its JSON.
 
-    Fields that this code does not know are left out: a later version may add fields without a new payload version.
+    Unknown fields are omitted: a later version of the code may add fields without a new payload version.
 
     Raises:
-        UnknownVersion: the event was written by other code than this.
+        UnknownVersion: the event was written by another version of the code.
         pydantic.ValidationError: the data does not fit the payload.
     """
     payload = CATALOGUE[EventKind(kind)].payload

@@ -1,11 +1,11 @@
-"""What a consumer of events declares, and the events that it is given.
+"""The declaration of a consumer of events, and the events that its handler receives.
 
-A consumer is a name, a set of kinds and a handler. The handler's effects in PostgreSQL go through the given session, and
-are committed together with the consumer's position, exactly once for each event. Effects elsewhere (mail, another
-server) can happen again after a crash, so the receiver must ignore an event id that it knows.
+A consumer has a name, a set of kinds and a handler. The handler writes to PostgreSQL through the given session; its
+writes are committed together with the consumer's position, exactly once for each event. Other effects (mail, another
+server) can happen again after a crash, so the receiver must ignore an event id that it has seen.
 
-Events of one campaign come in the order of their transactions and, within one, of their ids; events without a campaign
-come in one such order too. `api.events.following` runs consumers; `docs/decisions/0020` gives the reasons.
+Events of one campaign are delivered in the order of their transactions and, within one, of their ids; so are events
+without a campaign. `api.events.following` runs consumers; `docs/decisions/0020` gives the reasons.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from api.events.payloads import Payload
 
 PARTITIONS = 16
-# the campaign of events that have none
+# the campaign id of events without a campaign
 NO_CAMPAIGN = UUID(int=0)
 
 
 @dataclass(frozen=True)
 class Event:
-    """A recorded event, as a handler reads it."""
+    """A recorded event, as a handler receives it."""
 
     id: UUID
     xid: int
@@ -52,11 +52,12 @@ Handler = Callable[["AsyncSession", Sequence[Event]], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Consumer:
-    """Who follows which events, and how.
+    """A declared consumer.
 
-    A handler gets at most `batch_max` events at once, and half of `lease_s` seconds for them. An event that fails
-    `attempts_max` times is parked: `on_failure` says whether later events of its campaign go on ("park") or wait until it
-    is retried or skipped by command ("wait"). The pause between two attempts is `backoff_s` seconds, doubled each time.
+    A handler receives at most `batch_max` events in one call, and has half of `lease_s` seconds for them. An event that
+    fails `attempts_max` times is parked: `on_failure` determines whether later events of its campaign are processed
+    ("park") or wait until a command retries or skips it ("wait"). The pause between two attempts is `backoff_s`
+    seconds, doubled each time.
     """
 
     name: str
@@ -70,16 +71,16 @@ class Consumer:
     lease_s: float = 60.0
 
     def __post_init__(self) -> None:
-        """Refuse a declaration that the tables would refuse later."""
+        """Refuse an invalid declaration."""
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*", self.name), f"{self.name!r} is not a name in snake case"
         assert self.kinds, f"{self.name} follows no kind"
-        assert self.batch_max > 0, "a batch holds at least one event"
-        assert 0 < self.attempts_max <= 20, "the time between attempts doubles"
-        assert self.lease_s > 0, "a lease lasts for some time"
+        assert self.batch_max > 0, "a batch has at least one event"
+        assert 0 < self.attempts_max <= 20, "attempts_max is from 1 to 20, because the pause doubles"
+        assert self.lease_s > 0, "lease_s is positive"
 
     @property
     def waits(self) -> bool:
-        """Whether a parked event holds back the later events of its campaign."""
+        """Whether later events of a campaign wait for a parked one."""
         return self.on_failure == "wait"
 
 

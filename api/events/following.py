@@ -1,8 +1,8 @@
-"""Run consumers: take partitions by lease, hand over their events in order, advance their cursors.
+"""Runs consumers: takes leases of partitions, calls handlers with the events in order, and advances the cursors.
 
-Events are handled in batches. A batch that fails, or whose worker ended without giving its lease back, is set aside: its
-events become rows of `event_failures` and are handled one by one, each attempt counted and committed before the handler
-runs. An event that ends the process is thereby parked too.
+Events are handled in batches. If a batch fails, or its worker ended without releasing the lease, the batch is set
+aside: its events become rows of `event_failures` and are handled one by one. Each attempt is counted and committed
+before the handler runs, so that an event that ends the process is parked as well.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ NO_RESULT = "the attempt has not ended, or its process was killed"
 
 @dataclass
 class Following:
-    """Runs one consumer in this process, beside any number of other workers."""
+    """Runs one consumer in this process; any number of other workers may run it as well."""
 
     database: Database
     consumer: Consumer
@@ -49,11 +49,11 @@ class Following:
 
     @property
     def loop(self) -> Loop:
-        """Follows the consumer, polling once a second. Each has a loop of its own, so a slow handler delays no other."""
+        """The loop that runs the consumer, polling once per second. Each consumer has its own, so none delays another."""
         return Loop(name=f"consumer {self.consumer.name}", run=self._poll, pause_s=PAUSE_S)
 
     async def register(self) -> None:
-        """Give a consumer that has no cursors yet a position in each partition."""
+        """Add a cursor per partition, if the consumer has none."""
         async with self.database.session() as session:
             values = {"consumer": self.consumer.name, "at_end": self.consumer.starts_at == "end"}
             await session.execute(queries.ADD_CURSORS, values)
@@ -65,10 +65,10 @@ class Following:
         await self.run_once()
 
     async def run_once(self) -> int:
-        """Follow each partition that has something to do, until it has none; how many events were handled."""
+        """Process each partition that has events, until it has none; returns how many events were handled."""
         async with self.database.session() as session:
             due = list(await session.scalars(queries.FIND_DUE, {"consumer": self.consumer.name}))
-        random.shuffle(due)  # so that workers do not meet at the same partition
+        random.shuffle(due)  # so that workers start with different partitions
         handled = 0
         for partition in due:
             try:
@@ -83,19 +83,19 @@ class Following:
             return 0
         try:
             handled = await self._handle_all(lease)
-        except asyncio.CancelledError:  # the worker stops; what was under way is rolled back
-            await self._give_back(lease)
+        except asyncio.CancelledError:  # the worker stops; its open transaction is rolled back
+            await self._release_lease(lease)
             raise
-        await self._give_back(lease)
+        await self._release_lease(lease)
         return handled
 
     async def _take_lease(self, partition: int) -> Lease | None:
         async with self.database.session() as session:
             return await Lease.take(session, self.consumer, partition, holder=self.holder)
 
-    async def _give_back(self, lease: Lease) -> None:
+    async def _release_lease(self, lease: Lease) -> None:
         async with self.database.session() as session:
-            await lease.change(session, queries.GIVE_LEASE_BACK)
+            await lease.change(session, queries.RELEASE_LEASE)
 
     async def _handle_all(self, lease: Lease) -> int:
         handled = 0
@@ -110,7 +110,7 @@ class Following:
                 return handled
 
     async def _handle_batch(self, lease: Lease) -> tuple[int, int]:
-        """Read the next batch and hand it over; how many events were read, and how many of them handled."""
+        """Read and handle the next batch; returns how many events were read, and how many of them were handled."""
         consumer = lease.consumer
         rows: Sequence[Row[Any]] = []
         failed = lease.was_abandoned
@@ -202,7 +202,7 @@ async def _read(session: AsyncSession, lease: Lease) -> Sequence[Row[Any]]:
 
 
 async def _hand_over(session: AsyncSession, consumer: Consumer, rows: Sequence[Row[Any]]) -> None:
-    """Give events to the handler, which must end well before the lease does."""
+    """Call the handler with events; it must end well before the lease does."""
     events = [_as_event(row) for row in rows]
     async with asyncio.timeout(consumer.lease_s / 2):
         await consumer.handle(session, events)

@@ -17,7 +17,7 @@ _PREPARE = text("SELECT app.prepare_event_partitions(:months)")
 
 
 async def prepare_partitions(container: KernelContainer) -> int:
-    """Create the missing partitions of this month and the next 12; how many."""
+    """Create the missing partitions of this month and the next 12; returns how many."""
     async with container.database.session() as session:
         created: int = await session.scalar(_PREPARE, {"months": PARTITIONS_AHEAD_MONTHS})
     return created

@@ -1,4 +1,4 @@
-"""The kinds of events: a closed set. `api.events.catalogue` says of each when it is recorded and who may see it."""
+"""The kinds of events: a closed set. `api.events.catalogue` states when each is recorded and who may see it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class EventKind(StrEnum):
-    """What an event states, named for the fact. A new kind also needs a migration of the check `ck_events_kind`."""
+    """The kind of an event, named after the fact. A new kind requires a migration of the check `ck_events_kind`."""
 
     USER_REGISTERED = "user_registered"
     USER_CREATED = "user_created"
@@ -54,9 +54,9 @@ class EventKind(StrEnum):
 class Audience(StrEnum):
     """Who may see that an event happened."""
 
-    CAMPAIGN = "everyone who sees the campaign"
+    CAMPAIGN = "everyone who may see the campaign"
     MANAGERS = "the campaign's managers"
     AUTHOR = "the idea's author and the campaign's managers"
-    POLICY = "the member; who else, the coin policy's `stakes_visible_to` says"
+    POLICY = "the member, and others according to the coin policy's `stakes_visible_to`"
     PERSON = "the person and system administrators"
     ADMINISTRATORS = "system administrators"

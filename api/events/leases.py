@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class LeaseLost(Exception):
-    """Another worker took the partition, or a command moved its cursor; nothing of the transaction is kept."""
+    """Another worker took the partition, or a command moved its cursor; the transaction is rolled back."""
 
 
 @dataclass
 class Lease:
-    """A partition that this worker holds, and how far it has been read."""
+    """A partition leased by this worker, and the position up to which it has been read."""
 
     consumer: Consumer
     partition: int
@@ -51,10 +51,10 @@ class Lease:
         return cls(consumer, partition, token, row.xid, row.id, row.was_abandoned)
 
     async def change(self, session: AsyncSession, statement: TextClause, *, to: tuple[str, UUID] | None = None) -> None:
-        """Lock the cursor and change it, if it still has this lease and position.
+        """Lock the cursor and change it if it still has this lease and position.
 
         Raises:
-            LeaseLost: it does not.
+            LeaseLost: it has another lease or position.
         """
         values: dict[str, object] = {
             "consumer": self.consumer.name,

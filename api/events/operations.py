@@ -1,6 +1,6 @@
 """Commands on consumers: retry or skip parked events, replay from a position, and forget a removed consumer.
 
-Each locks the cursors that it concerns, as workers do, so that neither sees half of what the other does.
+Each command locks the consumer's cursors, as workers do, so that neither sees partial changes of the other.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SKIP = text(
     RETURNING f.event_id, f.campaign_id
     """
 )
-# A campaign whose first failure has no time and is not parked waited for a parked event that is gone.
+# If the first failure of a campaign is neither due nor parked, it waited for a parked event that was removed.
 _RELEASE = text(
     """
     UPDATE app.event_failures AS f SET due_at = clock_timestamp()
@@ -51,7 +51,7 @@ _FIND_POSITION_AT = text(
     "SELECT CAST(min(CAST(CAST(e.xid AS text) AS bigint)) AS text) FROM app.events AS e WHERE e.recorded_at >= :recorded_since"
 )
 _FIND_END = text("SELECT CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text)")
-# Without its token a worker cannot commit what it is doing.
+# Removing the token prevents a worker from committing its current transaction.
 _MOVE = text(
     """
     UPDATE app.event_cursors AS c
@@ -60,7 +60,7 @@ _MOVE = text(
     WHERE c.consumer = :consumer AND (c.xid, c.id) > (CAST(:xid AS xid8), :id)
     """
 )
-_FORGET_FAILURES = text(
+_DELETE_FAILURES = text(
     """
     DELETE FROM app.event_failures AS f
     WHERE f.consumer = :consumer AND (f.xid, f.event_id) > (CAST(:xid AS xid8), :id)
@@ -69,14 +69,14 @@ _FORGET_FAILURES = text(
 _IS_LEASED = text(
     "SELECT EXISTS (SELECT FROM app.event_cursors AS c WHERE c.consumer = :consumer AND c.lease_until > clock_timestamp())"
 )
-_FORGET_CURSORS = text("DELETE FROM app.event_cursors AS c WHERE c.consumer = :consumer")
+_DELETE_CURSORS = text("DELETE FROM app.event_cursors AS c WHERE c.consumer = :consumer")
 
 
 async def retry_events(session: AsyncSession, consumer: str, event_ids: Sequence[UUID] | None = None) -> list[UUID]:
-    """Let a worker handle parked events again, all of them for None; which they are.
+    """Let workers retry parked events, by default all of them; returns their ids.
 
     Raises:
-        NotFound: there is no such consumer, or it has not parked one of the events.
+        NotFound: there is no such consumer, or one of the events is not parked.
     """
     await _lock(session, consumer)
     values = {"consumer": consumer, "is_all": event_ids is None, "event_ids": list(event_ids or ())}
@@ -86,10 +86,10 @@ async def retry_events(session: AsyncSession, consumer: str, event_ids: Sequence
 
 
 async def skip_events(session: AsyncSession, consumer: str, event_ids: Sequence[UUID]) -> None:
-    """Give parked events up; later events of their campaigns that waited for them go on.
+    """Skip parked events; later events of their campaigns that waited for them are processed.
 
     Raises:
-        NotFound: there is no such consumer, or it has not parked one of the events.
+        NotFound: there is no such consumer, or one of the events is not parked.
     """
     await _lock(session, consumer)
     rows = (await session.execute(_SKIP, {"consumer": consumer, "event_ids": list(event_ids)})).all()
@@ -100,9 +100,9 @@ async def skip_events(session: AsyncSession, consumer: str, event_ids: Sequence[
 async def replay(
     session: AsyncSession, consumer: str, *, event_id: UUID | None = None, recorded_since: datetime | None = None
 ) -> None:
-    """Move a consumer back, so that events are handled again: from one event, from a time, or from the beginning.
+    """Move a consumer back so that it handles events again: from one event, from a time, or from the beginning.
 
-    It is never moved forward. Failures after the position are forgotten, since those events are read again.
+    It is never moved forward. Failures after the position are deleted, because those events are read again.
 
     Raises:
         NotFound: there is no such consumer, or no such event.
@@ -120,7 +120,7 @@ async def replay(
         xid = first if first is not None else await session.scalar(_FIND_END)
     position = {"consumer": consumer, "xid": xid, "id": id_}
     await session.execute(_MOVE, position)
-    await session.execute(_FORGET_FAILURES, position)
+    await session.execute(_DELETE_FAILURES, position)
 
 
 async def forget(session: AsyncSession, consumer: str) -> None:
@@ -134,8 +134,8 @@ async def forget(session: AsyncSession, consumer: str) -> None:
     if await session.scalar(_IS_LEASED, {"consumer": consumer}):
         msg = f"A worker runs the consumer {consumer!r}. Stop the workers whose code has it first."
         raise DomainError(msg)
-    await session.execute(_FORGET_FAILURES, {"consumer": consumer, "xid": "0", "id": NO_CAMPAIGN})
-    await session.execute(_FORGET_CURSORS, {"consumer": consumer})
+    await session.execute(_DELETE_FAILURES, {"consumer": consumer, "xid": "0", "id": NO_CAMPAIGN})
+    await session.execute(_DELETE_CURSORS, {"consumer": consumer})
 
 
 async def _lock(session: AsyncSession, consumer: str) -> None:
@@ -144,8 +144,8 @@ async def _lock(session: AsyncSession, consumer: str) -> None:
         raise NotFound(msg)
 
 
-def _check_parked(wanted: Sequence[UUID], found: Sequence[UUID]) -> None:
-    missing = sorted(set(wanted) - set(found))
+def _check_parked(requested: Sequence[UUID], found: Sequence[UUID]) -> None:
+    missing = sorted(set(requested) - set(found))
     if missing:
         msg = f"Not parked: {', '.join(map(str, missing))}."
         raise NotFound(msg)

@@ -1,11 +1,11 @@
-"""The payload of each kind of event: what changed, without personal data beyond ids.
+"""The payload of each kind of event: what changed, without personal data except ids.
 
-Payloads use plain types, since events lie below every domain. `before` and `after` hold the same names, as they were and
-as they are; both are left out where the command changed nothing that it reports. Fields without a value are left out of
-the stored JSON.
+Payloads use plain types, because events are below all domains. `before` and `after` have the same names, with the
+values before and after the command; both are omitted if the command changed none of them. The stored JSON omits fields
+without a value.
 
-Readers ignore fields that they do not know, so that an optional field can be added while an earlier version runs. Any other
-change of the fields is a new `version` of the payload.
+Readers ignore unknown fields, so that an optional field can be added while an earlier version runs. Any other change of
+the fields is a new `version` of the payload.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Strict(BaseModel):
 
 
 class Payload(_Strict):
-    """What an event of one kind says beside its ids."""
+    """The data of an event of one kind, in addition to its ids."""
 
     kind: ClassVar[EventKind]
     version: ClassVar[int] = 1
@@ -45,13 +45,13 @@ class Change(Payload, Generic[State]):
 
 
 class Registered(Payload):
-    """Nothing beside the user's id."""
+    """No data except the user's id."""
 
     kind = EventKind.USER_REGISTERED
 
 
 class Created(Payload):
-    """The rights that the user starts with."""
+    """The initial roles and permissions of the user."""
 
     kind = EventKind.USER_CREATED
     roles: tuple[str, ...]
@@ -66,13 +66,13 @@ class Updated(Payload):
 
 
 class Deactivated(Payload):
-    """Nothing beside the user's id."""
+    """No data except the user's id."""
 
     kind = EventKind.USER_DEACTIVATED
 
 
 class SessionsEnded(Payload):
-    """Nothing beside the user's id."""
+    """No data except the user's id."""
 
     kind = EventKind.USER_SESSIONS_ENDED
 
@@ -85,26 +85,26 @@ class LoggedIn(Payload):
 
 
 class LoggedOut(Payload):
-    """Nothing beside the user's id."""
+    """No data except the user's id."""
 
     kind = EventKind.USER_LOGGED_OUT
 
 
 class LogInFailed(Payload):
-    """Nothing beside the user's id, which is missing for an unknown address."""
+    """No data except the user's id, which is missing for an unknown address."""
 
     kind = EventKind.LOG_IN_FAILED
 
 
 class RefreshTokenReused(Payload):
-    """Whether the session was ended; it is not for two requests that were sent at once."""
+    """Whether the session was ended; false for two requests that were sent at the same time."""
 
     kind = EventKind.REFRESH_TOKEN_REUSED
     session_ended: bool
 
 
 class CampaignState(_Strict):
-    """A campaign's status, and what all wallets hold; the policy of a new campaign."""
+    """A campaign's status, the coins in all its wallets, and the policy of a new campaign."""
 
     status: str
     wallet_coins: int | None = None
@@ -126,7 +126,7 @@ class CampaignActivated(Change[CampaignState]):
 
 
 class CampaignDatesState(_Strict):
-    """A campaign's status, and its dates as far as they are set."""
+    """A campaign's status, and those of its dates that are set."""
 
     status: str
     starts_at: datetime | None = None
@@ -136,7 +136,7 @@ class CampaignDatesState(_Strict):
 
 
 class CampaignDatesChanged(Change[CampaignDatesState]):
-    """Status and dates. A closed campaign with a later end is active again: the status differs."""
+    """Status and dates. The status differs if a closed campaign becomes active again."""
 
     kind = EventKind.CAMPAIGN_DATES_CHANGED
 
@@ -149,7 +149,7 @@ class CampaignClosed(Change[CampaignState]):
 
 
 class CampaignCompleted(Change[CampaignState]):
-    """Whether a settlement still empties the wallets in the background."""
+    """Whether a settlement is still emptying the wallets in the background."""
 
     kind = EventKind.CAMPAIGN_COMPLETED
     is_settling: bool
@@ -162,7 +162,7 @@ class CampaignArchived(Change[CampaignState]):
 
 
 class ElectionImported(Payload):
-    """The file, and how much of everything it holds. It represents all events of the import."""
+    """The file and the size of its content. It represents all events of the import."""
 
     kind = EventKind.ELECTION_IMPORTED
     election_key: str
@@ -176,7 +176,7 @@ class ElectionImported(Payload):
 
 
 class WalletState(_Strict):
-    """What a member's wallet holds."""
+    """The state of a member's wallet."""
 
     wallet_coins: int
     is_frozen: bool
@@ -209,7 +209,7 @@ class MemberRoleChanged(Change[RoleState]):
 
 
 class CoinPolicyChanged(Change[dict[str, JsonValue]]):
-    """The number of the new version; before and after hold the fields that differ."""
+    """The number of the new version; before and after have the fields that differ."""
 
     kind = EventKind.COIN_POLICY_CHANGED
     policy_version: int
@@ -224,13 +224,13 @@ class _WalletChanged(Payload):
 
 
 class CoinsGranted(_WalletChanged):
-    """A grant by a bulk call, and what the wallet holds after it."""
+    """A grant by a bulk call, and the balance of the wallet after it."""
 
     kind = EventKind.COINS_GRANTED
 
 
 class CoinsCorrected(_WalletChanged):
-    """A correction with its reason, and what the wallet holds after it."""
+    """A correction with its reason, and the balance of the wallet after it."""
 
     kind = EventKind.COINS_CORRECTED
 
@@ -243,32 +243,32 @@ class _Moved(Payload):
 
 
 class CoinsAllocated(_Moved):
-    """A transfer from the wallet to an idea; its postings hold the balances."""
+    """A transfer from the wallet to an idea; the balances are in its postings."""
 
     kind = EventKind.COINS_ALLOCATED
 
 
 class CoinsReallocated(_Moved):
-    """A transfer from one idea to another; its postings hold the balances."""
+    """A transfer from one idea to another; the balances are in its postings."""
 
     kind = EventKind.COINS_REALLOCATED
 
 
 class CoinsTakenBack(_Moved):
-    """A transfer from an idea to the wallet; its postings hold the balances."""
+    """A transfer from an idea to the wallet; the balances are in its postings."""
 
     kind = EventKind.COINS_TAKEN_BACK
 
 
 class SettlementState(_Strict):
-    """What a settlement has left to do."""
+    """The progress of a settlement."""
 
     is_settling: bool
     stake_coins: int
 
 
 class CoinsSettled(Change[SettlementState]):
-    """The settlement, and how much it moved."""
+    """The settlement, and the number of its transfers."""
 
     kind = EventKind.COINS_SETTLED
     settlement_id: UUID
@@ -280,7 +280,7 @@ class CoinsSettled(Change[SettlementState]):
 
 
 class IdeaState(_Strict):
-    """An idea's status, and the stakes on it where the step touches them."""
+    """An idea's status, and its stakes if the step changes them."""
 
     status: str
     stake_coins: int | None = None
@@ -289,7 +289,7 @@ class IdeaState(_Strict):
 
 
 class IdeaSubmitted(Change[IdeaState]):
-    """The status that the idea starts with."""
+    """The initial status of the idea."""
 
     kind = EventKind.IDEA_SUBMITTED
 
@@ -363,7 +363,7 @@ class IdeaNotSelected(IdeaStep):
 
 
 class IdeaValued(Payload):
-    """The recorded figure."""
+    """The recorded valuation."""
 
     kind = EventKind.IDEA_VALUED
     valuation_id: UUID

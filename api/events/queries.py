@@ -1,8 +1,8 @@
 """SQL of consumers: cursors with their leases, reading by position, and events that are handled one by one.
 
-A position is a pair (xid, id); events after it and below the oldest running transaction (`pg_snapshot_xmin`) can be
-read, since no transaction that is still running can add an event there. Whoever changes the failures of a partition
-locks its cursor first, so that a command and a worker never change them at once.
+A position is a pair (xid, id). Events after it and below the oldest running transaction (`pg_snapshot_xmin`) can be
+read, because no running transaction can add an event there. Every change of the failures of a partition locks its
+cursor first, so that a command and a worker never change them at the same time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PARTS = {
         "e.id, CAST(e.xid AS text) AS xid, e.kind, e.version, e.recorded_at, e.occurred_at, e.campaign_id, e.actor_id, "
         "e.user_id, e.idea_id, e.request_id, e.data"
     ),
-    # a failure that holds back later events of its campaign
+    # a failure for which later events of its campaign have to wait
     "f_blocks": "(f.parked_at IS NULL OR :waits)",
     "x_blocks": "(x.parked_at IS NULL OR :waits)",
 }
@@ -32,7 +32,7 @@ ADD_CURSORS = text(
     """
 )
 
-# Partitions of a consumer that have something to do and that no worker holds.
+# Partitions of a consumer with events to handle that no worker has leased.
 _FIND_DUE = """
     WITH newest AS MATERIALIZED (
         SELECT p.partition, n.xid, n.id
@@ -55,7 +55,7 @@ _FIND_DUE = """
     """
 FIND_DUE = text(_FIND_DUE.format(**_PARTS))
 
-# A token that is still there belongs to a worker that ended without giving the lease back.
+# A token that is still stored is that of a worker that ended without releasing the lease.
 TAKE_LEASE = text(
     """
     WITH free AS (
@@ -81,7 +81,7 @@ _HOLDS = """
 _RENEWED = "lease_until = clock_timestamp() + make_interval(secs => :lease_s)"
 ADVANCE = text(_HOLDS.format(values=f"xid = CAST(:xid AS xid8), id = :id, moved_at = clock_timestamp(), {_RENEWED}"))
 RENEW_LEASE = text(_HOLDS.format(values=_RENEWED))
-GIVE_LEASE_BACK = text(_HOLDS.format(values="lease_token = NULL, lease_until = NULL, holder = NULL"))
+RELEASE_LEASE = text(_HOLDS.format(values="lease_token = NULL, lease_until = NULL, holder = NULL"))
 
 _READ_BATCH = """
     SELECT {event}, e.kind = ANY (:kinds) AS is_followed
@@ -112,7 +112,7 @@ SET_ASIDE = text(
     """
 )
 
-# In each of these campaigns the first failure that is not parked becomes due, unless one before it blocks it.
+# In each of these campaigns, the first failure that is not parked becomes due, unless an earlier one blocks it.
 _RELEASE = """
     UPDATE app.event_failures AS f
     SET due_at = clock_timestamp()

@@ -1,4 +1,4 @@
-"""Record events: facts, written in the transaction of the command that caused them."""
+"""Records events, in the transaction of the command that caused them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _INSERT = text(
 
 
 def current_request_id() -> str | None:
-    """The id of the request that is being answered; None outside of one."""
+    """The id of the current request; None outside a request."""
     request_id: str | None = structlog.contextvars.get_contextvars().get("request_id")
     return request_id
 
@@ -42,7 +42,7 @@ async def record_event(
 ) -> None:
     """Append one event; its kind and version are those of the payload.
 
-    `user_id` is the person it happened to, `actor_id` the person who caused it (None is the system).
+    `user_id` is the person concerned, `actor_id` the person who caused the event (None is the system).
     """
     await session.execute(
         _INSERT,

@@ -1,4 +1,4 @@
-"""Figures of consumers: how far each is behind, and what it has parked."""
+"""Figures of consumers: the lag of each, and its parked events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LAG_S_MAX = 60.0
 
 _OF_EVENT = queries.PARTITION.format(alias="e")
-# Events are looked for only where a cursor is not at the newest of its partition, which is looked up once.
+# Events are searched only if a cursor is not at the newest event of its partition, which is looked up once.
 _FIGURES = """
     WITH newest AS MATERIALIZED (
         SELECT p.partition, n.xid, n.id
@@ -49,7 +49,7 @@ _FIGURES = """
     GROUP BY c.consumer
     ORDER BY c.consumer
 """
-# What has committed and cannot be read yet, since an older transaction is still running.
+# Committed events that cannot be read yet, because an older transaction is still running.
 _HELD_BACK = """
     SELECT coalesce(extract(epoch FROM clock_timestamp() - min(n.recorded_at)), 0)::float8
     FROM generate_series(0, 15) AS p (partition)
@@ -78,13 +78,13 @@ class _Figures(BaseModel):
 
 
 class ConsumerStatus(_Figures):
-    """One consumer."""
+    """The figures of one consumer."""
 
     consumer: str
-    lag_s: float  # age of the oldest event that it has not read, readable or held back
+    lag_s: float  # age of the oldest event that it has not read, including events that cannot be read yet
     parked: int
-    waiting: int  # set aside and not parked: to be handled one by one
-    leases: int  # partitions that workers hold now
+    waiting: int  # events set aside and not parked, which are handled one by one
+    leases: int  # partitions that workers have leased now
     moved_at: AwareDatetime | None
 
 
@@ -101,7 +101,7 @@ class Failure(_Figures):
 
 
 class EventsStatus(_Figures):
-    """All consumers, and how far a running transaction holds them back."""
+    """The figures of all consumers, and how long a running transaction has blocked them."""
 
     held_back_s: float  # age of the oldest event that no consumer can read yet
     consumers: list[ConsumerStatus]
@@ -118,7 +118,7 @@ class EventsStatus(_Figures):
 
 
 async def get_status(session: AsyncSession | AsyncConnection) -> EventsStatus:
-    """The figures of all consumers that the database knows."""
+    """The figures of all consumers that have cursors in the database."""
     rows: list[Any] = list(await session.execute(text(_FIGURES.format(of_event=_OF_EVENT))))
     return EventsStatus(
         held_back_s=await session.scalar(text(_HELD_BACK.format(of_event=_OF_EVENT))) or 0.0,
@@ -127,7 +127,7 @@ async def get_status(session: AsyncSession | AsyncConnection) -> EventsStatus:
 
 
 async def list_failures(session: AsyncSession, consumer: str, *, limit: int = 100) -> list[Failure]:
-    """Events of a consumer that are parked or have failed so far, in their order."""
+    """Events of a consumer that are parked or have failed, in order."""
     rows = await session.execute(_FAILURES, {"consumer": consumer, "limit": limit})
     return [Failure.model_validate(row) for row in rows]
 

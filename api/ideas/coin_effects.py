@@ -35,7 +35,7 @@ async def carry_out(
         )
         total = closed[idea.id]
     before = _on_idea(total.coins, total.backers)
-    # the end of a settlement in the background has its own event
+    # a separate event records the end of a settlement in the background
     return before, {**(before if total.is_settling else _on_idea(0, 0)), "is_settling": total.is_settling}
 
 

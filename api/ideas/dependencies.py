@@ -43,7 +43,7 @@ class IdeaAccess:
         """
         step = find_step(Status(self.idea.status), target)
         if step is None or step.permission is None:
-            return  # refused as an illegal step when it is taken, under the idea's lock
+            return  # the service refuses it as an illegal step, under the idea's lock
         is_member = self.campaign.role is not None
         if self.may(step.permission) and (is_member or step.permission is not Permission.WITHDRAW_IDEA):
             return
@@ -69,7 +69,7 @@ _IdeaAccess = Annotated[IdeaAccess, Depends(_idea)]
 
 @cache
 def requires_on_idea(*permissions: Permission) -> Callable[[IdeaAccess], Awaitable[IdeaAccess]]:
-    """A dependency that gives the access to the idea of the path, if the caller has one of the permissions on it."""
+    """A dependency that returns the access to the idea in the path, if the caller has one of the permissions on it."""
 
     @enforces(Rule(Scope.CAMPAIGN, permissions, Visibility.NOT_FOUND))
     async def check(access: _IdeaAccess) -> IdeaAccess:
@@ -92,7 +92,7 @@ def _refusal(permissions: tuple[Permission, ...]) -> Forbidden:
 
 @enforces(Rule(Scope.CAMPAIGN, (Permission.VIEW_STAKES,), Visibility.NOT_FOUND))
 async def _stakes_reader(session: Session, access: _IdeaAccess) -> IdeaAccess:
-    """The policy narrows the permission to managers or members; with any other audience, only owners see their stakes."""
+    """The policy limits the permission to managers or members; with any other value, members see only their stakes."""
     audience = (await coins.get_policy(session, access.idea.campaign_id)).stakes_visible_to
     needed = {"managers": Permission.MANAGE_IDEAS, "members": Permission.VIEW_STAKES}.get(audience)
     if needed is None or not access.may(needed):

@@ -36,39 +36,39 @@ class NotTheAuthor(Forbidden):
 
 
 class IdeaFixed(DomainError):
-    """The idea competes or competed; its text cannot change."""
+    """The idea is no longer pending, so its text cannot be changed."""
 
     slug = "idea-fixed"
-    title = "The idea's text cannot be changed any more"
+    title = "The idea's text can no longer be changed"
 
 
 class ReasonMissing(InvalidInput):
-    """This step needs a reason that its author can read."""
+    """This step requires a reason for the idea's author."""
 
     slug = "reason-missing"
-    title = "A reason is needed"
+    title = "A reason is required"
 
 
 class SubmissionsClosed(DomainError):
-    """The campaign takes no ideas now."""
+    """Ideas can be submitted only from `opens_at` to `closes_at`."""
 
     status = HTTPStatus.CONFLICT
     slug = "submissions-closed"
-    title = "The campaign takes no ideas now"
+    title = "Ideas cannot be submitted at this time"
 
 
 class UndoWindowOver(DomainError):
-    """The policy's undo window is over."""
+    """The undo window of the coin policy is over."""
 
     slug = "undo-window-over"
-    title = "The acceptance cannot be undone any more"
+    title = "The acceptance can no longer be undone"
 
 
 class OtherCurrency(InvalidInput):
-    """An idea's figures are in one currency."""
+    """All valuations of an idea must be in the same currency, `currency`."""
 
     slug = "other-currency"
-    title = "Another currency than the idea's"
+    title = "The currency differs from that of the idea"
 
 
 class StakesNotVisible(Forbidden):

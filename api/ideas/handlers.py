@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def complete_due_campaigns(database: Database) -> int:
-    """Complete each closed campaign whose `decide_by` has passed, as the command does; returns how many were completed."""
+    """Complete each closed campaign whose `decide_by` has passed; returns how many were completed."""
 
     async def complete(session: AsyncSession, campaign: Campaign) -> None:
         await complete_campaign(session, campaign, actor_id=None)

@@ -1,4 +1,4 @@
-"""Ideas, the steps that they took, and what they cost and returned."""
+"""Tables of ideas, their tags, status changes and valuations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from api.kernel.db import Edited, Model, PrimaryKey
 
 
 class Idea(Edited, Model):
-    """An idea. `status` is the last of its status changes."""
+    """An idea. `status` is that of its last status change."""
 
     __tablename__ = "ideas"
 

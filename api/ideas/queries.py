@@ -1,4 +1,4 @@
-"""Lists of ideas. One statement a page: the ideas with their totals, the caller's stake, and their tags."""
+"""Lists of ideas. One statement per page: the ideas with their totals, the caller's stakes, and their tags."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 Sort = Literal["random", "newest", "coins"]
 
-# the sort key is (key, id), both ascending, so that one comparison serves every order
+# the sort key is (key, id), both ascending, so that all orders use the same comparison
 _KEYS = {
     "random": "hashtextextended(i.id::text || :seed, 0)::numeric",
     "newest": "-extract(epoch FROM i.submitted_at)",
     "coins": "-coalesce(t.coins, 0)::numeric",
 }
 
-# of a list, as the background aggregated them; of one idea, summed now
+# totals: for a list, those of the background aggregation; for one idea, computed now
 _AGGREGATED = "app.coin_totals"
 _EXACT = """(
     SELECT a.idea_id, sum(a.balance_coins)::bigint AS coins, count(*) FILTER (WHERE a.balance_coins > 0)::integer AS backers
@@ -89,11 +89,12 @@ async def list_ideas(
     after: tuple[Decimal, UUID] | None = None,
     idea_id: UUID | None = None,
 ) -> list[tuple[IdeaRead, tuple[Decimal, UUID]]]:
-    """A page of ideas that the user may see, each with its sort key for the cursor; or the one idea `idea_id`.
+    """A page of ideas that the user may see, each with its sort key for the cursor; or only the idea `idea_id`.
 
-    Totals of a page are those of the last aggregation (:func:`api.coins.service.get_aggregated_at`), one idea's are exact.
+    Totals of a page are those of the last aggregation (:func:`api.coins.service.get_aggregated_at`); those of a single
+    idea are exact.
 
-    `sees_all` is a manager's view; others see what competes or competed, and their own. `seed` fixes a random order.
+    With `sees_all`, the user sees all ideas; otherwise public ones and their own. `seed` determines the random order.
     """
     filters = []
     values: dict[str, Any] = {"campaign_id": campaign_id, "user_id": user_id, "limit": limit}
@@ -129,7 +130,7 @@ async def list_ideas(
 
 
 async def find_statuses(session: AsyncSession, idea_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """The statuses of these ideas; unknown ones are left out."""
+    """The statuses of these ideas by id; unknown ids are omitted."""
     rows = await session.execute(_STATUSES, {"idea_ids": list(idea_ids)})
     return {row.id: row.status for row in rows}
 

@@ -1,4 +1,4 @@
-"""Ideas over HTTP."""
+"""Routes of ideas, and the completion of a campaign."""
 
 from __future__ import annotations
 
@@ -66,20 +66,20 @@ async def list_all(
     paging: PageQuery,
     status: Annotated[list[Status] | None, Query(description="one or more statuses")] = None,
     mine: Annotated[bool, Query(description="only my own ideas")] = False,  # noqa: FBT002 - a query parameter
-    backed: Annotated[bool, Query(description="only ideas that I have or had coins on")] = False,  # noqa: FBT002
+    backed: Annotated[bool, Query(description="only ideas on which I have or had coins")] = False,  # noqa: FBT002
     sort: Annotated[
         Sort | None, Query(description="by default random while coins can be moved, coins afterwards")
     ] = None,
     seed: Annotated[
-        Line | None, Query(max_length=100, description="seed of the random order; by default one for each person")
+        Line | None, Query(max_length=100, description="seed of the random order; by default a different one per user")
     ] = None,
 ) -> IdeaPage:
-    """Ideas of the campaign, each with its coins and mine on it.
+    """Ideas of the campaign, each with its coins and my stake.
 
-    While coins can still be moved the order is random, the same for one person and different between people: a list by
-    coins would make the first ideas win.
+    While coins can be moved, the default order is random, with a fixed order for each user: an order by coins would
+    favour the ideas that are leading.
     """
-    # read first: the totals are of this time or newer, also if an aggregation runs meanwhile
+    # read first: the totals are of this time or later, also if an aggregation runs meanwhile
     totals_as_of = await coins.get_aggregated_at(session)
     chosen: Sort = sort or ("random" if access.campaign.status == "active" else "coins")
     rows = await list_ideas(
@@ -129,9 +129,9 @@ async def change_status(
     body: IdeaStep,
     dry_run: DryRun,  # noqa: ARG001
 ) -> IdeaRead:
-    """Change the status of the idea: its author withdraws it, a manager does everything else.
+    """Change the status of the idea. Its author can withdraw it; all other steps are for managers.
 
-    From accepted back to competing undoes the acceptance, within the coin policy's undo window.
+    The step from accepted to competing undoes the acceptance, within the undo window of the coin policy.
     """
     target = Status(body.status)
     access.check_step(target)
@@ -143,7 +143,7 @@ async def change_status(
 async def history(
     session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN))]
 ) -> list[StatusChangeRead]:
-    """The steps that the idea took, oldest first."""
+    """The status changes of the idea, oldest first."""
     rows = await session.scalars(
         select(IdeaStatusChange)
         .where(IdeaStatusChange.idea_id == access.idea.id)
@@ -154,7 +154,7 @@ async def history(
 
 @router.get("/ideas/{idea_id}/stakes", operation_id="listStakes")
 async def stakes(session: Session, access: StakesReader, paging: PageQuery) -> Page[BackerRead]:
-    """The members with coins on the idea now or when it was settled, if the coin policy's stakes_visible_to allows it."""
+    """Members with coins on the idea, now or when it was settled, if the coin policy's stakes_visible_to allows it."""
     rows = await coins.list_backers(session, access.idea.id, limit=paging.limit + 1, after=paging.after(UUID))
     return paging.page(rows, key=lambda backer: [backer.user_id])
 
@@ -165,7 +165,7 @@ async def record_valuation(
     access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.MANAGE_IDEAS))],
     body: ValuationWrite,
 ) -> ValuationRead:
-    """Record what the idea costs or returns, expected or realised, as known on a day."""
+    """Record a cost or return of the idea, expected or realised, as known on a day."""
     valuation = await service.record_valuation(
         session, access.idea, actor_id=access.campaign.caller.user_id, **body.model_dump()
     )
@@ -176,7 +176,7 @@ async def record_valuation(
 async def list_valuations(
     session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN))]
 ) -> list[ValuationRead]:
-    """Every valuation of the idea, the newest day first; the first of each kind counts."""
+    """All valuations of the idea, newest day first; the first of each kind is the current one."""
     rows = await session.scalars(
         select(IdeaValuation)
         .where(IdeaValuation.idea_id == access.idea.id)
@@ -191,6 +191,6 @@ async def complete_campaign(
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))],
     dry_run: DryRun,  # noqa: ARG001
 ) -> CampaignRead:
-    """End the campaign: undecided ideas become not_selected, and every coin that is left expires."""
+    """Complete the campaign: undecided ideas become not_selected, and all remaining coins expire."""
     campaign = await service.complete_campaign(session, access.campaign, actor_id=access.caller.user_id)
     return as_read(campaign, access.role)

@@ -31,7 +31,7 @@ class IdeaSubmit(Schema):
 
 
 class IdeaEdit(Schema):
-    """Changed parts of an idea's text; omitted fields keep their value."""
+    """The fields of an idea's text to change; omitted fields are not changed."""
 
     title: Title | None = None
     description: Description | None = None
@@ -40,14 +40,14 @@ class IdeaEdit(Schema):
 
 
 class IdeaStep(Schema):
-    """The new status of the idea, and the reason."""
+    """The new status of the idea, and the reason for it."""
 
     status: Literal["competing", "rejected", "withdrawn", "accepted", "in_progress", "complete", "stopped"]
     reason: Reason | None = None
 
 
 class IdeaRead(ResponseModel):
-    """An idea with its coins, and mine on it."""
+    """An idea with its coins and the caller's stake."""
 
     id: UUID
     campaign_id: UUID
@@ -72,11 +72,11 @@ class IdeaRead(ResponseModel):
 
 
 class IdeaPage(Page[IdeaRead]):
-    """A part of a list of ideas."""
+    """A page of a list of ideas."""
 
     totals_as_of: datetime = Field(
         description="time of the totals of coins and backers in this list: at most 2 s ago, unless a long "
-        "command delays the aggregation in the background. The totals of a single idea are exact"
+        "command delays the background aggregation. The totals of a single idea are exact"
     )
 
 
@@ -92,13 +92,13 @@ class ValuationWrite(Schema):
     @model_validator(mode="after")
     def _cost_is_not_negative(self) -> Self:
         if self.kind.endswith("_cost") and self.amount < 0:
-            msg = "a cost is not negative; income is recorded as a value"
+            msg = "a cost must not be negative; record income as a value"
             raise ValueError(msg)
         return self
 
 
 class ValuationRead(ResponseModel):
-    """A valuation, with who recorded it and when."""
+    """A valuation, with the user who recorded it and the time."""
 
     id: UUID
     kind: Stored[ValuationKind]
@@ -111,7 +111,7 @@ class ValuationRead(ResponseModel):
 
 
 class StatusChangeRead(ResponseModel):
-    """One step that the idea took."""
+    """A status change of an idea."""
 
     from_status: Stored[Status] | None
     to_status: Stored[Status]

@@ -1,4 +1,4 @@
-"""Ideas and the steps of their life."""
+"""Ideas, the changes of their status, and their valuations."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ async def submit_idea(
     tags: Iterable[str] = (),
     category: str | None = None,
 ) -> Idea:
-    """Bring an idea into an active campaign: it competes at once or, in a mediated campaign, waits for approval.
+    """Submit an idea to an active campaign: it is competing immediately or, in a mediated campaign, pending.
 
     Raises:
         CampaignNotActive: the campaign is a draft, completed or archived.
-        SubmissionsClosed: it is before the start, after `submissions_close_at` or after the end.
+        SubmissionsClosed: the time is before the start, after `submissions_close_at` or after the end.
     """
     campaign = await campaigns.get_campaign(session, campaign.id, lock="read")
     now = await clock.database_now(session)
@@ -67,7 +67,7 @@ async def submit_idea(
     )
     session.add(idea)
     await session.flush()
-    await _put_tags(session, idea.id, tags, category)
+    await _add_tags(session, idea.id, tags, category)
     session.add(IdeaStatusChange(idea_id=idea.id, to_status=status, changed_at=now, changed_by=author_id))
     await session.flush()
     if status is Status.COMPETING:
@@ -84,7 +84,7 @@ async def submit_idea(
 
 
 async def _check_submissions(session: AsyncSession, campaign: Campaign, now: datetime) -> None:
-    """Refuse an idea outside the dates. The campaign is locked, and `now` was read after that."""
+    """Refuse an idea outside the dates. The caller has locked the campaign and read `now` after that."""
     opens_at = campaign.starts_at
     closes_at = min((at for at in (campaign.submissions_close_at, campaign.ends_at) if at is not None), default=None)
     is_running = campaign.status in {CampaignStatus.ACTIVE, CampaignStatus.CLOSED}
@@ -93,22 +93,22 @@ async def _check_submissions(session: AsyncSession, campaign: Campaign, now: dat
             (f"from {opens_at.isoformat()}" if opens_at else ""),
             (f"until {closes_at.isoformat()}" if closes_at else ""),
         )
-        msg = f"Ideas are taken {' '.join(bound for bound in bounds if bound)}."
+        msg = f"Ideas can be submitted {' '.join(bound for bound in bounds if bound)}."
         raise errors.SubmissionsClosed(msg, opens_at=opens_at, closes_at=closes_at)
     await campaigns.check_command(session, campaign, Command.SUBMIT_IDEA)
 
 
-async def _put_tags(session: AsyncSession, idea_id: UUID, tags: Iterable[str], category: str | None) -> None:
+async def _add_tags(session: AsyncSession, idea_id: UUID, tags: Iterable[str], category: str | None) -> None:
     names = [("tag", name) for name in dict.fromkeys(tags)] + ([("category", category)] if category else [])
     session.add_all(IdeaTag(idea_id=idea_id, kind=kind, name=name) for kind, name in names)
     await session.flush()
 
 
 async def get_idea(session: AsyncSession, idea_id: UUID, *, lock: bool = False) -> Idea:
-    """The idea, locked against other steps if asked.
+    """The idea; with `lock`, its row is locked and then read again.
 
     Raises:
-        IdeaNotFound: there is none.
+        IdeaNotFound: there is no idea with this id.
     """
     query = select(Idea).where(Idea.id == idea_id)
     idea = await session.scalar(query.with_for_update().execution_options(populate_existing=True) if lock else query)
@@ -127,14 +127,14 @@ async def edit_idea(
     category: str | None = None,
     tags: Iterable[str] | None = None,
 ) -> Idea:
-    """Change the text of a pending idea; a field that is None keeps its value. The caller checks the permission.
+    """Change the text of a pending idea; fields that are None are not changed. The caller checks the permission.
 
     Raises:
-        IdeaFixed: it competes already, or is further.
+        IdeaFixed: the idea is no longer pending.
     """
     idea = await get_idea(session, idea.id, lock=True)
     if idea.status != Status.PENDING:
-        msg = f"The idea is {idea.status}; its text can be changed while it is pending."
+        msg = f"The idea is {idea.status}; its text can be changed only while it is pending."
         raise errors.IdeaFixed(msg, idea_status=idea.status)
     changed = [name for name, value in (("title", title), ("description", description)) if value is not None]
     if title is not None:
@@ -163,31 +163,31 @@ async def edit_idea(
 async def take_step(
     session: AsyncSession, idea: Idea, target: Status, *, actor_id: UUID | None, reason: str | None = None
 ) -> Idea:
-    """Take an idea to another status, with what that does to its coins, in one transaction.
+    """Change the status of an idea and apply the effects on its coins, in one transaction.
 
-    Who may take the step is the caller's to check (:mod:`api.ideas.dependencies`); whether it is legal is decided here,
+    The caller checks the permission (:mod:`api.ideas.dependencies`). This function checks that the step is possible,
     under the idea's lock.
 
     Raises:
-        IllegalStep: the idea cannot go there from where it is.
+        IllegalStep: an idea in this status cannot get the new status.
         CampaignNotActive: the phase of the campaign does not allow the step.
-        ReasonMissing: the step needs one.
+        ReasonMissing: the step requires a reason.
     """
-    # the campaign first, as its completion locks them
+    # the campaign is locked before the idea, as in the completion of a campaign
     campaign = await campaigns.get_campaign(session, idea.campaign_id, lock="read")
     idea = await get_idea(session, idea.id, lock=True)
     source = Status(idea.status)
     step = find_step(source, target)
     if step is None:
         allowed = next_steps(source)
-        msg = f"An idea that is {source} cannot become {target}; it can become: {', '.join(allowed) or 'nothing'}."
+        msg = f"An idea that is {source} cannot become {target}; allowed: {', '.join(allowed) or 'none'}."
         raise errors.IllegalStep(msg, from_status=source, to_status=target, allowed=allowed)
     if step.command is not None:
         await campaigns.check_command(session, campaign, step.command)
     if step.coins is Coins.REOPEN:
         await _check_undo_window(session, idea)
     if step.needs_reason and not reason:
-        msg = f"To {step.verb} an idea takes a reason that its author can read."
+        msg = f"To {step.verb} an idea, give a reason for its author."
         raise errors.ReasonMissing(msg)
     now = clock.now()
     idea.status = target
@@ -221,7 +221,7 @@ async def _check_undo_window(session: AsyncSession, idea: Idea) -> None:
     policy = await coins.get_policy(session, idea.campaign_id)
     until = idea.status_changed_at + timedelta(hours=policy.undo_window_h)
     if clock.now() > until:
-        msg = f"An acceptance can be undone for {policy.undo_window_h} hours; this one could until {until.isoformat()}."
+        msg = f"An acceptance can be undone for {policy.undo_window_h} hours; for this one, until {until.isoformat()}."
         raise errors.UndoWindowOver(msg, undo_window_h=policy.undo_window_h, until=until)
 
 
@@ -240,7 +240,7 @@ _PAYLOADS: dict[Status, type[payloads.IdeaStep]] = {
 async def complete_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID | None) -> Campaign:
     """Complete a campaign: undecided ideas become not selected, and all remaining coins expire.
 
-    `actor_id` is None where the worker does it at `decide_by`.
+    `actor_id` is None if the worker completes it at `decide_by`.
     """
     campaign = await campaigns.mark_completed(session, campaign, actor_id=actor_id)
     undecided = await session.scalars(
@@ -264,10 +264,10 @@ async def record_valuation(
     valued_on: date,
     source: str,
 ) -> IdeaValuation:
-    """Record what an idea costs or returns, as known on a day; the latest day of each kind counts.
+    """Record a cost or return of an idea, as known on a day; the latest day of each kind is the current one.
 
     Raises:
-        OtherCurrency: earlier figures of this idea are in another currency, so ROI could not be computed.
+        OtherCurrency: earlier valuations of this idea are in another currency, so the ROI could not be computed.
     """
     other = await session.scalar(
         select(IdeaValuation.currency)
@@ -275,7 +275,7 @@ async def record_valuation(
         .limit(1)
     )
     if other is not None:
-        msg = f"This idea's figures are in {other}; give {kind} in {other} too."
+        msg = f"The valuations of this idea are in {other}; give {kind} in {other} as well."
         raise errors.OtherCurrency(msg, currency=other)
     valuation = IdeaValuation(
         id=uuid7(),

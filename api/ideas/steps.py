@@ -1,11 +1,11 @@
-"""The life of an idea: every legal step, the permission that it needs, and its effect on the coins.
+"""The life cycle of an idea: every possible step, the permission that it needs, and its effect on the coins.
 
     pending -> competing -> accepted -> in_progress -> complete
     pending, competing -> rejected | withdrawn | not_selected
     accepted, in_progress -> stopped
-    accepted -> competing, within the policy's undo window: an acceptance undone
+    accepted -> competing, within the policy's undo window: undo of an acceptance
 
-`outcome_unknown` is where an imported election leaves an idea whose result it does not say.
+`outcome_unknown` is the status of an imported idea if the file does not state its result.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from api.kernel.permissions import Permission
 
 
 class Status(StrEnum):
-    """Where an idea is in its life."""
+    """The stored status of an idea."""
 
     PENDING = "pending"
     COMPETING = "competing"
@@ -33,29 +33,29 @@ class Status(StrEnum):
 
 
 class Coins(StrEnum):
-    """What a step does to the idea's coins."""
+    """The effect of a step on the idea's coins."""
 
     NOTHING = "nothing"
     OPEN = "open"
     EXPIRE = "expire"
     RETURN = "return"
-    REOPEN = "reopen"  # what expired is put back
-    SETTLE = "settle"  # with the campaign's ledger, in one go
+    REOPEN = "reopen"  # the expired coins are restored
+    SETTLE = "settle"  # settled together with the campaign's ledger
 
 
 @dataclass(frozen=True)
 class Step:
-    """One legal step."""
+    """One possible step."""
 
     verb: str
     sources: frozenset[Status]
     target: Status
     permission: Permission | None
-    """What the caller needs; None for a step that no caller takes: the end of the campaign takes it."""
+    """The caller needs it; None for a step that no caller can take, only the completion of the campaign."""
     coins: Coins = Coins.NOTHING
     needs_reason: bool = False
     command: Command | None = None
-    """The campaign's phase must allow it; None for a step that no phase excludes."""
+    """The campaign's phase must allow this command; None for a step that is possible in every phase."""
 
 
 _UNDECIDED = frozenset({Status.PENDING, Status.COMPETING})
@@ -80,7 +80,7 @@ STEPS = (
 
 
 def find_step(source: Status, target: Status) -> Step | None:
-    """The step from one status to another, if it is legal."""
+    """The step from one status to another, or None if it is not possible."""
     return next((step for step in STEPS if step.target is target and source in step.sources), None)
 
 
@@ -99,5 +99,5 @@ PUBLIC = frozenset(
 
 
 def next_steps(status: str) -> list[Status]:
-    """The statuses that people can take an idea to from `status`; none from a status of a later version."""
+    """The statuses that a user can set after `status`; none after an unknown status of a later version."""
     return [step.target for step in STEPS if status in step.sources and step.permission is not None]

@@ -28,7 +28,7 @@ class BallotKind(StrEnum):
 class Rules:
     """Limits of a ballot; None if the file sets no such limit.
 
-    Lengths count the names on a ballot; points apply to one idea, sums to a ballot; costs are amounts of money.
+    Lengths are numbers of ideas on a ballot; points apply to one idea, sums to a ballot; costs are amounts of money.
     """
 
     min_length: int

@@ -34,7 +34,7 @@ class MalformedElection(DomainError):
         shown = tuple(faults[:FAULTS_SHOWN_MAX])
         lines = [f"{file_name}: {fault}" for fault in shown]
         if len(faults) > len(shown):
-            lines.append(f"{file_name}: and {len(faults) - len(shown)} more like these.")
+            lines.append(f"{file_name}: and {len(faults) - len(shown)} more errors.")
         listed: list[dict[str, Any]] = [{"line": f.line, "reason": f.reason, "expected": f.expected} for f in shown]
         super().__init__("\n".join(lines), file=file_name, faults=listed, faults_total=len(faults))
         self.file_name = file_name

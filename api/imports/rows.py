@@ -1,7 +1,7 @@
 """Writes the rows of an election outside the ledger, in bulk with COPY.
 
-The services' commands cannot create them, since their times are in the past and the campaign is already completed. Coins are
-moved through `api.coins.service`, as everywhere.
+The commands of the services cannot create them, because their times are in the past and the campaign is already
+completed. Coins are moved through `api.coins.service`, as in all other code.
 """
 
 from __future__ import annotations

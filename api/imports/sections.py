@@ -58,13 +58,11 @@ def read_sections(raw: bytes) -> dict[str, Table]:
     starts = [(at, title) for at, (_, cells) in enumerate(records) if (title := _title(cells))]
     for (at, title), expected in zip(starts, TITLES, strict=False):
         if title != expected:
-            raise Fault(records[at][0], f"found section {title} in the place of {expected}", _IN_ORDER)
+            raise Fault(records[at][0], f"found section {title} instead of {expected}", _IN_ORDER)
     last_line = records[-1][0]
     if len(starts) < len(TITLES):
         missing = TITLES[len(starts)]
-        raise Fault(
-            last_line, f"the file ends without a section {missing}, as a file does that was cut", "the whole file"
-        )
+        raise Fault(last_line, f"the file ends without a section {missing}; it may be truncated", "the complete file")
     if len(starts) > len(TITLES):
         at, title = starts[len(TITLES)]
         raise Fault(records[at][0], f"a second section {title}", _IN_ORDER)
@@ -113,7 +111,7 @@ def _records(text: str) -> list[tuple[int, list[str]]]:
 
 def _quoting(error: csv.Error) -> str:
     if "unexpected end" in str(error):
-        return "a double quote opens a value here and is never closed"
+        return "a value that begins here with a double quote has no closing double quote"
     if "expected after" in str(error):
         return "text follows the double quote that closes a value"
     return f"the row cannot be read ({error})"
@@ -125,14 +123,14 @@ def _title(cells: list[str]) -> str | None:
 
 def _table(title: str, records: list[tuple[int, list[str]]]) -> Table:
     if len(records) < 2:
-        raise Fault(records[0][0], f"section {title} ends after its title", "a row with the names of its columns")
+        raise Fault(records[0][0], f"section {title} has no rows", "a row with the names of its columns")
     header_line, header = records[1]
     columns = tuple(_without_empty_tail(header))
     if "" in columns:
         raise Fault(header_line, f"a column of {title} has no name", "a name for each column")
     if len(set(columns)) < len(columns):
         twice = next(name for name in columns if columns.count(name) > 1)
-        raise Fault(header_line, f"{title} has two columns {twice!r}", "a name for each column, once")
+        raise Fault(header_line, f"{title} has two columns {twice!r}", "a different name for each column")
     rows, faults = [], []
     for line, cells in records[2:]:
         values = (

@@ -1,4 +1,4 @@
-"""Work that a worker process repeats."""
+"""Background loops of a worker process."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Loop:
 
 
 class Background:
-    """Runs loops concurrently, each as a task of its own, while its `async with` block lasts.
+    """Runs loops concurrently, each as a separate task, while its `async with` block lasts.
 
     A run that fails is logged and repeated after a pause; it does not affect other loops.
     """
 
     def __init__(self, database: Database, loops: Iterable[Loop], *, stop_s: float | None = None) -> None:
-        """Each run of a loop is passed `database`. The loops have `stop_s` seconds to end; None is no limit."""
+        """Each run of a loop receives `database`. The loops have `stop_s` seconds to end; None is no limit."""
         self._database = database
         self._loops = tuple(loops)
         self._stop_s = stop_s
@@ -69,7 +69,7 @@ class Background:
                 failures = 0
                 await asyncio.sleep(loop.pause_s)
             except Exception as failure:  # a defect in one loop must not end the others
-                is_away = isinstance(failure, (DBAPIError, psycopg.Error, OSError))
-                log.warning("background loop failed", loop=loop.name, error=str(failure), exc_info=not is_away)
+                is_expected = isinstance(failure, (DBAPIError, psycopg.Error, OSError))
+                log.warning("background loop failed", loop=loop.name, error=str(failure), exc_info=not is_expected)
                 await asyncio.sleep(min(FIRST_PAUSE_S * 2**failures, LONGEST_PAUSE_S))
                 failures = min(failures + 1, 10)

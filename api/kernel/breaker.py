@@ -1,4 +1,4 @@
-"""Whether to ask something that has just failed again, or to do without it for a while."""
+"""A circuit breaker: calls to a service that keeps failing are suspended for a while."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ PAUSE_S = 30.0
 
 
 class Breaker:
-    """Opens at the fifth failure in a row; from then on it lets one call try every 30 s, until one succeeds."""
+    """Opens at the fifth failure in a row; while it is open, it allows one trial call every 30 s until one succeeds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` gives seconds."""
+        """`clock` returns seconds."""
         self._clock = clock
         self._failures = 0
         self._next_try_s = 0.0
 
     @property
     def is_open(self) -> bool:
-        """Whether calls are kept back."""
+        """Whether calls are suspended."""
         return self._failures >= FAILURES_MAX
 
     def allows(self) -> bool:
-        """Whether to call now. While it is open, the call that this allows is the trial, and others wait for it."""
+        """Whether to call now. While the breaker is open, an allowed call is the trial call."""
         if not self.is_open:
             return True
         now_s = self._clock()
@@ -37,13 +37,13 @@ class Breaker:
         return True
 
     def failed(self) -> bool:
-        """Count a failure; whether this one opened it."""
+        """Count a failure; True if it opened the breaker."""
         self._failures += 1
         self._next_try_s = self._clock() + PAUSE_S
         return self._failures == FAILURES_MAX
 
     def succeeded(self) -> bool:
-        """Forget the failures; whether it was open."""
+        """Reset the count of failures; True if the breaker was open."""
         was_open = self.is_open
         self._failures = 0
         return was_open

@@ -1,7 +1,7 @@
-"""What HTML pages share: templates, security headers and protection against cross-site request forgery (CSRF).
+"""HTML pages: templates, security headers and protection against cross-site request forgery (CSRF).
 
-A form is accepted only with the signature of a random cookie that the same browser received with the form, so that another
-site cannot submit it, and only if the browser does not itself report another site as the sender.
+A form is accepted only with the signature of a random cookie that the same browser received with the form, so that
+another site cannot submit it. A form that the browser reports as sent by another site is refused as well.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Browser:
         self._style_hash = base64.b64encode(hashlib.sha256(self._style.encode()).digest()).decode()
 
     def render(self, request: Request, settings: Settings, status: int, template: str, **shown: Any) -> HTMLResponse:
-        """A page. `shown` are the template's variables beside `csrf`, which its forms have to send back."""
+        """A page. `shown` are the template's variables in addition to `csrf`, which its forms must submit."""
         given = request.cookies.get(CSRF_COOKIE, "")
         secret = given if len(given) == SECRET_LENGTH else secrets.token_urlsafe()
         html = self._templates.get_template(template).render(
-            style=Markup(self._style),  # noqa: S704 - a file of ours
+            style=Markup(self._style),  # noqa: S704 - our own file
             csrf=_form_signer(settings).get_signature(secret).decode(),
             **shown,
         )
@@ -53,7 +53,7 @@ class Browser:
         return response
 
     def headers(self, settings: Settings) -> dict[str, str]:
-        """Security headers: the page loads only its own style, and its forms go to this host or to the dashboards."""
+        """Security headers: a page loads only its own style; its forms go to this host or to the dashboards."""
         dashboards = urlsplit(settings.addresses.public_dashboards_url)
         policy = (
             f"default-src 'none'; style-src 'sha256-{self._style_hash}'; base-uri 'none'; frame-ancestors 'none'; "

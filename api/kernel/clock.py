@@ -1,8 +1,8 @@
-"""The time, and a way to be at another one.
+"""The current time, which can be replaced by another moment.
 
-A demo that tells nine months, an import of an old election and a test of a deadline all have to act at a moment that is
-not now. They say so here, and everything that is done inside bears that time as the time it took effect; when it was
-recorded stays the database's own time.
+The demo, the import of an old election and tests of deadlines act at a moment that is not now. They set it with
+:func:`at`; everything that is written inside the block takes effect at that moment. The time at which it is recorded is
+always the database's own time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _moment: ContextVar[datetime | None] = ContextVar("moment", default=None)
 
 
 def now() -> datetime:
-    """The time at which what is done now takes effect, in UTC."""
+    """The moment set by :func:`at`, or the time by this process's clock, in UTC."""
     return _moment.get() or datetime.now(UTC)
 
 
@@ -33,9 +33,9 @@ def effective_at() -> datetime | None:
 
 
 async def database_now(session: AsyncSession) -> datetime:
-    """The time by the database's clock, which all processes share; or the moment set by :func:`at`.
+    """The moment set by :func:`at`, or the time by the database's clock, which all processes share.
 
-    For a rule that depends on a date: read it after the lock under which the rule is checked.
+    For rules that depend on a date. Read it after taking the lock under which the rule is checked.
     """
     if (moment := _moment.get()) is not None:
         return moment

@@ -1,8 +1,8 @@
-"""The objects that live as long as the process, with their types.
+"""The container of the objects that a process makes once, with their types.
 
-Each domain that has such objects extends the container of the domain below it, so that a module sees no object of a
-higher domain. `api.container.Container` is the whole. The application holds one at `app.state.container`; only this
-module reads it there.
+Each domain that has such objects extends the container of the domain below it, so that a module cannot use an object of
+a higher domain. `api.container.Container` has the objects of all domains. The application keeps one in
+`app.state.container`; only this module reads it there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FindDegraded = Callable[[AsyncConnection], Awaitable[dict[str, str]]]
 
 @dataclass(frozen=True, kw_only=True)
 class KernelContainer:
-    """What every process has.
+    """The objects of every process.
 
     Attributes:
         settings: the settings of the installation.
@@ -53,14 +53,14 @@ Part = TypeVar("Part")
 
 
 def container_of(app: Starlette, kind: type[AnyContainer]) -> AnyContainer:
-    """The application's container, as the domain whose container is `kind` sees it."""
+    """The application's container, as the class `kind` of a domain."""
     container = app.state.container
-    assert isinstance(container, kind), f"this application was not composed with {kind.__name__}"
+    assert isinstance(container, kind), f"this application's container is not a {kind.__name__}"
     return container
 
 
 def provided(kind: type[AnyContainer], part: Callable[[AnyContainer], Part]) -> Callable[[Request], Awaitable[Part]]:
-    """A dependency that gives a route one object of the container."""
+    """A dependency that provides a route with one object of the container."""
 
     async def provide(request: Request) -> Part:
         return part(container_of(request.app, kind))

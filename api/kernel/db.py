@@ -1,4 +1,4 @@
-"""The database: one engine a process, and sessions that commit at the edge and nowhere else."""
+"""The database: one engine per process, and sessions that commit only at the end of their block."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Model(DeclarativeBase):
 
 
 class Edited:
-    """Who made a row and who last changed it. `None` is the system, or somebody who registered."""
+    """Who created a row and who last changed it. `None` is the system, or a person who registered."""
 
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     created_by: Mapped[UUID | None]
@@ -56,7 +56,7 @@ class Edited:
     updated_by: Mapped[UUID | None]
 
 
-# names in SQL may leave out the schema; the job queue's functions need it
+# SQL may omit the schema of names; the functions of the job queue require this path
 SEARCH_PATH = "app,jobs"
 _DELETED_AT_ONCE = 5000
 
@@ -72,7 +72,7 @@ class Database:
         pool_size: int | None = None,
         pool_overflow: int | None = None,
     ) -> None:
-        """The sizes of the pool are those of the settings by default. Nothing connects before the first statement."""
+        """The default pool sizes are those of the settings. No connection is opened before the first statement."""
         options = (
             f"-c search_path={SEARCH_PATH} -c timezone=UTC -c statement_timeout={settings.statement_timeout_ms} "
             f"-c lock_timeout={settings.lock_timeout_ms} -c idle_in_transaction_session_timeout=60000"
@@ -84,7 +84,7 @@ class Database:
             pool_size=settings.pool_size if pool_size is None else pool_size,
             max_overflow=settings.pool_overflow if pool_overflow is None else pool_overflow,
             pool_pre_ping=True,
-            hide_parameters=True,  # errors are logged, and parameters are people's data and hashes
+            hide_parameters=True,  # errors are logged, and parameters contain personal data and hashes
             connect_args=self.connect_args,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
@@ -109,7 +109,7 @@ class Database:
 
     @asynccontextmanager
     async def dry_run(self) -> AsyncIterator[AsyncSession]:
-        """A session whose work is checked as a commit would check it, and then rolled back."""
+        """A session that is rolled back after all checks of a commit, deferred constraints included."""
         async with self._sessions() as session:
             yield session
             await session.flush()
@@ -118,16 +118,16 @@ class Database:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
-        """A session that reads one snapshot of the database and may write nothing."""
+        """A read-only session that reads one snapshot of the database."""
         async with self._sessions() as session:
             await begin_snapshot(session)
             yield session
 
     async def run_alone(self, statement: TextClause, *, statement_timeout_ms: int, **values: Any) -> Any:
-        """Carry out one statement, a transaction of its own, and give its only value.
+        """Execute one statement in autocommit mode and return its only value.
 
-        The server ends it by itself. A process that stands still between a statement and its COMMIT leaves a transaction
-        open, and the watermark of the whole server behind it.
+        The server ends the transaction itself. A process that is paused between a statement and its COMMIT would keep
+        the transaction open, and with it hold back the watermark of the whole server.
         """
         async with self.engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -136,14 +136,14 @@ class Database:
                 value = await connection.scalar(statement, values)
                 await connection.execute(text("RESET statement_timeout"))
             except BaseException:
-                await connection.invalidate()  # the pool's connections have its own timeout
+                await connection.invalidate()  # it may still have this timeout and must not return to the pool
                 raise
         return value
 
     async def delete_in_parts(self, statement: TextClause, **values: Any) -> int:
-        """Repeat a DELETE of at most `:rows_max` rows, each time in its own transaction; how many rows were deleted.
+        """Repeat a DELETE of at most `:rows_max` rows, each in its own transaction; returns the number of deleted rows.
 
-        One long transaction would hold back all consumers of events, and everything else that reads by the watermark.
+        One long transaction would hold back the watermark, and with it all consumers of events.
         """
         total = 0
         while True:
@@ -160,10 +160,10 @@ class Database:
 
 
 async def begin_snapshot(session: AsyncSession) -> None:
-    """End the session's transaction and begin one that reads one snapshot and may write nothing.
+    """End the session's transaction and begin a read-only one that reads one snapshot.
 
-    For a route whose checks have been made on this session: a second one beside it would be a second connection, and
-    requests that hold one while they wait for another can exhaust the pool among themselves.
+    For a route that has made its checks on this session. A second session would need a second connection, and requests
+    that hold one connection while they wait for another can deadlock on the pool.
     """
     await session.commit()
     await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))

@@ -1,4 +1,4 @@
-"""The record of a domain: what the API and the worker take from it."""
+"""The record of a domain: the parts that the API and the worker run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from api.kernel.jobs import Job, Needs_contra
 
 
 class Consumer(Protocol):
-    """A consumer of events, as the worker sees it; `api.events` defines the class."""
+    """The interface of a consumer of events; `api.events` defines the class."""
 
     @property
     def name(self) -> str:
@@ -39,8 +39,8 @@ class Domain(Generic[Needs_contra]):
         name: its name in `IDEAMINT_SERVICES`.
         routers: routes of the API, mounted under its prefix.
         pages: routes of HTML pages, mounted at the root.
-        middleware: makes the ASGI middleware that runs before routing, the outermost last.
-        lifespan: makes the context that is entered before the API serves and left after its last response.
+        middleware: creates the ASGI middleware that runs before routing, the outermost last.
+        lifespan: creates the context that is entered before the first request and left after the last response.
         body_bytes_max: paths below the API's prefix whose request bodies may be longer than the general limit, in bytes.
         background: loops that a worker runs.
         consumers: consumers of events that a worker runs.

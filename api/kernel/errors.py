@@ -1,7 +1,7 @@
 """Errors as problem details (RFC 9457).
 
-A domain states a fact (`InsufficientCoins`) with the numbers that a client needs; the one handler here makes the
-document. `type` is a stable URN that clients may switch on, and never changes once released.
+A domain raises an error such as `InsufficientCoins` with the values that a client needs; the handlers here build the
+document. `type` is a stable URN on which clients may branch; it never changes after its release.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "request_
 
 
 class DomainError(Exception):
-    """A refusal that states a fact. Subclasses name it and set `status`, `slug` and `title`."""
+    """A refused request. Subclasses set `status`, `slug` and `title`."""
 
     status: ClassVar[HTTPStatus] = HTTPStatus.CONFLICT
     slug: ClassVar[str] = "conflict"
@@ -39,18 +39,18 @@ class DomainError(Exception):
     def __init__(self, detail: str, **extensions: Any) -> None:
         """`detail` is a sentence for people; `extensions` are members of the problem document for programs."""
         super().__init__(detail)
-        taken = extensions.keys() & _MEMBERS
-        assert not taken, f"{taken} are members of every problem document"
+        reserved = extensions.keys() & _MEMBERS
+        assert not reserved, f"{reserved} are members of every problem document"
         self.detail = detail
         self.extensions = extensions
 
     def response_headers(self) -> dict[str, str]:
-        """Headers of the answer; overridden where one depends on the case."""
+        """Headers of the response; overridden where a value depends on the case."""
         return self.headers
 
 
 class NotFound(DomainError):
-    """There is no such thing, or the caller may not know of it."""
+    """The resource does not exist, or the caller may not know that it does."""
 
     status = HTTPStatus.NOT_FOUND
     slug = "not-found"
@@ -58,7 +58,7 @@ class NotFound(DomainError):
 
 
 class Forbidden(DomainError):
-    """The caller is known and may not do this."""
+    """The caller is authenticated but lacks the permission."""
 
     status = HTTPStatus.FORBIDDEN
     slug = "forbidden"
@@ -66,7 +66,7 @@ class Forbidden(DomainError):
 
 
 class InvalidInput(DomainError):
-    """The request is well formed and its content cannot be."""
+    """The request is well formed but its content is not valid."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     slug = "invalid-input"
@@ -96,7 +96,7 @@ def problem(
 
 
 def refusal(request: Request, error: DomainError) -> Response:
-    """The answer to an error that is returned, not raised, because what was written meanwhile has to stay."""
+    """The response for an error that is returned, not raised, so that the transaction is committed."""
     headers = error.response_headers()
     return problem(request, error.status, error.slug, error.title, error.detail, headers, **error.extensions)
 
@@ -132,20 +132,16 @@ async def _http_exception(request: Request, error: Exception) -> Response:
 
 
 async def _database_error(request: Request, error: Exception) -> Response:
-    """A database that is unavailable or busy is 503 and worth a retry; anything else it says is our defect."""
+    """503 with `Retry-After` if the database is unavailable or busy; other errors of the database are our defects."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     busy = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled, psycopg.errors.DeadlockDetected)
     if isinstance(cause, psycopg.OperationalError):
         slug = "busy" if isinstance(cause, busy) else "database-unavailable"
         log.warning("database", problem=slug, error=str(cause))
-        detail = (
-            "The database is busy with another change of the same thing."
-            if slug == "busy"
-            else "The database is unavailable."
-        )
+        detail = "Another transaction is changing the same rows." if slug == "busy" else "The database is unavailable."
         return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, slug, "Try again shortly", detail, {"Retry-After": "1"})
     if isinstance(cause, psycopg.DataError):
-        # what the schemas let through and no column can hold, such as a NUL in a text
+        # a value that passes the schemas but that no column can store, such as a NUL in a text
         log.warning("database", problem="invalid-input", error=str(cause))
         return refusal(request, InvalidInput("A value in the request cannot be stored."))
     return await _unexpected(request, error)
@@ -157,8 +153,8 @@ async def _unexpected(request: Request, error: Exception) -> Response:
         request,
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "internal",
-        "An error on our side",
-        "Nothing was changed. The request id finds the cause in the logs.",
+        "Internal error",
+        "Nothing was changed. The request id identifies the request in the logs.",
     )
 
 
@@ -171,11 +167,11 @@ _HANDLERS: tuple[tuple[type[Exception], Callable[[Request, Exception], Awaitable
 )
 
 
-async def answer(request: Request, error: Exception) -> Response:
-    """The problem document of an error, for who answers ahead of the routes.
+async def respond(request: Request, error: Exception) -> Response:
+    """The problem document of an error, for middleware that responds before routing.
 
     Raises:
-        Exception: the error itself, if it is an unexpected one; the application's outermost layer logs and answers it.
+        Exception: the error itself, if it is unexpected; the application's outermost layer handles it.
     """
     for kind, handle in _HANDLERS:
         if isinstance(error, kind):
@@ -184,7 +180,7 @@ async def answer(request: Request, error: Exception) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Hand every kind of error to the handler that makes its problem document."""
+    """Register the handler of every kind of error."""
     for kind, handle in _HANDLERS:
         app.add_exception_handler(kind, handle)
     app.add_exception_handler(Exception, _unexpected)

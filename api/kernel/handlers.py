@@ -1,4 +1,4 @@
-"""Jobs of the kernel: they remove what has expired."""
+"""Jobs of the kernel, which delete expired rows."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ _DELETE_JOBS = text(
 
 
 async def delete_expired_responses(container: KernelContainer) -> int:
-    """Delete responses kept for Idempotency-Key for longer than 7 days; how many."""
+    """Delete responses that were stored for an Idempotency-Key more than 7 days ago; returns how many."""
     return await container.database.delete_in_parts(_DELETE_RESPONSES, kept_days=RESPONSES_KEPT_DAYS)
 
 
 async def delete_finished_jobs(container: KernelContainer) -> int:
-    """Delete jobs that ended more than 7 days ago, whether they succeeded or failed; how many."""
+    """Delete jobs that ended more than 7 days ago, succeeded or failed; returns how many."""
     return await container.database.delete_in_parts(_DELETE_JOBS, kept_days=FINISHED_JOBS_KEPT_DAYS)
 
 

@@ -25,7 +25,7 @@ _FindDegraded = Annotated[
 
 
 class Health(ResponseModel):
-    """Results by check. `degraded` still serves requests."""
+    """Results by check. A process whose status is `degraded` still serves requests."""
 
     status: Literal["ok", "degraded", "failing"]
     checks: dict[str, str]
@@ -33,7 +33,7 @@ class Health(ResponseModel):
 
 @router.get("/live", operation_id="getLiveness")
 async def live() -> Health:
-    """Answer while the process can serve requests at all."""
+    """Respond with 200 while the process can serve requests."""
     return Health(status="ok", checks={})
 
 
@@ -41,10 +41,11 @@ async def live() -> Health:
 async def ready(
     response: Response, database: ProvidedDatabase, needed: _NeededSchema, finders: _FindDegraded
 ) -> Health:
-    """Check that the database answers and is at the revision that this code needs, or at a later one.
+    """Check that the database responds and is at the revision that this code needs, or at a later one.
 
-    What needs attention while requests are served is `degraded`, with status 200: database routines of another version
-    (two versions may run side by side), a missing worker, consumers that lag, parked events.
+    The status is `degraded`, with status code 200, if requests are served but something needs attention: database
+    routines of another version (two versions may run side by side), a missing worker, consumers that lag, parked
+    events.
     """
     try:
         async with database.engine.connect() as connection:
@@ -70,6 +71,6 @@ async def _schema_state(connection: AsyncConnection) -> SchemaState:
         if not state.is_from_before_the_squash:
             rows = await connection.execute(text(ROUTINES))
             state = SchemaState(state.revision, {row.name: row.hash for row in rows})
-    except ProgrammingError:  # no schema, no tables, or no rights on them yet
+    except ProgrammingError:  # the schema or its tables do not exist yet, or this role has no rights on them
         return SchemaState(None, {})
     return state

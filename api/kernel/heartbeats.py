@@ -1,4 +1,4 @@
-"""Heartbeats of worker processes: each writes when it was last seen, and readiness reports when none was."""
+"""Heartbeats of worker processes: each worker records the time regularly; readiness reports a missing worker."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INTERVAL_S = 5.0
 MISSING_AFTER_S = 15.0
 KEPT_DAYS = 1
 
-# the first one of a process also replaces the row of an earlier process with the same id
+# the first heartbeat of a process also replaces the row of an earlier process with the same id
 _BEAT = text(
     """
     INSERT INTO app.worker_heartbeats AS w (worker, started_at, seen_at)
@@ -38,7 +38,7 @@ _NEWEST = text(
     FROM app.worker_heartbeats AS w
     """
 )
-# for the supervisor, whose driver takes parameters by position
+# for the supervisor, whose driver uses positional parameters
 IS_SEEN = """
     SELECT EXISTS (
         SELECT FROM app.worker_heartbeats AS w WHERE w.seen_at >= clock_timestamp() - make_interval(secs => %s)
@@ -55,11 +55,11 @@ class Heartbeat:
 
     @property
     def loop(self) -> Loop:
-        """Beats every `INTERVAL_S` seconds."""
+        """The loop that writes a heartbeat every `INTERVAL_S` seconds."""
         return Loop(name="heartbeat", run=self.beat, pause_s=INTERVAL_S)
 
     async def beat(self, database: Database) -> None:
-        """Write that the process was seen now, and remove rows of processes that ended long ago."""
+        """Record that the process runs now, and delete rows of processes that ended more than `KEPT_DAYS` days ago."""
         async with database.session() as session:
             await session.execute(_BEAT, {"worker": self.worker, "is_first": self._is_first})
             await session.execute(_REMOVE_OLD, {"kept_days": KEPT_DAYS})

@@ -1,8 +1,8 @@
-"""Replies kept for `Idempotency-Key`, in the transaction of the command that they answer.
+"""Responses stored for `Idempotency-Key`, in the transaction of their command.
 
-Optional on every write of an authenticated caller. Only a success binds its key: a replay within 7 days gives the first
-reply and says `Idempotency-Replayed`; the same key with another request is 422. Coin commands have keys of their own,
-kept in the ledger for ever; routes that issue tokens ignore the header.
+The header is optional on every write of an authenticated caller. Only a successful response is stored: a replay within
+7 days returns it with the header `Idempotency-Replayed`; the same key with another request is 422. The keys of coin
+commands are separate and are kept in the ledger permanently; routes that issue tokens ignore the header.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _KEPT_HEADERS = ("content-type", "location")
 
 
 class KeyReused(DomainError):
-    """The key belongs to another request."""
+    """The key was used for another request."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     slug = "idempotency-key-reused"
@@ -48,8 +48,8 @@ class BadKey(DomainError):
     title = "The idempotency key is missing or malformed"
 
 
-class IdempotentReply(Model):
-    """The first successful reply to a key."""
+class IdempotentResponse(Model):
+    """The first successful response to a key."""
 
     __tablename__ = "idempotent_responses"
 
@@ -64,7 +64,7 @@ class IdempotentReply(Model):
 
 
 class Replay(Exception):
-    """The request was answered before; carries that answer."""
+    """The request succeeded before; has its stored response."""
 
     def __init__(self, response: Response) -> None:
         """`response` is sent as it is."""
@@ -74,7 +74,7 @@ class Replay(Exception):
 
 @dataclass(frozen=True)
 class Pending:
-    """A key seen on this request for the first time; bound if the request succeeds."""
+    """The key of a first request; its response is stored if the request succeeds."""
 
     user_id: UUID
     route: str
@@ -95,7 +95,7 @@ def check_key(key: str) -> str:
 
 
 def hash_of(method: str, path: str, query: str, body: bytes) -> bytes:
-    """SHA-256 over method, path, query and body: what makes two requests the same."""
+    """SHA-256 over method, path, query and body, which identify a request."""
     return hashlib.sha256(f"{method} {path}?{query}\n".encode() + body).digest()
 
 
@@ -105,16 +105,16 @@ async def hash_request(request: Request) -> bytes:
 
 
 def is_dry_run(request: Request) -> bool:
-    """Whether the request is to be carried out and undone; such a one takes no key."""
+    """Whether the request is a dry run, which is rolled back and has no key."""
     return request.query_params.get("dry_run", "").lower() in {"true", "1", "on", "yes", "t", "y"}
 
 
 async def begin(request: Request, session: AsyncSession, user_id: UUID) -> None:
-    """Look the request's key up, once its caller is known, and take the key's lock until the transaction ends.
+    """Look up the request's key after authentication, and hold the key's lock until the transaction ends.
 
     Raises:
-        Replay: this very request succeeded before.
-        KeyReused: another request did, under the same key.
+        Replay: the same request succeeded before.
+        KeyReused: another request succeeded with the same key.
     """
     key = request.headers.get(HEADER)
     if key is None or is_dry_run(request):
@@ -125,24 +125,24 @@ async def begin(request: Request, session: AsyncSession, user_id: UUID) -> None:
     await session.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:scope, 1))"), {"scope": f"{user_id} {route} {key}"}
     )
-    kept = await session.scalar(select(IdempotentReply).filter_by(user_id=user_id, route=route, key=key))
+    kept = await session.scalar(select(IdempotentResponse).filter_by(user_id=user_id, route=route, key=key))
     if kept is None:
         request.state.idempotency = Pending(user_id, route, key, request_hash)
         return
     if kept.request_hash != request_hash:
-        msg = "This key was used for a request with another body; use a new key for a new command."
+        msg = "This key was used for a request with another body; use a new key for each command."
         raise KeyReused(msg)
     raise Replay(Response(kept.body, kept.status_code, {**kept.headers, REPLAYED: "true"}))
 
 
 async def bind(request: Request, session: AsyncSession) -> None:
-    """Keep the reply beside what it answers, in the same transaction."""
+    """Store the response in the transaction of its request."""
     pending: Pending | None = getattr(request.state, "idempotency", None)
     response: Response | None = getattr(request.state, "response", None)
     if pending is None or response is None or response.status_code >= HTTPStatus.BAD_REQUEST:
         return
     session.add(
-        IdempotentReply(
+        IdempotentResponse(
             user_id=pending.user_id,
             route=pending.route,
             key=pending.key,

@@ -1,4 +1,4 @@
-"""Identifiers: UUID version 7 (RFC 9562), which sort by the time they were made, and names of processes."""
+"""Identifiers: UUID version 7 (RFC 9562), which sort by the time of their creation, and names of processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import uuid_utils
 
 
 def uuid7() -> UUID:
-    """A new UUIDv7, of the standard library's class."""
+    """A new UUIDv7 as the standard library's class."""
     return UUID(int=uuid_utils.uuid7().int)
 
 

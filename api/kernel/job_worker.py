@@ -1,4 +1,4 @@
-"""Runs jobs in a worker process, and finds those whose worker died."""
+"""Runs jobs in a worker process, and retries jobs whose worker has ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 4
-STOP_S = 4.0  # that running jobs have to end when the worker stops; then they are cancelled, and retried later
+STOP_S = 4.0  # the time that running jobs have to end when the worker stops; then they are cancelled, and retried later
 PAUSE_S = 5.0
 HEARTBEAT_S = 10.0
 STALLED_AFTER_S = 30.0
@@ -47,10 +47,10 @@ class JobWorker(Generic[Needs_contra]):
     """Runs the given jobs and no others: jobs of other domains and other versions wait for a worker that has them."""
 
     def __init__(self, container: Needs_contra, jobs: Sequence[Job[Needs_contra, ...]]) -> None:
-        """Each job's function is passed `container`."""
+        """Each job's function receives `container`."""
         self._container = container
         self._jobs = {job.name: job for job in jobs}
-        assert len(self._jobs) == len(jobs), "each job has a name of its own"
+        assert len(self._jobs) == len(jobs), "names of jobs are unique"
         database = container.database
         self._app = App(
             connector=PsycopgConnector(
@@ -63,7 +63,7 @@ class JobWorker(Generic[Needs_contra]):
 
     @property
     def loops(self) -> tuple[Loop, ...]:
-        """What a worker repeats for jobs."""
+        """The loops of a worker that run jobs."""
         return (
             Loop(name="jobs", run=self._run, pause_s=PAUSE_S),
             Loop(name="jobs-stalled", run=self.retry_stalled, pause_s=STALLED_AFTER_S),
@@ -82,9 +82,9 @@ class JobWorker(Generic[Needs_contra]):
             )
 
     async def retry_stalled(self, database: Database) -> int:
-        """Retry jobs whose worker has not been seen for `STALLED_AFTER_S`; how many were found.
+        """Retry jobs whose worker has not been seen for `STALLED_AFTER_S`; returns how many were found.
 
-        One that has used up its attempts counts as failed: it may be the job that ends its process.
+        A job that has used all its attempts is marked as failed: the job itself may have ended its process.
         """
         async with database.session() as session:
             if not await session.scalar(_TRY_LOCK, {"lock": _LOCK}):
@@ -110,7 +110,7 @@ class JobWorker(Generic[Needs_contra]):
         if job.cron is None:
             self._app.task(name=job.name, queue=job.name, retry=retry)(run)
         else:
-            # it neither waits twice nor runs twice at once
+            # a periodic job is neither queued twice nor run twice at the same time
             task = self._app.task(name=job.name, queue=job.name, retry=retry, lock=job.name, queueing_lock=job.name)(
                 run_periodic
             )

@@ -1,8 +1,9 @@
 """Jobs: deferred and periodic work that is stored in the database and retried until it succeeds.
 
 A job is deferred in the transaction of its cause: a rollback leaves no job. It runs at least once, in any worker, and
-again after a failure or after its process was killed, so its effects are idempotent. Its arguments are ids only, since
-rows of finished jobs are kept for a week: no address, token or text. The queue is procrastinate's, in the schema `jobs`.
+again after a failure or after its process was killed, so its effects must be idempotent. Its arguments are ids only,
+not addresses, tokens or texts, because rows of finished jobs are kept for a week. The queue is procrastinate's, in the
+schema `jobs`.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ class Job(Generic[Needs_contra, Ids]):
     Attributes:
         name: its name in snake case, unique over all domains: deferred jobs are stored under it.
         run: the function. After the container it takes ids by name, each a UUID or an int.
-        cron: when a periodic job runs, in UTC; such a job takes no ids. A run that was missed while no worker ran is made
-            up for at the next start.
-        is_unique: whether a job is not deferred while another one with the same ids waits.
-        attempts_max: how often it is run until it counts as failed, with pauses of 4, 16, 64, ... seconds.
+        cron: when a periodic job runs, in UTC; such a job takes no ids. A run that was missed while no worker ran is
+            run at the next start.
+        is_unique: whether a job is deferred only if no other job with the same ids is queued.
+        attempts_max: how often it is run before it is marked as failed, with pauses of 4, 16, 64, ... seconds.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Job(Generic[Needs_contra, Ids]):
     attempts_max: int = 5
 
     def __post_init__(self) -> None:
-        """Refuse a declaration that would fail later."""
+        """Refuse an invalid declaration."""
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*", self.name), f"{self.name!r} is not a name in snake case"
         assert self.attempts_max > 0, f"{self.name} is never run"
         ids = list(inspect.signature(self.run).parameters.values())[1:]
@@ -56,7 +57,7 @@ class Job(Generic[Needs_contra, Ids]):
 
 
 async def defer(session: AsyncSession, job: Job[Any, Ids], *none: Ids.args, **ids: Ids.kwargs) -> bool:
-    """Defer a job in the session's transaction; False if it is unique and an equal one waits already.
+    """Defer a job in the session's transaction; False if it is unique and an equal job is already queued.
 
     Raises:
         TypeError: an argument is missing, unknown, or neither a UUID nor an int.
@@ -71,7 +72,7 @@ async def defer(session: AsyncSession, job: Job[Any, Ids], *none: Ids.args, **id
 
     lock = ":".join([job.name, *(f"{name}={arguments[name]}" for name in sorted(arguments))])
     try:
-        async with session.begin_nested():  # a refused row ends the savepoint and not the transaction
+        async with session.begin_nested():  # a refused row rolls back the savepoint, not the transaction
             await _insert(session, job, arguments, lock)
     except AlreadyEnqueued:
         return False
@@ -103,13 +104,13 @@ async def _insert(session: AsyncSession, job: Job[Any, Any], arguments: dict[str
         await deferrer.defer_async(**arguments)
     except ConnectorException as failure:
         if isinstance(failure.__cause__, psycopg.Error):
-            raise failure.__cause__ from None  # as any other statement of the session
+            raise failure.__cause__ from None  # the same error as from any other statement of the session
         raise
 
 
 @cache
 def _app() -> App:
-    """Inserts jobs on connections of sessions; it has no connection of its own."""
+    """The application that inserts jobs on connections of sessions; it has no connection of its own."""
     from procrastinate import App, PsycopgConnector  # takes 0.5 s to import
 
     return App(connector=PsycopgConnector())

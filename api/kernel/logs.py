@@ -1,4 +1,4 @@
-"""Structured logs: one line an event, JSON where a program reads them and colours where a person does."""
+"""Structured logs: one line per event, as JSON for programs or in colour on a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def configure(settings: LogSettings) -> None:
-    """Send the process's logs, the standard library's too, through structlog to stderr."""
+    """Send all logs of the process, including the standard library's, through structlog to stderr."""
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -27,7 +27,7 @@ def configure(settings: LogSettings) -> None:
     last: list[structlog.typing.Processor] = [structlog.processors.format_exc_info] if as_json else []
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        # what the level leaves out costs nothing: a request's line would be made and dropped
+        # drops an event below the level before it is rendered
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
@@ -42,5 +42,5 @@ def configure(settings: LogSettings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level)
-    # every request is logged once, by our middleware and with its id
+    # our middleware logs every request once, with its id
     logging.getLogger("uvicorn.access").disabled = True

@@ -1,4 +1,4 @@
-"""What happens to every request: an id, a log line, headers that browsers heed. Pure ASGI; the alternative costs 80%."""
+"""Middleware for every request: its id, a log line, security headers. Plain ASGI: `BaseHTTPMiddleware` costs 80%."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _SECURITY_HEADERS = {
 
 
 class RequestContext:
-    """Gives each request its id (the caller's own, where it is a sane one), bounds its body, and logs its answer."""
+    """Assigns each request an id (the client's own, if it is valid), limits its body, and logs its response."""
 
     def __init__(
         self, app: ASGIApp, body_bytes_max: int, longer_bodies: Mapping[str, int] = MappingProxyType({})
     ) -> None:
-        """Wrap `app`; a body of more than `body_bytes_max` is refused as it is read.
+        """Wrap `app`; a body of more than `body_bytes_max` bytes is refused while it is read.
 
-        `longer_bodies` maps the paths that take more to their own bound in bytes, where that is the higher one.
+        `longer_bodies` maps paths to a limit of their own in bytes, which applies if it is higher.
         """
         self.app = app
         self.body_bytes_max = body_bytes_max

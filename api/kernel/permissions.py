@@ -1,8 +1,8 @@
-"""The catalogue of roles and permissions, and the table that says which role grants which permission.
+"""The catalogue of roles and permissions, and the table of the permissions that each role grants.
 
-Roles are kept in three places: a system role in the user's row, a campaign role in the membership, and a relation is
-computed for each request. A caller has the permissions of all of them together. `docs/permissions.md` is generated from
-this module, and the checks of the database are tested against it.
+A system role is stored in the user's row and a campaign role in the membership; a relation is computed for each
+request. A caller has the permissions of all roles and relations together. `docs/permissions.md` is generated from this
+module, and the check constraints of the database are tested against it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class CampaignRole(StrEnum):
 
 
 class Relation(StrEnum):
-    """What any caller can be to one resource; stored nowhere."""
+    """A relation between a caller and one resource; it is not stored."""
 
     AUTHOR = "author"
     VISITOR = "visitor"
@@ -63,29 +63,29 @@ Role = SystemRole | CampaignRole | Relation
 
 DESCRIPTIONS: Mapping[Role | Permission, str] = MappingProxyType(
     {
-        SystemRole.SYSTEM_ADMIN: "administers the installation; has no coins and no ideas of its own by this role",
+        SystemRole.SYSTEM_ADMIN: "administers the installation; this role gives no coins and no ideas",
         SystemRole.EXECUTIVE: "reads the figures and reports of all campaigns; changes nothing",
         CampaignRole.MANAGER: "runs the campaign, and is a member of it",
         CampaignRole.MEMBER: "takes part in the campaign",
         Relation.AUTHOR: "submitted the idea",
-        Relation.VISITOR: "calls on a public campaign: open to all, and not a draft",
+        Relation.VISITOR: "visits a public campaign: open to all, and not a draft",
         Permission.CREATE_CAMPAIGN: "create a campaign and become its manager; can be given to one user",
         Permission.VIEW_CAMPAIGN: "see the campaign, its coin policies and its public ideas",
-        Permission.JOIN_CAMPAIGN: "become a member where the campaign is open to join",
-        Permission.LEAVE_CAMPAIGN: "end the own membership",
+        Permission.JOIN_CAMPAIGN: "become a member of a campaign that is open to join",
+        Permission.LEAVE_CAMPAIGN: "end one's own membership",
         Permission.MANAGE_CAMPAIGN: "activate, complete and archive the campaign, and change its dates",
         Permission.MANAGE_MEMBERS: "list, add and remove members, and set their role",
         Permission.MANAGE_COIN_POLICY: "set a new version of the coin policy",
-        Permission.MOVE_COINS: "allocate and reallocate the coins of the own wallet",
+        Permission.MOVE_COINS: "allocate and reallocate the coins of one's own wallet",
         Permission.GRANT_COINS: "grant coins to members and correct their wallets",
         Permission.VIEW_COIN_FIGURES: "read the statistics and the verification of the ledger",
         Permission.VIEW_COIN_AUDIT: "read the audit trail of the coins",
-        Permission.VIEW_STAKES: "read who has staked coins on an idea, as far as the coin policy allows it",
+        Permission.VIEW_STAKES: "read who has staked coins on an idea, if the coin policy allows it",
         Permission.VIEW_REPORT: "download the report of the campaign",
         Permission.SUBMIT_IDEA: "submit an idea",
         Permission.VIEW_ALL_IDEAS: "see pending, rejected and withdrawn ideas",
         Permission.EDIT_IDEA: "change the text of the idea while it is pending",
-        Permission.WITHDRAW_IDEA: "withdraw the idea; takes a membership too",
+        Permission.WITHDRAW_IDEA: "withdraw the idea; also requires a membership",
         Permission.MANAGE_IDEAS: "approve, reject, accept, deliver and value ideas",
     }
 )
@@ -131,7 +131,7 @@ GRANTS: Mapping[str, frozenset[Permission]] = MappingProxyType(
         Relation.VISITOR: frozenset({Permission.VIEW_CAMPAIGN, Permission.JOIN_CAMPAIGN}),
     }
 )
-"""The table: the permissions of each role. Coins, ideas and memberships are a person's own: no system role grants them."""
+"""The permissions of each role. No system role grants what belongs to a person: coins, ideas and memberships."""
 
 ASSIGNABLE = frozenset({Permission.CREATE_CAMPAIGN})
 """Permissions that a user can have without a role, stored in `users.permissions`."""

@@ -1,11 +1,11 @@
 """Rate limits: token buckets, counted in this process.
 
-A bucket holds `limit` tokens and gets them back evenly over the period. All that has to be kept of it is the moment at
-which it will be full again (the generic cell rate algorithm, ITU-T I.371): a token taken moves that moment one interval
-on, and it may lie at most one period ahead. A bucket that is full is not kept, so memory follows what was taken within
-the last period. Tokens are taken from every bucket that a request concerns, or from none.
+A bucket has `limit` tokens, which are refilled evenly over the period. Only the moment at which it will be full again
+is stored (the generic cell rate algorithm, ITU-T I.371): a taken token moves that moment forward by one interval, and
+it is at most one period in the future. A full bucket is not stored, so memory is proportional to the tokens that were
+taken within the last period. Tokens are taken from every bucket of a request, or from none.
 
-Each process counts for itself: n processes let through up to n times as many. `kernel.shared_rates` counts in Redis.
+Each process counts separately: n processes allow up to n times the limit. `kernel.shared_rates` counts in Redis.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ BUCKETS_SWEPT_FROM = 10_000
 # for the OpenAPI description of a route that is limited
 LIMITED_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     int(HTTPStatus.TOO_MANY_REQUESTS): {
-        "description": "A rate limit was met: problem `rate-limited` with `scope`, `limit`, `period_s`, `retry_after_s`",
+        "description": (
+            "A rate limit was exceeded: problem `rate-limited` with `scope`, `limit`, `period_s`, `retry_after_s`"
+        ),
         "headers": {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},
         "content": {"application/problem+json": {}},
     }
@@ -37,7 +39,7 @@ LIMITED_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 
 
 class Limit:
-    """How often something may happen in one scope. A token comes back every `interval_us`, all within `period_us`."""
+    """A limit of requests in one scope. A token is refilled every `interval_us`, all of them within `period_us`."""
 
     def __init__(self, what: str, scope: str, rate: Rate) -> None:
         """`what` is a plural, such as "coin commands"; `scope` a word, such as "member"."""
@@ -57,14 +59,14 @@ class Bucket(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """A bucket that was empty; a token comes back after `wait_us`."""
+    """The limit of a bucket that was empty; a token is refilled after `wait_us`."""
 
     limit: Limit
     wait_us: int
 
 
 class RateLimited(DomainError):
-    """A rate limit was met; nothing was done, and no token was taken."""
+    """A rate limit was exceeded; nothing was done, and no token was taken."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     slug = "rate-limited"
@@ -83,35 +85,35 @@ class RateLimited(DomainError):
         )
 
     def response_headers(self) -> dict[str, str]:
-        """The wait, for programs."""
+        """`Retry-After` in seconds."""
         return {"Retry-After": str(self.retry_after_s)}
 
 
 class Buckets(Protocol):
-    """Where tokens are counted."""
+    """The interface of a store that counts tokens."""
 
     async def spend(self, buckets: Sequence[Bucket]) -> Refusal | None:
-        """Take a token from each bucket, or from none and say which is empty."""
+        """Take a token from each bucket and return None, or from none and return the limit of an empty one."""
 
     async def close(self) -> None:
-        """Let go of what is held open."""
+        """Close connections."""
 
 
 class LocalBuckets:
     """The buckets of one process."""
 
     def __init__(self, clock_us: Callable[[], int] = lambda: time.monotonic_ns() // 1000) -> None:
-        """`clock_us` gives microseconds and never runs back."""
+        """`clock_us` is a monotonic clock in microseconds."""
         self._clock_us = clock_us
         self._full_at_us: dict[str, int] = {}
         self._sweep_from = BUCKETS_SWEPT_FROM
 
     def __len__(self) -> int:
-        """How many are kept."""
+        """The number of stored buckets."""
         return len(self._full_at_us)
 
     async def spend(self, buckets: Sequence[Bucket]) -> Refusal | None:
-        """Take a token from each bucket, or from none and say which is empty."""
+        """Take a token from each bucket and return None, or from none and return the limit of an empty one."""
         now_us = self._clock_us()
         full_at_us = self._full_at_us
         for key, limit in buckets:
@@ -121,20 +123,20 @@ class LocalBuckets:
         for key, limit in buckets:
             full_at_us[key] = max(full_at_us.get(key, now_us), now_us) + limit.interval_us
         if len(full_at_us) > self._sweep_from:
-            self._forget_full(now_us)
+            self._remove_full(now_us)
         return None
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: there are no connections."""
 
-    def _forget_full(self, now_us: int) -> None:
-        """At each doubling of what stayed the last time, so that the sweep costs a request the same however many there are."""
+    def _remove_full(self, now_us: int) -> None:
+        """Called when the number of buckets has doubled since the last call: the cost per request is constant."""
         self._full_at_us = {key: full_at_us for key, full_at_us in self._full_at_us.items() if full_at_us > now_us}
         self._sweep_from = max(BUCKETS_SWEPT_FROM, 2 * len(self._full_at_us))
 
 
 class RateLimits:
-    """The limits of one kind of request; a scope whose rate is None has none."""
+    """The limits of one kind of request; a scope whose rate is None has no limit."""
 
     def __init__(self, buckets: Buckets, what: str, **rates: Rate | None) -> None:
         """`what` is a plural, such as "coin commands"; `rates` are by scope."""
@@ -142,14 +144,14 @@ class RateLimits:
         self._limits = [Limit(what, scope, rate) for scope, rate in rates.items() if rate is not None]
 
     async def spend(self, **ids: UUID) -> None:
-        """Count a request in the scopes that it is given ids of.
+        """Count a request in the scopes of the given ids.
 
         Raises:
-            RateLimited: one of them has no token left; then the others lose none.
+            RateLimited: one of the buckets is empty; no token is taken from the others.
         """
-        wanted = [
+        buckets = [
             Bucket(limit.key_prefix + ids[limit.scope].hex, limit) for limit in self._limits if limit.scope in ids
         ]
-        refusal = await self._buckets.spend(wanted) if wanted else None
+        refusal = await self._buckets.spend(buckets) if buckets else None
         if refusal is not None:
             raise RateLimited(refusal)

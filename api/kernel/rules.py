@@ -1,7 +1,7 @@
-"""The access rule of each route, declared once: the dependency that enforces it carries it, and OpenAPI shows it.
+"""The access rule of each route, declared once: on the dependency that enforces it. OpenAPI shows it.
 
-A function that enforces a rule is marked with :func:`enforces`. A route depends on exactly one such function, directly.
-The route class reads the rule from there, so `x-permission` and `docs/permissions.md` cannot differ from what runs.
+A function that enforces a rule is marked with :func:`enforces`. Exactly one direct dependency of a route is such a
+function. The route class reads the rule from it, so `x-permission` and `docs/permissions.md` match the enforced rules.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Scope(StrEnum):
-    """To what a rule applies."""
+    """What a rule applies to."""
 
     PUBLIC = "public"
-    """Anyone may call, without a log-in."""
+    """Anyone may call, also without a log-in."""
     SELF = "self"
-    """Any user may call, about their own account or what they may see."""
+    """Any user may call, for their own account or for data that they may see."""
     CAMPAIGN = "campaign"
     """A permission in one campaign."""
     SYSTEM = "system"
@@ -40,7 +40,7 @@ class Scope(StrEnum):
 
 
 class Visibility(StrEnum):
-    """What a response discloses of a campaign that the caller may not see (`view_campaign`)."""
+    """What a response discloses about a campaign that the caller may not see (`view_campaign`)."""
 
     NOT_FOUND = "not_found"
     """404, with the same body as for a campaign that does not exist."""
@@ -50,17 +50,17 @@ class Visibility(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may call an operation: a caller with at least one of `permissions`, or everyone in the scope if it is empty."""
+    """Who may call an operation: callers with at least one of `permissions`, or all in the scope if it is empty."""
 
     scope: Scope
     permissions: tuple[Permission, ...] = ()
     visibility: Visibility | None = None
 
     def __post_init__(self) -> None:
-        """Check that the parts fit together."""
+        """Check that the parts are consistent."""
         is_checked = self.scope in {Scope.CAMPAIGN, Scope.SYSTEM}
         assert self.permissions or not is_checked, f"{self.scope} needs a permission"
-        assert not self.permissions or self.scope is not Scope.SELF, "an own account needs no permission"
+        assert not self.permissions or self.scope is not Scope.SELF, "the caller's own account needs no permission"
         assert self.visibility is not None or self.scope is not Scope.CAMPAIGN, "a campaign needs a visibility"
 
     def as_extension(self) -> dict[str, Any]:
@@ -85,10 +85,10 @@ def enforces(rule: Rule) -> Callable[[Function], Function]:
 
 
 def find_rule(dependant: Dependant, name: str) -> Rule | None:
-    """The rule among the direct dependencies of a route.
+    """The rule among the direct dependencies of a route, or None.
 
     Raises:
-        RuleError: there are several.
+        RuleError: there is more than one.
     """
     calls = (dependency.call for dependency in dependant.dependencies)
     rules = [rule for rule in (getattr(call, _ATTRIBUTE, None) for call in calls) if rule is not None]
@@ -99,10 +99,10 @@ def find_rule(dependant: Dependant, name: str) -> Rule | None:
 
 
 def check_routers(routers: Iterable[APIRouter]) -> None:
-    """Refuse to start with a route that has no rule.
+    """Check that every route has an access rule.
 
     Raises:
-        RuleError: a route has none.
+        RuleError: a route has no rule.
     """
     for route in _api_routes(routers):
         if find_rule(route.dependant, route.name) is None:
@@ -117,7 +117,7 @@ def _api_routes(routers: Iterable[APIRouter]) -> Iterator[APIRoute]:
 
 @enforces(Rule(Scope.PUBLIC))
 async def _anyone() -> None:
-    """Let everyone in."""
+    """Allow every request."""
 
 
 PUBLIC = Depends(_anyone)

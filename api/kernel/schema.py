@@ -1,7 +1,7 @@
-"""State of the schema `app` in a database, and whether it is enough for this code.
+"""The state of the schema `app` in a database, compared with the state that this code needs.
 
-Revisions are numbers that only rise, so that a process can tell a later database from an earlier one without knowing
-its revision. Two versions of the code may run side by side: a database at a later revision than this code needs is fine.
+Revisions are increasing numbers, so that a process can recognise a later revision without knowing it. Two versions of
+the code may run side by side: a database at a later revision than this code needs is accepted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ROUTINES = "SELECT name, hash FROM app.schema_routines"
 
 @dataclass(frozen=True, slots=True)
 class SchemaState:
-    """Revision of the tables, None without tables; and hashes of the routines by name."""
+    """The revision of the tables, None without tables; and the hashes of the routines by name."""
 
     revision: int | None
     routines: Mapping[str, str]
@@ -29,11 +29,11 @@ class SchemaState:
         return self.revision is not None and self.revision < FIRST_REVISION
 
     def missing_for(self, needed: SchemaState) -> str | None:
-        """What this database lacks for code that needs the state `needed`, with the command to run; None for nothing."""
+        """What this database lacks for code that needs the state `needed`, with the command to run; None if nothing."""
         assert needed.revision is not None
         if self.is_from_before_the_squash:
             return (
-                f"the database is at revision {self.revision:04}, which this version cannot migrate: save what it holds "
+                f"the database is at revision {self.revision:04}, which this version cannot migrate: save its data "
                 'with `pg_dump "$(ideamint db url)"`, then empty it with `ideamint db reset --yes`'
             )
         if self.revision is None or self.revision < needed.revision:

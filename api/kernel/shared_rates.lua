@@ -1,15 +1,15 @@
--- Takes a token from each bucket of an item, or from none; see kernel/rates.py for what is kept of a bucket.
+-- Takes a token from each bucket of an item, or from none. kernel/rates.py describes what is stored of a bucket.
 --
 -- KEYS: the buckets of all items, one after the other.
 -- ARGV: for each item the number of its buckets, then for each bucket its interval and its period in microseconds.
--- Answers two numbers an item: 0, 0 if tokens were taken; else which of its buckets is empty, from 1, and the wait in
--- microseconds.
+-- Returns two numbers per item: 0 and 0 if tokens were taken; otherwise the position of an empty bucket, from 1, and the
+-- wait in microseconds.
 --
--- A key ends when its bucket is full. The time is that of this server alone. Where it was set back, or the limit was
--- changed, a bucket may seem to be empty for longer than its period: it then counts as empty and no emptier.
+-- A key expires when its bucket is full. Only the clock of this server is used. If the clock was set back or the limit was
+-- changed, the stored moment may be more than one period in the future; it is then limited to one period.
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
-local answers = {}
+local results = {}
 local key, argument = 0, 1
 
 while argument <= #ARGV do
@@ -31,10 +31,10 @@ while argument <= #ARGV do
       redis.call('SET', KEYS[key + bucket], string.format('%.0f', full_at_us[bucket]), 'PX', lasts_ms)
     end
   end
-  answers[#answers + 1] = empty
-  answers[#answers + 1] = wait_us
+  results[#results + 1] = empty
+  results[#results + 1] = wait_us
   key = key + buckets
   argument = argument + 1 + 2 * buckets
 end
 
-return answers
+return results

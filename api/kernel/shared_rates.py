@@ -1,9 +1,9 @@
 """Rate limits that the processes of an installation count together, in Redis.
 
-Requests that come while a call to Redis is under way are the next call: one script, one round trip for all of them, over
-one connection. That costs a process about an eighth of a call a request, and a request that is cancelled cuts nobody's
-connection. Nothing waits for Redis longer than its time-out, and nothing fails with it: what Redis does not answer is
-counted in the process, and after five failures in a row all is, with a trial every 30 s.
+Requests that arrive during a call to Redis are sent together in the next call: one script and one round trip over one
+connection. This costs about an eighth of one call per request, and a cancelled request does not break the connection.
+No request waits for Redis longer than the timeout, and none fails because of Redis: a request without a result from
+Redis is counted in the process. After five failures in a row all requests are, with a trial call every 30 s.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ class _Item(NamedTuple):
 
 
 class RedisUnavailable(Exception):
-    """Redis gave no answer, for whatever reason."""
+    """Redis returned no result, for any reason."""
 
 
 class SharedBuckets:
-    """The buckets of all processes that are given the same Redis."""
+    """The buckets of all processes that use the same Redis."""
 
     def __init__(self, url: str, *, timeout_s: float, breaker: Breaker | None = None) -> None:
-        """Nothing connects before the first request."""
-        # a failed try is not repeated: the breaker decides, and until then the process counts
+        """No connection is opened before the first request."""
+        # a failed call is not retried: the breaker decides when to call again, and the process counts meanwhile
         self._redis = Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None)
         self._script = self._redis.register_script(SCRIPT.read_text())
         self._timeout_s = timeout_s
@@ -53,13 +53,13 @@ class SharedBuckets:
         self._calling: asyncio.Task[None] | None = None
 
     async def spend(self, buckets: Sequence[Bucket]) -> Refusal | None:
-        """Take a token from each bucket, or from none and say which is empty."""
+        """Take a token from each bucket and return None, or from none and return the limit of an empty one."""
         if not self._breaker.allows():
             return await self._local.spend(buckets)
         future: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Item(buckets, future))
         if self._calling is None:
-            self._calling = asyncio.create_task(self._call_while_waited_for(), name="shared-rates")
+            self._calling = asyncio.create_task(self._call_while_waiting(), name="shared-rates")
         try:
             return await future
         except RedisUnavailable:
@@ -69,16 +69,16 @@ class SharedBuckets:
         """Close the connection."""
         await self._redis.aclose()
 
-    async def _call_while_waited_for(self) -> None:
+    async def _call_while_waiting(self) -> None:
         while self._waiting:
             items, self._waiting = self._waiting[:CALL_ITEMS_MAX], self._waiting[CALL_ITEMS_MAX:]
             try:
                 async with asyncio.timeout(self._timeout_s):
                     refusals = await self._call(items)
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with Redis, no request fails by it
+            except Exception as error:  # noqa: BLE001 - no error of Redis may fail a request
                 if self._breaker.failed():
                     log.warning("rate limits are counted by each process: Redis is unavailable", error=repr(error))
-                # who came meanwhile does not wait for another time-out
+                # requests that arrived meanwhile do not wait for another timeout
                 items, self._waiting = items + self._waiting, []
                 for item in items:
                     if not item.future.done():
@@ -98,8 +98,8 @@ class SharedBuckets:
             arguments.append(len(item.buckets))
             for bucket in item.buckets:
                 arguments += (bucket.limit.interval_us, bucket.limit.period_us)
-        answers = await self._script(keys, arguments)
+        results = await self._script(keys, arguments)
         return [
             Refusal(item.buckets[empty - 1].limit, wait_us) if empty else None
-            for item, empty, wait_us in zip(items, answers[::2], answers[1::2], strict=True)
+            for item, empty, wait_us in zip(items, results[::2], results[1::2], strict=True)
         ]

@@ -1,4 +1,4 @@
-"""What people write: kept as they wrote it, in one Unicode form, without control characters."""
+"""Validation of texts that users enter: Unicode normalisation, and no control characters."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _ALLOWED_CONTROLS = "\n\t"
 
 
 def normalise(text: str) -> str:
-    """`text` in Unicode's form NFC, so that equal words are equal bytes.
+    r"""`text` in Unicode normalisation form C (NFC), with line ends as `\n`.
 
     Raises:
-        ValueError: it holds a control character, a surrogate or a bidirectional override.
+        ValueError: it contains a control character, a surrogate or a bidirectional override.
     """
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
     for position, character in enumerate(text):
@@ -27,10 +27,10 @@ def normalise(text: str) -> str:
 
 
 def single_line(text: str) -> str:
-    """As :func:`normalise`, and on one line.
+    """A single line, normalised by :func:`normalise`.
 
     Raises:
-        ValueError: there is a line break or tab.
+        ValueError: as :func:`normalise`; or it contains a line break or a tab.
     """
     text = normalise(text)
     if any(control in text for control in _ALLOWED_CONTROLS):

@@ -1,4 +1,4 @@
-"""What every route shares: the session of the request, the router that keeps the response, and pages of lists."""
+"""Parts that all routes share: the request's database session, the route class, schemas, and pages of lists."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ PAGE_SIZE_MAX = 200
 Item = TypeVar("Item")
 Known = TypeVar("Known")
 
-# A stored value of a closed set as a response shows it. A later version that runs beside this one may add values to the set;
-# they pass as text, so that a row with one does not fail a whole list.
+# The type of an enumerated value in a response. A later version that runs at the same time may store new values; they
+# are returned as text, so that one such row does not fail a whole list.
 Stored = Union[Known, str]  # noqa: UP007 - a generic alias
 
 
 class Schema(BaseModel):
-    """A request body. Unknown fields are refused, so that a misspelt one is not silently a default."""
+    """A request body. Unknown fields are refused, so that a misspelt field is not ignored."""
 
     model_config = ConfigDict(extra="forbid", from_attributes=True, str_strip_whitespace=True)
 
@@ -42,27 +42,27 @@ class ResponseModel(BaseModel):
 
 
 class Page(BaseModel, Generic[Item]):
-    """A part of a list; `next_cursor` asks for what follows, and is null at the end."""
+    """A page of a list; `next_cursor` requests the next page and is null on the last one."""
 
     items: Sequence[Item]
     next_cursor: str | None
 
 
 class Route(APIRoute):
-    """A route that declares its access rule, and that keeps its response.
+    """A route that declares its access rule, and that keeps its response in the request's state.
 
-    The session ends after the response is made and before it is sent, and stores it under its idempotency key.
+    The session ends after the response is created and before it is sent, and stores it under its idempotency key.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        """Put the rule of the route's dependencies into OpenAPI."""
+        """Add the rule of the route's dependencies to OpenAPI."""
         super().__init__(path, endpoint, **options)
         rule = rules.find_rule(self.dependant, self.name)
         if rule is not None:
             self.openapi_extra = {**(self.openapi_extra or {}), rules.EXTENSION: rule.as_extension()}
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
-        """Wrap FastAPI's handler."""
+        """FastAPI's handler, which keeps the response in addition."""
         handle = super().get_route_handler()
 
         async def handle_and_keep(request: Request) -> Response:
@@ -77,7 +77,7 @@ class Route(APIRoute):
 
 
 def client_address(request: Request) -> str:
-    """The caller's network address as the server sees it; behind a trusted proxy, as the proxy reports it."""
+    """The client's network address; behind a trusted proxy, the address that the proxy reports."""
     return request.client.host if request.client else ""
 
 
@@ -97,51 +97,52 @@ async def _session(request: Request) -> AsyncIterator[AsyncSession]:
         await idempotency.bind(request, session)
 
 
-# every dependency is a coroutine: FastAPI runs any other in a thread, which costs more than the rest of the request
+# every dependency is a coroutine: FastAPI runs other functions in a thread, which costs more than the rest of the
+# request
 async def _dry_run(
-    dry_run: Annotated[bool, Query(description="the full outcome, and nothing written")] = False,  # noqa: FBT002
+    dry_run: Annotated[bool, Query(description="respond as usual, but write nothing")] = False,  # noqa: FBT002
 ) -> bool:
     return dry_run
 
 
-# declared by routes that offer a dry run; the session of any request with the parameter is rolled back
+# declared by routes that document a dry run; the session of every request with the parameter is rolled back
 DryRun = Annotated[bool, Depends(_dry_run)]
 
 
 async def _required_key(
     request: Request,
     idempotency_key: Annotated[
-        str | None, Header(description="Required. Yours, new for each command, the same for a retry")
+        str | None, Header(description="Required. Chosen by the client: new for each command, the same for a retry")
     ] = None,
 ) -> str:
     if idempotency.is_dry_run(request):
         return ""
     if idempotency_key is None:
-        msg = "This command needs the header Idempotency-Key: yours, new for each command, the same for a retry."
+        msg = "This command requires the header Idempotency-Key: a new key for each command, the same key for a retry."
         raise idempotency.BadKey(msg)
     return idempotency.check_key(idempotency_key)
 
 
-# declared by commands that must not be repeated by accident; empty in a dry run, which takes no key
+# declared by commands that must not be repeated by accident; empty in a dry run, which has no key
 RequiredKey = Annotated[str, Depends(_required_key)]
 
 
-# scope="function": the commit happens before the response is sent, so that no response states what was not committed
+# scope="function": commits before the response is sent, so that no response reports what was not committed
 Session = Annotated[AsyncSession, Depends(_session, scope="function")]
 
 
 @dataclass(frozen=True)
 class Paging:
-    """The requested part of a list: `limit` rows after the row that the cursor names."""
+    """The requested page of a list: `limit` rows after the row that the cursor identifies."""
 
     limit: int
     cursor: str | None
 
     def after(self, *parsers: Callable[[str], Any]) -> tuple[Any, ...] | None:
-        """The sort key of the last row seen, each part read by its parser; None at the beginning.
+        """The sort key of the previous page's last row, each part read by its parser; None for the first page.
 
         Raises:
-            InvalidInput: the cursor is not one that this list gave.
+            InvalidInput: the cursor is not a cursor of this list.
         """
         if self.cursor is None:
             return None
@@ -149,11 +150,11 @@ class Paging:
             values = orjson.loads(base64.urlsafe_b64decode(self.cursor + "=" * (-len(self.cursor) % 4)))
             return tuple(parse(value) for parse, value in zip(parsers, values, strict=True))
         except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
-            msg = "The cursor is not one that this list gave; leave it out to start from the beginning."
+            msg = "The cursor is not a cursor of this list; omit it to start from the beginning."
             raise InvalidInput(msg) from error
 
     def page(self, rows: Sequence[Item], key: Callable[[Item], Sequence[object]]) -> Page[Item]:
-        """Cut `rows`, of which one more than `limit` was fetched, and make the cursor from the last row's sort key."""
+        """The first `limit` of `rows`, which has one more if another page follows, and the cursor of the next page."""
         kept = rows[: self.limit]
         if len(rows) <= self.limit:
             return Page(items=kept, next_cursor=None)
@@ -162,8 +163,8 @@ class Paging:
 
 
 async def _paging(
-    limit: Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX, description="rows a page")] = PAGE_SIZE,
-    cursor: Annotated[str | None, Query(max_length=1000, description="next_cursor of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX, description="rows per page")] = PAGE_SIZE,
+    cursor: Annotated[str | None, Query(max_length=1000, description="next_cursor of the previous page")] = None,
 ) -> Paging:
     return Paging(limit, cursor)
 

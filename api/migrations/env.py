@@ -1,6 +1,6 @@
-"""Alembic's entry: one connection, one transaction, as the role that owns the schema.
+"""Alembic's environment script: one connection and one transaction, with the role that owns the schema.
 
-An upgrade runs this once for each version, with the revision in the config attribute `upgrade_to`; a downgrade runs it once.
+An upgrade runs it once per version, with the revision in the config attribute `upgrade_to`; a downgrade runs it once.
 """
 
 from __future__ import annotations

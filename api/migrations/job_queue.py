@@ -1,7 +1,8 @@
 """The schema `jobs` of the job queue (procrastinate), from the SQL files of the installed package.
 
-The package keeps the files of all its releases. A version of ours runs those of one release, so that a new database gets
-the same schema as one that was migrated step by step. The rule that each function is defined once does not apply to it.
+The package contains the SQL files of all its releases. One of our migrations runs the files up to one release, so that
+a new database gets the same schema as a database that was migrated step by step. The rule that each function is defined
+once does not apply to this schema.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ _RIGHTS = """
 
 
 def files(*, after: str = "", until: str) -> list[Path]:
-    """The package's SQL files of the releases after one and up to another (`03.10.00`), in their order."""
+    """The package's SQL files of the releases after `after` and up to `until`, such as `03.10.00`, in order."""
     from procrastinate.schema import migrations_path
 
     return sorted(path for path in migrations_path.glob("*.sql") if after < _release(path) <= until)
 
 
 def upgrade(*, after: str = "", until: str) -> None:
-    """Bring the schema from one release of the package to another; without `after`, create it."""
+    """Migrate the schema from one release of the package to another; without `after`, create it."""
     if not after:
         op.execute(f"CREATE SCHEMA {SCHEMA}")
     cursor = op.get_bind().connection.cursor()
-    # the files name their objects without a schema
+    # names in the files have no schema
     op.execute(f"SET LOCAL search_path = {SCHEMA}")
     for path in files(after=after, until=until):
         cursor.execute(path.read_text(encoding="utf-8"))
@@ -45,7 +46,7 @@ def upgrade(*, after: str = "", until: str) -> None:
 
 
 def drop() -> None:
-    """Drop the schema, unless jobs wait in it: they cannot be restored."""
+    """Drop the schema, unless it contains waiting jobs, which cannot be restored."""
     op.execute(
         f"DO $$ BEGIN IF EXISTS (SELECT FROM {SCHEMA}.procrastinate_jobs WHERE status IN ('todo', 'doing')) THEN "
         "RAISE EXCEPTION 'procrastinate_jobs holds jobs that have not ended; not dropped'; END IF; END $$"

@@ -1,4 +1,4 @@
-"""The state of the schema that this code needs, and runs of Alembic that bring a database to it or back."""
+"""The state of the schema that this code needs, and the upgrade and downgrade of a database with Alembic."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from api.migrations import routines
 
 
 def needed() -> SchemaState:
-    """The newest revision, and the routines of the files."""
+    """The newest revision, and the hashes of the routines in the files."""
     (head,) = ScriptDirectory.from_config(_config()).get_heads()
     return SchemaState(int(head), routines.hashes(int(head)))
 
 
 def upgrade(url: str, found: int | None, revision: str = "head") -> None:
-    """Run the versions after the revision `found` up to another, each with the routines in a transaction of its own.
+    """Run the versions after the revision `found` up to another, each with the routines in its own transaction.
 
-    Without pending versions the routines are applied. `url` has a log-in that may act as ideamint_owner. The caller holds the
-    lock of migrations.
+    Without pending versions, only the routines are applied. `url` has a log-in that may act as ideamint_owner. The
+    caller holds the lock of migrations.
     """
     config = _config(url)
     scripts = ScriptDirectory.from_config(config)
@@ -35,15 +35,15 @@ def upgrade(url: str, found: int | None, revision: str = "head") -> None:
 
 
 def downgrade(url: str, revision: str) -> None:
-    """Undo the versions down to a revision, or `base`, and apply the routines that its tables can have.
+    """Undo the versions down to a revision, or `base`, and apply the routines whose tables exist at that revision.
 
-    The routines are those of this code. All versions are undone in one transaction, or none.
+    The routines are those of this code. All versions are undone in one transaction.
     """
     command.downgrade(_config(url), revision)
 
 
 def _config(url: str = "") -> Config:
-    """Alembic's configuration. There is no alembic.ini, so that it works from any folder."""
+    """Alembic's configuration. There is no alembic.ini, so that it works in any current directory."""
     config = Config()
     config.set_main_option("script_location", "api:migrations")
     config.attributes["url"] = urlunsplit(urlsplit(url)._replace(scheme="postgresql+psycopg"))

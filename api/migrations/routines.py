@@ -6,16 +6,18 @@ A run applies all files in the declared order. An upgrade is one run for each ve
    columns that a version may change.
 2. After the version, functions are replaced and views are created. PostgreSQL does not replace a function whose result
    or parameter names differ: then the functions of its file are dropped and created. Released code may still call the
-   old one, so a released function is not changed in this way: a new function is added beside it.
-3. A trigger is created if it is missing or if its statement has changed. Creating one locks its table against writers,
-   so an unchanged trigger stays as it is.
+   old one, so a released function must not be changed in this way: a new function is added instead.
+3. A trigger is created if it is missing or if its statement has changed. Creating a trigger blocks writers of its table,
+   so an unchanged trigger is not created again.
 4. Functions and triggers that no file defines are dropped, and the hashes of files and triggers are recorded.
 
-Routines of files that need a later revision than that of the run are kept as the earlier release defined them: it calls
-them until the version commits that brings the new ones. A downgrade is one run for all its versions, and keeps none.
+Routines of files that need a later revision than that of the run are kept as the earlier release defined them, because
+it calls them until the version of the new ones is committed. A downgrade is one run for all its versions, and keeps
+none.
 
-Rights start from none at each run: a file grants what its routines need. Only the schema `app` is touched. The functions
-in `VERSIONED` are needed by table definitions and belong to the versions. Schemas of libraries are installed by versions.
+All rights are revoked at each run: a file grants what its routines need. Only the schema `app` is changed. The
+functions in `VERSIONED` are needed by table definitions and are defined in versions. Versions also install the schemas
+of libraries.
 """
 
 from __future__ import annotations
@@ -112,7 +114,7 @@ def drop_dependents(connection: Connection[Any], kept: frozenset[str]) -> None:
 
 
 def apply(connection: Connection[Any], revision: int | None, kept: frozenset[str]) -> None:
-    """Make the routines those of the files, as far as the tables of this revision can have them; `kept` stay as they are."""
+    """Apply the files whose tables exist at this revision, and drop all other routines; `kept` are not changed."""
     with connection.cursor() as cursor:
         for _, signature, _, _, _, roles in _functions(cursor, kept):
             if roles:

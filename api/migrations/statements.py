@@ -16,7 +16,7 @@ def run_version(name: str) -> None:
 
 
 def run_routines(path: str) -> None:
-    """Run a file of routines, by its path below api/, ahead of the others: for a version that calls one of them."""
+    """Run a file of routines, by its path below api/, before the others: for a version that calls one of them."""
     _run(API_DIR / path)
 
 

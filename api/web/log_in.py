@@ -1,4 +1,4 @@
-"""The pages on which people log in to the dashboards and out: plain forms that need no script."""
+"""The pages for log-in to and log-out from the dashboards: forms that work without JavaScript."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def show_log_in(
     settings: ProvidedSettings,
     next: str = "",  # noqa: A002 - the parameter's name in the URL
 ) -> Response:
-    """The form."""
+    """The log-in form."""
     return _log_in_page(request, settings, HTTPStatus.OK, next_url=next)
 
 
@@ -82,7 +82,7 @@ async def log_in(
 
 @router.get("/logout")
 async def show_log_out(request: Request, settings: ProvidedSettings) -> Response:
-    """The form with its button: following a link must not log anyone out."""
+    """The log-out form; its button is required, so that a link cannot log a user out."""
     return _log_out_page(request, settings, HTTPStatus.OK)
 
 
@@ -119,20 +119,20 @@ def _log_out_page(request: Request, settings: Settings, status: int, *, problem:
 
 
 def _allowed_next(settings: Settings, url: str) -> str:
-    """`url` if it is on the dashboards or a path on this host, else the dashboards: no open redirect."""
+    """`url` if it is a dashboards URL or a path on this host, else the dashboards' URL: no open redirect."""
     dashboards = settings.addresses.public_dashboards_url
     if not url or not url.isprintable() or " " in url or "\\" in url:
         return dashboards
     try:
-        asked, allowed = urlsplit(url), urlsplit(dashboards)
+        requested, allowed = urlsplit(url), urlsplit(dashboards)
     except ValueError:
         return dashboards
-    if not asked.scheme and not asked.netloc:
+    if not requested.scheme and not requested.netloc:
         return url if url.startswith("/") and not url.startswith("//") else dashboards
     home = allowed.path.rstrip("/")
-    is_below = asked.path.rstrip("/") == home or asked.path.startswith(f"{home}/")
-    is_same = (asked.scheme, asked.netloc) == (allowed.scheme, allowed.netloc)
-    return url if is_same and is_below and ".." not in asked.path else dashboards
+    is_below = requested.path.rstrip("/") == home or requested.path.startswith(f"{home}/")
+    is_same = (requested.scheme, requested.netloc) == (allowed.scheme, allowed.netloc)
+    return url if is_same and is_below and ".." not in requested.path else dashboards
 
 
 def _path(request: Request, name: str) -> str:

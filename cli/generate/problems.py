@@ -36,7 +36,7 @@ _OTHERS = (
     (
         "internal",
         500,
-        "An error on our side",
+        "Internal error",
         "Nothing was changed. The request id identifies the request in the logs.",
     ),
     ("method-not-allowed", 405, "Method Not Allowed", "The path exists, but not with this method."),

@@ -153,7 +153,7 @@ class TestGetCampaignReport:
         assert response.headers["retry-after"] == "60"
         assert response.json()["type"] == "urn:ideamint:problem:nothing-published"
 
-    async def test_a_campaign_younger_than_the_snapshot_waits_for_the_next(
+    async def test_a_campaign_newer_than_the_snapshot_is_not_published_yet(
         self, client: AsyncClient, application: FastAPI, world: World, data_dir: Path
     ) -> None:
         write_snapshot(data_dir, changes={name: [] for name in rows() if name != "dim_figures"})
@@ -180,11 +180,11 @@ class TestGetCampaignReport:
     ) -> None:
         pool = pool_of(application)
         before = pool.checkedout()
-        asked = asyncio.create_task(ask(client, application, world, world.manager))
+        task = asyncio.create_task(ask(client, application, world, world.manager))
         await asyncio.to_thread(blocked.started.wait, 30)
         assert pool.checkedout() == before
         blocked.go_on.set()
-        assert (await asked).status_code == 200
+        assert (await task).status_code == 200
 
 
 @dataclass(frozen=True)

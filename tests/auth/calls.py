@@ -1,4 +1,4 @@
-"""The calls that the tests of accounts make, and what they look at."""
+"""Requests and assertions of the tests of accounts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def change(app: FastAPI, statement: str, **values: Any) -> None:
 
 async def until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(GIVE_UP_AFTER_S):
-        while not is_so():  # noqa: ASYNC110 - what is waited for tells nobody
+        while not is_so():  # noqa: ASYNC110 - the condition has no event to wait for
             await asyncio.sleep(0.01)
 
 

@@ -1,4 +1,4 @@
-"""The application on a real database, with counts of failures of its own for each test."""
+"""The application on a real database, with separate counts of failures for each test."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def anyone(caller: AnyUser) -> dict[str, object] | None:
 
 
 def make_app(settings: Settings) -> FastAPI:
-    """The application, and routes that ask who is calling."""
+    """The application with additional routes that return the caller."""
     app = create_app(settings)
     app.include_router(probes, prefix="/api/v1")
     return app

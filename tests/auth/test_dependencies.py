@@ -35,12 +35,12 @@ def slug(response: Response) -> Any:
 
 class TestCurrentUser:
     @pytest.mark.parametrize("authorization", ["", "Basic dTpw", "Bearer", "bearer", "Token abc"])
-    async def test_without_a_bearer_token_says_how_to_log_in(self, http: AsyncClient, authorization: str) -> None:
+    async def test_without_a_bearer_token_states_how_to_log_in(self, http: AsyncClient, authorization: str) -> None:
         refused = await http.get(f"{PROBES}/current", headers={"Authorization": authorization})
         assert slug(refused) == (401, "token-missing")
         assert refused.headers["www-authenticate"] == "Bearer"
 
-    async def test_a_token_that_does_not_hold_is_called_so(self, http: AsyncClient) -> None:
+    async def test_refuses_an_invalid_token_as_such(self, http: AsyncClient) -> None:
         refused = await http.get(f"{PROBES}/current", headers={"Authorization": "Bearer a.b.c"})
         assert slug(refused) == (401, "token-invalid")
         assert refused.headers["www-authenticate"] == 'Bearer error="invalid_token"'
@@ -50,9 +50,9 @@ class TestCurrentUser:
         headers = await bearer(app, user)
         assert (await http.get(f"{PROBES}/current", headers=headers)).json()["manages_all_campaigns"] is True
         await change(app, "UPDATE app.users SET roles = '{executive}' WHERE id = :id", user)
-        asked = (await http.get(f"{PROBES}/current", headers=headers)).json()
-        assert asked["roles"] == ["executive"]
-        assert (asked["manages_all_campaigns"], asked["views_all_campaigns"]) == (False, True)
+        caller = (await http.get(f"{PROBES}/current", headers=headers)).json()
+        assert caller["roles"] == ["executive"]
+        assert (caller["manages_all_campaigns"], caller["views_all_campaigns"]) == (False, True)
 
     @pytest.mark.parametrize(
         "statement",
@@ -64,7 +64,7 @@ class TestCurrentUser:
             "DELETE FROM app.sessions WHERE user_id = :id",
         ],
     )
-    async def test_is_nobody_any_more_at_once(self, app: FastAPI, http: AsyncClient, statement: str) -> None:
+    async def test_is_refused_immediately(self, app: FastAPI, http: AsyncClient, statement: str) -> None:
         user, other = await commit_user(app), await commit_user(app)
         headers, others = await bearer(app, user), await bearer(app, other)
         assert (await http.get(f"{PROBES}/current", headers=headers)).status_code == 200
@@ -72,18 +72,18 @@ class TestCurrentUser:
         assert slug(await http.get(f"{PROBES}/current", headers=headers)) == (401, "token-invalid")
         assert (await http.get(f"{PROBES}/current", headers=others)).status_code == 200
 
-    async def test_asks_the_database_once(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_runs_one_query(self, app: FastAPI, http: AsyncClient) -> None:
         from sqlalchemy import event
 
         headers = await bearer(app, await commit_user(app))
-        asked: list[str] = []
+        statements: list[str] = []
         event.listen(
-            parts(app).database.engine.sync_engine, "before_cursor_execute", lambda *args: asked.append(args[2])
+            parts(app).database.engine.sync_engine, "before_cursor_execute", lambda *args: statements.append(args[2])
         )
         assert (await http.get(f"{PROBES}/current", headers=headers)).status_code == 200
-        assert len(asked) == 1
+        assert len(statements) == 1
 
-    async def test_a_write_heeds_the_idempotency_key(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_a_write_uses_the_idempotency_key(self, app: FastAPI, http: AsyncClient) -> None:
         user, other = await commit_user(app), await commit_user(app)
         headers = await bearer(app, user) | {"Idempotency-Key": "one"}
         first, again = [await http.post(f"{PROBES}/current", headers=headers) for _ in range(2)]
@@ -91,12 +91,12 @@ class TestCurrentUser:
         assert ("idempotency-replayed" in first.headers, again.headers.get("idempotency-replayed")) == (False, "true")
         assert first.content == again.content
         others = await bearer(app, other) | {"Idempotency-Key": "one"}
-        answer = await http.post(f"{PROBES}/current", headers=others)
-        assert (answer.json()["user_id"], "idempotency-replayed" in answer.headers) == (str(other.id), False)
+        response = await http.post(f"{PROBES}/current", headers=others)
+        assert (response.json()["user_id"], "idempotency-replayed" in response.headers) == (str(other.id), False)
         changed = await http.post(f"{PROBES}/current", headers=headers, json={"another": "body"})
         assert slug(changed) == (422, "idempotency-key-reused")
 
-    async def test_a_cookie_is_no_token(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_a_cookie_is_not_accepted_as_a_token(self, app: FastAPI, http: AsyncClient) -> None:
         cookie = await browser(app, await commit_user(app, roles=["system_admin"]))
         assert slug(await http.get(f"{PROBES}/current", headers=cookie)) == (401, "token-missing")
         assert slug(await http.post(f"{PROBES}/current", headers=cookie)) == (401, "token-missing")
@@ -106,18 +106,18 @@ class TestCurrentUser:
 
 
 class TestTokenHolder:
-    async def test_asks_no_database(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_runs_no_query(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, roles=["executive"])
         headers = await bearer(app, user)
         with replaced(app, database=None):
-            answer = await http.get(f"{PROBES}/token", headers=headers)
-        assert (answer.status_code, answer.json()["user_id"], answer.json()["roles"]) == (
+            response = await http.get(f"{PROBES}/token", headers=headers)
+        assert (response.status_code, response.json()["user_id"], response.json()["roles"]) == (
             200,
             str(user.id),
             ["executive"],
         )
 
-    async def test_refuses_what_is_not_signed_by_us(self, http: AsyncClient) -> None:
+    async def test_refuses_missing_and_invalid_tokens(self, http: AsyncClient) -> None:
         assert slug(await http.get(f"{PROBES}/token")) == (401, "token-missing")
         assert slug(await http.get(f"{PROBES}/token", headers={"Authorization": "Bearer a.b.c"})) == (
             401,
@@ -128,8 +128,8 @@ class TestTokenHolder:
 class TestBrowserUser:
     async def test_reads_by_cookie(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, roles=["executive"])
-        answer = await http.get(f"{PROBES}/browser", headers=await browser(app, user))
-        assert (answer.status_code, answer.json()["user_id"], answer.json()["roles"]) == (
+        response = await http.get(f"{PROBES}/browser", headers=await browser(app, user))
+        assert (response.status_code, response.json()["user_id"], response.json()["roles"]) == (
             200,
             str(user.id),
             ["executive"],
@@ -155,7 +155,7 @@ class TestBrowserUser:
         await change(app, statement, user)
         assert slug(await http.get(f"{PROBES}/browser", headers=cookie)) == (401, "token-missing")
 
-    async def test_takes_no_refresh_token_and_no_access_token(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_accepts_neither_refresh_nor_access_tokens(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app)
         async with parts(app).database.session() as session:
             issued = await sessions.start_session(session, parts(app).settings, user.id, kind="token")
@@ -176,28 +176,28 @@ class TestRequires:
             ({"roles": ["system_admin"]}, 200),
         ],
     )
-    async def test_lets_in_who_has_it(
+    async def test_allows_a_caller_with_the_permission(
         self, app: FastAPI, http: AsyncClient, given: dict[str, list[str]], status: int
     ) -> None:
         headers = await bearer(app, await commit_user(app, **given))
-        answer = await http.get(f"{PROBES}/permission", headers=headers)
-        assert answer.status_code == status
+        response = await http.get(f"{PROBES}/permission", headers=headers)
+        assert response.status_code == status
         if status == 403:
-            assert (slug(answer)[1], answer.json()["permission"]) == ("forbidden", "create_campaign")
+            assert (slug(response)[1], response.json()["permission"]) == ("forbidden", "create_campaign")
 
-    async def test_wants_a_log_in_first(self, http: AsyncClient) -> None:
+    async def test_requires_a_log_in(self, http: AsyncClient) -> None:
         assert slug(await http.get(f"{PROBES}/permission")) == (401, "token-missing")
 
 
 class TestAnyUser:
     async def test_is_none_without_a_token(self, http: AsyncClient) -> None:
-        answer = await http.get(f"{PROBES}/anyone")
-        assert (answer.status_code, answer.json()) == (200, None)
+        response = await http.get(f"{PROBES}/anyone")
+        assert (response.status_code, response.json()) == (200, None)
 
     async def test_is_the_user_of_a_token(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app)
-        answer = await http.get(f"{PROBES}/anyone", headers=await bearer(app, user))
-        assert answer.json()["user_id"] == str(user.id)
+        response = await http.get(f"{PROBES}/anyone", headers=await bearer(app, user))
+        assert response.json()["user_id"] == str(user.id)
 
     async def test_refuses_an_invalid_token(self, http: AsyncClient) -> None:
         refused = await http.get(f"{PROBES}/anyone", headers={"Authorization": "Bearer a.b.c"})
@@ -218,7 +218,7 @@ class TestEndAllSessions:
 
 
 class TestDeactivateUser:
-    async def test_keeps_out_at_once(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_refuses_the_user_immediately(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app)
         headers, cookie = await bearer(app, user), await browser(app, user)
         async with parts(app).database.session() as session:

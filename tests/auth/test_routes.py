@@ -40,7 +40,7 @@ class TestRegister:
         body = {"email": new_email(), "display_name": "Anna Nowak", "password": PASSWORD} | changes
         return await http.post("/api/v1/auth/register", json=body)
 
-    async def test_makes_an_account_without_rights_that_can_log_in(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_creates_an_account_without_rights_that_can_log_in(self, app: FastAPI, http: AsyncClient) -> None:
         email = new_email()
         registered = await self.register(http, email=email, display_name="  Anna Nowak ")
         assert (registered.status_code, registered.headers["location"]) == (201, "/api/v1/users/me")
@@ -53,18 +53,18 @@ class TestRegister:
         assert (await http.get("/api/v1/users/me", headers=header(tokens))).json() == account
         assert await events_of(app, User(id=UUID(account["id"]))) == ["user_registered", "user_logged_in"]
 
-    async def test_takes_an_address_once_in_whatever_case(self, http: AsyncClient) -> None:
+    async def test_accepts_an_address_once_regardless_of_case(self, http: AsyncClient) -> None:
         email = new_email()
         assert (await self.register(http, email=email)).status_code == 201
         assert_problem(await self.register(http, email=email.upper()), 409, "email-taken")
 
-    async def test_of_many_at_once_one_takes_the_address(self, http: AsyncClient) -> None:
+    async def test_one_of_many_concurrent_requests_gets_the_address(self, http: AsyncClient) -> None:
         email = new_email()
-        answers = await asyncio.gather(*(self.register(http, email=email) for _ in range(8)))
-        assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+        responses = await asyncio.gather(*(self.register(http, email=email) for _ in range(8)))
+        assert sorted(response.status_code for response in responses) == [201] + [409] * 7
 
     @pytest.mark.parametrize("email", ["anna", "anna@", "@example.org", "an na@example.org", "anna@example"])
-    async def test_refuses_what_is_no_address(self, http: AsyncClient, email: str) -> None:
+    async def test_refuses_an_invalid_address(self, http: AsyncClient, email: str) -> None:
         assert_problem(await self.register(http, email=email), 422, "bad-email")
 
     async def test_refuses_a_weak_password(self, http: AsyncClient) -> None:
@@ -74,10 +74,10 @@ class TestRegister:
         )
 
     @pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\x00b", "x" * 201])
-    async def test_refuses_a_name_that_cannot_be_shown_on_a_line(self, http: AsyncClient, name: str) -> None:
+    async def test_refuses_a_name_with_control_characters(self, http: AsyncClient, name: str) -> None:
         assert_problem(await self.register(http, display_name=name), 422, "validation")
 
-    async def test_refuses_fields_that_it_does_not_know(self, http: AsyncClient) -> None:
+    async def test_refuses_unknown_fields(self, http: AsyncClient) -> None:
         assert_problem(await self.register(http, roles=["system_admin"]), 422, "validation")
 
     async def test_ignores_an_idempotency_key(self, http: AsyncClient) -> None:
@@ -86,22 +86,24 @@ class TestRegister:
             again = await http.post("/api/v1/auth/register", json=body, headers={"Idempotency-Key": "one"})
             assert (again.status_code, "idempotency-replayed" in again.headers) == (status, False)
 
-    async def test_is_closed_where_the_setting_says_so(self, database: Settings) -> None:
+    async def test_is_closed_by_the_setting(self, database: Settings) -> None:
         app = make_app(database.with_(registration="closed"))
         async with AsyncClient(transport=ASGITransport(app=app), base_url="http://testserver") as http:
             assert_problem(await self.register(http), 403, "registration-closed")
 
 
 class TestLogIn:
-    async def test_gives_a_short_access_token_and_a_refresh_token(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_returns_a_short_lived_access_token_and_a_refresh_token(
+        self, app: FastAPI, http: AsyncClient
+    ) -> None:
         user = await commit_user(app, password=PASSWORD)
-        answer = await log_in(http, user)
-        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
-        tokens = answer.json()
+        response = await log_in(http, user)
+        assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
+        tokens = response.json()
         assert (tokens["token_type"], tokens["expires_in_s"], len(tokens["refresh_token"])) == ("Bearer", 900, 43)
         assert await events_of(app, user) == ["user_created", "user_logged_in"]
 
-    async def test_keeps_no_token_itself(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_stores_only_hashes_of_tokens(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         tokens = (await log_in(http, user)).json()
         async with parts(app).database.session() as session:
@@ -116,16 +118,18 @@ class TestLogIn:
         assert tokens["refresh_token"] not in kept
         assert tokens["refresh_token"].encode().hex() not in kept
 
-    async def test_answers_a_wrong_password_and_an_unknown_address_alike(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_the_response_is_the_same_for_a_wrong_password_and_an_unknown_address(
+        self, app: FastAPI, http: AsyncClient
+    ) -> None:
         user = await commit_user(app, password=PASSWORD)
         no_password, inactive = await commit_user(app), await commit_user(app, password=PASSWORD, is_active=False)
-        answers = [
+        responses = [
             await log_in(http, user, "granite-otter-53-lamp"),
             await http.post("/api/v1/auth/login", json={"email": new_email(), "password": PASSWORD}),
             await log_in(http, no_password),
             await log_in(http, inactive),
         ]
-        documents = [assert_problem(answer, 401, "log-in-failed") for answer in answers]
+        documents = [assert_problem(response, 401, "log-in-failed") for response in responses]
         assert len({(document["detail"], len(document)) for document in documents}) == 1
 
     async def test_records_a_failure_by_id_and_without_the_address(self, app: FastAPI, http: AsyncClient) -> None:
@@ -139,7 +143,7 @@ class TestLogIn:
         assert rows
         assert not any(email.lower() in row.lower() or (user.email or "") in row for row in rows)
 
-    async def test_the_fifth_failure_of_an_account_brings_a_delay(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_the_fifth_failure_of_an_account_causes_a_delay(self, app: FastAPI, http: AsyncClient) -> None:
         user, other = await commit_user(app, password=PASSWORD), await commit_user(app, password=PASSWORD)
         for _ in range(5):
             assert_problem(await log_in(http, user, "granite-otter-53-lamp"), 401, "log-in-failed")
@@ -148,10 +152,10 @@ class TestLogIn:
         assert refused.headers["retry-after"] == "1"
         assert (await log_in(http, other)).status_code == 429, "the address has failed five times as well"
 
-    async def test_a_flood_at_once_guesses_no_more_than_a_few_times(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_only_a_few_of_many_concurrent_guesses_are_checked(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
-        answers = await asyncio.gather(*(log_in(http, user, f"granite-otter-{n}-lamp") for n in range(60, 100)))
-        statuses = [answer.status_code for answer in answers]
+        responses = await asyncio.gather(*(log_in(http, user, f"granite-otter-{n}-lamp") for n in range(60, 100)))
+        statuses = [response.status_code for response in responses]
         assert set(statuses) == {401, 429}
         assert 5 <= statuses.count(401) <= 4 + parts(app).settings.auth.password_hashes_at_once
 
@@ -159,14 +163,14 @@ class TestLogIn:
         user = await commit_user(app, password=PASSWORD)
         passwords = Passwords(1)
         with replaced(app, passwords=passwords):
-            async with passwords.place():
+            async with passwords.slot():
                 waiting = [asyncio.create_task(log_in(http, user)) for _ in range(40)]
                 await until(lambda: passwords._waiting == 40)
                 assert pool_of(app).checkedout() == 0
-            answers = await asyncio.gather(*waiting)
-        assert {answer.status_code for answer in answers} == {200}
+            responses = await asyncio.gather(*waiting)
+        assert {response.status_code for response in responses} == {200}
 
-    async def test_makes_an_old_hash_new(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_replaces_an_old_hash(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         weak = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
         await change(app, "UPDATE app.users SET password_hash = :h WHERE id = :id", h=weak, id=user.id)
@@ -186,14 +190,14 @@ class TestLogIn:
         assert (await http.get("/api/v1/users/me", headers=header(first))).status_code == 401
         assert (await http.get("/api/v1/users/me", headers=header(second))).status_code == 200
 
-    async def test_log_ins_at_once_do_not_wait_for_each_other(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_concurrent_log_ins_do_not_wait_for_each_other(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         async with parts(app).database.session() as other:
             held = await sessions.start_session(other, parts(app).settings, user.id, kind="token")
             assert held is not None
             assert (await log_in(http, user)).status_code == 200, "while another log-in has not ended"
-        answers = await asyncio.gather(*(log_in(http, user) for _ in range(30)))
-        assert {answer.status_code for answer in answers} == {200}
+        responses = await asyncio.gather(*(log_in(http, user) for _ in range(30)))
+        assert {response.status_code for response in responses} == {200}
         await bearer(app, user)
         async with parts(app).database.session() as session:
             alive = await session.scalar(
@@ -213,7 +217,7 @@ class TestLogIn:
             )
         assert kept == 1
 
-    async def test_refuses_what_no_address_can_be(self, http: AsyncClient) -> None:
+    async def test_refuses_a_text_that_cannot_be_an_address(self, http: AsyncClient) -> None:
         for email in ("a\0b@example.org", "\ud800@example.org", "x" * 300):
             body = json.dumps({"email": email, "password": PASSWORD})
             refused = await http.post("/api/v1/auth/login", content=body, headers={"Content-Type": "application/json"})
@@ -221,7 +225,7 @@ class TestLogIn:
 
 
 class TestUpdateMe:
-    async def test_changes_the_name_and_says_who_and_when(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_changes_the_name_and_records_who_and_when(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app)
         changed = await http.patch(
             "/api/v1/users/me", json={"display_name": "  Zoe\u0301 "}, headers=await bearer(app, user)
@@ -233,7 +237,7 @@ class TestUpdateMe:
         assert kept.updated_at > user.updated_at
         assert (await events_of(app, user))[-1] == "user_updated"
 
-    async def test_left_out_or_the_same_changes_nothing(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_an_omitted_or_equal_name_changes_nothing(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app)
         for body in ({}, {"display_name": user.display_name}):
             same = await http.patch("/api/v1/users/me", json=body, headers=await bearer(app, user))

@@ -48,7 +48,7 @@ class TestModels:
 
 
 class TestCreateUser:
-    async def test_keeps_what_it_is_given(self, unit: AsyncSession) -> None:
+    async def test_stores_the_given_values(self, unit: AsyncSession) -> None:
         actor = uuid7()
         made = await service.create_user(
             unit,
@@ -65,7 +65,7 @@ class TestCreateUser:
         assert made.password_hash is not None
         assert made.password_hash.startswith("$argon2id$")
 
-    async def test_without_an_address_nobody_can_log_in(self, unit: AsyncSession) -> None:
+    async def test_a_user_without_an_address_cannot_log_in(self, unit: AsyncSession) -> None:
         made = await service.create_user(unit, email=None, display_name="Somebody")
         assert (made.email, made.password_hash) == (None, None)
 
@@ -94,7 +94,7 @@ class TestCreateUser:
 
 
 class TestFindUserByEmail:
-    async def test_knows_no_case(self, unit: AsyncSession) -> None:
+    async def test_ignores_case(self, unit: AsyncSession) -> None:
         user = await make_user(unit)
         assert user.email is not None
         assert await service.find_user_by_email(unit, user.email.upper()) is user
@@ -103,7 +103,7 @@ class TestFindUserByEmail:
 
 
 class TestGetUser:
-    async def test_gives_the_user_or_says_that_there_is_none(self, unit: AsyncSession) -> None:
+    async def test_returns_the_user_or_raises(self, unit: AsyncSession) -> None:
         user = await make_user(unit)
         assert await service.get_user(unit, user.id) is user
         missing = uuid7()

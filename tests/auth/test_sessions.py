@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class TestRefresh:
-    async def test_gives_a_new_pair_of_the_same_session(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_returns_new_tokens_of_the_same_session(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         first = await log_in(http, user)
         second = await refresh(http, first.json()["refresh_token"])
@@ -41,7 +41,7 @@ class TestRefresh:
             )
         assert families == 1
 
-    async def test_reuse_ends_the_session_for_everybody(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_reuse_ends_the_session_for_all_clients(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         first, other = await log_in(http, user), await log_in(http, user)
         second = await refresh(http, first.json()["refresh_token"])
@@ -57,12 +57,16 @@ class TestRefresh:
             assert_problem(await refresh(http, first.json()["refresh_token"]), 401, "refresh-token-used")
         assert (await events_of(app, user)).count("refresh_token_reused") == 1
 
-    async def test_of_50_at_once_one_wins_and_its_session_lives(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_one_of_50_concurrent_requests_succeeds_and_the_session_continues(
+        self, app: FastAPI, http: AsyncClient
+    ) -> None:
         user = await commit_user(app, password=PASSWORD)
         first = (await log_in(http, user)).json()["refresh_token"]
-        answers = await asyncio.gather(*(refresh(http, first) for _ in range(50)))
-        won = [answer for answer in answers if answer.status_code == 200]
-        lost = [assert_problem(answer, 401, "refresh-token-used") for answer in answers if answer.status_code != 200]
+        responses = await asyncio.gather(*(refresh(http, first) for _ in range(50)))
+        won = [response for response in responses if response.status_code == 200]
+        lost = [
+            assert_problem(response, 401, "refresh-token-used") for response in responses if response.status_code != 200
+        ]
         assert (len(won), len(lost)) == (1, 49)
         assert {document["session_ended"] for document in lost} == {False}
         following = await refresh(http, won[0].json()["refresh_token"])
@@ -70,15 +74,15 @@ class TestRefresh:
         assert_problem(await refresh(http, first), 401, "refresh-token-used")
         assert_problem(await refresh(http, following.json()["refresh_token"]), 401, "refresh-token-invalid")
 
-    async def test_lives_30_days_and_slides_within_90(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_is_valid_for_30_days_and_extended_up_to_90(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         start = datetime.now(UTC)
         token = (await log_in(http, user)).json()["refresh_token"]
         for day in (29, 58, 87):
             with clock.at(start + timedelta(days=day)):
-                answer = await refresh(http, token)
-            assert answer.status_code == 200
-            token = answer.json()["refresh_token"]
+                response = await refresh(http, token)
+            assert response.status_code == 200
+            token = response.json()["refresh_token"]
         with clock.at(start + timedelta(days=90, minutes=1)):
             assert_problem(await refresh(http, token), 401, "refresh-token-invalid")
 
@@ -88,7 +92,7 @@ class TestRefresh:
         with clock.at(datetime.now(UTC) + timedelta(days=30, minutes=1)):
             assert_problem(await refresh(http, token), 401, "refresh-token-invalid")
 
-    async def test_refuses_an_unknown_one_an_access_token_and_a_cookie(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_refuses_unknown_tokens_access_tokens_and_cookies(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         access_token = (await log_in(http, user)).json()["access_token"]
         assert_problem(await refresh(http, "x" * 43), 401, "refresh-token-invalid")
@@ -96,7 +100,7 @@ class TestRefresh:
         cookie = await browser_cookie(app, user)
         assert_problem(await refresh(http, cookie), 401, "refresh-token-invalid")
 
-    async def test_refuses_who_was_deactivated(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_refuses_a_deactivated_user(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         token = (await log_in(http, user)).json()["refresh_token"]
         await change(app, "UPDATE app.users SET is_active = false WHERE id = :id", id=user.id)
@@ -104,7 +108,7 @@ class TestRefresh:
 
 
 class TestLogOut:
-    async def test_ends_this_session_and_no_other(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_ends_only_this_session(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         this, other = await log_in(http, user), await log_in(http, user)
         ended = await http.post("/api/v1/auth/logout", headers=header(this))
@@ -114,7 +118,7 @@ class TestLogOut:
         assert (await http.get("/api/v1/users/me", headers=header(other))).status_code == 200
         assert (await events_of(app, user))[-1] == "user_logged_out"
 
-    async def test_wants_a_token(self, http: AsyncClient) -> None:
+    async def test_requires_a_token(self, http: AsyncClient) -> None:
         refused = await http.post("/api/v1/auth/logout")
         assert_problem(refused, 401, "token-missing")
         assert refused.headers["www-authenticate"] == "Bearer"

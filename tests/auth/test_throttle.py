@@ -26,7 +26,7 @@ def wait_s(delays: LogInDelays, email: str, address: str) -> int:
 
 
 class TestLogInDelays:
-    def test_four_failures_cost_nothing_and_then_delays_double_to_15_minutes(
+    def test_delays_start_after_four_failures_and_double_up_to_15_minutes(
         self, delays: LogInDelays, clock: Clock
     ) -> None:
         waits = []
@@ -56,21 +56,21 @@ class TestLogInDelays:
         assert wait_s(delays, "anna@example.org", "198.51.100.1") == 0
         assert wait_s(delays, "ben@example.org", "192.0.2.1") == 1
 
-    def test_strangers_do_not_keep_out_who_logged_in_from_here_before(self, delays: LogInDelays) -> None:
+    def test_failures_of_others_do_not_lock_out_a_user_who_logged_in_from_here(self, delays: LogInDelays) -> None:
         delays.succeeded("anna@example.org", "192.0.2.1")
         for number in range(50):
-            delays.failed("anna@example.org", f"198.51.100.{number}")  # at her account, from elsewhere
-            delays.failed(f"user{number}@example.org", "192.0.2.1")  # behind her address, at others
+            delays.failed("anna@example.org", f"198.51.100.{number}")  # failures of her account from other addresses
+            delays.failed(f"user{number}@example.org", "192.0.2.1")  # failures of other accounts from her address
         assert wait_s(delays, "anna@example.org", "192.0.2.1") == 0
         assert wait_s(delays, "anna@example.org", "203.0.113.1") == 900
 
-    def test_who_logged_in_from_here_before_is_delayed_as_well(self, delays: LogInDelays) -> None:
+    def test_a_user_who_logged_in_from_here_is_delayed_as_well(self, delays: LogInDelays) -> None:
         delays.succeeded("anna@example.org", "192.0.2.1")
         for _ in range(6):
             delays.failed("anna@example.org", "192.0.2.1")
         assert wait_s(delays, "anna@example.org", "192.0.2.1") == 2
 
-    def test_an_hour_without_a_failure_is_forgotten(self, delays: LogInDelays, clock: Clock) -> None:
+    def test_an_hour_without_a_failure_resets_the_count(self, delays: LogInDelays, clock: Clock) -> None:
         for _ in range(12):
             delays.failed("anna@example.org", "192.0.2.1")
         clock.now_s += 3601
@@ -83,7 +83,7 @@ class TestLogInDelays:
         assert wait_s(delays, "ben@example.org", "2001:db8:0:1:ffff::1") == 1
         assert wait_s(delays, "ben@example.org", "2001:db8:0:2::1") == 0
 
-    def test_memory_is_bounded_and_the_oldest_goes_first(self, clock: Clock) -> None:
+    def test_the_number_of_counts_is_limited_and_the_oldest_is_removed_first(self, clock: Clock) -> None:
         delays = LogInDelays(clock, counts_max=100)
         for _ in range(5):
             delays.failed("anna@example.org", "192.0.2.1")

@@ -60,7 +60,7 @@ def with_another_role() -> str:
 
 
 class TestIssueAccessToken:
-    def test_says_who_for_whom_and_for_15_minutes(self) -> None:
+    def test_has_issuer_audience_and_user_for_15_minutes(self) -> None:
         now = datetime(2026, 5, 4, 12, tzinfo=UTC)
         with clock.at(now):
             claims = claims_of(issue_access_token(SETTINGS, USER, SESSION_ID))
@@ -79,12 +79,12 @@ class TestIssueAccessToken:
 
 
 class TestReadAccessToken:
-    def test_gives_what_was_issued(self) -> None:
+    def test_returns_the_issued_claims(self) -> None:
         claims = read_access_token(SETTINGS, issue_access_token(SETTINGS, USER, SESSION_ID))
         assert (claims.user_id, claims.session_id, claims.token_version) == (USER.id, SESSION_ID, 3)
         assert (set(claims.roles), set(claims.permissions)) == ({"executive"}, {"create_campaign"})
 
-    def test_a_token_put_together_by_the_tests_is_good(self) -> None:
+    def test_accepts_a_token_that_the_tests_assemble(self) -> None:
         assert read_access_token(SETTINGS, signed()).user_id == USER.id
 
     @pytest.mark.parametrize(
@@ -120,11 +120,11 @@ class TestReadAccessToken:
             read_access_token(SETTINGS, forge())
 
     @pytest.mark.parametrize("ago_s", [1, 3600])
-    def test_refuses_an_expired_one_and_says_so(self, ago_s: int) -> None:
+    def test_refuses_an_expired_token_as_such(self, ago_s: int) -> None:
         with pytest.raises(TokenInvalid, match="has expired"):
             read_access_token(SETTINGS, signed(exp=datetime.now(UTC) - timedelta(seconds=ago_s)))
 
-    def test_takes_one_from_a_host_whose_clock_is_ahead(self) -> None:
+    def test_accepts_a_token_from_a_host_whose_clock_is_ahead(self) -> None:
         with clock.at(datetime.now(UTC) + timedelta(seconds=30)):
             token = issue_access_token(SETTINGS, USER, SESSION_ID)
         assert read_access_token(SETTINGS, token).user_id == USER.id
@@ -143,14 +143,14 @@ class TestHashSecret:
 
 
 class TestRemembered:
-    def test_one_that_was_verified_is_not_verified_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_verified_token_is_not_verified_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
         reader = AccessTokens(SETTINGS)
         token = issue_access_token(SETTINGS, USER, SESSION_ID)
         first = reader.read(token)
         monkeypatch.setattr(tokens, "read_access_token", None)
         assert reader.read(token) is first
 
-    def test_it_is_refused_once_it_expires(self) -> None:
+    def test_a_verified_token_is_refused_after_its_expiry(self) -> None:
         now = datetime.now(UTC).timestamp()
         reader = AccessTokens(SETTINGS, lambda: now)
         token = issue_access_token(SETTINGS, USER, SESSION_ID)
@@ -161,13 +161,13 @@ class TestRemembered:
         with pytest.raises(TokenInvalid, match="has expired"):
             reader.read(token)
 
-    def test_one_that_is_refused_is_not_remembered(self) -> None:
+    def test_a_refused_token_is_not_cached(self) -> None:
         reader = AccessTokens(SETTINGS)
         for _ in range(2):
             with pytest.raises(TokenInvalid):
                 reader.read(signed(key="another key, also long enough for every algorithm"))
 
-    def test_the_oldest_is_forgotten_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_oldest_token_is_removed_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tokens, "VERIFIED_TOKENS_MAX", 2)
         reader = AccessTokens(SETTINGS)
         known = [signed(jti=str(number)) for number in range(3)]

@@ -16,7 +16,7 @@ ROW = f"{CAMPAIGN},{USER}"
 
 
 class TestReadItems:
-    def test_empty_fields_are_left_out(self) -> None:
+    def test_empty_fields_are_omitted(self) -> None:
         (item,) = read_items(f"\ufeff{HEADER}\r\n{ROW},,,\r\n\r\n".encode())
         assert (item.campaign_id, item.user_id, item.kind, item.coins, item.reason) == (
             CAMPAIGN,
@@ -26,7 +26,7 @@ class TestReadItems:
             None,
         )
 
-    def test_amounts_go_up_and_down(self) -> None:
+    def test_amounts_may_be_negative(self) -> None:
         items = read_items(f'{HEADER}\n{ROW},correct,+5,"a, b"\n{ROW},correct,-7,zażółć'.encode())
         assert [(item.coins, item.reason) for item in items] == [(5, "a, b"), (-7, "zażółć")]
 
@@ -59,7 +59,7 @@ class TestReadItems:
             read_items(f"{HEADER}\n".encode() + f"{ROW},correct,x,why\n".encode() * 30)
         assert len(caught.value.extensions["errors"]) == ERRORS_MAX
 
-    def test_takes_no_more_than_a_call_does(self) -> None:
+    def test_accepts_at_most_the_items_of_a_request(self) -> None:
         row = f"{ROW},correct,1,why\n".encode()
         assert len(read_items(f"{HEADER}\n".encode() + row * ITEMS_MAX)) == ITEMS_MAX
         with pytest.raises(InvalidInput, match="line 10002: "):

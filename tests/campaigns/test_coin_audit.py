@@ -1,4 +1,4 @@
-"""What the audit shows of a campaign's coins, and whose coins are on which idea only as the policy allows."""
+"""The audit trail of a campaign's coins; it shows the owners of stakes only if the policy allows it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from api.auth.models import User
 
 
-class TestWhoseCoinsLieWhere:
-    """Under a policy that shows it to managers, the audit names who moved coins; once it is narrowed, no more."""
+class TestOwnersOfStakes:
+    """With a policy that allows it, the audit trail shows who moved coins; after the policy is narrowed, it does not."""
 
     async def _played(self, application: FastAPI, client: AsyncClient, audience: str) -> tuple[World, User]:
         world = await make_world(application, client, policy={"stakes_visible_to": audience})
@@ -28,7 +28,7 @@ class TestWhoseCoinsLieWhere:
         return world, world.members[1]
 
     @pytest.mark.parametrize("audience", ["managers", "members"])
-    async def test_is_shown_and_found_where_the_policy_shows_it(
+    async def test_are_shown_and_found_if_the_policy_allows_it(
         self, application: FastAPI, client: AsyncClient, audience: str
     ) -> None:
         world, member = await self._played(application, client, audience)
@@ -49,7 +49,7 @@ class TestWhoseCoinsLieWhere:
         assert (event["actor_id"], event["user_id"], event["after"]) == (None, None, {"to_stake_coins": 30})
         assert await world.audit(kind="coins_allocated", user_id=str(member.id)) == []
 
-    async def test_is_not_widened_once_coins_lie_somewhere(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_cannot_be_widened_after_the_first_stake(self, application: FastAPI, client: AsyncClient) -> None:
         world, _ = await self._played(application, client, "self")
         wider = {"stakes_visible_to": "managers"}
         refused = await world.call(world.manager, "PUT", "/campaigns/{id}/coins/policies", json=wider)
@@ -68,7 +68,7 @@ class TestAudit:
         assert (await world.step(world.manager, one, "accepted")).status_code == 200
         return world, one, two
 
-    async def test_shows_everything_except_whose_coins_are_on_which_idea(
+    async def test_shows_everything_except_the_owners_of_stakes(
         self, application: FastAPI, client: AsyncClient
     ) -> None:
         world, one, two = await self._played(application, client)
@@ -95,7 +95,7 @@ class TestAudit:
         joined = {event["user_id"] for event in earlier if event["kind"] == "member_joined"}
         assert joined == {str(user.id) for user in (world.manager, *world.members)}
 
-    async def test_a_filter_by_person_finds_no_movement_of_theirs(
+    async def test_a_filter_by_person_finds_none_of_their_movements(
         self, application: FastAPI, client: AsyncClient
     ) -> None:
         world, *_ = await self._played(application, client)
@@ -122,17 +122,17 @@ class TestAudit:
         assert (await world.audit(until=before))[0]["kind"] == "coins_allocated"
         assert (await world.audit(until=moment))[0]["kind"] != "coins_allocated"
 
-    async def test_pages_give_every_event_once(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_pages_contain_every_event_once(self, application: FastAPI, client: AsyncClient) -> None:
         world, *_ = await self._played(application, client)
         whole, pages, cursor = await world.audit(limit=200), [], ""
         while cursor is not None:
-            asked = {"limit": 3, **({"cursor": cursor} if cursor else {})}
-            page = (await world.call(world.manager, "GET", "/campaigns/{id}/coins/audit", params=asked)).json()
+            params = {"limit": 3, **({"cursor": cursor} if cursor else {})}
+            page = (await world.call(world.manager, "GET", "/campaigns/{id}/coins/audit", params=params)).json()
             pages += page["items"]
             cursor = page["next_cursor"]
         assert pages == whole
 
-    async def test_is_of_this_campaign_alone(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_contains_only_this_campaign(self, application: FastAPI, client: AsyncClient) -> None:
         world, *_ = await self._played(application, client)
         other = await make_world(application, client)
         assert not {event["event_id"] for event in await other.audit()} & {

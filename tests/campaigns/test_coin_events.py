@@ -1,4 +1,4 @@
-"""Every command that concerns coins leaves an event: who, by which request, and what it changed, before and after."""
+"""Every command that concerns coins has an event with actor, request, and the state before and after."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Change = tuple[str, dict[str, Any], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Command:
-    """A command over HTTP, and the events that it leaves: kind, before and after. `{...}` in path and body are ids."""
+    """A command over HTTP and its events: kind, before and after. `{...}` in path and body are ids."""
 
     operation: str
     who: str
@@ -30,7 +30,7 @@ class Command:
 
 
 def _step(who: str, idea: str, status: str, reason: str | None, kind: str, before: Any, after: Any) -> Command:
-    """A step of an idea that competes or was accepted; the stakes as (status, coins, backers)."""
+    """A step of a competing or accepted idea; the stakes as (status, coins, backers)."""
     names = ("status", "stake_coins", "backers")
     settled = {} if status == "competing" else {"is_settling": False}
     changes = (dict(zip(names, before, strict=True)), dict(zip(names, after, strict=True)) | settled)
@@ -71,7 +71,7 @@ def _wallet(coins: int, *, is_frozen: bool) -> dict[str, Any]:
     return {"wallet_coins": coins, "is_frozen": is_frozen}
 
 
-STORY = [
+COMMANDS = [
     Command(
         "createCampaign", "manager", "POST", "/campaigns",
         {"title": "A better way", "is_mediated": True, "coin_policy": {"stakes_visible_to": "managers"}},
@@ -154,7 +154,7 @@ STORY = [
     ),
 ]  # fmt: skip
 
-# they change no coins, and nothing that coins depend on
+# they change neither coins nor what coins depend on
 WITHOUT_COINS = {"editIdea", "recordValuation"}
 
 
@@ -171,16 +171,16 @@ def _filled(value: Any, ids: dict[str, str]) -> Any:
 
 
 class TestEveryCommand:
-    def test_is_in_the_story(self, application: FastAPI) -> None:
+    def test_is_covered(self, application: FastAPI) -> None:
         commands = {
             operation["operationId"]
             for path, methods in application.openapi()["paths"].items()
             for method, operation in methods.items()
             if method != "get" and path.removeprefix("/api/v1/").partition("/")[0] in {"campaigns", "ideas", "coins"}
         }
-        assert commands - WITHOUT_COINS == {command.operation for command in STORY}
+        assert commands - WITHOUT_COINS == {command.operation for command in COMMANDS}
 
-    async def test_leaves_an_event_with_its_actor_request_and_what_changed(
+    async def test_has_an_event_with_its_actor_request_and_changes(
         self, application: FastAPI, client: AsyncClient
     ) -> None:
         people = {
@@ -199,16 +199,16 @@ class TestEveryCommand:
         assert len(with_dry_run) == 6
         seen: set[str] = set()
         ideas = iter(("one", "two", "three", "four"))
-        for command in STORY:
-            asked: dict[str, Any] = {"json": _filled(command.body, ids)} if command.body is not None else {}
+        for command in COMMANDS:
+            arguments: dict[str, Any] = {"json": _filled(command.body, ids)} if command.body is not None else {}
             path = _filled(command.path, ids)
             if command.operation in with_dry_run:
                 simulated = await world.call(
-                    people[command.who], command.method, path, params={"dry_run": True}, **asked
+                    people[command.who], command.method, path, params={"dry_run": True}, **arguments
                 )
                 assert simulated.is_success, simulated.text
                 assert {event["event_id"] for event in await world.audit(limit=200)} == seen
-            response = await world.call(people[command.who], command.method, path, key=uuid4().hex, **asked)
+            response = await world.call(people[command.who], command.method, path, key=uuid4().hex, **arguments)
             assert response.is_success, (command, response.text)
             if command.operation == "createCampaign":
                 ids["id"], world.campaign_id = response.json()["id"], UUID(response.json()["id"])

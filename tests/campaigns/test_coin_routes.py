@@ -1,4 +1,4 @@
-"""What managers and executives read of a campaign's coins."""
+"""Routes for managers and executives that read a campaign's coins."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def assert_conserved(found: dict[str, Any]) -> None:
 
 
 class TestStatistics:
-    async def test_say_where_the_coins_are(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_count_the_coins_by_kind(self, application: FastAPI, client: AsyncClient) -> None:
         """Four members and the manager with 100 coins each; three ideas: one accepted, one rejected, one open."""
         world = await make_world(application, client, members=4)
         accepted, rejected, competing = await submit_many(world, 3)
@@ -61,7 +61,9 @@ class TestStatistics:
         for name in ("wallet", "held", "staked", "expired", "carried_in", "carried_out"):
             assert verified[f"{name}_coins"] == found[f"{name}_coins"]
 
-    async def test_are_the_same_before_a_fold_and_after_it(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_are_the_same_before_and_after_an_aggregation(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
         world = await make_world(application, client)
         one, two = await submit_many(world, 2)
         await world.allocate(world.members[1], one, 30)
@@ -73,7 +75,7 @@ class TestStatistics:
         assert before | {"at": None} == after | {"at": None}
         assert [(idea["coins"], idea["backers"]) for idea in before["top_ideas"]] == [(31, 2), (0, 0)]
 
-    async def test_follow_the_undoing_of_an_acceptance(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_follow_the_undo_of_an_acceptance(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         idea = await world.submit(world.members[0])
         await world.allocate(world.members[1], idea, 30)
@@ -90,7 +92,7 @@ class TestStatistics:
         found = await statistics(world)
         assert (found["gini"], found["velocity"], found["top_ideas"], found["active_members"]) == (None, 0, [], 0)
 
-    async def test_are_of_one_moment_while_coins_move(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_are_those_of_one_moment_while_coins_move(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client, members=6)
         ideas = await submit_many(world, 3)
 
@@ -103,10 +105,10 @@ class TestStatistics:
         while not spending.done():
             seen.append(await statistics(world))
         await spending
-        assert len({found["staked_coins"] for found in seen}) > 1, "the figures were all read before or after"
+        assert len({found["staked_coins"] for found in seen}) > 1, "all figures were read before or after the movements"
         for found in seen:
             assert_conserved(found)
-            # nothing expires here, so a figure of another moment would show as expired coins
+            # nothing expires here, so a figure of another moment would appear as expired coins
             assert (found["expired_coins"], found["staked_coins"]) == (0, found["moved_coins"])
             assert sum(idea["coins"] for idea in found["top_ideas"]) == found["staked_coins"]
 
@@ -132,7 +134,7 @@ class TestWhoMayRead:
             assert (await world.call(user, "GET", f"{COINS}/audit")).status_code == status
 
 
-async def test_verify_gives_every_figure(application: FastAPI, client: AsyncClient) -> None:
+async def test_verify_returns_every_figure(application: FastAPI, client: AsyncClient) -> None:
     world = await make_world(application, client)
     idea = await world.submit(world.members[0])
     await world.allocate(world.members[1], idea, 30)
@@ -149,7 +151,7 @@ class TestChain:
     async def test_shows_the_head_of_a_public_campaign_to_anyone(
         self, application: FastAPI, client: AsyncClient
     ) -> None:
-        """Without a log-in, and nothing more than the head."""
+        """Without a log-in, and only the head."""
         world = await make_world(application, client)
         await seal_now(parts(application).database)
         (idea,) = await submit_many(world, 1)
@@ -179,7 +181,7 @@ class TestChain:
         for user, status in ((world.members[0], 200), (executive, 200), (outsider, 404)):
             assert (await world.call(user, "GET", f"{COINS}/chain")).status_code == status
 
-    async def test_of_what_is_not_there_is_a_problem(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_an_unknown_chain_or_block_is_a_problem(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         await seal_now(parts(application).database)
         path = "/api/v1/campaigns/{}/coins/chain"
@@ -208,7 +210,7 @@ class TestVerify:
         head = (await client.get(f"/api/v1/campaigns/{world.campaign_id}/coins/chain")).json()
         assert (chain["height"], chain["hash"]) == (head["height"], head["hash"])
 
-    async def test_looks_for_a_head_that_was_kept(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_searches_for_a_kept_head(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         await seal_now(parts(application).database)
         head = (await client.get(f"/api/v1/campaigns/{world.campaign_id}/coins/chain")).json()
@@ -219,15 +221,13 @@ class TestVerify:
     @pytest.mark.parametrize(
         "head", ["", "1", f"1:{'g' * 64}", f"-1:{'0' * 64}", f"1:{'0' * 63}", f"{'9' * 19}:{'0' * 64}"]
     )
-    async def test_refuses_what_is_no_head(self, application: FastAPI, client: AsyncClient, head: str) -> None:
+    async def test_refuses_an_invalid_head(self, application: FastAPI, client: AsyncClient, head: str) -> None:
         world = await make_world(application, client, members=0)
         refused = await world.call(world.manager, "GET", f"{COINS}/verify", params={"head": head})
         assert (refused.status_code, refused.json()["type"]) == (422, "urn:ideamint:problem:invalid-head")
         assert "HEIGHT:HASH" in refused.json()["detail"]
 
-    async def test_names_what_was_tampered_with(
-        self, application: FastAPI, client: AsyncClient, admin_url: str
-    ) -> None:
+    async def test_reports_tampering(self, application: FastAPI, client: AsyncClient, admin_url: str) -> None:
         world = await make_world(application, client)
         await seal_now(parts(application).database)
 

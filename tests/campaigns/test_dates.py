@@ -1,4 +1,4 @@
-"""Dates of a campaign: they bind exactly, contradictions are refused, and campaigns close and complete by themselves."""
+"""Dates of a campaign: they are enforced exactly, contradictions are refused, and campaigns close and complete on time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from api.kernel.db import Database
 
-START = datetime(2990, 3, 1, tzinfo=UTC)  # in the future: a worker that runs beside the tests closes nothing
+START = datetime(2990, 3, 1, tzinfo=UTC)  # in the future: a worker that runs during the tests closes nothing
 END = START + timedelta(days=7)
 TICK = timedelta(microseconds=1)
 MOMENTS = {START - TICK: False, START: True, END: True, END + TICK: False}
@@ -41,7 +41,7 @@ FAR = "2999-01-01T00:00:00Z"
 
 
 async def end(world: World, *, seconds_ago: int = 60, **dates: str) -> None:
-    """Move the end of the campaign into the past, by the command."""
+    """Move the end of the campaign into the past with the command."""
     moment = (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat()
     response = await world.call(world.manager, "PATCH", "/campaigns/{id}", json={"ends_at": moment, **dates})
     assert response.status_code == 200, response.text
@@ -74,7 +74,7 @@ class TestMoveCoins:
             ((START, None), (None, END)),
         ],
     )
-    async def test_is_possible_in_the_narrower_window_to_the_microsecond(
+    async def test_is_possible_in_the_intersection_of_the_windows_to_the_microsecond(
         self, session: AsyncSession, campaign: tuple[Any, Any], policy: tuple[Any, Any]
     ) -> None:
         ledger = await make_ledger(session, allocation_opens_at=policy[0], allocate_until=policy[1])
@@ -89,8 +89,8 @@ class TestMoveCoins:
             if not is_open:
                 assert (outcome.opens_at, outcome.closes_at) == (START, END)
 
-    async def test_is_judged_and_recorded_at_one_moment_of_the_database(self, session: AsyncSession) -> None:
-        """Movements by the server's clock up to an end that passes meanwhile: none is recorded after it."""
+    async def test_is_checked_and_recorded_at_the_same_moment_of_the_database(self, session: AsyncSession) -> None:
+        """Movements while the end passes by the server's clock: none is recorded after it."""
         ledger = await make_ledger(session, members=2)
         closes_at = await session.scalar(text("SELECT clock_timestamp() + interval '50 ms'"))
         await coins.set_window(session, ledger.campaign_id, opens_at=None, closes_at=closes_at)
@@ -114,7 +114,7 @@ class TestMoveCoins:
         assert problem["opens_at"] is None
         assert datetime.fromisoformat(problem["closes_at"]) == datetime.fromisoformat(ends_at)
         assert ends_at[:19] in problem["detail"]
-        # a policy without a window of its own does not open it again
+        # a policy without a window does not extend it
         widened = await world.call(world.manager, "PUT", "/campaigns/{id}/coins/policies", json={})
         assert widened.status_code == 200, widened.text
         assert (await world.allocate(world.members[1], idea, 10)).status_code == 409
@@ -169,7 +169,8 @@ class TestSubmitIdea:
         early = await world.call(world.members[0], "POST", "/campaigns/{id}/ideas", json=body)
         assert (early.status_code, early.json()["type"]) == (409, "urn:ideamint:problem:submissions-closed")
         assert (
-            early.json()["detail"] == "Ideas are taken from 2998-01-01T00:00:00+00:00 until 2999-01-01T00:00:00+00:00."
+            early.json()["detail"]
+            == "Ideas can be submitted from 2998-01-01T00:00:00+00:00 until 2999-01-01T00:00:00+00:00."
         )
         await end(world, starts_at="2026-01-01T00:00:00Z")
         late = await world.call(world.members[0], "POST", "/campaigns/{id}/ideas", json=body)
@@ -177,7 +178,7 @@ class TestSubmitIdea:
 
 
 class TestDates:
-    """One minute between the dates; every order of two of them that is not the right one is refused."""
+    """One minute between the dates; every wrong order of two of them is refused."""
 
     @pytest.mark.parametrize(("earlier", "later"), list(permutations(NAMES, 2)))
     async def test_in_the_wrong_order_are_refused_everywhere(
@@ -241,7 +242,7 @@ class TestDates:
 
 
 class TestChangeDates:
-    async def test_changes_what_is_given_and_removes_null(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_changes_the_given_dates_and_removes_null(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client, starts_at=START, ends_at=FAR_AT)
         changed = await world.call(
             world.manager, "PATCH", "/campaigns/{id}", json={"starts_at": None, "decide_by": "2999-02-01T00:00:00Z"}
@@ -296,14 +297,14 @@ class TestCloseDueCampaigns:
             assert event.occurred_at == datetime.fromisoformat(ends_at)
             assert event.data["after"] == {"status": "closed"}
 
-    async def test_leaves_campaigns_that_have_not_ended(
+    async def test_ignores_campaigns_that_have_not_ended(
         self, application: FastAPI, client: AsyncClient, db: Database
     ) -> None:
         worlds = [await make_world(application, client, members=0, ends_at=ends_at) for ends_at in (FAR_AT, None)]
         await close_due_campaigns(db)
         assert [await status_of(world) for world in worlds] == ["active", "active"]
 
-    async def test_skips_a_campaign_that_a_command_holds(
+    async def test_skips_a_campaign_that_a_command_has_locked(
         self, application: FastAPI, client: AsyncClient, db: Database
     ) -> None:
         world, free = [await make_world(application, client, members=0) for _ in range(2)]
@@ -319,7 +320,7 @@ class TestCloseDueCampaigns:
         await close_due_campaigns(db)
         assert await status_of(world) == "closed"
 
-    async def test_goes_on_after_a_campaign_that_fails(
+    async def test_continues_after_a_campaign_that_fails(
         self, application: FastAPI, client: AsyncClient, db: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from api.campaigns import due
@@ -382,7 +383,7 @@ class TestCompleteDueCampaigns:
         await complete_due_campaigns(db)
         assert [await status_of(world), await status_of(other)] == ["closed", "closed"]
 
-    async def test_dates_of_a_completed_campaign_stay(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_dates_of_a_completed_campaign_do_not_change(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         assert (await world.call(world.manager, "POST", "/campaigns/{id}/complete")).is_success
         refused = await world.call(world.manager, "PATCH", "/campaigns/{id}", json={"ends_at": FAR})

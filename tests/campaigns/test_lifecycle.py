@@ -77,7 +77,7 @@ class Place:
         self.world, self.newcomer, self.ideas = world, newcomer, ideas
 
     async def call(self, command: str, role: str) -> Response:
-        """The response to a command, which is carried out as a dry run where it has one."""
+        """The response to a command, which is a dry run if the route has one."""
         world, ideas = self.world, self.ideas
         who = {"manager": world.manager, "member": world.members[0], "newcomer": self.newcomer}[role]
         idea_steps = {
@@ -140,7 +140,7 @@ async def make_place(app: FastAPI, client: AsyncClient, state: tuple[str, int | 
 
 
 def expected(command: str, role: str, phase: Phase) -> int:
-    """A draft has no open ideas and no wallets here only because it was active before: the ledger's window is open."""
+    """The draft has open ideas and wallets because it was active before: the ledger's window is open."""
     return EXPECTED[command, role][ORDER.index(phase)]
 
 
@@ -148,7 +148,7 @@ def expected(command: str, role: str, phase: Phase) -> int:
 async def test_every_command_in_every_phase(
     application: FastAPI, client: AsyncClient, phase: Phase, state: tuple[str, int | None, int | None]
 ) -> None:
-    found, wanted = {}, {}
+    found, expected_statuses = {}, {}
     # commands that change the campaign come last, each in a campaign of its own
     last = {"activate", "complete", "archive"}
     place = await make_place(application, client, state)
@@ -161,8 +161,8 @@ async def test_every_command_in_every_phase(
             place = await make_place(application, client, state)
         response = await place.call(command, role)
         found[command, role] = response.status_code
-        wanted[command, role] = expected(command, role, phase)
-    assert found == wanted
+        expected_statuses[command, role] = expected(command, role, phase)
+    assert found == expected_statuses
 
 
 class TestPhaseAt:

@@ -1,4 +1,4 @@
-"""Campaigns over HTTP."""
+"""Routes of campaigns."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class TestCreate:
-    async def test_needs_the_permission(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_requires_the_permission(self, application: FastAPI, client: AsyncClient) -> None:
         headers = await bearer(application, await commit_user(application))
         response = await client.post("/api/v1/campaigns", headers=headers, json={"title": "Ideas for 2027"})
         assert response.status_code == 403
         assert response.headers["content-type"] == "application/problem+json"
         assert response.json()["type"] == "urn:ideamint:problem:forbidden"
 
-    async def test_makes_a_draft_that_its_maker_manages(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_creates_a_draft_managed_by_its_creator(self, application: FastAPI, client: AsyncClient) -> None:
         headers = await bearer(application, await commit_user(application, permissions=["create_campaign"]))
         title = f"Łódź {uuid4().hex[:8]}"
         made = await client.post(
@@ -68,7 +68,7 @@ class TestCreate:
             ({"title": "Control \u0007 bell"}, "title"),
         ],
     )
-    async def test_says_which_field_is_wrong(
+    async def test_reports_the_invalid_field(
         self, application: FastAPI, client: AsyncClient, body: dict[str, object], field: str
     ) -> None:
         headers = await bearer(application, await commit_user(application, permissions=["create_campaign"]))
@@ -92,7 +92,7 @@ class TestCreate:
 
 
 class TestLife:
-    async def test_goes_forward_only(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_moves_only_forward(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         statuses = []
         for verb in ("activate", "archive", "complete", "complete", "activate", "archive", "archive"):
@@ -100,7 +100,7 @@ class TestLife:
             statuses.append(response.json().get("status", response.status_code))
         assert statuses == [409, 409, "completed", 409, 409, "archived", 409]
 
-    async def test_an_illegal_step_is_refused_by_name(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_an_illegal_step_is_refused(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         problem = (await world.call(world.manager, "POST", "/campaigns/{id}/archive")).json()
         assert problem["type"] == "urn:ideamint:problem:illegal-campaign-step"
@@ -125,7 +125,7 @@ class TestLife:
 
 
 class TestMembers:
-    async def test_who_comes_back_has_the_old_wallet(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_a_member_who_joins_again_has_the_old_wallet(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         idea = await world.submit(world.members[0])
         newcomer = await commit_user(application)
@@ -144,7 +144,7 @@ class TestMembers:
         again = await world.call(world.members[0], "POST", "/campaigns/{id}/join")
         assert first.json() == again.json()
 
-    async def test_a_campaign_may_be_joined_through_its_managers_only(
+    async def test_a_campaign_may_allow_only_managers_to_add_members(
         self, application: FastAPI, client: AsyncClient
     ) -> None:
         world = await make_world(application, client, join_policy="by_manager")
@@ -189,7 +189,7 @@ class TestMembers:
                 break
         assert sorted(seen) == sorted(str(user.id) for user in [world.manager, *world.members])
 
-    async def test_a_cursor_of_somewhere_else_is_refused(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_an_invalid_cursor_is_refused(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         for cursor in ("nonsense", "e30", "W10"):
             response = await world.call(world.manager, "GET", "/campaigns/{id}/members", params={"cursor": cursor})

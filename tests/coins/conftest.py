@@ -1,4 +1,4 @@
-"""A database in which only the test seals: elsewhere the application seals in the background."""
+"""A database in which only the test seals transfers; in others a background loop does."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def quiet_database(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings of a freshly migrated database that no application runs on."""
+    """Settings of a newly migrated database that no application uses."""
     with database_of_its_own(server, f"chain_{worker}", tmp_path_factory.mktemp("chain")) as settings:
         yield settings
 
 
 @pytest.fixture(scope="session")
 def quiet_admin_url(server: Settings, quiet_database: Settings) -> str:
-    """Its URL with the server's superuser."""
+    """The URL of the quiet database, with the server's superuser."""
     name = databases.database_name(str(quiet_database.database.url))
     return databases.with_database(postgres.admin_url(server), name)
 
 
 @pytest_asyncio.fixture
 async def quiet_db(quiet_database: Settings) -> AsyncIterator[Database]:
-    """Its sessions, as the application has them."""
+    """Sessions on the quiet database, as in the application."""
     db = Database(quiet_database.database)
     yield db
     await db.close()

@@ -1,4 +1,4 @@
-"""What goes on beside the commands: settlements in steps, and aggregated totals."""
+"""The background loops: settlements in steps, and aggregated totals."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def staked(db: Database, members: int) -> Ledger:
 
 
 async def settle_all(db: Database, ledger: Ledger) -> None:
-    """Carry the ledger's settlements out. A worker may be carrying one out, and then goes on with it."""
+    """Carry out the ledger's settlements. A worker may do so at the same time."""
     unfinished = text("SELECT count(*) FROM app.coin_settlements WHERE campaign_id = :id AND finished_at IS NULL")
     for _ in range(TRIES):
         await settle(db)
@@ -49,7 +49,7 @@ async def settle_all(db: Database, ledger: Ledger) -> None:
 
 
 async def verified(session: AsyncSession, ledger: Ledger) -> coins.Conservation:
-    """Verify before a commit, since a worker may change what is committed."""
+    """Verify before a commit, since a worker may change committed rows."""
     (found,) = await coins.verify(session, ledger.campaign_id)
     assert found.holds
     return found
@@ -82,7 +82,7 @@ class TestSettle:
         found = await conservation(db, ledger)
         assert (found.staked_coins, found.expired_coins) == (40, 0)
 
-    async def test_each_step_goes_on_behind_the_last_over_several_ideas(self, session: AsyncSession) -> None:
+    async def test_each_step_continues_after_the_last_one_over_several_ideas(self, session: AsyncSession) -> None:
         """With more stakes than a step takes, with fewer, and with none; a member's stakes on two of them in one step."""
         ledger = await make_ledger(session, members=26, ideas=5)
         for target, backers in ((1, 25), (2, 3), (4, 10)):
@@ -109,7 +109,7 @@ class TestSettle:
         found = await conservation(db, ledger)
         assert (found.wallet_coins, found.staked_coins, found.expired_coins) == (0, 0, 4100)
 
-    async def test_two_processes_share_the_work_and_do_nothing_twice(self, db: Database) -> None:
+    async def test_two_processes_settle_each_account_once(self, db: Database) -> None:
         ledger = await staked(db, 201)
         async with db.session() as session:
             await coins.close_ledger(session, ledger.campaign_id, actor_id=None)
@@ -119,7 +119,7 @@ class TestSettle:
     async def test_wallets_are_emptied_after_the_last_return(
         self, db: Database, monkeypatch: pytest.MonkeyPatch, database: Settings
     ) -> None:
-        """The campaign ends while returns are under way, in another process too: no coin is left behind."""
+        """The campaign ends while another process returns coins: no coin remains."""
         ledger = await staked(db, 21)
         async with db.session() as session:
             await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind="return", actor_id=None)
@@ -139,7 +139,7 @@ class TestSettle:
         found = await conservation(db, ledger)
         assert (found.wallet_coins, found.staked_coins, found.expired_coins) == (0, 0, 2100)
 
-    async def test_what_was_left_to_it_ends_with_an_event_of_its_own(self, db: Database) -> None:
+    async def test_a_background_settlement_ends_with_a_separate_event(self, db: Database) -> None:
         ledger = await staked(db, 41)
         manager = uuid4()
         with structlog.contextvars.bound_contextvars(request_id="asked-for-it"):
@@ -169,7 +169,7 @@ class TestSettle:
         # the stakes on the third idea, and every wallet
         assert ended.data["transfers"] == 40 + 41
 
-    async def test_what_a_command_settled_itself_has_no_second_event(self, db: Database) -> None:
+    async def test_a_settlement_by_a_command_has_no_second_event(self, db: Database) -> None:
         ledger = await staked(db, 3)
         async with db.session() as session:
             await coins.close_ledger(session, ledger.campaign_id, actor_id=None)
@@ -231,7 +231,7 @@ class TestAggregateTotals:
         assert totals == {ledger.ideas[1]: (24, 19), ledger.ideas[2]: (0, 0)}
         await conservation(db, ledger)
 
-    async def test_misses_nothing_that_commits_late(self, db: Database, database: Settings) -> None:
+    async def test_includes_transactions_that_commit_late(self, db: Database, database: Settings) -> None:
         """A transaction that began earlier and commits later than others has the lower xid and the later rows."""
         async with db.session() as session:
             ledger = await make_ledger(session, members=4)
@@ -254,8 +254,8 @@ class TestAggregateTotals:
         assert coins_aggregated == 7
         await conservation(db, ledger)
 
-    async def test_says_that_it_is_no_newer_than_what_it_holds(self, db: Database, database: Settings) -> None:
-        """While an old transaction holds the aggregation back, the totals' time stays behind what they lack."""
+    async def test_its_time_is_not_newer_than_its_totals(self, db: Database, database: Settings) -> None:
+        """While an old transaction delays the aggregation, the time of the totals is before the missing transfers."""
         async with db.session() as session:
             ledger = await make_ledger(session, members=2)
         async with await psycopg.AsyncConnection.connect(database.database.role_url("app")) as slow:
@@ -283,7 +283,7 @@ class TestAggregateTotals:
             assert await session.scalar(lacking, {"id": ledger.campaign_id}) == 1
 
     async def test_days_are_sums_of_their_transfers_in_utc(self, db: Database) -> None:
-        """An hour before and after midnight in Paris, where 23:30 UTC is the day after."""
+        """An hour before and after midnight in Paris, where 23:30 UTC is the next day."""
         days = [datetime(2024, 6, day, hour, 30, tzinfo=UTC) for day, hour in ((1, 21), (1, 23), (2, 0))]
         async with db.session() as session:
             ledger = await make_ledger(session, members=0, ideas=0)
@@ -305,7 +305,7 @@ class TestAggregateTotals:
             }  # fmt: skip
         await conservation(db, ledger)
 
-    async def test_goes_on_while_a_settlement_takes_long(self, db: Database) -> None:
+    async def test_continues_during_a_long_settlement(self, db: Database) -> None:
         settling, aggregated = asyncio.Event(), asyncio.Event()
 
         async def settle_for_ever(_: Database) -> None:

@@ -1,4 +1,4 @@
-"""A member's balance at any moment: what the postings sum to, at a cost that does not grow with them."""
+"""A member's balance at any moment: the sum of the postings, at a cost that does not grow with their number."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BEGAN_AT = datetime(2026, 3, 1, tzinfo=UTC)
 MEMBERS, IDEAS = 3, 3
 
-# every posting of a member up to a moment, summed by what moved it
+# all postings of a member up to a moment, summed by the kind of transfer
 SUMS = text(
     """
     SELECT coalesce(sum(p.amount_coins) FILTER (WHERE t.kind IN ('grant', 'correct')), 0) AS granted,
@@ -50,7 +50,7 @@ def figures(balance: Balance) -> tuple[int, ...]:
 
 
 async def play(session: AsyncSession, chance: Random, *, steps: int = 30) -> Ledger:
-    """A ledger in which commands by chance happened, two at a moment; those that are refused change nothing."""
+    """A ledger with random commands, two per moment; refused commands change nothing."""
     ledger = Ledger(uuid4(), [uuid4() for _ in range(MEMBERS)], [uuid4() for _ in range(IDEAS)])
     campaign_id = ledger.campaign_id
     await coins.open_ledger(session, campaign_id, PolicyWrite(coins_per_member=20), actor_id=None)
@@ -89,8 +89,8 @@ async def play(session: AsyncSession, chance: Random, *, steps: int = 30) -> Led
 
 class TestAtEveryMoment:
     @pytest.mark.parametrize("seed", range(25))
-    async def test_it_is_what_the_postings_sum_to(self, session: AsyncSession, seed: int) -> None:
-        """An undo takes effect now, and what follows on its accounts no earlier, so moments far apart are met too."""
+    async def test_it_is_the_sum_of_the_postings(self, session: AsyncSession, seed: int) -> None:
+        """An undo takes effect now, and later movements on its accounts no earlier, so the moments can be far apart."""
         ledger = await play(session, Random(seed))
         scope = {"campaign_id": ledger.campaign_id}
         moments = list(await session.scalars(MOMENTS, scope))

@@ -66,7 +66,7 @@ async def conserved(world: World) -> coins.Conservation:
 
 
 async def move_in(world: World, count: int) -> list[UUID]:
-    """Members who have no wallets yet, as in a campaign that is being set up; users and memberships in one statement each."""
+    """Members without wallets, as in a draft campaign; users and memberships in one statement each."""
     async with parts(world.app).database.session(statement_timeout_ms=0) as session:
         rows = await session.scalars(
             text(
@@ -84,7 +84,7 @@ async def move_in(world: World, count: int) -> list[UUID]:
 
 
 async def until_a_connection_waits_for_a_lock(application: FastAPI) -> None:
-    """Wait, bounded, until a connection to this database is kept waiting by a lock."""
+    """Wait, with a timeout, until a connection to this database waits for a lock."""
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
@@ -118,10 +118,10 @@ class TestCorrections:
             result["items"][1]["transfer_id"],
         )
 
-    async def test_of_one_wallet_are_judged_in_their_order(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_of_one_wallet_are_processed_in_order(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
-        asked = [correction(world, 0, amount) for amount in (-100, -1, 7, -7, 3)]
-        result = (await send(world, asked, "continue_on_failure")).json()
+        items = [correction(world, 0, amount) for amount in (-100, -1, 7, -7, 3)]
+        result = (await send(world, items, "continue_on_failure")).json()
         assert [item["outcome"] for item in result["items"]] == [
             "corrected", "insufficient_coins", "corrected", "corrected", "corrected",
         ]  # fmt: skip
@@ -129,7 +129,7 @@ class TestCorrections:
         assert (await world.balance(world.members[0]))["wallet_coins"] == 3
         await conserved(world)
 
-    async def test_leave_an_event_each_with_before_and_after(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_each_has_an_event_with_before_and_after(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         response = await send(
             world, [correction(world, 0, 25), correction(world, 1, 0), correction(world, 2, -1)], "continue_on_failure"
@@ -153,7 +153,7 @@ class TestCorrections:
 
 
 class TestRefusals:
-    async def test_of_each_kind_stand_in_the_items_order(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_of_each_kind_are_in_the_order_of_the_items(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client, members=4)
         other = await make_world(application, client)
         over = await make_world(application, client)
@@ -169,13 +169,13 @@ class TestRefusals:
             )
             await campaigns.mark_completed(session, campaign, actor_id=over.members[0].id)
         nowhere = {**correction(world, 0, 1), "campaign_id": str(uuid4())}
-        asked = [
+        items = [
             correction(world, 0, 1, None), correction(world, 0, 1, "  "), correction(world, 0, None), correction(world, 0, 0),
             correction(world, 0, -101), correction(world, 3, 1), correction(other, 0, 1), nowhere, correction(over, 0, 1),
             {**correction(world, 1, 99), "kind": "grant"}, {**correction(world, 1, 100), "kind": "grant"},
             correction(world, 1, 1),
         ]  # fmt: skip
-        result = (await send(world, asked, "continue_on_failure")).json()
+        result = (await send(world, items, "continue_on_failure")).json()
         assert [item["outcome"] for item in result["items"]] == [
             "reason_missing", "reason_missing", "coins_missing", "coins_missing", "insufficient_coins", "not_a_member",
             "not_a_manager", "not_a_manager", "ledger_closed", "coins_differ", "already_granted", "corrected",
@@ -186,11 +186,11 @@ class TestRefusals:
         for touched in (world, other, over):
             await conserved(touched)
 
-    async def test_keep_back_all_of_an_atomic_command(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_prevent_all_items_of_an_atomic_command(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         before = await conserved(world)
-        asked = [correction(world, 0, 5), correction(world, 1, -101), correction(world, 2, 5)]
-        response = await send(world, asked, key="k")
+        items = [correction(world, 0, 5), correction(world, 1, -101), correction(world, 2, 5)]
+        response = await send(world, items, key="k")
         problem = response.json()
         assert (response.status_code, problem["type"]) == (409, "urn:ideamint:problem:bulk-refused")
         assert [item["outcome"] for item in problem["items"]] == [
@@ -200,8 +200,8 @@ class TestRefusals:
         ]
         assert not any("transfer_id" in item for item in problem["items"])
         assert await conserved(world) == before
-        # a refusal does not bind the key
-        assert (await send(world, asked[:1], key="k")).status_code == 200
+        # a refusal does not use the key
+        assert (await send(world, items[:1], key="k")).status_code == 200
 
     async def test_apply_to_all_but_managers(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
@@ -221,11 +221,11 @@ class TestRefusals:
                 "SELECT FROM app.coin_accounts WHERE campaign_id = %s AND user_id = %s AND kind = 'wallet' FOR UPDATE",
                 (world.campaign_id, world.members[1].id),
             )
-            asked = [correction(world, member, 1) for member in range(3)]
-            result = (await send(world, asked, "continue_on_failure")).json()
+            items = [correction(world, member, 1) for member in range(3)]
+            result = (await send(world, items, "continue_on_failure")).json()
         assert [item["outcome"] for item in result["items"]] == ["corrected", "busy", "corrected"]
 
-    async def test_a_body_has_a_bound_of_its_own(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_the_body_has_its_own_limit(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         blank = b" " * parts(application).settings.limits.request_body_bytes_max
         headers = {"Content-Type": "application/json"}
@@ -245,8 +245,8 @@ class TestGrants:
         newcomer, other = await move_in(world, 2)
         grant: dict[str, Any] = {"campaign_id": str(world.campaign_id), "user_id": str(newcomer)}
         more = {**grant, "kind": "correct", "coins": 11, "reason": "a prize"}
-        asked = [more, grant, more, {**grant, "user_id": str(other), "coins": 100}, grant]
-        result = (await send(world, asked, "continue_on_failure")).json()
+        items = [more, grant, more, {**grant, "user_id": str(other), "coins": 100}, grant]
+        result = (await send(world, items, "continue_on_failure")).json()
         assert [(item["outcome"], item.get("wallet_coins")) for item in result["items"]] == [
             ("not_a_member", None), ("granted", 100), ("corrected", 111), ("granted", 100), ("already_granted", 111),
         ]  # fmt: skip
@@ -254,7 +254,7 @@ class TestGrants:
         assert (found.issued_coins, found.wallet_coins) == (6 * 100 + 11, 6 * 100 + 11)
 
     async def test_allow_joining_and_block_leaving_meanwhile(self, application: FastAPI, client: AsyncClient) -> None:
-        """While a call of grants and corrections is not committed, whoever it is for may not leave; others may come."""
+        """While a call of grants and corrections is not committed, its members cannot leave, but others can join."""
         world = await make_world(application, client)
         (waiting,) = await move_in(world, 1)
         manager = bulk.Manager(world.manager.id, is_admin=False)
@@ -277,7 +277,7 @@ class TestGrants:
         assert (await world.balance(newcomer))["wallet_coins"] == 100
         assert (await conserved(world)).issued_coins == 6 * 100 + 5
 
-    async def test_two_calls_at_once_grant_once(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_two_concurrent_calls_grant_once(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         people = await move_in(world, 50)
         items = [{"campaign_id": str(world.campaign_id), "user_id": str(person)} for person in people]
@@ -287,14 +287,14 @@ class TestGrants:
 
 
 class TestIdempotency:
-    async def test_a_key_is_demanded_and_replayed(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_a_key_is_required_and_replayed(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         items = [correction(world, 0, 5)]
         without = await world.call(world.manager, "POST", PATH, json={"items": items})
         assert (without.status_code, without.json()["type"]) == (400, "urn:ideamint:problem:idempotency-key")
         first, again = await asyncio.gather(*(send(world, items, key="once") for _ in range(2)))
         assert first.content == again.content
-        assert {"idempotency-replayed" in answer.headers for answer in (first, again)} == {True, False}
+        assert {"idempotency-replayed" in response.headers for response in (first, again)} == {True, False}
         assert (await send(world, [correction(world, 0, 6)], key="once")).status_code == 422
         assert (await world.balance(world.members[0]))["wallet_coins"] == 105
 
@@ -303,8 +303,8 @@ class TestIdempotency:
     ) -> None:
         world = await make_world(application, client)
         before = await conserved(world)
-        answer = await send(world, [correction(world, 0, 5)], params={"dry_run": True})
-        assert answer.json()["items"] == [{"index": 0, "outcome": "corrected", "wallet_coins": 105}]
+        response = await send(world, [correction(world, 0, 5)], params={"dry_run": True})
+        assert response.json()["items"] == [{"index": 0, "outcome": "corrected", "wallet_coins": 105}]
         refused = await send(world, [correction(world, 0, -101)], params={"dry_run": True})
         assert refused.status_code == 409
         assert await conserved(world) == before
@@ -352,22 +352,22 @@ class TestManyItems:
             taken_s = time.perf_counter() - started
             assert result.status_code == 200, result.text[:500]
             assert result.json()["succeeded"] == MANY
-            print(f"bulk: {MANY:,} {name} in {taken_s:.2f} s, {MANY / taken_s:,.0f}/s")  # noqa: T201 - the figure is asked for
+            print(f"bulk: {MANY:,} {name} in {taken_s:.2f} s, {MANY / taken_s:,.0f}/s")  # noqa: T201 - the figure is the result of the benchmark
         found = await conserved(world)
         assert (found.issued_coins, found.wallet_coins) == (4 * 100 + MANY * 107, 4 * 100 + MANY * 107)
         assert (await send(world, [*grants, grants[0]])).status_code == 422
 
-    async def test_of_one_member_are_bounded(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_of_one_member_are_limited(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         result = await send(world, [correction(world, 0, 1)] * 100)
         assert result.json()["items"][-1]["wallet_coins"] == 200
         refused = await send(world, [correction(world, 0, 1)] * 101)
         assert (refused.status_code, refused.json()["type"]) == (422, "urn:ideamint:problem:invalid-input")
 
-    async def test_beside_allocations_neither_deadlock_nor_lose_a_coin(
+    async def test_concurrent_allocations_cause_no_deadlock_and_lose_no_coin(
         self, application: FastAPI, database: Settings
     ) -> None:
-        """Corrections of the same wallets in opposite orders, from two sides, while their members allocate."""
+        """Two clients correct the same wallets in opposite orders while their members allocate."""
         db = parts(application).database
         async with db.session() as session:
             ledger = await make_ledger(session, members=40, ideas=2, coins_per_member=100)
@@ -378,8 +378,8 @@ class TestManyItems:
             nonlocal corrected
             for _ in range(15):
                 async with db.session() as session:
-                    asked = [Correction(ledger.campaign_id, user_id, "correct", amount, "why") for user_id in members]
-                    done = await correct_coins(session, asked, actor_id=None)
+                    items = [Correction(ledger.campaign_id, user_id, "correct", amount, "why") for user_id in members]
+                    done = await correct_coins(session, items, actor_id=None)
                 assert {outcome.outcome for outcome in done} <= {"corrected", "insufficient_coins", "busy"}
                 corrected += amount * sum(outcome.outcome == "corrected" for outcome in done)
 

@@ -1,4 +1,4 @@
-"""The chain of sealed transfers: in which order it is made, by how many, and beside what."""
+"""The chain of sealed transfers: its order, and sealing by concurrent processes and during movements."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NO_HASH = bytes(32)
 
 
 async def moved(db: Database, ledger: Ledger, *amounts: int) -> None:
-    """A transfer each, in a transaction each."""
+    """One transfer per transaction."""
     for amount in amounts:
         async with db.session() as session:
             (outcome,) = await coins.move_coins(session, [ledger.move(amount, target=1)])
@@ -85,10 +85,10 @@ async def assert_holds(db: Database, ledger: Ledger) -> None:
 
 
 class TestSeal:
-    async def test_each_block_follows_the_one_before(self, quiet_db: Database) -> None:
+    async def test_each_block_follows_the_previous_one(self, quiet_db: Database) -> None:
         ledger = await opened(quiet_db)
         await seal_now(quiet_db)
-        # in one transaction: a seal can stop between two, below a transaction that another test holds open
+        # in one transaction: sealing can stop between two, below a transaction that another test has open
         async with quiet_db.session() as session:
             await coins.move_coins(session, [ledger.move(5, target=1), ledger.move(6, target=1)])
         await seal_now(quiet_db)
@@ -102,7 +102,7 @@ class TestSeal:
         assert head.sealed_at == two.sealed_at
         await assert_holds(quiet_db, ledger)
 
-    async def test_nothing_new_makes_no_block(self, quiet_db: Database) -> None:
+    async def test_without_new_transfers_there_is_no_new_block(self, quiet_db: Database) -> None:
         ledger = await opened(quiet_db)
         await seal_now(quiet_db)
         assert await background.seal(quiet_db) == 0
@@ -127,7 +127,7 @@ class TestSeal:
             rows = connection.execute("SELECT key FROM app.coin_chains").fetchall()
         assert len({key for (key,) in rows}) == len(rows) >= 3
 
-    async def test_goes_in_parts(self, quiet_db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_runs_in_parts(self, quiet_db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         await seal_now(quiet_db)
         monkeypatch.setattr(background, "SEAL_MAX", 4)
         ledger = await opened(quiet_db, members=9)
@@ -145,8 +145,8 @@ class TestSeal:
             await slow.execute("SELECT pg_current_xact_id()")
             await moved(quiet_db, ledger, 1, 2, 3)
             assert await background.seal(quiet_db) == 0
-            asked = ([ledger.campaign_id], [ledger.members[2]], [ledger.ideas[1]], 4)
-            assert await (await slow.execute(MOVE, asked)).fetchone() == ("moved",)
+            arguments = ([ledger.campaign_id], [ledger.members[2]], [ledger.ideas[1]], 4)
+            assert await (await slow.execute(MOVE, arguments)).fetchone() == ("moved",)
             assert await background.seal(quiet_db) == 0
             await slow.commit()
         await seal_now(quiet_db)
@@ -156,10 +156,10 @@ class TestSeal:
                 text("SELECT transfer_id FROM app.coin_postings WHERE transfer_id = ANY (:ids) AND amount_coins = 4"),
                 {"ids": written},
             )
-        assert written.index(late) == 4, "it precedes the three that committed before it"
+        assert written.index(late) == 4, "it precedes the three that were committed before it"
         await assert_holds(quiet_db, ledger)
 
-    async def test_several_at_once_seal_everything_once(
+    async def test_concurrent_processes_seal_each_transfer_once(
         self, quiet_db: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await seal_now(quiet_db)
@@ -190,7 +190,7 @@ class TestSeal:
         ledger = await opened(quiet_db)
         await seal_now(quiet_db)
         await moved(quiet_db, ledger, 1)
-        asked = ([ledger.campaign_id], [ledger.members[1]], [ledger.ideas[1]], 2)
+        arguments = ([ledger.campaign_id], [ledger.members[1]], [ledger.ideas[1]], 2)
         async with await psycopg.AsyncConnection.connect(quiet_database.database.role_url("app")) as sealing:
             for _ in range(TRIES):
                 row = await (await sealing.execute("SELECT app.coins_seal(100)")).fetchone()
@@ -208,14 +208,14 @@ class TestSeal:
             }  # fmt: skip
             async with await psycopg.AsyncConnection.connect(quiet_database.database.role_url("app")) as moving:
                 await moving.execute("SET lock_timeout = 1")
-                assert await (await moving.execute(MOVE, asked)).fetchone() == ("moved",)
+                assert await (await moving.execute(MOVE, arguments)).fetchone() == ("moved",)
                 await moving.commit()
             assert await background.seal(quiet_db) is None
             await sealing.commit()
         await seal_now(quiet_db)
         await assert_holds(quiet_db, ledger)
 
-    async def test_says_when_the_servers_transactions_are_behind_what_is_sealed(
+    async def test_reports_a_transaction_counter_below_the_sealed_transfers(
         self, quiet_db: Database, quiet_admin_url: str
     ) -> None:
         await opened(quiet_db)
@@ -230,7 +230,7 @@ class TestSeal:
 
 
 class TestBackground:
-    async def test_seals_a_ledger_that_was_there_before_from_its_beginning(
+    async def test_seals_an_existing_ledger_from_its_beginning(
         self, quiet_db: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(background, "SEAL_MAX", 2)
@@ -289,7 +289,7 @@ class TestKeyedHashes:
     ],
 )
 async def test_every_column_is_sealed(quiet_db: Database, table: str, columns: str) -> None:
-    """Who adds a column adds it to app.coin_records, under a new name of the format, or says here why it stays out."""
+    """A new column is added to app.coin_records, with a new name of the format, or listed here as not sealed."""
     async with quiet_db.session() as session:
         found = await session.scalars(
             text("SELECT attname FROM pg_attribute WHERE attrelid = CAST(:name AS regclass) AND attnum > 0"),

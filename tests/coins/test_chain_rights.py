@@ -1,4 +1,4 @@
-"""Who may do what with the chain, and that its key stays in the database."""
+"""The rights of each role on the chain, and the protection of its key."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ async def ledger(quiet_db: Database) -> Ledger:
 
 @pytest.fixture
 def as_app(quiet_database: Settings) -> Iterator[psycopg.Connection]:
-    """A log-in as the role that serves."""
+    """A connection with the role of the API."""
     with psycopg.connect(quiet_database.database.role_url("app"), autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
 def as_dbt(quiet_database: Settings) -> Iterator[psycopg.Connection]:
-    """A log-in as the role that builds the figures."""
+    """A connection with the role of dbt."""
     with psycopg.connect(quiet_database.database.role_url("dbt"), autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
 def as_owner(quiet_admin_url: str) -> Iterator[psycopg.Connection]:
-    """A log-in as the role that owns the schema."""
+    """A connection with the role that owns the schema."""
     with psycopg.connect(quiet_admin_url) as connection:
         connection.execute("SET ROLE ideamint_owner")
         connection.execute("SET search_path = app")
@@ -81,7 +81,7 @@ class TestTheApplication:
             "SELECT app.coins_pad_key('a', 54)",
         ],
     )
-    def test_makes_no_keyed_hash(self, as_app: psycopg.Connection, query: str) -> None:
+    def test_cannot_compute_a_keyed_hash(self, as_app: psycopg.Connection, query: str) -> None:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             as_app.execute(query.encode())
 
@@ -137,7 +137,7 @@ class TestTheOwner:
 
 
 class TestMigration:
-    def test_downgrades_while_nothing_is_sealed_and_comes_back(
+    def test_a_downgrade_and_an_upgrade_succeed_while_nothing_is_sealed(
         self, server: Settings, worker: str, tmp_path: Path
     ) -> None:
         with database_of_its_own(server, f"chain_down_{worker}", tmp_path) as settings:
@@ -159,7 +159,7 @@ class TestMigration:
             databases.migrate(url)
             assert names() == newest
 
-    async def test_keeps_a_chain_whose_head_may_be_kept_elsewhere(self, quiet_admin_url: str, ledger: Ledger) -> None:
+    async def test_a_downgrade_is_refused_if_transfers_are_sealed(self, quiet_admin_url: str, ledger: Ledger) -> None:
         with pytest.raises(DBAPIError, match="holds"):
             databases.downgrade(quiet_admin_url, "1003")
         with psycopg.connect(quiet_admin_url) as connection:

@@ -1,4 +1,4 @@
-"""Many at once: the batcher over real connections, and changes of an idea's state against movements."""
+"""Concurrent movements: the batcher over real connections, and changes of an idea's state during movements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLIENTS = 32
 
 class TestOneHotIdea:
     async def test_no_coin_is_made_or_lost_and_each_key_counts_once(self, database: Settings, db: Database) -> None:
-        """32 clients on one idea; every fourth command repeats a key, and every wallet is asked for more than it has."""
+        """32 clients on one idea; every fourth command repeats a key, and each client requests more than its wallet has."""
         async with db.session() as session:
             ledger = await make_ledger(session, members=CLIENTS, ideas=2, coins_per_member=50)
         async with Batcher(database.database, database.ledger) as batcher:
@@ -80,7 +80,7 @@ class TestAcceptanceAgainstAllocations:
 
 
 class TestLostConnections:
-    async def test_a_batch_whose_connection_died_is_sent_again(
+    async def test_a_batch_whose_connection_was_lost_is_sent_again(
         self, database: Settings, db: Database, admin_url: str
     ) -> None:
         async with db.session() as session:
@@ -104,9 +104,7 @@ class TestLostConnections:
         found = await conservation(db, ledger)
         assert found.staked_coins == CLIENTS * 5
 
-    async def test_a_cancelled_request_is_answered_truly_when_its_key_comes_again(
-        self, database: Settings, db: Database
-    ) -> None:
+    async def test_a_retry_of_a_cancelled_request_returns_its_outcome(self, database: Settings, db: Database) -> None:
         async with db.session() as session:
             ledger = await make_ledger(session)
         async with Batcher(database.database, database.ledger) as batcher:
@@ -119,10 +117,10 @@ class TestLostConnections:
         found = await conservation(db, ledger)
         assert found.staked_coins == 50
 
-    async def test_a_cancelled_request_keeps_its_place_in_the_queue_until_it_is_carried_out(
+    async def test_a_cancelled_request_stays_in_the_queue_until_it_is_carried_out(
         self, database: Settings, db: Database
     ) -> None:
-        """Else clients that give up and come again would fill the memory while the database does not answer."""
+        """Otherwise clients that time out and retry would fill the memory while the database does not respond."""
         async with db.session() as session:
             ledger = await make_ledger(session)
         async with Batcher(database.database, database.with_(ledger_queue_max=10).ledger) as batcher:
@@ -131,7 +129,7 @@ class TestLostConnections:
             for task in waiting:
                 task.cancel()
             await asyncio.wait(waiting)
-            with pytest.raises(LedgerBusy, match="10 coin commands wait already"):
+            with pytest.raises(LedgerBusy, match="10 coin commands are waiting"):
                 await batcher.move(ledger.move(1, target=1, key="late"))
             async with asyncio.timeout(GIVE_UP_AFTER_S):
                 while batcher._items:  # noqa: ASYNC110 - there is no event to wait for

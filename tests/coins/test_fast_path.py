@@ -1,4 +1,4 @@
-"""Plain coin commands ahead of the routes: the same answers to the same requests, and the rest handed on."""
+"""The fast path of coin commands: the responses of the routes, and other requests passed on to them."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ ALLOCATE = "/campaigns/{id}/coins/allocate"
 REALLOCATE = "/campaigns/{id}/coins/reallocate"
 
 
-class RouteWasAsked(Exception):
-    """The request came to the route, past the fast path."""
+class RouteReached(Exception):
+    """The request reached the route."""
 
 
 @pytest.fixture
 def only_the_fast_path() -> Any:
-    """Within it, a request that reaches the routes fails."""
-    return patch.object(routes, "_command", side_effect=RouteWasAsked)
+    """A context in which a request that reaches the routes fails."""
+    return patch.object(routes, "_command", side_effect=RouteReached)
 
 
 async def stream(body: bytes) -> AsyncIterator[bytes]:
-    """A body of unknown length, which is nothing plain: it goes to the routes."""
+    """A body of unknown length, which is passed on to the routes."""
     yield body
 
 
@@ -56,8 +56,8 @@ class TestPlainCommands:
             beyond = await world.call(member, "POST", REALLOCATE, key="b", json=body, params={"dry_run": True})
             assert beyond.status_code == 500
 
-    async def test_answer_as_the_routes_do(self, application: FastAPI, client: AsyncClient) -> None:
-        """The same key by the other way in is a replay: the same bytes, type and status."""
+    async def test_have_the_responses_of_the_routes(self, application: FastAPI, client: AsyncClient) -> None:
+        """The same key through the routes is a replay: the same bytes, type and status."""
         world = await make_world(application, client)
         (idea,) = await submit_many(world, 1)
         body = json.dumps({"idea_id": str(idea), "coins": 7}).encode()
@@ -75,7 +75,7 @@ class TestPlainCommands:
         for problem in ("x-request-id", "x-content-type-options"):
             assert problem in plain.headers
 
-    async def test_refuse_as_the_routes_do(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_have_the_refusals_of_the_routes(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         body = json.dumps({"idea_id": str(uuid4()), "coins": 7}).encode()
         headers = {"Content-Type": "application/json", "X-Request-ID": "the-same"}
@@ -88,7 +88,7 @@ class TestPlainCommands:
 
 
 class TestOthers:
-    """What is not plain is answered by the routes, which say what is wrong with it."""
+    """Other requests are passed on to the routes, which report their errors."""
 
     @pytest.mark.parametrize(
         ("change", "status", "problem"),
@@ -117,14 +117,14 @@ class TestOthers:
         assert (response.status_code, response.json()["type"]) == (status, f"urn:ideamint:problem:{problem}")
         assert (await world.balance(world.members[1]))["wallet_coins"] == 100
 
-    async def test_a_campaign_that_is_no_id(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_a_campaign_id_that_is_not_a_uuid(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         for wrong in ("-" * 36, "A" * 36):
             path = f"/campaigns/{wrong}/coins/allocate"
             response = await world.call(world.members[1], "POST", path, key="k", json={"idea_id": wrong, "coins": 1})
             assert (response.status_code, response.json()["type"]) == (422, "urn:ideamint:problem:validation")
 
-    async def test_a_client_that_goes_away_with_half_a_body_moves_nothing(
+    async def test_a_client_that_disconnects_within_the_body_moves_nothing(
         self, application: FastAPI, client: AsyncClient
     ) -> None:
         world = await make_world(application, client)
@@ -142,7 +142,7 @@ class TestOthers:
 
 
 async def _hang_up_after(app: FastAPI, world: World, part: bytes, length: int) -> None:
-    """Send a request whose body breaks off."""
+    """Send a request and disconnect within the body."""
     headers = {
         **await world.headers(world.members[1]),
         "Content-Type": "application/json",

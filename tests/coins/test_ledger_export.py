@@ -1,4 +1,4 @@
-"""The export, checked by the program that docs/ledger-export.md gives to strangers."""
+"""The export, checked by the program in docs/ledger-export.md."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def export(quiet_db: Database, monkeypatch: pytest.MonkeyPatch) -> Export:
     async with quiet_db.session() as session:
         head = await chains.get_head(session, ledger.campaign_id)
         heads = [(await chains.get_head(session, ledger.campaign_id, height)).hash for height in range(head.height + 1)]
-        # what is sealed while an export is written stays out of it
+        # transfers that are sealed during an export are not part of it
         await coins.move_coins(session, [ledger.move(1, target=2)])
     await seal_now(quiet_db)
     parts = [part async for part in chains.export_chain(quiet_db, head)]
@@ -57,13 +57,13 @@ async def export(quiet_db: Database, monkeypatch: pytest.MonkeyPatch) -> Export:
 
 
 def program() -> str:
-    """The program as the page has it."""
+    """The program in the page."""
     (found,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
     return str(found)
 
 
 def check(folder: Path, lines: list[str], *arguments: str) -> tuple[int, str]:
-    """Exit code and last line of what the program says, run as a stranger would."""
+    """Exit code and last output line of the program, run as a separate process."""
     (folder / "check_ledger.py").write_text(program(), encoding="utf-8")
     (folder / "ledger.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     done = subprocess.run(
@@ -79,7 +79,7 @@ def changed(line: str, **values: Any) -> str:
 
 
 class TestProgram:
-    def test_is_short_and_needs_python_alone(self) -> None:
+    def test_is_short_and_needs_only_python(self) -> None:
         lines = program().splitlines()
         assert len(lines) <= PROGRAM_LINES_MAX
         imported = [
@@ -87,7 +87,7 @@ class TestProgram:
         ]
         assert set(imported) <= sys.stdlib_module_names
 
-    def test_finds_an_export_whole(self, export: Export, tmp_path: Path) -> None:
+    def test_accepts_an_unchanged_export(self, export: Export, tmp_path: Path) -> None:
         assert check(tmp_path, export.lines) == (0, f"whole, up to 3:{export.heads[3]}")
 
     def test_finds_each_head_that_was_kept(self, export: Export, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ class TestProgram:
         for kept in (f"2:{export.heads[3]}", f"4:{export.heads[3]}", "nonsense"):
             assert check(tmp_path, export.lines, kept) == (1, "line 1: the head that was kept is not in it")
 
-    def test_an_empty_chain_is_whole(self, tmp_path: Path) -> None:
+    def test_accepts_an_empty_chain(self, tmp_path: Path) -> None:
         first = {
             "format": "ideamint-ledger-1",
             "campaign_id": "c",
@@ -107,21 +107,21 @@ class TestProgram:
         assert check(tmp_path, [json.dumps(first)]) == (0, f"whole, up to 0:{'0' * 64}")
 
     def test_names_every_field_that_was_altered(self, export: Export, tmp_path: Path) -> None:
-        """Of an expiry, whose fields are all in use but those that no expiry has."""
+        """An expiry, which has all fields except those of other kinds."""
         fields = json.loads(export.lines[9])
         assert len(fields) == 25
         for field, value in fields.items():
             lines = [*export.lines]
             lines[9] = changed(lines[9], **{field: f"{value}0"})
-            code, said = check(tmp_path, lines)
-            assert (code, said) == (1, "line 10: the transfer is not what was sealed"), field
+            code, output = check(tmp_path, lines)
+            assert (code, output) == (1, "line 10: the transfer is not what was sealed"), field
 
     @pytest.mark.parametrize("field", ["block", "previous_hash", "sealed_at", "hash"])
     def test_names_a_block_that_was_altered(self, export: Export, tmp_path: Path, field: str) -> None:
         value = json.loads(export.lines[5])[field]
         export.lines[5] = changed(export.lines[5], **{field: value + 1 if isinstance(value, int) else value[::-1]})
-        code, said = check(tmp_path, export.lines)
-        assert (code, said.split(":")[0]) == (1, "line 6")
+        code, output = check(tmp_path, export.lines)
+        assert (code, output.split(":")[0]) == (1, "line 6")
 
     @pytest.mark.parametrize(
         ("name", "line"),
@@ -155,11 +155,11 @@ class TestProgram:
             "another head promised": lambda all_: all_.__setitem__(0, changed(all_[0], height=4)),
         }
         edits[name](lines)
-        code, said = check(tmp_path, lines)
-        assert (code, said.split(":")[0]) == (1, f"line {line}"), said
+        code, output = check(tmp_path, lines)
+        assert (code, output.split(":")[0]) == (1, f"line {line}"), output
 
     def test_shows_a_forged_line_at_its_block(self, export: Export, tmp_path: Path) -> None:
-        """An inserted or altered transfer with a right hash of its own is one that the block does not have."""
+        """An inserted or altered transfer with a correct hash is not in its block."""
         import hashlib
 
         values = json.loads(export.lines[6])
@@ -186,7 +186,7 @@ class TestExport:
             "mint",
         )
 
-    def test_calls_a_member_the_same_in_every_line(self, export: Export) -> None:
+    def test_a_member_has_the_same_hash_in_every_line(self, export: Export) -> None:
         grants = {json.loads(line)["credit_member"] for line in export.lines[2:5]}
         movers = {json.loads(line)["credit_member"] for line in export.lines[6:8]}
         backers = {json.loads(line)["debit_member"] for line in export.lines[9:11]}

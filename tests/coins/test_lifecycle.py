@@ -1,4 +1,4 @@
-"""What happens to a campaign's ledger as a whole."""
+"""Grants, closed targets and the closing of a ledger."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TestCloseTargets:
         (conservation,) = await coins.verify(session, ledger.campaign_id)
         assert (conservation.expired_coins, conservation.staked_coins, conservation.holds) == (50, 0, True)
 
-    async def test_returned_stakes_are_in_the_wallets_again(self, session: AsyncSession) -> None:
+    async def test_returned_stakes_are_in_the_wallets(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session)
         await coins.move_coins(session, [ledger.move(30, member=1, target=1), ledger.move(20, member=2, target=1)])
         await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind="return", actor_id=None)
@@ -48,7 +48,7 @@ class TestCloseTargets:
         (conservation,) = await coins.verify(session, ledger.campaign_id)
         assert conservation.holds
 
-    async def test_stakes_of_one_member_come_back_from_several_ideas_at_once(self, session: AsyncSession) -> None:
+    async def test_stakes_of_one_member_return_from_several_ideas_together(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session)
         await coins.move_coins(session, [ledger.move(30, target=1), ledger.move(20, member=2, target=1)])
         await coins.move_coins(session, [ledger.move(5, target=2)])
@@ -60,10 +60,10 @@ class TestCloseTargets:
         assert conservation.holds
 
     @pytest.mark.parametrize("inline_max", [None, 0])
-    async def test_an_idea_whose_coins_go_back_is_not_opened_again(
+    async def test_an_idea_whose_coins_are_returned_is_not_opened_again(
         self, session: AsyncSession, monkeypatch: pytest.MonkeyPatch, inline_max: int | None
     ) -> None:
-        """Neither once they are back nor while they are on their way: there is no acceptance to undo."""
+        """Neither during the settlement nor after it: there is no acceptance to undo."""
         if inline_max is not None:
             monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", inline_max)
         ledger = await make_ledger(session)

@@ -1,4 +1,4 @@
-"""app.coins_move: what it moves, what it refuses, and in which order."""
+"""app.coins_move: movements, refusals and their order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def holds(session: AsyncSession, ledger: Ledger) -> bool:
 
 
 class TestAllocate:
-    async def test_coins_leave_the_wallet_and_lie_on_the_idea(self, session: AsyncSession) -> None:
+    async def test_coins_move_from_the_wallet_to_the_idea(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session, coins_per_member=100)
         outcome = await one(session, ledger.move(30, target=1))
         assert (outcome.outcome, outcome.from_balance_coins, outcome.to_balance_coins) == ("moved", 70, 30)
@@ -48,7 +48,7 @@ class TestAllocate:
         backers = await coins.list_backers(session, ledger.ideas[1], limit=10, after=None)
         assert [(backer.user_id, backer.coins) for backer in backers] == [(ledger.members[1], 15)]
 
-    async def test_each_success_leaves_one_event(self, session: AsyncSession) -> None:
+    async def test_each_success_has_one_event(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session, coins_per_member=10)
         await coins.move_coins(session, [ledger.move(10, target=1), ledger.move(1, target=1)])
         events = await session.execute(
@@ -74,7 +74,7 @@ class TestRefusals:
             ({}, {"coins": -5, "target": 1}, "not_positive", 100, None),
         ],
     )
-    async def test_is_an_outcome_with_its_numbers(
+    async def test_is_an_outcome_with_its_amounts(
         self,
         session: AsyncSession,
         policy: dict[str, int],
@@ -100,7 +100,7 @@ class TestRefusals:
         )
         assert [outcome.outcome for outcome in outcomes] == ["moved", "take_back_refused", "moved"]
 
-    async def test_what_stays_on_an_idea_is_no_dust(self, session: AsyncSession) -> None:
+    async def test_an_idea_must_not_keep_less_than_the_minimum(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session, coins_per_allocation_min=5)
         outcomes = await coins.move_coins(
             session, [ledger.move(8, target=1), ledger.move(6, source=1), ledger.move(8, source=1)]
@@ -112,12 +112,12 @@ class TestRefusals:
         move = coins.Move(ledger.campaign_id, ledger.members[1], None, other.ideas[1], 1)
         assert (await one(session, move)).outcome == "unknown_idea"
 
-    async def test_a_stranger_has_no_wallet(self, session: AsyncSession) -> None:
+    async def test_a_user_who_is_not_a_member_has_no_wallet(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session)
         move = coins.Move(ledger.campaign_id, uuid4(), None, ledger.ideas[1], 1)
         assert (await one(session, move)).outcome == "not_a_member"
 
-    async def test_a_frozen_wallet_moves_nothing_until_it_is_thawed(self, session: AsyncSession) -> None:
+    async def test_a_frozen_wallet_moves_nothing_until_it_is_unfrozen(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session)
         await coins.freeze_wallet(session, ledger.campaign_id, ledger.members[1])
         assert (await one(session, ledger.move(1, target=1))).outcome == "wallet_frozen"
@@ -125,7 +125,7 @@ class TestRefusals:
         assert granted == []
         assert (await one(session, ledger.move(1, target=1))).outcome == "moved"
 
-    async def test_the_window_is_the_policy_s(self, session: AsyncSession) -> None:
+    async def test_the_window_of_the_policy_applies(self, session: AsyncSession) -> None:
         opens = datetime(2026, 3, 1, tzinfo=UTC)
         ledger = await make_ledger(session, allocation_opens_at=opens, allocate_until=opens + timedelta(days=7))
         outcomes = {}
@@ -142,7 +142,7 @@ class TestRefusals:
             "busy",
         ],
     )  # fmt: skip
-    def test_every_one_has_an_error_that_states_it(self, outcome: str) -> None:
+    def test_every_refusal_has_an_error(self, outcome: str) -> None:
         ledger = Ledger(uuid4(), [uuid4(), uuid4()], [uuid4(), uuid4()])
         row = coins.Outcome(1, outcome, None, None, None, None, 3, 7, None, None)
         error = as_error(ledger.move(5, target=1), row)
@@ -151,7 +151,7 @@ class TestRefusals:
 
 
 class TestBatches:
-    async def test_items_of_one_wallet_are_judged_in_their_order(self, session: AsyncSession) -> None:
+    async def test_items_of_one_wallet_are_processed_in_order(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session, coins_per_member=10)
         moves = [ledger.move(4, target=1), ledger.move(7, target=2), ledger.move(6, target=2), ledger.move(1, target=1)]
         outcomes = await coins.move_coins(session, moves)
@@ -165,7 +165,7 @@ class TestBatches:
 
 
 class TestKeys:
-    async def test_a_replay_gives_the_first_answer(self, session: AsyncSession) -> None:
+    async def test_a_replay_returns_the_first_outcome(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session)
         first = await one(session, ledger.move(5, target=1, key="a"))
         await one(session, ledger.move(5, target=1, key="b"))
@@ -174,13 +174,13 @@ class TestKeys:
         assert (again.transfer_id, again.effective_at) == (first.transfer_id, first.effective_at)
         assert (again.from_balance_coins, again.to_balance_coins) == (95, 5)
 
-    async def test_another_request_under_the_same_key_is_refused(self, session: AsyncSession) -> None:
+    async def test_another_request_with_the_same_key_is_refused(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session)
         await one(session, ledger.move(5, target=1, key="a"))
         reused = await one(session, ledger.move(6, target=1, key="a", request_hash=b"other"))
         assert reused.outcome == "key_reused"
 
-    async def test_a_refusal_binds_no_key(self, session: AsyncSession) -> None:
+    async def test_a_refusal_does_not_use_the_key(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session, coins_per_member=10)
         assert (await one(session, ledger.move(11, target=1, key="a"))).outcome == "insufficient_coins"
         assert (await one(session, ledger.move(10, target=1, key="a", request_hash=b"b"))).outcome == "moved"
@@ -200,7 +200,7 @@ class TestKeys:
 
 
 class TestPastBalances:
-    async def test_a_balance_at_a_moment_is_what_it_was(self, session: AsyncSession) -> None:
+    async def test_a_past_balance_is_that_of_its_moment(self, session: AsyncSession) -> None:
         start = datetime(2026, 3, 1, tzinfo=UTC)
         with clock.at(start):
             ledger = await make_ledger(session)
@@ -216,7 +216,7 @@ class TestPastBalances:
             wallets.append(balance.wallet_coins)
         assert wallets == [0, 100, 90, 70, 40]
 
-    async def test_time_never_runs_back_within_an_account(self, session: AsyncSession) -> None:
+    async def test_times_within_an_account_never_decrease(self, session: AsyncSession) -> None:
         late, early = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
         with clock.at(late):
             ledger = await make_ledger(session)

@@ -1,4 +1,4 @@
-"""What reading costs beside 30,000 stakes: the plans that PostgreSQL makes for the application, and the rows they touch."""
+"""The cost of reading with 30,000 stakes: the plans of PostgreSQL for the application's queries, and the rows they read."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the statements of one reading did to the ledger's tables."""
+    """Scans and rows of the ledger's tables by the statements of one reading."""
 
     scans: list[str]
     indexes: set[str]
@@ -92,7 +92,7 @@ class Cost:
 
 
 async def cost_of(crowd: Crowd, read: Callable[[AsyncSession], Awaitable[object]]) -> Cost:
-    """Let `read` run, and carry out each of its statements again under EXPLAIN, as ideamint_app and with its settings."""
+    """Run `read`, then each of its statements with EXPLAIN, as ideamint_app and with its settings."""
     database = parts(crowd.application).database
     ran: list[tuple[str, Any]] = []
 
@@ -126,7 +126,7 @@ async def cost_of(crowd: Crowd, read: Callable[[AsyncSession], Awaitable[object]
                     read_rows = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
                     scans.append(f"{node['Node Type']} on {node['Relation Name']}: {read_rows:.0f} rows")
                     rows += round(read_rows)
-    assert scans, "nothing was read of the ledger"
+    assert scans, "no table of the ledger was read"
     return Cost(scans, indexes, rows)
 
 
@@ -135,7 +135,7 @@ def assert_no_table_is_read_through(cost: Cost) -> None:
 
 
 @pytest.mark.parametrize("sort", ["newest", "coins", "random"])
-async def test_a_list_of_ideas_with_totals_reads_my_stakes_alone(crowd: Crowd, sort: Sort) -> None:
+async def test_a_list_of_ideas_with_totals_reads_only_my_stakes(crowd: Crowd, sort: Sort) -> None:
     cost = await cost_of(
         crowd,
         lambda session: list_ideas(
@@ -143,12 +143,12 @@ async def test_a_list_of_ideas_with_totals_reads_my_stakes_alone(crowd: Crowd, s
         ),
     )
     assert_no_table_is_read_through(cost)
-    # from the member to the ideas, or from the ideas to the member: either reads one row an idea
+    # from the member to the ideas, or from the ideas to the member: both read one row per idea
     assert cost.indexes & {"ix_coin_accounts_user_id", "uq_coin_accounts_stake"}
     assert cost.rows <= 2 * IDEAS, cost.scans
 
 
-async def test_my_balance_reads_my_accounts_alone(crowd: Crowd) -> None:
+async def test_my_balance_reads_only_my_accounts(crowd: Crowd) -> None:
     cost = await cost_of(crowd, lambda session: coins.get_balance(session, crowd.campaign_id, crowd.members[0]))
     assert_no_table_is_read_through(cost)
     assert cost.indexes >= {"ix_coin_accounts_user_id", "uq_coin_postings_account_version"}
@@ -156,7 +156,7 @@ async def test_my_balance_reads_my_accounts_alone(crowd: Crowd) -> None:
     assert cost.rows <= 5 * (IDEAS + 1), cost.scans
 
 
-async def test_a_page_of_an_ideas_backers_reads_that_page_alone(crowd: Crowd) -> None:
+async def test_a_page_of_an_ideas_backers_reads_only_that_page(crowd: Crowd) -> None:
     for after in (None, (sorted(crowd.members)[MEMBERS // 2],)):
         cost = await cost_of(crowd, partial(coins.list_backers, idea_id=crowd.ideas[0], limit=50, after=after))
         assert_no_table_is_read_through(cost)
@@ -164,7 +164,7 @@ async def test_a_page_of_an_ideas_backers_reads_that_page_alone(crowd: Crowd) ->
         assert cost.rows == 50, cost.scans
 
 
-async def test_my_statement_reads_my_postings_alone(crowd: Crowd) -> None:
+async def test_my_statement_reads_only_my_postings(crowd: Crowd) -> None:
     cost = await cost_of(
         crowd, lambda session: list_statement(session, crowd.campaign_id, crowd.members[0], limit=50, after=None)
     )
@@ -172,13 +172,13 @@ async def test_my_statement_reads_my_postings_alone(crowd: Crowd) -> None:
     assert cost.rows <= 5 * (IDEAS + 1), cost.scans
 
 
-async def test_my_coins_over_all_campaigns_read_the_last_of_my_postings(crowd: Crowd) -> None:
+async def test_my_coins_in_all_campaigns_read_only_my_last_postings(crowd: Crowd) -> None:
     cost = await cost_of(crowd, lambda session: coins.list_my_campaigns(session, crowd.members[0]))
     assert_no_table_is_read_through(cost)
     assert cost.rows <= 5 * (IDEAS + 1), cost.scans
 
 
-async def test_statistics_cost_by_members_not_by_stakes_or_movements(crowd: Crowd) -> None:
+async def test_the_cost_of_statistics_depends_on_members_not_on_stakes_or_movements(crowd: Crowd) -> None:
     cost = await cost_of(crowd, lambda session: get_statistics(session, crowd.campaign_id))
     assert_no_table_is_read_through(cost)
     assert cost.indexes >= {

@@ -1,4 +1,4 @@
-"""Versions of the coin policy, and what in it is frozen once people have acted on it."""
+"""Versions of the coin policy, and the fields that are frozen because members rely on them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TestSetPolicy:
             ({"stakes_visible_to": "members"}, "stakes_visible_to"),
         ],
     )
-    async def test_what_people_acted_on_is_frozen_by_name(
+    async def test_fields_that_members_relied_on_are_frozen(
         self, session: AsyncSession, change: dict[str, Any], field: str
     ) -> None:
         ledger = await make_ledger(session)
@@ -57,7 +57,7 @@ class TestSetPolicy:
         assert refused.value.extensions["fields"] == [field]
         assert [policy.version for policy in await coins.list_policies(session, ledger.campaign_id)] == [1]
 
-    async def test_before_the_first_stake_all_but_the_grant_may_change(self, session: AsyncSession) -> None:
+    async def test_before_the_first_stake_all_fields_except_the_grant_may_change(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session)
         policy = await coins.set_policy(
             session, ledger.campaign_id, PolicyWrite(coins_per_member_and_idea_max=20, own_ideas=True), actor_id=None
@@ -78,7 +78,7 @@ class TestStakesVisibleTo:
         ledger = await make_ledger(session)
         assert (await coins.get_policy(session, ledger.campaign_id)).stakes_visible_to == "self"
 
-    async def test_a_policy_that_leaves_it_out_has_the_default_in_the_database_too(self, session: AsyncSession) -> None:
+    async def test_a_policy_that_omits_it_has_the_default_in_the_database_too(self, session: AsyncSession) -> None:
         campaign_id = uuid4()
         made = text("SELECT app.coins_open_ledger(:id, CAST('{}' AS jsonb), NULL)")
         await session.execute(made, {"id": campaign_id})
@@ -108,8 +108,8 @@ class TestStakesVisibleTo:
         with pytest.raises(errors.PolicyFrozen):
             await coins.set_policy(session, ledger.campaign_id, wider, actor_id=None)
 
-    async def test_a_first_stake_under_way_counts(self, db: Database) -> None:
-        """The member read the policy as it was, and commits while the change waits."""
+    async def test_a_first_stake_in_an_open_transaction_counts(self, db: Database) -> None:
+        """The member relies on the current policy, and commits while the change waits."""
         async with db.session() as session:
             ledger = await make_ledger(session)
         wider = PolicyWrite(stakes_visible_to="members")

@@ -31,7 +31,7 @@ LIMITED = {
 
 
 def a_day(limit: int) -> Rate:
-    """So slow that no token comes back while a test runs."""
+    """A rate so low that no token is refilled during a test."""
     return Rate(limit, "day")
 
 
@@ -50,17 +50,17 @@ async def process(settings: Settings, **limits: Any) -> AsyncIterator[AsyncClien
 
 @pytest.fixture
 async def world(application: FastAPI, client: AsyncClient) -> World:
-    """A campaign made, and called, through an application without limits."""
+    """A campaign in an application without limits."""
     return await make_world(application, client)
 
 
 def via(world: World, client: AsyncClient) -> World:
-    """The same campaign, called through another process."""
+    """The same campaign with requests to another process."""
     return World(world.app, client, world.campaign_id, world.manager, world.members, world._headers)
 
 
 def scope(response: Response) -> str | None:
-    """Which limit refused, if one did."""
+    """The scope of the limit that refused, or None."""
     if response.status_code != 429:
         return None
     document = response.json()
@@ -70,7 +70,7 @@ def scope(response: Response) -> str | None:
 
 
 class TestCommands:
-    async def test_a_member_s_are_limited_and_the_refusal_has_the_figures(
+    async def test_of_a_member_are_limited_and_the_refusal_has_the_figures(
         self, database: Settings, world: World
     ) -> None:
         anna, ben = world.members[:2]
@@ -88,12 +88,12 @@ class TestCommands:
         assert 0 < document["retry_after_s"] <= 43200
         assert refused.headers["retry-after"] == str(document["retry_after_s"])
         assert document["detail"].startswith("At most 2 coin commands per day for one member; try again in ")
-        # nothing was done, and the key is as good as new
+        # nothing was done, and the key can be used again
         assert (await world.balance(anna))["wallet_coins"] == 98
         again = await world.allocate(anna, idea, 1, key="again")
         assert (again.status_code, "idempotency-replayed" in again.headers) == (201, False)
 
-    async def test_a_campaign_s_are_limited_over_all_its_members(self, database: Settings, world: World) -> None:
+    async def test_of_a_campaign_are_limited_over_all_its_members(self, database: Settings, world: World) -> None:
         idea = await world.submit(world.manager)
         async with process(database, coin_commands_per_campaign=a_day(2)) as client:
             limited = via(world, client)
@@ -131,7 +131,7 @@ class TestCommands:
             assert [wrong.status_code, keyless.status_code, stranger.status_code] == [422, 400, 401]
             assert (await limited.allocate(anna, idea, 1)).status_code == 201
 
-    async def test_in_bulk_is_one_of_the_manager_s_and_none_of_the_campaign_s(
+    async def test_a_bulk_command_counts_once_for_the_manager_and_not_for_the_campaign(
         self, database: Settings, world: World
     ) -> None:
         idea = await world.submit(world.manager)
@@ -187,24 +187,24 @@ class TestReadings:
         async with process(database, coin_reads_per_member=a_day(2)) as client:
             limited = via(world, client)
             scopes = [
-                scope(await limited.call(world.manager, "GET", asked))
-                for asked in ("/campaigns/{id}/coins/balance", path, path)
+                scope(await limited.call(world.manager, "GET", route))
+                for route in ("/campaigns/{id}/coins/balance", path, path)
             ]
             assert scopes == [None, None, "member"]
             assert scope(await limited.call(world.members[0], "GET", "/users/me/coins")) is None
 
     @pytest.mark.parametrize("path", ["/campaigns/{id}/coins/statistics", "/campaigns/{id}/coins/verify"])
-    async def test_of_a_whole_ledger_are_limited_apart(self, database: Settings, world: World, path: str) -> None:
+    async def test_of_a_whole_ledger_are_limited_separately(self, database: Settings, world: World, path: str) -> None:
         limits = {"coin_reads_per_member": a_day(1), "coin_figures_per_member": a_day(2)}
         async with process(database, **limits) as client:
             limited = via(world, client)
             scopes = [
-                scope(await limited.call(world.manager, "GET", asked))
-                for asked in ("/campaigns/{id}/coins/verify", path, path, "/campaigns/{id}/coins/balance")
+                scope(await limited.call(world.manager, "GET", route))
+                for route in ("/campaigns/{id}/coins/verify", path, path, "/campaigns/{id}/coins/balance")
             ]
         assert scopes == [None, None, "member", None]
 
-    async def test_a_refused_one_asks_the_database_for_nothing(self, database: Settings, world: World) -> None:
+    async def test_a_refused_reading_runs_no_query(self, database: Settings, world: World) -> None:
         anna = world.members[0]
         nowhere = type(database.database.url)("postgresql://127.0.0.1:1/ideamint")  # type: ignore[misc]
         headers = await world.headers(anna)
@@ -212,8 +212,8 @@ class TestReadings:
 
         app = create_app(database.with_(database_url=nowhere, coin_reads_per_member=a_day(1)))
         async with AsyncClient(transport=ASGITransport(app), base_url="http://testserver") as client:
-            answers = [(await client.get("/api/v1/users/me/coins", headers=headers)).status_code for _ in range(2)]
-        assert answers == [503, 429]
+            statuses = [(await client.get("/api/v1/users/me/coins", headers=headers)).status_code for _ in range(2)]
+        assert statuses == [503, 429]
 
 
 class TestSharedLimits:
@@ -241,7 +241,7 @@ class TestSharedLimits:
 
 
 class TestOpenAPI:
-    def test_every_limited_operation_says_so(self, application: FastAPI) -> None:
+    def test_every_limited_operation_documents_it(self, application: FastAPI) -> None:
         operations = [operation for path in application.openapi()["paths"].values() for operation in path.values()]
         documented = {operation["operationId"] for operation in operations if "429" in operation["responses"]}
         assert documented == LIMITED

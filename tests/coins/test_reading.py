@@ -1,4 +1,4 @@
-"""Statements: what the filters leave, and what a spreadsheet gets."""
+"""Statements: filters, pages and CSV."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 HISTORY = "/campaigns/{id}/coins/history"
 
 
-async def lines_of(world: World, **asked: Any) -> list[dict[str, Any]]:
-    response = await world.call(world.members[1], "GET", HISTORY, params=asked)
+async def lines_of(world: World, **params: Any) -> list[dict[str, Any]]:
+    response = await world.call(world.members[1], "GET", HISTORY, params=params)
     assert response.status_code == 200, response.text
     found: list[dict[str, Any]] = response.json()["items"]
     return found
@@ -71,7 +71,7 @@ class TestFilters:
         assert since == [newest, middle]
         assert await lines_of(world, until=middle["effective_at"]) == older
 
-    async def test_a_cursor_goes_on_within_the_filters(self, moved: tuple[World, str, str]) -> None:
+    async def test_a_cursor_keeps_the_filters(self, moved: tuple[World, str, str]) -> None:
         world, one, _ = moved
         first = await world.call(world.members[1], "GET", HISTORY, params={"idea_id": one, "limit": 2})
         rest = await lines_of(world, idea_id=one, limit=2, cursor=first.json()["next_cursor"])
@@ -83,7 +83,7 @@ class TestCsv:
         ("params", "accept"),
         [({"format": "csv"}, "*/*"), ({}, "text/csv"), ({}, "text/csv;q=0.9, application/json;q=0.5")],
     )
-    async def test_is_asked_for_by_parameter_or_header(
+    async def test_is_requested_by_parameter_or_header(
         self, moved: tuple[World, str, str], params: dict[str, str], accept: str
     ) -> None:
         world, *_ = moved
@@ -95,16 +95,14 @@ class TestCsv:
         ]  # fmt: skip
         assert list(rows[0]) == list((await lines_of(world))[0])
 
-    async def test_json_unless_it_is_asked_for(self, moved: tuple[World, str, str]) -> None:
+    async def test_json_is_the_default(self, moved: tuple[World, str, str]) -> None:
         world, *_ = moved
         for params, accept in (({}, "*/*"), ({}, "application/json, text/csv"), ({"format": "json"}, "text/csv")):
             response = await world.call(world.members[1], "GET", HISTORY, params=params, headers={"Accept": accept})
             assert response.headers["content-type"] == "application/json"
 
-    async def test_holds_all_lines_in_parts(
-        self, moved: tuple[World, str, str], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Parts of two lines, whose filters and order go on where the last one stopped."""
+    async def test_has_all_lines_in_parts(self, moved: tuple[World, str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+        """Parts of two lines; each part continues after the last line of the previous one."""
         world, one, _ = moved
         monkeypatch.setattr(statements, "LINES_AT_ONCE", 2)
         response = await world.call(
@@ -113,7 +111,7 @@ class TestCsv:
         assert [row["coins"] for row in csv.DictReader(io.StringIO(response.text))] == ["5", "10", "30"]
 
     @pytest.mark.parametrize("reason", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", 'say "no", please'])
-    async def test_a_cell_that_a_spreadsheet_would_run_begins_with_a_quote(
+    async def test_a_cell_that_a_spreadsheet_would_evaluate_begins_with_a_quote(
         self, moved: tuple[World, str, str], reason: str
     ) -> None:
         world, one, _ = moved
@@ -123,7 +121,7 @@ class TestCsv:
         assert row["kind"] == "return"
         assert row["reason"] == (reason if reason.startswith("say") else f"'{reason}")
 
-    async def test_reads_in_a_session_that_can_write_nothing(self, application: FastAPI) -> None:
+    async def test_reads_in_a_read_only_session(self, application: FastAPI) -> None:
         async with parts(application).database.snapshot() as session:
             with pytest.raises(DBAPIError, match="read-only transaction"):
                 await coins.open_ledger(session, uuid4(), PolicyWrite(), actor_id=None)

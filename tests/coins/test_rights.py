@@ -1,4 +1,4 @@
-"""What the database itself refuses, whoever asks."""
+"""Refusals of the database for every role."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def ledger(database: Settings) -> Ledger:
 
 @pytest.fixture
 def as_app(database: Settings) -> Iterator[psycopg.Connection]:
-    """A log-in as the role that serves."""
+    """A connection with the role of the API."""
     with psycopg.connect(database.database.role_url("app")) as connection:
         yield connection
         connection.rollback()
@@ -52,7 +52,7 @@ def as_app(database: Settings) -> Iterator[psycopg.Connection]:
 
 @pytest.fixture
 def as_owner(admin_url: str) -> Iterator[psycopg.Connection]:
-    """A log-in as the role that owns the schema."""
+    """A connection with the role that owns the schema."""
     with psycopg.connect(admin_url) as connection:
         connection.execute("SET ROLE ideamint_owner")
         connection.execute("SET search_path = app")
@@ -66,35 +66,35 @@ class TestTheApplication:
     @pytest.mark.parametrize(
         "command", ["UPDATE app.{} SET campaign_id = NULL", "DELETE FROM app.{}", "TRUNCATE app.{}"]
     )
-    def test_changes_no_row_of_the_ledger(self, as_app: psycopg.Connection, table: str, command: str) -> None:
+    def test_cannot_change_a_row_of_the_ledger(self, as_app: psycopg.Connection, table: str, command: str) -> None:
         if table == "coin_postings":
             command = command.replace("campaign_id", "account_id")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             as_app.execute(command.format(table))
 
     @pytest.mark.parametrize("table", TABLES)
-    def test_inserts_no_row_into_the_ledger(self, as_app: psycopg.Connection, table: str) -> None:
+    def test_cannot_insert_a_row_into_the_ledger(self, as_app: psycopg.Connection, table: str) -> None:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             as_app.execute(f"INSERT INTO app.{table} DEFAULT VALUES")
 
-    def test_cannot_post_past_the_lifecycle_functions(self, as_app: psycopg.Connection) -> None:
+    def test_cannot_call_the_posting_function(self, as_app: psycopg.Connection) -> None:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             as_app.execute("SELECT app.coins_post(NULL, 'grant', '{}', '{}', '{}', NULL, NULL, NULL)")
 
-    def test_corrects_nothing_without_a_reason_or_beyond_the_wallet(
+    def test_cannot_correct_without_a_reason_or_beyond_the_wallet(
         self, as_app: psycopg.Connection, ledger: Ledger
     ) -> None:
-        """Whatever a caller forgets to check, the function does not."""
-        asked = [("correct", 5, None), ("correct", 5, " "), ("correct", -71, "why"), ("correct", -(2**63), "why"),
+        """The function checks its arguments itself."""
+        items = [("correct", 5, None), ("correct", 5, " "), ("correct", -71, "why"), ("correct", -(2**63), "why"),
                  ("correct", 2**63 - 1, "why"), ("correct", None, "why"), ("grant", 99, None), ("take", 5, "why")]  # fmt: skip
         rows = as_app.execute(
             "SELECT outcome, has_coins FROM app.coins_correct(%s::uuid[], %s::uuid[], %s::text[], %s::bigint[], %s::text[], "
             "%s::text[], NULL) ORDER BY item",
             (
-                [ledger.campaign_id] * len(asked),
-                [ledger.members[1]] * len(asked),
-                *([item[n] for item in asked] for n in range(3)),
-                [None] * len(asked),
+                [ledger.campaign_id] * len(items),
+                [ledger.members[1]] * len(items),
+                *([item[n] for item in items] for n in range(3)),
+                [None] * len(items),
             ),
         ).fetchall()
         assert [outcome for outcome, _ in rows] == [
@@ -177,7 +177,7 @@ class TestTheOwner:
 
 
 class TestVerify:
-    async def test_names_the_campaign_whose_balances_its_postings_do_not_give(
+    async def test_reports_a_campaign_whose_balances_differ_from_its_postings(
         self, database: Settings, admin_url: str
     ) -> None:
         db = Database(database.database)
@@ -210,7 +210,7 @@ class TestVerify:
             "UPDATE app.coin_totals SET backers = backers + 1 WHERE campaign_id = %s",
         ],
     )
-    async def test_names_an_aggregated_total_that_its_postings_do_not_give(
+    async def test_reports_an_aggregated_total_that_differs_from_the_postings(
         self, database: Settings, admin_url: str, change: str
     ) -> None:
         db = Database(database.database)
@@ -233,7 +233,7 @@ class TestVerify:
             "UPDATE app.coin_accounts SET moved_at = moved_at - interval '1 s' WHERE campaign_id = %s AND kind = 'stake'",
         ],
     )
-    async def test_names_an_account_whose_history_cannot_be_searched(
+    async def test_reports_an_account_whose_history_is_out_of_order(
         self, database: Settings, admin_url: str, change: str
     ) -> None:
         db = Database(database.database)
@@ -249,8 +249,10 @@ class TestVerify:
             connection.rollback()
         assert found == (1,)
 
-    async def test_names_a_stake_that_got_coins_after_it_was_settled(self, database: Settings, admin_url: str) -> None:
-        """Only the reversal of its settlement may follow: a balance reads from the last posting what expired."""
+    async def test_reports_a_stake_that_got_coins_after_it_was_settled(
+        self, database: Settings, admin_url: str
+    ) -> None:
+        """Only the reversal of its settlement may follow, because a balance reads the expired coins from the last posting."""
         db = Database(database.database)
         async with db.session() as session:
             ledger = await make_ledger(session)

@@ -1,4 +1,4 @@
-"""Coins over HTTP."""
+"""Routes of coins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TestAllocate:
-    async def test_answers_with_the_transfer_and_both_balances(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_returns_the_transfer_and_both_balances(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         idea = await world.submit(world.members[0])
         response = await world.allocate(world.members[1], idea, 30)
@@ -28,7 +28,7 @@ class TestAllocate:
         assert movement["credit"] == {"account": "stake", "idea_id": str(idea), "balance_coins": 30}
         assert datetime.fromisoformat(movement["effective_at"]).tzinfo is not None
 
-    async def test_needs_a_key(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_requires_a_key(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         idea = await world.submit(world.members[0])
         response = await world.call(
@@ -48,7 +48,7 @@ class TestAllocate:
         assert (other.status_code, other.json()["type"]) == (422, "urn:ideamint:problem:idempotency-key-reused")
         assert (await world.balance(world.members[1]))["wallet_coins"] == 65
 
-    async def test_a_refusal_gives_the_numbers(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_a_refusal_has_the_amounts(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client, policy={"coins_per_member_and_idea_max": 60})
         made = await submit_many(world, 2)
         await world.allocate(world.members[1], made[0], 50)
@@ -58,7 +58,7 @@ class TestAllocate:
         assert (capped["limit_coins"], capped["left_coins"]) == (60, 10)
 
     @pytest.mark.parametrize("coins", [0, -1, 1.5, "5", 10**10, None, True])
-    async def test_takes_whole_coins_only(self, application: FastAPI, client: AsyncClient, coins: object) -> None:
+    async def test_accepts_only_whole_coins(self, application: FastAPI, client: AsyncClient, coins: object) -> None:
         world = await make_world(application, client)
         idea = await world.submit(world.members[0])
         response = await world.call(
@@ -67,13 +67,13 @@ class TestAllocate:
         )  # fmt: skip
         assert (response.status_code, response.json()["errors"][0]["field"]) == (422, "coins")
 
-    async def test_needs_a_token(self, client: AsyncClient) -> None:
+    async def test_requires_a_token(self, client: AsyncClient) -> None:
         response = await client.post(f"/api/v1/campaigns/{uuid4()}/coins/allocate", json={})
         assert response.status_code == 401
         assert response.headers["www-authenticate"].startswith("Bearer")
 
     async def test_many_clients_on_one_idea(self, application: FastAPI, client: AsyncClient) -> None:
-        """32 members at once through HTTP: some beyond their wallets, some repeating their keys."""
+        """32 concurrent members; some request more than their wallets have, some repeat their keys."""
         world = await make_world(application, client, members=33, policy={"coins_per_member": 10})
         idea = await world.submit(world.members[0])
 
@@ -126,8 +126,8 @@ class TestDryRun:
         async def dry_run(coins: int) -> dict[str, Any]:
             body = {"idea_id": str(idea), "coins": coins}
             response = await world.call(world.members[1], "POST", path, params={"dry_run": True}, json=body)
-            answer: dict[str, Any] = response.json()
-            return answer
+            movement: dict[str, Any] = response.json()
+            return movement
 
         simulated = await dry_run(30)
         assert (simulated["transfer_id"], simulated["debit"]["balance_coins"]) == (None, 70)
@@ -171,8 +171,8 @@ class TestReading:
         lines = []
         cursor: str | None = None
         while True:
-            asked = {"limit": 2, **({"cursor": cursor} if cursor else {})}
-            page = (await world.call(world.members[1], "GET", "/campaigns/{id}/coins/history", params=asked)).json()
+            params = {"limit": 2, **({"cursor": cursor} if cursor else {})}
+            page = (await world.call(world.members[1], "GET", "/campaigns/{id}/coins/history", params=params)).json()
             lines += page["items"]
             cursor = page["next_cursor"]
             if cursor is None:
@@ -180,7 +180,7 @@ class TestReading:
         assert [line["coins"] for line in lines] == [4, 3, 2, 1, 100]
         assert [line["stake_after_coins"] for line in lines] == [10, 6, 3, 1, None]
 
-    async def test_my_coins_over_all_campaigns(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_my_coins_in_all_campaigns(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         idea = await world.submit(world.members[0])
         await world.allocate(world.members[1], idea, 30)

@@ -1,4 +1,4 @@
-"""Settlements that meet in one member's wallet."""
+"""Settlements that return coins to the same wallet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def settle(session: AsyncSession, ledger: Ledger) -> None:
-    """Carry out, in the session, what waits; the oldest first."""
+    """Carry out the waiting settlements in the session, oldest first."""
     unfinished = await session.scalars(
         text(
             "SELECT id FROM app.coin_settlements WHERE campaign_id = :id AND finished_at IS NULL ORDER BY requested_at"
@@ -30,7 +30,7 @@ async def settle(session: AsyncSession, ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("inline_max", [1000, 0])
-async def test_two_ideas_of_one_backer_may_be_returned_at_once(
+async def test_two_ideas_of_one_backer_may_be_returned_together(
     session: AsyncSession, monkeypatch: pytest.MonkeyPatch, inline_max: int
 ) -> None:
     monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", inline_max)

@@ -1,4 +1,4 @@
-"""What a superuser who switches every trigger off does to a sealed ledger, and how the check names it."""
+"""Changes of a sealed ledger by a superuser who disables all triggers, and their findings."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def sealed(quiet_db: Database) -> Sealed:
 
 @pytest.fixture
 def tampering(quiet_admin_url: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
-    """A superuser without triggers and foreign keys, whose work is undone after the test."""
+    """A superuser connection without triggers and foreign keys; its changes are rolled back after the test."""
     with psycopg.connect(quiet_admin_url, row_factory=dict_row) as connection:
         connection.execute("SET search_path = app")
         connection.execute("SET session_replication_role = replica")
@@ -60,7 +60,7 @@ def tampering(quiet_admin_url: str) -> Iterator[psycopg.Connection[dict[str, Any
 def check(
     connection: psycopg.Connection[dict[str, Any]], sealed: Sealed, findings_max: int = 100
 ) -> tuple[dict[str, int], list[dict[str, Any]]]:
-    """Counts of what is wrong, those that are not 0, and the findings."""
+    """The counts that are not 0, and the findings."""
     row = connection.execute(
         "SELECT * FROM coins_check_chain(%s, %s)", (sealed.ledger.campaign_id, findings_max)
     ).fetchone()
@@ -69,13 +69,13 @@ def check(
     return {name: row[name] for name in names if row[name]}, row["findings"]
 
 
-def test_an_unchanged_ledger_holds(tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed) -> None:
+def test_an_unchanged_ledger_is_valid(tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed) -> None:
     assert len(sealed.transfers) == 8
     assert check(tampering, sealed) == ({}, [])
 
 
 # Each changes the first movement (member 1 put 30 coins on idea 1), as one or more statements separated by semicolons.
-# An account's versions are unique and checked row by row, so the sides are swapped by way of free versions.
+# An account's versions are unique and checked row by row, so the sides are swapped through unused versions.
 ALTERATIONS = {
     "amount": "UPDATE coin_postings SET amount_coins = amount_coins * 2 WHERE transfer_id = %(id)s",
     "amount of one side": "UPDATE coin_postings SET amount_coins = -31 WHERE transfer_id = %(id)s AND side = -1",
@@ -116,7 +116,7 @@ class TestAltered:
             ("altered_transfer", str(altered), 2, 1)
         ]
 
-    def test_owner_of_an_account_is_seen_at_each_of_its_transfers(
+    def test_owner_of_an_account_is_reported_for_each_of_its_transfers(
         self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed
     ) -> None:
         tampering.execute(
@@ -127,7 +127,7 @@ class TestAltered:
         assert counts == {"altered_transfers": 3}, "a grant and two movements"
         assert [each["height"] for each in findings] == [1, 2, 4]
 
-    def test_many_are_counted_and_the_first_are_named(
+    def test_all_are_counted_and_the_first_are_listed(
         self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed
     ) -> None:
         tampering.execute("UPDATE coin_transfers SET reason = 'x' WHERE campaign_id = %s", (sealed.ledger.campaign_id,))
@@ -145,7 +145,7 @@ class TestRemoved:
         assert counts == {"removed_transfers": 1}
         assert (finding["transfer_id"], finding["height"], finding["position"]) == (str(gone), 2, 2)
 
-    def test_with_its_place_in_the_block_is_seen_at_the_block(
+    def test_with_its_position_in_the_block_is_reported_for_the_block(
         self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed
     ) -> None:
         gone = sealed.transfers[4]
@@ -158,7 +158,7 @@ class TestRemoved:
             2, "its hash is not that of its time and its transfers",
         )  # fmt: skip
 
-    def test_place_in_a_block_leaves_a_transfer_that_no_block_has(
+    def test_position_in_a_block_leaves_a_transfer_without_a_block(
         self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed
     ) -> None:
         tampering.execute("DELETE FROM coin_block_transfers WHERE transfer_id = %s", (sealed.transfers[4],))
@@ -171,7 +171,7 @@ class TestRemoved:
 
 class TestInserted:
     def test_transfer_is_named(self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed) -> None:
-        """Well formed, balanced, and with the number of a transaction of long ago."""
+        """Well formed, balanced, and with the number of an old transaction."""
         made = uuid4()
         tampering.execute(
             "INSERT INTO coin_transfers (id, campaign_id, batch_id, kind, effective_at, recorded_at, xid) "
@@ -231,7 +231,7 @@ class TestBlocks:
             ),
         ],
     )  # fmt: skip
-    def test_what_was_changed_is_named(
+    def test_a_change_is_reported(
         self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed, change: str, heights: list[int]
     ) -> None:
         assert tampering.execute(
@@ -241,14 +241,14 @@ class TestBlocks:
         assert counts["wrong_blocks"] >= 1
         assert [each["height"] for each in findings] == heights
 
-    def test_a_chain_that_is_gone_leaves_transfers_that_no_block_has(
+    def test_a_deleted_chain_leaves_transfers_without_a_block(
         self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed
     ) -> None:
         for table in ("coin_block_transfers", "coin_blocks", "coin_chains"):
             tampering.execute(f"DELETE FROM {table} WHERE campaign_id = %s".encode(), (sealed.ledger.campaign_id,))
         assert check(tampering, sealed)[0] == {"unsealed_transfers": 8}
 
-    def test_another_key_makes_every_transfer_another(
+    def test_another_key_changes_every_transfer(
         self, tampering: psycopg.Connection[dict[str, Any]], sealed: Sealed
     ) -> None:
         tampering.execute(
@@ -258,7 +258,7 @@ class TestBlocks:
 
 
 class TestKeptHead:
-    async def test_is_in_the_chain_that_goes_on(self, quiet_db: Database, sealed: Sealed) -> None:
+    async def test_is_in_the_chain_after_further_blocks(self, quiet_db: Database, sealed: Sealed) -> None:
         campaign_id = sealed.ledger.campaign_id
         async with quiet_db.session() as session:
             head = await chains.get_head(session, campaign_id)
@@ -274,10 +274,10 @@ class TestKeptHead:
                 found = await chains.check_chain(session, campaign_id, kept)
                 assert (found.holds, found.has_kept_head, found.findings) == (False, False, [])
 
-    async def test_alone_shows_that_a_chain_was_made_anew(
+    async def test_alone_proves_that_a_chain_was_rebuilt(
         self, quiet_db: Database, quiet_admin_url: str, sealed: Sealed
     ) -> None:
-        """An amount is doubled and everything sealed again, with the same function, as if it had always been so."""
+        """An amount is doubled and all transfers are sealed again with the same function."""
         async with quiet_db.session() as session:
             kept = await chains.get_head(session, sealed.ledger.campaign_id, 2)
         with psycopg.connect(quiet_admin_url) as connection:
@@ -293,8 +293,8 @@ class TestKeptHead:
         await seal_now(quiet_db)
         async with quiet_db.session() as session:
             without = await chains.check_chain(session, sealed.ledger.campaign_id)
-            beside = await chains.check_chain(
+            checked = await chains.check_chain(
                 session, sealed.ledger.campaign_id, chains.KeptHead(kept.height, kept.hash)
             )
         assert (without.holds, without.has_kept_head, without.sealed_transfers) == (True, None, 8)
-        assert (beside.holds, beside.has_kept_head, beside.findings) == (False, False, [])
+        assert (checked.holds, checked.has_kept_head, checked.findings) == (False, False, [])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def effects(admin_url: str) -> Iterator[None]:
-    """The table that probes write to; their cursors are removed, or readiness would report them as behind."""
+    """The table that probes write to; their cursors are removed, because readiness would report their lag."""
     with psycopg.connect(admin_url, autocommit=True) as connection:
         for statement in EFFECTS.split(";"):
             connection.execute(statement.encode())

@@ -1,4 +1,4 @@
-"""The catalogue, and what is derived from it or held to it."""
+"""The catalogue, and what is derived from it or compared with it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TestCatalogue:
             async with db.session() as session:
                 await session.execute(text("INSERT INTO app.events (kind) VALUES ('coins_vanished')"))
 
-    def test_the_page_says_the_same(self) -> None:
+    def test_the_page_is_up_to_date(self) -> None:
         """`make docs` writes it."""
         assert (ROOT / "docs" / "events.md").read_text() == describe()
 

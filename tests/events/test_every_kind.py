@@ -34,7 +34,7 @@ _ROWS = text("SELECT kind, version, data FROM app.events")
 
 
 async def play_accounts(app: FastAPI, http: AsyncClient) -> None:
-    """Everything that happens to an account."""
+    """All events of an account."""
     account = {"email": new_email(), "password": PASSWORD, "display_name": "Anna"}
     registered = await http.post("/api/v1/auth/register", json=account)
     assert registered.status_code == 201, registered.text
@@ -56,7 +56,7 @@ async def play_accounts(app: FastAPI, http: AsyncClient) -> None:
 
 
 async def play_delivery(world: World) -> None:
-    """An idea that is delivered, one that is stopped, one that is edited, and a figure."""
+    """A delivered idea, a stopped idea, an edited idea, and a valuation."""
     done, stopped = await world.submit(world.members[0]), await world.submit(world.members[0])
     for idea, last in ((done, "complete"), (stopped, "stopped")):
         await approve(world, idea)
@@ -79,7 +79,7 @@ async def approve(world: World, idea: UUID) -> None:
 
 
 async def play_coins(world: World) -> None:
-    """Members' movements, a grant and a correction, and every decision that touches stakes."""
+    """Members' movements, a grant and a correction, and every decision that changes stakes."""
     author, backer = world.members[0], world.members[1]
     one, two, three, four = [await world.submit(author) for _ in range(4)]
     for idea in (one, two, three, four):
@@ -156,5 +156,5 @@ async def test_every_kind_occurs_and_every_row_fits_its_payload(
     for row in rows:
         payload = parse_payload(row.kind, row.version, row.data)
         assert payload.kind == row.kind
-        # parsing ignores unknown fields; a row that is written by this code has none
+        # parsing ignores unknown fields; rows written by this code have none
         assert payload.as_data().keys() == {name for name, value in row.data.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Consumers get every event once and in order, beside other workers, failures and long transactions."""
+"""Consumers handle every event once and in order, with concurrent workers, failures and long transactions."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class TestOrder:
         await probe.follow()
         assert len(await probe.seen()) == 24
 
-    async def test_other_kinds_are_passed_over(self, make_probe: MakeProbe, db: Database) -> None:
+    async def test_other_kinds_are_skipped(self, make_probe: MakeProbe, db: Database) -> None:
         probe = await make_probe()
         campaign = uuid4()
         async with db.session() as session:
@@ -105,7 +105,7 @@ class TestOrder:
             assert await probe.seen(campaign) == [0, 1, 2, 3]
 
     async def test_a_transaction_that_commits_late_is_not_missed(self, make_probe: MakeProbe, db: Database) -> None:
-        """The one with the lower id commits last; what came after it waits, so that the order holds."""
+        """The event with the lower id is committed last; later events wait, so that the order is kept."""
         probe = await make_probe()
         campaign = uuid4()
         async with db.session() as early:
@@ -118,7 +118,7 @@ class TestOrder:
 
 
 class TestStart:
-    async def test_at_the_end_leaves_out_what_was_there(self, make_probe: MakeProbe, db: Database) -> None:
+    async def test_at_the_end_skips_existing_events(self, make_probe: MakeProbe, db: Database) -> None:
         earlier = await make_probe()
         campaign = uuid4()
         await earlier.record(campaign, 1)
@@ -147,7 +147,7 @@ class TestLease:
         taken: list[UUID] = []
 
         async def take_over(event: Event) -> None:
-            """Another worker, after the lease has expired by the database's clock."""
+            """Take the lease by another worker, after it has expired by the database's clock."""
             if taken:
                 return
             taken.append(event.id)
@@ -172,7 +172,7 @@ class TestLease:
         following = probe.following
         lease = await following._take_lease(5)
         assert lease is not None
-        assert await following._take_lease(5) is None, "it is held"
+        assert await following._take_lease(5) is None, "another worker has the lease"
         position = (lease.xid, uuid4())
         async with db.session() as session:
             await lease.change(session, queries.ADVANCE, to=position)
@@ -186,7 +186,7 @@ class TestLease:
         cursor = await probe.cursor(5)
         assert cursor.id == position[1]
 
-    async def test_is_given_back_when_the_worker_stops(self, db: Database, make_probe: MakeProbe) -> None:
+    async def test_is_released_when_the_worker_stops(self, db: Database, make_probe: MakeProbe) -> None:
         probe = await make_probe()
         campaign = uuid4()
         await probe.record(campaign, 1)
@@ -205,7 +205,7 @@ class TestLease:
         assert await probe.seen() == [1]
         assert await probe.failures() == []
 
-    async def test_a_handler_that_outlasts_it_fails(self, make_probe: MakeProbe) -> None:
+    async def test_a_handler_that_takes_longer_than_the_lease_fails(self, make_probe: MakeProbe) -> None:
         probe = await make_probe(lease_s=0.4, attempts_max=1)
         await probe.record(uuid4(), 1)
 
@@ -218,7 +218,7 @@ class TestLease:
 
 
 class TestFailure:
-    async def test_an_event_that_fails_is_parked_and_the_others_go_on(self, make_probe: MakeProbe) -> None:
+    async def test_an_event_that_fails_is_parked_and_the_others_are_handled(self, make_probe: MakeProbe) -> None:
         probe = await make_probe(attempts_max=3)
         campaign, other = uuid4(), campaign_in(1)
         await probe.record(campaign, 1, 2, 3)
@@ -229,7 +229,7 @@ class TestFailure:
         assert await probe.seen(other) == [4]
         assert await probe.failures() == [(2, 3, True, False)]
 
-    async def test_an_event_that_succeeds_later_keeps_its_place(self, make_probe: MakeProbe) -> None:
+    async def test_an_event_that_succeeds_later_keeps_its_order(self, make_probe: MakeProbe) -> None:
         probe = await make_probe(attempts_max=3)
         campaign = uuid4()
         await probe.record(campaign, 1, 2, 3)
@@ -263,7 +263,7 @@ class TestFailure:
             await probe.following.run_once()
         assert await probe.failures() == [(1, 1, False, True), (2, 0, False, False), (3, 0, False, False)]
 
-    async def test_what_cannot_be_read_is_parked(self, make_probe: MakeProbe, db: Database) -> None:
+    async def test_an_unreadable_event_is_parked(self, make_probe: MakeProbe, db: Database) -> None:
         probe = await make_probe(attempts_max=1)
         campaign = uuid4()
         insert = text("INSERT INTO app.events (kind, campaign_id, version, data) VALUES ('idea_edited', :id, :v, '{}')")
@@ -298,7 +298,7 @@ class TestFailure:
 
 
 class ProcessKilled(BaseException):
-    """Ends a worker as SIGKILL does: nothing is caught, recorded or given back."""
+    """Ends a worker like SIGKILL: nothing is caught, recorded or released."""
 
 
 class TestKillingEvent:
@@ -318,7 +318,7 @@ class TestKillingEvent:
             "UPDATE app.event_cursors SET lease_until = clock_timestamp() - interval '1 s' "
             "WHERE consumer = :c AND lease_token IS NOT NULL"
         )
-        for _ in range(4):  # in the batch, and at each attempt of its own
+        for _ in range(4):  # in the batch, and at each attempt after it
             with pytest.raises(ProcessKilled):
                 await probe.follow()
             async with db.session() as session:

@@ -74,7 +74,7 @@ class TestRetry:
 
 class TestSkip:
     @pytest.mark.parametrize("on_failure", ["park", "wait"])
-    async def test_the_others_go_on(self, make_probe: MakeProbe, db: Database, on_failure: str) -> None:
+    async def test_the_others_are_handled(self, make_probe: MakeProbe, db: Database, on_failure: str) -> None:
         probe = await parked(make_probe, on_failure)
         async with db.session() as session:
             await operations.skip_events(session, probe.name, [await probe.event_id(2)])
@@ -110,7 +110,7 @@ class TestReplay:
             async with db.session() as session:
                 await operations.replay(session, probe.name, event_id=uuid4())
 
-    async def test_takes_the_lease_and_forgets_failures(self, make_probe: MakeProbe, db: Database) -> None:
+    async def test_ends_the_lease_and_deletes_failures(self, make_probe: MakeProbe, db: Database) -> None:
         probe = await parked(make_probe, "wait")
         campaign = uuid4()
         is_moved = asyncio.Event()
@@ -152,7 +152,7 @@ class TestForget:
 
 
 class TestStatus:
-    async def test_counts_what_is_parked_and_waits(self, make_probe: MakeProbe, db: Database) -> None:
+    async def test_counts_parked_and_waiting_events(self, make_probe: MakeProbe, db: Database) -> None:
         probe = await parked(make_probe, "wait")
         async with db.session() as session:
             found = await status.get_status(session)
@@ -186,5 +186,5 @@ class TestStatus:
         await probe.follow()
         async with db.session() as session:
             await session.execute(text("SELECT pg_current_xact_id()"))
-            await probe.record(uuid4(), 1)  # its transaction is above this one, which is open
+            await probe.record(uuid4(), 1)  # its transaction is newer than this one, which is open
             assert (await status.get_status(session)).held_back_s > 0

@@ -181,7 +181,7 @@ CASES = [
         "Plac zabaw",
         '"Plac zabaw',
         "2;30000",
-        "a double quote opens a value here and is never closed",
+        "a value that begins here with a double quote has no closing double quote",
     ),
     case(
         "text after a closing quote",
@@ -323,7 +323,7 @@ CASES = [
         "a truncated file, after the title of the votes",
         APPROVAL[: APPROVAL.index(b"voter_id")],
         "VOTES",
-        "VOTES ends after its title",
+        "section VOTES has no rows",
     ),
     Case(
         "a truncated file, between two votes",
@@ -349,7 +349,7 @@ CASES = [
         "PROJECTS\n",
         "VOTES\n",
         19,
-        "section VOTES in the place of PROJECTS",
+        "section VOTES instead of PROJECTS",
     ),
     Case("a section twice", APPROVAL + b"VOTES\nvoter_id;vote\n", 33, "a second section VOTES"),
     Case(

@@ -1,4 +1,4 @@
-"""Ideas over HTTP: their life, who takes which step, and what each step does to the coins."""
+"""Routes of ideas: steps, their permissions, and their effects on the coins."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PATHS: dict[str, list[str]] = {
 
 
 class TestSubmit:
-    async def test_competes_at_once_without_mediation(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_is_competing_immediately_without_mediation(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         response = await world.call(
             world.members[0], "POST", "/campaigns/{id}/ideas",
@@ -63,7 +63,7 @@ class TestSubmit:
         )
         assert (response.status_code, response.json()["type"]) == (403, "urn:ideamint:problem:not-a-member")
 
-    async def test_ends_with_the_campaign_and_before(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_is_refused_after_the_dates(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client, submissions_close_at="2020-01-01T00:00:00+00:00")
         body = {"title": "Too late for this", "description": DESCRIPTION}
         late = await world.call(world.members[0], "POST", "/campaigns/{id}/ideas", json=body)
@@ -74,7 +74,9 @@ class TestSubmit:
 
 
 class TestEdit:
-    async def test_its_author_may_while_it_is_pending(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_is_allowed_to_its_author_while_it_is_pending(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
         world = await make_world(application, client, is_mediated=True)
         author = world.members[0]
         idea = await world.submit(author)
@@ -95,7 +97,7 @@ class TestSteps:
     @pytest.mark.parametrize(
         ("source", "target"), list(itertools.product(PATHS, [status for status in PATHS if status != "pending"]))
     )
-    async def test_every_one_is_taken_or_refused_by_name(
+    async def test_every_step_succeeds_or_is_refused(
         self, application: FastAPI, client: AsyncClient, source: str, target: str
     ) -> None:
         world = await make_world(application, client, members=1, is_mediated=True)
@@ -103,19 +105,19 @@ class TestSteps:
 
         async def take(status: str) -> tuple[int, dict[str, object]]:
             who = world.members[0] if status == "withdrawn" else world.manager
-            response = await world.step(who, idea, status, reason="It is said why.")
+            response = await world.step(who, idea, status, reason="A reason for the author.")
             return response.status_code, response.json()
 
         for status in PATHS[source]:
             assert (await take(status))[0] == 200
-        code, answer = await take(target)
+        code, document = await take(target)
         if find_step(Status(source), Status(target)):
-            assert (code, answer["status"]) == (200, target)
+            assert (code, document["status"]) == (200, target)
         else:
-            assert (code, answer["type"]) == (409, "urn:ideamint:problem:illegal-step")
-            assert (answer["from_status"], answer["to_status"]) == (source, target)
+            assert (code, document["type"]) == (409, "urn:ideamint:problem:illegal-step")
+            assert (document["from_status"], document["to_status"]) == (source, target)
 
-    async def test_are_open_to_their_permitted_people_only(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_require_their_permission(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         idea = await world.submit(world.members[0])
         for who, status in (
@@ -126,7 +128,7 @@ class TestSteps:
             refused = await world.step(who, idea, status)
             assert (refused.status_code, refused.json()["type"]) == (403, "urn:ideamint:problem:step-not-allowed")
 
-    async def test_a_rejection_needs_a_reason(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_a_rejection_requires_a_reason(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         idea = await world.submit(world.members[0])
         refused = await world.step(world.manager, idea, "rejected")
@@ -135,7 +137,7 @@ class TestSteps:
             "It exists already."
         )
 
-    async def test_leave_their_history_and_events(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_are_recorded_in_history_and_events(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         idea = await world.submit(world.members[0])
         for status in ("accepted", "in_progress", "complete"):
@@ -164,7 +166,7 @@ class TestCoinsOnSteps:
         assert (refused.status_code, refused.json()["type"]) == (409, "urn:ideamint:problem:idea-not-open")
 
     @pytest.mark.parametrize("status", ["withdrawn", "rejected"])
-    async def test_come_back_on(self, application: FastAPI, client: AsyncClient, status: str) -> None:
+    async def test_are_returned_on(self, application: FastAPI, client: AsyncClient, status: str) -> None:
         world = await make_world(application, client)
         idea = await world.submit(world.members[0])
         await world.allocate(world.members[1], idea, 60)
@@ -187,7 +189,7 @@ class TestCoinsOnSteps:
 
 
 class TestUndo:
-    async def test_puts_back_what_expired(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_restores_the_expired_coins(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         idea = await world.submit(world.members[0])
         await world.allocate(world.members[1], idea, 60)
@@ -201,7 +203,9 @@ class TestUndo:
         again = await world.step(world.manager, idea, "accepted")
         assert (again.json()["coins"], (await world.balance(world.members[1]))["expired_coins"]) == (75, 65)
 
-    async def test_is_possible_within_the_policy_s_window_only(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_is_possible_only_within_the_window_of_the_policy(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
         world = await make_world(application, client, policy={"undo_window_h": 0})
         idea = await world.submit(world.members[0])
         await world.step(world.manager, idea, "accepted")
@@ -234,8 +238,8 @@ class TestList:
             seen: list[str] = []
             cursor: str | None = None
             while True:
-                asked = {"limit": 7, **parameters, **({"cursor": cursor} if cursor else {})}
-                page = await world.call(world.members[member], "GET", "/campaigns/{id}/ideas", params=asked)
+                params = {"limit": 7, **parameters, **({"cursor": cursor} if cursor else {})}
+                page = await world.call(world.members[member], "GET", "/campaigns/{id}/ideas", params=params)
                 seen += [idea["id"] for idea in page.json()["items"]]
                 cursor = page.json()["next_cursor"]
                 if cursor is None:

@@ -1,4 +1,4 @@
-"""The backers of an idea, shown only to the people that the coin policy names."""
+"""The backers of an idea, shown only to the readers that the coin policy allows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def backed(application: FastAPI, client: AsyncClient, audience: str, **campaign: Any) -> tuple[World, UUID]:
-    """An idea with 30 and 20 coins of two members, and none any more of a third."""
+    """An idea with 30 and 20 coins of two members; a third took all coins back."""
     world = await make_world(application, client, members=4, policy={"stakes_visible_to": audience}, **campaign)
     idea = await world.submit(world.members[0])
     for member, coins in ((1, 30), (2, 20), (3, 10)):
@@ -33,12 +33,12 @@ def as_listed(world: World) -> list[dict[str, Any]]:
     )
 
 
-class TestWhoMayRead:
+class TestReaders:
     @pytest.mark.parametrize(
         ("audience", "readers"),
         [("self", set()), ("managers", {"manager", "admin"}), ("members", {"manager", "admin", "backer", "member"})],
     )
-    async def test_is_the_audience_of_the_policy(
+    async def test_are_those_of_the_policy(
         self, application: FastAPI, client: AsyncClient, audience: str, readers: set[str]
     ) -> None:
         world, idea = await backed(application, client, audience)
@@ -59,7 +59,7 @@ class TestWhoMayRead:
                 assert (response.status_code, problem["type"]) == (403, "urn:ideamint:problem:stakes-not-visible"), name
                 assert problem["stakes_visible_to"] == audience
 
-    async def test_excludes_people_who_do_not_see_the_idea(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_excludes_people_who_may_not_see_the_idea(self, application: FastAPI, client: AsyncClient) -> None:
         world, idea = await backed(application, client, "members", visibility="members")
         stranger = await commit_user(application)
         assert (await world.call(stranger, "GET", f"/ideas/{idea}/stakes")).status_code == 404
@@ -67,13 +67,13 @@ class TestWhoMayRead:
         assert (await world.call(world.members[1], "GET", f"/ideas/{idea}/stakes")).status_code == 404
         assert (await world.call(world.manager, "GET", f"/ideas/{idea}/stakes")).status_code == 200
 
-    async def test_is_no_member_who_left(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_excludes_a_member_who_left(self, application: FastAPI, client: AsyncClient) -> None:
         world, idea = await backed(application, client, "members")
         assert (await world.call(world.members[1], "POST", "/campaigns/{id}/leave")).status_code == 204
         assert (await world.call(world.members[1], "GET", f"/ideas/{idea}/stakes")).status_code == 403
         assert (await world.call(world.members[2], "GET", f"/ideas/{idea}/stakes")).json()["items"] == as_listed(world)
 
-    async def test_a_policy_that_is_narrowed_ends_it(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_a_narrowed_policy_excludes_members(self, application: FastAPI, client: AsyncClient) -> None:
         world, idea = await backed(application, client, "members")
         narrower = {"stakes_visible_to": "managers"}
         await world.call(world.manager, "PUT", "/campaigns/{id}/coins/policies", json=narrower)
@@ -83,7 +83,7 @@ class TestWhoMayRead:
 
 class TestPages:
     @pytest.mark.parametrize(("status", "reason"), [(None, None), ("accepted", None), ("rejected", "Not now")])
-    async def test_give_every_backer_once_also_after_the_idea_was_settled(
+    async def test_contain_every_backer_once_also_after_the_settlement(
         self, application: FastAPI, client: AsyncClient, status: str | None, reason: str | None
     ) -> None:
         world, idea = await backed(application, client, "managers")
@@ -91,8 +91,8 @@ class TestPages:
             assert (await world.step(world.manager, idea, status, reason)).status_code == 200
         found, cursor = [], ""
         while cursor is not None:
-            asked = {"limit": 1, **({"cursor": cursor} if cursor else {})}
-            page = (await world.call(world.manager, "GET", f"/ideas/{idea}/stakes", params=asked)).json()
+            params = {"limit": 1, **({"cursor": cursor} if cursor else {})}
+            page = (await world.call(world.manager, "GET", f"/ideas/{idea}/stakes", params=params)).json()
             found += page["items"]
             cursor = page["next_cursor"]
         assert found == as_listed(world)

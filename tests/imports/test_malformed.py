@@ -67,7 +67,7 @@ class TestManyFaults:
 
     def test_past_twenty_they_are_counted(self) -> None:
         rows = "".join(f"x{n};nowhere;1;\n" for n in range(30)).encode()
-        with pytest.raises(MalformedElection, match=r"town\.pb: and 10 more like these") as refused:
+        with pytest.raises(MalformedElection, match=r"town\.pb: and 10 more errors") as refused:
             parse_election(CUMULATIVE + rows, "town.pb")
         assert (len(refused.value.faults), refused.value.extensions["faults_total"]) == (20, 30)
 

@@ -22,7 +22,7 @@ class TestElectionKey:
         keys = {election_key({"country": "Poland", "unit": u, "subunit": s, "instance": "2020"}) for u, s in kinds}
         assert keys == {"poland/gdansk/piecki-migowo/2020"}
 
-    def test_the_subunit_keeps_its_place(self) -> None:
+    def test_the_subunit_keeps_its_position(self) -> None:
         assert election_key({"country": "Poland", "unit": "Łódź", "instance": "2020"}) == "poland/lodz//2020"
 
     def test_other_scripts_are_distinguished(self) -> None:
@@ -118,12 +118,12 @@ class TestCurrencyOf:
             ("Panama", "2020-01-01", "2020-01-31"),
         ],
     )
-    def test_two_currencies_at_once_decide_nothing(self, country: str, first: str, last: str) -> None:
+    def test_several_legal_tenders_are_ambiguous(self, country: str, first: str, last: str) -> None:
         with pytest.raises(CurrencyUnknown, match="--currency"):
             currency_in({"country": country}, first=first, last=last)
 
     @pytest.mark.parametrize("country", ["Worldwide", "Ruritania", "Antarctica", ""])
-    def test_else_it_has_to_be_named(self, country: str) -> None:
+    def test_otherwise_it_must_be_given(self, country: str) -> None:
         with pytest.raises(CurrencyUnknown, match="--currency"):
             currency_in({"country": country})
 

@@ -23,12 +23,12 @@ class TestKindsOfBallot:
         assert election.ballots[3].allocations == {"BR-1": 1, "BR-2": 1, "BR-3": 1}
         assert dict(election.coins) == {"BR-1": 4, "BR-2": 3, "BR-3": 2, "BR-4": 1}
 
-    def test_a_cumulative_ballot_gives_its_points(self) -> None:
+    def test_a_cumulative_ballot_is_its_points(self) -> None:
         election = parse(election_file("cumulative"))
         assert election.ballots[0].allocations == {"12": 4, "7": 2, "31": 1}
         assert dict(election.coins) == {"12": 12, "7": 9, "31": 3}
 
-    def test_a_scoring_ballot_gives_its_points(self) -> None:
+    def test_a_scoring_ballot_is_its_points(self) -> None:
         assert dict(parse(election_file("scoring")).coins) == {"lamps": 20, "sofa": 17, "games": 9}
 
     def test_an_ordinal_ballot_is_counted_by_borda_over_max_length(self) -> None:
@@ -41,7 +41,7 @@ class TestKindsOfBallot:
         election = parse_election(raw, "town.pb", accept_counts=True)
         assert election.ballots[1].allocations == {"1": 4, "3": 3}
 
-    def test_an_ordinal_ballot_is_counted_by_points_where_the_file_gives_them(self) -> None:
+    def test_an_ordinal_ballot_is_counted_by_points_if_the_file_has_them(self) -> None:
         raw = election_file("ordinal").replace(b"voting_method", b"points")
         for refs, method, points in (
             ("1,2,3", "internet", "9,5,1"),
@@ -69,7 +69,7 @@ class TestKindsOfBallot:
         assert election.ballots[3].allocations == {"12": 3}
         assert election.times_named["12"] == 5
 
-    def test_no_points_name_an_idea_and_move_no_coin(self) -> None:
+    def test_zero_points_name_an_idea_and_move_no_coin(self) -> None:
         election = parse(election_file("cumulative"))
         assert election.ballots[4].allocations == {"7": 2}
 
@@ -79,7 +79,7 @@ class TestCoinsPerMember:
         assert parse(election_file("cumulative")).coins_per_member == 7
 
     @pytest.mark.parametrize(("kind", "greatest"), [("approval", 3), ("scoring", 19), ("ordinal", 6)])
-    def test_else_it_is_the_greatest_sum_on_a_ballot(self, kind: str, greatest: int) -> None:
+    def test_otherwise_it_is_the_greatest_sum_on_a_ballot(self, kind: str, greatest: int) -> None:
         assert parse(election_file(kind)).coins_per_member == greatest
 
 
@@ -100,7 +100,7 @@ class TestTimes:
         raw = changed(election_file("approval"), "date_begin;1.10.2021", f"date_begin;{cell}")
         assert parse(raw).first_day == meant
 
-    def test_a_year_alone_is_all_of_it(self) -> None:
+    def test_a_year_alone_is_the_whole_year(self) -> None:
         election = parse(election_file("scoring"))
         assert (election.first_day, election.last_day) == (date(2023, 1, 1), date(2023, 12, 31))
 
@@ -110,7 +110,7 @@ class TestTimes:
 
 
 class TestProjects:
-    def test_a_project_keeps_what_the_file_says(self) -> None:
+    def test_a_project_has_the_values_of_the_file(self) -> None:
         bench, pitch, cinema, shelter = parse(election_file("approval")).projects
         assert (bench.ref, bench.title, bench.cost) == ("BR-1", "Ławki przy bulwarze", Decimal("40000.00"))
         assert (bench.categories, bench.targets) == (("public space", "urban greenery"), ("seniors",))
@@ -132,12 +132,12 @@ class TestProjects:
         assert [project.title for project in parse(raw).projects] == ["Project sofa", "Project lamps", "Project games"]
 
     @pytest.mark.parametrize(("kind", "has_outcome"), [("approval", True), ("cumulative", False)])
-    def test_the_outcome_is_known_where_there_is_a_column_for_it(self, kind: str, has_outcome: bool) -> None:  # noqa: FBT001
+    def test_the_outcome_is_known_if_there_is_a_column_for_it(self, kind: str, has_outcome: bool) -> None:  # noqa: FBT001
         assert parse(election_file(kind)).has_outcome is has_outcome
 
 
 class TestVoters:
-    def test_attributes_are_kept_and_what_is_unknown_is_left_out(self) -> None:
+    def test_attributes_are_kept_and_unknown_values_are_omitted(self) -> None:
         ballots = parse(election_file("approval")).ballots
         assert ballots[0].attributes == {"age": 34, "sex": "F", "voting_method": "internet", "neighborhood": "Rynek"}
         assert ballots[3].attributes == {"sex": "M", "voting_method": "internet"}
@@ -175,7 +175,7 @@ class TestForms:
         assert election.projects[0].description == "Two seats,\nwashable covers."
         assert election.ballots[0].line == line_of(raw, "17;")
 
-    def test_a_line_separator_inside_a_value_ends_no_line(self) -> None:
+    def test_a_line_separator_inside_a_value_does_not_end_the_line(self) -> None:
         raw = changed(election_file("ordinal"), "Plac zabaw", "Plac\u2028zabaw")
         assert parse(raw).projects[2].line == line_of(raw, "3;45000")
 

@@ -31,7 +31,7 @@ class TestAgain:
         events = await importer.rows("SELECT kind FROM app.events WHERE campaign_id = :campaign", first.campaign_id)
         assert len(events) == 1
 
-    async def test_the_same_election_with_other_content_is_refused_by_name(self, importer: Importer) -> None:
+    async def test_the_same_election_with_other_content_is_refused(self, importer: Importer) -> None:
         first = await importer(election_file("approval"))
         other = changed(election_file("approval"), "Kino letnie", "Kino zimowe")
         with pytest.raises(
@@ -79,7 +79,7 @@ class TestRefused:
         with pytest.raises(FileNotFoundError):
             await import_election(importer.session, importer.folder / "none.pb", actor_id=None)
 
-    async def test_an_import_that_fails_half_way_leaves_nothing(
+    async def test_a_failed_import_writes_nothing(
         self, application: FastAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / "half.pb"

@@ -42,7 +42,7 @@ class TestCampaign:
         assert (policy.coins_per_allocation_min, policy.own_ideas, policy.take_back) == (1, False, True)
         assert policy.allocation_opens_at == datetime(2022, 5, 2, tzinfo=UTC)
 
-    async def test_a_slug_that_is_taken_becomes_longer(self, importer: Importer) -> None:
+    async def test_a_taken_slug_gets_a_suffix(self, importer: Importer) -> None:
         await importer.session.execute(
             text("INSERT INTO app.campaigns (slug, title) VALUES ('france-valmont-2022', 'Another campaign')")
         )

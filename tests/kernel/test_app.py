@@ -1,4 +1,4 @@
-"""The application as a whole: health, problems, request ids, what it says of itself."""
+"""The application: health, problems, request ids, OpenAPI, services and models."""
 
 from __future__ import annotations
 
@@ -91,13 +91,13 @@ class TestRequestIds:
         response = await client.get("/health/live")
         assert UUID(response.headers["x-request-id"]).version == 7
 
-    async def test_of_the_caller_are_kept_when_they_are_sane(self, client: AsyncClient) -> None:
+    async def test_of_the_client_are_kept_if_they_are_valid(self, client: AsyncClient) -> None:
         kept = await client.get("/health/live", headers={"X-Request-ID": "abc-123"})
         replaced = await client.get("/health/live", headers={"X-Request-ID": "a b;c"})
         assert kept.headers["x-request-id"] == "abc-123"
         assert replaced.headers["x-request-id"] != "a b;c"
 
-    async def test_stand_in_problems(self, client: AsyncClient) -> None:
+    async def test_are_part_of_problems(self, client: AsyncClient) -> None:
         response = await client.get("/api/v1/nowhere")
         assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")
         assert response.json()["request_id"] == response.headers["x-request-id"]
@@ -108,7 +108,7 @@ class TestProblems:
         response = await client.post("/api/v1/auth/login", content=b"x" * 2_000_000)
         assert (response.status_code, response.headers["content-type"]) == (413, "application/problem+json")
 
-    async def test_a_body_that_is_no_json_is_refused(self, client: AsyncClient) -> None:
+    async def test_a_body_that_is_not_json_is_refused(self, client: AsyncClient) -> None:
         headers = {"Content-Type": "application/json"}
         response = await client.post("/api/v1/auth/login", content=b"{", headers=headers)
         assert (response.status_code, response.json()["type"]) == (422, "urn:ideamint:problem:validation")
@@ -119,7 +119,7 @@ class TestProblems:
 
 
 class TestSession:
-    """Routes of their own on the kernel, to see what a failing one leaves behind."""
+    """Additional routes that write a row and then succeed or fail."""
 
     @pytest.fixture
     async def bare(self, database: Settings) -> AsyncIterator[AsyncClient]:
@@ -163,7 +163,7 @@ class TestSession:
         assert await self._kept(application, "succeed") == 1
 
     @pytest.mark.parametrize(("outcome", "status"), [("crash", 500), ("refuse", 403), ("violate", 500)])
-    async def test_keeps_nothing_of_what_failed(
+    async def test_rolls_back_a_failed_request(
         self, application: FastAPI, bare: AsyncClient, outcome: str, status: int
     ) -> None:
         response = await bare.post(f"/probe/{outcome}")
@@ -177,14 +177,14 @@ class TestOpenAPI:
         """`make docs` writes it."""
         assert json.loads((ROOT / "openapi.json").read_text()) == application.openapi()
 
-    def test_every_operation_has_a_short_stable_name_of_its_own(self, application: FastAPI) -> None:
+    def test_every_operation_has_a_short_unique_name(self, application: FastAPI) -> None:
         names = [
             operation["operationId"] for path in application.openapi()["paths"].values() for operation in path.values()
         ]
         assert len(names) == len(set(names))
         assert [name for name in names if not re.fullmatch(r"[a-z][A-Za-z]{2,24}", name)] == []
 
-    def test_every_route_but_the_health_s_is_versioned(self, application: FastAPI) -> None:
+    def test_every_route_except_health_is_versioned(self, application: FastAPI) -> None:
         paths = [path for path in application.openapi()["paths"] if not path.startswith("/health/")]
         assert [path for path in paths if not path.startswith("/api/v1/")] == []
 
@@ -199,7 +199,7 @@ class TestOpenAPI:
 
 class TestDependencies:
     def test_are_all_coroutines(self) -> None:
-        """One that is not is run in a thread: at 32 clients that left a quarter of the requests a second."""
+        """FastAPI runs other functions in a thread, which reduced the throughput at 32 clients to a quarter."""
 
         def calls(dependant: Dependant) -> Iterator[object]:
             for inner in dependant.dependencies:
@@ -232,8 +232,8 @@ class TestServices:
 
 class TestModels:
     @pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
-    def test_are_what_the_migrations_made(self, admin_url: str) -> None:
-        """Columns, types, keys and foreign keys; what only SQL can say (checks, partial indexes) is left to the SQL."""
+    def test_match_the_migrated_tables(self, admin_url: str) -> None:
+        """Columns, types, keys and foreign keys; checks and partial indexes are defined only in SQL."""
         engine = create_engine(admin_url.replace("postgresql://", "postgresql+psycopg://"))
         tables = {table.name for table in Model.metadata.tables.values()}
         assert {"users", "campaigns", "ideas", "idempotent_responses"} <= tables

@@ -17,18 +17,18 @@ def breaker(clock: Clock) -> Breaker:
 
 
 class TestBreaker:
-    def test_opens_at_the_fifth_failure_in_a_row_and_says_so_once(self, breaker: Breaker) -> None:
+    def test_opens_at_the_fifth_failure_in_a_row_and_reports_it_once(self, breaker: Breaker) -> None:
         assert [(breaker.failed(), breaker.allows()) for _ in range(7)] == [
             *[(False, True)] * 4, (True, False), (False, False), (False, False),
         ]  # fmt: skip
 
-    def test_a_success_forgets_the_failures(self, breaker: Breaker) -> None:
+    def test_a_success_resets_the_failures(self, breaker: Breaker) -> None:
         for _ in range(20):
             assert [breaker.failed() for _ in range(4)] == [False] * 4
             assert not breaker.succeeded()
         assert breaker.allows()
 
-    def test_lets_one_call_try_every_30_s(self, breaker: Breaker, clock: Clock) -> None:
+    def test_allows_one_trial_call_every_30_s(self, breaker: Breaker, clock: Clock) -> None:
         for _ in range(5):
             breaker.failed()
         clock.now_s += 29.9
@@ -39,7 +39,7 @@ class TestBreaker:
         clock.now_s += 30
         assert [breaker.allows() for _ in range(3)] == [True, False, False]
 
-    def test_a_trial_that_succeeds_closes_it_and_says_so_once(self, breaker: Breaker, clock: Clock) -> None:
+    def test_a_successful_trial_closes_it_and_reports_it_once(self, breaker: Breaker, clock: Clock) -> None:
         for _ in range(5):
             breaker.failed()
         clock.now_s += 30

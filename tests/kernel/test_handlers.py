@@ -1,4 +1,4 @@
-"""Periodic jobs: they delete what has expired and nothing else, and prepare partitions."""
+"""Periodic jobs: they delete only expired rows, and prepare partitions."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ async def test_missing_partitions_of_events_are_created(container: Container, co
     assert await prepare_partitions(container) == 0
 
 
-def test_every_job_and_loop_has_a_name_of_its_own() -> None:
+def test_names_of_jobs_and_loops_are_unique() -> None:
     domains = (*FOUNDATION, *DOMAINS)
     for names in (
         [job.name for domain in domains for job in domain.jobs],

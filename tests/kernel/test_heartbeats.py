@@ -62,7 +62,7 @@ class TestDegraded:
         assert (response.status_code, response.json()["status"]) == (200, "degraded")
         assert response.json()["checks"]["worker"].startswith(f"missing since {newest:%Y-%m-%dT%H:%M:%SZ}")
 
-    async def test_reports_nothing_while_one_of_them_is_seen(self, db: Database, without_heartbeats: None) -> None:
+    async def test_reports_nothing_while_one_worker_is_seen(self, db: Database, without_heartbeats: None) -> None:
         for worker in ("a:1", "b:2"):
             await Heartbeat(worker).beat(db)
         await move_back(db, "a:1", 3600)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Probe:
-    """A job with a name of its own that notes its arguments and fails `failures` times."""
+    """A job with a unique name that records its arguments and fails `failures` times."""
 
     failures: int = 0
     is_unique: bool = False
@@ -95,7 +95,7 @@ class TestDefer:
             assert await rows(db, probe.name) == []
         assert await rows(db, probe.name) == [("todo", 0)]
 
-    async def test_a_unique_job_waits_once_for_the_same_ids(self, db: Database) -> None:
+    async def test_a_unique_job_is_queued_once_for_the_same_ids(self, db: Database) -> None:
         """The refused job does not end the transaction of its cause."""
         probe, campaign = Probe(is_unique=True), uuid4()
         async with db.session() as session:
@@ -105,7 +105,7 @@ class TestDefer:
         assert await rows(db, probe.name) == [("todo", 0), ("todo", 0)]
 
     @pytest.mark.parametrize("value", ["ada@example.org", True, 1.5, None, b"token", [1]])
-    async def test_refuses_an_argument_that_is_no_id(self, db: Database, value: Any) -> None:
+    async def test_refuses_an_argument_that_is_not_an_id(self, db: Database, value: Any) -> None:
         probe = Probe()
         async with db.session() as session:
             with pytest.raises(TypeError, match=r"number must be a UUID or an int"):
@@ -165,8 +165,8 @@ class TestJobWorker:
         await work(container, probe, until=[("failed", 3)])
         assert len(probe.ran) == 3
 
-    async def test_leaves_jobs_that_it_does_not_have(self, container: Container, db: Database) -> None:
-        """They belong to another domain or version, and wait for its worker."""
+    async def test_ignores_jobs_that_it_does_not_have(self, container: Container, db: Database) -> None:
+        """They belong to another domain or version and wait for a worker that has them."""
         other, probe = Probe(), Probe()
         async with db.session() as session:
             await defer(session, other.job, campaign_id=uuid4(), number=1)
@@ -194,7 +194,7 @@ class TestJobWorker:
 
 class TestRetryStalled:
     async def stall(self, db: Database, probe: Probe, *, attempts: int = 0, seen_s_ago: float | None = None) -> None:
-        """Store a job as a killed worker leaves it; without `seen_s_ago` the worker's row was removed."""
+        """Store a job in the state after its worker was killed; without `seen_s_ago` the worker's row is removed."""
         async with db.session() as session:
             await defer(session, probe.job, campaign_id=uuid4(), number=1)
             worker_id = None
@@ -218,7 +218,7 @@ class TestRetryStalled:
         return await JobWorker[Container](container, [probe.job]).retry_stalled(container.database)
 
     @pytest.mark.parametrize("seen_s_ago", [31.0, None])
-    async def test_retries_a_job_whose_worker_is_gone(
+    async def test_retries_a_job_whose_worker_has_ended(
         self, container: Container, db: Database, seen_s_ago: float | None
     ) -> None:
         probe = Probe()
@@ -234,7 +234,7 @@ class TestRetryStalled:
         await self.retry(container, probe)
         assert await rows(db, probe.name) == [("failed", 3)]
 
-    async def test_leaves_the_job_of_a_worker_that_is_seen(self, container: Container, db: Database) -> None:
+    async def test_ignores_the_job_of_a_running_worker(self, container: Container, db: Database) -> None:
         probe = Probe()
         await self.stall(db, probe, seen_s_ago=1)
         assert await self.retry(container, probe) == 0

@@ -16,7 +16,7 @@ MINUTE_US = 60_000_000
 
 
 class Clock:
-    """Time that passes when told."""
+    """A clock that the test advances."""
 
     def __init__(self, now: int = 0) -> None:
         self.now = now
@@ -36,7 +36,7 @@ def local(clock: Clock) -> LocalBuckets:
 
 
 class TestLocalBuckets:
-    async def test_lets_the_limit_through_at_once_and_then_one_an_interval(
+    async def test_allows_the_limit_immediately_and_then_one_per_interval(
         self, local: LocalBuckets, clock: Clock
     ) -> None:
         limit = Limit("probes", "member", Rate(120, "minute"))
@@ -49,7 +49,7 @@ class TestLocalBuckets:
         assert await local.spend([bucket]) is None
         assert await local.spend([bucket]) == Refusal(limit, 500_000)
 
-    async def test_a_full_bucket_gets_no_fuller(self, local: LocalBuckets, clock: Clock) -> None:
+    async def test_a_full_bucket_does_not_exceed_its_limit(self, local: LocalBuckets, clock: Clock) -> None:
         bucket = Bucket("anna", Limit("probes", "member", Rate(3, "minute")))
         for _ in range(4):
             assert [await local.spend([bucket]) for _ in range(3)] == [None] * 3
@@ -60,11 +60,11 @@ class TestLocalBuckets:
         st.integers(1, 7),
         st.lists(st.tuples(st.integers(0, 30_000_000), st.sampled_from(["anna", "ben"])), min_size=1, max_size=60),
     )
-    async def test_counts_as_a_bucket_of_tokens_does(self, limit: int, requests: list[tuple[int, str]]) -> None:
+    async def test_counts_like_a_bucket_of_tokens(self, limit: int, requests: list[tuple[int, str]]) -> None:
         clock = Clock()
         local = LocalBuckets(clock)
         rule = Limit("probes", "member", Rate(limit, "minute"))
-        # the model keeps what is in a bucket, in the microseconds that it takes to fill it that far
+        # the model stores the content of a bucket as the microseconds that it takes to fill it that far
         filled_us = {"anna": (MINUTE_US, 0), "ben": (MINUTE_US, 0)}
         for passed_us, name in requests:
             clock.now += passed_us
@@ -80,7 +80,7 @@ class TestLocalBuckets:
     async def test_takes_from_every_bucket_or_from_none(self, local: LocalBuckets) -> None:
         await check_all_or_none(local)
 
-    async def test_forgets_buckets_that_are_full_again_and_no_other(self, local: LocalBuckets, clock: Clock) -> None:
+    async def test_removes_only_full_buckets(self, local: LocalBuckets, clock: Clock) -> None:
         slow, quick = TWO_A_DAY, Limit("probes", "member", Rate(120, "minute"))
         for _ in range(2):
             assert await local.spend([Bucket("slow", slow)]) is None
@@ -92,7 +92,7 @@ class TestLocalBuckets:
 
 
 class TestRateLimits:
-    async def test_a_refusal_says_which_limit_and_when_to_try_again(self, local: LocalBuckets) -> None:
+    async def test_a_refusal_states_the_limit_and_the_wait(self, local: LocalBuckets) -> None:
         limits = RateLimits(local, "coin commands", member=Rate(2, "hour"), campaign=Rate(60_000, "minute"))
         member, campaign = uuid4(), uuid4()
         for _ in range(2):
@@ -127,7 +127,7 @@ class TestRateLimits:
         with pytest.raises(RateLimited):
             await limits.spend(member=UUID(int=1))
 
-    async def test_kinds_of_requests_are_counted_apart(self, local: LocalBuckets) -> None:
+    async def test_kinds_of_requests_are_counted_separately(self, local: LocalBuckets) -> None:
         member = uuid4()
         for what in ("probes", "other probes"):
             await RateLimits(local, what, member=Rate(1, "day")).spend(member=member)

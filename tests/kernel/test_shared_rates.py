@@ -53,7 +53,7 @@ async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
 
 
 class TestSharedBuckets:
-    async def test_lets_the_limit_through_and_tells_the_wait(self, shared: SharedBuckets) -> None:
+    async def test_allows_the_limit_and_returns_the_wait(self, shared: SharedBuckets) -> None:
         bucket = Bucket("anna", FIVE_A_DAY)
         assert [await shared.spend([bucket]) for _ in range(5)] == [None] * 5
         refusal = await shared.spend([bucket])
@@ -71,39 +71,41 @@ class TestSharedBuckets:
         assert await shared.spend([bucket]) is not None
         assert await other_process.spend([bucket]) is not None
 
-    async def test_a_crowd_gets_exactly_the_limit(self, shared: SharedBuckets, other_process: SharedBuckets) -> None:
+    async def test_concurrent_requests_get_exactly_the_limit(
+        self, shared: SharedBuckets, other_process: SharedBuckets
+    ) -> None:
         campaign = Bucket("campaign", Limit("probes", "campaign", Rate(50, "day")))
-        answers = await asyncio.gather(
+        results = await asyncio.gather(
             *(
                 process.spend([Bucket(f"member-{number % 40}", FIVE_A_DAY), campaign])
                 for number in range(2 * CALL_ITEMS_MAX)
                 for process in (shared, other_process)
             )
         )
-        assert answers.count(None) == 50
-        assert {refusal.limit for refusal in answers if refusal} == {campaign.limit}
+        assert results.count(None) == 50
+        assert {refusal.limit for refusal in results if refusal} == {campaign.limit}
 
-    async def test_requests_of_one_moment_are_one_call(self, shared: SharedBuckets, redis: Redis) -> None:
+    async def test_concurrent_requests_are_one_call(self, shared: SharedBuckets, redis: Redis) -> None:
         await shared.spend([Bucket("anna", FIVE_A_DAY)])
         await redis.config_resetstat()
         await asyncio.gather(*(shared.spend([Bucket(f"member-{n}", FIVE_A_DAY)]) for n in range(100)))
         assert (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] == 1
         assert await redis.dbsize() == 101
 
-    async def test_who_gives_up_harms_nobody(self, shared: SharedBuckets, redis: Redis) -> None:
+    async def test_a_cancelled_request_does_not_affect_others(self, shared: SharedBuckets, redis: Redis) -> None:
         await shared.spend([Bucket("anna", FIVE_A_DAY)])
         connections = (await redis.info("stats"))["total_connections_received"]
         for _ in range(20):
             requests = [asyncio.create_task(shared.spend([Bucket(str(uuid4()), FIVE_A_DAY)])) for _ in range(10)]
-            await asyncio.sleep(0)  # they wait, and the call is under way or about to be
+            await asyncio.sleep(0)  # they wait, and the call is running or about to start
             for request in requests[::2]:
                 request.cancel()
             async with asyncio.timeout(PATIENT_S):
-                answers = await asyncio.gather(*requests, return_exceptions=True)
-            assert answers[1::2] == [None] * 5
+                results = await asyncio.gather(*requests, return_exceptions=True)
+            assert results[1::2] == [None] * 5
         assert (await redis.info("stats"))["total_connections_received"] == connections
 
-    async def test_keeps_an_id_and_a_time_for_no_longer_than_they_matter(
+    async def test_stores_an_id_and_a_time_only_until_the_bucket_is_full(
         self, shared: SharedBuckets, redis: Redis
     ) -> None:
         member = uuid4()
@@ -116,7 +118,7 @@ class TestSharedBuckets:
         assert 0 < left_us <= 3600 * 1_000_000
 
     @pytest.mark.parametrize("ahead_days", [2, 1000])
-    async def test_a_clock_set_back_locks_nobody_out(
+    async def test_a_clock_that_is_set_back_locks_out_no_member(
         self, shared: SharedBuckets, redis: Redis, ahead_days: int
     ) -> None:
         seconds, _ = await redis.time()
@@ -127,7 +129,7 @@ class TestSharedBuckets:
 class TestRedisUnavailable:
     @pytest.fixture(autouse=True)
     def _log_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A logger keeps the configuration of its first use, which may be another application's."""
+        """A logger keeps the configuration of its first use, which may be that of another application."""
         monkeypatch.setattr(shared_rates, "log", structlog.get_logger())
 
     async def test_each_process_counts_until_it_is_back(
@@ -148,27 +150,27 @@ class TestRedisUnavailable:
         assert "Redis is unavailable" in logs[0]["event"]
 
         redis_server.start()
-        # it is not asked before its time
+        # it is not called before the end of the pause
         assert await shared.spend([bucket]) is not None
         breaker_clock.now_s += PAUSE_S
         with capture_logs() as logs:
-            assert [await shared.spend([bucket]) for _ in range(5)] == [None] * 5  # this Redis remembers nothing
+            assert [await shared.spend([bucket]) for _ in range(5)] == [None] * 5  # this Redis is empty
             assert await shared.spend([bucket]) is not None
         assert ["in Redis again" in entry["event"] for entry in logs] == [True]
 
-    async def test_a_trial_that_fails_holds_up_one_request(
+    async def test_a_failing_trial_delays_one_request(
         self, shared: SharedBuckets, redis_server: RedisServer, breaker_clock: Clock
     ) -> None:
         redis_server.stop()
         with capture_logs() as logs:
             for _ in range(3):
-                answers = await asyncio.gather(*(shared.spend([Bucket(str(uuid4()), FIVE_A_DAY)]) for _ in range(50)))
-                assert answers == [None] * 50
+                results = await asyncio.gather(*(shared.spend([Bucket(str(uuid4()), FIVE_A_DAY)]) for _ in range(50)))
+                assert results == [None] * 50
             for _ in range(10):
                 await shared.spend([Bucket(str(uuid4()), FIVE_A_DAY)])
             breaker_clock.now_s += PAUSE_S
-            answers = await asyncio.gather(*(shared.spend([Bucket(str(uuid4()), FIVE_A_DAY)]) for _ in range(50)))
-            assert answers == [None] * 50
+            results = await asyncio.gather(*(shared.spend([Bucket(str(uuid4()), FIVE_A_DAY)]) for _ in range(50)))
+            assert results == [None] * 50
         assert len(logs) == 1
 
     async def test_a_server_that_hangs_is_not_waited_for(
@@ -179,9 +181,9 @@ class TestRedisUnavailable:
         many = 2 * CALL_ITEMS_MAX
         redis_server.freeze()
         async with asyncio.timeout(PATIENT_S):
-            answers = await asyncio.gather(*(shared.spend([Bucket(f"m{n}", FIVE_A_DAY)]) for n in range(many)))
-        assert answers == [None] * many
-        assert breaker._failures == 1  # all of them have waited for the same call
+            results = await asyncio.gather(*(shared.spend([Bucket(f"m{n}", FIVE_A_DAY)]) for n in range(many)))
+        assert results == [None] * many
+        assert breaker._failures == 1  # all of them waited for the same call
         redis_server.thaw()
         for _ in range(100):
             breaker_clock.now_s += PAUSE_S
@@ -189,10 +191,10 @@ class TestRedisUnavailable:
             if await redis.dbsize():
                 break
         else:
-            pytest.fail("Redis was not asked again")
+            pytest.fail("Redis was not called again")
         await shared.close()
 
-    async def test_one_that_answers_with_errors_is_as_good_as_none(
+    async def test_a_server_that_returns_errors_counts_as_unavailable(
         self, shared: SharedBuckets, redis: Redis, redis_server: RedisServer
     ) -> None:
         await redis.lpush("anna", "not a time")
@@ -200,7 +202,7 @@ class TestRedisUnavailable:
         assert [await shared.spend([bucket]) for _ in range(5)] == [None] * 5
         assert await shared.spend([bucket]) is not None
 
-    async def test_nobody_is_refused_by_an_address_where_nobody_listens(self, redis_server: RedisServer) -> None:
+    async def test_an_address_without_a_server_refuses_no_request(self, redis_server: RedisServer) -> None:
         redis_server.stop()
         buckets = SharedBuckets(redis_server.url, timeout_s=PATIENT_S)
         assert [await buckets.spend([Bucket("anna", FIVE_A_DAY)]) for _ in range(5)] == [None] * 5

@@ -1,4 +1,4 @@
-"""A migrated database for each test, with a ledger that holds movements where it is asked for."""
+"""A migrated database for each test, and a ledger with movements."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def installation(server: Settings, worker: str, tmp_path: Path) -> Iterator[Settings]:
-    """Settings of a migrated database of the test's own."""
+    """Settings of a migrated database for one test."""
     with database_of_its_own(server, f"migrations_{worker}_{uuid4().hex[:8]}", tmp_path) as settings:
         yield settings
 
 
 @pytest.fixture
 def url(server: Settings, installation: Settings) -> str:
-    """Its URL with the server's superuser."""
+    """The URL of the database, with the server's superuser."""
     name = databases.database_name(str(installation.database.url))
     return databases.with_database(postgres.admin_url(server), name)
 

@@ -1,4 +1,4 @@
-"""The schema of the job queue: that of the installed package, with rights of our own."""
+"""The schema of the job queue: that of the installed package, with our rights."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ OWN = {"ck_procrastinate_jobs_args_are_ids"}
 
 
 def parts(connection: psycopg.Connection, schema: str) -> set[tuple[Any, ...]]:
-    connection.execute(f"SET search_path = {schema}".encode())  # names in it are shown without it
+    connection.execute(f"SET search_path = {schema}".encode())  # names in this schema are shown without it
     rows = connection.execute(PARTS, {"schema": schema}).fetchall()
     return {(kind, name, text.replace(f" {schema}.", " ")) for kind, name, text in rows if name not in OWN}
 
@@ -77,7 +77,9 @@ class TestRights:
 
 
 class TestDown:
-    def test_drops_the_schema_and_comes_back(self, url: str, connection: psycopg.Connection) -> None:
+    def test_a_downgrade_drops_the_schema_and_an_upgrade_restores_it(
+        self, url: str, connection: psycopg.Connection
+    ) -> None:
         before = parts(connection, "jobs")
         connection.execute("SET search_path = public")
         databases.downgrade(url, "1007")

@@ -58,7 +58,7 @@ class TestAddedColumns:
 
 
 class TestUnknownValues:
-    async def test_of_a_closed_set_are_shown_as_they_are(self, ended: Journey, connection: psycopg.Connection) -> None:
+    async def test_of_an_enumeration_are_returned_as_text(self, ended: Journey, connection: psycopg.Connection) -> None:
         connection.execute("SET session_replication_role = replica")  # policies are append-only
         for table, column, value in (
             ("coin_policies", "at_end", "donate"),
@@ -83,7 +83,7 @@ class TestUnknownValues:
         ideas = (await ended.manage("GET", "/campaigns/{id}/ideas")).json()["items"]
         assert {(idea["status"], *idea["next_statuses"]) for idea in ideas} == {("merged",)}
 
-    async def test_an_unknown_audience_shows_stakes_to_their_owners_only(
+    async def test_an_unknown_audience_shows_stakes_only_to_their_owners(
         self, ended: Journey, connection: psycopg.Connection
     ) -> None:
         connection.execute("SET session_replication_role = replica")

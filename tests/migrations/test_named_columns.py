@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("api", "cli", "orchestration", "dbt_project/models", "dbt_project/macros", "dbt_project/tests")
-# `count(*)` and products are no columns; `(?<!:)` leaves a cast of a row out of the names
+# `count(*)` and products are not columns; `(?<!:)` excludes casts of rows
 UNNAMED = re.compile(
     r"""
     \b(?:SELECT|RETURNING)\s+(?:ALL\s+|DISTINCT\s+(?:ON\s*\([^)]*\)\s*)?)?\*  # SELECT *

@@ -1,4 +1,4 @@
-"""Revisions, up, down and up again, on empty databases and on one that holds movements."""
+"""Upgrades and downgrades of empty databases and of one with movements."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from api.kernel.db import Database
 
 HOT_TABLES = "app.coin_accounts, app.coin_transfers, app.coin_postings, app.coin_keys, app.coin_targets, app.events"
-# everything that a migration makes: tables, columns, constraints, indexes, functions, triggers, views, rights
+# everything that a migration creates: tables, columns, constraints, indexes, functions, triggers, views, rights
 CATALOGUE = """
     SELECT 'relation', c.relname || ' ' || c.relkind::text, coalesce(c.relacl::text, '') || coalesce(c.reloptions::text, '')
     FROM pg_class AS c WHERE c.relnamespace = 'app'::regnamespace
@@ -59,7 +59,7 @@ def with_lock_timeout(url: str) -> str:
 
 
 class TestRevisions:
-    def test_are_one_line_of_rising_numbers(self) -> None:
+    def test_are_a_sequence_of_increasing_numbers(self) -> None:
         """Readiness compares them as numbers."""
         config = revisions._config()
         numbers = [int(script.revision) for script in ScriptDirectory.from_config(config).walk_revisions()]
@@ -69,7 +69,7 @@ class TestRevisions:
 
 
 class TestUpAndDown:
-    def test_to_base_leaves_nothing_and_comes_back_the_same(self, url: str, connection: psycopg.Connection) -> None:
+    def test_a_downgrade_to_base_is_complete_and_reversible(self, url: str, connection: psycopg.Connection) -> None:
         newest = catalogue(connection)
         databases.downgrade(url, "base")
         left = "SELECT relname FROM pg_class WHERE relnamespace = 'app'::regnamespace AND relkind IN ('r', 'p', 'v')"
@@ -122,7 +122,7 @@ class TestUpAndDown:
             ("INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc')", "1004", "campaigns holds campaigns"),
         ],
     )
-    def test_is_refused_where_rows_cannot_be_restored(
+    def test_is_refused_if_rows_could_not_be_restored(
         self, url: str, connection: psycopg.Connection, statement: str, target: str, reason: str
     ) -> None:
         connection.execute(statement.encode())
@@ -156,10 +156,10 @@ class TestUpgrade:
         databases.migrate(url)
         assert catalogue(connection) == newest
 
-    def test_keeps_routines_that_a_later_version_brings(
+    def test_keeps_routines_that_a_later_version_replaces(
         self, url: str, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The release before calls them until that version has committed."""
+        """The previous release calls them until that version is committed."""
         newest = catalogue(connection)
         databases.downgrade(url, "1004")
         earlier = catalogue(connection)
@@ -188,7 +188,7 @@ class TestMigrate:
                 call(url)
         connection.execute("UPDATE app.alembic_version SET version_num = '1009'")
 
-    def test_leaves_a_later_database_as_it_is(self, url: str, connection: psycopg.Connection) -> None:
+    def test_does_not_change_a_later_database(self, url: str, connection: psycopg.Connection) -> None:
         connection.execute("UPDATE app.alembic_version SET version_num = '9999'")
         connection.execute("UPDATE app.schema_routines SET hash = 'of a later version'")
         before = catalogue(connection)

@@ -1,4 +1,4 @@
-"""Routines: what the files define, and what a run makes of a change in them."""
+"""Routines: the definitions in the files, and the effect of a change in them."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class TestFiles:
 
 class TestFunctions:
     def test_have_the_listed_owner_security_search_path_and_rights(self, connection: psycopg.Connection) -> None:
-        """UPDATE_SNAPSHOTS=1 writes the list anew."""
+        """UPDATE_SNAPSHOTS=1 updates the list."""
         lines = [" | ".join(row) for row in connection.execute(FUNCTIONS).fetchall()]
         if os.environ.get("UPDATE_SNAPSHOTS"):
             LIST.write_text("\n".join(lines) + "\n")

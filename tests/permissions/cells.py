@@ -27,7 +27,7 @@ API = "/api/v1"
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation of the OpenAPI document; `variant` tells two requests of it apart."""
+    """An operation of the OpenAPI document; `variant` distinguishes several requests of it."""
 
     name: str
     method: str
@@ -50,7 +50,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Cell:
-    """One request by one actor in one place; `idea` is the status of the idea, where the operation is on one."""
+    """One request by one actor in one place; `idea` is the status of the idea, if the operation concerns one."""
 
     operation: Operation
     actor: Actor
@@ -75,7 +75,7 @@ class Cell:
 
     @property
     def is_allowed(self) -> bool:
-        """Whether the declared rule lets the actor in."""
+        """Whether the declared rule allows the actor."""
         if self.operation.scope == "self":
             return self.actor is not Actor.ANONYMOUS
         if self.operation.scope != "public" and self.actor is Actor.ANONYMOUS:
@@ -84,7 +84,7 @@ class Cell:
 
     @property
     def is_hidden(self) -> bool:
-        """Whether the response must be the one of something that does not exist."""
+        """Whether the response must be that of a resource that does not exist."""
         is_visible = self.place.exists and Permission.VIEW_CAMPAIGN in self.permissions
         if self.idea == "pending":
             is_visible = is_visible and Permission.VIEW_ALL_IDEAS in self.permissions
@@ -92,7 +92,7 @@ class Cell:
 
 
 def expected_status(cell: Cell) -> int:
-    """The exact status of the cell."""
+    """The exact expected status of the cell."""
     operation = cell.operation
     if cell.actor is Actor.ANONYMOUS and operation.scope != "public":
         return 401
@@ -107,7 +107,7 @@ def expected_status(cell: Cell) -> int:
     return operation.success if refused is None else refused
 
 
-# the response without a wallet, or without the role of a manager, of operations that answer alike for every campaign
+# the response without a wallet, or without the role of a manager, of operations whose response is the same for every campaign
 ALIKE = {
     "allocateCoins": 403,  # not-a-member
     "reallocateCoins": 403,  # not-a-member
@@ -118,7 +118,7 @@ ALIKE = {
 
 
 def _is_served_alike(cell: Cell) -> bool:
-    """Wallets exist since the activation of the campaign, and only members have one."""
+    """Wallets exist after the activation of the campaign, and only members have one."""
     if not cell.place.is_active:
         return False
     return cell.is_allowed if cell.operation.permissions else cell.actor in CAMPAIGN_ROLES

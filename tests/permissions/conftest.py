@@ -1,4 +1,4 @@
-"""An application of its own with the actors and campaigns of the matrix."""
+"""A separate application with the actors and campaigns of the matrix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest_asyncio.fixture(scope="session")
 async def world(database: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """Nothing is published in its data folder."""
+    """Its data folder has no published data."""
     settings = database.with_(data_dir=tmp_path_factory.mktemp("matrix"), registration="open")
     async with further_application(settings) as (app, client):
         yield await make_world(app, client)

@@ -65,7 +65,7 @@ class TestDatabase:
             ("ck_memberships_role", set(CampaignRole)),
         ],
     )
-    def test_allows_what_the_catalogue_names(self, admin_url: str, constraint: str, allowed: set[str]) -> None:
+    def test_allows_the_values_of_the_catalogue(self, admin_url: str, constraint: str, allowed: set[str]) -> None:
         with psycopg.connect(admin_url) as connection:
             rows = connection.execute(
                 "SELECT pg_get_constraintdef(oid) FROM pg_constraint"

@@ -36,7 +36,7 @@ EACH_OPERATION = pytest.mark.parametrize(
 
 
 def disclosed(response: Response) -> Any:
-    """What a client can see of a response, without what differs for each request."""
+    """The parts of a response that a client sees, without those that differ for each request."""
     headers = {name: value for name, value in response.headers.items() if name != "x-request-id"}
     if response.headers.get("content-type", "").startswith("application/problem+json"):
         body = {name: value for name, value in response.json().items() if name not in {"request_id", "instance"}}
@@ -48,7 +48,7 @@ def disclosed(response: Response) -> Any:
 async def test_every_operation_has_the_exact_status_and_discloses_nothing_hidden(
     world: World, operation: Operation
 ) -> None:
-    """Where the caller may not see the campaign or the idea, the whole response is that for ids that do not exist."""
+    """If the caller may not see the campaign or the idea, the whole response is that for ids that do not exist."""
     responses = {cell: await send(world, cell) for cell in cells_of(operation, world)}
     wrong = [
         f"{cell}: {response.status_code}, not {expected_status(cell)}: {response.text[:200]}"
@@ -63,7 +63,7 @@ async def test_every_operation_has_the_exact_status_and_discloses_nothing_hidden
 
 
 def must_be_alike(cell: Cell) -> bool:
-    """Whether the operation answers by the caller's own wallet or role, and the caller has none here."""
+    """Whether the response depends on the caller's wallet or role, and the caller has none here."""
     is_outside = cell.actor in {Actor.ANONYMOUS, Actor.OUTSIDER, Actor.PERMISSION_HOLDER, Actor.OTHER_MANAGER}
     return cell.operation.hidden_campaign == "alike" and is_outside
 
@@ -71,7 +71,7 @@ def must_be_alike(cell: Cell) -> bool:
 class TestFastPath:
     @pytest.mark.parametrize("name", ["allocateCoins", "reallocateCoins"])
     async def test_has_the_statuses_of_the_routes(self, world: World, name: str) -> None:
-        """A plain command is committed; one coin of a wallet of a hundred leaves the other cells as they are."""
+        """The fast path commits; one coin of a wallet with a hundred does not affect the other cells."""
         (operation,) = (operation for operation in OPERATIONS if operation.name == name)
         for cell in cells_of(operation, world):
             response = await send(world, cell, is_dry_run=False)
@@ -89,7 +89,7 @@ class TestFastPath:
 
 class TestSize:
     def test_every_operation_has_cells(self, world: World) -> None:
-        """The document of the running application is the one that the matrix is made from."""
+        """The matrix is derived from the document of the running application."""
         running = {operation.name for operation in read_operations(world.app.openapi())}
         assert {operation.name for operation in OPERATIONS} == running
         assert create_app(parts(world.app).settings).openapi()["paths"].keys() == world.app.openapi()["paths"].keys()

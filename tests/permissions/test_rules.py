@@ -38,7 +38,7 @@ class TestRule:
             (Scope.SELF, (Permission.MOVE_COINS,)),
         ],
     )
-    def test_refuses_parts_that_do_not_fit(self, parts: tuple[object, ...]) -> None:
+    def test_refuses_inconsistent_parts(self, parts: tuple[object, ...]) -> None:
         with pytest.raises(AssertionError):
             Rule(*parts)  # type: ignore[arg-type]
 
@@ -71,7 +71,7 @@ class TestCheckRouters:
         assert isinstance(route, APIRoute)
         assert route.openapi_extra == {"x-permission": {"scope": "system", "permissions": ["create_campaign"]}}
 
-    def test_is_run_when_the_application_is_made(self, database: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_run_when_the_application_is_created(self, database: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         router = APIRouter()
         router.add_api_route("/probe", lambda: None, name="probe")
         probes = Domain[KernelContainer](name="probes", routers=(router,))

@@ -33,7 +33,7 @@ POLICY = PolicyWrite(own_ideas=True, stakes_visible_to="members")
 
 
 class Actor(StrEnum):
-    """Who calls."""
+    """The caller of a request."""
 
     ANONYMOUS = "anonymous"
     OUTSIDER = "outsider"
@@ -57,7 +57,7 @@ PERMISSIONS = {Actor.PERMISSION_HOLDER: frozenset({Permission.CREATE_CAMPAIGN})}
 
 @dataclass(frozen=True)
 class Place:
-    """A campaign with an idea by the author that is competing and one that is pending; or ids of nothing."""
+    """A campaign with a competing and a pending idea of the author; or ids that do not exist."""
 
     kind: str
     campaign_id: UUID
@@ -86,7 +86,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Credentials:
-    """What an actor sends."""
+    """The credentials that an actor sends."""
 
     bearer: str
     cookie: str
@@ -94,7 +94,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class World:
-    """The application, its actors, and the places where they call."""
+    """The application, its actors, and the places of their requests."""
 
     app: FastAPI
     client: AsyncClient
@@ -106,7 +106,7 @@ class World:
 
 
 async def make_world(app: FastAPI, client: AsyncClient) -> World:
-    """Everything that the cells call on, committed; each cell is a dry run and changes nothing of it."""
+    """All rows that the cells use, committed; each cell is a dry run and does not change them."""
     async with parts(app).database.session() as session:
         users: dict[Actor, User] = {
             actor: await make_user(
@@ -162,7 +162,7 @@ async def _make_place(session: AsyncSession, kind: str, users: dict[Actor, User]
 
 
 async def _insert_idea(session: AsyncSession, campaign_id: UUID, author_id: UUID, status: str) -> UUID:
-    """An idea in a status that the service gives only in another kind of campaign."""
+    """An idea in a status that the service sets only in another kind of campaign."""
     now = clock.now()
     idea = Idea(
         id=uuid7(),

@@ -19,9 +19,7 @@ from settings.rates import Rate
         ("OFF", None),
     ],
 )
-def test_a_rate_is_read_as_people_write_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, expected: Rate | None
-) -> None:
+def test_a_rate_is_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, expected: Rate | None) -> None:
     monkeypatch.setenv("IDEAMINT_COIN_COMMANDS_PER_MEMBER", written)
     assert configuration.load(env_file=None, data_dir=tmp_path).limits.coin_commands_per_member == expected
 

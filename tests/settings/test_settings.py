@@ -1,4 +1,4 @@
-"""What is set from outside, and what happens when it is wrong."""
+"""Settings from the environment, and errors in them."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class TestExample:
 
         assert load(tmp_path, env_file=uncommented) == load(tmp_path)
 
-    def test_has_each_setting_described(self) -> None:
+    def test_describes_each_setting(self) -> None:
         fields = [field for subject in SUBJECTS.values() for field in subject.model_fields.values()]
         assert [field for field in fields if not field.description] == []
 
-    def test_has_no_variable_of_two_subjects(self) -> None:
+    def test_each_variable_belongs_to_one_subject(self) -> None:
         names = [name for subject in SUBJECTS.values() for name in subject.variables()]
         assert len(names) == len(set(names))
 
@@ -75,7 +75,7 @@ class TestLoad:
             ("coin_figures_per_member", "", "not off"),
         ],
     )
-    def test_refuses_a_wrong_value_by_name_and_says_what_would_be_right(
+    def test_refuses_a_wrong_value_with_its_name_and_the_expected_value(
         self, name: str, wrong: str, right: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(f"{PREFIX}{name.upper()}", wrong)
@@ -97,14 +97,14 @@ class TestLoad:
 
         assert "hunter2" not in str(refusal.value)
 
-    def test_demands_every_secret_in_production(self, tmp_path: Path) -> None:
+    def test_requires_every_secret_in_production(self, tmp_path: Path) -> None:
         with pytest.raises(SettingsError) as refusal:
             load(tmp_path, env="production")
 
         assert all(f"{PREFIX}{name.upper()}" in str(refusal.value) for name in SECRETS)
         assert list(tmp_path.iterdir()) == []
 
-    def test_makes_secrets_once_and_lets_nobody_else_read_them(self, tmp_path: Path) -> None:
+    def test_creates_secrets_once_readable_only_by_their_owner(self, tmp_path: Path) -> None:
         first = load(tmp_path / "data")
         second = load(tmp_path / "data")
 
@@ -112,7 +112,7 @@ class TestLoad:
         assert len(set(secrets_of(first))) == len(SECRETS)
         assert (tmp_path / "data" / "secrets.json").stat().st_mode & 0o777 == 0o600
 
-    def test_two_first_starts_agree(self, tmp_path: Path) -> None:
+    def test_two_concurrent_first_starts_have_the_same_secrets(self, tmp_path: Path) -> None:
         program = "import settings, sys; print(settings.load(env_file=None, data_dir=sys.argv[1]).database.role_password('app'))"
         starts = [
             subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
@@ -121,13 +121,13 @@ class TestLoad:
 
         assert len({start.communicate()[0] for start in starts}) == 1
 
-    def test_keeps_a_secret_that_another_part_asked_for(self, tmp_path: Path) -> None:
+    def test_keeps_a_secret_that_another_part_created(self, tmp_path: Path) -> None:
         kept = configuration.keep_secrets(tmp_path, ["postgres_password"])
         load(tmp_path)
 
         assert json.loads((tmp_path / "secrets.json").read_text())["postgres_password"] == kept["postgres_password"]
 
-    def test_says_where_secrets_cannot_be_kept(self, tmp_path: Path) -> None:
+    def test_reports_that_secrets_cannot_be_stored(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
 
         with pytest.raises(SettingsError, match="IDEAMINT_DATA_DIR"):
@@ -143,7 +143,7 @@ class TestLoad:
         with pytest.raises(SettingsError, match="IDEAMINT_API_PROT: there is no such setting"):
             Settings.of(api_prot=8000)
 
-    def test_reports_every_wrong_value_at_once(self) -> None:
+    def test_reports_all_wrong_values_together(self) -> None:
         with pytest.raises(SettingsError) as refusal:
             Settings.of(api_port=0, log_level="loud", db_pool_size=0)
 

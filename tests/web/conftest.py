@@ -1,4 +1,4 @@
-"""The application of the tests of accounts, with its probes."""
+"""The application of the tests of accounts, with its additional routes."""
 
 from __future__ import annotations
 

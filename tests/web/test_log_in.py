@@ -70,16 +70,16 @@ class TestShowLogIn:
         assert "<script" not in page.text
         assert "&lt;script&gt;" in page.text
 
-    async def test_stands_in_no_schema(self, app: FastAPI) -> None:
+    async def test_is_not_in_the_openapi_schema(self, app: FastAPI) -> None:
         assert not {"/login", "/logout"} & app.openapi()["paths"].keys()
 
 
 class TestLogIn:
-    async def test_sets_a_cookie_that_scripts_cannot_read_and_goes_on(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_sets_an_http_only_cookie_and_redirects(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
-        answer = await log_in(http, user, next_url=f"{DASHBOARDS}/campaign?id=1")
-        assert (answer.status_code, answer.headers["location"]) == (303, f"{DASHBOARDS}/campaign?id=1")
-        cookie = answer.headers["set-cookie"].lower()
+        response = await log_in(http, user, next_url=f"{DASHBOARDS}/campaign?id=1")
+        assert (response.status_code, response.headers["location"]) == (303, f"{DASHBOARDS}/campaign?id=1")
+        cookie = response.headers["set-cookie"].lower()
         for part in ("ideamint_session=", "httponly", "samesite=lax", "path=/"):
             assert part in cookie
         max_age = re.search(r"max-age=(\d+)", cookie)
@@ -90,13 +90,13 @@ class TestLogIn:
         me = await http.get("/api/v1/probes/browser")
         assert (me.status_code, me.json()["user_id"]) == (200, str(user.id))
 
-    async def test_is_sent_over_https_alone_where_the_setting_says_so(self, database: Settings) -> None:
+    async def test_the_cookie_is_secure_if_the_setting_requires_it(self, database: Settings) -> None:
         app = make_app(database.with_(secure_cookies=True))
         user = await commit_user(app, password=PASSWORD)
         async with AsyncClient(transport=ASGITransport(app=app), base_url="https://testserver") as http:
-            answer = await log_in(http, user)
-        assert answer.status_code == 303
-        assert "; secure" in answer.headers["set-cookie"].lower()
+            response = await log_in(http, user)
+        assert response.status_code == 303
+        assert "; secure" in response.headers["set-cookie"].lower()
         await parts(app).database.close()
 
     async def test_keeps_only_the_hash_of_the_cookie(self, app: FastAPI, http: AsyncClient) -> None:
@@ -114,7 +114,7 @@ class TestLogIn:
             ).all()
         assert [tuple(row) for row in kept] == [("browser", True)]
 
-    async def test_says_the_same_of_a_wrong_password_and_an_unknown_address(
+    async def test_the_response_is_the_same_for_a_wrong_password_and_an_unknown_address(
         self, app: FastAPI, http: AsyncClient
     ) -> None:
         user = await commit_user(app, password=PASSWORD)
@@ -128,7 +128,7 @@ class TestLogIn:
             assert "ideamint_session" not in http.cookies
         assert f'value="{user.email}"' in wrong.text
 
-    async def test_too_many_failures_bring_a_delay(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_too_many_failures_cause_a_delay(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         for _ in range(5):
             assert (await log_in(http, user, "granite-otter-53-lamp")).status_code == 422
@@ -158,7 +158,7 @@ class TestLogIn:
         ).status_code == 303
         await other.aclose()
 
-    async def test_a_form_refused_can_be_sent_again(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_a_refused_form_can_be_sent_again(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         page = await http.post("/login", data={"email": user.email or "", "password": PASSWORD})
         assert page.status_code == 403
@@ -170,21 +170,21 @@ class TestLogIn:
         user = await commit_user(app, password=PASSWORD)
         forms = [await open_form(http), await open_form(http)]
         for form in forms:
-            answer = await http.post("/login", data=form | {"email": user.email or "", "password": PASSWORD})
-            assert answer.status_code == 303
+            response = await http.post("/login", data=form | {"email": user.email or "", "password": PASSWORD})
+            assert response.status_code == 303
 
-    async def test_sends_nobody_elsewhere(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_redirects_to_no_other_host(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         form = await open_form(http) | {"next": "https://evil.example/"}
-        answer = await http.post("/login", data=form | {"email": user.email or "", "password": PASSWORD})
-        assert (answer.status_code, answer.headers["location"]) == (303, DASHBOARDS)
+        response = await http.post("/login", data=form | {"email": user.email or "", "password": PASSWORD})
+        assert (response.status_code, response.headers["location"]) == (303, DASHBOARDS)
 
 
 class TestAllowedNext:
     @pytest.mark.parametrize(
         "url", [DASHBOARDS, f"{DASHBOARDS}/", f"{DASHBOARDS}/roi?c=1#top", "/docs", "/api/v1/users/me?a=b", "/"]
     )
-    def test_takes_the_dashboards_and_paths_of_this_host(self, url: str) -> None:
+    def test_accepts_the_dashboards_and_paths_of_this_host(self, url: str) -> None:
         assert _allowed_next(SETTINGS, url) == url
 
     @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ class TestAllowedNext:
             "HTTP://EVIL.EXAMPLE",
         ],
     )
-    def test_takes_nothing_else(self, url: str) -> None:
+    def test_accepts_nothing_else(self, url: str) -> None:
         assert _allowed_next(SETTINGS, url) == DASHBOARDS
 
     def test_stays_below_the_dashboards_path(self) -> None:
@@ -226,17 +226,17 @@ class TestAllowedNext:
 
 
 class TestLogOut:
-    async def test_ends_the_session_and_takes_the_cookie(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_ends_the_session_and_deletes_the_cookie(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         await log_in(http, user)
         secret = http.cookies["ideamint_session"]
-        answer = await http.post("/logout", data=await open_form(http, path="/logout"))
-        assert (answer.status_code, urlsplit(answer.headers["location"]).path) == (303, "/login")
+        response = await http.post("/logout", data=await open_form(http, path="/logout"))
+        assert (response.status_code, urlsplit(response.headers["location"]).path) == (303, "/login")
         assert "ideamint_session" not in http.cookies
         kept = await http.get("/api/v1/probes/browser", headers={"Cookie": f"ideamint_session={secret}"})
         assert kept.status_code == 401
 
-    async def test_a_link_alone_logs_nobody_out(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_a_link_alone_does_not_log_out(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         await log_in(http, user)
         assert '<form method="post" action="/logout">' in (await http.get("/logout")).text
@@ -248,5 +248,5 @@ class TestLogOut:
         assert (await http.post("/logout")).status_code == 403
         assert (await http.get("/api/v1/probes/browser")).status_code == 200
 
-    async def test_without_a_log_in_is_no_error(self, http: AsyncClient) -> None:
+    async def test_without_a_log_in_succeeds(self, http: AsyncClient) -> None:
         assert (await http.post("/logout", data=await open_form(http, path="/logout"))).status_code == 303

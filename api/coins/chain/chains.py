@@ -1,4 +1,4 @@
-"""The chain of sealed transfers: its head, its verification and its export. docs/ledger-export.md has the format."""
+"""The chain of sealed transfers: its head, its verification and its export. Its format is in docs/ledger-export.md."""
 
 from __future__ import annotations
 

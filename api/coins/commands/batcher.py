@@ -1,10 +1,11 @@
 """Batches of coin movements: concurrent requests are sent as one call of a database function in one transaction.
 
-There is no timer: the requests that arrive during a call are the next call. The batcher has its own connection and commits
-its own transactions. A cancelled request is still carried out, and its key finds the outcome. Wallets take turns, so that
-one with a thousand waiting requests does not delay others. An item whose row is locked by another transaction returns
-`busy` and is retried with growing pauses until its deadline. Every item has a key, so a batch whose connection was lost
-can be sent again: the ledger returns the outcome of items that had been committed.
+There is no timer: the requests that arrive during a call form the next call. The batcher has its own connection and
+commits its own transactions. A cancelled request is still carried out; a retry with its key returns the outcome.
+Wallets are served in turn, so that one with a thousand waiting requests does not delay others. An item whose row is
+locked by another transaction returns `busy` and is retried with growing pauses until its deadline. Every item has a
+key, so a batch whose connection was lost can be sent again: the ledger returns the outcome of items that had been
+committed.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ log = structlog.get_logger(__name__)
 RETRY_MIN_S = 0.005
 RETRY_MAX_S = 0.1
 RECONNECT_S = 0.2
-# the server ends a statement that takes too long, unless it cannot; then we do, this much later
+# the server ends a statement at its timeout; if it does not, the batcher does so this much later
 CALL_GRACE_S = 1.0
 
 
@@ -50,7 +51,7 @@ class Batcher:
     """Carries out movements of coins for all requests of one process."""
 
     def __init__(self, database: DatabaseSettings, ledger: LedgerSettings) -> None:
-        """Starts with the `async with` block. At its end, finishes the movements that it has accepted."""
+        """Runs while its `async with` block lasts; at the end it finishes the movements that it has accepted."""
         self._url = database.role_url("app")
         self._options = f"-c search_path=app -c timezone=UTC -c statement_timeout={database.statement_timeout_ms}"
         self._batch_max = ledger.batch_max
@@ -66,7 +67,7 @@ class Batcher:
         self._closing = False
 
     async def __aenter__(self) -> Self:
-        """Start taking movements."""
+        """Start to accept movements."""
         self._task = asyncio.create_task(self._work(), name="coin-batcher")
         return self
 
@@ -86,12 +87,12 @@ class Batcher:
         """Carry out one movement and wait for its committed outcome.
 
         Raises:
-            LedgerBusy: too many movements wait already, the rows were held until the deadline, or the database has not
-                answered; a request with the same key returns its outcome.
+            LedgerBusy: too many movements are waiting, the rows were locked until the deadline, or the database has not
+                responded; a request with the same key returns its outcome.
         """
         assert move.key is not None, "a movement without a key could be carried out twice"
         if self._items >= self._queue_max or self._closing:
-            msg = f"{self._items} coin commands wait already; try again in a second."
+            msg = f"{self._items} coin commands are waiting; try again in a second."
             raise errors.LedgerBusy(msg)
         loop = asyncio.get_running_loop()
         item = _Item(move, loop.create_future(), loop.time() + self._deadline_s)
@@ -104,17 +105,17 @@ class Batcher:
             msg = "The database has not responded yet; a request with the same key returns the outcome of the command."
             raise errors.LedgerBusy(msg) from error
 
-    def _settle(self, item: _Item, answer: Outcome | Exception) -> None:
-        """Set the outcome of an item if its request still waits; this frees its place in the queue."""
+    def _settle(self, item: _Item, outcome: Outcome | Exception) -> None:
+        """Set the outcome of an item if its request is still waiting, and remove the item from the queue."""
         assert not item.is_settled, "an item has one outcome"
         item.is_settled = True
         self._items -= 1
         if item.future.done():
             return
-        if isinstance(answer, Exception):
-            item.future.set_exception(answer)
+        if isinstance(outcome, Exception):
+            item.future.set_exception(outcome)
         else:
-            item.future.set_result(answer)
+            item.future.set_result(outcome)
 
     def _enqueue(self, item: _Item) -> None:
         queue = self._waiting.get(item.move.wallet)

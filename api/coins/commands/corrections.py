@@ -1,7 +1,7 @@
 """Grants and corrections for many members in one call of one database function, in the session's own transaction.
 
-Uses the driver's own cursor with binary parameters and results: as text, encoding and decoding 10,000 items takes more than
-half of the time of the function itself.
+Uses the driver's own cursor with binary parameters and results: as text, encoding and decoding 10,000 items takes more
+than half of the time of the function itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import psycopg
     from sqlalchemy.ext.asyncio import AsyncSession
 
-# each further item of one member is a further round in the database
+# each item of the same member needs its own pass in the database
 ITEMS_PER_MEMBER_MAX = 100
 # 10,000 items and the trigger that checks each of their transfers at the commit take about half a second
 TIMEOUT_MS = 60_000
@@ -36,9 +36,9 @@ _CORRECT = (
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A grant (`coins`: None, or the policy's), or coins added to a wallet or, below 0, taken from it.
+    """A grant (`coins`: None, or the amount of the policy), or coins added to a wallet (negative: taken from it).
 
-    `refusal` is a reason that the caller knows; the ledger then returns it as the outcome and changes nothing.
+    `refusal` is a reason that the caller knows already; the ledger returns it as the outcome and changes nothing.
     """
 
     campaign_id: UUID
@@ -64,9 +64,9 @@ class Corrected:
 async def correct_coins(
     session: AsyncSession, corrections: Sequence[Correction], *, actor_id: UUID | None
 ) -> list[Corrected]:
-    """Carry out the items that are not refused, independently of each other; returns an outcome for each item, in their order.
+    """Carry out the items that are not refused, independently of each other; returns one outcome per item, in order.
 
-    Items of one member are processed in order. For all or nothing, the caller rolls the session back.
+    Items of one member are processed in order. To make them atomic, the caller rolls the session back.
     """
     await session.execute(text(f"SET LOCAL statement_timeout = {TIMEOUT_MS}"))
     connection = await (await session.connection()).get_raw_connection()

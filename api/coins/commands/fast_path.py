@@ -1,8 +1,8 @@
 """Fast path for coin commands: ASGI middleware before routing.
 
-FastAPI takes most of a millisecond to match, resolve and validate a request whose command costs the ledger a tenth of
-that. So a `POST` of `/coins/allocate` or `/coins/reallocate` without a query and with a small JSON body is read here, by
-the same schemas, and carried out by the same functions. Any other request (another content type, a dry run, a missing
+FastAPI takes almost a millisecond to route and validate a request; its command takes the ledger a tenth of that. So a
+`POST` of `/coins/allocate` or `/coins/reallocate` without a query and with a small JSON body is parsed here with the
+same schemas and carried out by the same functions. Any other request (another content type, a dry run, a missing
 header, a body that does not fit the schema) is passed on to the routes, which carry it out or report the error.
 """
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from api.coins.commands.execution import MemberCommands
     from api.coins.commands.moves import Move
 
-# a command has some 150 bytes
+# a command has about 150 bytes
 BODY_BYTES_MAX = 4096
 _BEARER = "bearer "
 _KEY = idempotency.HEADER.lower().encode()
 
 
 class FastPath:
-    """Middleware between the one that gives a request its id and the routes.
+    """Middleware between `RequestContext` and the routes.
 
-    The access rule is the one of the routes: a valid token is checked here, the wallet by the ledger.
+    The access rule is that of the routes: the token is verified here, the wallet is checked by the ledger.
     """
 
     rule = MOVE_COINS
@@ -69,7 +69,7 @@ class FastPath:
         try:
             movement = await self._commands.carry_out(move)
         except Exception as error:  # noqa: BLE001 - unexpected errors are raised again
-            response = await errors.answer(Request(scope), error)
+            response = await errors.respond(Request(scope), error)
             await response(scope, receive, send)
             return
         await send(
@@ -94,12 +94,12 @@ class FastPath:
             claims = self._access_tokens.read(authorization[len(_BEARER) :].strip())
             key = idempotency.check_key(headers.get(_KEY, ""))
             campaign_id = UUID(campaign)
-            asked = (AllocateCoins if verb == "allocate" else ReallocateCoins).model_validate_json(body)
+            command = (AllocateCoins if verb == "allocate" else ReallocateCoins).model_validate_json(body)
         except (TokenInvalid, idempotency.BadKey, ValidationError, ValueError):
             return None
         structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
         request_hash = idempotency.hash_of("POST", scope["path"], "", body)
-        return execution.as_move(asked, campaign_id, claims.user_id, key, request_hash, scope["state"]["request_id"])
+        return execution.as_move(command, campaign_id, claims.user_id, key, request_hash, scope["state"]["request_id"])
 
 
 def _is_small_json(headers: dict[bytes, str]) -> bool:

@@ -1,4 +1,4 @@
-"""A movement asked for, what became of it, and the error that a refusal is over HTTP."""
+"""Requested movements of coins, their outcomes, and the error for each refusal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["allocate", "reallocate", "take_back"]
 
-# at most this many movements of one wallet are judged in one call; each is a round of its own
+# the movements of one wallet that one call checks; each needs its own pass in the database
 ITEMS_PER_WALLET_MAX = 10
 
 SQL = """
@@ -29,7 +29,7 @@ FROM app.coins_move(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[]
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """`coins` of one member, from an idea (None: the wallet) to an idea (None: the wallet)."""
+    """A movement of a member's coins from an idea (None: the wallet) to an idea (None: the wallet)."""
 
     campaign_id: UUID
     user_id: UUID
@@ -42,14 +42,14 @@ class Move:
 
     @property
     def kind(self) -> Kind:
-        """The transfer's kind."""
+        """The kind of the transfer."""
         if self.from_idea_id is None:
             return "allocate"
         return "take_back" if self.to_idea_id is None else "reallocate"
 
     @property
     def wallet(self) -> tuple[UUID, UUID]:
-        """Whose wallet: the member's mutex."""
+        """The wallet, by campaign and user; its row is the lock for all movements of the member."""
         return self.campaign_id, self.user_id
 
 
@@ -70,7 +70,7 @@ class Outcome:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the transfer exists, made now or by an earlier request with the same key."""
+        """Whether the transfer exists, created now or by an earlier request with the same key."""
         return self.outcome in {"moved", "replayed"}
 
 
@@ -81,7 +81,7 @@ def as_arguments(
     *,
     is_import: bool = False,
 ) -> tuple[Any, ...]:
-    """The arguments of :data:`SQL`, one array a column."""
+    """The arguments of :data:`SQL`, one array per column."""
     return (
         [move.campaign_id for move in moves],
         [move.user_id for move in moves],
@@ -98,7 +98,7 @@ def as_arguments(
 
 
 def as_movement(move: Move, outcome: Outcome, *, is_dry_run: bool = False) -> Movement:
-    """The reply to a movement that succeeded; the same for its replays, since all of it stands in the ledger."""
+    """The response for a movement that succeeded; the same for its replays, because all values are in the ledger."""
     assert outcome.transfer_id is not None
     assert outcome.effective_at is not None
     assert outcome.from_balance_coins is not None
@@ -124,17 +124,17 @@ def _window(outcome: Outcome) -> str:
     return " ".join(text for text in texts if text)
 
 
-def as_error(move: Move, outcome: Outcome) -> DomainError:  # noqa: C901, PLR0911, PLR0912 - a refusal a case: it is a table
-    """The refusal as the error that states it; `idea_not_open` is not among them, for it tells the idea's status too."""
+def as_error(move: Move, outcome: Outcome) -> DomainError:  # noqa: C901, PLR0911, PLR0912 - a table of refusals
+    """The error for a refusal. `idea_not_open` is not included, because its error needs the status of the idea."""
     has, limit = outcome.has_coins or 0, outcome.limit_coins or 0
     match outcome.outcome:
         case "insufficient_coins":
             return errors.InsufficientCoins(
-                f"The wallet holds {has} coins; {move.coins} are wanted.", has_coins=has, wants_coins=move.coins
+                f"The wallet has {has} coins; {move.coins} were requested.", has_coins=has, wants_coins=move.coins
             )
         case "insufficient_stake":
             return errors.InsufficientCoins(
-                f"You have {has} coins on this idea; {move.coins} are wanted.",
+                f"You have {has} coins on this idea; {move.coins} were requested.",
                 has_coins=has,
                 wants_coins=move.coins,
                 idea_id=move.from_idea_id,
@@ -142,7 +142,7 @@ def as_error(move: Move, outcome: Outcome) -> DomainError:  # noqa: C901, PLR091
         case "above_maximum":
             left = max(limit - has, 0)
             return errors.AboveMaximum(
-                f"A member may put {limit} coins on one idea; {has} are there, so {left} more may be.",
+                f"A member may put at most {limit} coins on one idea; you have {has} on it, so {left} more are allowed.",
                 limit_coins=limit,
                 has_coins=has,
                 left_coins=left,
@@ -150,7 +150,7 @@ def as_error(move: Move, outcome: Outcome) -> DomainError:  # noqa: C901, PLR091
             )
         case "below_minimum":
             return errors.BelowMinimum(
-                f"An allocation is at least {limit} coins, and so is what stays on an idea unless it is nothing.",
+                f"An allocation must have at least {limit} coins, and an idea must keep at least {limit} coins or none.",
                 limit_coins=limit,
                 wants_coins=move.coins,
             )
@@ -161,11 +161,11 @@ def as_error(move: Move, outcome: Outcome) -> DomainError:  # noqa: C901, PLR091
                 closes_at=outcome.closes_at,
             )
         case "unknown_idea":
-            return errors.UnknownIdea("No idea of this campaign takes coins under this id.")
+            return errors.UnknownIdea("This campaign has no idea with this id that takes coins.")
         case "own_idea":
-            return errors.OwnIdea("This campaign's policy keeps members from backing their own ideas.")
+            return errors.OwnIdea("The coin policy of this campaign does not allow members to back their own ideas.")
         case "take_back_refused":
-            return errors.TakeBackRefused("Coins may move to another idea, but not back into the wallet.")
+            return errors.TakeBackRefused("Coins can be moved to another idea, but not back to the wallet.")
         case "same_account":
             return errors.SameAccount("The coins are on this idea already.")
         case "not_a_member":
@@ -173,8 +173,10 @@ def as_error(move: Move, outcome: Outcome) -> DomainError:  # noqa: C901, PLR091
         case "wallet_frozen":
             return errors.WalletFrozen("You left this campaign; join it again to use your wallet.")
         case "key_reused":
-            return errors.KeyReused("This key was used for another command; use a new key for a new command.")
+            return errors.KeyReused("This key was used for another command; use a new key for each command.")
         case "busy":
-            return errors.LedgerBusy("The wallet or the idea was held by another change until the deadline; try again.")
-    msg = f"the ledger gave an outcome that nobody knows: {outcome.outcome}"
+            return errors.LedgerBusy(
+                "The wallet or the idea was locked by another change until the deadline; try again."
+            )
+    msg = f"the ledger returned an unknown outcome: {outcome.outcome}"
     raise AssertionError(msg)

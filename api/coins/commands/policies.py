@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 async def set_policy(
     session: AsyncSession, campaign_id: UUID, policy: PolicyWrite, *, actor_id: UUID | None
 ) -> PolicyRead:
-    """Store a new version of the policy, which is in force at once.
+    """Store a new version of the policy, which takes effect immediately.
 
     Raises:
         PolicyFrozen: it would change a field that members have relied on.

@@ -22,8 +22,9 @@ _AUDITED = kinds_where(concerns_coins=True)
 # the actor and the user of these show whose coins are on which idea
 _PERSONAL = kinds_where(concerns_coins=True, is_personal=True)
 
-# The balances after a movement are stored in its postings; other commands store them in their event. If the person is hidden,
-# the wallet's balance is hidden too: corrections show a wallet's balance with its owner, which would identify the person.
+# The balances after a movement are stored in its postings; other commands store them in their event. If the person is
+# hidden, the wallet's balance is hidden too: corrections show a wallet's balance with its owner, which would identify
+# the person.
 _TEMPLATE = """
     SELECT e.event_id, e.occurred_at, e.recorded_at, e.kind, e.idea_id, e.request_id,
         CASE WHEN e.is_private THEN NULL ELSE e.actor_id END AS actor_id,
@@ -71,11 +72,11 @@ class AuditEvent(ResponseModel):
         "stakes_visible_to is self"
     )
     idea_id: UUID | None
-    request_id: str | None = Field(description="the request that caused it; null outside of one (an import, the demo)")
+    request_id: str | None = Field(description="the request that caused it; null for an import or the demo")
     before: dict[str, Any] = Field(
         description="the changed values before the event; `after` has the same names: the status or the fields of the "
         "policy; the coins on the stake, on all stakes of an idea, in the wallet, or in all changed wallets. "
-        "Wallets are left out of movements whose member is hidden. Empty if no such value changed"
+        "Wallets are omitted in movements whose member is hidden. Empty if no such value changed"
     )
     after: dict[str, Any]
     data: dict[str, Any] = Field(description="further fields of the kind")
@@ -94,17 +95,17 @@ async def list_audit(
     limit: int,
     after: tuple[datetime, UUID] | None = None,
 ) -> list[AuditEvent]:
-    """Events of a campaign that concern its coins, newest first; `after` is the (occurred_at, event_id) of the last seen.
+    """Events of a campaign that concern its coins, newest first, after the (occurred_at, event_id) `after`.
 
-    If the policy in force hides stakes (`stakes_visible_to`), the events of members' own movements do not show the member; the
-    policy cannot have been narrower when the coins were allocated. A filter by person then finds no event that hides its
-    person, so that a search for a person reveals nothing. `since` is inclusive, `until` exclusive.
+    If the policy in force hides stakes (`stakes_visible_to`), the events of members' own movements do not show the
+    member; the policy cannot have been narrower when the coins were allocated. A filter by person then finds no event
+    that hides its person, so that a search for a person reveals nothing. `since` is inclusive, `until` exclusive.
     """
     policy = await get_policy(session, campaign_id)
     filters: list[str] = []
     values: dict[str, Any] = {
         "campaign_id": campaign_id,
-        # an audience that only a later version knows hides the members too
+        # values that a later version has stored and this one does not know hide the members as well
         "private_kinds": [] if policy.stakes_visible_to in {"managers", "members"} else list(_PERSONAL),
         "audited": list(_AUDITED),
         "limit": limit,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-# For each account of a member: its balance at the requested version, and the coins that expired or were returned. No sum over
-# the history is needed. Closing an idea empties its stakes, and a reopened stake gets back exactly what it had, so the
-# expired or returned coins are its last posting. The end of the campaign empties the wallet, and afterwards only closed
-# ideas return coins to it, once each, so that posting is among the last (number of stakes + 1). coins_verify counts every
-# account for which this does not hold.
+# For each account of a member: its balance at the requested version, and the coins that expired or were returned. No
+# sum over the history is needed. Closing an idea empties its stakes, and a reopened stake gets back exactly what it
+# had, so the expired or returned coins are its last posting. The end of the campaign empties the wallet, and afterwards
+# only closed ideas return coins to it, once each, so that posting is among the last (number of stakes + 1).
+# coins_verify counts every account for which this is not true.
 _ACCOUNTS = """
     SELECT m.campaign_id, m.kind, m.idea_id, coalesce(p.coins, 0) AS coins,
         coalesce(p.expired_coins, 0) AS expired_coins, coalesce(p.returned_coins, 0) AS returned_coins

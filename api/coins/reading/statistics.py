@@ -36,7 +36,7 @@ class IdeaCoins(ResponseModel):
 
 
 class CoinStatistics(ResponseModel):
-    """Where a campaign's coins are and how they move. granted + carried in = wallets + held + staked + expired + carried out."""
+    """The coins of a campaign. granted + carried in = wallets + held + staked + expired + carried out."""
 
     campaign_id: UUID
     at: datetime = Field(description="when the snapshot was taken; all figures are of this moment")
@@ -55,17 +55,17 @@ class CoinStatistics(ResponseModel):
     returned_coins: int = Field(
         description="coins returned from withdrawn and rejected ideas so far; now in wallets or spent again"
     )
-    members_with_wallet: int = Field(description="people who have or had a wallet here, including those who left")
+    members_with_wallet: int = Field(description="people with a wallet in this campaign, including those who left")
     active_members: int = Field(description="of those, people who have put a coin on an idea")
     moved_coins: int = Field(
         description=f"coins that members put on ideas, moved between ideas or took back in the last {VELOCITY_DAYS} days "
         f"of the calendar in UTC: today so far and the {VELOCITY_DAYS - 1} whole days before it. A coin moved twice counts "
         "twice"
     )
-    velocity: float | None = Field(description="moved_coins / granted_coins; null where nothing was granted")
+    velocity: float | None = Field(description="moved_coins / granted_coins; null if nothing was granted")
     gini: float | None = Field(
         description="Gini coefficient of the coins per idea, over all ideas that take or took coins: 0 if all have the "
-        "same, near 1 if one has all; null where no idea has a coin"
+        "same, near 1 if one has all; null if no idea has a coin"
     )
     top_ideas: list[IdeaCoins] = Field(description=f"the {TOP_IDEAS} ideas with the most coins")
 
@@ -84,8 +84,8 @@ def gini(values: Sequence[int]) -> float | None:
     """The Gini coefficient of amounts that are not negative; None if there are none or their sum is 0.
 
     With x sorted ascending and i from 1: sum((2i - n - 1) x_i) / (n sum(x)). Source: Damgaard and Weiner, "Describing
-    inequality in plant size or fecundity", Ecology 81(4), 2000, p. 1139; of a population, so without the factor
-    n / (n - 1) by which they correct a sample's.
+    inequality in plant size or fecundity", Ecology 81(4), 2000, p. 1139. This is the coefficient of a population, so it
+    omits their correction factor n / (n - 1) for samples.
     """
     total, n = sum(values), len(values)
     if total == 0:
@@ -94,7 +94,7 @@ def gini(values: Sequence[int]) -> float | None:
 
 
 async def get_statistics(session: AsyncSession, campaign_id: UUID) -> CoinStatistics:
-    """The figures of one campaign, of one moment. Ends the session's transaction and begins one that only reads."""
+    """The figures of one campaign at one moment. Ends the session's transaction and begins a read-only one."""
     await begin_snapshot(session)
     await allow_time(session)
     # a plan that was made for smaller tables would read all rows

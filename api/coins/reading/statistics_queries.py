@@ -1,13 +1,13 @@
-"""Queries of the statistics. Their cost grows with members, ideas or transfers that are not aggregated, not with history.
+"""Queries of the statistics. Their cost grows with members, ideas and unaggregated transfers, not with history.
 
-LIMIT within LATERAL takes no row away: it keeps the planner at a look-up a row, where it would read a whole table once.
+LIMIT within LATERAL removes no row. It makes the planner look up each row instead of reading a whole table once.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import text
 
-# the balance of each wallet, and one look-up whether its owner has a stake
+# the balance of each wallet, and one look-up per wallet whether its owner has a stake
 MEMBERS = text(
     """
     SELECT coalesce(sum(w.balance_coins), 0)::bigint AS wallet_coins, count(*) AS members_with_wallet,
@@ -61,8 +61,8 @@ MOVED = text(
     """
 )
 
-# Aggregated totals, plus later transfers in this snapshot: exact at the time of the snapshot. The last posting of the first
-# settled stake of a closed idea shows whether its coins were returned.
+# Aggregated totals, plus later transfers in this snapshot: exact at the time of the snapshot. The last posting of the
+# first settled stake of a closed idea shows whether its coins were returned.
 IDEAS = text(
     """
     WITH fresh AS MATERIALIZED (

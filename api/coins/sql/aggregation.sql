@@ -1,6 +1,6 @@
--- Adds the postings since the last run to the totals of ideas and of days. It stops below the oldest open transaction:
--- in the order of ids alone, rows that commit late would be missed. Returns the number of changed ideas, null if
--- another process is aggregating.
+-- Adds the postings since the last run to the totals of ideas and of days. It stops below the oldest open transaction,
+-- because rows that are committed late would be missed if it followed the ids alone. Returns the number of changed
+-- ideas, null if another process is aggregating.
 CREATE OR REPLACE FUNCTION app.coins_aggregate_totals() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp SET enable_seqscan = off AS $$
 DECLARE

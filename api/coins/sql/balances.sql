@@ -1,6 +1,6 @@
--- Version of an account at a time: that of its last posting up to then, 0 before the first. The postings of an account
--- are in order of time, so a binary search needs about log2(versions) look-ups. SET enable_seqscan: a session may keep
--- a plan from when the table was small, which would read all of it.
+-- The version of an account at a time: that of its last posting up to then, 0 before the first. The postings of an
+-- account are in order of time, so a binary search needs about log2(versions) look-ups. SET enable_seqscan: a session
+-- may have cached a plan for a smaller table, which would read all of it.
 CREATE OR REPLACE FUNCTION app.coins_version_at(
     p_account_id bigint, p_version integer, p_at timestamptz
 ) RETURNS integer

@@ -1,4 +1,4 @@
--- What of a transfer is sealed, and how. docs/ledger-export.md describes this file.
+-- The sealed record of a transfer and its hash. docs/ledger-export.md describes this file.
 
 CREATE OR REPLACE FUNCTION app.coins_hmac(p_inner_key bytea, p_outer_key bytea, p_text text) RETURNS text
 LANGUAGE sql STABLE STRICT
@@ -31,7 +31,7 @@ SELECT
 ], '|', ''), 'UTF8')) AS hash
 FROM (
     SELECT t.id, t.campaign_id, t.batch_id, t.kind,
-        -- a prefix each: otherwise the hash of a reason that is a member's id would be that member's hash
+        -- different prefixes: otherwise a reason with the text of a member's id would have the hash of that member
         app.coins_hmac(c.inner_key, c.outer_key, 'member|' || t.actor_id) AS actor,
         app.coins_hmac(c.inner_key, c.outer_key, 'reason|' || t.reason) AS reason,
         t.reverses_id,

@@ -42,7 +42,7 @@ BEGIN
         RETURN 0;
     END IF;
 
-    -- three version 4 UUIDs hold 366 bits of the server's randomness
+    -- three version 4 UUIDs contain 366 random bits of the server
     INSERT INTO coin_chains (campaign_id, key)
     SELECT u.id, sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
     FROM (SELECT DISTINCT u.id FROM unnest(v_campaign_id) AS u (id)) AS u

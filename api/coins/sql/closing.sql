@@ -105,7 +105,7 @@ BEGIN
     SELECT coalesce(sum(a.balance_coins), 0), count(*) > p_inline_max INTO wallet_coins, is_settling
     FROM coin_accounts AS a
     WHERE a.campaign_id = p_campaign_id AND a.kind IN ('wallet', 'held') AND a.balance_coins > 0;
-    -- wallets are emptied last: coins that an earlier settlement returns later would remain in them
+    -- wallets are emptied last: otherwise coins that an earlier settlement still returns would remain in them
     is_settling := coalesce(is_settling, false) OR coalesce((
         SELECT sum(t.settled_backers) > p_inline_max FROM coin_targets AS t
         WHERE t.campaign_id = p_campaign_id AND t.settled_at IS NULL), false)

@@ -1,15 +1,16 @@
 -- Grants and corrections for many members in one call, with one outcome per item. A correction moves coins from the
--- mint to a wallet (more than 0) or back (less than 0) and has a reason; the sum of the mint's postings remains what
--- was issued.
+-- mint to a wallet (more than 0) or back (less than 0) and has a reason; the sum of the mint's postings is still the
+-- number of issued coins.
 --
--- Refusals that only the campaigns can decide (who manages, who is a member) are passed in `p_refusal`, null for none.
--- Ledgers are locked first, then wallets in the order of their ids. Each lock has a short timeout, since a member's own
--- movement holds it for milliseconds; a row that is locked for longer has the outcome 'busy'. The timeout is shorter
--- than deadlock_timeout. Items of one wallet are judged one after the other, in rounds. The locks on ledgers exclude
--- the end of the campaign and other grants of this kind, and allow members to join: `coins_grant` shares them.
+-- Refusals that the domain campaigns decides (who is a manager, who is a member) are passed in `p_refusal`, null for
+-- none. Ledgers are locked first, then wallets in the order of their ids. Each lock has a short timeout, since a
+-- member's own movement holds it for milliseconds; a row that is locked for longer has the outcome 'busy'. The timeout
+-- is shorter than deadlock_timeout. Items of one wallet are processed one after the other, in rounds. The locks on
+-- ledgers exclude the end of the campaign and other calls of this function, but allow members to join, because
+-- `coins_grant` takes a shared lock.
 --
 -- The new balance is known once the wallet is locked, so written rows are not joined back. Plans are generic: with
--- forced custom plans, the foreign key check of each posting is planned again, a third of the total time.
+-- forced custom plans, the foreign key check of each posting is planned again, which takes a third of the total time.
 CREATE OR REPLACE FUNCTION app.coins_correct(
     p_campaign_id uuid[],
     p_user_id uuid[],

@@ -1,12 +1,12 @@
--- The hot path: movements by members, many in one call, from a wallet or a stake to a stake or a wallet.
+-- The hot path: many movements of coins by members in one call, from a wallet or a stake to a stake or a wallet.
 --
--- It never waits. The row of the wallet is the mutex of the member: every movement of a member locks it, with SKIP
--- LOCKED. The advisory lock of the idea is shared by movements and exclusive for a change of its state; it is only
--- tried. An item whose lock is held by another transaction has the outcome 'busy', and the caller tries it again. So
--- there are no deadlocks, and no item waits for an item of another member.
+-- It never waits for a lock. Every movement of a member locks the row of the member's wallet, with SKIP LOCKED.
+-- Movements take the advisory lock of the idea in shared mode, and a change of the idea's state takes it in exclusive
+-- mode; movements only try to take it. An item whose lock is held by another transaction has the outcome 'busy', and
+-- the caller retries it. So there are no deadlocks, and no item waits for an item of another member.
 --
--- A refusal is an outcome, not an exception: 99 good items commit together with a bad one. Items of one wallet are
--- judged one after the other, in rounds. Each round is one set-based statement; a usual batch has one round.
+-- A refusal is an outcome, not an exception: one refused item does not roll back the others. Items of one wallet are
+-- checked one after the other, in rounds. Each round is one set-based statement; a usual batch has one round.
 CREATE OR REPLACE FUNCTION app.coins_move(
     p_campaign_id uuid[],
     p_user_id uuid[],
@@ -67,7 +67,7 @@ BEGIN
     ) AS r;
 
     FOR v_this IN 1..v_rounds LOOP
-        -- read once, after locking: a movement that is judged within the window is also recorded within it
+        -- read once, after locking: a movement that is allowed within the window is also recorded within it
         v_at := coalesce(p_effective_at, clock_timestamp());
         RETURN QUERY
         WITH requested AS (
@@ -137,7 +137,7 @@ BEGIN
                 WHERE x.user_id = a.user_id AND x.idea_id = a.to_idea_id AND x.kind = 'stake' LIMIT 1
             ) AS t ON true
             LEFT JOIN LATERAL (
-                -- the narrower of the campaign's window and the policy's; both ignore a null
+                -- the intersection of the windows of campaign and policy; greatest and least ignore nulls
                 SELECT greatest(x.opens_at, y.allocation_opens_at) AS opens_at,
                     least(x.closes_at, y.allocate_until) AS closes_at, y.own_ideas, y.take_back, y.coins_per_allocation_min,
                     y.coins_per_member_and_idea_max

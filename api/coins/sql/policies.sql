@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION app.coins_open_ledger(p_campaign_id uuid, p_policy jsonb, p_actor_id uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
 BEGIN
-    -- what the request leaves out has the columns' defaults
+    -- fields that the request omits have the default values of the columns
     INSERT INTO coin_policies (
         campaign_id, version, coins_per_member, coins_per_allocation_min, coins_per_member_and_idea_max, own_ideas,
         take_back, allocation_opens_at, allocate_until, undo_window_h, at_end, stakes_visible_to, created_at, created_by
@@ -65,7 +65,7 @@ DECLARE
 BEGIN
     SELECT l.policy_version INTO STRICT v_policy_version
     FROM coin_ledgers AS l WHERE l.campaign_id = p_campaign_id FOR UPDATE;
-    -- the whole row, of the type of the table: jsonb_populate_record fills in by name what the request leaves out
+    -- the whole row, with the type of the table: jsonb_populate_record takes the fields that the request omits from it
     v_old := (
         SELECT p FROM coin_policies AS p WHERE p.campaign_id = p_campaign_id AND p.version = v_policy_version
     );
@@ -76,8 +76,7 @@ BEGIN
         AND v_new.coins_per_member <> v_old.coins_per_member THEN
         v_frozen := v_frozen || 'coins_per_member'::text;
     END IF;
-    -- a first stake that is being written was made under the policy that its member could read: wait for it and count
-    -- it
+    -- a first stake that is being written relies on the current policy: wait for its transaction, then count it
     IF NOT coins_has_stakes(p_campaign_id) THEN
         PERFORM coins_lock_targets(ARRAY(
             SELECT t.idea_id FROM coin_targets AS t WHERE t.campaign_id = p_campaign_id AND t.is_open));

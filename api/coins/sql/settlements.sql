@@ -45,7 +45,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp SET enable_seqs
 SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     s record;
-    -- less than every id: the index serves a range with a start, and not a condition with OR
+    -- less than every id: the index can be used for a range with a start, but not for a condition with OR
     v_first CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
     v_id bigint[];
     v_coins bigint[];

@@ -1,6 +1,6 @@
 -- Opens a wallet with the coins of the policy for each of these members without one, and unfreezes the wallets of the
--- others. Returns the members who were granted coins. The lock on the ledger excludes its end and allows a bulk grant
--- to others.
+-- others. Returns the members who were granted coins. The lock on the ledger excludes its closing, but not a bulk grant
+-- to other members.
 CREATE OR REPLACE FUNCTION app.coins_grant(
     p_campaign_id uuid, p_user_id uuid[], p_actor_id uuid, p_effective_at timestamptz DEFAULT NULL
 ) RETURNS uuid[]

@@ -1,5 +1,5 @@
--- Sets the window of the campaign, both moments included; null leaves a side open. Movements by members are decided by
--- the narrower of it and of the policy's window.
+-- Sets the window of the campaign, both moments included; null is no limit. Members can move coins in the intersection
+-- of this window and that of the policy.
 CREATE OR REPLACE FUNCTION app.coins_set_window(
     p_campaign_id uuid, p_opens_at timestamptz, p_closes_at timestamptz
 ) RETURNS void

@@ -21,7 +21,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Leave the schema empty."""
+    """Drop everything in the schema."""
     op.execute("DROP TABLE app.idempotent_responses, app.schema_routines")
     op.execute("DROP FUNCTION app.uuid7()")
     op.execute("ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC")

@@ -2,8 +2,8 @@ REVOKE ALL ON SCHEMA app FROM PUBLIC;
 GRANT USAGE ON SCHEMA app TO ideamint_app, ideamint_dbt;
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
--- The default of every id. PostgreSQL 18 has uuidv7(); 16 and 17 get the same layout (RFC 9562, 5.7). A SQL-standard
--- body instead of a fixed search_path: its names are resolved now, and the planner can still inline it.
+-- The default of every id. PostgreSQL 18 has uuidv7(); for 16 and 17 it is computed with the same layout (RFC 9562,
+-- 5.7). A SQL-standard body instead of a fixed search_path: its names are resolved now, and the planner can inline it.
 DO $do$
 BEGIN
     IF current_setting('server_version_num')::integer >= 180000 THEN

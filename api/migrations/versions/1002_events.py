@@ -16,7 +16,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """The SQL is in the file of the same name. The partitions of the first year are created by the routine for it."""
+    """The SQL is in the file of the same name. A routine creates the partitions of the first year."""
     statements.run_version("1002_events")
     statements.run_routines("events/sql/partitions.sql")
     op.execute("SELECT app.prepare_event_partitions(12)")

@@ -1,4 +1,4 @@
--- A user without an address (an imported voter) exists, owns coins, and cannot log in.
+-- A user without an address, such as an imported voter, owns coins but cannot log in.
 CREATE TABLE app.users (
     id uuid NOT NULL DEFAULT app.uuid7(),
     email text CONSTRAINT ck_users_email_length CHECK (length(email) <= 254),

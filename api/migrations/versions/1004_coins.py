@@ -21,7 +21,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the ledger, unless it holds movements or sealed transfers: a chain that is made again has other heads."""
+    """Drop the ledger, unless it holds movements or sealed transfers: a new chain would have other heads."""
     statements.refuse_rows("coin_blocks", "holds sealed transfers; not dropped")
     statements.refuse_rows("coin_transfers", "holds movements; not dropped")
     op.execute("DROP TABLE app.coin_seals, app.coin_block_transfers, app.coin_blocks, app.coin_chains")

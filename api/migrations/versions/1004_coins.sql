@@ -1,5 +1,5 @@
--- Hot tables have campaign_id, user_id and idea_id without foreign keys: a key-share lock on the row of one campaign or
--- one idea would be shared by all writers. The functions in api/coins/sql are the only writers and check the same.
+-- Hot tables have campaign_id, user_id and idea_id without foreign keys: all writers would take a key-share lock on the
+-- row of the same campaign or idea. The functions in api/coins/sql are the only writers and check the references.
 
 CREATE TABLE app.coin_policies (
     campaign_id uuid NOT NULL,
@@ -18,7 +18,7 @@ CREATE TABLE app.coin_policies (
     undo_window_h integer NOT NULL DEFAULT 168
         CONSTRAINT ck_coin_policies_undo_window_h CHECK (undo_window_h BETWEEN 0 AND 8760),
     at_end text NOT NULL DEFAULT 'expire' CONSTRAINT ck_coin_policies_at_end CHECK (at_end IN ('expire')),
-    -- members allocate in reliance on it, so a stored policy may later be narrowed only
+    -- members rely on it when they allocate, so later versions may only narrow it
     stakes_visible_to text NOT NULL DEFAULT 'self'
         CONSTRAINT ck_coin_policies_stakes_visible_to CHECK (stakes_visible_to IN ('self', 'managers', 'members')),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -52,7 +52,7 @@ CREATE TABLE app.coin_targets (
     closed_at timestamptz,
     settled_coins bigint CONSTRAINT ck_coin_targets_settled_coins CHECK (settled_coins >= 0),
     settled_backers integer CONSTRAINT ck_coin_targets_settled_backers CHECK (settled_backers >= 0),
-    -- null while open, and while closed with stakes that are not settled yet
+    -- null while open, and while closed until the stakes are settled
     settled_at timestamptz,
     CONSTRAINT pk_coin_targets PRIMARY KEY (idea_id),
     CONSTRAINT ck_coin_targets_settled_after_closed CHECK (settled_at IS NULL OR NOT is_open),
@@ -79,7 +79,7 @@ CREATE TABLE app.coin_accounts (
         CHECK (
             (user_id IS NOT NULL) = (kind IN ('wallet', 'held', 'stake')) AND (idea_id IS NOT NULL) = (kind = 'stake')
         ),
-    -- mint, carried_in, expired and carried_out keep no balance: it would be one row that every command updates
+    -- mint, carried_in, expired and carried_out have no balance: every command would update the same row
     CONSTRAINT ck_coin_accounts_balance_kept
         CHECK ((balance_coins IS NOT NULL) = (kind IN ('wallet', 'held', 'stake'))),
     CONSTRAINT ck_coin_accounts_no_overdraft CHECK (balance_coins BETWEEN 0 AND 1000000000000)
@@ -174,9 +174,9 @@ CREATE TABLE app.coin_totals (
 ) WITH (fillfactor = 50);
 CREATE INDEX ix_coin_totals_campaign_id ON app.coin_totals (campaign_id);
 
--- One row: how far the postings are aggregated. All transfers below `aggregated_xid` are in the totals. What had
--- committed by `marked_at` is below `marked_xid`, so once the aggregation has reached `marked_xid`, its totals are as
--- of `marked_at`: while an old transaction holds it back, `aggregated_at` does not advance.
+-- One row: the progress of the aggregation. All transfers below `aggregated_xid` are in the totals. Transactions that
+-- were committed by `marked_at` are below `marked_xid`, so when the aggregation has reached `marked_xid`, its totals
+-- are as of `marked_at`. While an old transaction is open, `aggregated_at` does not advance.
 CREATE TABLE app.coin_aggregations (
     is_singleton boolean NOT NULL DEFAULT true CONSTRAINT ck_coin_aggregations_is_singleton CHECK (is_singleton),
     aggregated_xid xid8 NOT NULL,
@@ -200,11 +200,11 @@ CREATE TABLE app.coin_flows_daily (
 
 -- One chain per campaign. Transfers that no open transaction can precede are sealed into blocks; each block has the
 -- hash of the block before. docs/ledger-export.md defines what is hashed, byte by byte, and what a chain proves. There
--- are no foreign keys, which would cost two look-ups per transfer: coins_seal keeps the references, coins_check_chain
--- checks them.
+-- are no foreign keys, which would cost two look-ups per transfer: coins_seal writes the references and
+-- coins_check_chain checks them.
 
--- A padded key of HMAC-SHA-256 (RFC 2104), which is computed with PostgreSQL's sha256(): pgcrypto is not on every
--- server, nor in the embedded one. The two padded keys of a chain are generated once.
+-- A padded key of HMAC-SHA-256 (RFC 2104), which is computed with PostgreSQL's sha256(), because pgcrypto is not
+-- available on every server, nor in the embedded one. The two padded keys of a chain are generated once.
 CREATE FUNCTION app.coins_pad_key(p_key bytea, p_byte integer) RETURNS bytea
 LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog AS $$
 DECLARE
@@ -269,6 +269,6 @@ GRANT SELECT ON app.coin_policies, app.coin_ledgers, app.coin_targets, app.coin_
     TO ideamint_dbt;
 GRANT SELECT (id, campaign_id, batch_id, kind, actor_id, reverses_id, effective_at, recorded_at, xid)
     ON app.coin_transfers TO ideamint_dbt;
--- Never the key: with it, a member's hash can be found by trying all members.
+-- The key is not granted: with it, a member's hash could be found by trying all members.
 GRANT SELECT (campaign_id, height, hash, sealed_transfers, sealed_at) ON app.coin_chains TO ideamint_app, ideamint_dbt;
 GRANT SELECT ON app.coin_blocks, app.coin_block_transfers, app.coin_seals TO ideamint_app;

@@ -34,7 +34,7 @@ CREATE TABLE app.campaigns (
     CONSTRAINT ck_campaigns_budget_has_currency CHECK (budget_amount IS NULL OR currency IS NOT NULL)
 );
 
--- A membership row is one stay: a member who leaves and comes back has two rows and one wallet.
+-- A member who leaves and joins again has two memberships but one wallet.
 CREATE TABLE app.memberships (
     id uuid NOT NULL DEFAULT app.uuid7(),
     campaign_id uuid NOT NULL,

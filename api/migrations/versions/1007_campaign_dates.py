@@ -1,4 +1,4 @@
-"""Dates of campaigns that bind, and the status closed.
+"""Dates of campaigns that are enforced, and the status closed.
 
 Revision ID: 1007
 """
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove the columns; closed campaigns are active again. Refused while there are events of the new kinds."""
+    """Remove the columns; closed campaigns become active again. Refused if there are events of the new kinds."""
     statements.run_version("1007_campaign_dates.down")

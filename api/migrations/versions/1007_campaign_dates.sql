@@ -1,7 +1,7 @@
--- Dates of campaigns bind. The status closed is that of a campaign whose end has passed and which is not completed yet.
--- The rules of the order of dates are those of api.campaigns.dates.
+-- The dates of campaigns are enforced. The status closed is that of a campaign whose end has passed and that is not
+-- completed yet. The order of the dates is that of api.campaigns.dates.
 
--- with both dates binding, no idea can be submitted in either case
+-- no idea can be submitted with the old dates or the new ones, because both dates are enforced
 UPDATE app.campaigns SET submissions_close_at = starts_at
 WHERE submissions_close_at < starts_at;
 
@@ -16,12 +16,12 @@ ALTER TABLE app.campaigns
     ),
     ADD CONSTRAINT ck_campaigns_decide_by_needs_end CHECK (decide_by IS NULL OR ends_at IS NOT NULL),
     ADD CONSTRAINT ck_campaigns_closed_has_end CHECK (status <> 'closed' OR ends_at IS NOT NULL);
--- The worker looks for campaigns to close and to complete every few seconds.
+-- The worker searches for campaigns to close and to complete every few seconds.
 CREATE INDEX ix_campaigns_ends_at ON app.campaigns (ends_at) WHERE status = 'active';
 CREATE INDEX ix_campaigns_decide_by ON app.campaigns (decide_by) WHERE status = 'closed';
 
--- The window of the campaign, both moments included: members' coins move only within it and within the policy's window.
--- It is in the row that every movement reads anyway.
+-- The window of the campaign, both moments included: members can move coins only within it and the policy's window. It
+-- is stored in this table because every movement reads its row already.
 ALTER TABLE app.coin_ledgers
     ADD COLUMN opens_at timestamptz,
     ADD COLUMN closes_at timestamptz,

@@ -20,5 +20,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the schema, unless jobs wait in it."""
+    """Drop the schema, unless it contains waiting jobs."""
     job_queue.drop()

@@ -1,5 +1,5 @@
--- Arguments are ids: UUIDs or numbers, never an address, a token or a text. Rows of this table are kept for a week, and
--- whoever reads the database reads them.
+-- Arguments are ids: UUIDs or numbers, never an address, a token or a text, because rows of this table are kept for a
+-- week.
 ALTER TABLE jobs.procrastinate_jobs ADD CONSTRAINT ck_procrastinate_jobs_args_are_ids CHECK (
     jsonb_typeof(args) = 'object' AND NOT jsonb_path_exists(
         args,

@@ -21,5 +21,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the table; workers write its rows again."""
+    """Drop the table; its rows are not needed, because workers write them regularly."""
     op.execute("DROP TABLE app.worker_heartbeats")

@@ -1,4 +1,4 @@
--- Worker processes by host and process id, and when each was last seen.
+-- Worker processes by host and process id, with the time of their last heartbeat.
 CREATE TABLE app.worker_heartbeats (
     worker text NOT NULL,
     started_at timestamptz NOT NULL,
