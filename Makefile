@@ -33,6 +33,7 @@ proofs: $(STAMP) ## Run the proofs at full size and print their figures, about 4
 	$(BIN)/python -m benchmarks.held
 	$(BIN)/python -m benchmarks.settle
 	$(BIN)/python -m benchmarks.history
+	@if [ -n "$${IDEAMINT_TEST_ELECTIONS:-}" ]; then $(BIN)/python -m benchmarks.event_lag; fi
 
 # Two runs: Playwright keeps an event loop running in its process, which asynchronous tests cannot share.
 coverage: $(STAMP) ## Run every test once and check the coverage against tests/coverage_floors.py

@@ -30,10 +30,10 @@ class Container(CoinsContainer):
 
 def make_container(settings: Settings, database: Database | None = None) -> Container:
     """A container of new objects; `database` is by default a pool of the size in the settings."""
-    database = database or Database(settings)
+    database = database or Database(settings.database)
     rate_buckets = _rate_buckets(settings)
-    batcher = Batcher(settings)
-    coin_rates = CoinRates(settings, rate_buckets)
+    batcher = Batcher(settings.database, settings.ledger)
+    coin_rates = CoinRates(settings.limits, rate_buckets)
     return Container(
         settings=settings,
         database=database,

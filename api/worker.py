@@ -51,7 +51,7 @@ def make_loops(container: Container, domains: Sequence[Domain[Container]]) -> tu
     jobs = [job for domain in domains for job in domain.jobs]
     return (
         Heartbeat().loop,
-        *([Following(container.database, consumers).loop] if consumers else []),
+        *(Following(container.database, consumer).loop for consumer in consumers),
         *(JobWorker(container, jobs).loops if jobs else ()),
         *(loop for domain in domains for loop in domain.background),
     )
@@ -65,7 +65,9 @@ async def working(settings: Settings) -> AsyncIterator[Background]:
         SettingsError: a setting is wrong.
     """
     domains = select_domains(settings.installation.services)
-    database = Database(settings, application_name=APPLICATION_NAME, pool_size=POOL_SIZE, pool_overflow=POOL_OVERFLOW)
+    database = Database(
+        settings.database, application_name=APPLICATION_NAME, pool_size=POOL_SIZE, pool_overflow=POOL_OVERFLOW
+    )
     container = make_container(settings, database)
     background = Background(database, make_loops(container, domains), stop_s=STOP_S)
     try:

@@ -190,7 +190,7 @@ def measure_round(first: Settings, second: Settings, port: int, items: int) -> d
 
 
 async def _with_database(settings: Settings, work: Any) -> Any:
-    database = Database(settings)
+    database = Database(settings.database)
     try:
         return await work(database)
     finally:

@@ -70,7 +70,7 @@ def measure(settings: Settings, path: Path, name: str) -> dict[str, Any]:
 
 async def _import(settings: Settings, path: Path) -> tuple[ImportedElection, float, int]:
     """Import the file: the election, seconds including COMMIT, and the difference in coin conservation."""
-    database = Database(settings)
+    database = Database(settings.database)
     started = time.perf_counter()
     async with database.session(statement_timeout_ms=0) as session:
         election = await import_election(session, path, actor_id=None)

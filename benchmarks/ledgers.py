@@ -176,7 +176,7 @@ def session_token(settings: Settings, member: int) -> str:
     """An access token with a session in the database, which all routes except the coin commands check."""
 
     async def log_in() -> str:
-        database = Database(settings)
+        database = Database(settings.database)
         async with database.session() as session:
             user = User(id=member_id(member), email=f"member-{member}@example.org", display_name=f"Member {member}")
             await session.merge(user)
@@ -233,7 +233,7 @@ def start_api(settings: Settings, port: int, **options: Any) -> subprocess.Popen
     server = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "--factory", "api.main:create_app", "--port", str(port),
          "--no-access-log", "--no-server-header", "--log-level", "warning"],
-        env=_environment(settings), stdout=subprocess.DEVNULL, **options,
+        env=environment(settings), stdout=subprocess.DEVNULL, **options,
     )  # fmt: skip
     for _ in range(READY_TRIES):
         try:
@@ -249,7 +249,7 @@ def start_api(settings: Settings, port: int, **options: Any) -> subprocess.Popen
 def start_worker(settings: Settings, **options: Any) -> subprocess.Popen[bytes]:
     """Start one worker process as `ideamint up` does, and wait until it works; `options` are those of Popen."""
     worker = subprocess.Popen(
-        [sys.executable, "-m", "api.worker"], env=_environment(settings), stdout=subprocess.DEVNULL, **options
+        [sys.executable, "-m", "api.worker"], env=environment(settings), stdout=subprocess.DEVNULL, **options
     )
     with psycopg.connect(settings.database.role_url("app"), autocommit=True) as connection:
         (before,) = connection.execute("SELECT clock_timestamp()").fetchone() or (None,)
@@ -262,7 +262,8 @@ def start_worker(settings: Settings, **options: Any) -> subprocess.Popen[bytes]:
     raise RuntimeError(msg)
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
+    """Environment of a process on the same installation, without rate limits."""
     variables = {
         "IDEAMINT_DATA_DIR": str(settings.paths.data_dir),
         "IDEAMINT_DATABASE_URL": str(settings.database.url),

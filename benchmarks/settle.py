@@ -70,7 +70,7 @@ class SettlementCampaign:
 
 async def make_campaign(settings: Settings, stakes: int) -> SettlementCampaign:
     """Create the campaign with its ideas and stakes; members are ids that exist only in the ledger."""
-    database = Database(settings)
+    database = Database(settings.database)
     policy = PolicyWrite(coins_per_member=1_000_000_000)
     async with database.session(statement_timeout_ms=0) as session:
         manager = await create_user(session, email="manager@example.org", display_name="Manager")
@@ -170,7 +170,7 @@ def measure(
 
 async def verify(settings: Settings, place: SettlementCampaign) -> float:
     """Verify the ledger; returns the seconds."""
-    database = Database(settings)
+    database = Database(settings.database)
     async with database.session(statement_timeout_ms=0) as session:
         started = time.perf_counter()
         (found,) = await coins.verify(session, place.campaign_id)

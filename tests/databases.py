@@ -79,6 +79,14 @@ def server(request: pytest.FixtureRequest) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
+def demo_template(server: Settings) -> str:
+    """Name of a database with the demo, to be copied; it is created once in a run."""
+    from tests.factories import demos
+
+    return demos.template(server)
+
+
+@pytest.fixture(scope="session")
 def manifest(request: pytest.FixtureRequest) -> Path:
     """The manifest of the dbt project, parsed once in a run."""
     run_dir = request.config.stash[RUN_DIR]
@@ -141,7 +149,7 @@ async def db(database: Settings) -> AsyncIterator[Database]:
     """A pool on this worker's database without an application around it; what is written there is committed."""
     from api.kernel.db import Database
 
-    pool = Database(database)
+    pool = Database(database.database)
     yield pool
     await pool.close()
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-DEEP = frozenset({"deep", "proof", "browser", "upgrade"})
-NOT_FAST = DEEP | {"cli", "dagster", "dbt", "demo", "rendering", "volume"}
+DEEP = frozenset({"deep", "proof", "browser", "upgrade", "volume"})
+NOT_FAST = DEEP | {"cli", "dagster", "dbt", "demo", "rendering"}
 TESTS = Path(__file__).parent
 
 
@@ -36,17 +36,19 @@ PLACES = (
     Place("benchmarks", ("proof",), is_group=True),
     Place("proofs", ("proof",)),
     Place("upgrade", ("upgrade",)),
-    Place("orchestration/test_refresh.py", ("dbt", "demo")),
-    Place("cli/test_cli.py", ("cli", "dbt")),
-    Place("orchestration/defs", ("dagster", "dbt"), is_group=True),
+    Place("orchestration/defs/test_runs.py", ("dagster", "dbt", "deep")),
+    Place("orchestration/test_empty_installation.py", ("dbt", "deep")),
+    Place("orchestration/refresh", ("dbt", "demo"), is_group=True),
     Place("dbt_project", ("dbt",), is_group=True),
+    Place("orchestration/defs", ("dagster", "dbt")),
+    Place("imports/test_real_elections.py", ("volume",)),
+    Place("coins/test_plans.py", ("volume",)),
+    Place("cli/test_cli.py", ("cli",)),
     Place("cli/local/test_postgres.py", ("cli",)),
     Place("cli/test_up.py", ("cli",)),
     Place("cli/local/test_database_watchdog.py", ("cli",)),
     Place("cli/demo", ("demo",), is_group=True),
     Place("pipelines/test_warehouse.py", ("dbt",)),
-    Place("imports/test_real_elections.py", ("volume",)),
-    Place("coins/test_plans.py", ("volume",)),
     Place("pipelines/reports/test_pdf.py", ("rendering",)),
     Place("dashboards/test_app.py", ("rendering",)),
 )

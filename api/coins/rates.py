@@ -14,22 +14,22 @@ from api.kernel.rates import Buckets, RateLimits
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from settings import Settings
+    from settings.limits import LimitSettings
 
 
 class CoinRates:
     """The limits of an application."""
 
-    def __init__(self, settings: Settings, buckets: Buckets) -> None:
+    def __init__(self, limits: LimitSettings, buckets: Buckets) -> None:
         """`buckets` count in this process or in Redis."""
         self._commands = RateLimits(
             buckets,
             "coin commands",
-            member=settings.limits.coin_commands_per_member,
-            campaign=settings.limits.coin_commands_per_campaign,
+            member=limits.coin_commands_per_member,
+            campaign=limits.coin_commands_per_campaign,
         )
-        self._reads = RateLimits(buckets, "coin readings", member=settings.limits.coin_reads_per_member)
-        self._figures = RateLimits(buckets, "ledger readings", member=settings.limits.coin_figures_per_member)
+        self._reads = RateLimits(buckets, "coin readings", member=limits.coin_reads_per_member)
+        self._figures = RateLimits(buckets, "ledger readings", member=limits.coin_figures_per_member)
 
     async def spend(self, user_id: UUID, campaign_id: UUID) -> None:
         """Count a command of a member in a campaign; if one limit refuses it, the other does not count it.

@@ -1,4 +1,4 @@
-"""Runs consumers: takes leases of partitions, calls handlers with the events in order, and advances the cursors.
+"""Runs a consumer: takes leases of partitions, calls its handler with the events in order, and advances the cursors.
 
 Events are handled in batches. If a batch fails, or its worker ended without releasing the lease, the batch is set
 aside: its events become rows of `event_failures` and are handled one by one. Each attempt is counted and committed
@@ -11,15 +11,15 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
-from sqlalchemy import CursorResult
 
 from api.events import queries
 from api.events.catalogue import parse_payload
 from api.events.consumers import NO_CAMPAIGN, Consumer, Event
 from api.events.kinds import EventKind
+from api.events.leases import Lease, LeaseLost, count_changed
 from api.kernel.background import Loop
 from api.kernel.ids import process_name
 
@@ -38,62 +38,25 @@ ERROR_LENGTH_MAX = 2000
 NO_RESULT = "the attempt has not ended, or its process was killed"
 
 
-class LeaseLost(Exception):
-    """Another worker took the partition, or a command moved its cursor; the transaction is rolled back."""
-
-
-@dataclass
-class _Lease:
-    """A partition leased by this worker, and the position up to which it has been read."""
-
-    consumer: Consumer
-    partition: int
-    token: UUID
-    xid: str
-    id: UUID
-    was_abandoned: bool
-
-    async def change(self, session: AsyncSession, statement: TextClause, *, to: tuple[str, UUID] | None = None) -> None:
-        """Lock the cursor and change it if it still has this lease and position.
-
-        Raises:
-            LeaseLost: it has another lease or position.
-        """
-        values: dict[str, object] = {
-            "consumer": self.consumer.name,
-            "partition": self.partition,
-            "token": self.token,
-            "lease_s": self.consumer.lease_s,
-            "from_xid": self.xid,
-            "from_id": self.id,
-        }
-        if to is not None:
-            values |= {"xid": to[0], "id": to[1]}
-        if await _count_changed(session, statement, values) != 1:
-            msg = f"{self.consumer.name}, partition {self.partition}"
-            raise LeaseLost(msg)
-
-
 @dataclass
 class Following:
-    """Runs consumers in this process; any number of other workers may run them as well."""
+    """Runs one consumer in this process; any number of other workers may run it as well."""
 
     database: Database
-    consumers: Sequence[Consumer]
+    consumer: Consumer
     holder: str = field(default_factory=process_name)
     _is_registered: bool = False
 
     @property
     def loop(self) -> Loop:
-        """The loop that runs the consumers, polling once per second."""
-        return Loop(name="consumers", run=self._poll, pause_s=PAUSE_S)
+        """The loop that polls once per second. Each consumer has its own, so that a slow handler delays no other one."""
+        return Loop(name=f"consumer {self.consumer.name}", run=self._poll, pause_s=PAUSE_S)
 
     async def register(self) -> None:
-        """Add a cursor per partition for each consumer that has none."""
+        """Add a cursor per partition if the consumer has none."""
         async with self.database.session() as session:
-            for consumer in self.consumers:
-                values = {"consumer": consumer.name, "at_end": consumer.starts_at == "end"}
-                await session.execute(queries.ADD_CURSORS, values)
+            values = {"consumer": self.consumer.name, "at_end": self.consumer.starts_at == "end"}
+            await session.execute(queries.ADD_CURSORS, values)
 
     async def _poll(self, _: Database) -> None:
         if not self._is_registered:
@@ -103,21 +66,19 @@ class Following:
 
     async def run_once(self) -> int:
         """Process each partition that has events, until it has none; returns how many events were handled."""
-        names = {consumer.name: consumer for consumer in self.consumers}
         async with self.database.session() as session:
-            rows = await session.execute(queries.FIND_DUE, {"consumers": list(names)})
-            due: list[tuple[str, int]] = [(row.consumer, row.partition) for row in rows]
+            due = list(await session.scalars(queries.FIND_DUE, {"consumer": self.consumer.name}))
         random.shuffle(due)  # so that workers start with different partitions
         handled = 0
-        for name, partition in due:
+        for partition in due:
             try:
-                handled += await self._follow(names[name], partition)
+                handled += await self._follow(partition)
             except LeaseLost as lost:
                 log.info("lease lost", cursor=str(lost), holder=self.holder)
         return handled
 
-    async def _follow(self, consumer: Consumer, partition: int) -> int:
-        lease = await self._take_lease(consumer, partition)
+    async def _follow(self, partition: int) -> int:
+        lease = await self._take_lease(partition)
         if lease is None:
             return 0
         try:
@@ -128,7 +89,15 @@ class Following:
         await self._release_lease(lease)
         return handled
 
-    async def _handle_all(self, lease: _Lease) -> int:
+    async def _take_lease(self, partition: int) -> Lease | None:
+        async with self.database.session() as session:
+            return await Lease.take(session, self.consumer, partition, holder=self.holder)
+
+    async def _release_lease(self, lease: Lease) -> None:
+        async with self.database.session() as session:
+            await lease.change(session, queries.RELEASE_LEASE)
+
+    async def _handle_all(self, lease: Lease) -> int:
         handled = 0
         while True:
             succeeded = await self._handle_next_failure(lease)
@@ -140,26 +109,7 @@ class Following:
             if read == 0:
                 return handled
 
-    async def _release_lease(self, lease: _Lease) -> None:
-        async with self.database.session() as session:
-            await lease.change(session, queries.RELEASE_LEASE)
-
-    async def _take_lease(self, consumer: Consumer, partition: int) -> _Lease | None:
-        token = uuid4()
-        values = {
-            "consumer": consumer.name,
-            "partition": partition,
-            "token": token,
-            "lease_s": consumer.lease_s,
-            "holder": self.holder,
-        }
-        async with self.database.session() as session:
-            row = (await session.execute(queries.TAKE_LEASE, values)).one_or_none()
-        if row is None:
-            return None
-        return _Lease(consumer, partition, token, row.xid, row.id, row.was_abandoned)
-
-    async def _handle_batch(self, lease: _Lease) -> tuple[int, int]:
+    async def _handle_batch(self, lease: Lease) -> tuple[int, int]:
         """Read and handle the next batch; returns how many events were read, and how many of them were handled."""
         consumer = lease.consumer
         rows: Sequence[Row[Any]] = []
@@ -191,7 +141,7 @@ class Following:
         lease.xid, lease.id, lease.was_abandoned = rows[-1].xid, rows[-1].id, False
         return len(rows), 0 if failed else len(free)
 
-    async def _handle_next_failure(self, lease: _Lease) -> int | None:
+    async def _handle_next_failure(self, lease: Lease) -> int | None:
         """Handle the next due event that was set aside; returns 1 if it succeeded, 0 if it failed, None without one."""
         consumer = lease.consumer
         async with self.database.session() as session:
@@ -226,7 +176,7 @@ class Following:
         return 1
 
     async def _note_failure(
-        self, lease: _Lease, of_event: dict[str, object], campaign_id: UUID, error: Exception
+        self, lease: Lease, of_event: dict[str, object], campaign_id: UUID, error: Exception
     ) -> None:
         is_parked = of_event["attempts"] == lease.consumer.attempts_max
         log.warning(
@@ -240,7 +190,7 @@ class Following:
             await _release(session, lease.consumer, [campaign_id])
 
 
-async def _read(session: AsyncSession, lease: _Lease) -> Sequence[Row[Any]]:
+async def _read(session: AsyncSession, lease: Lease) -> Sequence[Row[Any]]:
     values = {
         "partition": lease.partition,
         "xid": lease.xid,
@@ -268,7 +218,7 @@ async def _find_blocked(session: AsyncSession, consumer: Consumer, rows: Sequenc
     return set(await session.scalars(queries.FIND_BLOCKED, values))
 
 
-async def _set_aside(session: AsyncSession, lease: _Lease, rows: Sequence[Row[Any]]) -> None:
+async def _set_aside(session: AsyncSession, lease: Lease, rows: Sequence[Row[Any]]) -> None:
     if not rows:
         return
     campaign_ids = [_campaign(row) for row in rows]
@@ -310,15 +260,9 @@ def _campaign(row: Row[Any]) -> UUID:
 
 
 async def _change_failure(session: AsyncSession, statement: TextClause, values: Mapping[str, object]) -> None:
-    if await _count_changed(session, statement, values) != 1:
+    if await count_changed(session, statement, values) != 1:
         msg = f"a command changed the failure of {values['event_id']}"
         raise LeaseLost(msg)
-
-
-async def _count_changed(session: AsyncSession, statement: TextClause, values: Mapping[str, object]) -> int:
-    result = await session.execute(statement, values)
-    assert isinstance(result, CursorResult)
-    return result.rowcount
 
 
 def _text(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Commands on consumers: retry or skip parked events, and replay from a position.
+"""Commands on consumers: retry or skip parked events, replay from a position, and delete a removed consumer.
 
 Each command locks the consumer's cursors, as workers do, so that neither sees partial changes of the other.
 """
@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from api.events.consumers import NO_CAMPAIGN
-from api.kernel.errors import NotFound
+from api.kernel.errors import DomainError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +66,10 @@ _DELETE_FAILURES = text(
     WHERE f.consumer = :consumer AND (f.xid, f.event_id) > (CAST(:xid AS xid8), :id)
     """
 )
+_IS_LEASED = text(
+    "SELECT EXISTS (SELECT FROM app.event_cursors AS c WHERE c.consumer = :consumer AND c.lease_until > clock_timestamp())"
+)
+_DELETE_CURSORS = text("DELETE FROM app.event_cursors AS c WHERE c.consumer = :consumer")
 
 
 async def retry_events(session: AsyncSession, consumer: str, event_ids: Sequence[UUID] | None = None) -> list[UUID]:
@@ -117,6 +121,21 @@ async def replay(
     position = {"consumer": consumer, "xid": xid, "id": id_}
     await session.execute(_MOVE, position)
     await session.execute(_DELETE_FAILURES, position)
+
+
+async def forget(session: AsyncSession, consumer: str) -> None:
+    """Delete the position and the failures of a consumer that the code no longer has.
+
+    Raises:
+        NotFound: there is no such consumer.
+        DomainError: a worker has leased one of its partitions.
+    """
+    await _lock(session, consumer)
+    if await session.scalar(_IS_LEASED, {"consumer": consumer}):
+        msg = f"A worker runs the consumer {consumer!r}; stop the workers whose code has it first."
+        raise DomainError(msg)
+    await session.execute(_DELETE_FAILURES, {"consumer": consumer, "xid": "0", "id": NO_CAMPAIGN})
+    await session.execute(_DELETE_CURSORS, {"consumer": consumer})
 
 
 async def _lock(session: AsyncSession, consumer: str) -> None:

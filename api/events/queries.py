@@ -32,8 +32,7 @@ ADD_CURSORS = text(
     """
 )
 
-# Partitions with events to handle that no worker has leased. The newest readable event of each partition is looked up
-# once for all consumers, so that the cost of polling does not grow with their number.
+# Partitions of a consumer with events to handle that no worker has leased.
 _FIND_DUE = """
     WITH newest AS MATERIALIZED (
         SELECT p.partition, n.xid, n.id
@@ -45,10 +44,10 @@ _FIND_DUE = """
             LIMIT 1
         ) AS n
     )
-    SELECT c.consumer, c.partition
+    SELECT c.partition
     FROM app.event_cursors AS c
     LEFT JOIN newest AS n ON n.partition = c.partition
-    WHERE c.consumer = ANY (:consumers)
+    WHERE c.consumer = :consumer
         AND (c.lease_until IS NULL OR c.lease_until < clock_timestamp())
         AND ((n.xid, n.id) > (c.xid, c.id) OR EXISTS (
             SELECT FROM app.event_failures AS f

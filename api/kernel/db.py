@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import TextClause
 
-    from settings import Settings
+    from settings.database import DatabaseSettings
 
 SCHEMA = "app"
 NAMING_CONVENTION = {
@@ -66,7 +66,7 @@ class Database:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: DatabaseSettings,
         *,
         application_name: str = "ideamint-api",
         pool_size: int | None = None,
@@ -74,15 +74,15 @@ class Database:
     ) -> None:
         """The default pool sizes are those of the settings. No connection is opened before the first statement."""
         options = (
-            f"-c search_path={SEARCH_PATH} -c timezone=UTC -c statement_timeout={settings.database.statement_timeout_ms} "
-            f"-c lock_timeout={settings.database.lock_timeout_ms} -c idle_in_transaction_session_timeout=60000"
+            f"-c search_path={SEARCH_PATH} -c timezone=UTC -c statement_timeout={settings.statement_timeout_ms} "
+            f"-c lock_timeout={settings.lock_timeout_ms} -c idle_in_transaction_session_timeout=60000"
         )
-        self.url = settings.database.role_url("app")
+        self.url = settings.role_url("app")
         self.connect_args = {"options": options, "application_name": application_name, "connect_timeout": 10}
         self.engine = create_async_engine(
             self.url.replace("postgresql://", "postgresql+psycopg://", 1),
-            pool_size=settings.database.pool_size if pool_size is None else pool_size,
-            max_overflow=settings.database.pool_overflow if pool_overflow is None else pool_overflow,
+            pool_size=settings.pool_size if pool_size is None else pool_size,
+            max_overflow=settings.pool_overflow if pool_overflow is None else pool_overflow,
             pool_pre_ping=True,
             hide_parameters=True,  # errors are logged, and parameters contain personal data and hashes
             connect_args=self.connect_args,

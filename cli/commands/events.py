@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 ConsumerName = Annotated[str, typer.Argument(metavar="CONSUMER", help="A name that `ideamint events status` shows.")]
 
-app = typer.Typer(no_args_is_help=True, help="Show consumers of events; retry, skip or replay what they handle.")
+app = typer.Typer(
+    no_args_is_help=True, help="Show consumers of events; retry, skip or replay what they handle; forget one."
+)
 
 
 @app.command()
@@ -116,6 +118,27 @@ def replay(
     with installation.ready() as settings:
         installation.with_database(settings, work)
     console.result({"consumer": consumer}, [f"{consumer}: moved back"], as_json=as_json)
+
+
+@app.command()
+def forget(consumer: ConsumerName, as_json: AsJson = False) -> None:
+    """Delete the position and the failed events of a consumer that this version no longer has.
+
+    Readiness would report it as behind forever. Refused while a worker runs the consumer. A consumer that the code
+    still has starts again at its first position.
+    """
+    from cli import console
+    from cli.local import installation
+
+    async def work(database: Database) -> None:
+        from api.events import operations
+
+        async with database.session() as session:
+            await operations.forget(session, consumer)
+
+    with installation.ready() as settings:
+        installation.with_database(settings, work)
+    console.result({"consumer": consumer}, [f"{consumer}: forgotten"], as_json=as_json)
 
 
 def _lines(found: EventsStatus, failures: dict[str, list[Failure]]) -> list[str]:

@@ -42,7 +42,7 @@ def with_database(settings: Settings, work: Callable[[Database], Awaitable[Resul
     from api.kernel.db import Database
 
     async def run() -> Result:
-        database = Database(settings)
+        database = Database(settings.database)
         try:
             return await work(database)
         finally:

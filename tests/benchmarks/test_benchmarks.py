@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 import sys
@@ -11,13 +12,15 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
-from benchmarks import allocate, held, history, ledgers
+from benchmarks import allocate, event_lag, held, history, ledgers
 from tests.factories.clocks import GIVE_UP_AFTER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from settings import Settings
+
+ELECTION = Path(__file__).parents[1] / "imports" / "elections" / "cumulative.pb"
 
 pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="the load generator is written in Go")
 
@@ -64,6 +67,15 @@ def test_the_inserted_history_is_a_consistent_ledger(installation: tuple[Setting
     settings, folder = installation
     figures = history.measure(settings, 1, 20_000, folder, NoProgress())
     assert figures["allocations_full_per_s"] > 0
+
+
+def test_event_lag(installation: tuple[Settings, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_lag, "IDLE_S", 1.0)
+    figures = asyncio.run(event_lag.measure(installation[0], ELECTION))
+    assert figures["import_rows"] > 0
+    for phase in ("idle", "import", "build"):
+        assert figures[f"{phase}_events"] > 0
+        assert figures[f"{phase}_lag_max_s"] >= figures[f"{phase}_lag_p50_s"] >= 0
 
 
 def test_a_prepared_server_accepts_other_load_generators(tmp_path_factory: pytest.TempPathFactory) -> None:

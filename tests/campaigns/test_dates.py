@@ -356,6 +356,24 @@ class TestCompleteDueCampaigns:
         assert event.actor_id is None
         assert event.data["before"]["status"] == "closed"
 
+    async def test_a_manager_who_completes_it_at_the_same_time_completes_it_once(
+        self, application: FastAPI, client: AsyncClient, db: Database
+    ) -> None:
+        worlds = [await make_world(application, client) for _ in range(4)]
+        past = (datetime.now(UTC) - timedelta(seconds=5)).isoformat()
+        for world in worlds:
+            await end(world, decide_by=past)
+        await close_due_campaigns(db)
+        *answers, _ = await asyncio.gather(
+            *(world.call(world.manager, "POST", "/campaigns/{id}/complete") for world in worlds),
+            complete_due_campaigns(db),
+        )
+        await complete_due_campaigns(db)
+        for world, answer in zip(worlds, answers, strict=True):
+            (event,) = await events_of(world, "campaign_completed")
+            assert answer.status_code == (409 if event.actor_id is None else 200), answer.text
+            assert (await world.balance(world.members[1]))["expired_coins"] == 100
+
     async def test_waits_for_decide_by(self, application: FastAPI, client: AsyncClient, db: Database) -> None:
         world = await make_world(application, client, members=0)
         await end(world, decide_by=FAR)

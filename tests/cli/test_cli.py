@@ -9,13 +9,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import openpyxl
 import psycopg
 import pytest
 import typer.main
 
 from cli.main import _EXIT_CODES, app
-from tests.cli.conftest import ROOT, Shell
+from tests.factories.shells import ROOT, Shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +52,7 @@ class TestHelp:
     def test_has_every_command(self) -> None:
         assert {" ".join(path) for path in COMMANDS} == {
             *("db start", "db stop", "db url", "db migrate", "db reset"),
-            *("events status", "events retry", "events skip", "events replay"),
+            *("events status", "events retry", "events skip", "events replay", "events forget"),
             *(
                 "up",
                 "worker",
@@ -308,29 +307,6 @@ class TestDataPlatform:
         export = ideamint("export")
         assert export.code == 1
         assert "`ideamint refresh` builds and publishes" in export.err
-
-    def test_refreshes_and_reports(self, ideamint: Shell, imported: str, tmp_path: Path) -> None:
-        refreshed = ideamint("refresh", "--json")
-        assert refreshed.code == 0, refreshed.err
-        assert refreshed.json["rows"]["dim_campaigns"] >= 1
-        assert "building and testing the models" in refreshed.err
-
-        for suffix, first_bytes in (("pdf", b"%PDF-"), ("xlsx", b"PK")):
-            out = tmp_path / "reports" / f"report.{suffix}"
-            done = ideamint("report", "--campaign", imported, "--format", suffix, "--out", str(out), "--json")
-            assert done.code == 0, done.err
-            assert done.json["bytes"] == out.stat().st_size
-            assert out.read_bytes().startswith(first_bytes)
-        summary = openpyxl.load_workbook(tmp_path / "reports" / "report.xlsx")["Summary"]
-        said = dict(summary.iter_rows(min_row=2, max_col=2, values_only=True))["Ledger head"]
-        found = re.match(r"block (\d+), ([0-9a-f]{64}), sealed ", str(said))
-        assert found, said
-        assert ideamint("verify", "--campaign", imported, "--head", f"{found[1]}:{found[2]}").code == 0
-
-        unknown = ideamint("report", "--campaign", "nowhere", "--format", "pdf", "--out", str(tmp_path / "x.pdf"))
-        assert unknown.code == 1
-        assert imported in unknown.err
-        assert not (tmp_path / "x.pdf").exists()
 
 
 def newest_revision() -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from tests.cli.conftest import Shell
+from tests.factories.shells import Shell
 
 
 def test_status_and_refusals(ideamint: Shell) -> None:
@@ -13,7 +13,12 @@ def test_status_and_refusals(ideamint: Shell) -> None:
     assert status.json["held_back_s"] >= 0
     assert ideamint("events", "status").out.startswith("no consumer has run yet")
 
-    for command in (("retry", "mail", "--all"), ("skip", "mail", str(uuid4())), ("replay", "mail", "--from-beginning")):
+    for command in (
+        ("retry", "mail", "--all"),
+        ("skip", "mail", str(uuid4())),
+        ("replay", "mail", "--from-beginning"),
+        ("forget", "mail"),
+    ):
         refused = ideamint("events", *command)
         assert (refused.code, refused.out) == (1, "")
         assert "There is no consumer 'mail'." in refused.err

@@ -20,8 +20,8 @@ import psutil
 import pytest
 
 from cli.local.ports import free_port
-from tests.cli.conftest import COMMAND, Shell
 from tests.factories.clocks import GIVE_UP_AFTER_S
+from tests.factories.shells import COMMAND, Shell
 
 
 class Up:

@@ -34,6 +34,6 @@ def quiet_admin_url(server: Settings, quiet_database: Settings) -> str:
 @pytest_asyncio.fixture
 async def quiet_db(quiet_database: Settings) -> AsyncIterator[Database]:
     """Sessions on the quiet database, as in the application."""
-    db = Database(quiet_database)
+    db = Database(quiet_database.database)
     yield db
     await db.close()

@@ -383,7 +383,7 @@ class TestManyItems:
                 assert {outcome.outcome for outcome in done} <= {"corrected", "insufficient_coins", "busy"}
                 corrected += amount * sum(outcome.outcome == "corrected" for outcome in done)
 
-        async with Batcher(database) as batcher:
+        async with Batcher(database.database, database.ledger) as batcher:
 
             async def allocate(member: int) -> None:
                 nonlocal moved

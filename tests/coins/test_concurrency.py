@@ -27,7 +27,7 @@ class TestOneHotIdea:
         """32 clients on one idea; every fourth command repeats a key, and each client requests more than its wallet has."""
         async with db.session() as session:
             ledger = await make_ledger(session, members=CLIENTS, ideas=2, coins_per_member=50)
-        async with Batcher(database) as batcher:
+        async with Batcher(database.database, database.ledger) as batcher:
 
             async def client(member: int) -> Counter[str]:
                 outcomes: Counter[str] = Counter()
@@ -52,7 +52,7 @@ class TestAcceptanceAgainstAllocations:
         async with db.session() as session:
             ledger = await make_ledger(session, members=CLIENTS, ideas=9, coins_per_member=1000)
         accepted = ledger.ideas[1:]
-        async with Batcher(database) as batcher:
+        async with Batcher(database.database, database.ledger) as batcher:
             stopping = asyncio.Event()
 
             async def client(member: int) -> Counter[str]:
@@ -87,7 +87,7 @@ class TestLostConnections:
             ledger = await make_ledger(session, members=CLIENTS)
         async with (
             await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as killer,
-            Batcher(database) as batcher,
+            Batcher(database.database, database.ledger) as batcher,
         ):
             for n in range(5):
                 pending = [
@@ -107,7 +107,7 @@ class TestLostConnections:
     async def test_a_retry_of_a_cancelled_request_returns_its_outcome(self, database: Settings, db: Database) -> None:
         async with db.session() as session:
             ledger = await make_ledger(session)
-        async with Batcher(database) as batcher:
+        async with Batcher(database.database, database.ledger) as batcher:
             for n in range(50):
                 task = asyncio.create_task(batcher.move(ledger.move(1, target=1, key=f"cancel-{n}")))
                 await asyncio.sleep(0)
@@ -123,7 +123,7 @@ class TestLostConnections:
         """Otherwise clients that time out and retry would fill the memory while the database does not respond."""
         async with db.session() as session:
             ledger = await make_ledger(session)
-        async with Batcher(database.with_(ledger_queue_max=10)) as batcher:
+        async with Batcher(database.database, database.with_(ledger_queue_max=10).ledger) as batcher:
             waiting = [asyncio.create_task(batcher.move(ledger.move(1, target=1, key=f"left-{n}"))) for n in range(10)]
             await asyncio.sleep(0)
             for task in waiting:

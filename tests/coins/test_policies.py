@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest_asyncio.fixture
 async def db(database: Settings) -> AsyncIterator[Database]:
-    db = Database(database)
+    db = Database(database.database)
     yield db
     await db.close()
 

@@ -34,7 +34,7 @@ TABLES = (
 @pytest_asyncio.fixture(scope="module")
 async def ledger(database: Settings) -> Ledger:
     """A committed ledger with one allocation."""
-    db = Database(database)
+    db = Database(database.database)
     async with db.session() as session:
         ledger = await make_ledger(session)
         await coins.move_coins(session, [ledger.move(30, target=1, key="a")])
@@ -180,7 +180,7 @@ class TestVerify:
     async def test_reports_a_campaign_whose_balances_differ_from_its_postings(
         self, database: Settings, admin_url: str
     ) -> None:
-        db = Database(database)
+        db = Database(database.database)
         async with db.session() as session:
             ledger = await make_ledger(session)
         with psycopg.connect(admin_url) as connection:
@@ -213,7 +213,7 @@ class TestVerify:
     async def test_reports_an_aggregated_total_that_differs_from_the_postings(
         self, database: Settings, admin_url: str, change: str
     ) -> None:
-        db = Database(database)
+        db = Database(database.database)
         async with db.session() as session:
             ledger = await make_ledger(session)
             await coins.move_coins(session, [ledger.move(30, target=1)])
@@ -236,7 +236,7 @@ class TestVerify:
     async def test_reports_an_account_whose_history_is_out_of_order(
         self, database: Settings, admin_url: str, change: str
     ) -> None:
-        db = Database(database)
+        db = Database(database.database)
         async with db.session() as session:
             ledger = await make_ledger(session)
             await coins.move_coins(session, [ledger.move(30, target=1)])
@@ -252,8 +252,8 @@ class TestVerify:
     async def test_reports_a_stake_that_got_coins_after_it_was_settled(
         self, database: Settings, admin_url: str
     ) -> None:
-        """Only the reversal of its settlement may follow, because a balance reads the expired coins from the last posting."""
-        db = Database(database)
+        """Only the reversal of its settlement may follow, because the last posting determines the expired coins."""
+        db = Database(database.database)
         async with db.session() as session:
             ledger = await make_ledger(session)
             await coins.move_coins(session, [ledger.move(30, target=1)])

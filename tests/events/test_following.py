@@ -12,8 +12,9 @@ from sqlalchemy import text
 
 from api.events import queries
 from api.events.consumers import Consumer, Event, partition_of
-from api.events.following import NO_RESULT, Following, LeaseLost
+from api.events.following import NO_RESULT, Following
 from api.events.kinds import EventKind
+from api.events.leases import LeaseLost
 from api.kernel.background import Background
 from tests.factories.consumers import Probe, edit
 
@@ -169,9 +170,9 @@ class TestLease:
     async def test_only_the_holder_at_its_position_advances(self, make_probe: MakeProbe, db: Database) -> None:
         probe = await make_probe()
         following = probe.following
-        lease = await following._take_lease(probe.consumer, 5)
+        lease = await following._take_lease(5)
         assert lease is not None
-        assert await following._take_lease(probe.consumer, 5) is None, "another worker has the lease"
+        assert await following._take_lease(5) is None, "another worker has the lease"
         position = (lease.xid, uuid4())
         async with db.session() as session:
             await lease.change(session, queries.ADVANCE, to=position)
@@ -292,7 +293,7 @@ class TestFailure:
         )
         await probe.record(uuid4(), 1)
         async for _ in _until_failed(probe, 1, parked=True):
-            await Following(db, [consumer]).run_once()
+            await Following(db, consumer).run_once()
         assert await probe.seen() == []
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from api.events import operations, status
 from api.events.consumers import Event
-from api.kernel.errors import NotFound
+from api.kernel.errors import DomainError, NotFound
 from tests.factories.consumers import Probe
 
 if TYPE_CHECKING:
@@ -126,6 +126,29 @@ class TestReplay:
         await probe.follow()
         assert is_moved.is_set()
         assert await probe.seen(campaign) == [7]
+
+
+class TestForget:
+    async def test_leaves_nothing_of_the_consumer(self, make_probe: MakeProbe, db: Database) -> None:
+        probe = await parked(make_probe, "park")
+        async with db.session() as session:
+            await operations.forget(session, probe.name)
+            found = await status.get_status(session)
+        assert await probe.failures() == []
+        assert probe.name not in {each.consumer for each in found.consumers}
+
+    async def test_is_refused_while_a_worker_runs_it(self, make_probe: MakeProbe, db: Database) -> None:
+        probe = await make_probe()
+        assert await probe.following._take_lease(5) is not None
+        with pytest.raises(DomainError, match="A worker runs the consumer"):
+            async with db.session() as session:
+                await operations.forget(session, probe.name)
+        assert (await probe.cursor(5)).lease_token is not None
+
+    async def test_refuses_an_unknown_consumer(self, db: Database) -> None:
+        with pytest.raises(NotFound, match="There is no consumer 'mail'"):
+            async with db.session() as session:
+                await operations.forget(session, "mail")
 
 
 class TestStatus:

@@ -50,7 +50,7 @@ class Probe:
     @property
     def following(self) -> Following:
         """A worker of its own; workers share nothing but the database."""
-        return Following(self.database, [self.consumer])
+        return Following(self.database, self.consumer)
 
     async def handle(self, session: AsyncSession, events: Sequence[Event]) -> None:
         self.sizes.append(len(events))

@@ -34,11 +34,13 @@ AS_OF = datetime(2025, 6, 30, 12, tzinfo=UTC)
 
 
 @contextmanager
-def database_of_its_own(server: Settings, name: str, data_dir: Path) -> Iterator[Settings]:
-    """A new migrated database for one test; it is dropped afterwards."""
+def database_of_its_own(
+    server: Settings, name: str, data_dir: Path, *, template: str = postgres.DATABASE
+) -> Iterator[Settings]:
+    """A new database, a copy of a migrated one; it is dropped afterwards."""
     admin_url = databases.with_database(postgres.admin_url(server), name)
     settings = server.with_(database_url=PostgresDsn(databases.without_login(admin_url)), data_dir=data_dir)
-    copy_database(server, postgres.DATABASE, name)
+    copy_database(server, template, name)
     try:
         databases.prepare(admin_url, settings)
         yield settings

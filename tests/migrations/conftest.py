@@ -45,7 +45,7 @@ def connection(url: str) -> Iterator[psycopg.Connection]:
 
 @pytest_asyncio.fixture
 async def db(installation: Settings) -> AsyncIterator[Database]:
-    pool = Database(installation)
+    pool = Database(installation.database)
     yield pool
     await pool.close()
 

@@ -12,7 +12,6 @@ import pytest
 from pipelines import warehouse
 from pipelines.build_lock import BuildLockLost, hold_build_lock
 from tests.factories.clocks import GIVE_UP_AFTER_S
-from tests.factories.warehouse import database_of_its_own, seed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,36 +75,9 @@ class TestOneBuildAtATime:
                 lock.confirm()
 
 
-class TestBuild:
-    def test_says_why_it_failed(self, database: Settings, tmp_path: Path) -> None:
-        url = database.database.role_url("dbt").replace(database.database.role_password("dbt"), "wrong")
-
-        with pytest.raises(warehouse.BuildFailed, match="password authentication failed"):
-            warehouse.build(url, tmp_path)
-
-
 class TestParse:
     def test_needs_no_database(self, manifest: Path) -> None:
         assert manifest.name == "manifest.json"
         assert "fct_coin_conservation" in warehouse.marts(manifest)
         assert not any(name.startswith(("stg_", "int_")) for name in warehouse.marts(manifest))
         assert [path.name for path in manifest.parent.iterdir()] == ["manifest.json"]
-
-
-class TestFreshness:
-    def test_of_a_platform_that_nobody_uses_is_quiet_and_no_failure(
-        self, server: Settings, worker: str, tmp_path: Path
-    ) -> None:
-        with database_of_its_own(server, f"quiet_{worker}", tmp_path) as settings:
-            url = settings.database.role_url("dbt")
-            assert warehouse.freshness(url, tmp_path) == (
-                warehouse.SourceAge("app.coin_transfers", None, is_quiet=True),
-                warehouse.SourceAge("app.events", None, is_quiet=True),
-            )
-
-            seed(settings)
-
-            (transfers, events) = warehouse.freshness(url, tmp_path)
-            assert transfers.written_at is not None
-            assert not transfers.is_quiet
-            assert not events.is_quiet

@@ -63,7 +63,7 @@ async def main() -> None:
     reaching(idea_handlers, "complete_campaign", before="before_complete", after="before_complete_commit")
     reaching(coins, "close_ledger", before="before_ledger_closed", after="after_ledger_closed")
     reaching(ideas, "take_step", before="before_idea")
-    database = Database(settings)
+    database = Database(settings.database)
     await campaign_handlers.close_due_campaigns(database)
     reach("closed")
     await idea_handlers.complete_due_campaigns(database)

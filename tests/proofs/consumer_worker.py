@@ -18,10 +18,11 @@ from pydantic import PostgresDsn, SecretStr
 from sqlalchemy import text
 
 import settings as configuration
-from api.events import following, queries
+from api.events import queries
 from api.events.consumers import Consumer, Event
 from api.events.following import Following
 from api.events.kinds import EventKind
+from api.events.leases import Lease
 from api.kernel.db import Database
 
 if TYPE_CHECKING:
@@ -71,9 +72,9 @@ class Killed(Following):
 
     killer: Killer
 
-    async def _take_lease(self, consumer: Consumer, partition: int) -> Any:
+    async def _take_lease(self, partition: int) -> Any:
         self.killer.reach("before_lease")
-        lease = await super()._take_lease(consumer, partition)
+        lease = await super()._take_lease(partition)
         if lease is not None:
             self.killer.reach("after_lease")
         return lease
@@ -87,14 +88,14 @@ class Killed(Following):
 
 def reach_before_commit(killer: Killer) -> None:
     """The cursor has been advanced in the transaction, which is not committed."""
-    change = following._Lease.change
+    change = Lease.change
 
     async def changed(self: Any, session: AsyncSession, statement: Any, **arguments: Any) -> None:
         await change(self, session, statement, **arguments)
         if statement is queries.ADVANCE:
             killer.reach("before_commit")
 
-    following._Lease.change = changed  # type: ignore[method-assign]
+    Lease.change = changed  # type: ignore[method-assign]
 
 
 async def main() -> None:
@@ -106,8 +107,8 @@ async def main() -> None:
         env_file=None, env="test", log_level="ERROR", database_url=PostgresDsn(url),
         app_password=SecretStr(os.environ["APP_PASSWORD"]),
     )  # fmt: skip
-    database = Database(settings)
-    worker = Killed(database, [consumer(name, Path(outside), killer)])
+    database = Database(settings.database)
+    worker = Killed(database, consumer(name, Path(outside), killer))
     worker.killer = killer
     while True:
         await worker.run_once()

@@ -77,7 +77,7 @@ class Campaign:
 
 async def make_campaign(settings: Settings, *, members: int, coins_per_member: int) -> Campaign:
     """Create a campaign in the database of `settings`."""
-    database = Database(settings)
+    database = Database(settings.database)
     try:
         async with database.session() as session:
             ledger = await make_ledger(session, members=members, ideas=2, coins_per_member=coins_per_member)

@@ -77,7 +77,7 @@ async def test_each_step_happens_once_however_often_the_process_is_killed(
     server: Settings, worker: str, tmp_path: Path
 ) -> None:
     with database_of_its_own(server, f"closing_{worker}_{uuid4().hex[:8]}", tmp_path) as settings:
-        db = Database(settings)
+        db = Database(settings.database)
         campaign_id = await make_ended(db)
         for step in STEPS:
             assert await run_worker(settings, step) == -signal.SIGKILL, step

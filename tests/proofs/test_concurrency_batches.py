@@ -39,7 +39,7 @@ class TestABatchWithOneBadItem:
     ) -> None:
         async with db.session() as session:
             ledger = await make_ledger(session, members=ITEMS, coins_per_member=10)
-        async with Batcher(database) as batcher:
+        async with Batcher(database.database, database.ledger) as batcher:
             moves = [ledger.move(11 if n == BAD else 10, member=n, target=1, key="once") for n in range(ITEMS)]
             outcomes = await asyncio.gather(*(batcher.move(move) for move in moves))
         assert [n for n, outcome in enumerate(outcomes) if outcome.outcome != "moved"] == [BAD]
@@ -83,7 +83,7 @@ class TestABatchWithOneBadItem:
             ledger = await make_ledger(session, members=ITEMS, coins_per_member=10)
         moves = [ledger.move(10, member=n, target=1, key="once") for n in range(ITEMS)]
         moves[BAD] = spoil(ledger)
-        async with Batcher(database) as batcher:
+        async with Batcher(database.database, database.ledger) as batcher:
             answers = await asyncio.gather(*(batcher.move(move) for move in moves), return_exceptions=True)
             failed = answers.pop(BAD)
             assert isinstance(failed, error)

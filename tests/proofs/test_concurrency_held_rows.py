@@ -74,7 +74,10 @@ class TestOneHeldRow:
         async with db.session() as session:
             ledger = await make_ledger(session)
         settings = database.with_(ledger_deadline_ms=60_000)
-        async with await psycopg.AsyncConnection.connect(admin_url) as holder, Batcher(settings) as batcher:
+        async with (
+            await psycopg.AsyncConnection.connect(admin_url) as holder,
+            Batcher(settings.database, settings.ledger) as batcher,
+        ):
             await holder.execute(IDEA, {"idea": ledger.ideas[1]})
             waiting = asyncio.create_task(batcher.move(ledger.move(1, target=1, key="held")))
             other = await batcher.move(ledger.move(1, target=2, member=2, key="free"))
@@ -92,7 +95,7 @@ class TestOneBusyWallet:
             ledger = await make_ledger(session, members=4, coins_per_member=crowd)
         answered: list[int] = []
         first = asyncio.Event()
-        async with Batcher(database) as batcher:
+        async with Batcher(database.database, database.ledger) as batcher:
 
             async def ask(member: int, n: int) -> None:
                 outcome = await batcher.move(ledger.move(1, member=member, target=1, key=f"ask-{n}"))

@@ -78,7 +78,7 @@ async def test_worker(figure: Callable[[str], None], *, full: bool) -> None:
     """Twice at most, since three deaths within a minute end the installation."""
     backers = 50_000 if full else 3_000
     with installed() as settings:
-        database = Database(settings)
+        database = Database(settings.database)
         ledger = await make_staked_ledger(database, backers)
         async with supervised(settings, apis=1) as installation:
             left = await settle_with_kills(settings, installation, database, ledger, backers)

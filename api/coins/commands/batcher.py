@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
-    from settings import Settings
+    from settings.database import DatabaseSettings
+    from settings.ledger import LedgerSettings
 
 log = structlog.get_logger(__name__)
 
@@ -49,16 +50,14 @@ class _Item:
 class Batcher:
     """Carries out movements of coins for all requests of one process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, database: DatabaseSettings, ledger: LedgerSettings) -> None:
         """Runs while its `async with` block lasts; at the end it finishes the movements that it has accepted."""
-        self._url = settings.database.role_url("app")
-        self._options = (
-            f"-c search_path=app -c timezone=UTC -c statement_timeout={settings.database.statement_timeout_ms}"
-        )
-        self._batch_max = settings.ledger.batch_max
-        self._queue_max = settings.ledger.queue_max
-        self._deadline_s = settings.ledger.deadline_ms / 1000
-        self._call_s = settings.database.statement_timeout_ms / 1000 + CALL_GRACE_S
+        self._url = database.role_url("app")
+        self._options = f"-c search_path=app -c timezone=UTC -c statement_timeout={database.statement_timeout_ms}"
+        self._batch_max = ledger.batch_max
+        self._queue_max = ledger.queue_max
+        self._deadline_s = ledger.deadline_ms / 1000
+        self._call_s = database.statement_timeout_ms / 1000 + CALL_GRACE_S
         self._waiting: dict[tuple[UUID, UUID], deque[_Item]] = {}
         self._turns: deque[tuple[UUID, UUID]] = deque()
         self._items = 0

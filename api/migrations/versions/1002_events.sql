@@ -73,5 +73,5 @@ CREATE INDEX ix_event_failures_campaign_id ON app.event_failures (consumer, camp
 CREATE INDEX ix_event_failures_due_at ON app.event_failures (consumer, partition, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX ix_event_failures_parked_at ON app.event_failures (consumer) WHERE parked_at IS NOT NULL;
 
-GRANT SELECT, INSERT, UPDATE ON app.event_cursors TO ideamint_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.event_cursors TO ideamint_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON app.event_failures TO ideamint_app;

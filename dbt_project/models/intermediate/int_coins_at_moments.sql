@@ -3,7 +3,7 @@ with windows as (
     select
         campaigns.campaign_id,
         campaigns.is_imported,
-        coalesce(policies.allocation_opens_at, campaigns.activated_at, campaigns.starts_at) as opens_at,
+        greatest(policies.allocation_opens_at, campaigns.activated_at, campaigns.starts_at) as opens_at,
         least(coalesce(policies.allocate_until, campaigns.ends_at), campaigns.completed_at) as closes_at
     from {{ ref('int_campaigns') }} as campaigns
     left join {{ ref('stg_app__coin_ledgers') }} as ledgers

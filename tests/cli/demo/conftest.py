@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,7 @@ from pydantic import PostgresDsn
 from api.kernel.db import Database
 from cli.demo.run import DemoResult, make_demo
 from cli.local import databases, postgres
+from tests.factories.demos import TODAY
 from tests.factories.warehouse import copy_database
 
 if TYPE_CHECKING:
@@ -19,20 +19,18 @@ if TYPE_CHECKING:
 
     from settings import Settings
 
-TODAY = date(2026, 11, 23)
-
 
 @pytest.fixture(scope="session")
-def new_database(server: Settings, worker: str) -> Callable[[str], Settings]:
-    """Creates a migrated database on the server of this run."""
+def new_database(server: Settings, worker: str) -> Callable[..., Settings]:
+    """Creates a migrated database on the server of this run, as a copy of an empty one or of another template."""
 
-    def make(name: str) -> Settings:
+    def make(name: str, template: str = postgres.DATABASE) -> Settings:
         name = f"demo_{name}_{worker}"
         admin_url = databases.with_database(postgres.admin_url(server), name)
         settings = server.with_(
             database_url=PostgresDsn(databases.without_login(admin_url)), dagster_database=f"dagster_{name}"
         )
-        copy_database(server, postgres.DATABASE, name)
+        copy_database(server, template, name)
         databases.prepare(admin_url, settings)
         return settings
 
@@ -40,14 +38,20 @@ def new_database(server: Settings, worker: str) -> Callable[[str], Settings]:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def demo_database(new_database: Callable[[str], Settings]) -> AsyncIterator[Database]:
+async def demo_database(new_database: Callable[..., Settings]) -> AsyncIterator[Database]:
     """The database of the demo, which is created once for all its tests."""
-    database = Database(new_database("planned"))
+    database = Database(new_database("planned").database)
     yield database
     await database.close()
 
 
+@pytest.fixture(scope="session")
+def progress() -> list[tuple[int, int]]:
+    """Finished and all steps, as reported while the demo was created."""
+    return []
+
+
 @pytest_asyncio.fixture(scope="session")
-async def demo(demo_database: Database) -> DemoResult:
+async def demo(demo_database: Database, progress: list[tuple[int, int]]) -> DemoResult:
     """The demo, created for a fixed day."""
-    return await make_demo(demo_database, today=TODAY)
+    return await make_demo(demo_database, today=TODAY, progress=lambda done, total: progress.append((done, total)))
