@@ -1,4 +1,4 @@
-"""Runs consumers: takes leases of partitions, calls handlers with the events in order, and advances the cursors.
+"""Runs a consumer: takes leases of partitions, calls its handler with the events in order, and advances the cursors.
 
 Events are handled in batches. If a batch fails, or its worker ended without releasing the lease, the batch is set
 aside: its events become rows of `event_failures` and are handled one by one. Each attempt is counted and committed
@@ -49,11 +49,11 @@ class Following:
 
     @property
     def loop(self) -> Loop:
-        """The loop that runs the consumer, polling once per second. Each consumer has its own, so none delays another."""
+        """The loop that polls once per second. Each consumer has its own, so that a slow handler delays no other one."""
         return Loop(name=f"consumer {self.consumer.name}", run=self._poll, pause_s=PAUSE_S)
 
     async def register(self) -> None:
-        """Add a cursor per partition, if the consumer has none."""
+        """Add a cursor per partition if the consumer has none."""
         async with self.database.session() as session:
             values = {"consumer": self.consumer.name, "at_end": self.consumer.starts_at == "end"}
             await session.execute(queries.ADD_CURSORS, values)
@@ -142,7 +142,7 @@ class Following:
         return len(rows), 0 if failed else len(free)
 
     async def _handle_next_failure(self, lease: Lease) -> int | None:
-        """Handle the next event that was set aside and is due; 1 if it succeeded, 0 if not, None if there is none."""
+        """Handle the next due event that was set aside; returns 1 if it succeeded, 0 if it failed, None without one."""
         consumer = lease.consumer
         async with self.database.session() as session:
             found = await session.execute(

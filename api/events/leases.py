@@ -1,4 +1,4 @@
-"""Leases of a consumer's partitions: a worker handles the events of a partition only while it holds its lease."""
+"""Leases of a consumer's partitions: a worker handles the events of a partition only while it has the lease."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Lease:
 
     @classmethod
     async def take(cls, session: AsyncSession, consumer: Consumer, partition: int, *, holder: str) -> Self | None:
-        """Take a partition for `holder`; None if another worker has it."""
+        """Lease a partition to `holder`; None if another worker has leased it."""
         token = uuid4()
         values = {
             "consumer": consumer.name,
@@ -72,7 +72,7 @@ class Lease:
 
 
 async def count_changed(session: AsyncSession, statement: TextClause, values: Mapping[str, object]) -> int:
-    """How many rows a statement changed."""
+    """The number of rows that a statement changed."""
     result = await session.execute(statement, values)
     assert isinstance(result, CursorResult)
     return result.rowcount

@@ -1,4 +1,4 @@
-"""Commands on consumers: retry or skip parked events, replay from a position, and forget a removed consumer.
+"""Commands on consumers: retry or skip parked events, replay from a position, and delete a removed consumer.
 
 Each command locks the consumer's cursors, as workers do, so that neither sees partial changes of the other.
 """
@@ -128,11 +128,11 @@ async def forget(session: AsyncSession, consumer: str) -> None:
 
     Raises:
         NotFound: there is no such consumer.
-        DomainError: a worker holds one of its partitions.
+        DomainError: a worker has leased one of its partitions.
     """
     await _lock(session, consumer)
     if await session.scalar(_IS_LEASED, {"consumer": consumer}):
-        msg = f"A worker runs the consumer {consumer!r}. Stop the workers whose code has it first."
+        msg = f"A worker runs the consumer {consumer!r}; stop the workers whose code has it first."
         raise DomainError(msg)
     await session.execute(_DELETE_FAILURES, {"consumer": consumer, "xid": "0", "id": NO_CAMPAIGN})
     await session.execute(_DELETE_CURSORS, {"consumer": consumer})

@@ -252,7 +252,7 @@ class TestVerify:
     async def test_reports_a_stake_that_got_coins_after_it_was_settled(
         self, database: Settings, admin_url: str
     ) -> None:
-        """Only the reversal of its settlement may follow, because a balance reads the expired coins from the last posting."""
+        """Only the reversal of its settlement may follow, because the last posting determines the expired coins."""
         db = Database(database.database)
         async with db.session() as session:
             ledger = await make_ledger(session)
