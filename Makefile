@@ -6,7 +6,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
-# Use the system's certificates, as pip does: uv does not know a company's own certificate authority.
+# Use the system's certificates, as pip does: uv's own list lacks the certificate authority of a company.
 UV := $(BIN)/uv --system-certs
 SOURCES := api benchmarks cli dashboards orchestration pipelines settings tests
 WORKERS ?= auto
@@ -18,13 +18,13 @@ help: ## List the targets
 up: $(STAMP) ## Run everything on this machine until Ctrl-C (the first run installs and loads a demo)
 	@exec $(BIN)/ideamint up
 
-test-fast: $(STAMP) ## Run the tests of the inner loop, under a minute: no dbt, Dagster or installation
+test-fast: $(STAMP) ## Run the fast tests for development, under a minute: without dbt, Dagster and installations
 	$(BIN)/pytest --fast -n $(WORKERS) $(PYTEST_OPTIONS)
 
-test: $(STAMP) ## Run unit and integration tests; IDEAMINT_TEST_ELECTIONS=folder adds the real elections in it
+test: $(STAMP) ## Run unit and integration tests; IDEAMINT_TEST_ELECTIONS=folder adds the real elections of that folder
 	$(BIN)/pytest -m "not deep" -n $(WORKERS) $(PYTEST_OPTIONS)
 
-test-deep: $(STAMP) ## Run proofs at small size, the last release on this schema, and the tests in a real browser (needs Go and chromium)
+test-deep: $(STAMP) ## Run the proofs at small size, the last release on this schema, and the browser tests (needs Go and chromium)
 	$(BIN)/pytest -m "deep and not browser" -n $(WORKERS) $(PYTEST_OPTIONS)
 	$(BIN)/pytest -m browser $(PYTEST_OPTIONS)
 
@@ -35,7 +35,7 @@ proofs: $(STAMP) ## Run the proofs at full size and print their figures, about 4
 	$(BIN)/python -m benchmarks.history
 	@if [ -n "$${IDEAMINT_TEST_ELECTIONS:-}" ]; then $(BIN)/python -m benchmarks.event_lag; fi
 
-# Two runs: Playwright keeps an event loop running in its process, which asynchronous tests cannot share.
+# Two runs, since Playwright keeps an event loop running in its process, which asynchronous tests cannot share.
 coverage: $(STAMP) ## Run every test once and check the coverage against tests/coverage_floors.py
 	$(BIN)/coverage erase
 	$(BIN)/pytest -m "not browser" -n $(WORKERS) --cov --cov-report= $(PYTEST_OPTIONS)
@@ -44,12 +44,12 @@ coverage: $(STAMP) ## Run every test once and check the coverage against tests/c
 	$(BIN)/coverage json --quiet -o .coverage.json
 	$(BIN)/python -m tests.coverage_floors .coverage.json
 
-bench: $(STAMP) ## Measure the API next to PostgreSQL alone (needs Go); with IDEAMINT_TEST_ELECTIONS also an import
+bench: $(STAMP) ## Measure the API, with PostgreSQL alone as the limit (needs Go); with IDEAMINT_TEST_ELECTIONS also an import
 	$(BIN)/python -m benchmarks.allocate
 	$(BIN)/python -m benchmarks.bulk
 	@if [ -n "$${IDEAMINT_TEST_ELECTIONS:-}" ]; then $(BIN)/python -m benchmarks.import_election; fi
 
-check: format-check lint types contracts sql-lint compose-check docs-check coverage ## Run every check there is, and every test once
+check: format-check lint types contracts sql-lint compose-check docs-check coverage ## Run all checks, and every test once
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff format .
@@ -87,7 +87,7 @@ docs-check: $(STAMP)
 	$(BIN)/python -m cli.generate.permissions --check docs/permissions.md
 	$(BIN)/python -m cli.generate.events --check docs/events.md
 
-lock: $(STAMP) ## Raise requirements/ to the newest versions that pyproject.toml allows
+lock: $(STAMP) ## Update requirements/ to the newest versions that pyproject.toml allows
 	$(UV) pip compile $(LOCK_OPTIONS) --extra dev pyproject.toml -o requirements/dev.txt
 	$(UV) pip compile $(LOCK_OPTIONS) -c requirements/dev.txt pyproject.toml -o requirements/runtime.txt
 	echo uv | $(UV) pip compile $(LOCK_OPTIONS) -c requirements/dev.txt - -o requirements/uv.txt

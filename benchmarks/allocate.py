@@ -1,4 +1,4 @@
-"""Measures durable allocations per second through HTTP, next to PostgreSQL alone in the same run.
+"""Measures durable allocations per second over HTTP, and PostgreSQL alone in the same run as a reference.
 
     python -m benchmarks.allocate [--seconds 10] [--json]
     python -m benchmarks.allocate --prepare FOLDER | --stop FOLDER
@@ -7,7 +7,8 @@ Reference limits, measured on the same server with the same 32 clients: `limit_p
 function with one item per call; `pgbench_n_per_s` is `pgbench -N`, PostgreSQL's own simple-update transaction. Then the API
 with one process: `spread_per_s` over 1,000 ideas, `hot_per_s` on a single idea, `seeded_per_s` over 1,000 ideas after
 500,000 stakes of other members were added; each is the median of three windows that share the time. A worker process
-aggregates and seals at the same time. fsync is on, rate limits are off, and the load generator (Go, in benchmarks/http_load) runs on the same machine; `load_cores` is its CPU use in cores.
+aggregates and seals at the same time. fsync is on and rate limits are off. The load generator (Go, in benchmarks/http_load)
+runs on the same machine; `load_cores` is its CPU use in cores.
 
 `--prepare` starts such a server for another load generator and leaves it running: FOLDER gets tokens.txt (the access tokens
 of 1,000 members, one per line, valid for an hour), ideas.txt (one id per line) and server.json (the URL for POST requests

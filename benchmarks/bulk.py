@@ -1,4 +1,4 @@
-"""Measures coins for 10,000 members in one call over HTTP, next to COPY of the same rows into the same tables.
+"""Measures bulk calls for 10,000 members over HTTP, and COPY of the same rows into the same tables as a reference.
 
     python -m benchmarks.bulk [--items 10000] [--rounds 3] [--json]
 
@@ -6,12 +6,12 @@ There are two databases on one server with fsync on. Each round creates a campai
 members. A server process grants the members their coins in one call and corrects each wallet in another one. The rows that
 each call added (accounts, transfers, postings, events, the stored response) are copied into the second database, without
 functions but with all keys, indexes, checks and triggers, including the deferred zero-sum trigger; both times include
-COMMIT. COPY is the reference limit: it receives finished rows, while the call parses JSON, evaluates each item and reports
+COMMIT. COPY is the reference limit: it receives complete rows, while the call parses JSON, evaluates each item and returns
 its outcome, and a correction also updates 10,000 wallets. `ratio` is COPY's time divided by the call's time. Figures are
 medians of the rounds.
 
 `split_ms` is the time of each part of such a call, in this process and without HTTP. `concurrent` is a further call of
-corrections, during which people join that campaign and a member of it allocates: number of requests and waiting times.
+corrections, during which people join the campaign and its members allocate: number of requests and waiting times.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class BulkCampaign:
 
 
 async def make_campaign(settings: Settings, database: Database, items: int) -> BulkCampaign:
-    """Create a campaign, and insert `items` members without its functions."""
+    """Create a campaign, and insert `items` members directly into the table."""
     tokens: dict[UUID, str] = {}
     async with database.session(statement_timeout_ms=0) as session:
         manager = await create_user(session, email=f"{uuid4().hex}@example.org", display_name="Manager")
@@ -114,17 +114,19 @@ def send(port: int, token: str, path: str, body: bytes) -> tuple[int, bytes, flo
     started = time.perf_counter()
     connection.request("POST", f"/api/v1{path}", body, headers)
     response = connection.getresponse()
-    answer = response.read()
+    content = response.read()
     seconds = time.perf_counter() - started
     connection.close()
-    return response.status, answer, seconds
+    return response.status, content, seconds
 
 
-def call(port: int, place: BulkCampaign, kind: str) -> float:
+def call(port: int, bulk_campaign: BulkCampaign, kind: str) -> float:
     """Seconds of one bulk call; asserts that every item succeeded."""
-    status, answer, seconds = send(port, place.tokens[place.manager_id], PATH, place.body(kind))
-    assert status == 200, answer[:500]
-    assert json.loads(answer)["succeeded"] == len(place.members), answer[:500]
+    status, content, seconds = send(
+        port, bulk_campaign.tokens[bulk_campaign.manager_id], PATH, bulk_campaign.body(kind)
+    )
+    assert status == 200, content[:500]
+    assert json.loads(content)["succeeded"] == len(bulk_campaign.members), content[:500]
     return seconds
 
 
@@ -149,9 +151,9 @@ def added_rows(url: str) -> dict[str, bytes]:
     )
 
 
-def existing_rows(url: str, place: BulkCampaign) -> dict[str, bytes]:
+def existing_rows(url: str, bulk_campaign: BulkCampaign) -> dict[str, bytes]:
     """Rows that exist before the first call and are needed before COPY, by table."""
-    of_campaign = sql.SQL("campaign_id = {}").format(sql.Literal(place.campaign_id))
+    of_campaign = sql.SQL("campaign_id = {}").format(sql.Literal(bulk_campaign.campaign_id))
     people = sql.SQL("id IN (SELECT m.user_id FROM app.memberships AS m WHERE m.{})").format(of_campaign)
     moved = sql.SQL("transfer_id IN (SELECT t.id FROM app.coin_transfers AS t WHERE t.{})").format(of_campaign)
     tables = (
@@ -163,19 +165,19 @@ def existing_rows(url: str, place: BulkCampaign) -> dict[str, bytes]:
         "coin_transfers",
         "events",
     )
-    campaign = sql.SQL("id = {}").format(sql.Literal(place.campaign_id))
+    campaign = sql.SQL("id = {}").format(sql.Literal(bulk_campaign.campaign_id))
     more = {"users": people, "campaigns": campaign, "coin_postings": moved}
     return read_rows(url, {**dict.fromkeys(tables, of_campaign), **more})
 
 
 def measure_round(first: Settings, second: Settings, port: int, items: int) -> dict[str, Any]:
     """Seconds of both calls in a new campaign, and of COPY of their rows."""
-    place = asyncio.run(_with_database(first, lambda database: make_campaign(first, database, items)))
+    bulk_campaign = asyncio.run(_with_database(first, lambda database: make_campaign(first, database, items)))
     first_url, second_url = (postgres.admin_url(settings) for settings in (first, second))
-    copy_rows(second_url, existing_rows(first_url, place))
+    copy_rows(second_url, existing_rows(first_url, bulk_campaign))
     figures: dict[str, Any] = {}
     for kind in KINDS:
-        call_s = call(port, place, kind)
+        call_s = call(port, bulk_campaign, kind)
         copy_s, rows = copy_rows(second_url, added_rows(first_url))
         assert rows["coin_postings"] == 2 * items, rows
         figures[kind] = {
@@ -185,7 +187,7 @@ def measure_round(first: Settings, second: Settings, port: int, items: int) -> d
             "items_per_s": items / call_s,
             "rows_copied": sum(rows.values()),
         }
-    figures["concurrent"] = measure_concurrent(port, place)
+    figures["concurrent"] = measure_concurrent(port, bulk_campaign)
     return figures
 
 
@@ -197,8 +199,8 @@ async def _with_database(settings: Settings, work: Any) -> Any:
         await database.close()
 
 
-def measure_concurrent(port: int, place: BulkCampaign) -> dict[str, Any]:
-    """Waiting times of joins and of a member's allocations during a call of corrections."""
+def measure_concurrent(port: int, bulk_campaign: BulkCampaign) -> dict[str, Any]:
+    """Waiting times of joins and allocations during a call of corrections."""
     is_over = threading.Event()
     waited_ms: dict[str, list[float]] = {"join": [], "allocate": []}
     statuses: dict[str, Counter[int]] = {"join": Counter(), "allocate": Counter()}
@@ -207,18 +209,22 @@ def measure_concurrent(port: int, place: BulkCampaign) -> dict[str, Any]:
         for user_id in user_ids:
             if is_over.is_set():
                 return
-            status, _, seconds = send(port, place.tokens[user_id], f"/campaigns/{place.campaign_id}{path}", body)
+            status, _, seconds = send(
+                port, bulk_campaign.tokens[user_id], f"/campaigns/{bulk_campaign.campaign_id}{path}", body
+            )
             statuses[what][status] += 1
             waited_ms[what].append(seconds * 1000)
 
-    allocation = json.dumps({"idea_id": str(place.idea_id), "coins": 1}).encode()
+    allocation = json.dumps({"idea_id": str(bulk_campaign.idea_id), "coins": 1}).encode()
     threads = [
-        threading.Thread(target=repeat, args=("join", place.joiners, "/join", b"")),
-        threading.Thread(target=repeat, args=("allocate", place.members[:ALLOCATORS], "/coins/allocate", allocation)),
+        threading.Thread(target=repeat, args=("join", bulk_campaign.joiners, "/join", b"")),
+        threading.Thread(
+            target=repeat, args=("allocate", bulk_campaign.members[:ALLOCATORS], "/coins/allocate", allocation)
+        ),
     ]
     for thread in threads:
         thread.start()
-    call_s = call(port, place, "correct")
+    call_s = call(port, bulk_campaign, "correct")
     is_over.set()
     for thread in threads:
         thread.join()
@@ -230,8 +236,8 @@ def measure_concurrent(port: int, place: BulkCampaign) -> dict[str, Any]:
 
 async def measure_split(settings: Settings, database: Database, items: int) -> dict[str, dict[str, int]]:
     """Milliseconds of each part of a call: parsing JSON, the database function, the rest, COMMIT."""
-    place = await make_campaign(settings, database, items)
-    manager = bulk.Manager(place.manager_id, is_admin=False)
+    bulk_campaign = await make_campaign(settings, database, items)
+    manager = bulk.Manager(bulk_campaign.manager_id, is_admin=False)
     spent: dict[str, float] = {}
 
     @contextmanager
@@ -253,17 +259,17 @@ async def measure_split(settings: Settings, database: Database, items: int) -> d
     try:
         for kind in KINDS:
             spent.clear()
-            raw = place.body(kind)
+            raw = bulk_campaign.body(kind)
             async with database.session() as session:
                 with timed("parse"):
                     body = bulk.BulkAllocate.model_validate_json(raw)
-                with timed("whole"):
-                    reply = await bulk.allocate_in_bulk(session, body.items, mode="atomic", manager=manager)
+                with timed("total"):
+                    response = await bulk.allocate_in_bulk(session, body.items, mode="atomic", manager=manager)
                 with timed("encode"):
-                    reply.model_dump_json(exclude_none=True)
+                    response.model_dump_json(exclude_none=True)
                 with timed("commit"):
                     await session.commit()
-            spent["judge_and_tell"] = spent.pop("whole") - spent["function"]
+            spent["rest"] = spent.pop("total") - spent["function"]
             split[kind] = {part: round(ms) for part, ms in spent.items()}
     finally:
         bulk.correct_coins = function  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
     python -m benchmarks.event_lag [FILE] [--json]
 
 A consumer reads an event only when no older transaction is running (docs/decisions/0020), so each writing transaction delays
-all consumers until it ends. Here one command records an event every 0.1 s, and a consumer follows as in a worker, polling
+all consumers until it ends. This benchmark records an event every 0.1 s, and a consumer reads them as in a worker, polling
 once a second. The lag of an event is the time from its COMMIT to its handler. Three phases follow each other: no other work,
 an election imported in one transaction, and a full build of the imported election by `ideamint refresh`.
 
@@ -48,7 +48,7 @@ _COUNTED = ("coin_accounts", "coin_transfers", "coin_postings", "ideas", "users"
 
 @dataclass
 class Lag:
-    """Records events and follows them; `committed` and `handled` have the moment of each event by its campaign."""
+    """Records and handles events; `committed` and `handled` have the time of each event by its campaign."""
 
     database: Database
     committed: dict[UUID, float] = field(default_factory=dict)
@@ -61,14 +61,14 @@ class Lag:
         return Consumer(name="lag", kinds=frozenset({EventKind.IDEA_EDITED}), handle=self.handle, starts_at="end")
 
     async def handle(self, _: AsyncSession, events: Sequence[Event]) -> None:
-        """Note when the events arrived."""
+        """Store the time of each event."""
         for event in events:
             assert event.campaign_id is not None
             self.handled.setdefault(event.campaign_id, time.perf_counter())
         self.has_handled.set()
 
     async def record(self) -> None:
-        """Record one event, of a campaign of its own, so that all partitions are used."""
+        """Record one event of a new campaign id, so that all partitions are used."""
         campaign_id = uuid4()
         payload = payloads.IdeaEdited(idea_version=1, changed=())
         async with self.database.session() as session:
@@ -121,7 +121,7 @@ async def measure(settings: Settings, election: Path) -> dict[str, float]:
 
 
 async def _command(settings: Settings, *arguments: str) -> None:
-    """Run `ideamint` in a process of its own."""
+    """Run `ideamint` in a new process."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "cli.main", *arguments, env=ledgers.environment(settings),
         stdout=asyncio.subprocess.DEVNULL,

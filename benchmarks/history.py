@@ -1,4 +1,4 @@
-"""Measures an allocation and a balance with ten million postings in the database, next to an empty one.
+"""Measures allocations and balances with ten million postings in the database, and with an empty database.
 
     python -m benchmarks.history [--postings 10000000] [--seconds 10] [--json]
 
@@ -35,7 +35,7 @@ _STAKES = """
     SELECT %(campaign)s, 'stake', %(member)s, i.id, count(*), count(*), max(%(began)s + i.n * interval '1 second')
     FROM unnest(%(ideas)s::uuid[]) WITH ORDINALITY AS i (id, n) GROUP BY i.id
 """
-# coins go to the ideas of the list in turn
+# one coin to each idea of the list in order
 _MOVEMENTS = """
     WITH movement AS MATERIALIZED (
         SELECT i.n, app.uuid7() AS transfer_id, w.id AS wallet_id, s.id AS stake_id, i.round,

@@ -1,11 +1,11 @@
-"""Measures the import of an election next to COPY of the same rows into the same tables.
+"""Measures the import of an election, and COPY of the same rows into the same tables as a reference.
 
     python -m benchmarks.import_election [FILE] [--rounds 1] [--json]
 
 Each round uses two new databases on one server with fsync on. The election is imported into the first one. Then all rows of
 the import are copied into the second one, table by table in one transaction, without functions but with all keys, indexes,
 checks and triggers, including the deferred zero-sum trigger; both times include COMMIT. COPY is the reference limit: it
-receives finished rows, while the import parses a file, checks each ballot and updates balances.
+receives complete rows, while the import parses a file, checks each ballot and updates balances.
 
 FILE is by default poland_czestochowa_2020_.pb in the folder of IDEAMINT_TEST_ELECTIONS. Figures are medians of the rounds.
 """

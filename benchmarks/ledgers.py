@@ -43,7 +43,7 @@ PGBENCH_SCALE = 50
 SEAL_MAX = 50_000
 READY_TRIES = 6000  # a tenth of a second apart
 COINS = 1_000_000_000
-# a benchmark member sends in a second as many commands as the limit allows in a minute
+# a benchmark member sends more commands in a second than the limit allows in a minute
 RATE_LIMITS = ("COMMANDS_PER_MEMBER", "COMMANDS_PER_CAMPAIGN", "READS_PER_MEMBER", "FIGURES_PER_MEMBER")
 CAMPAIGN = UUID("00000000-0000-7000-8000-00000000c000")
 
@@ -111,8 +111,8 @@ def seed_stakes(settings: Settings, stakes: int, *, ideas_each: int = 25) -> Non
         chosen = {member: [1, *chooser.sample(range(2, IDEAS + 1), ideas_each - 1)] for member in members}
         for n in range(ideas_each):
             for start in range(members.start, members.stop, 1000):
-                some = range(start, min(start + 1000, members.stop))
-                moves = [Move(CAMPAIGN, member_id(m), None, idea_id(chosen[m][n]), 1) for m in some]
+                part = range(start, min(start + 1000, members.stop))
+                moves = [Move(CAMPAIGN, member_id(m), None, idea_id(chosen[m][n]), 1) for m in part]
                 connection.execute(MOVE, as_arguments(moves, is_import=True))
                 connection.commit()
     run_background_work(settings)
@@ -121,7 +121,7 @@ def seed_stakes(settings: Settings, stakes: int, *, ideas_each: int = 25) -> Non
 def run_background_work(settings: Settings) -> None:
     """Aggregate and seal new transfers as the worker would, collect statistics, and write a checkpoint.
 
-    So none of this work happens during a measurement.
+    This way none of this work happens during a measurement.
     """
     with psycopg.connect(
         settings.database.role_url("app"), autocommit=True, options="-c statement_timeout=0"

@@ -5,7 +5,7 @@
 Embedded PostgreSQL with fsync on, and one server process. 32 clients allocate over HTTP, for a thousand members who are also
 backers, on 200 other ideas of the same campaign, in windows of a few seconds: some before the change, then until it ends.
 `before` and `during` contain their rate, the median of the windows' p99, and responses by status; `rate_ratio` is the rate
-during divided by the rate before. `answer_s` is the time until the response to the change. `settled_s` is the time until the
+during divided by the rate before. `response_s` is the time until the response to the change. `settled_s` is the time until the
 last stake was settled; both are equal for an acceptance, which is one transaction. `alone_s` is `settled_s` without load.
 Conservation is verified at the end; `verify_s` is the duration.
 """
@@ -101,23 +101,23 @@ async def make_campaign(settings: Settings, stakes: int) -> SettlementCampaign:
     return SettlementCampaign(campaign.id, members, decided, [idea.id for idea in made[4:]], token)
 
 
-def make_plan(settings: Settings, port: int, place: SettlementCampaign, seconds: float) -> dict[str, Any]:
+def make_plan(settings: Settings, port: int, campaign: SettlementCampaign, seconds: float) -> dict[str, Any]:
     """Requests of 32 clients, each for random members and ideas."""
     chooser = random.Random(1)
     tokens = [
-        issue_access_token(settings, User(id=member, roles=[], permissions=[], token_version=0), place.campaign_id)
-        for member in chooser.sample(place.members, min(LOADING_MEMBERS, len(place.members)))
+        issue_access_token(settings, User(id=member, roles=[], permissions=[], token_version=0), campaign.campaign_id)
+        for member in chooser.sample(campaign.members, min(LOADING_MEMBERS, len(campaign.members)))
     ]
 
     def request() -> str:
-        idea_id = chooser.choice(place.others)
-        return ledgers.allocation(place.campaign_id, chooser.choice(tokens), idea_id)
+        idea_id = chooser.choice(campaign.others)
+        return ledgers.allocation(campaign.campaign_id, chooser.choice(tokens), idea_id)
 
     connections = [[request() for _ in range(REQUESTS_PER_CLIENT)] for _ in range(ledgers.CLIENTS)]
     return {"host": "127.0.0.1", "port": port, "seconds": seconds, "connections": connections}
 
 
-def summed(windows: list[http_load.Load]) -> dict[str, Any]:
+def summarise(windows: list[http_load.Load]) -> dict[str, Any]:
     """Summary of several windows: the overall rate, and the median of their p99."""
     statuses: Counter[int] = Counter()
     for window in windows:
@@ -129,33 +129,35 @@ def summed(windows: list[http_load.Load]) -> dict[str, Any]:
     }
 
 
-def change(settings: Settings, port: int, place: SettlementCampaign, idea_id: UUID, status: Change) -> dict[str, float]:
+def change(
+    settings: Settings, port: int, campaign: SettlementCampaign, idea_id: UUID, status: Change
+) -> dict[str, float]:
     """Change the status of the idea; seconds until the response, and until its last stake is settled."""
     started = time.perf_counter()
-    code, answer, answer_s = send(
-        port, place.token, f"/ideas/{idea_id}/status", json.dumps({"status": status}).encode()
+    code, content, response_s = send(
+        port, campaign.token, f"/ideas/{idea_id}/status", json.dumps({"status": status}).encode()
     )
-    assert code == 200, answer
+    assert code == 200, content
     with psycopg.connect(settings.database.role_url("app"), autocommit=True) as connection:
         while True:
             row = connection.execute(
                 "SELECT settled_at IS NOT NULL FROM app.coin_targets WHERE idea_id = %s", (idea_id,)
             ).fetchone()
             if row == (True,):
-                return {"answer_s": round(answer_s, 2), "settled_s": round(time.perf_counter() - started, 2)}
+                return {"response_s": round(response_s, 2), "settled_s": round(time.perf_counter() - started, 2)}
             time.sleep(0.05)
 
 
 def measure(
-    settings: Settings, port: int, place: SettlementCampaign, status: Change, load: Callable[[], http_load.Load]
+    settings: Settings, port: int, campaign: SettlementCampaign, status: Change, load: Callable[[], http_load.Load]
 ) -> dict[str, Any]:
     """Measure the change without load, then the same change during the load; `load` runs one window."""
-    alone = change(settings, port, place, place.decided[status, True], status)
+    alone = change(settings, port, campaign, campaign.decided[status, True], status)
     before = [load() for _ in range(WINDOWS_BEFORE)]
     times: dict[str, float] = {}
 
     def decide() -> None:
-        times.update(change(settings, port, place, place.decided[status, False], status))
+        times.update(change(settings, port, campaign, campaign.decided[status, False], status))
 
     thread = threading.Thread(target=decide)
     thread.start()
@@ -163,21 +165,21 @@ def measure(
     while thread.is_alive():
         during.append(load())
     thread.join()
-    rates = {"before": summed(before), "during": summed(during)}
+    rates = {"before": summarise(before), "during": summarise(during)}
     rate_ratio = round(rates["during"]["per_s"] / rates["before"]["per_s"], 2)
     return {**rates, "rate_ratio": rate_ratio, **times, "alone_s": alone["settled_s"]}
 
 
-async def verify(settings: Settings, place: SettlementCampaign) -> float:
+async def verify(settings: Settings, campaign: SettlementCampaign) -> float:
     """Verify the ledger; returns the seconds."""
     database = Database(settings.database)
     async with database.session(statement_timeout_ms=0) as session:
         started = time.perf_counter()
-        (found,) = await coins.verify(session, place.campaign_id)
+        (found,) = await coins.verify(session, campaign.campaign_id)
         seconds = time.perf_counter() - started
     await database.close()
     assert found.holds, found
-    assert found.expired_coins == 2 * len(place.members), found
+    assert found.expired_coins == 2 * len(campaign.members), found
     return seconds
 
 
@@ -189,22 +191,22 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     with ledgers.installation() as (settings, folder):
-        place = asyncio.run(make_campaign(settings, arguments.stakes))
+        campaign = asyncio.run(make_campaign(settings, arguments.stakes))
         with psycopg.connect(postgres.admin_url(settings), autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE app.coin_accounts, app.coin_transfers, app.coin_postings")
         with ledgers.api(settings) as port:
-            plan = make_plan(settings, port, place, arguments.window)
+            plan = make_plan(settings, port, campaign, arguments.window)
             load = partial(http_load.run, plan, folder)
             load()
-            figures: dict[str, Any] = {status: measure(settings, port, place, status, load) for status in CHANGES}
-        figures["verify_s"] = round(asyncio.run(verify(settings, place)), 2)
+            figures: dict[str, Any] = {status: measure(settings, port, campaign, status, load) for status in CHANGES}
+        figures["verify_s"] = round(asyncio.run(verify(settings, campaign)), 2)
     if arguments.json:
         sys.stdout.write(json.dumps(figures) + "\n")
         return
     for status in CHANGES:
         shown = figures[status]
         sys.stdout.write(
-            f"{status}: response after {shown['answer_s']} s, settled in {shown['settled_s']} s (alone {shown['alone_s']} s)\n"
+            f"{status}: response after {shown['response_s']} s, settled in {shown['settled_s']} s (alone {shown['alone_s']} s)\n"
         )
         for part in ("before", "during"):
             sys.stdout.write(

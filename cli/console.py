@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-_PLAIN_LINE_EVERY_S = 5.0
+_LINE_INTERVAL_S = 5.0
 
 
 class Steps(Protocol):
@@ -52,7 +52,7 @@ def result(data: Mapping[str, Any] | list[Any], lines: list[str], *, as_json: bo
 
 @contextmanager
 def steps() -> Iterator[Steps]:
-    """Progress as a bar on a terminal; elsewhere as plain lines, one every 5 s at most within a step."""
+    """Progress as a bar on a terminal; otherwise as lines, at most one every 5 s within a step."""
     console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
     if not console.is_terminal:
         yield _Lines()
@@ -80,14 +80,14 @@ class _Bar:
 
 @dataclass
 class _Lines:
-    what: str = ""
-    said_at: float = field(default_factory=time.monotonic)
+    step: str = ""
+    shown_at: float = field(default_factory=time.monotonic)
 
     def say(self, text: str) -> None:
-        self.what, self.said_at = text, time.monotonic()
+        self.step, self.shown_at = text, time.monotonic()
         say(text)
 
     def advance(self, done: int, total: int) -> None:
-        if time.monotonic() - self.said_at > _PLAIN_LINE_EVERY_S:
-            self.said_at = time.monotonic()
-            say(f"{self.what}: {done} of {total}")
+        if time.monotonic() - self.shown_at > _LINE_INTERVAL_S:
+            self.shown_at = time.monotonic()
+            say(f"{self.step}: {done} of {total}")

@@ -1,4 +1,4 @@
-"""Entry point of the dashboards: the person's role decides which pages are shown."""
+"""Entry point of the dashboards. The role of the viewer decides which pages are shown."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-# `streamlit run` puts only this file's folder on the path, and runs the file again for every interaction
+# `streamlit run` adds only this file's folder to the path, and runs the file again at every interaction
 sys.path[:] = dict.fromkeys([str(Path(__file__).resolve().parents[1]), *sys.path])
 
-import streamlit as st  # noqa: E402 - the line above comes first, here and below
+import streamlit as st  # noqa: E402 - imports need the path that is set above
 
 from dashboards import data, layout, session  # noqa: E402
 from dashboards.app_pages import access, campaign, cohorts, conservation, overview, roi  # noqa: E402
@@ -32,22 +32,22 @@ def main() -> None:
     layout.apply_style()
     viewer = session.current()
     if isinstance(viewer, session.Absent):
-        _only(access.log_in if viewer.reason == "not logged in" else access.api_unavailable, "Log in")
+        _show_only(access.log_in if viewer.reason == "not logged in" else access.api_unavailable, "Log in")
     elif viewer.scope is None:
-        _only(partial(access.members_only, viewer), "Hello")
+        _show_only(partial(access.members_only, viewer), "No access")
     else:
-        _inside(viewer, viewer.scope)
+        _show_pages(viewer, viewer.scope)
 
 
-def _only(page: Callable[[], None], title: str) -> None:
+def _show_only(page: Callable[[], None], title: str) -> None:
     st.navigation([st.Page(page, title=title, url_path="access")], position="hidden").run()
 
 
-def _inside(viewer: session.Viewer, scope: Scope) -> None:
+def _show_pages(viewer: session.Viewer, scope: Scope) -> None:
     try:
         view = data.view(scope)
     except NoSnapshot:
-        _only(access.no_snapshot, "No data yet")
+        _show_only(access.no_snapshot, "No data yet")
         return
     pages = [
         (overview.render, "Overview", "dashboard"),

@@ -1,4 +1,4 @@
-"""Figures as cards: value or reason, definition, numerator and denominator, coverage, and the period before."""
+"""Figures as cards: value or reason, definition, numerator and denominator, coverage, and the previous period."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipelines import wording
 from pipelines.marts import Figure
 
 _REASONS: Mapping[str, str] = {
-    wording.NOT_IN_FILE: "The imported file does not contain it.",
+    wording.NOT_IN_FILE: "The imported file does not contain this figure.",
     "nothing to count": "There is no data for it yet.",
     "outcome unknown": "The outcome is not known.",
     wording.FEWER_PEOPLE: f"Not shown for {wording.FEWER_PEOPLE}.",
@@ -20,21 +20,21 @@ _REASONS: Mapping[str, str] = {
 
 
 def questions(figures: Sequence[Figure], recent: Sequence[Figure]) -> None:
-    """All figures under their questions. `recent` are the same figures over the last 30 days."""
-    lately = {(figure.name, figure.currency): figure for figure in recent}
+    """Show all figures under their questions. `recent` are the same figures over the last 30 days."""
+    by_key = {(figure.name, figure.currency): figure for figure in recent}
     by_question: dict[str, list[Figure]] = {}
     for figure in sorted(figures, key=lambda figure: (figure.question_order, figure.figure_order)):
         by_question.setdefault(figure.question, []).append(figure)
     body = "".join(
         f'<section class="im-question" style="--cards: {_width(group)}"><h2>{escape(question)}</h2>'
-        f'<div class="im-cards">{_cards(group, lately)}</div></section>'
+        f'<div class="im-cards">{_cards(group, by_key)}</div></section>'
         for question, group in by_question.items()
     )
     st.html(f'<div class="im-questions">{body}</div>')
 
 
 def row(figures: Sequence[Figure]) -> None:
-    """Some figures side by side."""
+    """Show some figures side by side."""
     if figures:
         st.html(f'<div class="im-cards im-row" style="--cards: {_width(figures)}">{_cards(figures, {})}</div>')
 
@@ -45,16 +45,16 @@ def _width(figures: Iterable[Figure]) -> int:
     return sum(min(number, 2) for number in readings.values())
 
 
-def _cards(figures: Sequence[Figure], lately: Mapping[tuple[str, str | None], Figure]) -> str:
+def _cards(figures: Sequence[Figure], recent: Mapping[tuple[str, str | None], Figure]) -> str:
     by_name: dict[str, list[Figure]] = {}
     for figure in figures:
         by_name.setdefault(figure.name, []).append(figure)
-    return "".join(_card(group, lately) for group in by_name.values())
+    return "".join(_card(group, recent) for group in by_name.values())
 
 
-def _card(group: Sequence[Figure], lately: Mapping[tuple[str, str | None], Figure]) -> str:
+def _card(group: Sequence[Figure], recent: Mapping[tuple[str, str | None], Figure]) -> str:
     first = group[0]
-    readings = "".join(_reading(figure, lately.get((figure.name, figure.currency))) for figure in group)
+    readings = "".join(_reading(figure, recent.get((figure.name, figure.currency))) for figure in group)
     return (
         f'<article class="im-card" style="--readings: {_width(group)}" data-figure="{escape(first.name)}" '
         f'title="{escape(first.definition)}"><h3>{escape(first.title)}</h3><div class="im-readings">{readings}</div>'
@@ -62,24 +62,24 @@ def _card(group: Sequence[Figure], lately: Mapping[tuple[str, str | None], Figur
     )
 
 
-def _reading(figure: Figure, lately: Figure | None) -> str:
+def _reading(figure: Figure, recent: Figure | None) -> str:
     now = figure.now
     currency = f"<small>{escape(figure.currency)}</small>" if figure.currency and figure.unit != "money" else ""
     if now.value is None:
-        why = _REASONS.get(now.unknown_reason or "", "Not known.")
-        short = escape(now.unknown_reason or wording.NOT_KNOWN)
+        reason = _REASONS.get(now.unknown_reason or "", "Not known.")
+        value = escape(now.unknown_reason or wording.NOT_KNOWN)
         return (
-            f'<div class="im-reading"><p class="im-value im-unknown">{short}{currency}</p>'
-            f'<p class="im-parts im-same">{escape(why)}</p></div>'
+            f'<div class="im-reading"><p class="im-value im-unknown">{value}{currency}</p>'
+            f'<p class="im-parts im-same">{escape(reason)}</p></div>'
         )
     shown = wording.value(now.value, figure.unit, figure.currency)
     parts = _parts(figure)
-    recent = _recent(lately) if lately else ""
+    comparison = _recent(recent) if recent else ""
     code = escape(figure.currency or "")
     return (
         f'<div class="im-reading" data-currency="{code}">'
         f'<p class="im-value" data-value="{now.value!r}">{escape(shown)}{currency}</p>'
-        f"{f'<p class=im-parts>{parts}</p>' if parts else ''}{recent}</div>"
+        f"{f'<p class=im-parts>{parts}</p>' if parts else ''}{comparison}</div>"
     )
 
 
@@ -99,7 +99,7 @@ def _parts(figure: Figure) -> str:
 
 
 def _recent(figure: Figure) -> str:
-    """The last 30 days above the 30 before: an arrow, and colour only where one direction is better."""
+    """The last 30 days above the 30 days before, with an arrow; coloured only if one direction is better."""
     if figure.now.value is None:
         return ""
     now = wording.value(figure.now.value, figure.unit, figure.currency)

@@ -1,6 +1,6 @@
-"""Charts as Plotly figures, without colours of their own: the theme's, light or dark, are put in where they are drawn.
+"""Charts as Plotly figures. They use names of the theme's colours, which Streamlit replaces for light or dark.
 
-Plotly reads some HTML in every label; all texts pass :func:`plain`, so that they are shown as written.
+Plotly interprets some HTML in labels. All texts pass :func:`plain`, so that they are shown as written.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-import pandas as pd  # noqa: F401 - Plotly looks for it among loaded modules, where another thread's import may be half done
+import pandas as pd  # noqa: F401 - Plotly looks for it in the loaded modules, where another thread's import may be incomplete
 import plotly.graph_objects as go
 import plotly.io as pio
 import polars as pl
@@ -23,7 +23,7 @@ from pipelines.marts import GROUP_SIZE_MIN
 _ROW_PX: Final = 34
 _TITLE_CHARACTERS: Final = 36
 _CONFIG: Final = {"displayModeBar": False, "typesetMath": False, "displaylogo": False}
-_STATUS_COLOURS: Final = {  # places in the theme's ten: blues are on their way, grey and orange are not
+_STATUS_COLOURS: Final = {  # indexes of the theme's colours: blue for accepted ideas, grey and orange for refused ones
     "competing": 0,
     "accepted": 2,
     "in_progress": 5,
@@ -44,17 +44,17 @@ _HOLDINGS: Final = (
 
 
 def show(figure: go.Figure, *, key: str, alt: str) -> None:
-    """Draw it over the full width, without Plotly's tool bar."""
+    """Draw a figure over the full width, without Plotly's tool bar."""
     st.plotly_chart(figure, theme="streamlit", config=_CONFIG, key=key, alt=alt)
 
 
 def plain(text: str) -> str:
-    """Escape a text for Plotly: tags, entities and placeholders in it have no effect."""
+    """Escape a text for Plotly, so that its tags, entities and placeholders have no effect."""
     return escape(text, quote=False).replace("%{", "%\N{ZERO WIDTH SPACE}{")
 
 
 def ideas_by_coins(ideas: pl.DataFrame) -> go.Figure:
-    """Bars, the most coins on top, a colour a status. Columns as of `Marts.ideas`."""
+    """Bars of coins, most coins first, with a colour per status. Columns as of `Marts.ideas`."""
     figure = go.Figure()
     for status in ideas["status"].unique(maintain_order=True):
         part = ideas.filter(pl.col("status") == status)
@@ -78,7 +78,7 @@ def ideas_by_coins(ideas: pl.DataFrame) -> go.Figure:
 
 
 def coins_over_time(days: pl.DataFrame) -> go.Figure:
-    """The coins at work at each day's end. Columns as of `Marts.coins_over_time`."""
+    """The coins at work at the end of each day. Columns as of `Marts.coins_over_time`."""
     figure = go.Figure()
     figure.add_scatter(
         x=days["day"].to_list(),
@@ -96,7 +96,7 @@ def coins_over_time(days: pl.DataFrame) -> go.Figure:
 
 
 def participation_by_group(groups: pl.DataFrame, *, is_imported: bool) -> go.Figure:
-    """Bars a group: the share of its members who took part, or, of an imported election, how many voted.
+    """A bar per group: the share of its members who took part or, in an imported election, the number of voters.
 
     Columns as of `Marts.participation_by_group`, for one attribute, without suppressed groups.
     """
@@ -122,7 +122,7 @@ def participation_by_group(groups: pl.DataFrame, *, is_imported: bool) -> go.Fig
 
 
 def holdings(conservation: pl.DataFrame) -> go.Figure:
-    """Where each campaign's coins are, as shares. Columns as of `Marts.conservation`."""
+    """Shares of each campaign's coins by account. Columns as of `Marts.conservation`."""
     figure = go.Figure()
     rows = conservation.to_dicts()
     totals = [max(1, sum(row[name] for name, _ in _HOLDINGS)) for row in rows]
@@ -145,7 +145,7 @@ def holdings(conservation: pl.DataFrame) -> go.Figure:
 
 
 def retention(cohorts: pl.DataFrame) -> go.Figure:
-    """A heat map: a row a cohort, a column a month since joining. Columns as of `Marts.cohorts`."""
+    """A heat map: a row per cohort, a column per month since joining. Columns as of `Marts.cohorts`."""
     months = sorted(cohorts["cohort_month"].unique())
     since = list(range(max(cohorts["months_since"].to_list()) + 1))
     cells = {(row["cohort_month"], row["months_since"]): row for row in cohorts.iter_rows(named=True)}
@@ -174,7 +174,7 @@ def retention(cohorts: pl.DataFrame) -> go.Figure:
 
 
 def expected_and_realised(outcomes: pl.DataFrame, currency: str) -> go.Figure:
-    """Two panels, cost and value: a hollow mark is expected, a full one realised. Columns as of `Marts.roi`."""
+    """Two panels, cost and value: a hollow mark is expected, a filled one realised. Columns as of `Marts.roi`."""
     figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.05)
     rows = outcomes.to_dicts()
     for panel, subject in enumerate(("cost", "value"), start=1):
@@ -207,7 +207,7 @@ def expected_and_realised(outcomes: pl.DataFrame, currency: str) -> go.Figure:
 
 
 def _spans(rows: Sequence[Mapping[str, Any]], subject: str) -> dict[str, Any]:
-    """Lines from what was expected to what came, where both are known."""
+    """Lines from the expected to the realised amount, if both are known."""
     x: list[float | None] = []
     y: list[str | None] = []
     for row in rows:
@@ -239,19 +239,19 @@ def _idea_hover(row: Mapping[str, Any]) -> str:
 
 
 def _wrapped(text: str, characters: int = 60, lines: int = 4) -> str:
-    """A title over some lines of about so many characters, and an ellipsis where there is more of it."""
+    """A title wrapped after about `characters`; a text of more than `lines` ends with an ellipsis."""
     parts = textwrap.wrap(text, characters, max_lines=lines, placeholder="…", break_on_hyphens=False)
     return "<br>".join(plain(part) for part in parts)
 
 
-def _colour(place: int) -> str:
-    """The theme's colour at a place: a name that Streamlit puts the colour in for, light or dark."""
-    name: str = pio.templates["streamlit"].layout.colorway[place]
+def _colour(index: int) -> str:
+    """A name that Streamlit replaces by the theme's colour with this index."""
+    name: str = pio.templates["streamlit"].layout.colorway[index]
     return name
 
 
 def _label_rows(figure: go.Figure, titles: Mapping[str, str]) -> None:
-    """Name the rows by their titles, which may repeat, while their places are ids, which do not."""
+    """Label the rows with their titles. Rows are identified by ids, since titles may repeat."""
     figure.update_yaxes(
         categoryorder="array",
         categoryarray=list(titles),
@@ -290,6 +290,6 @@ def _framed(figure: go.Figure) -> go.Figure:
 
 
 def order_of(attributes: Sequence[str]) -> list[str]:
-    """Attributes in the order in which they are offered."""
+    """Attributes in display order."""
     known = list(wording.ATTRIBUTES)
     return sorted(attributes, key=lambda name: (known.index(name) if name in known else len(known), name))

@@ -1,6 +1,6 @@
 """Cached reads of the newest snapshot, by scope.
 
-`st.cache_data` is one cache for all people, so the scope is part of every key.
+`st.cache_data` is one cache for all viewers, so the scope is part of every key.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def installation() -> settings.Settings:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A snapshot within the scope of one person."""
+    """A snapshot within the scope of one viewer."""
 
     snapshot: marts.Snapshot
     scope: marts.Scope

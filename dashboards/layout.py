@@ -1,4 +1,4 @@
-"""Parts of every page: style, heading with the age of the data, notices, and the choice of the campaign."""
+"""Parts of every page: style, heading with the age of the data, notices, and the selection of a campaign."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from pipelines.marts import Campaign, Snapshot
 
 _STYLE: Final = Path(__file__).with_name("style.css")
 _CHOSEN: Final = "chosen campaign"
-_STALE_AFTER: Final = timedelta(hours=26)  # the schedule is daily, plus the time of a refresh
+_STALE_AFTER: Final = timedelta(hours=26)  # a day between refreshes, and the duration of one
 
 
 def apply_style() -> None:
-    """Load the style sheet, which holds both themes."""
+    """Load the style sheet, which contains both themes."""
     st.html(_STYLE)
 
 
 def heading(title: str, snapshot: Snapshot, subtitle: str = "") -> None:
-    """Show the page's title, which may be a text of any person, and the age of the data."""
+    """Show the page's title, which may be user-written, and the age of the data."""
     below = f'<p class="im-subtitle">{escape(subtitle)}</p>' if subtitle else ""
     st.html(
         f'<header class="im-heading"><div><h1 dir="auto">{escape(title)}</h1>{below}</div>{_age(snapshot)}</header>'
@@ -44,7 +44,7 @@ def _age(snapshot: Snapshot) -> str:
 
 
 def section(title: str, note: str = "") -> None:
-    """Show a heading inside a page, with a line of explanation."""
+    """Show a heading inside a page, with an explanation."""
     below = f'<p class="im-note">{escape(note)}</p>' if note else ""
     st.html(f'<div class="im-section"><h2 dir="auto">{escape(title)}</h2>{below}</div>')
 
@@ -56,7 +56,7 @@ def notice(text: str, detail: str = "") -> None:
 
 
 def statement(text: str, *, is_good: bool) -> None:
-    """Show the conclusion of a page in green or red, with a sign that does not depend on colour."""
+    """Show the conclusion of a page in green or red, with a sign for readers who cannot distinguish them."""
     kind, sign = ("good", "✓") if is_good else ("bad", "✗")
     st.html(
         f'<div class="im-statement im-{kind}" role="status"><span aria-hidden="true">{sign}</span>{escape(text)}</div>'
@@ -64,7 +64,7 @@ def statement(text: str, *, is_good: bool) -> None:
 
 
 def button(label: str, url: str, *, is_primary: bool = False) -> None:
-    """A link that looks like a button, and stays in this tab: Streamlit's own opens another."""
+    """A link that looks like a button. Unlike Streamlit's, it opens in the same tab."""
     kind = " im-primary" if is_primary else ""
     st.html(f'<a class="im-button{kind}" href="{escape(url)}" target="_self">{escape(label)}</a>')
 
@@ -80,23 +80,22 @@ def account(viewer: session.Viewer) -> None:
 
 
 def choose_campaign(view: View, *, everything: str | None = None) -> Campaign | None:
-    """Ask for one campaign of the scope, the organisation's own unless imported ones are wanted.
+    """Let the viewer select a campaign of the scope in the sidebar; imported ones are listed on request.
 
-    It stands in the sidebar. `everything` names the choice that is no single campaign (None is returned for it);
-    without it a campaign is always returned where the scope holds one. The choice goes along from page to page, and
-    into the address as `?campaign=slug`.
+    `everything` is the label of an option for all campaigns, which returns None. Without it the result is None only if
+    the scope contains no campaign. The selection is kept across pages, and in the address as `?campaign=slug`.
     """
     campaigns = view.campaigns()
     by_slug = {campaign.slug: campaign for campaign in campaigns}
-    asked_for = by_slug.get(st.query_params.get("campaign") or st.session_state.get(_CHOSEN, ""))
+    requested = by_slug.get(st.query_params.get("campaign") or st.session_state.get(_CHOSEN, ""))
     has_own = any(not campaign.is_imported for campaign in campaigns)
     has_imported = any(campaign.is_imported for campaign in campaigns)
     with_imported = not has_own
-    place = st.sidebar.container()
+    sidebar = st.sidebar.container()
     if has_own and has_imported:
-        with_imported = place.toggle(
+        with_imported = sidebar.toggle(
             "Imported elections too",
-            value=asked_for is not None and asked_for.is_imported,
+            value=requested is not None and requested.is_imported,
             help="Imported elections are shown separately: their files contain only voters and no times.",
         )
     offered: list[str | None] = [campaign.slug for campaign in campaigns if with_imported or not campaign.is_imported]
@@ -104,8 +103,8 @@ def choose_campaign(view: View, *, everything: str | None = None) -> Campaign | 
         offered.insert(0, None)
     if not offered:
         return None
-    start = asked_for.slug if asked_for is not None and asked_for.slug in offered else offered[0]
-    chosen = place.selectbox(
+    start = requested.slug if requested is not None and requested.slug in offered else offered[0]
+    chosen = sidebar.selectbox(
         "Campaign",
         offered,
         index=offered.index(start),

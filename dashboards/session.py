@@ -1,4 +1,4 @@
-"""The person who uses the dashboards, identified by the cookie of the API's log-in page."""
+"""The viewer of the dashboards, identified by the cookie of the API's log-in page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipelines.marts import Scope
 COOKIE: Final = "ideamint_session"
 _SEES_ALL: Final = frozenset({"executive", "system_admin"})
 _TIMEOUT_S: Final = 5.0
-_KEPT_S: Final = 30
+_CACHE_S: Final = 30
 
 
 class Viewer(BaseModel, frozen=True):
@@ -53,13 +53,13 @@ class Viewer(BaseModel, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """No known person: not logged in, or the API gave no usable response."""
+    """The viewer is unknown: not logged in, or the API gave no usable response."""
 
     reason: Literal["not logged in", "no response"]
 
 
 def current() -> Viewer | Absent:
-    """The current person. The API's response is cached for 30 seconds, by the cookie's hash."""
+    """The current viewer. The API's response is cached for 30 seconds, by the cookie's hash."""
     cookie = read_cookie()
     if not cookie:
         return Absent("not logged in")
@@ -68,7 +68,7 @@ def current() -> Viewer | Absent:
 
 
 def read_cookie() -> str | None:
-    """The session cookie that came with the browser's connection."""
+    """The session cookie of the browser's connection."""
     return st.context.cookies.get(COOKIE)
 
 
@@ -83,11 +83,10 @@ def logout_url() -> str:
     return f"{data.installation().addresses.public_api_url.rstrip('/')}/logout"
 
 
-@st.cache_data(ttl=_KEPT_S, max_entries=1_000, show_spinner=False)
-def _answers(cookie_hash: str, api_url: str, _cookie: str) -> Viewer | None:
-    del cookie_hash  # part of the cache key, in place of the cookie
-    answer = httpx2.Client(trust_env=False, timeout=_TIMEOUT_S)
-    with answer as client:
+@st.cache_data(ttl=_CACHE_S, max_entries=1_000, show_spinner=False)
+def _fetch(cookie_hash: str, api_url: str, _cookie: str) -> Viewer | None:
+    del cookie_hash  # part of the cache key, instead of the cookie
+    with httpx2.Client(trust_env=False, timeout=_TIMEOUT_S) as client:
         response = client.get(f"{api_url}/api/v1/auth/session", headers={"Cookie": f"{COOKIE}={_cookie}"})
     if response.status_code == httpx2.codes.UNAUTHORIZED:
         return None
@@ -97,7 +96,7 @@ def _answers(cookie_hash: str, api_url: str, _cookie: str) -> Viewer | None:
 
 def _ask(cookie_hash: str, api_url: str, cookie: str) -> Viewer | Absent:
     try:
-        viewer = _answers(cookie_hash, api_url, cookie)
+        viewer = _fetch(cookie_hash, api_url, cookie)
     except (httpx2.HTTPError, ValidationError):
-        return Absent("no response")  # exceptions are not cached: the next run asks again
+        return Absent("no response")  # exceptions are not cached, so the next run asks again
     return viewer or Absent("not logged in")

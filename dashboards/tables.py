@@ -1,4 +1,4 @@
-"""Small tables as HTML: they take the theme, can be read aloud, and show every cell as data."""
+"""Small tables as HTML: they follow the theme, work with screen readers, and escape every cell."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Column:
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, marked: frozenset[int] = frozenset()) -> None:
-    """A table of ready-made texts. Rows whose index is in `marked` are highlighted as wrong."""
+    """Show a table of formatted texts. Rows whose index is in `marked` are highlighted as wrong."""
     wrong = ' class="im-wrong"'
     head = "".join(
         f'<th scope="col"{_kind(column)} title="{escape(column.hint)}">{escape(column.title)}</th>'

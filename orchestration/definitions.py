@@ -1,8 +1,8 @@
 """Dagster's definitions of an installation: `dagster ... -m orchestration.definitions`.
 
 The definitions are built when Dagster loads them, from the settings and from the manifest of
-`orchestration.refresh.prepare_manifest`. All steps of a run share one process and its build lock; PostgreSQL, a dbt
-process and DuckDB do the work.
+`orchestration.refresh.prepare_manifest`. All steps of a run share one process, which holds the build lock; the work
+runs in PostgreSQL, a dbt process and DuckDB.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EVERYTHING = dg.define_asset_job(
 MONTHLY_REPORTS = dg.define_asset_job(
     "monthly_reports",
     selection=dg.AssetSelection.assets(reports.campaign_reports),
-    description="The month's reports of every own campaign, from the published data.",
+    description="The reports of the month for every own campaign, from the published data.",
 )
 SCHEDULES = [
     dg.ScheduleDefinition(

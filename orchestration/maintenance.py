@@ -1,6 +1,6 @@
-"""Regular maintenance of the database and the data folder, as far as the platform's pipelines need it.
+"""Regular maintenance of the database and the data folder.
 
-The worker deletes expired rows, and prepares the partitions of events too.
+The worker deletes expired rows, and also creates partitions of events.
 """
 
 from __future__ import annotations

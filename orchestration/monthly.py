@@ -1,4 +1,4 @@
-"""The monthly reports: a PDF and a workbook of every own campaign, or a notice why there are none."""
+"""The monthly reports: a PDF and a workbook of every own campaign, or a notice with the reason why there are none."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class MonthlyReports:
 
 
 def month_of(moment: datetime) -> str:
-    """The month that reports made at a moment are for, as YYYY-MM: that of the day before (UTC).
+    """The month (YYYY-MM) of reports that are made at this moment: the month of the previous day (UTC).
 
-    A report made on the first of a month is for the month before.
+    Reports that are made on the first of a month are for the previous month.
     """
     return f"{moment.astimezone(UTC) - timedelta(days=1):%Y-%m}"
 
@@ -34,11 +34,11 @@ def month_of(moment: datetime) -> str:
 def write_monthly_reports(settings: Settings, month: str, *, made_at: datetime) -> MonthlyReports:
     """Write the reports of `month` under the data folder, from the newest snapshot.
 
-    If newer data was refused since then, no report is written but a notice with the reason: the figures of an old
-    snapshot are not those of the month.
+    If newer data was refused since then, a notice with the reason is written instead of reports, since the figures of
+    an old snapshot are not those of the month.
 
     Raises:
-        NoSnapshot: nothing was ever published, and nothing was refused either.
+        NoSnapshot: nothing is published, and no refusal is recorded.
     """
     folder = settings.paths.data_dir / "reports" / month
     folder.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ class Progress(Protocol):
     """Receives the progress of a refresh."""
 
     def say(self, text: str) -> None:
-        """A message for people: the step that begins, or the reason for waiting."""
+        """Receive a message: the step that begins, or the reason for waiting."""
 
     def advance(self, done: int, total: int) -> None:
         """`done` of `total` steps of the current message are finished."""
@@ -28,7 +28,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class RefreshResult:
-    """What was published. `models` and `tests` are 0 for an export, which builds nothing; `seconds` is wall time."""
+    """The published snapshot. `models` and `tests` are 0 for an export, which builds nothing; `seconds` is wall time."""
 
     snapshot: str
     folder: Path
@@ -43,7 +43,7 @@ class RefreshResult:
 
 @dataclass(frozen=True)
 class Silent:
-    """Progress that is not shown."""
+    """Ignores progress."""
 
     def say(self, text: str) -> None:
         """Do nothing."""
@@ -74,13 +74,13 @@ def prepare_manifest(settings: Settings) -> Path:
 def refresh(settings: Settings, progress: Progress | None = None) -> RefreshResult:
     """Build every model, and publish the marts if all tests and checks pass.
 
-    Waits while another build is running, and reports it.
+    While another build is running, it waits and reports this.
 
     Raises:
         BuildFailed: a model could not be built, or a test failed. Nothing was published.
         SnapshotRefused: the staged files failed their checks. Nothing was published.
     """
-    return _publish(settings, progress or Silent(), who="ideamint refresh", builds=True)
+    return _publish(settings, progress or Silent(), holder="ideamint refresh", with_build=True)
 
 
 def export(settings: Settings, progress: Progress | None = None) -> RefreshResult:
@@ -88,13 +88,13 @@ def export(settings: Settings, progress: Progress | None = None) -> RefreshResul
 
     Raises:
         SnapshotRefused: the staged files failed their checks. Nothing was published.
-        psycopg.errors.UndefinedTable: there was no build yet.
+        psycopg.errors.UndefinedTable: there is no build yet.
     """
-    return _publish(settings, progress or Silent(), who="ideamint export", builds=False)
+    return _publish(settings, progress or Silent(), holder="ideamint export", with_build=False)
 
 
 def build(settings: Settings, progress: Progress) -> warehouse.BuildResult:
-    """Build and test every model; a failure is recorded as the reason for old published data."""
+    """Build and test every model; a failure is recorded as the reason why no newer data is published."""
     try:
         return warehouse.build(settings.database.role_url("dbt"), state_dir(settings), progress=progress.advance)
     except warehouse.BuildFailed as failure:
@@ -140,12 +140,12 @@ def publish(
     return folder, exports.prune(exports_dir(settings))
 
 
-def _publish(settings: Settings, progress: Progress, *, who: str, builds: bool) -> RefreshResult:
+def _publish(settings: Settings, progress: Progress, *, holder: str, with_build: bool) -> RefreshResult:
     started_at = time.monotonic()
     url = settings.database.role_url("dbt")
-    with hold_build_lock(url, who, progress.say) as lock:
+    with hold_build_lock(url, holder, progress.say) as lock:
         built = None
-        if builds:
+        if with_build:
             progress.say("building and testing the models")
             built = build(settings, progress)
         manifest = built.manifest if built else prepare_manifest(settings)

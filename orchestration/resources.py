@@ -38,7 +38,7 @@ def build_lock(context: dg.InitResourceContext) -> Iterator[BuildLock]:
 
 
 class WarehouseDbt(DbtCliResource):
-    """dbt on this project. Its version comes from the package metadata: `dbt --version` queries the package index."""
+    """dbt on this project. Its version is read from the package metadata, since `dbt --version` queries the package index."""
 
     @property
     def _cli_version(self) -> Version:
@@ -55,8 +55,8 @@ def dbt() -> WarehouseDbt:
 
 
 @contextmanager
-def exported(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables inside a block: dagster-dbt runs dbt with the environment of its own process."""
+def environment_variables(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables inside a block, since dagster-dbt runs dbt with the environment of its own process."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

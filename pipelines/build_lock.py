@@ -1,4 +1,4 @@
-"""The lock that allows one build at a time on a database: from the command line, from a schedule, or from Dagster's page."""
+"""The build lock: one build at a time on a database, started from the command line, by a schedule or in Dagster."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from datetime import UTC, datetime
 
 import psycopg
 
-_LOCK_KEY = 0x1DEA_B01D  # no other advisory lock of this database has it: "idea build"
+_LOCK_KEY = 0x1DEA_B01D  # "idea build"; unique among the advisory locks of this database
 _POLL_S = 1.0
-_REPORT_AGAIN_S = 30.0
+_REPORT_INTERVAL_S = 30.0
 
 Report = Callable[[str], None]
 
 
 class BuildLockLost(Exception):
-    """The database closed the connection that held the lock, so another build may be running."""
+    """The database closed the connection that held the lock; another build may be running."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ def hold_build_lock(url: str, holder: str, report: Report) -> Iterator[BuildLock
     Args:
         url: libpq URL of a log-in as ideamint_dbt.
         holder: name that waiting builds report, e.g. `ideamint refresh`.
-        report: called with a message when another build is running, and again every 30 s.
+        report: called with a message when another build is running, and again every 30 s while it runs.
     """
     name = f"{holder} (build)"[:63]
     with psycopg.connect(url, autocommit=True, application_name=name, keepalives_idle=30) as connection:
         reported_at: float | None = None
         # Not pg_advisory_lock: a statement that waits for hours keeps vacuum from removing rows for as long.
         while not _try_lock(connection):
-            if reported_at is None or time.monotonic() - reported_at > _REPORT_AGAIN_S:
+            if reported_at is None or time.monotonic() - reported_at > _REPORT_INTERVAL_S:
                 reported_at = time.monotonic()
                 report(f"another build is running: {_holder(connection)}; waiting for it to end")
             time.sleep(_POLL_S)

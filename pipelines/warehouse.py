@@ -1,7 +1,7 @@
-"""dbt as functions: parse, build, freshness.
+"""Runs dbt: parse, build, freshness.
 
-Each call starts a process: dbt keeps its configuration in globals and reads its log-in from the environment, which would
-affect other work in the same process. Its artifacts are written under the data folder, not beside the sources.
+Each call starts a process, because dbt keeps its configuration in globals and reads its log-in from the environment.
+Artifacts are written under the data folder, not next to the sources.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from psycopg.conninfo import conninfo_to_dict
 PROJECT_DIR = Path(__file__).resolve().parents[1] / "dbt_project"
 MARTS_SCHEMA = "marts"
 CONSERVATION_TEST = "conservation_holds"
-PASSWORD_VARIABLE = "DBT_ENV_SECRET_IDEAMINT_WAREHOUSE_PASSWORD"  # noqa: S105 - its name; dbt hides its value in logs
+PASSWORD_VARIABLE = "DBT_ENV_SECRET_IDEAMINT_WAREHOUSE_PASSWORD"  # noqa: S105 - a name; dbt hides the value of such variables in logs
 
 BUILD = ("build", "--exclude-resource-type", "unit_test")
 
@@ -115,9 +115,9 @@ def build(
     Args:
         url: libpq URL of a log-in as ideamint_dbt.
         state_dir: folder for dbt's artifacts and logs.
-        as_of: the moment that the models use as now; by default the start of the build.
-        unit_tests: run the unit tests too. They test the project, not the data, so the daily build leaves them out.
-        progress: called with the numbers of finished and of all nodes.
+        as_of: the moment that the models treat as now; by default the start of the build.
+        unit_tests: also run the unit tests. The daily build skips them, since they test the project and not the data.
+        progress: called with the number of finished nodes and the number of all nodes.
 
     Raises:
         BuildFailed: a model could not be built or a test failed.
@@ -178,7 +178,7 @@ def _run(
         encoding="utf-8",
         errors="replace",
     )
-    with _ended(child) as lines:
+    with _output_lines(child) as lines:
         for line in lines:
             log.read(line)
         code = child.wait()
@@ -191,14 +191,14 @@ def _run(
 
 
 @contextmanager
-def _ended(child: subprocess.Popen[str]) -> Iterator[Iterator[str]]:
-    """The lines of the child's output. When the block ends, the process and its queries have ended."""
+def _output_lines(child: subprocess.Popen[str]) -> Iterator[Iterator[str]]:
+    """The lines of the child's output. After an exception in the block, the process and its queries are stopped."""
     with child:
         assert child.stdout is not None
         try:
             yield iter(child.stdout)
         except BaseException:
-            child.send_signal(signal.SIGINT)  # dbt then cancels its queries
+            child.send_signal(signal.SIGINT)  # makes dbt cancel its queries
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(_INTERRUPT_TIMEOUT_S)
             child.kill()
@@ -221,7 +221,7 @@ class _Log:
             event: dict[str, Any] = json.loads(line)
             info: dict[str, Any] = event["info"]
         except (ValueError, KeyError, TypeError):
-            # not a log event: a traceback or a warning of the interpreter
+            # not a log event, but a traceback or a warning of the interpreter
             self.last_lines = [*self.last_lines[-19:], line.rstrip()]
             return
         message = re.sub(r"\x1b\[[0-9;]*m", "", str(info.get("msg", ""))).strip()

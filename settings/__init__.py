@@ -1,7 +1,7 @@
-"""Everything that can be set from outside: one model per subject, read once.
+"""All settings: one model per subject, read once.
 
-Every top-level package may import this one, and it imports none of them. Nothing is read at import: call :func:`load` at
-the edge (a command, the start of a process) and pass the result, or a subject of it, on.
+Every top-level package may import this one, and it imports none of them. Nothing is read at import: entry points
+(commands, the start of a process) call :func:`load` and pass the result, or a subject of it, to other code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Settings of where servers listen and how others reach them."""
+"""Settings of the addresses of servers, for listening and for clients."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ class AddressSettings(Subject):
     dashboards_port: int = Field(8501, ge=1, le=65535, description="port of the dashboards")
     dagster_port: int = Field(3000, ge=1, le=65535, description="port of Dagster's web page")
     api_url: str = Field(
-        "", description="how the dashboards reach the API; empty: the host and port that it listens on"
+        "", description="URL of the API for the dashboards; empty: the host and port that it listens on"
     )
-    public_api_url: str = Field(
-        "", description="how people's browsers reach the API; empty: http://localhost and its port"
-    )
+    public_api_url: str = Field("", description="URL of the API for browsers; empty: http://localhost and its port")
     public_dashboards_url: str = Field(
-        "", description="how people's browsers reach the dashboards; empty: http://localhost and their port"
+        "", description="URL of the dashboards for browsers; empty: http://localhost and their port"
     )
 
     @model_validator(mode="before")

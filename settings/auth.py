@@ -10,17 +10,19 @@ SECRET_LENGTH_MIN = 32
 
 
 class AuthSettings(Subject):
-    """Who may register, and how long sessions and tokens are valid."""
+    """Registration, and the validity of sessions and tokens."""
 
     jwt_secret: SecretStr | None = Field(
         None, repr=False, description=f"at least {SECRET_LENGTH_MIN} characters; signs access tokens"
     )
-    registration: str = Field("open", pattern=r"^(open|closed)$", description="may anyone register: open or closed")
-    access_token_ttl_s: int = Field(900, ge=60, le=3600, description="life of an access token, seconds")
-    refresh_token_ttl_s: int = Field(30 * 86400, ge=3600, description="life of a refresh token, seconds")
-    session_ttl_s: int = Field(90 * 86400, ge=3600, description="longest life of a session, seconds")
+    registration: str = Field(
+        "open", pattern=r"^(open|closed)$", description="whether anyone may register: open or closed"
+    )
+    access_token_ttl_s: int = Field(900, ge=60, le=3600, description="lifetime of an access token, seconds")
+    refresh_token_ttl_s: int = Field(30 * 86400, ge=3600, description="lifetime of a refresh token, seconds")
+    session_ttl_s: int = Field(90 * 86400, ge=3600, description="maximum lifetime of a session, seconds")
     sessions_per_user_max: int = Field(
-        10, ge=1, le=1000, description="log-ins of a user alive at once; a further one ends the oldest"
+        10, ge=1, le=1000, description="concurrent sessions of a user; a further log-in ends the oldest"
     )
     secure_cookies: bool = Field(default=False, description="send the dashboards' cookie over HTTPS only")
     password_hashes_at_once: int = Field(2, ge=1, le=16, description="argon2id computations in parallel per process")
@@ -29,12 +31,12 @@ class AuthSettings(Subject):
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < SECRET_LENGTH_MIN:
-            msg = f"shorter than {SECRET_LENGTH_MIN} characters; `openssl rand -hex 32` makes a good one"
+            msg = f"shorter than {SECRET_LENGTH_MIN} characters; `openssl rand -hex 32` generates one"
             raise ValueError(msg)
         return value
 
     @property
     def signing_secret(self) -> bytes:
-        """The key material of everything that this installation signs."""
+        """The key for all signatures of this installation."""
         assert self.jwt_secret is not None, "settings.load() generates one, and production requires one"
         return self.jwt_secret.get_secret_value().encode()

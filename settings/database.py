@@ -10,20 +10,20 @@ from settings.subject import PREFIX, SettingsError, Subject
 
 
 class DatabaseSettings(Subject):
-    """The server and how this installation's processes use it."""
+    """The server, and how the processes of this installation use it."""
 
     url: PostgresDsn | None = Field(
         None,
         alias="database_url",
         repr=False,
-        description="postgresql://user:password@host:port/name of a PostgreSQL 16 or newer; empty: the embedded one. "
-        "The log-in in it is used by `ideamint db migrate` alone; servers log in by their own roles",
+        description="postgresql://user:password@host:port/name of a server, PostgreSQL 16 or newer; empty: the embedded server. "
+        "Only `ideamint db migrate` uses the log-in in it; services log in with their own roles",
     )
     dagster_name: str = Field(
         "dagster",
         alias="dagster_database",
         pattern=r"^[a-z_][a-z0-9_]*$",
-        description="database for Dagster's runs, same server",
+        description="database for Dagster's runs, on the same server",
     )
     app_password: SecretStr | None = Field(None, repr=False, description="password of the role ideamint_app")
     dbt_password: SecretStr | None = Field(None, repr=False, description="password of the role ideamint_dbt")
@@ -33,12 +33,14 @@ class DatabaseSettings(Subject):
     pool_overflow: int = Field(
         5, alias="db_pool_overflow", ge=0, le=200, description="further connections under load per API process"
     )
-    statement_timeout_ms: int = Field(5000, ge=100, description="longest statement of a request, milliseconds")
+    statement_timeout_ms: int = Field(
+        5000, ge=100, description="longest duration of a statement in a request, milliseconds"
+    )
     lock_timeout_ms: int = Field(2000, ge=50, description="longest wait for a lock, milliseconds")
 
     @property
     def is_embedded(self) -> bool:
-        """Whether PostgreSQL is the embedded one under the data folder."""
+        """Whether PostgreSQL is the embedded server under the data folder."""
         return self.url is None
 
     def role_url(self, role: str, database: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Writes files whole: a reader sees the file from before or the new one, never half of either."""
+"""Atomic writes: a reader sees the previous file or the new one, never a part of either."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import BinaryIO
 
 @contextmanager
 def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` when the block ends; after an exception `path` is as before.
+    """A file that replaces `path` when the block ends; after an exception `path` is unchanged.
 
-    It is written beside `path` under a hidden name, and is on disk before the rename. `mode` is that of a new file,
-    restricted by the process's umask.
+    It is written next to `path` under a hidden name, and synced to disk before the rename. `mode` is the mode of the new
+    file, restricted by the process's umask.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        temporary.replace(path)
     finally:
-        draft.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def replace_file(path: Path, content: bytes | str, *, mode: int = 0o666) -> None:
-    """Write a file's whole content, text as UTF-8, as in :func:`replacing`."""
+    """Replace a file's content atomically, as :func:`replacing`; text is written as UTF-8."""
     with replacing(path, mode=mode) as file:
         file.write(content.encode() if isinstance(content, str) else content)

@@ -11,7 +11,7 @@ from settings.subject import Subject
 
 
 class Environment(StrEnum):
-    """Where the installation runs; `production` generates no secret and requires each."""
+    """Kind of installation. In `production` no secret is generated, and each is required."""
 
     DEVELOPMENT = "development"
     TEST = "test"

@@ -1,4 +1,4 @@
-"""Settings of rate limits and of the size of requests."""
+"""Settings of rate limits and request sizes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from settings.subject import Subject
 
 
 class LimitSettings(Subject):
-    """What one member, one campaign and one request may ask for; a rate of None is no limit."""
+    """Limits per member, campaign and request; a rate of None is no limit."""
 
     coin_commands_per_member: RateLimit = Field(
         Rate(120, "minute"), description="coin commands of one member, such as 120/minute (second, hour, day), or off"

@@ -1,4 +1,4 @@
-"""Reading the settings from the environment and a file."""
+"""Reads the settings from the environment and a file."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class _Variables(BaseSettings):
 
 
 def load(*, env_file: Path | str | None = ".env", **overrides: Any) -> Settings:
-    """Read the environment and `env_file`, and generate the secrets that are missing (kept under the data folder).
+    """Read the environment and `env_file`, and generate missing secrets, which are stored under the data folder.
 
     `overrides` are values by variable name (`database_url`). In production no secret is generated.
 
     Raises:
-        SettingsError: a value is wrong or, in production, a secret is missing.
+        SettingsError: a value is invalid or, in production, a secret is missing.
     """
     settings = Settings.of(**(_read(env_file) | overrides))
     missing = settings.missing_secrets()
     if not missing or settings.installation.environment is Environment.PRODUCTION:
         return settings
-    kept = keep_secrets(settings.paths.data_dir, Settings.SECRETS)
-    return settings.with_(**{name: kept[name] for name in missing})
+    stored = keep_secrets(settings.paths.data_dir, Settings.SECRETS)
+    return settings.with_(**{name: stored[name] for name in missing})
 
 
 def _read(env_file: Path | str | None) -> dict[str, Any]:

@@ -51,10 +51,10 @@ class Settings:
 
     @classmethod
     def of(cls, **values: Any) -> Settings:
-        """Settings from values by variable name (`database_url`), with defaults for the rest; reads nothing.
+        """Settings from values by variable name (`database_url`), with defaults for the others; reads no environment and no file.
 
         Raises:
-            SettingsError: a value is wrong, a name is unknown or, in production, a secret is missing.
+            SettingsError: a value is invalid, a name is unknown or, in production, a secret is missing.
         """
         unknown = sorted(values.keys() - variables().keys())
         if unknown:
@@ -70,7 +70,7 @@ class Settings:
                 problems += _explain(subject, error)
         if problems:
             raise SettingsError("\n".join(problems))
-        # a relative folder is resolved once, whatever the working directory is later
+        # a relative folder is resolved once, so a later change of the working directory has no effect
         settings = cls(**subjects, _given={**values, "data_dir": subjects["paths"].data_dir})
         missing = settings.missing_secrets()
         if missing and settings.installation.environment is Environment.PRODUCTION:
@@ -80,7 +80,7 @@ class Settings:
         return settings
 
     def with_(self, **changes: Any) -> Settings:
-        """These settings with other values by variable name, validated as a whole.
+        """These settings with changed values by variable name; the result is validated.
 
         Raises:
             SettingsError: as :meth:`of`.
@@ -94,7 +94,7 @@ class Settings:
 
 
 def variables() -> dict[str, str]:
-    """The subject of each variable, which is named without prefix and in lower case."""
+    """The subject of each variable; names are without prefix and in lower case."""
     return {variable: name for name, subject in SUBJECTS.items() for variable in subject.variables()}
 
 
@@ -102,10 +102,10 @@ def _explain(subject: type[Subject], error: ValidationError) -> list[str]:
     lines = []
     for problem in error.errors():
         variable = str(problem["loc"][0])
-        described = subject.model_fields[subject.variables()[variable]]
-        shown = f" (given: {problem['input']!r})" if described.repr else ""
-        wrong = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{PREFIX}{variable.upper()}: {wrong}{shown}; expected: {described.description}")
+        field_info = subject.model_fields[subject.variables()[variable]]
+        shown = f" (given: {problem['input']!r})" if field_info.repr else ""
+        reason = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{PREFIX}{variable.upper()}: {reason}{shown}; expected: {field_info.description}")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""How often something may happen, in the notation of settings: `120/minute`."""
+"""Rates in the notation of settings, such as `120/minute`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pydantic import BeforeValidator
 OFF = "off"
 PERIODS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 LIMIT_MAX = 1_000_000
-_WRITTEN = re.compile(rf"([1-9][0-9]{{0,6}})/({'|'.join(PERIODS_S)})")
+_NOTATION = re.compile(rf"([1-9][0-9]{{0,6}})/({'|'.join(PERIODS_S)})")
 
 
 @dataclass(frozen=True)
 class Rate:
-    """At most `limit` in `period`."""
+    """At most `limit` events per `period`."""
 
     limit: int
     period: str
@@ -27,26 +27,26 @@ class Rate:
         return PERIODS_S[self.period]
 
     def __str__(self) -> str:
-        """As settings write it."""
+        """The notation of settings."""
         return f"{self.limit}/{self.period}"
 
 
 def _read(value: Any) -> Any:
-    """A rate as it is written, or None for `off`.
+    """A rate from its notation, or None for `off`.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the text is neither a rate nor `off`.
     """
     if not isinstance(value, str):
         return value
     if value.strip().lower() == OFF:
         return None
-    written = _WRITTEN.fullmatch(value.strip().lower())
-    if written is None or int(written[1]) > LIMIT_MAX:
+    parsed = _NOTATION.fullmatch(value.strip().lower())
+    if parsed is None or int(parsed[1]) > LIMIT_MAX:
         msg = f"not a rate of 1 to {LIMIT_MAX:,} a {', '.join(PERIODS_S)}, and not {OFF}"
         raise ValueError(msg)
-    return Rate(int(written[1]), written[2])
+    return Rate(int(parsed[1]), parsed[2])
 
 
-# None is no limit
+# None means no limit
 RateLimit = Annotated[Rate | None, BeforeValidator(_read)]

@@ -1,4 +1,4 @@
-"""The secrets that an installation generates for itself, in `secrets.json` under its data folder."""
+"""The generated secrets of an installation, in `secrets.json` under its data folder."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from settings.subject import PREFIX, SettingsError
 
 
 def keep_secrets(data_dir: Path, names: Iterable[str]) -> dict[str, str]:
-    """Secrets of this installation by name, each generated when it is first requested.
+    """Secrets of this installation by name; each is generated on the first request.
 
-    They are stored in `secrets.json` with mode 0600. A lock keeps two first starts from generating different secrets.
+    They are stored in `secrets.json` with mode 0600. A lock makes concurrent first starts agree.
 
     Raises:
-        SettingsError: the file cannot be read or written, or is not what this function wrote.
+        SettingsError: the file cannot be read or written, or was not written by this function.
     """
     path = data_dir / "secrets.json"
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(data_dir / "secrets.lock"):
-            kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-            made = {name: secrets.token_hex(32) for name in names if not kept.get(name)}
-            if made:
-                kept |= made
-                replace_file(path, json.dumps(kept, indent=2), mode=0o600)
+            stored: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+            generated = {name: secrets.token_hex(32) for name in names if not stored.get(name)}
+            if generated:
+                stored |= generated
+                replace_file(path, json.dumps(stored, indent=2), mode=0o600)
     except (OSError, ValueError) as error:
-        msg = f"{path}: {error}. {PREFIX}DATA_DIR names a folder that this user may write to"
+        msg = f"{path}: {error}. {PREFIX}DATA_DIR must be a folder that this user can write to"
         raise SettingsError(msg) from error
-    return kept
+    return stored

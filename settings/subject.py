@@ -1,4 +1,4 @@
-"""What the settings of every subject share: the variables' prefix, the base model and the error."""
+"""Common parts of all subjects: the prefix of variables, the base model and the error."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ PREFIX = "IDEAMINT_"
 
 
 class SettingsError(Exception):
-    """A setting is wrong; the message names the variable, what is wrong and what is expected."""
+    """A setting is invalid; the message states the variable, the reason and the expected value."""
 
 
 class Subject(BaseModel):
     """The settings of one subject.
 
     A field's variable is `IDEAMINT_<ALIAS>`, or `IDEAMINT_<NAME>` for a field without an alias. Fields with `repr=False`
-    are secrets or URLs that may carry one, and appear in no message.
+    are secrets or URLs that may contain one; their values appear in no message.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -30,5 +30,5 @@ class Subject(BaseModel):
 
     @classmethod
     def variables(cls) -> dict[str, str]:
-        """The field of each variable, which is named without prefix and in lower case."""
+        """The field of each variable; names are without prefix and in lower case."""
         return {field.alias or name: name for name, field in cls.model_fields.items()}

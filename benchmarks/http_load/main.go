@@ -37,7 +37,7 @@ type result struct {
 	Cores    float64     `json:"cores"`
 }
 
-type answer struct {
+type response struct {
 	status  int
 	latency time.Duration
 }
@@ -52,7 +52,7 @@ func main() {
 	var p plan
 	fail(json.Unmarshal(text, &p))
 
-	answers := make([][]answer, len(p.Connections))
+	responses := make([][]response, len(p.Connections))
 	errs := make([]error, len(p.Connections))
 	started := time.Now()
 	until := started.Add(time.Duration(p.Seconds * float64(time.Second)))
@@ -61,7 +61,7 @@ func main() {
 		all.Add(1)
 		go func(number int) {
 			defer all.Done()
-			answers[number], errs[number] = run(p, number, until)
+			responses[number], errs[number] = run(p, number, until)
 		}(number)
 	}
 	all.Wait()
@@ -69,7 +69,7 @@ func main() {
 	for _, err := range errs {
 		fail(err)
 	}
-	fail(json.NewEncoder(os.Stdout).Encode(summarise(answers, elapsed)))
+	fail(json.NewEncoder(os.Stdout).Encode(summarise(responses, elapsed)))
 }
 
 func fail(err error) {
@@ -80,7 +80,7 @@ func fail(err error) {
 }
 
 // run sends one connection's requests in turn until the end of the measurement.
-func run(p plan, number int, until time.Time) ([]answer, error) {
+func run(p plan, number int, until time.Time) ([]response, error) {
 	connection, err := net.Dial("tcp", net.JoinHostPort(p.Host, strconv.Itoa(p.Port)))
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func run(p plan, number int, until time.Time) ([]answer, error) {
 	defer connection.Close()
 	reader := bufio.NewReaderSize(connection, 16<<10)
 	templates := p.Connections[number]
-	var answers []answer
+	var responses []response
 	for sent := 0; ; sent++ {
 		key := fmt.Sprintf("%d-%d-%d", number, sent, time.Now().UnixNano())
 		request := bytes.ReplaceAll([]byte(templates[sent%len(templates)]), []byte("{key}"), []byte(key))
@@ -102,9 +102,9 @@ func run(p plan, number int, until time.Time) ([]answer, error) {
 			return nil, fmt.Errorf("connection %d, request %d: %w", number, sent, err)
 		}
 		now := time.Now()
-		answers = append(answers, answer{status, now.Sub(began)})
+		responses = append(responses, response{status, now.Sub(began)})
 		if now.After(until) {
-			return answers, nil
+			return responses, nil
 		}
 	}
 }
@@ -143,10 +143,10 @@ func read(reader *bufio.Reader) (int, error) {
 	return status, err
 }
 
-func summarise(answers [][]answer, elapsed time.Duration) result {
+func summarise(responses [][]response, elapsed time.Duration) result {
 	r := result{ElapsedS: elapsed.Seconds(), Statuses: map[int]int{}}
 	var latencies []float64
-	for _, each := range answers {
+	for _, each := range responses {
 		for _, a := range each {
 			r.Statuses[a.status]++
 			latencies = append(latencies, float64(a.latency.Nanoseconds())/1e6)

@@ -63,8 +63,8 @@ def pabulib(
     """Import participatory-budgeting elections.
 
     Each election becomes a completed campaign: projects become ideas, voters members, ballots allocations of coins.
-    A file is imported as a whole or not at all; importing it again changes nothing. Exits with 1 if a file was
-    refused; the other files are imported.
+    Each file is imported in one transaction; a repeated import changes nothing. Exits with 1 if a file was refused; the
+    other files are imported.
     """
     from cli import console
     from cli.local import installation
@@ -86,7 +86,7 @@ def pabulib(
                             actor_id=None,
                             currency=currency,
                             accept_counts=accept_counts,
-                            progress=_shown(steps, path.name),
+                            progress=_as_progress(steps, path.name),
                         )
             except (DomainError, OSError) as error:
                 reason = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
@@ -109,8 +109,8 @@ def pabulib(
         raise typer.Exit(1)
 
 
-def _shown(steps: Steps, file_name: str) -> Progress:
-    """Shows each stage of an import as a step."""
+def _as_progress(steps: Steps, file_name: str) -> Progress:
+    """A progress function that shows each stage of an import as a step."""
     current = ""
 
     def show(stage: str, done: int, total: int) -> None:

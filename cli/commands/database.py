@@ -81,12 +81,12 @@ def migrate(as_json: AsJson = False) -> None:
 
 @app.command()
 def reset(
-    yes: Annotated[bool, typer.Option("--yes", help="Do it: everything in the database is lost.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Confirm that everything in the database is deleted.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete everything in the database and create the tables anew. It cannot be undone.
+    """Delete everything in the database and create empty tables. This cannot be undone.
 
-    `pg_dump "$(ideamint db url)"` saves what the database holds. Published figures stay until `ideamint refresh`.
+    `pg_dump "$(ideamint db url)"` saves the contents first. Published figures stay until `ideamint refresh`.
     """
     import settings
     from cli import console

@@ -1,4 +1,4 @@
-"""`ideamint events`: consumers of events, how far they are, and what they have parked."""
+"""`ideamint events`: consumers of events, their progress, and their parked events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 ConsumerName = Annotated[str, typer.Argument(metavar="CONSUMER", help="A name that `ideamint events status` shows.")]
 
 app = typer.Typer(
-    no_args_is_help=True, help="Show consumers of events; retry, skip or replay what they handle; forget one."
+    no_args_is_help=True, help="Show consumers of events; retry, skip or replay events; forget a consumer."
 )
 
 
@@ -48,7 +48,7 @@ def retry(
     all_parked: Annotated[bool, typer.Option("--all", help="Every parked event of the consumer.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let a worker handle parked events again, with their attempts counted from zero."""
+    """Retry parked events; their attempts are counted from zero."""
     from cli import console
     from cli.local import installation
 
@@ -75,7 +75,7 @@ def skip(
     event: Annotated[list[UUID], typer.Argument(metavar="EVENT...", help="Ids of parked events.")],
     as_json: AsJson = False,
 ) -> None:
-    """Give up parked events. Events of their campaigns that waited for them are handled next."""
+    """Skip parked events. Later events of the same campaigns, which waited for them, are handled next."""
     from cli import console
     from cli.local import installation
 
@@ -93,14 +93,14 @@ def skip(
 @app.command()
 def replay(
     consumer: ConsumerName,
-    from_event: Annotated[UUID | None, typer.Option(help="The first event to handle again.", metavar="ID")] = None,
+    from_event: Annotated[UUID | None, typer.Option(help="The first event to replay.", metavar="ID")] = None,
     since: Annotated[
         datetime | None, typer.Option(help="Events recorded since this time, in UTC.", formats=["%Y-%m-%dT%H:%M:%S"])
     ] = None,
     from_beginning: Annotated[bool, typer.Option("--from-beginning", help="All events.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Move a consumer back, so that it handles events again. It is never moved forward."""
+    """Move a consumer back, so that it handles earlier events again. A consumer is never moved forward."""
     from cli import console
     from cli.local import installation
 
@@ -151,5 +151,5 @@ def _lines(found: EventsStatus, failures: dict[str, list[Failure]]) -> list[str]
             for failure in failures[each.consumer]
         ]
     if found.held_back_s:
-        lines.append(f"a running transaction holds events back that are {found.held_back_s:.0f} s old")
+        lines.append(f"a running transaction delays events, the oldest by {found.held_back_s:.0f} s")
     return lines

@@ -103,7 +103,7 @@ def export(
 
     Each block of the chain is followed by its transfers; members and free text are replaced by keyed hashes. The last
     block is the head at the start of the export. docs/ledger-export.md documents the format, what it proves, and a
-    short program that verifies it. The file is written as a whole or not at all.
+    short program that verifies it. The file is written atomically.
     """
     from cli import console
     from cli.local import installation

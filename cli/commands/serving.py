@@ -33,7 +33,7 @@ def up(
     """Run everything on this machine, until Ctrl-C.
 
     Starts PostgreSQL, the API, the worker, the dashboards, and Dagster's web server and daemon, and restarts each if it
-    dies. Prints what the API's readiness reports as degraded.
+    dies. Prints degraded checks of the API's readiness.
 
     The first start also creates the database, loads a demo and publishes its figures, which takes a minute or two.
     Data is kept in IDEAMINT_DATA_DIR (by default .data), so later starts take seconds. With IDEAMINT_DATABASE_URL set
@@ -66,7 +66,7 @@ def up(
                 environment = child_environment(running)
                 if demo and _is_empty(running):
                     _run_command(environment, "demo")
-                # figures that an older version published may lack tables or columns of this version
+                # figures of an older version may lack tables or columns of this version
                 if is_behind or not _is_published(running):
                     _run_command(environment, "refresh")
             if "dagster" in parts:
@@ -77,7 +77,7 @@ def up(
 def worker() -> None:
     """Run one worker process until Ctrl-C: consumers of events, jobs, and the ledger's background work.
 
-    `ideamint up` starts one. More of them share the work; IDEAMINT_SERVICES names the domains of this one.
+    `ideamint up` starts one. Several workers share the work; IDEAMINT_SERVICES selects the domains of this one.
     """
     from api import worker
     from cli.local import installation
@@ -205,7 +205,7 @@ def _run_command(environment: Mapping[str, str], *command: str) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM interrupts the preparation like Ctrl-C, so that started processes are stopped."""
+    """SIGTERM and SIGHUP interrupt the preparation like Ctrl-C, so that started processes are stopped."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

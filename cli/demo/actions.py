@@ -65,7 +65,7 @@ class Edit(Action):
 
 @dataclass(frozen=True, slots=True)
 class Step(Action):
-    """A status change of an idea: by its author (`person`) if withdrawn, otherwise by the manager (None)."""
+    """A status change of an idea, by its author (`person`) if it is withdrawn, otherwise by the manager (None)."""
 
     person: Person | None
     idea: str

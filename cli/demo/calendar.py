@@ -40,7 +40,7 @@ class Calendar:
         return datetime.combine(self.date_of(day), time(hour, minute), UTC)
 
     def office_hours(self, day: int, chance: random.Random) -> datetime:
-        """A random time of a single action; never the start of a slot, when coins are moved."""
+        """A random time for a single action; never the start of a slot, since coins are moved then."""
         return self.at(day, chance.randint(8, 16), chance.choice(_BETWEEN_SLOTS_MIN))
 
     def slot(self, day: int, chance: random.Random) -> datetime:

@@ -74,7 +74,7 @@ class EditText(_Text):
 class IdeaText(_Text):
     """An idea; `appeal` (1 to 10) and `liked_by` (departments) determine how many coins it gets.
 
-    `same_as` (campaign/key) marks an earlier idea with the same content in other words.
+    `same_as` (campaign/key) refers to an earlier idea with the same content in a different wording.
     """
 
     key: str

@@ -19,12 +19,12 @@ RUSH_DAYS = 7
 _LIKED = 2.6
 _NEW_IDEA_DAYS = 7
 _ENOUGH_IDEAS = 10
-_DOUBTS = 0.18
+_REALLOCATION_PROBABILITY = 0.18
 
 
 @dataclass(slots=True)
 class Listing:
-    """An idea that takes coins."""
+    """An idea that is open for coins."""
 
     idea: IdeaText
     author: Person
@@ -33,7 +33,7 @@ class Listing:
 
 @dataclass(slots=True)
 class Book:
-    """Balances of one campaign, equal to those that the ledger will have; wallets and stakes in coins, by email address."""
+    """Simulated balances of one campaign's ledger: wallets and stakes in coins, by email address."""
 
     slug: str
     policy: PolicyText
@@ -52,17 +52,17 @@ class Book:
         """Grant a person's coins, once."""
         self.wallets.setdefault(person.email, self.policy.coins_per_member)
 
-    def close(self, key: str, *, gives_back: bool) -> None:
+    def close(self, key: str, *, returns_coins: bool) -> None:
         """Close an idea; its coins expire or return to the wallets."""
         if self.open.pop(key, None) is None:
             return
         for email, placed in self.stakes.items():
             coins = placed.pop(key, 0)
-            if gives_back:
+            if returns_coins:
                 self.wallets[email] += coins
 
     def apply(self, move: CoinMove) -> CoinMove:
-        """Execute a movement that :class:`Visit` has found to be allowed."""
+        """Apply a movement whose rules :class:`Visit` has checked."""
         email, placed = move.person.email, self.stakes[move.person.email]
         if move.from_idea is None:
             self.wallets[email] -= move.coins
@@ -92,8 +92,8 @@ class Visit:
     def moves(self) -> list[CoinMove]:
         """The member's movements, already applied to the book."""
         wallet = self.book.wallets[self.person.email]
-        doubts = self.chance.random() < _DOUBTS
-        moved = self._change_mind() if doubts else []
+        reallocates = self.chance.random() < _REALLOCATION_PROBABILITY
+        moved = self._reallocate() if reallocates else []
         if not moved and wallet >= self.book.policy.coins_per_allocation_min:
             moved = self._spend(wallet)
         return moved
@@ -160,7 +160,7 @@ class Visit:
             * (1.6 if self.day - idea.day <= _NEW_IDEA_DAYS else 1)
         )
 
-    def _change_mind(self) -> list[CoinMove]:
+    def _reallocate(self) -> list[CoinMove]:
         """Move a stake to another idea or, less often, to the wallet; a part of it only if the minimum remains."""
         least = self.book.policy.coins_per_allocation_min
         placed = {key: coins for key, coins in self.book.stakes[self.person.email].items() if key in self.book.open}

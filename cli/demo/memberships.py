@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # the first campaign starts site by site, so that each of the first months has new members
 ROLL_OUT_DAY = {"Ghent": 0, "Leeds": 28, "Wrocław": 56, None: 14}
-COMES_SOON_DAYS = 6.0
+JOIN_DELAY_MEAN_DAYS = 6.0
 _LEAVERS = {"waste-less": 8, "easy-repair": 5, "leeds-better-shift": 3, "next-range": 0}
 _AUTHOR_WEIGHT = {KEEN: 6, REGULAR: 4, OCCASIONAL: 2, SILENT: 0}
 
@@ -50,7 +50,7 @@ def memberships(people: Sequence[Person], campaigns: Sequence[CampaignText]) -> 
                 order = joined.get(person.email, 0)
                 joined[person.email] = order + 1
                 of_campaign[person.email] = Stay(person, _join_day(person, number, text), order)
-        _let_some_leave(of_campaign, text)
+        _plan_leaves(of_campaign, text)
         stays.append(of_campaign)
     return stays
 
@@ -68,12 +68,12 @@ def _join_day(person: Person, number: int, text: CampaignText) -> int:
     if text.campaign.join_policy == "by_manager" and chance.random() < 0.8:
         return 0  # the manager adds the whole site on the first day
     is_late = chance.random() < 0.15
-    day = chance.randint(opens, until) if is_late else opens + int(chance.expovariate(1 / COMES_SOON_DAYS))
+    day = chance.randint(opens, until) if is_late else opens + int(chance.expovariate(1 / JOIN_DELAY_MEAN_DAYS))
     day = min(day, until)
     return day - max(0, day % 7 - 4)  # joins on a weekend are moved to the Friday
 
 
-def _let_some_leave(stays: dict[str, Stay], text: CampaignText) -> None:
+def _plan_leaves(stays: dict[str, Stay], text: CampaignText) -> None:
     """Some regular and occasional members leave; every second one of them rejoins some weeks later."""
     chance = seeded_random("leave", text.campaign.slug)
     may_leave = [

@@ -1,4 +1,4 @@
-"""Executes the plan through the services of the API, in one transaction: the whole demo or nothing."""
+"""Executes the plan through the services of the API, in one transaction."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class DemoRefused(Exception):
 
 
 class PlanNotFollowed(Exception):
-    """The ledger refused a movement of the plan, so their rules differ."""
+    """The ledger refused a movement of the plan: the simulation and the ledger have different rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ async def make_demo(
 
 
 async def find_logins(database: Database) -> tuple[Login, ...]:
-    """The log-ins of the demo if this database contains it, otherwise none. The passwords may have been changed."""
+    """The log-ins of the demo if this database contains it, otherwise none. A user may have changed the password."""
     async with database.session() as session:
         return logins() if await _exists(session) else ()
 

@@ -1,4 +1,4 @@
-"""Generates the plan of the demo: all actions with their times, from the seed and the date alone."""
+"""Generates the plan of the demo: all actions with their times, derived only from the seed and the date."""
 
 from __future__ import annotations
 
@@ -53,25 +53,25 @@ class _CampaignPlanner:
 
     def plan(self) -> list[Action]:
         """All actions of the campaign before today, sorted by time."""
-        written = authors(self.stays, self.text)
-        arranged = [*self._frame(), *self._comings_and_goings()]
+        author_of = authors(self.stays, self.text)
+        fixed = [*self._campaign_actions(), *self._joins_and_leaves()]
         for idea in self.text.ideas:
-            arranged += self._life(idea, written[idea.key])
+            fixed += self._idea_actions(idea, author_of[idea.key])
         midnight = datetime.combine(self.today, time(), UTC)
-        arranged = sorted((action for action in arranged if action.at < midnight), key=lambda action: action.at)
-        return self._with_visits(arranged, written)
+        fixed = sorted((action for action in fixed if action.at < midnight), key=lambda action: action.at)
+        return self._with_visits(fixed, author_of)
 
     @property
     def _slug(self) -> str:
         return self.text.campaign.slug
 
-    def _frame(self) -> Iterator[Action]:
+    def _campaign_actions(self) -> Iterator[Action]:
         yield actions.Create(self.calendar.at(DRAFTED_ON_DAY, 14, 11), self._slug)
         yield actions.Activate(self.calendar.at(0, 7, 3), self._slug)
         if self.text.campaign.complete_on_day is not None:
             yield actions.Complete(self.calendar.at(self.text.campaign.complete_on_day, 10, 7), self._slug)
 
-    def _comings_and_goings(self) -> Iterator[Action]:
+    def _joins_and_leaves(self) -> Iterator[Action]:
         for stay in self.stays.values():
             chance = seeded_random("hours", self._slug, stay.person.email)
             early = self.calendar.at(
@@ -83,7 +83,7 @@ class _CampaignPlanner:
             if stay.returns_on_day is not None:
                 yield actions.Join(self.calendar.office_hours(stay.returns_on_day, chance), self._slug, stay.person)
 
-    def _life(self, idea: IdeaText, author: Person) -> Iterator[Action]:
+    def _idea_actions(self, idea: IdeaText, author: Person) -> Iterator[Action]:
         chance = seeded_random("life", self._slug, idea.key)
         yield actions.Submit(self.calendar.office_hours(idea.day, chance), self._slug, author, idea)
         for edit in idea.edits:
@@ -100,18 +100,18 @@ class _CampaignPlanner:
             source = named_periods(value.source, on)
             yield actions.Value(at, self._slug, idea.key, value.kind, value.amount, on, source)
 
-    def _with_visits(self, arranged: list[Action], written: dict[str, Person]) -> list[Action]:
+    def _with_visits(self, fixed: list[Action], author_of: dict[str, Person]) -> list[Action]:
         book = Book(self._slug, self.text.campaign.policy)
         visits = self._visits()
         planned: list[Action] = []
-        for action in [*arranged, None]:
+        for action in [*fixed, None]:
             while visits and (action is None or visits[0][0] < action.at):
                 at, visitors = visits.pop(0)
                 moves = tuple(move for person in visitors for move in self._visit(book, person, at))
                 if moves:
                     planned.append(actions.Moves(at, self._slug, moves))
             if action is not None:
-                self._enter(book, action, written)
+                self._apply(book, action, author_of)
                 planned.append(action)
         return planned
 
@@ -129,7 +129,7 @@ class _CampaignPlanner:
                 continue
             for day in range(stay.joins_on_day, last + 1):
                 chance = seeded_random("looks in", self._slug, stay.person.email, day)
-                if stay.is_member_on(day) and chance.random() < self._likelihood(stay, day):
+                if stay.is_member_on(day) and chance.random() < self._visit_probability(stay, day):
                     slots[self._slot(stay, day)].append(stay.person)
         return sorted(slots.items(), key=lambda slot: slot[0])
 
@@ -138,7 +138,7 @@ class _CampaignPlanner:
         # not before the time of joining
         return max(at, self.calendar.at(day, 8)) if day == stay.joins_on_day else at
 
-    def _likelihood(self, stay: Stay, day: int) -> float:
+    def _visit_probability(self, stay: Stay, day: int) -> float:
         """Probability of a visit on this day: decreases after joining and increases near the end of the window."""
         profile, age = stay.person.profile, day - stay.joins_on_day
         left = self.text.campaign.allocate_until_day - day
@@ -150,17 +150,17 @@ class _CampaignPlanner:
             rate = 1
         return rate * (_WEEKEND if Calendar.is_weekend(day) else 1)
 
-    def _enter(self, book: Book, action: Action, written: dict[str, Person]) -> None:
+    def _apply(self, book: Book, action: Action, author_of: dict[str, Person]) -> None:
         """Apply the effect of a fixed action to the balances."""
         match action:
             case actions.Join(person=person):
                 book.grant(person)
             case actions.Submit(idea=idea) if not self.text.campaign.is_mediated:
-                book.open[idea.key] = Listing(idea, written[idea.key])
+                book.open[idea.key] = Listing(idea, author_of[idea.key])
             case actions.Step(to="competing", idea=key):
                 idea = next(idea for idea in self.text.ideas if idea.key == key)
-                book.open[key] = Listing(idea, written[key])
+                book.open[key] = Listing(idea, author_of[key])
             case actions.Step(to="accepted", idea=key):
-                book.close(key, gives_back=False)
+                book.close(key, returns_coins=False)
             case actions.Step(to="rejected" | "withdrawn", idea=key):
-                book.close(key, gives_back=True)
+                book.close(key, returns_coins=True)

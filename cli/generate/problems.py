@@ -28,7 +28,7 @@ Generated from the code by `make docs`.
 | --- | --- | --- | --- |
 """
 
-# made by the exception handlers for errors that are no DomainError
+# returned by the exception handlers for errors that are not a DomainError
 _OTHERS = (
     ("validation", 422, "The request does not fit its schema", "`errors` lists each invalid field with its error."),
     ("busy", 503, "Try again shortly", "Another transaction is changing the same rows."),

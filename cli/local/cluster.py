@@ -1,7 +1,7 @@
 """Files and processes of the embedded PostgreSQL: created by initdb, run by pg_ctl, reached by TCP with a password.
 
-This is the only module that uses the package with the server's programs. The package's own `get_server` does not require a
-password, times out after 10 s and stops the server at exit, so this module runs the programs directly.
+This is the only module that uses the package with the server's programs. It runs the programs directly, since the
+package's own `get_server` requires no password, times out after 10 s and stops the server at exit.
 """
 
 from __future__ import annotations
@@ -70,16 +70,16 @@ class Cluster:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Held while starting or stopping the server, by one process at a time."""
+        """The lock for starting and stopping the server, held by one process at a time."""
         with FileLock(self.data_dir / "postgres.lock"):
             yield
 
     def state(self) -> dict[str, object]:
-        """The recorded state: `port`; `keep` if the server stays without users; `stopped` if it was stopped on purpose."""
+        """The recorded state: `port`; `keep` if the server runs on without users; `stopped` after an explicit stop."""
         with contextlib.suppress(OSError, ValueError):
-            kept = json.loads(self._state_file.read_text())
-            if isinstance(kept, dict):
-                return kept
+            state = json.loads(self._state_file.read_text())
+            if isinstance(state, dict):
+                return state
         return {}
 
     def update_state(self, **changes: object) -> None:
@@ -146,10 +146,10 @@ class Cluster:
             if done.returncode == 0:
                 self.update_state(port=chosen, stopped=False)
                 return chosen
-            said = self.log.read_text(errors="replace")[log_start:] or done.stdout
-            # After kill -9 the shared memory of the old server may remain for a moment, and the port may be taken.
-            if time.monotonic() > give_up_at or not ("pre-existing shared memory" in said or "in use" in said):
-                msg = f"PostgreSQL does not start in {self.folder} (whole log: {self.log}):\n{said.strip()[-2000:]}"
+            messages = self.log.read_text(errors="replace")[log_start:] or done.stdout
+            # After kill -9 the shared memory of the old server may remain for a moment, and the port may be in use.
+            if time.monotonic() > give_up_at or not ("pre-existing shared memory" in messages or "in use" in messages):
+                msg = f"PostgreSQL does not start in {self.folder} (complete log: {self.log}):\n{messages.strip()[-2000:]}"
                 raise ServerError(msg)
             time.sleep(0.5)
 
@@ -182,17 +182,17 @@ class Cluster:
         return None
 
     def _create(self, account: Account, *, sync: bool) -> None:
-        """Create the cluster in a temporary folder and move it, so that an interrupted start leaves nothing behind."""
+        """Create the cluster in a temporary folder and move it, so that an interrupted start leaves no partial cluster."""
         if self.folder.exists() and any(self.folder.iterdir()):
             msg = f"{self.folder} is not empty and contains no PostgreSQL. Move it away, or set {PREFIX}DATA_DIR elsewhere"
             raise ServerError(msg)
-        with tempfile.TemporaryDirectory(prefix="postgres-", dir=self.data_dir) as making:
-            system_user.change_owner(Path(making), account)
-            password_file = Path(making) / "password"
+        with tempfile.TemporaryDirectory(prefix="postgres-", dir=self.data_dir) as temporary:
+            system_user.change_owner(Path(temporary), account)
+            password_file = Path(temporary) / "password"
             password_file.touch(mode=0o600)
             password_file.write_text(self.password())
             system_user.change_owner(password_file, account)
-            cluster = Path(making) / "cluster"
+            cluster = Path(temporary) / "cluster"
             command = [
                 "initdb",
                 "-D",
@@ -218,8 +218,10 @@ class Cluster:
 
     def _check_version(self) -> None:
         created_by = (self.folder / "PG_VERSION").read_text().strip()
-        said = subprocess.run([programs() / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
-        ours = said.split()[2].split(".")[0]
+        version = subprocess.run(
+            [programs() / "postgres", "--version"], capture_output=True, text=True, check=True
+        ).stdout
+        ours = version.split()[2].split(".")[0]
         if created_by != ours:
             msg = (
                 f"{self.folder} was created by PostgreSQL {created_by}, and the embedded server {ours} cannot read it. "
@@ -232,7 +234,7 @@ class Cluster:
         if postmaster.find(self.folder) is not None:
             return
         postmaster.end_orphans(self.folder)
-        # Containers reuse process ids quickly; the server would mistake another process with the old id for itself.
+        # Containers reuse process ids quickly: another process with the old id would look like a running server.
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
 
     def _choose_port(self) -> int:

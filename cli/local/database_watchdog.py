@@ -1,7 +1,7 @@
 """Restarts the embedded PostgreSQL while `ideamint up` runs.
 
-PostgreSQL handles the death of a backend: its postmaster ends the other backends and recovers. The postmaster itself has no
-other supervisor. A server that was stopped with `ideamint db stop` stays down until `ideamint db start`.
+PostgreSQL handles the death of a backend: its postmaster ends the other backends and recovers. Only this
+watchdog supervises the postmaster. A server that was stopped with `ideamint db stop` stays down until `ideamint db start`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CHECK_INTERVAL_S = 0.2
 
 
 class DatabaseWatchdog:
-    """Restarts a lost server: immediately, and after pauses that double if it dies again within a minute."""
+    """Restarts a lost server immediately; if it dies again within a minute, after pauses that double."""
 
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
         """`settings` of a running server, which is restarted at the same address; `say` prints a line."""

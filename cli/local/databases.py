@@ -1,7 +1,7 @@
 """Roles, databases and migrations of an installation in a PostgreSQL server, embedded or not.
 
-These functions use the log-in of an administrator, at start and never while serving. They are idempotent and may run in
-several processes at once.
+These functions use the log-in of an administrator, only at start. They are idempotent and may run in several processes
+at once.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def prepare(admin_url: str, settings: Settings) -> None:
 def migrate(admin_url: str) -> int:
     """Bring the schema `app` to this version; returns the database's revision. Other processes wait for it.
 
-    Takes no lock on a table if nothing has changed. A database at a later revision stays as it is.
+    Takes no lock on a table if nothing is pending. A database at a later revision is not changed.
 
     Raises:
         SettingsError: the database is at a revision that cannot be migrated.
@@ -86,14 +86,14 @@ def downgrade(admin_url: str, revision: str) -> None:
 
 
 def reset(admin_url: str) -> int:
-    """Drop the schemas `app` and `jobs` with all that depends on them, and migrate; returns the revision."""
+    """Drop the schemas `app` and `jobs` and everything that depends on them, and migrate; returns the revision."""
     with _migrating(admin_url) as connection:
         connection.execute("DROP SCHEMA IF EXISTS app, jobs CASCADE")
     return migrate(admin_url)
 
 
 def is_behind(admin_url: str) -> bool:
-    """Whether :func:`migrate` has something to do."""
+    """Whether migrations or changed routines are pending."""
     from api.migrations import revisions
 
     with psycopg.connect(admin_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
@@ -101,7 +101,7 @@ def is_behind(admin_url: str) -> bool:
 
 
 def refuse_unmigrated(app_url: str) -> None:
-    """See that the schema is at the revision that this version needs, or at a later one.
+    """Check that the schema is at the revision that this version needs, or at a later one.
 
     Raises:
         SettingsError: it is at another revision.
@@ -116,7 +116,7 @@ def refuse_unmigrated(app_url: str) -> None:
 
 @contextmanager
 def _migrating(admin_url: str) -> Iterator[psycopg.Connection]:
-    """A connection that holds the lock of migrations."""
+    """A connection that holds the migration lock."""
     with psycopg.connect(admin_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
         yield connection
@@ -164,7 +164,7 @@ def _administrator(admin_url: str, settings: Settings) -> Iterator[psycopg.Conne
     try:
         connection = psycopg.connect(admin_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S)
     except psycopg.OperationalError as error:
-        if _says_database_is_missing(error, database_name(admin_url)):
+        if _is_missing_database(error, database_name(admin_url)):
             connection = psycopg.connect(
                 with_database(admin_url, "postgres"), autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S
             )
@@ -176,7 +176,7 @@ def _administrator(admin_url: str, settings: Settings) -> Iterator[psycopg.Conne
         yield connection
 
 
-def _says_database_is_missing(error: psycopg.OperationalError, database: str) -> bool:
+def _is_missing_database(error: psycopg.OperationalError, database: str) -> bool:
     # A failed log-in has no SQLSTATE, only the server's message.
     return f'database "{database}" does not exist' in str(error)
 

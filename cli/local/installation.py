@@ -21,8 +21,8 @@ Result = TypeVar("Result")
 def ready(settings: Settings | None = None) -> Iterator[Settings]:
     """Settings of a running database whose schema is at this version.
 
-    An external server is migrated only by `ideamint up` and `ideamint db migrate`: other commands may have a log-in
-    without that right, and raise instead.
+    An external server is migrated only by `ideamint up` and `ideamint db migrate`: the log-in of other commands may lack
+    that right, so they raise an error instead.
 
     Raises:
         SettingsError: a setting is invalid, or the external server cannot be reached or is at another version.

@@ -8,7 +8,7 @@ HOST = "127.0.0.1"
 
 
 def free_port(preferred: int = 0) -> int:
-    """`preferred` if it is given and free, else a port that the system chooses. Another process may take it meanwhile.
+    """`preferred` if it is given and free, otherwise a port chosen by the system. Another process may take it meanwhile.
 
     Raises:
         OSError: no port is free.

@@ -24,7 +24,7 @@ __all__ = ["HOST", "ServerError"]
 
 DATABASE = "ideamint"
 
-# The database of a test does not need to survive a crash of the machine.
+# Test databases need not survive a crash of the machine.
 _TEST_OPTIONS = {"fsync": "off", "full_page_writes": "off"}
 
 
@@ -54,7 +54,7 @@ def ensure(settings: Settings, *, keep: bool = False) -> Settings:
 
 
 def is_lost(settings: Settings) -> bool:
-    """Whether the embedded server of `ensure(settings)` died, and was not stopped on purpose."""
+    """Whether the embedded server of `ensure(settings)` died, without an explicit stop."""
     cluster = Cluster(settings.paths.data_dir)
     return postmaster.find(cluster.folder) is None and not cluster.state().get("stopped")
 
@@ -87,8 +87,8 @@ def running(settings: Settings) -> Iterator[Settings]:
         return
     cluster = Cluster(settings.paths.data_dir)
     system_user.make_folder(settings.paths.data_dir)
-    # Shared locks count the users; the kernel releases them even after kill -9. The last user's becomes exclusive; filelock
-    # has no lock that can be upgraded.
+    # Shared locks count the users; the kernel releases them even after kill -9. The last user can make its lock exclusive;
+    # filelock has no lock that can be upgraded.
     with (cluster.data_dir / "postgres.users").open("a") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
         try:
@@ -116,7 +116,7 @@ def reset(settings: Settings) -> int:
 
 
 def refuse_unmigrated(settings: Settings) -> None:
-    """See that a server of the user's has the tables that this version needs.
+    """Check that an external server has the tables that this version needs.
 
     Raises:
         SettingsError: it is at another version, or cannot be reached.

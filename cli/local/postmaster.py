@@ -26,8 +26,8 @@ def find(folder: Path) -> psutil.Process | None:
 def end_orphans(folder: Path) -> int:
     """End the orphans of a dead postmaster; returns the number of processes.
 
-    They hold its shared memory, which prevents a new server from starting. A busy one notices only when its statement ends,
-    which can take minutes. They get SIGQUIT, as from a postmaster after a crash, and SIGKILL after 5 s.
+    They keep its shared memory, which prevents the start of a new server. A busy orphan notices the death only when its
+    statement ends, which can take minutes. Orphans get SIGQUIT, as from a postmaster after a crash, and SIGKILL after 5 s.
     """
     orphans = _orphans(folder)
     for number in (signal.SIGQUIT, signal.SIGKILL):

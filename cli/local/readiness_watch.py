@@ -1,4 +1,4 @@
-"""Prints what the API's readiness reports as degraded, such as a worker that is missing."""
+"""Prints degraded checks of the API's readiness, such as a missing worker."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ INTERVAL_S = 5.0
 
 @dataclass
 class ReadinessWatch:
-    """Asks `/health/ready` every few seconds and prints each change of a check.
+    """Polls `/health/ready` every few seconds and prints each change of a check.
 
-    A check that fails is reported by the supervisor or the database's watchdog, which restart what it needs.
+    Failed checks are not printed: the supervisor or the database watchdog reports and restarts the failed process.
     """
 
     host: str
@@ -26,14 +26,14 @@ class ReadinessWatch:
     _degraded: Mapping[str, str] = field(default_factory=dict)
 
     def begin(self) -> None:
-        """Begin to ask; before all services have started, some checks are not ok yet."""
+        """Start to poll. Called once all services have started, since some checks are not ok before."""
         self._begun.set()
 
     async def run(self) -> None:
-        """Ask until cancelled."""
+        """Poll until cancelled."""
         await self._begun.wait()
         while True:
-            found = await self._ask()
+            found = await self._poll()
             if found is not None:
                 self._print(found)
             await asyncio.sleep(INTERVAL_S)
@@ -47,7 +47,7 @@ class ReadinessWatch:
                 self.say(f"ok again: {check}")
         self._degraded = found
 
-    async def _ask(self) -> dict[str, str] | None:
+    async def _poll(self) -> dict[str, str] | None:
         """The degraded checks; None if the API does not respond or is not ready."""
         try:
             async with asyncio.timeout(10):

@@ -75,7 +75,7 @@ def services(settings: Settings, parts: Collection[str]) -> list[Service]:
     host = settings.addresses.bind_host
 
     def service(name: str, port: int, path: str | None, *command: str) -> Service:
-        return Service(name, [sys.executable, "-m", *command], environment, _answers(host, port, path))
+        return Service(name, [sys.executable, "-m", *command], environment, _responds(host, port, path))
 
     known = [
         service(
@@ -83,7 +83,7 @@ def services(settings: Settings, parts: Collection[str]) -> list[Service]:
             "uvicorn", "--factory", "api.main:create_app", "--host", host, "--port", str(settings.addresses.api_port),
             "--no-access-log", "--no-server-header",
         ),
-        Service("worker", [sys.executable, "-m", "api.worker"], environment, _is_worker_seen(settings)),
+        Service("worker", [sys.executable, "-m", "api.worker"], environment, _has_heartbeat(settings)),
         service(
             "dashboards", settings.addresses.dashboards_port, "/_stcore/health",
             "streamlit", "run", str(_folder("dashboards") / "app.py"),
@@ -95,7 +95,7 @@ def services(settings: Settings, parts: Collection[str]) -> list[Service]:
             [sys.executable, "-m", "dagster", "api", "grpc", "-m", DEFINITIONS, "-h", "127.0.0.1", "-p", str(code_port),
              "--use-python-environment-entry-point"],
             environment,
-            _answers("127.0.0.1", code_port, None),
+            _responds("127.0.0.1", code_port, None),
         ),
         service(
             "dagster", settings.addresses.dagster_port, "/server_info",
@@ -148,7 +148,7 @@ def _is_free(host: str, port: int) -> bool:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # Servers set it too: closed connections of the previous run do not block the port.
+            # As servers do, so that closed connections of the previous run do not block the port.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError:
@@ -156,11 +156,11 @@ def _is_free(host: str, port: int) -> bool:
     return True
 
 
-def _is_worker_seen(settings: Settings) -> Callable[[], Awaitable[bool]]:
-    """A check whether the database has a fresh heartbeat of a worker."""
+def _has_heartbeat(settings: Settings) -> Callable[[], Awaitable[bool]]:
+    """A check whether the database has a recent heartbeat of a worker."""
     url = settings.database.role_url("app")
 
-    async def ask() -> bool:
+    async def check() -> bool:
         from api.kernel.heartbeats import IS_SEEN, MISSING_AFTER_S
 
         try:
@@ -170,14 +170,14 @@ def _is_worker_seen(settings: Settings) -> Callable[[], Awaitable[bool]]:
             return False
         return row is not None and bool(row[0])
 
-    return ask
+    return check
 
 
-def _answers(host: str, port: int, path: str | None) -> Callable[[], Awaitable[bool]]:
+def _responds(host: str, port: int, path: str | None) -> Callable[[], Awaitable[bool]]:
     """A check whether a server responds with 200 on a path or, without a path, accepts connections."""
     host = local_host(host)
 
-    async def ask() -> bool:
+    async def check() -> bool:
         try:
             reader, writer = await asyncio.wait_for(asyncio.open_connection(host, port), timeout=2)
         except (OSError, TimeoutError):
@@ -193,4 +193,4 @@ def _answers(host: str, port: int, path: str | None) -> Callable[[], Awaitable[b
         finally:
             writer.close()
 
-    return ask
+    return check

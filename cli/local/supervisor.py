@@ -1,7 +1,7 @@
 """Supervises the processes of one installation: restarts them, and ends all of them together.
 
 A child process that dies is restarted after a pause that doubles. Three deaths of one child within a minute end the whole
-installation and show its last log lines: a partial system that looks complete would be worse than none.
+installation and show the last lines of its log, since a partial installation could be mistaken for a complete one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LAST_LINES = 20
 
 @dataclass(frozen=True)
 class Service:
-    """A process to supervise; `is_ready` checks whether it works, None if there is no such check."""
+    """A process to supervise; `is_ready` checks whether it responds; None if there is no check."""
 
     name: str
     command: Sequence[str]
@@ -66,7 +66,7 @@ class Supervisor:
     """Runs services until :meth:`stop` is called or one of them fails.
 
     Each child has its own process group, so that Ctrl-C in the terminal reaches only the supervisor, which then ends
-    children and grandchildren in order. `record` is a file with the ids of the children, for the case that the
+    children and grandchildren in order. `record` is a file with the ids of the children, used if the
     supervisor itself is killed.
     """
 
@@ -88,8 +88,8 @@ class Supervisor:
     ) -> None:
         """Run services until stopped; calls `when_ready` once all services are ready for the first time.
 
-        `watchdogs` run beside the services and are cancelled before these end: one restarts a server that is no child
-        process (PostgreSQL), another reports what readiness reports.
+        `watchdogs` run concurrently with the services and are cancelled before the services end. One restarts PostgreSQL,
+        which is not a child process; another prints degraded checks of readiness.
 
         Raises:
             ServiceFailed: a service died three times within a minute, or a watchdog raised it. All services are stopped.
@@ -176,16 +176,16 @@ async def end_process_tree(process: psutil.Process) -> None:
             _signal(process, alive, signal.SIGKILL)
             give_up_at = time.monotonic() + TIMEOUT_S
         await asyncio.sleep(0.05)
-    # Processes that members of the group started meanwhile, and orphans in the group.
+    # For processes that members of the group have started meanwhile, and orphans in the group.
     _signal(process, [], signal.SIGKILL)
 
 
 async def end_orphans(record: Path) -> int:
     """End the services that a killed supervisor left running; returns their number."""
-    left = _read_record(record)
-    await asyncio.gather(*map(end_process_tree, left))
+    orphans = _read_record(record)
+    await asyncio.gather(*map(end_process_tree, orphans))
     _write_record(record, [])
-    return len(left)
+    return len(orphans)
 
 
 async def _exit_of(process: subprocess.Popen[bytes]) -> int:
@@ -200,14 +200,14 @@ def _read_record(record: Path) -> list[psutil.Process]:
         recorded = json.loads(record.read_text())
     except (OSError, ValueError):
         return []
-    left = []
+    running = []
     for pid, created_at in recorded:
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(pid)
             # Process ids are reused; the same id with the same start time is the same process.
             if abs(process.create_time() - created_at) < 1:
-                left.append(process)
-    return left
+                running.append(process)
+    return running
 
 
 def _write_record(record: Path, children: Iterable[psutil.Process]) -> None:

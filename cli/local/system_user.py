@@ -1,4 +1,4 @@
-"""The account of the embedded PostgreSQL: the caller or, for root, another account, since it refuses to run as root."""
+"""The account of the embedded PostgreSQL: the caller or, for root, another account, since PostgreSQL does not run as root."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ def _system_user() -> pwd.struct_passwd:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        why = (getattr(error, "stderr", "") or str(error)).strip()
+        reason = (getattr(error, "stderr", "") or str(error)).strip()
         msg = (
-            f"PostgreSQL does not run as root, and the system user {NAME} cannot be created ({why}). "
+            f"PostgreSQL does not run as root, and the system user {NAME} cannot be created ({reason}). "
             "Create it yourself, or do not run as root"
         )
         try:

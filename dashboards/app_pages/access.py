@@ -1,4 +1,4 @@
-"""Access pages: shown instead of the dashboards to people without access, and when data or API are missing."""
+"""Access pages, shown instead of the dashboards to people without access, and when the data or the API is missing."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ _MARK: Final = Path(__file__).parents[1] / "icon.svg"
 
 def log_in() -> None:
     """Not logged in: a link to the log-in page."""
-    _say("Ideamint dashboards", "Log in to see the results of the campaigns.", "Log in", session.login_url())
+    _show("Ideamint dashboards", "Log in to see the results of the campaigns.", "Log in", session.login_url())
 
 
 def members_only(viewer: session.Viewer) -> None:
     """Logged in as a member, who has no access to the dashboards."""
-    _say(
+    _show(
         f"Hello, {viewer.display_name}",
         "These dashboards are for executives and campaign managers. "
-        "Your own coins and ideas are on your campaign's pages; you need nothing here.",
+        "Your coins and ideas are on the pages of your campaign.",
         "Log out",
         session.logout_url(),
     )
 
 
 def api_unavailable() -> None:
-    """The API does not respond, so the person is unknown."""
-    _say(
+    """The API does not respond, so the viewer cannot be identified."""
+    _show(
         "The log-in service does not respond",
-        "The dashboards cannot check who you are, because the API does not respond. Try again in a minute. "
+        "The dashboards cannot verify your log-in, because the API does not respond. Try again in a minute. "
         "If the problem persists, contact your administrator.",
     )
 
 
 def no_snapshot() -> None:
     """Logged in, but no snapshot is published yet."""
-    _say(
+    _show(
         "There is no data yet",
         "The figures appear after the first refresh. It runs daily; `ideamint refresh` runs it now.",
     )
 
 
-def _say(title: str, text: str, label: str = "", url: str = "") -> None:
+def _show(title: str, text: str, label: str = "", url: str = "") -> None:
     with st.container(key="access"):
         st.image(str(_MARK), width=52)
         st.html(f'<h1 dir="auto">{escape(title)}</h1><p>{escape(text)}</p>')

@@ -15,7 +15,7 @@ from pipelines.marts import Campaign
 
 _TOP: Final = 15
 _GROUPS: Final = 10
-_WITHOUT_ORDER: Final = ("department", "district")
+_UNORDERED: Final = ("department", "district")
 
 
 def render(view: View) -> None:
@@ -37,7 +37,7 @@ def render(view: View) -> None:
         else:
             charts.show(charts.ideas_by_coins(ideas.head(_TOP)), key="ideas", alt="Ideas ranked by their coins")
     with right:
-        layout.section("Coins at work over time", "Net coins on ideas at each day's end")
+        layout.section("Coins at work over time", "Net coins on ideas at the end of each day")
         days = view.coins_over_time(campaign.campaign_id)
         if not campaign.has_times:
             layout.notice(
@@ -49,7 +49,7 @@ def render(view: View) -> None:
             charts.show(charts.coins_over_time(days), key="days", alt="Coins at work by day")
         _groups(view, campaign)
     if not ideas.is_empty():
-        layout.section("All ideas", "Double-click a title to read all of it")
+        layout.section("All ideas", "Double-click a title to read the full text")
         _ideas_table(ideas)
 
 
@@ -91,9 +91,9 @@ def _facts(campaign: Campaign) -> None:
 def _groups(view: View, campaign: Campaign) -> None:
     groups = view.participation_by_group(campaign.campaign_id)
     note = (
-        "Voters by group; who could have voted is not in the file"
+        "Voters by group; the number of eligible people is not in the file"
         if campaign.is_imported
-        else "Members of a group with a stake or an idea"
+        else "Share of each group's members with a stake or an idea"
     )
     layout.section("Participation by group", note)
     attributes = charts.order_of(groups["attribute"].unique().to_list())
@@ -117,7 +117,7 @@ def _groups(view: View, campaign: Campaign) -> None:
     if shown.is_empty():
         layout.notice("Not shown", f"Every group has {wording.FEWER_PEOPLE}.")
         return
-    drawn = _largest(shown) if chosen in _WITHOUT_ORDER else shown
+    drawn = _largest(shown) if chosen in _UNORDERED else shown
     charts.show(
         charts.participation_by_group(drawn, is_imported=campaign.is_imported),
         key=f"participation-{chosen}",
@@ -134,7 +134,7 @@ def _groups(view: View, campaign: Campaign) -> None:
 
 
 def _largest(groups: pl.DataFrame) -> pl.DataFrame:
-    """The largest groups first, and people without a value last."""
+    """The largest groups, largest first; people without a value last."""
     is_unstated = pl.col("group_name") == "not stated"
     return groups.sort(is_unstated, -pl.col("members"), "group_name").head(_GROUPS)
 

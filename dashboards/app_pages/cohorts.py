@@ -11,18 +11,20 @@ from pipelines.marts import GROUP_SIZE_MIN
 
 
 def render(view: View) -> None:
-    """Draw the page, for people who see all campaigns."""
-    layout.heading("Cohorts", view.snapshot, "Of the people who joined in a month, the share who were active later")
+    """Draw the page, for viewers of all campaigns."""
+    layout.heading(
+        "Cohorts", view.snapshot, "Share of the people who joined in a month and were active in later months"
+    )
     cohorts = view.cohorts()
     if cohorts.is_empty():
         layout.notice("No person has joined one of our own campaigns yet.", "Imported elections have no cohorts.")
         return
     charts.show(charts.retention(cohorts), key="retention", alt="Retention by month of joining")
-    layout.section("How to read it")
+    layout.section("How to read the chart")
     layout.notice(
-        "A row is a cohort: the people who first joined one of our own campaigns in that month, with their number.",
-        "A cell is the share of them with a stake or an idea in that month after joining; month 0 is the month itself. "
-        f"“<{GROUP_SIZE_MIN}” means: not shown, for {wording.FEWER_PEOPLE}. "
+        "A row is a cohort: the people who first joined one of our own campaigns in that month, and their number.",
+        "A cell is the share of the cohort with a stake or an idea in that month after joining; month 0 is the month of joining. "
+        f"“<{GROUP_SIZE_MIN}” means {wording.FEWER_PEOPLE}: the share is not shown. "
         "Imported elections are not included: their files contain no times.",
     )
     if cohorts.filter(pl.col("members").is_not_null()).is_empty():

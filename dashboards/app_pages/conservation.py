@@ -1,4 +1,4 @@
-"""Coin conservation: every campaign's coins, where they came from and where they are."""
+"""Coin conservation: the source of each campaign's coins, and the accounts that hold them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pipelines import wording
 _COLUMNS = (
     Column("Campaign"),
     Column("Issued", is_number=True, hint="Coins granted to members"),
-    Column("Carried in", is_number=True, hint="Coins brought from an earlier campaign"),
+    Column("Carried in", is_number=True, hint="Coins moved from an earlier campaign"),
     Column("In wallets", is_number=True, hint="Coins that members have not placed"),
-    Column("Held", is_number=True, hint="Coins that wait for a later round"),
+    Column("Held", is_number=True, hint="Coins reserved for a later round"),
     Column("Staked", is_number=True, hint="Coins on ideas"),
     Column("Expired", is_number=True, hint="Coins spent on accepted ideas, or expired at a campaign's end"),
-    Column("Carried out", is_number=True, hint="Coins taken into a later campaign"),
+    Column("Carried out", is_number=True, hint="Coins moved to a later campaign"),
     Column("Difference", is_number=True, hint="Issued + carried in - wallets - held - staked - expired - carried out"),
     Column(
         "Wrong entries",
         is_number=True,
-        hint="Balances that are not the sum of their movements, and movements that do not add up",
+        hint="Balances that differ from the sum of their movements, and movements that do not balance",
     ),
 )
 _COINS = (
@@ -33,7 +33,9 @@ _COINS = (
 
 def render(view: View) -> None:
     """Draw the page."""
-    layout.heading("Coin conservation", view.snapshot, "Coins issued and carried in, less where they are now, is 0")
+    layout.heading(
+        "Coin conservation", view.snapshot, "Coins issued and carried in, minus the coins in all accounts, must be 0"
+    )
     rows = view.conservation()
     if rows.is_empty():
         layout.notice("There are no coins yet.", "They appear after the next refresh of the data.")
@@ -42,8 +44,8 @@ def render(view: View) -> None:
     wrong = rows.filter((pl.col("difference_coins") != 0) | (pl.col("wrong_entries") != 0))
     if wrong.is_empty():
         total = f"{wording.count(sum(rows['issued_coins']) + sum(rows['carried_in_coins']))} coins"
-        one = "In the only campaign" if rows.height == 1 else f"In all {wording.count(rows.height)} campaigns"
-        layout.statement(f"{one}, every coin is accounted for: {total}, difference 0.", is_good=True)
+        where = "In the only campaign" if rows.height == 1 else f"In all {wording.count(rows.height)} campaigns"
+        layout.statement(f"{where}, every coin is accounted for: {total}, difference 0.", is_good=True)
     else:
         layout.statement(
             f"Coins do not add up in {wording.count(wrong.height)} of {wording.count(rows.height)} campaigns: "

@@ -8,7 +8,7 @@ from pipelines.marts import Period
 
 
 def render(view: View) -> None:
-    """Draw the page: the organisation's own campaigns together, or one campaign."""
+    """Draw the page for all the organisation's own campaigns together, or for one campaign."""
     campaign = layout.choose_campaign(view, everything="All our own campaigns" if view.scope.sees_all else None)
     if campaign is None and not view.scope.sees_all:
         layout.heading("Overview", view.snapshot)

@@ -27,9 +27,9 @@ _COLUMNS: Final = (
 
 
 def render(view: View) -> None:
-    """Draw the page: all own campaigns (for people who see all), or one."""
+    """Draw the page for all own campaigns (if the viewer sees all), or for one."""
     campaign = layout.choose_campaign(view, everything="All our own campaigns" if view.scope.sees_all else None)
-    layout.heading("Return on investment", view.snapshot, "Currencies are never added up")
+    layout.heading("Return on investment", view.snapshot, "Amounts of different currencies are never added")
     if campaign is None and not view.scope.sees_all:
         layout.notice("Your campaigns have no figures yet.", "They appear after the next refresh of the data.")
         return
@@ -38,7 +38,7 @@ def render(view: View) -> None:
     outcomes = view.roi(campaign_id)
     currencies = outcomes["currency"].unique(maintain_order=True).to_list()
     cards.row([figure for figure in figures if figure.currency is None or len(currencies) == 1])
-    if campaign is not None and campaign.is_imported and _says_costs_alone(outcomes):
+    if campaign is not None and campaign.is_imported and _has_only_planned_costs(outcomes):
         layout.notice(
             "Not in the file", "The file contains the planned cost of each idea, not its realised cost and value."
         )
@@ -47,29 +47,29 @@ def render(view: View) -> None:
         layout.notice("Outcome not known", "No cost or value of an idea has been recorded yet.")
         return
     for currency in currencies:
-        part = outcomes.filter(pl.col("currency") == currency)
-        known = part.filter("has_both").height
+        of_currency = outcomes.filter(pl.col("currency") == currency)
+        known = of_currency.filter("has_both").height
         layout.section(
             str(currency),
-            f"{wording.count(known)} of {wording.count(part.height)} ideas have a realised cost and value"
-            + (f"; the chart shows {_TOP}" if part.height > _TOP else ""),
+            f"{wording.count(known)} of {wording.count(of_currency.height)} ideas have a realised cost and value"
+            + (f"; the chart shows {_TOP}" if of_currency.height > _TOP else ""),
         )
         if len(currencies) > 1:
             cards.row([figure for figure in figures if figure.currency == currency])
         charts.show(
-            charts.expected_and_realised(part.head(_TOP), str(currency)),
+            charts.expected_and_realised(of_currency.head(_TOP), str(currency)),
             key=f"roi-{currency}",
             alt=f"Expected and realised cost and value in {currency}",
         )
-        _table(part, with_campaign=campaign is None)
+        _table(of_currency, with_campaign=campaign is None)
 
 
-def _says_costs_alone(outcomes: pl.DataFrame) -> bool:
-    later = ("realised_cost", "expected_value", "realised_value")
-    return outcomes.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in later)).is_empty()
+def _has_only_planned_costs(outcomes: pl.DataFrame) -> bool:
+    others = ("realised_cost", "expected_value", "realised_value")
+    return outcomes.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in others)).is_empty()
 
 
-def _table(part: pl.DataFrame, *, with_campaign: bool) -> None:
+def _table(outcomes: pl.DataFrame, *, with_campaign: bool) -> None:
     amounts = ("expected_cost", "realised_cost", "expected_value", "realised_value")
     tables.table(
         [column for column in _COLUMNS if with_campaign or column.title != "Campaign"],
@@ -82,6 +82,6 @@ def _table(part: pl.DataFrame, *, with_campaign: bool) -> None:
                 wording.percent(row["roi"]),
                 wording.day(row["as_of"]),
             ]
-            for row in part.iter_rows(named=True)
+            for row in outcomes.iter_rows(named=True)
         ],
     )

@@ -1,4 +1,4 @@
-{# Days are days in UTC, whatever the server's time zone. #}
+{# Days are days in UTC, independent of the server's time zone. #}
 {% macro utc_date(moment) -%}
     cast(({{ moment }}) at time zone 'UTC' as date)
 {%- endmacro %}

@@ -1,4 +1,4 @@
-// Loads a compose file with Compose's own loader, which refuses unknown keys and variables that are demanded and missing.
+// Loads a compose file with Compose's own loader, which refuses unknown keys and missing required variables.
 package main
 
 import (

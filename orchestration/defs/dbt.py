@@ -10,7 +10,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from psycopg import sql
 
 from orchestration.refresh import exports_dir, state_dir
-from orchestration.resources import OWNERS, exported
+from orchestration.resources import OWNERS, environment_variables
 from pipelines import exports, warehouse
 from pipelines.build_lock import BuildLock
 from settings import Settings
@@ -45,7 +45,7 @@ def models(manifest: Path) -> dg.AssetsDefinition:
         build_lock.confirm()
         url = settings.database.role_url("dbt")
         target = state_dir(settings) / "runs" / context.run.run_id
-        with exported(warehouse.environment(url)), psycopg.connect(url, autocommit=True) as connection:
+        with environment_variables(warehouse.environment(url)), psycopg.connect(url, autocommit=True) as connection:
             invocation = dbt.cli(warehouse.BUILD, context=context, target_path=target, raise_on_error=False)
             failed = []
             for event in invocation.stream():
@@ -57,7 +57,7 @@ def models(manifest: Path) -> dg.AssetsDefinition:
                     failed.append(f"the check {event.check_name} failed")
                 yield event
             if not invocation.is_successful():
-                # the notice in place of a report names the check; dbt's messages are in the run's log
+                # the notice that replaces a report lists the checks; dbt's messages are in the run's log
                 exports.note_refusal(exports_dir(settings), failed or ["the figures could not be built"])
                 raise dg.Failure(str(invocation.get_error() or "dbt failed"), allow_retries=False)
 

@@ -16,8 +16,8 @@ from settings import Settings
     group_name="reports",
     owners=OWNERS,
     kinds={"pdf", "xlsx"},
-    description="A PDF and a workbook of every own campaign, in a folder a month under the data folder. "
-    "Where the newest data did not pass its checks, a notice in their place.",
+    description="A PDF and a workbook of every own campaign, in one folder per month under the data folder. "
+    "If the newest data did not pass its checks, a notice replaces them.",
 )
 def campaign_reports(
     context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]

@@ -31,7 +31,7 @@ def publish(staged: Staged) -> Path:
     """Rename the staged folder, point `current` to it, and return the folder.
 
     All files are synced to disk before the symlink is replaced, and the replacement is one rename. A reader sees the
-    previous snapshot or this one, even after a crash in between.
+    previous snapshot or this one, even after a crash.
     """
     exports_dir = staged.folder.parent
     for file in staged.folder.iterdir():
@@ -48,7 +48,7 @@ def publish(staged: Staged) -> Path:
 
 
 def discard(staged: Staged) -> None:
-    """Remove a staged snapshot that is not to be published."""
+    """Remove a staged snapshot without publishing it."""
     shutil.rmtree(staged.folder, ignore_errors=True)
 
 
@@ -60,7 +60,7 @@ def note_refusal(exports_dir: Path, reasons: Sequence[str]) -> None:
 
 
 def find_refusal(exports_dir: Path) -> Refusal | None:
-    """The record that the newest data is not published, if there is one."""
+    """The record of :func:`note_refusal`, if there is one."""
     try:
         content = json.loads((exports_dir / REFUSAL_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -69,19 +69,19 @@ def find_refusal(exports_dir: Path) -> Refusal | None:
 
 
 def prune(exports_dir: Path, keep: int = SNAPSHOTS_KEPT) -> list[str]:
-    """Remove all but the newest `keep` snapshots and the remains of interrupted stagings; return the removed names.
+    """Remove all but the newest `keep` snapshots, and the folders of interrupted stagings; return the removed names.
 
-    The current snapshot is kept at any age. The caller holds the build lock, so that no staging runs.
+    The current snapshot is always kept. The caller holds the build lock, so no staging is running.
     """
     published = snapshots(exports_dir)
     current = (exports_dir / CURRENT).resolve().name
     removed = [name for name in published[: max(0, len(published) - keep)] if name != current]
-    left = [path.name for path in exports_dir.glob(f"{STAGING_PREFIX}*")]
-    for name in (*removed, *left):
+    interrupted = [path.name for path in exports_dir.glob(f"{STAGING_PREFIX}*")]
+    for name in (*removed, *interrupted):
         shutil.rmtree(exports_dir / name, ignore_errors=True)
     for link in exports_dir.glob(f".{CURRENT}-*"):
         link.unlink(missing_ok=True)
-    return [*removed, *left]
+    return [*removed, *interrupted]
 
 
 def snapshots(exports_dir: Path) -> list[str]:

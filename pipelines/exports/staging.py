@@ -21,7 +21,7 @@ STORAGE_VERSION = "v1.0.0"  # readable by DuckDB 1.x too, unlike the default of 
 STAGING_PREFIX = ".staging-"
 
 _SCHEMA = "marts"
-# ids are text in files, for readers without a UUID type
+# ids are stored as text, for readers without a UUID type
 _TYPES = {
     "uuid": "VARCHAR",
     "text": "VARCHAR",
@@ -47,7 +47,7 @@ class TableFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a snapshot holds. `created_at` is the moment, UTC, whose state of the marts it shows."""
+    """The contents of a snapshot. `created_at` (UTC) is when the marts were read."""
 
     snapshot: str
     created_at: datetime
@@ -84,17 +84,17 @@ class _Column:
 def stage(url: str, tables: Sequence[str], exports_dir: Path, progress: Advance | None = None) -> Staged:
     """Write the marts' current state into a new folder under `exports_dir`.
 
-    All tables are read in one transaction; the caller holds the build lock, so that no build replaces them meanwhile.
+    All tables are read in one transaction. The caller holds the build lock, so no build replaces them meanwhile.
 
     Args:
         url: libpq URL of a log-in that may read the schema marts (ideamint_reader is enough).
         tables: names of the marts.
         exports_dir: folder of the snapshots; created if it is missing.
-        progress: called with the numbers of finished and of all tables.
+        progress: called with the number of finished tables and the number of all tables.
 
     Raises:
         psycopg.Error: a table does not exist or cannot be read.
-        ValueError: a column has a type that files do not support.
+        ValueError: a column has a type that the files do not support.
     """
     created_at = datetime.now(UTC)
     snapshot = f"{created_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
@@ -113,7 +113,7 @@ def stage(url: str, tables: Sequence[str], exports_dir: Path, progress: Advance 
 def _write(url: str, tables: Sequence[str], folder: Path, progress: Advance | None) -> dict[str, TableFile]:
     """Files by table name; the DuckDB file is included under its file name."""
     files: dict[str, TableFile] = {}
-    rows_in_all = 0
+    rows_total = 0
     database = folder / DATABASE_FILE
     with psycopg.connect(url, options="-c TimeZone=UTC -c DateStyle=ISO") as source, duckdb.connect() as target:
         source.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -127,11 +127,11 @@ def _write(url: str, tables: Sequence[str], folder: Path, progress: Advance | No
                 f"COPY marts.main.{_name(table)} TO {_text(str(parquet))} (FORMAT parquet, COMPRESSION zstd)"
             )
             files[table] = TableFile(parquet.name, rows, _sha256(parquet))
-            rows_in_all += rows
+            rows_total += rows
             if progress is not None:
                 progress(done, len(tables))
         target.execute("DETACH marts")
-    files[DATABASE_FILE] = TableFile(database.name, rows_in_all, _sha256(database))
+    files[DATABASE_FILE] = TableFile(database.name, rows_total, _sha256(database))
     return files
 
 
@@ -154,7 +154,7 @@ def _copy(source: psycopg.Connection, target: duckdb.DuckDBPyConnection, table: 
             file.write(chunk)
         rows = cursor.rowcount
     types = ", ".join(f"{_text(column.name)}: {_text(column.type)}" for column in columns)
-    # COPY writes null without quotes and an empty text as "".
+    # COPY writes null as an empty value without quotes, and an empty text as "".
     loaded = target.execute(
         f"INSERT INTO marts.main.{_name(table)} SELECT * FROM read_csv({_text(str(spool))}, columns = {{{types}}}, "  # noqa: S608 - quoted
         "header = false, auto_detect = false, delim = ',', quote = '\"', escape = '\"', new_line = '\\n', "
@@ -180,7 +180,7 @@ def _duckdb_type(table: str, column: str, kind: str) -> str:
     if kind.startswith("numeric("):
         return f"DECIMAL{kind.removeprefix('numeric')}"
     if kind not in _TYPES:
-        msg = f"{table}.{column} has the type {kind}, which files do not support"
+        msg = f"{table}.{column} has the type {kind}, which the files do not support"
         raise ValueError(msg)
     return _TYPES[kind]
 

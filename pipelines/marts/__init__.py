@@ -1,10 +1,10 @@
-"""Read access to the published marts. No other Python code of readers names a mart table.
+"""Read access to the published marts. Dashboards, reports and the API do not name mart tables themselves.
 
     with marts.open_snapshot(data_dir, marts.Scope.of({campaign_id})) as reader:
         reader.figures(campaign_id)
 
-A reader uses one snapshot as long as it is open, also when a newer one is published meanwhile. It sees only the
-campaigns of its scope: the tables that it queries are views that contain no others.
+An open reader keeps its snapshot, even if a newer one is published meanwhile. It queries views that contain only the
+campaigns of its scope.
 """
 
 from pipelines.marts.privacy import GROUP_SIZE_MIN

@@ -21,11 +21,11 @@ _BY_CAMPAIGN: Final = (
     "fct_campaign_engagement_daily",
     "fct_idea_roi",
 )
-_SPANNING: Final = ("fct_member_cohorts",)
+_ACROSS_CAMPAIGNS: Final = ("fct_member_cohorts",)
 
 
 def attach(source: Path | Snapshot) -> tuple[duckdb.DuckDBPyConnection, Snapshot]:
-    """A new in-memory connection with the snapshot attached. It stays readable when the file is removed.
+    """A new in-memory connection with the snapshot attached. The snapshot stays readable if its file is removed.
 
     Raises:
         NoSnapshot: nothing is published, or it cannot be opened.
@@ -64,6 +64,6 @@ def restrict(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
         f"CREATE VIEW fct_figures AS FROM snapshot.main.fct_figures "
         f"WHERE {every} OR (scope_kind = 'campaign' AND scope_id IN (FROM allowed))"
     )
-    for table in _SPANNING:
+    for table in _ACROSS_CAMPAIGNS:
         connection.execute(f"CREATE VIEW {table} AS FROM snapshot.main.{table} WHERE {every}")
     connection.execute("CREATE VIEW dim_figures AS FROM snapshot.main.dim_figures")

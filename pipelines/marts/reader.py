@@ -21,7 +21,7 @@ _ORGANISATION: Final = "organisation"
 
 @contextmanager
 def open_snapshot(source: Path | Snapshot, scope: Scope) -> Iterator[Marts]:
-    """A snapshot, open for reading within `scope` until the block ends: the newest under a data folder, or the given one.
+    """Open the newest snapshot under a data folder, or the given one, for reading within `scope` until the block ends.
 
     Raises:
         NoSnapshot: nothing is published, or the given snapshot was removed.
@@ -35,7 +35,7 @@ def open_snapshot(source: Path | Snapshot, scope: Scope) -> Iterator[Marts]:
 
 
 class Marts:
-    """Reads of one snapshot. Made by :func:`open_snapshot`; not for use by several threads at once."""
+    """Queries on one snapshot. Created by :func:`open_snapshot`; not thread-safe."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, scope: Scope) -> None:
         self._connection = connection
@@ -43,11 +43,11 @@ class Marts:
         self._scope = scope
 
     def snapshot(self) -> Snapshot:
-        """Which snapshot this is, and when it was made."""
+        """The snapshot that is open."""
         return self._snapshot
 
     def campaigns(self) -> tuple[Campaign, ...]:
-        """Every campaign of the scope: the organisation's own first, the newest of each origin first."""
+        """Every campaign of the scope: the organisation's own, then imported ones, each newest first."""
         rows = self._rows(
             f"SELECT {', '.join(Campaign.__dataclass_fields__)} FROM dim_campaigns "  # noqa: S608 - our own field names
             "ORDER BY origin = 'imported', coalesce(activated_at, starts_at, ends_at, created_at) DESC, slug"
@@ -58,7 +58,7 @@ class Marts:
         """One campaign.
 
         Raises:
-            UnknownCampaign: there is none, or it is outside the scope (the error is the same).
+            UnknownCampaign: it does not exist, or it is outside the scope (the error is the same).
         """
         for campaign in self.campaigns():
             if slug_or_id in (campaign.slug, campaign.campaign_id):
@@ -67,16 +67,16 @@ class Marts:
         raise UnknownCampaign(msg)
 
     def figures(self, campaign_id: str | None, period: Period = Period.TO_DATE) -> tuple[Figure, ...]:
-        """The figures of a campaign, or of the organisation's own campaigns together (None), in their order.
+        """The figures of a campaign or, with None, of all the organisation's own campaigns together, in display order.
 
         A figure in money, and the organisation's ROI, has one entry per currency. `before` is set for
         `Period.LAST_30_DAYS` only.
 
         Raises:
-            OutOfScope: the reader asks for the organisation's figures and does not see all campaigns.
+            OutOfScope: the organisation's figures are requested, and the scope does not contain all campaigns.
         """
         if campaign_id is None:
-            self._demand_all("the organisation's figures")
+            self._require_all("the organisation's figures")
         scope_kind, scope_id = ("campaign", campaign_id) if campaign_id else (_ORGANISATION, _ORGANISATION)
         rows = self._rows(
             """
@@ -102,7 +102,7 @@ class Marts:
         Columns: rank_in_campaign, idea_id, source_ref, title, status, category, tags, coins, backers, is_backed,
         submitted_at, decided_at.
 
-        `backers` is null for a number from 1 to `GROUP_SIZE_MIN` - 1.
+        `backers` is null if it is from 1 to `GROUP_SIZE_MIN` - 1.
         """
         return self._frame(
             """
@@ -118,8 +118,8 @@ class Marts:
     def coins_over_time(self, campaign_id: str) -> pl.DataFrame:
         """A row per day: day, coins_placed, coins_taken_back, coins_net, coins_at_work (running), active_members, members.
 
-        Empty for an imported election: its file has no times. `active_members` and `members` are null from 1 to
-        `GROUP_SIZE_MIN` - 1.
+        Empty for an imported election, whose file has no times. `active_members` and `members` are null if they are from
+        1 to `GROUP_SIZE_MIN` - 1.
         """
         return self._frame(
             """
@@ -140,7 +140,7 @@ class Marts:
         Columns: attribute (age_band, sex, district, department, voting_method), group_name, members, participants,
         coins, is_suppressed.
 
-        Figures of suppressed groups are null. An attribute that is not known of the campaign has no row.
+        Figures of suppressed groups are null. An attribute without data in the campaign has no row.
         """
         return self._frame(
             """
@@ -158,7 +158,7 @@ class Marts:
         )
 
     def conservation(self) -> pl.DataFrame:
-        """A row per campaign of the scope; campaigns that do not add up come first.
+        """A row per campaign of the scope; campaigns whose coins do not add up come first.
 
         Columns: campaign_id, slug, title, origin, status, issued_coins, carried_in_coins, wallet_coins, held_coins,
         staked_coins, expired_coins, carried_out_coins, difference_coins, wrong_balances, unbalanced_transfers. The
@@ -181,9 +181,9 @@ class Marts:
         also null when 1 to `GROUP_SIZE_MIN` - 1 were active.
 
         Raises:
-            OutOfScope: cohorts span campaigns, and this reader does not see all of them.
+            OutOfScope: the scope does not contain all campaigns, which cohorts are computed from.
         """
-        self._demand_all("cohorts")
+        self._require_all("cohorts")
         return self._frame(
             """
             SELECT cohort_month, months_since,
@@ -218,9 +218,9 @@ class Marts:
             {"campaign_id": campaign_id, "include_imported": include_imported},
         )
 
-    def _demand_all(self, what: str) -> None:
+    def _require_all(self, what: str) -> None:
         if not self._scope.sees_all:
-            msg = f"{what} span campaigns that this reader does not see"
+            msg = f"{what} span campaigns outside the reader's scope"
             raise OutOfScope(msg)
 
     def _frame(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:

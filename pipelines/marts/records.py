@@ -18,7 +18,7 @@ class Period(StrEnum):
 
     @property
     def before(self) -> Period | None:
-        """The period of equal length just before, where there is one."""
+        """The previous period of equal length, if there is one."""
         return Period.PREVIOUS_30_DAYS if self is Period.LAST_30_DAYS else None
 
 
@@ -38,10 +38,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A row of dim_campaigns. `members` are the voters where the campaign was imported.
+    """A row of dim_campaigns. In an imported campaign `members` counts the voters.
 
-    `chain_height`, `chain_hash` (hexadecimal) and `chain_sealed_at` are the head of the ledger's chain, None while
-    nothing is sealed.
+    `chain_height`, `chain_hash` (hexadecimal) and `chain_sealed_at` are the head of the ledger's chain, None if
+    nothing is sealed yet.
     """
 
     campaign_id: str
@@ -79,7 +79,7 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """The measurement of a figure over a period. `value` is None when it is unknown; `unknown_reason` then has the reason.
+    """The measurement of a figure over a period. `value` is None when it is unknown; `unknown_reason` then states why.
 
     `value` of a percent or ratio is a fraction (0.25 is 25%); `coverage` is the fraction of the figure's subjects that
     the data covers.
@@ -113,7 +113,7 @@ class Figure:
 
     @property
     def change(self) -> float | None:
-        """The value less the value of the period before, in the figure's unit; None if either is unknown."""
+        """The value minus the previous value, in the figure's unit; None if either is unknown."""
         if self.before is None or self.now.value is None or self.before.value is None:
             return None
         return self.now.value - self.before.value

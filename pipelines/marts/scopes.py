@@ -17,7 +17,7 @@ class Scope:
 
     @classmethod
     def of(cls, campaign_ids: Iterable[str]) -> Self:
-        """The campaigns with these ids (UUIDs as text), and no figure that spans campaigns."""
+        """Only the campaigns with these ids (UUIDs as text), without figures across campaigns."""
         return cls(frozenset(campaign_ids))
 
     @property

@@ -24,10 +24,10 @@ Advance = Callable[[int, int], None]
 
 
 class SnapshotRefused(Exception):
-    """A staged snapshot failed its checks; `report` names the failures."""
+    """A staged snapshot failed its checks; `report` lists the failures."""
 
     def __init__(self, report: QualityReport) -> None:
-        """Makes a message of the failures, a line each."""
+        """The message has a line for each failure."""
         self.report = report
         super().__init__(
             "\n".join(f"{result.name}: {failure}" for result in report.failed for failure in result.failures)
@@ -70,14 +70,14 @@ class QualityReport:
 def check(folder: Path, progress: Advance | None = None) -> QualityReport:
     """Check the snapshot in `folder`, which holds the manifest, the DuckDB file and the Parquet files.
 
-    `progress` is called with the numbers of finished and of all suites. The import of Great Expectations takes about 6 s.
+    `progress` is called with the number of finished suites and the number of all suites. The import of Great Expectations takes about 6 s.
 
     Raises:
         OSError: a file that the manifest names is missing.
     """
     frames = _frames(folder)
     results: list[CheckResult] = []
-    # Its dependencies emit warnings at import that only they can fix.
+    # Dependencies of Great Expectations emit warnings at import.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         context = _context()
@@ -109,7 +109,7 @@ def _frames(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def _context() -> EphemeralDataContext:
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when the package is imported; it would send usage data
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import; otherwise the package sends usage data
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -137,9 +137,9 @@ def _run(context: EphemeralDataContext, suite: Suite, frame: pd.DataFrame) -> Ch
 def _explain(result: Any) -> str:
     config = result.expectation_config
     arguments = {name: value for name, value in config.kwargs.items() if name != "batch_id"}
-    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     if (result.exception_info or {}).get("raised_exception"):
-        return f"{config.type} ({given}) could not be evaluated: {result.exception_info.get('exception_message')}"
+        return f"{config.type} ({shown}) could not be evaluated: {result.exception_info.get('exception_message')}"
     unexpected = result.result.get("unexpected_count")
     examples = result.result.get("partial_unexpected_list") or [result.result.get("observed_value")]
-    return f"{config.type} ({given}): {unexpected if unexpected is not None else 1} unexpected, such as {examples[:3]}"
+    return f"{config.type} ({shown}): {unexpected if unexpected is not None else 1} unexpected, such as {examples[:3]}"

@@ -1,4 +1,4 @@
-"""What a snapshot must satisfy: expectations of Great Expectations by name, without its import, which takes 6 s."""
+"""The expectations that a snapshot must meet, by their names in Great Expectations, whose import takes 6 s."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipelines.marts import GROUP_SIZE_MIN
 
 @dataclass(frozen=True)
 class Suite:
-    """Expectations of one data frame, which `query` reads from the DuckDB file; each is a class name and its arguments.
+    """Expectations of one data frame, read by `query` from the DuckDB file; each is a class name and its arguments.
 
     The folder's other files are available as tables: `manifest` (table, rows, sha256) and `parquet` (table, rows, sha256).
     """
@@ -44,7 +44,7 @@ def _equal(one: str, other: str) -> tuple[str, dict[str, Any]]:
 SUITES = (
     Suite(
         "conservation",
-        "Every campaign's coins are all accounted for.",
+        "All coins of every campaign are accounted for.",
         "SELECT campaign_id, difference_coins, wrong_balances, unbalanced_transfers, issued_coins + carried_in_coins AS "
         "made_coins, wallet_coins + held_coins + staked_coins + expired_coins + carried_out_coins AS found_coins "
         "FROM fct_coin_conservation",
@@ -58,7 +58,7 @@ SUITES = (
     ),
     Suite(
         "files",
-        "Each table has the rows that the manifest names, in the DuckDB file and in Parquet, and the Parquet file its hash.",
+        "In the DuckDB file and in Parquet each table has the number of rows in the manifest; the Parquet file has its hash.",
         "SELECT m.table_name, m.rows AS manifest_rows, d.rows AS duckdb_rows, p.rows AS parquet_rows, "
         "m.sha256 AS manifest_sha256, p.sha256 AS parquet_sha256 FROM manifest AS m "
         "FULL JOIN parquet AS p ON p.table_name = m.table_name FULL JOIN duckdb AS d ON d.table_name = m.table_name",
@@ -87,7 +87,7 @@ SUITES = (
     ),
     Suite(
         "ideas",
-        "An idea's coins are the sum of its allocations before settlement, and its status has one present interval.",
+        "An idea's coins are the sum of its allocations before settlement, and it has exactly one current status.",
         "SELECT i.idea_id, i.campaign_id, i.title, i.coins, i.backers, coalesce(a.coins, 0) AS allocated_coins, "
         "coalesce(s.present, 0) AS present_statuses, i.status, s.status AS present_status FROM dim_ideas AS i "
         "LEFT JOIN (SELECT idea_id, sum(coins) AS coins FROM fct_allocations WHERE NOT is_settlement GROUP BY idea_id) AS a "
@@ -105,7 +105,7 @@ SUITES = (
     ),
     Suite(
         "members",
-        "A member's stakes are covered by the grant, and are the sum of the member's allocations.",
+        "A member's stakes do not exceed the grant, and are the sum of the member's allocations.",
         "SELECT m.member_id, m.user_id, m.granted_coins - m.staked_coins AS unstaked_coins, m.staked_coins, "
         "coalesce(a.coins, 0) AS allocated_coins FROM dim_members AS m LEFT JOIN (SELECT campaign_id, user_id, "
         "sum(coins) AS coins FROM fct_allocations WHERE settlement IS NULL OR settlement = 'return' GROUP BY campaign_id, user_id) AS a "

@@ -5,8 +5,8 @@
     with marts.open_snapshot(data_dir, marts.Scope.ALL) as reader:
         data = render_xlsx(reader, "greener-offices")
 
-A report shows only data of the marts. Unknown values stay unknown, amounts of different currencies are never added, and
-nothing is shown of a group smaller than `GROUP_SIZE_MIN`.
+A report shows only data of the marts. Unknown values are shown as unknown, amounts of different currencies are never
+added, and nothing is shown for a group smaller than `GROUP_SIZE_MIN`.
 """
 
 from pipelines.reports.content import UnknownCampaign

@@ -19,7 +19,7 @@ _DAYS_BY_WEEK_MAX: Final = 100
 
 
 def nice_ticks(highest: float, steps: int = 4) -> list[float]:
-    """Round numbers from 0 to the first at or above `highest`, about `steps` apart (Heckbert's nice numbers)."""
+    """Round numbers from 0 to at least `highest`, in about `steps` steps (Heckbert's nice numbers)."""
     if highest <= 0:
         return [0.0, 1.0]
     rough = highest / steps
@@ -30,7 +30,7 @@ def nice_ticks(highest: float, steps: int = 4) -> list[float]:
 
 
 def coins_over_time(content: Content) -> dict[str, Any] | None:
-    """The line of coins at work by day: points, ticks and the label at its end; None without two days."""
+    """The line of coins at work by day: points, ticks and the label at its end; None for fewer than two days."""
     days = content.days.drop_nulls("coins_at_work").sort("day")
     if days.height < 2:
         return None
@@ -55,7 +55,7 @@ def coins_over_time(content: Content) -> dict[str, Any] | None:
 
 
 def concentration(content: Content) -> dict[str, Any] | None:
-    """The cumulated share of coins over ideas from the most to the least backed, and the fewest that hold half."""
+    """The cumulative share of coins over ideas, most coins first, and the smallest number of ideas that hold half of them."""
     coins = sorted((int(number) for number in content.ideas["coins"] if number), reverse=True)
     total, ideas = sum(coins), content.ideas.height
     if total <= 0 or ideas < 3:
@@ -70,18 +70,18 @@ def concentration(content: Content) -> dict[str, Any] | None:
         points.append([1.0, 1.0])
     every = math.ceil(len(points) / _POINTS_MAX)
     shown = points[::every] if points[-1] == points[::every][-1] else [*points[::every], points[-1]]
-    held = points[half][1]
+    share = points[half][1]
     return {
         "points": shown,
-        "half": [half / ideas, held],
-        "label": f"{wording.counted(half, 'idea', 'ideas')}: {wording.percent(held)}",
+        "half": [half / ideas, share],
+        "label": f"{wording.counted(half, 'idea', 'ideas')}: {wording.percent(share)}",
         "headline": f"{wording.counted(half, 'idea holds', 'ideas hold')} half of all coins",
         "ideas": ideas,
     }
 
 
 def _day_ticks(first: date, last: date) -> list[tuple[date, str]]:
-    """Starts of weeks, months, quarters or years, whichever are few enough; the year where it begins or changes."""
+    """At most about nine days, months or years; a label has the year at the first tick and where the year changes."""
     length_days = (last - first).days
     if length_days <= _DAYS_BY_WEEK_MAX:
         step = math.ceil(length_days / _TICKS_MAX)

@@ -1,4 +1,4 @@
-"""The content of a report, read from one snapshot. The PDF and the workbook are written from it alone."""
+"""The content of a report, read from one snapshot. The PDF and the workbook use nothing else."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pipelines.marts import Campaign, Figure, Marts, Snapshot
 
 ACCEPTED: Final = frozenset({"accepted", "in_progress", "complete", "stopped"})
-"""Statuses of ideas that were accepted once."""
+"""Statuses of ideas that have been accepted."""
 
 
 class UnknownCampaign(Exception):
-    """The snapshot has no campaign of that slug; the message lists the campaigns that it has."""
+    """The snapshot has no campaign with that slug; the message lists its campaigns."""
 
     def __init__(self, slug: str, slugs: tuple[str, ...], snapshot_id: str) -> None:
         """`slugs` are the campaigns that the reader may see."""
@@ -35,7 +35,7 @@ class Content:
     """A campaign as of a snapshot. Frames have the columns of the reader's methods of the same names.
 
     Coins are whole coins, money is Decimal in the row's currency, times are in UTC. `recent` are the figures of the
-    last 30 days with those of the 30 days before; it is empty where the file of an election has no times.
+    last 30 days with those of the 30 days before; it is empty for an imported election, whose file has no times.
     """
 
     snapshot: Snapshot
@@ -50,7 +50,7 @@ class Content:
 
     @property
     def people(self) -> str:
-        """The word for the people of this campaign: an election's file contains only voters."""
+        """What the people of this campaign are called: an election's file contains only voters."""
         return "voters" if self.campaign.is_imported else "members"
 
     @property
@@ -62,15 +62,15 @@ class Content:
 
     @property
     def coins_on_ideas(self) -> int:
-        """Coins on all ideas, each idea's just before its settlement."""
+        """Coins on all ideas, each just before its settlement."""
         return int(self.ideas["coins"].sum() or 0)
 
     def figures(self, name: str) -> tuple[Figure, ...]:
-        """The figures to date of this name: one, or one per currency; empty when the snapshot has none."""
+        """The figures to date with this name: one, or one per currency; empty if the snapshot has none."""
         return tuple(figure for figure in self.to_date if figure.name == name)
 
     def recently(self, figure: Figure) -> Figure | None:
-        """The figure of the last 30 days that belongs to a figure to date."""
+        """The figure of the last 30 days with the name and currency of a figure to date."""
         for recent in self.recent:
             if (recent.name, recent.currency) == (figure.name, figure.currency):
                 return recent
@@ -81,7 +81,7 @@ def read_content(reader: Marts, slug: str) -> Content:
     """Everything that a report of the campaign shows. `slug` may also be the campaign's id.
 
     Raises:
-        UnknownCampaign: the reader's snapshot and scope hold no such campaign.
+        UnknownCampaign: the reader's snapshot and scope contain no such campaign.
     """
     try:
         campaign = reader.campaign(slug)

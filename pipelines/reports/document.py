@@ -1,6 +1,6 @@
-"""A campaign's content as the JSON document that the Typst template lays out: texts ready to draw, numbers for charts.
+"""A campaign's content as a JSON document for the Typst template: formatted texts, and numbers for charts.
 
-Every text passes `glyphs.drawable`, and the template sets each as a string: none is read as markup.
+Every text passes `glyphs.drawable`, and the template inserts it as a string, never as markup.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from pipelines.reports.content import Content
 
 IDEAS_LISTED: Final = 25
-_UNDRAWN_NOTE: Final = f"{glyphs.UNDRAWN} replaces characters that the fonts do not have; the workbook has them."
+_UNDRAWN_NOTE: Final = f"{glyphs.UNDRAWN} replaces characters that the PDF's fonts lack; the workbook contains them."
 
 
 def document(content: Content, made_at: datetime | None) -> dict[str, Any]:
-    """The template's data. `made_at` (UTC) is when the report is made; without it the report does not show the age of its data."""
+    """The template's data. `made_at` (UTC) is the time of the report; without it the age of the data is not shown."""
     campaign, snapshot = content.campaign, content.snapshot
     drawn: dict[str, Any] = _drawable({
         "title": wording.title(campaign.title, 300),
@@ -114,7 +114,7 @@ def _questions(content: Content) -> list[dict[str, Any]]:
 
 
 def _periods(content: Content) -> dict[str, str] | None:
-    """The two spans that the figures by period are counted over."""
+    """The spans of the last 30 days and of the 30 days before."""
     for figure in content.recent:
         if figure.before is not None:
             now = wording.span(figure.now.starts_on, figure.now.ends_on)
@@ -130,8 +130,8 @@ def _time(content: Content) -> dict[str, Any] | None:
 
 def _time_missing(content: Content) -> str:
     if content.campaign.is_imported:
-        return f"When each coin was placed is {wording.NOT_IN_FILE}: all ballots are dated to the last day of the election."
-    return "There are not yet two days with coins to draw."
+        return f"When each coin was placed is {wording.NOT_IN_FILE}: all ballots have the date of the last day of the election."
+    return "The chart needs at least two days with coins."
 
 
 def _ideas(content: Content) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _ideas(content: Content) -> dict[str, Any]:
 
 
 def _drawable(value: Any) -> Any:
-    """The same structure with every text made drawable."""
+    """The same structure with :func:`glyphs.drawable` applied to every text."""
     if isinstance(value, str):
         return glyphs.drawable(value, 2000)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The words that a report explains, and the limits of a campaign's data."""
+"""The terms that a report explains, and the limits of a campaign's data."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ if TYPE_CHECKING:
     from pipelines.reports.content import Content
 
 _BALLOTS = {
-    "approval": "Voters named the ideas they approve of; each named idea got one coin.",
-    "cumulative": "Voters spread points over ideas; a point is a coin.",
+    "approval": "Voters named the ideas that they approve of; each named idea got one coin.",
+    "cumulative": "Voters distributed points among ideas; a point is a coin.",
     "scoring": "Voters gave each idea a score; a point is a coin.",
     "ordinal": "Voters ranked ideas; the points of each place are coins.",
 }
 
 
 def terms(content: Content) -> tuple[tuple[str, str], ...]:
-    """Terms and their meanings, those that this campaign needs."""
+    """Terms and their meanings, as far as they apply to this campaign."""
     people = content.people
     known = [
         (
             "Coin",
-            f"What {people} put on ideas they believe in. Each has a limited number, and coins cannot be made or lost.",
+            f"What {people} put on ideas that they support. Each has a limited number of coins. Coins are never created or lost.",
         ),
         (
             "Coins of an idea",
-            "Its coins just before the decision: coins put on it, less coins taken back or moved away.",
+            "Its coins just before the decision: coins put on it, minus coins taken back or moved to another idea.",
         ),
         (
             "Backer",
-            f"A person with at least one coin on the idea. Their number is not shown if it is {wording.FEWER}.",
+            f"A person with at least one coin on the idea. The number of backers is not shown if it is {wording.FEWER}.",
         ),
         ("Participant", "A person who put a coin on an idea or submitted one."),
-        ("Accepted idea", "An idea that was accepted once, whether it waits, is in progress, complete or stopped."),
+        ("Accepted idea", "An idea that was accepted. Delivery may be waiting, in progress, complete or stopped."),
         (
             "Return",
-            "Realised value less realised cost, over realised cost, of ideas that have both. A stopped idea whose value is not known counts with 0.",
+            "Realised value minus realised cost, divided by realised cost, of ideas that have both. A stopped idea without a known value counts with 0.",
         ),
-        ("Not known", "No figure is estimated. A missing value is shown as missing, never as zero."),
+        ("Not known", "Figures are not estimated. A missing value is shown as missing, never as zero."),
         (
             "Small groups",
-            f"Nothing is shown for a group of {wording.FEWER_PEOPLE}, nor for a group from which such a group could be computed.",
+            f"Nothing is shown for a group of {wording.FEWER_PEOPLE}, or for a group that would make it possible to compute such a group.",
         ),
         ("Currencies", "Amounts of different currencies are never added."),
     ]

@@ -1,4 +1,4 @@
-"""Which characters of a text the PDF's fonts can draw."""
+"""The characters that the PDF's fonts can draw."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _DRAWN: Final = (
 
 
 def drawable(text: str, length_max: int) -> str:
-    """The text as :func:`pipelines.wording.plain` gives it, with :data:`UNDRAWN` for each run of missing characters."""
+    """The text as from :func:`pipelines.wording.plain`, with :data:`UNDRAWN` for each run of missing characters."""
     line = "".join(char if _is_drawn(char) else UNDRAWN for char in wording.plain(text, length_max))
     return re.sub(f"{UNDRAWN}{{2,}}", UNDRAWN, line)
 

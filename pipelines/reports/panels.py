@@ -1,4 +1,4 @@
-"""The parts of the document that have bars in them: texts, and lengths as fractions of the longest."""
+"""The parts of the document with bars: texts, and lengths as fractions of the longest bar."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TONES: Final = {"competing": "open", "pending": "open", "stopped": "lost"}
 
 
 def bars(content: Content) -> dict[str, Any] | None:
-    """The ideas with the most coins, by coins; None where no idea has one."""
+    """The ideas with the most coins, most first; None if no idea has coins."""
     ranked = content.ideas.filter(pl.col("coins") > 0).sort("coins", descending=True, maintain_order=True).head(BARS)
     if ranked.height == 0:
         return None
@@ -56,7 +56,7 @@ def _tone(content: Content, status: str) -> str:
 
 
 def groups(content: Content) -> list[dict[str, Any]]:
-    """Groups by attribute. An election's file contains only voters, so its bars are shares of the voters."""
+    """Groups by attribute. For an imported election, whose file contains only voters, bars are shares of the voters."""
     panels: list[dict[str, Any]] = []
     for attribute, heading in wording.ATTRIBUTES.items():
         rows = content.groups.filter(pl.col("attribute") == attribute)
@@ -94,7 +94,7 @@ def groups(content: Content) -> list[dict[str, Any]]:
 
 
 def _in_order(groups: pl.DataFrame, attribute: str) -> pl.DataFrame:
-    """Ages from young to old, other groups from large to small, and people without a value last."""
+    """Ages from young to old, other groups from large to small; people without a value last."""
     name = pl.col("group_name")
     age = pl.when(name.str.starts_with("under")).then(0).otherwise(name.str.extract(r"^(\d+)").cast(pl.Int64))
     key = age if attribute == "age_band" else -pl.col("members")
@@ -104,15 +104,15 @@ def _in_order(groups: pl.DataFrame, attribute: str) -> pl.DataFrame:
 def returns(content: Content) -> dict[str, Any]:
     """Costs and values by currency, ideas with both first; a currency's bars share one scale.
 
-    Ideas of an election whose outcome is not in the file are left out: none of them is known to have been accepted.
+    Ideas of an election are left out if its file does not state which were selected.
     """
     by_currency: list[dict[str, Any]] = []
     rows = content.roi.filter("was_accepted") if content.outcome_is_known else content.roi.clear()
     known = [pl.col(name).is_not_null() for name in ("realised_cost", "expected_value", "realised_value")]
-    rows = rows.filter(pl.any_horizontal(known).any().over("currency"))  # a table with estimates only is of no use here
+    rows = rows.filter(pl.any_horizontal(known).any().over("currency"))  # leaves out currencies with estimates only
     for currency in rows["currency"].unique().sort(nulls_last=True):
-        mine = rows.filter(pl.col("currency").eq_missing(currency))
-        both = mine.filter("has_both")
+        of_currency = rows.filter(pl.col("currency").eq_missing(currency))
+        both = of_currency.filter("has_both")
         greatest = max(
             (float(amount) for name in ("realised_cost", "realised_value") for amount in both[name]), default=0
         )
@@ -134,8 +134,8 @@ def returns(content: Content) -> dict[str, Any]:
                 }
                 for row in both.head(BARS).iter_rows(named=True)
             ],
-            "rows": [_return_row(row) for row in mine.head(RETURNS_LISTED).iter_rows(named=True)],
-            "more": max(0, mine.height - RETURNS_LISTED),
+            "rows": [_return_row(row) for row in of_currency.head(RETURNS_LISTED).iter_rows(named=True)],
+            "more": max(0, of_currency.height - RETURNS_LISTED),
         })  # fmt: skip
     readings = [
         read_figure(content, figure) for name in ("roi", "coverage", "delivery") for figure in content.figures(name)
@@ -158,14 +158,14 @@ def _return_row(row: dict[str, Any]) -> list[str]:
 
 
 def conservation(content: Content) -> dict[str, Any] | None:
-    """Coins given out, where they are, and the difference; None if the snapshot has no statement."""
+    """Coins given out, the accounts that hold them, and the difference; None if the snapshot has no statement."""
     row = content.conservation
     if row is None:
         return None
     difference = int(row["difference_coins"])
-    held = ("wallet", "held", "staked", "expired", "carried_out")
+    accounts = ("wallet", "held", "staked", "expired", "carried_out")
     labels = {
-        "wallet": "in wallets", "held": "held back", "staked": "on ideas", "expired": "expired", "carried_out": "carried out",
+        "wallet": "in wallets", "held": "held", "staked": "on ideas", "expired": "expired", "carried_out": "carried out",
     }  # fmt: skip
     issued, carried = int(row["issued_coins"]), int(row["carried_in_coins"])
     total = issued + carried
@@ -175,7 +175,7 @@ def conservation(content: Content) -> dict[str, Any] | None:
         "given": [["issued", wording.count(issued)], ["carried in", wording.count(carried)]],
         "found": [
             [labels[name], wording.count(row[f"{name}_coins"]), (row[f"{name}_coins"] / total) if total else 0]
-            for name in held
+            for name in accounts
         ],
         "difference": wording.count(difference),
     }

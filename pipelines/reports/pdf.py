@@ -1,4 +1,4 @@
-"""The executive PDF, laid out by Typst, offline and only with the fonts that Typst contains."""
+"""The executive PDF, made by Typst without network access, with only the fonts that Typst contains."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _MAIN: Final = _TEMPLATES / "report.typ"
 _STANDARD: Final = "ua-1"
-"""PDF/UA-1: tagged, so that a screen reader finds headings, tables and what each chart shows."""
+"""PDF/UA-1: tagged for screen readers, with headings, tables and a text for each chart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Pdf:
 def make_pdf(content: Content, made_at: datetime | None) -> Pdf:
     """The PDF of a campaign; the same content and moment give the same bytes.
 
-    Where a text holds a sequence that the fonts cannot draw in spite of what `glyphs.drawable` does, the file is made
-    without conformance to PDF/UA-1, and shows an empty box there.
+    If a text contains a sequence that the fonts cannot draw although `glyphs.drawable` accepts it, the file does not
+    conform to PDF/UA-1 and shows an empty box there.
     """
     data = json.dumps(document(content, made_at), ensure_ascii=False)
     compiler = typst.Compiler(
@@ -46,7 +46,7 @@ def make_pdf(content: Content, made_at: datetime | None) -> Pdf:
     except typst.TypstError:
         made = compiler.compile(format="pdf", timestamp=timestamp)
     pages = json.loads(compiler.query("<pages>", field="value", one=True))
-    return Pdf(cast("bytes", made), int(pages))  # one file: only images come as a list of pages
+    return Pdf(cast("bytes", made), int(pages))  # a PDF is one file; only images are a list of pages
 
 
 @cache

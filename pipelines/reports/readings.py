@@ -29,7 +29,7 @@ _NOUNS: Final = {
 class Reading:
     """A figure as text. `tone` is good, bad or same: whether the change is an improvement.
 
-    `unknown` lists the fields of now, recent and before that hold a reason instead of a value.
+    `unknown` lists which of the fields now, recent and before contain a reason instead of a value.
     """
 
     title: str
@@ -73,7 +73,7 @@ def value(figure: Figure, measure: Measure) -> str:
 
 
 def basis(figure: Figure, measure: Measure) -> str:
-    """Numerator and denominator, as "72 of 120 members", and incomplete coverage; may be empty."""
+    """Numerator and denominator, such as "72 of 120 members", and incomplete coverage; may be empty."""
     parts: list[str] = []
     if measure.value is not None and measure.numerator is not None and measure.denominator:
         top, bottom = measure.numerator, measure.denominator

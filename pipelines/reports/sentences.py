@@ -1,6 +1,6 @@
-"""The three sentences that open a report: who took part, which ideas lead or won, what came back.
+"""The three sentences at the start of a report: participation, leading or accepted ideas, and return.
 
-Each is computed from the figures, names what is not known, and never adds amounts of different currencies.
+Each is computed from the figures, states what is not known, and never adds amounts of different currencies.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TITLE_MAX: Final = 90
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence and its subject, in a word or two."""
+    """A sentence and its subject, one or two words."""
 
     about: str
     text: str
@@ -41,23 +41,24 @@ def conservation_statement(content: Content) -> str:
     """Whether every coin that was given out is accounted for."""
     row = content.conservation
     if row is None:
-        return "The snapshot holds no conservation statement for this campaign."
+        return "The snapshot contains no conservation statement for this campaign."
     difference, total = int(row["difference_coins"]), int(row["issued_coins"]) + int(row["carried_in_coins"])
     if difference:
-        found = f"{wording.count(abs(difference))} too {'few' if difference > 0 else 'many'} are found"
-        return f"The coins do not add up: {found}. Do not rely on the coins in this report before that is explained."
+        coins = wording.counted(abs(difference), "coin is", "coins are")
+        found = f"{coins} {'missing' if difference > 0 else 'too many'}"
+        return f"The coins do not add up: {found}. Do not rely on the numbers of coins in this report."
     if total == 0:
         return "No coin has been given out yet."
     was = wording.counted(total, "coin was", "coins were")
-    return f"Every coin is accounted for: {was} given out, and the same number is found."
+    return f"Every coin is accounted for: {was} given out, and the accounts contain the same number."
 
 
 def ledger_head(content: Content) -> str:
-    """The last block of the ledger's chain when the figures were built. A kept copy shows later whether transfers were changed."""
+    """The last block of the ledger's chain when the figures were built. A copy kept elsewhere reveals later changes of transfers."""
     campaign = content.campaign
     if campaign.chain_height is None or campaign.chain_hash is None or campaign.chain_sealed_at is None:
         return "no transfer has been sealed yet"
-    # without commas, as the option --head takes it
+    # without commas, as the option --head requires
     return f"block {campaign.chain_height}, {campaign.chain_hash}, sealed {wording.minute(campaign.chain_sealed_at)}"
 
 
@@ -88,9 +89,9 @@ def _voters(content: Content) -> str:
     campaign = content.campaign
     voted = f"{wording.counted(campaign.members, 'person', 'people')} voted"
     if not campaign.eligible_people:
-        return f"{voted}; how many could have voted is {wording.NOT_IN_FILE}."
+        return f"{voted}; the number of eligible people is {wording.NOT_IN_FILE}."
     turnout = wording.percent(campaign.members / campaign.eligible_people)
-    return f"{voted}, {turnout} of the {wording.count(campaign.eligible_people)} who could."
+    return f"{voted}, {turnout} of the {wording.count(campaign.eligible_people)} eligible people."
 
 
 def _recent_people(content: Content, took_part: Figure) -> str:
@@ -114,7 +115,7 @@ def _ideas(content: Content) -> str:
     ideas = wording.counted(number, "idea", "ideas")
     lead = f"{_outcome(content, ideas, number)}; {_leader(content)}"
     if not content.outcome_is_known:
-        return f"{lead}; which of them won is {wording.NOT_IN_FILE}."
+        return f"{lead}; which ideas were selected is {wording.NOT_IN_FILE}."
     return f"{lead}{_overdue(content)}."
 
 
@@ -165,20 +166,20 @@ def _return(content: Content) -> str:
         parts.append(_unmeasured(content))
         return f"{'; '.join(part for part in parts if part)}."
     if content.campaign.is_imported:
-        return f"What the ideas brought is {wording.NOT_IN_FILE}{_planned(content)}."
+        return f"The realised value of the ideas is {wording.NOT_IN_FILE}{_planned(content)}."
     accepted = content.ideas.filter(pl.col("status").is_in(list(ACCEPTED))).height
     if accepted == 0:
-        return "No idea has been accepted so far, so nothing has been returned yet."
+        return "No idea has been accepted so far, so there is no return yet."
     if content.roi.filter("has_both").height:
         return (
             f"The ideas whose cost and value are known cost nothing, so no return can be computed{_planned(content)}."
         )
     if accepted == 1:
         return (
-            f"What the accepted idea returned is not known: its realised cost or value is missing{_planned(content)}."
+            f"The return of the accepted idea is not known: its realised cost or value is missing{_planned(content)}."
         )
-    whose = f"the {wording.count(accepted)} accepted ideas"
-    return f"What {whose} returned is not known: none has both a realised cost and a realised value{_planned(content)}."
+    ideas = f"the {wording.count(accepted)} accepted ideas"
+    return f"The return of {ideas} is not known: none has both a realised cost and a realised value{_planned(content)}."
 
 
 def _returned(content: Content, figure: Figure, place: int, currencies: int) -> str:
@@ -191,7 +192,7 @@ def _returned(content: Content, figure: Figure, place: int, currencies: int) -> 
     which = f"the {number}{where}" if place else f"The {number}{where} with known cost and value"
     verb = "a return of" if roi >= 0 else "a loss of"
     return (
-        f"{which} cost {wording.money(cost, figure.currency)} and brought {wording.money(value, figure.currency)}, "
+        f"{which} cost {wording.money(cost, figure.currency)} and returned {wording.money(value, figure.currency)}, "
         f"{verb} {wording.percent(abs(roi))}"
     )
 
@@ -206,17 +207,14 @@ def _unmeasured(content: Content) -> str:
 
 
 def _planned(content: Content) -> str:
-    """What the ideas were to cost, where one currency is given for all of them."""
+    """The estimated cost of the ideas, if all estimates are in one currency."""
     costs = content.roi.filter(pl.col("expected_cost").is_not_null() & pl.col("currency").is_not_null())
     if costs.height == 0 or costs["currency"].n_unique() != 1:
         return ""
     total = wording.money(costs["expected_cost"].sum(), costs["currency"][0])
-    ideas = (
-        "the idea with an estimate was"
-        if costs.height == 1
-        else f"the {wording.count(costs.height)} ideas with an estimate were"
-    )
-    return f"; {ideas} to cost {total} in all"
+    if costs.height == 1:
+        return f"; the estimated cost of one idea is {total}"
+    return f"; the estimated cost of {wording.count(costs.height)} ideas is {total} in total"
 
 
 def _reason(figure: Figure | None) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """What a report can be written as; the value is also the file's suffix."""
+    """File format of a report; the value is also the file's suffix."""
 
     PDF = "pdf"
     XLSX = "xlsx"
@@ -45,7 +45,7 @@ class Report:
 
     @property
     def file_name(self) -> str:
-        """A name that tells campaign and day of the data: ASCII letters, digits and hyphens alone."""
+        """A name with the campaign and the date of the data; only ASCII letters, digits and hyphens."""
         stem = (
             "".join(char if char.isascii() and char.isalnum() else "-" for char in self.slug).strip("-") or "campaign"
         )
@@ -66,11 +66,11 @@ class ReportResult:
 def render(reader: Marts, campaign: str, format: Format | str, *, made_at: datetime | None = None) -> Report:  # noqa: A002
     """A campaign's report. `campaign` is its slug or id.
 
-    `made_at` (aware) is told in a PDF beside the age of its data; without it neither is told, and the same snapshot
-    gives the same bytes. A workbook always depends on the snapshot alone.
+    A PDF shows `made_at` (aware) and the age of its data. Without `made_at` it shows neither, and the same snapshot gives
+    the same bytes. A workbook depends only on the snapshot.
 
     Raises:
-        UnknownCampaign: the reader's snapshot and scope hold no such campaign; the message lists those they hold.
+        UnknownCampaign: the reader's snapshot and scope contain no such campaign; the message lists the known ones.
         ValueError: the format is neither pdf nor xlsx.
     """
     kind = Format(format)
@@ -95,18 +95,18 @@ def render_xlsx(reader: Marts, campaign: str) -> bytes:
 def write_report(
     data_dir: Path,
     campaign: str,
-    format: Format | str,  # noqa: A002 - the word that the command line and the API use
+    format: Format | str,  # noqa: A002 - the name in the command line and the API
     out: Path,
     *,
     made_at: datetime | None = None,
 ) -> ReportResult:
-    """Write a campaign's report from the newest snapshot under `data_dir` to `out`, whole or not at all.
+    """Write a campaign's report from the newest snapshot under `data_dir` to `out`, atomically.
 
-    `campaign` is its slug or id; folders of `out` are made; an older file is replaced. `made_at` is now unless given.
+    `campaign` is its slug or id. Missing folders are created; an existing file is replaced. `made_at` defaults to now.
 
     Raises:
         NoSnapshot: nothing is published under `data_dir`.
-        UnknownCampaign: the snapshot has no such campaign; the message lists those it has.
+        UnknownCampaign: the snapshot has no such campaign; the message lists its campaigns.
         ValueError: the format is neither pdf nor xlsx.
     """
     with marts.open_snapshot(data_dir, marts.Scope.ALL) as reader:

@@ -1,6 +1,6 @@
-"""The workbook's sheets as plain rows with typed columns; `workbook` writes them.
+"""The workbook's sheets as rows with typed columns; `workbook` writes them.
 
-A cell is None where a number is not known; the sheet's note column then has the reason, so that a column has one type.
+A cell is None if its number is not known; the reason is in the note column, so each column has one type.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PERIODS: Final = {"to_date": "to date", "last_30_days": "last 30 days", "previo
 
 
 class Kind(Enum):
-    """What a column holds, and so how its cells are written and shown."""
+    """Type of a column, which defines how its cells are written and formatted."""
 
     TEXT = "text"
     LONG_TEXT = "long text"
@@ -37,7 +37,7 @@ class Kind(Enum):
     MOMENT = "moment"
     YES_NO = "yes or no"
     BY_UNIT = "by unit"
-    """Of a figure: each cell is `(number, kind)`."""
+    """For figures: each cell is `(number, kind)`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def figures(content: Content) -> Sheet:
         Column("Denominator", Kind.BY_UNIT, 14), Column("Coverage", Kind.PERCENT, 11),
         Column("Not known because", Kind.TEXT, 22), Column("Definition", Kind.LONG_TEXT, 80),
     )  # fmt: skip
-    return Sheet("Figures", columns, tuple(_figure_rows(content)), "The snapshot has no figures of this campaign.")
+    return Sheet("Figures", columns, tuple(_figure_rows(content)), "The snapshot has no figures for this campaign.")
 
 
 def ideas(content: Content) -> Sheet:
@@ -125,7 +125,7 @@ def coins_over_time(content: Content) -> Sheet:
     )  # fmt: skip
     names = ("day", "coins_placed", "coins_taken_back", "coins_net", "coins_at_work", "active_members", "members")
     if content.campaign.is_imported:
-        empty = f"When each coin was placed is {wording.NOT_IN_FILE}: all ballots are dated to the last day of the election."
+        empty = f"When each coin was placed is {wording.NOT_IN_FILE}: all ballots have the date of the last day of the election."
     else:
         empty = "No coin has been placed yet."
     rows = ((*row, "" if None not in row[-2:] else _FEW_PEOPLE) for row in content.days.select(names).iter_rows())
@@ -145,7 +145,7 @@ def participation(content: Content) -> Sheet:
         (
             wording.ATTRIBUTES.get(row["attribute"], row["attribute"]), row["group_name"], row["members"], row["participants"],
             None if is_imported or not row["members"] else row["participants"] / row["members"], row["coins"],
-            _HIDDEN_GROUP if row["is_suppressed"] else f"who did not vote is {wording.NOT_IN_FILE}" if is_imported else "",
+            _HIDDEN_GROUP if row["is_suppressed"] else f"people who did not vote are {wording.NOT_IN_FILE}" if is_imported else "",
         )
         for row in content.groups.iter_rows(named=True)
     )  # fmt: skip
@@ -154,7 +154,7 @@ def participation(content: Content) -> Sheet:
 
 
 def roi(content: Content) -> Sheet:
-    """A row per idea with a cost or value, in the idea's currency; no totals, since currencies differ."""
+    """A row per idea with a cost or value, in the idea's currency; without totals, since currencies differ."""
     columns = (
         Column("Idea", Kind.LONG_TEXT, 60), Column("Status", Kind.TEXT, 22), Column("Currency", Kind.TEXT, 10),
         Column("Cost expected", Kind.MONEY, 16), Column("Cost realised", Kind.MONEY, 16),
@@ -176,38 +176,38 @@ def roi(content: Content) -> Sheet:
 
 
 def conservation(content: Content) -> Sheet:
-    """Where every coin is, and the difference, which is 0."""
+    """The coins of each account, and the difference, which must be 0."""
     columns = (
         Column("Side", Kind.TEXT, 14), Column("Coins are", Kind.TEXT, 20), Column("Coins", Kind.COUNT, 16),
-        Column("Share of given out", Kind.PERCENT, 19),
+        Column("Share of total", Kind.PERCENT, 19),
     )  # fmt: skip
     row = content.conservation
     if row is None:
-        return Sheet("Conservation", columns, (), "The snapshot holds no conservation statement of this campaign.")
+        return Sheet("Conservation", columns, (), "The snapshot contains no conservation statement for this campaign.")
     total = row["issued_coins"] + row["carried_in_coins"]
     accounts = (
         ("given out", "issued", "issued_coins"), ("given out", "carried in", "carried_in_coins"),
-        ("found", "in wallets", "wallet_coins"), ("found", "held back", "held_coins"),
+        ("found", "in wallets", "wallet_coins"), ("found", "held", "held_coins"),
         ("found", "on ideas", "staked_coins"), ("found", "expired", "expired_coins"),
         ("found", "carried out", "carried_out_coins"),
     )  # fmt: skip
     rows: list[tuple[Any, ...]] = [
         (side, name, row[column], row[column] / total if total else None) for side, name, column in accounts
     ]
-    rows.append(("difference", "given out, less found", row["difference_coins"], None))
+    rows.append(("difference", "given out minus found", row["difference_coins"], None))
     return Sheet("Conservation", columns, tuple(rows))
 
 
 def definitions(content: Content) -> Sheet:
-    """The definitions of figures and words, and the limits of the data."""
+    """The definitions of figures and terms, and the limits of the data."""
     seen = {figure.title: figure.definition for figure in content.to_date}
     rows = [("Figure", title, meaning) for title, meaning in seen.items()]
-    rows += [("Word", term, meaning) for term, meaning in glossary.terms(content)]
+    rows += [("Term", term, meaning) for term, meaning in glossary.terms(content)]
     rows.append(
         (
-            "Word",
+            "Term",
             "Empty cell",
-            "Not known, or not shown to protect a small group; the note in the row names the reason.",
+            "Not known, or not shown to protect a small group; the note in the row states the reason.",
         )
     )
     rows += [("Limit", "This data", sentence) for sentence in glossary.limits(content)]
@@ -234,7 +234,7 @@ def _figure_rows(content: Content) -> Iterator[tuple[Any, ...]]:
 def _figure_row(figure: Figure, period: str, measure: Measure) -> tuple[Any, ...]:
     kinds = {"percent": Kind.PERCENT, "ratio": Kind.PERCENT, "days": Kind.DAYS, "money": Kind.MONEY}
     counted = Kind.MONEY if figure.currency else Kind.COUNT
-    if measure.value is None:  # the numerator and denominator would reveal a hidden value
+    if measure.value is None:  # numerator and denominator would reveal a hidden value
         measure = replace(measure, numerator=None, denominator=None, coverage=None)
     return (
         figure.question, figure.title, figure.currency, _PERIODS[period], measure.starts_on, measure.ends_on,

@@ -24,7 +24,7 @@ _SKY: Final = "#C6DCEF"
 _HAIRLINE: Final = "#D3D9DF"
 _BARS: Final = 10
 _TEXT_MAX: Final = 8000
-"""Characters of a cell; Excel itself takes 32,767 UTF-16 units."""
+"""Longest text of a cell, in characters; Excel's limit is 32,767 UTF-16 units."""
 
 _NUMBER_FORMATS: Final = {
     Kind.COUNT: "#,##0",
@@ -52,7 +52,7 @@ class Xlsx:
 
 
 def make_xlsx(content: Content) -> Xlsx:
-    """The workbook of a campaign, a sheet a subject."""
+    """The workbook of a campaign, with one sheet per subject."""
     target = BytesIO()
     book = xlsxwriter.Workbook(target, _OPTIONS)
     created_at = content.snapshot.created_at.astimezone(UTC).replace(tzinfo=None)
@@ -74,7 +74,7 @@ def make_xlsx(content: Content) -> Xlsx:
 
 
 class _Formats:
-    """Cell formats by what a cell holds."""
+    """Cell formats by kind."""
 
     def __init__(self, book: xlsxwriter.Workbook) -> None:
         common = {"valign": "top"}
@@ -83,7 +83,7 @@ class _Formats:
             "border_color": _HAIRLINE,
         })  # fmt: skip
         self.note = book.add_format({"italic": True, "font_color": "#59636E"})
-        # quotePrefix keeps a text that begins with "=" a text when its cell is edited
+        # with quotePrefix a text that begins with "=" remains a text when its cell is edited
         self.text = book.add_format({**common, "quote_prefix": True})
         self.long_text = book.add_format({**common, "quote_prefix": True, "text_wrap": True})
         self.plain = book.add_format(common)
@@ -140,7 +140,7 @@ def _write_cell(page: Worksheet, formats: _Formats, line: int, place: int, kind:
 
 
 def _draw(book: xlsxwriter.Workbook, pages: dict[str, Worksheet], rows: dict[str, int], content: Content) -> None:
-    """Add native charts, each beside or below its cells."""
+    """Add native charts next to or below their cells."""
     shown = min(_BARS, rows["Ideas"])
     if shown and content.coins_on_ideas:
         chart = _bars(book, "Ideas", (1, shown), (1, 1), {"Coins": (3, _BLUE)})
@@ -159,8 +159,8 @@ def _draw(book: xlsxwriter.Workbook, pages: dict[str, Worksheet], rows: dict[str
         _place(chart, pages["Participation"], 1, 8, f"{content.people.capitalize()} by group", (640, height))
     first_row = 1
     for currency in content.roi["currency"].unique(maintain_order=True):
-        mine = content.roi.filter(content.roi["currency"].eq_missing(currency))
-        known = int(mine["has_both"].sum())
+        of_currency = content.roi.filter(content.roi["currency"].eq_missing(currency))
+        known = int(of_currency["has_both"].sum())
         if known and currency:
             last = first_row + min(known, _BARS) - 1
             chart = _bars(
@@ -170,7 +170,7 @@ def _draw(book: xlsxwriter.Workbook, pages: dict[str, Worksheet], rows: dict[str
                 chart, pages["ROI"], first_row, 12, f"Cost and value, {currency}", (640, 140 + 44 * min(known, _BARS))
             )
             return
-        first_row += mine.height
+        first_row += of_currency.height
 
 
 def _bars(
@@ -180,7 +180,7 @@ def _bars(
     names: tuple[int, int],
     series: dict[str, tuple[int, str]],
 ) -> Any:
-    """Horizontal bars over rows `lines`, named by columns `names`, with a series for each column and colour."""
+    """Horizontal bars for the rows `lines`, labelled by the columns `names`; `series` maps a name to a column and a colour."""
     chart = book.add_chart({"type": "bar"})
     for name, (place, colour) in series.items():
         chart.add_series({

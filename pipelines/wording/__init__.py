@@ -1,7 +1,7 @@
-"""How numbers, dates, statuses and people's texts are written, for dashboards and reports alike.
+"""Formats of numbers, dates, statuses and user-written texts in dashboards and reports.
 
-Formats are those of British English in the CLDR, through Babel. Parts that belong together are joined by no-break
-spaces. A caller that writes HTML escapes the result.
+The formats are those of British English in the CLDR, through Babel. No-break spaces join parts that must not be
+separated. A caller that writes HTML escapes the result.
 """
 
 from pipelines.wording.dates import age, day, duration, minute, month, month_name, span

@@ -33,7 +33,7 @@ def minute(moment: datetime) -> str:
 
 
 def span(start: date | datetime | None, end: date | datetime | None) -> str | None:
-    """The days from `start` to `end`: 6 to 25 Sept 2019, with a dash. A missing end is named; None when both are missing."""
+    """The days from `start` to `end`: 6 to 25 Sept 2019, with a dash. With one end: until or since that day; without both: None."""
     if start is None:
         return None if end is None else f"until {day(end)}"
     if end is None:
@@ -42,7 +42,7 @@ def span(start: date | datetime | None, end: date | datetime | None) -> str | No
 
 
 def duration(length: timedelta) -> str:
-    """A length of time in its largest whole unit, days at most: 5 hours."""
+    """A length of time in whole days, hours or minutes, the largest unit that fits: 5 hours."""
     for unit, seconds in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         number = int(length.total_seconds() // seconds)
         if number >= 1:

@@ -1,4 +1,4 @@
-"""Numbers, percentages and amounts of money. Negative numbers have the minus sign, not the hyphen."""
+"""Numbers, percentages and amounts of money. Negative numbers have a minus sign (U+2212), not a hyphen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CENTS_WITHOUT_CURRENCY: Final = 2
 
 
 def count(number: float | None) -> str:
-    """A number with a comma at each thousand, and one decimal where it is not whole."""
+    """A number with commas as thousands separators, and one decimal if it is not whole."""
     return NONE if number is None else _with_minus(format_decimal(number, _NUMBER, locale=LOCALE))
 
 
@@ -42,14 +42,14 @@ def percent(fraction: float | None) -> str:
 
 
 def amount(number: Decimal | float | None, currency: str | None = None) -> str:
-    """An amount of money without its currency. Whole amounts have no decimals; `currency` decides how many others have."""
+    """An amount of money without its currency. Whole amounts have no decimals; others have as many as `currency` uses."""
     if number is None:
         return NONE
     return _with_minus(format_decimal(number, _amount_pattern(number, currency), locale=LOCALE))
 
 
 def money(number: Decimal | float | None, currency: str | None) -> str:
-    """An amount after its currency's code: EUR 1,200. An amount without a currency says so."""
+    """An amount after its currency's code: EUR 1,200. A missing currency is shown as not known."""
     if number is None:
         return NONE
     if not currency:
@@ -96,5 +96,5 @@ def _amount_pattern(number: Decimal | float, currency: str | None) -> str:
 
 
 def _with_minus(text: str) -> str:
-    """The text with the minus sign for the hyphen; a number that rounds to 0 has none."""
+    """Replace the hyphen by a minus sign; a number that rounds to 0 gets none."""
     return "0" if text == "-0" else text.replace("-", _MINUS)

@@ -11,11 +11,11 @@ FEWER: Final = f"fewer than {GROUP_SIZE_MIN}"
 FEWER_PEOPLE: Final = f"{FEWER} people"
 """The reason that dbt gives for a figure that is not shown (`unknown_reason` of fct_figures)."""
 UNDER: Final = f"under {GROUP_SIZE_MIN}"
-"""The same in a narrow cell."""
+"""Short form for narrow cells."""
 
 
 def people(number: float | None) -> str:
-    """A count of people. A number from 1 to `GROUP_SIZE_MIN` - 1 is not shown; None is such a number."""
+    """A count of people. A number from 1 to `GROUP_SIZE_MIN` - 1 is not shown; None means such a number."""
     if number is None or 0 < number < GROUP_SIZE_MIN:
         return FEWER
     return count(number)

@@ -1,4 +1,4 @@
-"""Words for what is missing, for the statuses of ideas, and for the attributes of members."""
+"""Terms for missing values, statuses of ideas, and attributes of members."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NONE: Final = "\N{EN DASH}"
 """Shown in a cell that has no value."""
 NOT_KNOWN: Final = "not known"
 NOT_IN_FILE: Final = "not in the file"
-"""Said of imported elections: the published file does not contain it."""
+"""For imported elections: the published file does not contain the value."""
 
 ATTRIBUTES: Final[Mapping[str, str]] = {
     "department": "Department",

@@ -1,7 +1,7 @@
-"""Texts that people wrote, on one line.
+"""User-written texts as a single line.
 
-These functions keep a page readable: no control characters, no direction overrides, no stacks of accents. They do not
-escape anything: HTML is escaped where it is written, the PDF gets texts as JSON strings, the workbook as string cells.
+The functions remove control characters, direction overrides and excess combining marks. They do not escape anything:
+HTML is escaped where it is written, the PDF gets texts as JSON strings, the workbook as string cells.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 _ELLIPSIS: Final = "\u2026"
 _MARKS_MAX: Final = 4
-_FORMATS_KEPT: Final = "\u200c"  # the zero-width non-joiner, which Persian is spelt with
+_FORMATS_KEPT: Final = "\u200c"  # the zero-width non-joiner, part of Persian spelling
 _BREAKING_SPACES: Final = re.compile(r"[^\S\u00a0]+")
 
 
@@ -22,7 +22,7 @@ def plain(text: str, length_max: int) -> str:
     A longer text is cut and ends with an ellipsis.
     """
     kept = "".join(_kept(char) for char in unicodedata.normalize("NFC", text))
-    line = _few_marks(_BREAKING_SPACES.sub(" ", kept).strip())
+    line = _limit_marks(_BREAKING_SPACES.sub(" ", kept).strip())
     if len(line) <= length_max:
         return line
     end = length_max - 1
@@ -32,7 +32,7 @@ def plain(text: str, length_max: int) -> str:
 
 
 def title(text: str, length_max: int) -> str:
-    """A title as :func:`plain` gives it, or "(no title)"."""
+    """A title as from :func:`plain`, or "(no title)"."""
     return plain(text, length_max) or "(no title)"
 
 
@@ -52,13 +52,13 @@ def _kept(char: str) -> str:
         return " "
     if kind == "Cs":
         return "\ufffd"
-    if kind == "Cf":  # direction overrides would reach into the text behind them
+    if kind == "Cf":  # a direction override would also change the text after it
         return char if char in _FORMATS_KEPT else ""
     return char
 
 
-def _few_marks(line: str) -> str:
-    """Without the marks past the fourth on one letter, which would climb into the lines above."""
+def _limit_marks(line: str) -> str:
+    """The line with at most four combining marks per letter; more would overlap the lines above."""
     kept: list[str] = []
     marks = 0
     for char in line:

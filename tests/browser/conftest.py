@@ -1,4 +1,4 @@
-"""A whole installation, as `ideamint` makes and serves it, and a real browser in front of it."""
+"""A complete installation, created and served by `ideamint`, and a real browser."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ FLAGS = [
 HOSTILE_TITLE = '=1+1 <b>bold</b> <a href="https://evil.example">click</a> [link](https://evil.example) %{x}'
 
 
-expect.set_options(timeout=GIVE_UP_AFTER_S * 1000)  # the first page after a start imports everything
+expect.set_options(timeout=GIVE_UP_AFTER_S * 1000)  # the first page after the start imports all modules
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Installation:
     hostile_slug: str
 
     def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
-        """Ask the database itself."""
+        """Rows of a query on the database."""
         with psycopg.connect(self.admin_url, row_factory=dict_row) as connection:
             return connection.execute(query, parameters).fetchall()
 
@@ -115,7 +115,7 @@ def installation() -> Iterator[Installation]:
 
 @contextlib.contextmanager
 def _up(environment: dict[str, str], log: Path, api_port: int, dashboards_port: int) -> Iterator[None]:
-    """Serve the API and the dashboards as `ideamint up` does, until the tests are through."""
+    """Serve the API and the dashboards with `ideamint up` until the block ends."""
     command = [sys.executable, "-m", "cli.main", "up", "--only", "api", "--only", "dashboards"]
     with (
         log.open("w") as output,
@@ -143,14 +143,14 @@ def browser() -> Iterator[Browser]:
 
 @dataclass
 class Visit:
-    """A page of the browser, and everything that went wrong in it."""
+    """A page of the browser, and the errors in it."""
 
     installation: Installation
     page: Page
-    faults: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def log_in(self, role: str) -> None:
-        """From the dashboards to the API's form, and back."""
+        """Log in: from the dashboards to the API's form, and back."""
         login = self.installation.logins[role]
         self.page.goto(self.installation.dashboards_url)
         self.page.get_by_role("link", name="Log in").click()
@@ -160,18 +160,18 @@ class Visit:
         self.page.wait_for_url(f"{self.installation.dashboards_url}/**")
 
     def open(self, name: str) -> None:
-        """Go to a page by its name in the sidebar, and wait until it is drawn."""
+        """Open a page by its name in the sidebar, and wait until it is complete."""
         self.page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
-        self.settled()
+        self.wait_until_complete()
 
     def choose_campaign(self, title: str) -> None:
-        """Choose in the sidebar's list."""
+        """Select a campaign in the sidebar."""
         self.page.get_by_test_id("stSidebar").get_by_role("combobox").click()
         self.page.get_by_role("option", name=title, exact=True).click()
-        self.settled()
+        self.wait_until_complete()
 
-    def settled(self) -> None:
-        """Wait until the script has run and what it drew stands still."""
+    def wait_until_complete(self) -> None:
+        """Wait until the script has ended and the page does not change any more."""
         self.page.wait_for_timeout(400)
         self.page.wait_for_selector(".stApp[data-test-script-state=notRunning]", timeout=GIVE_UP_AFTER_S * 1000)
         self.page.wait_for_selector(".im-heading", timeout=GIVE_UP_AFTER_S * 1000)
@@ -179,15 +179,17 @@ class Visit:
         self.page.wait_for_timeout(600)
 
     def watch(self) -> None:
-        """Note what the page asks of other hosts, and what its console complains of."""
-        self.page.on("console", lambda message: self._note(message.type == "error", f"console: {message.text}"))
-        self.page.on("pageerror", lambda error: self._note(True, f"error: {error}"))
-        self.page.on("request", lambda request: self._note(_is_foreign(request.url), f"asked {request.url}"))
-        self.page.on("response", lambda answer: self._note(answer.status >= 500, f"{answer.status} from {answer.url}"))
+        """Record requests to other hosts, server errors, and errors of the console and of scripts."""
+        self.page.on("console", lambda message: self._record(message.type == "error", f"console: {message.text}"))
+        self.page.on("pageerror", lambda error: self._record(True, f"error: {error}"))
+        self.page.on("request", lambda request: self._record(_is_other_host(request.url), f"request to {request.url}"))
+        self.page.on(
+            "response", lambda response: self._record(response.status >= 500, f"{response.status} from {response.url}")
+        )
 
-    def _note(self, is_fault: bool, text: str) -> None:  # noqa: FBT001 - called above only
-        if is_fault:
-            self.faults.append(text)
+    def _record(self, is_error: bool, text: str) -> None:  # noqa: FBT001 - called above only
+        if is_error:
+            self.errors.append(text)
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -204,14 +206,14 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def visit(installation: Installation, context: BrowserContext) -> Iterator[Visit]:
-    """A browser that nobody has used; whatever goes wrong in its pages fails the test."""
+    """A page in a new browser context; any error in it fails the test."""
     visit = Visit(installation, context.new_page())
     visit.watch()
     yield visit
-    assert visit.faults == []
+    assert visit.errors == []
 
 
-def _is_foreign(url: str) -> bool:
+def _is_other_host(url: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme in {"http", "https", "ws", "wss"} and parts.hostname not in {"localhost", "127.0.0.1"}
 
@@ -225,11 +227,11 @@ def _wait_for(process: subprocess.Popen[bytes], log: Path, url: str) -> None:
             if httpx2.get(url, trust_env=False).status_code == httpx2.codes.OK:
                 return
         time.sleep(0.3)
-    pytest.fail(f"{url} does not answer: {log.read_text()}")
+    pytest.fail(f"{url} does not respond: {log.read_text()}")
 
 
 def _hostile_election() -> str:
-    """An election whose titles try to be markup, a formula and a link."""
+    """An election whose titles contain markup, a formula and a link."""
     title = HOSTILE_TITLE.replace('"', '""')
     return (
         "META\nkey;value\ndescription;<img src=x onerror=alert(1)> [Valmont](https://evil.example)\ncountry;France\n"

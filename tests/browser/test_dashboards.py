@@ -1,4 +1,4 @@
-"""The dashboards as people meet them: through the log-in, page by page, with the database's own numbers beside them."""
+"""The dashboards in a browser, from the log-in to each page, compared with the numbers in the database."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def table(locator: Locator) -> list[list[str]]:
 
 
 def drawn(visit: Visit, selector: str) -> list[str]:
-    """Texts in the page's first chart, once it is there."""
+    """Texts in the page's first chart, once it is visible."""
     chart = visit.page.locator(".stPlotlyChart").first
     expect(chart.locator(selector).first).to_be_visible(timeout=GIVE_UP_AFTER_S * 1000)
     texts: list[str] = chart.locator(selector).all_text_contents()
@@ -52,7 +52,7 @@ def figure_rows(visit: Visit, scope_id: str, period: str = "to_date") -> list[di
 
 
 def expect_figures(visit: Visit, rows: list[dict[str, Any]]) -> None:
-    """Each figure's card shows what the database says, with its definition."""
+    """Expect that the card of each figure shows the value in the database, and the definition."""
     assert rows
     for row in rows:
         card = visit.page.locator(f'[data-figure="{row["figure"]}"]')
@@ -66,33 +66,33 @@ def expect_figures(visit: Visit, rows: list[dict[str, Any]]) -> None:
 
 
 class TestLogIn:
-    def test_nobody_sees_a_figure_before_logging_in(self, visit: Visit) -> None:
+    def test_no_figures_before_the_log_in(self, visit: Visit) -> None:
         visit.page.goto(visit.installation.dashboards_url)
         expect(visit.page.get_by_role("heading", name="Ideamint dashboards")).to_be_visible()
         assert visit.page.locator("[data-figure]").count() == 0
         assert visit.page.get_by_test_id("stSidebarNav").count() == 0
 
-    def test_an_executive_arrives_at_the_overview(self, visit: Visit) -> None:
+    def test_an_executive_gets_the_overview(self, visit: Visit) -> None:
         visit.log_in("executive")
-        visit.settled()
+        visit.wait_until_complete()
         expect(visit.page.get_by_role("heading", name="Overview")).to_be_visible()
         expect(visit.page.get_by_test_id("stSidebar")).to_contain_text(visit.installation.logins["executive"]["name"])
 
-    def test_the_cookie_is_out_of_reach_of_scripts(self, visit: Visit) -> None:
+    def test_scripts_cannot_read_the_cookie(self, visit: Visit) -> None:
         visit.log_in("executive")
-        visit.settled()
+        visit.wait_until_complete()
         assert "ideamint_session" not in visit.page.evaluate("document.cookie")
         cookies = {cookie["name"]: cookie for cookie in visit.page.context.cookies()}
         assert cookies["ideamint_session"]["httpOnly"]
 
-    def test_a_member_is_sent_away_kindly(self, visit: Visit) -> None:
+    def test_a_member_gets_no_figures(self, visit: Visit) -> None:
         visit.log_in("member")
         expect(visit.page.get_by_role("heading", name="Hello")).to_be_visible()
         assert visit.page.locator("[data-figure]").count() == 0
 
-    def test_logging_out_closes_the_dashboards(self, visit: Visit) -> None:
+    def test_no_figures_after_the_log_out(self, visit: Visit) -> None:
         visit.log_in("executive")
-        visit.settled()
+        visit.wait_until_complete()
         visit.page.get_by_role("link", name="Log out").click()
         visit.page.get_by_role("button", name="Log out").click()
         expect(visit.page.get_by_role("button", name="Log in")).to_be_visible()
@@ -100,9 +100,9 @@ class TestLogIn:
         expect(visit.page.get_by_role("heading", name="Ideamint dashboards")).to_be_visible()
         assert visit.page.locator("[data-figure]").count() == 0
 
-    def test_a_manager_sees_the_own_campaigns_alone(self, visit: Visit) -> None:
+    def test_a_manager_sees_only_managed_campaigns(self, visit: Visit) -> None:
         visit.log_in("manager")
-        visit.settled()
+        visit.wait_until_complete()
         own = visit.installation.rows(
             "SELECT c.title FROM app.campaigns c JOIN app.memberships m ON m.campaign_id = c.id "
             "JOIN app.users u ON u.id = m.user_id WHERE u.email = %(email)s AND m.role = 'manager' AND m.left_at IS NULL",
@@ -118,17 +118,17 @@ class TestLogIn:
 
 
 class TestNumbers:
-    """What stands on each page is what the database says."""
+    """Each page shows the numbers in the database."""
 
     @pytest.fixture(autouse=True)
     def _logged_in(self, visit: Visit) -> None:
         visit.log_in("executive")
-        visit.settled()
+        visit.wait_until_complete()
 
     def test_overview(self, visit: Visit) -> None:
         expect_figures(visit, figure_rows(visit, ORGANISATION))
 
-    def test_overview_shows_the_last_30_days_beside_the_30_before(self, visit: Visit) -> None:
+    def test_overview_shows_the_last_30_days_and_the_30_days_before(self, visit: Visit) -> None:
         now = {row["figure"]: row for row in figure_rows(visit, ORGANISATION, "last_30_days")}
         before = {row["figure"]: row for row in figure_rows(visit, ORGANISATION, "previous_30_days")}
         for figure in ("participation", "reach", "backed", "at_work"):
@@ -136,8 +136,8 @@ class TestNumbers:
             expect(recent).to_contain_text(f"Last 30 days{wording.percent(now[figure]['value'])}")
             expect(recent).to_contain_text(f"30 before{wording.percent(before[figure]['value'])}")
 
-    def test_participation_is_the_people_in_the_ledger(self, visit: Visit) -> None:
-        """Counted anew from the application's own tables, past every model."""
+    def test_participation_counts_the_current_members(self, visit: Visit) -> None:
+        """Counted in the application's tables, without dbt models."""
         (row,) = visit.installation.rows(
             """
             WITH own AS (SELECT id FROM app.campaigns WHERE origin = 'native' AND status <> 'draft'),
@@ -182,10 +182,10 @@ class TestNumbers:
         )
         assert number(facts["Members"]) == members["count"]
 
-    def test_an_imported_election_has_the_files_scores_and_says_what_is_not_in_it(self, visit: Visit) -> None:
+    def test_an_imported_election_has_the_scores_of_the_file_and_marks_missing_data(self, visit: Visit) -> None:
         visit.open("Campaign")
         visit.page.get_by_test_id("stSidebar").get_by_text("Imported elections too").click()
-        visit.settled()
+        visit.wait_until_complete()
         (campaign,) = visit.installation.rows(
             "SELECT title FROM app.campaigns WHERE slug = %(slug)s", slug=visit.installation.imported_slug
         )
@@ -222,8 +222,8 @@ class TestNumbers:
         assert shown == sorted(f"{row['retention']:.0%}" for row in cohorts)
         assert shown
 
-    def test_conservation_is_that_of_the_ledger(self, visit: Visit) -> None:
-        """Summed anew from the postings, past every model."""
+    def test_conservation_equals_the_ledger(self, visit: Visit) -> None:
+        """Summed from the postings, without dbt models."""
         visit.open("Coin conservation")
         rows = visit.installation.rows(
             """
@@ -248,13 +248,13 @@ class TestNumbers:
 
 
 class TestLook:
-    def test_every_page_is_whole_in_light_and_dark(self, browser: Browser, visit: Visit, scheme: str) -> None:
-        """Nothing runs over the side, and the overview is one screen."""
+    def test_every_page_fits_in_light_and_dark(self, browser: Browser, visit: Visit, scheme: str) -> None:
+        """No page is wider than the screen, and the overview fits on one screen."""
         visit.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         visit.log_in("executive")
-        visit.settled()
-        ground = visit.page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
-        assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 200) == (scheme == "dark")
+        visit.wait_until_complete()
+        background = visit.page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", background)[:3])) < 200) == (scheme == "dark")
         for name in PAGES:
             visit.open(name)
             expect(visit.page.locator(".im-age")).to_contain_text("Data as of")
@@ -270,11 +270,11 @@ class TestLook:
         )
         assert height <= 0
 
-    def test_titles_are_obeyed_nowhere(self, visit: Visit) -> None:
+    def test_titles_are_escaped_on_every_page(self, visit: Visit) -> None:
         visit.log_in("executive")
-        visit.settled()
+        visit.wait_until_complete()
         visit.page.get_by_test_id("stSidebar").get_by_text("Imported elections too").click()
-        visit.settled()
+        visit.wait_until_complete()
         (campaign,) = visit.installation.rows(
             "SELECT title FROM app.campaigns WHERE slug = %(slug)s", slug=visit.installation.hostile_slug
         )

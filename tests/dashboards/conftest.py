@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class SessionServer:
-    """A small server that answers `GET /api/v1/auth/session` as the API does."""
+    """A small server that responds to `GET /api/v1/auth/session` like the API."""
 
     people: dict[str, dict[str, Any]]
-    asked: list[str] = field(default_factory=list)
+    cookies: list[str] = field(default_factory=list)
     override: tuple[int, bytes] | None = None
     url: str = ""
 
 
 @pytest.fixture
 def people() -> dict[str, dict[str, Any]]:
-    """Cookie -> who it belongs to."""
+    """The response for each cookie."""
 
     def person(name: str, *roles: str, manages: tuple[str, ...] = ()) -> dict[str, Any]:
         ids = [campaign_id(slug) for slug in manages]
@@ -56,7 +56,7 @@ def api(people: dict[str, dict[str, Any]]) -> Iterator[SessionServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             cookie = self.headers.get("Cookie", "").removeprefix("ideamint_session=")
-            server.asked.append(cookie)
+            server.cookies.append(cookie)
             person = server.people.get(cookie)
             status, body = server.override or (200 if person else 401, json.dumps(person or {}).encode())
             if self.path != "/api/v1/auth/session":
@@ -88,13 +88,13 @@ def written_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data_dir(written_once: Path, tmp_path: Path) -> Path:
-    """A data folder of the test's own with the small snapshot published."""
+    """A separate data folder with the small snapshot published."""
     return shutil.copytree(written_once, tmp_path / "data", symlinks=True)
 
 
 @pytest.fixture
 def installation(api: SessionServer, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of dashboards that read the small snapshot and ask the small server."""
+    """Settings of dashboards that use the small snapshot and the small server."""
     settings = configuration.load(env_file=None, env="test", data_dir=data_dir, api_url=api.url)
     monkeypatch.setattr(data, "installation", lambda: settings)
     st.cache_data.clear()
@@ -103,10 +103,10 @@ def installation(api: SessionServer, data_dir: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def log_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
-    """Make the browser send a cookie, or none: a script under test has no browser that could."""
+    """Set the cookie of the browser, or none, since a script under test has no browser."""
 
-    def as_whom(cookie: str | None) -> None:
+    def with_cookie(cookie: str | None) -> None:
         monkeypatch.setattr(session, "read_cookie", lambda: cookie)
 
-    as_whom(None)
-    return as_whom
+    with_cookie(None)
+    return with_cookie

@@ -28,8 +28,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[marts.Marts]:
         yield reader
 
 
-def obeyed(figure: go.Figure) -> str:
-    """Everything in a chart that could be read as markup."""
+def markup_of(figure: go.Figure) -> str:
+    """All text of a chart that could be interpreted as markup."""
     text: str = figure.to_json()
     return text.replace("\\u003c", "<").replace("\\u003e", ">").replace("<br>", "").replace("<extra></extra>", "")
 
@@ -38,7 +38,7 @@ def obeyed(figure: go.Figure) -> str:
     "text",
     [HOSTILE_TITLE, "a < b & c > d", "&lt;b&gt;", "%{x} and %{customdata[0]}", "<script>alert(1)</script>", "אבג 工具"],
 )
-def test_plain_texts_come_out_as_they_went_in(text: str) -> None:
+def test_plain_escapes_a_text_without_a_change_of_its_meaning(text: str) -> None:
     escaped = charts.plain(text)
     assert "<" not in escaped
     assert "%{" not in escaped
@@ -46,16 +46,16 @@ def test_plain_texts_come_out_as_they_went_in(text: str) -> None:
 
 
 class TestIdeasByCoins:
-    def test_bars_are_the_coins(self, reader: marts.Marts) -> None:
+    def test_bars_equal_the_coins(self, reader: marts.Marts) -> None:
         ideas = reader.ideas(GREENER)
         figure = charts.ideas_by_coins(ideas)
         drawn = {idea: coins for bar in figure.data for idea, coins in zip(bar.y, bar.x, strict=True)}
         assert drawn == dict(ideas.select("idea_id", "coins").iter_rows())
 
-    def test_titles_are_not_obeyed(self, reader: marts.Marts) -> None:
-        assert "<" not in obeyed(charts.ideas_by_coins(reader.ideas(GREENER)))
+    def test_titles_are_escaped(self, reader: marts.Marts) -> None:
+        assert "<" not in markup_of(charts.ideas_by_coins(reader.ideas(GREENER)))
 
-    def test_titles_that_repeat_stay_apart(self, reader: marts.Marts) -> None:
+    def test_equal_titles_have_separate_rows(self, reader: marts.Marts) -> None:
         ideas = reader.ideas(GREENER).with_columns(title=pl.lit("The same"))
         figure = charts.ideas_by_coins(ideas)
         assert len(figure.layout.yaxis.tickvals) == ideas.height
@@ -63,7 +63,7 @@ class TestIdeasByCoins:
 
 
 class TestCoinsOverTime:
-    def test_the_line_is_the_running_total(self, reader: marts.Marts) -> None:
+    def test_the_line_shows_the_running_total(self, reader: marts.Marts) -> None:
         days = reader.coins_over_time(GREENER)
         (line,) = charts.coins_over_time(days).data
         assert list(line.y) == days["coins_at_work"].to_list()
@@ -78,17 +78,17 @@ class TestParticipationByGroup:
         (bars,) = charts.participation_by_group(shown, is_imported=False).data
         assert list(bars.x) == (shown["participants"] / shown["members"]).to_list()
 
-    def test_imported_ones_show_how_many_voted(self, shown: pl.DataFrame) -> None:
+    def test_imported_elections_show_the_number_of_voters(self, shown: pl.DataFrame) -> None:
         (bars,) = charts.participation_by_group(shown, is_imported=True).data
         assert list(bars.x) == shown["participants"].to_list()
 
-    def test_names_of_groups_are_not_obeyed(self, shown: pl.DataFrame) -> None:
+    def test_names_of_groups_are_escaped(self, shown: pl.DataFrame) -> None:
         hostile = shown.with_columns(group_name=pl.lit("<a href='https://evil.example'>x</a>"))
-        assert "<" not in obeyed(charts.participation_by_group(hostile, is_imported=False))
+        assert "<" not in markup_of(charts.participation_by_group(hostile, is_imported=False))
 
 
 class TestHoldings:
-    def test_shares_of_a_campaign_add_up(self, reader: marts.Marts) -> None:
+    def test_shares_of_a_campaign_sum_to_one(self, reader: marts.Marts) -> None:
         figure = charts.holdings(reader.conservation())
         totals: dict[str, float] = {}
         for bars in figure.data:
@@ -99,7 +99,7 @@ class TestHoldings:
 
 
 class TestRetention:
-    def test_cells_are_the_marts_and_hidden_ones_say_so(self, reader: marts.Marts) -> None:
+    def test_cells_equal_the_mart_and_hidden_ones_are_marked(self, reader: marts.Marts) -> None:
         cohorts = reader.cohorts()
         (heat,) = charts.retention(cohorts).data
         assert heat.z[0][0] == pytest.approx(0.8)
@@ -107,13 +107,13 @@ class TestRetention:
         small = [row for row in heat.text if "<5" in row]
         assert small == [["<5", "<5", "<5", "<5", "", "", "", "", ""]]
 
-    def test_the_size_of_a_small_cohort_is_not_told(self, reader: marts.Marts) -> None:
+    def test_the_size_of_a_small_cohort_is_hidden(self, reader: marts.Marts) -> None:
         labels = charts.retention(reader.cohorts()).layout.yaxis.ticktext
         assert "Mar\N{NO-BREAK SPACE}2026: fewer than 5 people" in labels
 
 
 class TestExpectedAndRealised:
-    def test_marks_are_the_amounts_of_each_idea(self, reader: marts.Marts) -> None:
+    def test_marks_show_the_amounts_of_each_idea(self, reader: marts.Marts) -> None:
         outcomes = reader.roi(None).filter(pl.col("currency") == "EUR")
         figure = charts.expected_and_realised(outcomes, "EUR")
         marks = [trace for trace in figure.data if trace.mode == "markers"]
@@ -124,9 +124,9 @@ class TestExpectedAndRealised:
             known = outcomes.filter(pl.col(column).is_not_null())
             assert list(trace.x) == [float(amount) for amount in known[column]]
 
-    def test_titles_are_not_obeyed(self, reader: marts.Marts) -> None:
-        assert "<" not in obeyed(charts.expected_and_realised(reader.roi(GREENER), "EUR"))
+    def test_titles_are_escaped(self, reader: marts.Marts) -> None:
+        assert "<" not in markup_of(charts.expected_and_realised(reader.roi(GREENER), "EUR"))
 
-    def test_nothing_realised_is_drawn_all_the_same(self, reader: marts.Marts) -> None:
+    def test_expected_amounts_are_drawn_without_realised_ones(self, reader: marts.Marts) -> None:
         outcomes = reader.roi(None).with_columns(realised_cost=None, realised_value=None)
         assert charts.expected_and_realised(outcomes, "EUR").data

@@ -1,4 +1,4 @@
-"""Every page has its exposure in dbt, which names the marts that the page reads."""
+"""Every page has an exposure in dbt with the marts that the page reads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXPOSURES = {exposure.meta["page"]: exposure for exposure in declared() if "page
 
 
 def render(page: str, data_dir: Path, campaign: str | None) -> None:
-    def script(page, data_dir):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - runs by its text
+    def script(page, data_dir):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - runs from its source
         from importlib import import_module
 
         from dashboards.data import View
@@ -40,12 +40,12 @@ def render(page: str, data_dir: Path, campaign: str | None) -> None:
 
 
 class TestExposures:
-    def test_every_page_has_one_with_an_owner(self) -> None:
+    def test_every_page_has_an_exposure_with_an_owner(self) -> None:
         assert set(EXPOSURES) == {f"dashboards/app_pages/{page}.py" for page in PAGES}
         assert all(exposure.owner for exposure in EXPOSURES.values())
 
     @pytest.mark.parametrize("page", PAGES)
-    def test_it_names_the_marts_that_the_page_reads(
+    def test_it_lists_the_marts_that_the_page_reads(
         self, page: str, installation: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         st.cache_data.clear()

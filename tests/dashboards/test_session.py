@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @pytest.mark.usefixtures("installation")
 class TestCurrent:
-    def test_nobody_without_a_cookie_and_the_api_is_not_asked(
+    def test_without_a_cookie_the_api_is_not_called(
         self, api: SessionServer, log_in: Callable[[str | None], None]
     ) -> None:
         log_in(None)
         assert session.current() == Absent("not logged in")
-        assert api.asked == []
+        assert api.cookies == []
 
-    def test_nobody_with_a_cookie_that_the_api_does_not_know(self, log_in: Callable[[str | None], None]) -> None:
+    def test_an_unknown_cookie_is_not_logged_in(self, log_in: Callable[[str | None], None]) -> None:
         log_in("ended")
         assert session.current() == Absent("not logged in")
 
@@ -37,7 +37,7 @@ class TestCurrent:
         assert isinstance(viewer, Viewer)
         assert viewer.scope == Scope.ALL
 
-    def test_a_manager_sees_the_own_campaigns(self, log_in: Callable[[str | None], None]) -> None:
+    def test_a_manager_sees_managed_campaigns(self, log_in: Callable[[str | None], None]) -> None:
         log_in("cookie-of-manager")
         viewer = session.current()
         assert isinstance(viewer, Viewer)
@@ -49,38 +49,36 @@ class TestCurrent:
         assert isinstance(viewer, Viewer)
         assert viewer.scope is None
 
-    def test_an_answer_is_kept_for_its_cookie_alone(
-        self, api: SessionServer, log_in: Callable[[str | None], None]
-    ) -> None:
+    def test_a_response_is_cached_by_cookie(self, api: SessionServer, log_in: Callable[[str | None], None]) -> None:
         for cookie in ("cookie-of-executive", "cookie-of-member", "cookie-of-executive", "cookie-of-member"):
             log_in(cookie)
             viewer = session.current()
             assert isinstance(viewer, Viewer)
             assert viewer.user_id == api.people[cookie]["user_id"]
-        assert api.asked == ["cookie-of-executive", "cookie-of-member"]
+        assert api.cookies == ["cookie-of-executive", "cookie-of-member"]
 
     @pytest.mark.parametrize(
-        "answer", [(500, b"{}"), (503, b""), (404, b"{}"), (200, b"<html>"), (200, b"{}"), (302, b"")]
+        "response", [(500, b"{}"), (503, b""), (404, b"{}"), (200, b"<html>"), (200, b"{}"), (302, b"")]
     )
-    def test_an_unusable_answer_lets_nobody_in_and_is_not_kept(
-        self, api: SessionServer, log_in: Callable[[str | None], None], answer: tuple[int, bytes]
+    def test_an_unusable_response_gives_no_access_and_is_not_cached(
+        self, api: SessionServer, log_in: Callable[[str | None], None], response: tuple[int, bytes]
     ) -> None:
         log_in("cookie-of-executive")
-        api.override = answer
+        api.override = response
         assert session.current() == Absent("no response")
         api.override = None
         assert isinstance(session.current(), Viewer)
 
-    def test_an_api_that_is_away_lets_nobody_in(
+    def test_no_access_if_the_api_is_unreachable(
         self, installation: Settings, monkeypatch: pytest.MonkeyPatch, log_in: Callable[[str | None], None]
     ) -> None:
-        away = installation.with_(api_url="http://127.0.0.1:1")
-        monkeypatch.setattr("dashboards.session.data.installation", lambda: away)
+        unreachable = installation.with_(api_url="http://127.0.0.1:1")
+        monkeypatch.setattr("dashboards.session.data.installation", lambda: unreachable)
         log_in("cookie-of-executive")
         assert session.current() == Absent("no response")
 
 
-def test_the_way_to_the_log_in_leads_back_here(installation: Settings) -> None:
+def test_the_log_in_page_redirects_to_the_dashboards(installation: Settings) -> None:
     parts = urlsplit(session.login_url())
     assert f"{parts.scheme}://{parts.netloc}{parts.path}" == f"{installation.addresses.public_api_url}/login"
     assert parse_qs(parts.query) == {"next": [installation.addresses.public_dashboards_url]}

@@ -1,4 +1,4 @@
-"""Election files that are wrong in one way each."""
+"""Invalid election files, each with one error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ APPROVAL, CUMULATIVE, ORDINAL, SCORING = map(election_file, ("approval", "cumula
 
 @dataclass
 class Case:
-    """A file, the line that is wrong (a number, or what the line begins with), and a part of the reason."""
+    """A file, the invalid line (its number, or its first characters), and a part of the reason."""
 
     name: str
     raw: bytes

@@ -1,4 +1,4 @@
-"""A running campaign with its people, made through the services and committed."""
+"""An active campaign with its members, created through the services and committed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DESCRIPTION = "Enough words to say what should be built, and why it is useful."
 
 @dataclass
 class World:
-    """An application with a campaign in it, and a client that calls as any of its people."""
+    """An application with a campaign, and a client that sends requests as any of its users."""
 
     app: FastAPI
     client: AsyncClient
@@ -81,7 +81,7 @@ class World:
         return response
 
     async def step(self, user: User, idea_id: UUID, status: str, reason: str | None = None) -> Response:
-        """Take an idea a step further over HTTP."""
+        """Change the status of an idea over HTTP."""
         return await self.call(user, "POST", f"/ideas/{idea_id}/status", json={"status": status, "reason": reason})
 
     async def balance(self, user: User) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class World:
         return found
 
     async def audit(self, **filters: Any) -> list[dict[str, Any]]:
-        """What the manager reads in the audit, newest first."""
+        """The audit, as the manager reads it, newest first."""
         response = await self.call(self.manager, "GET", "/campaigns/{id}/coins/audit", params=filters)
         assert response.status_code == 200, response.text
         found: list[dict[str, Any]] = response.json()["items"]
@@ -101,7 +101,7 @@ class World:
 
 @asynccontextmanager
 async def further_application(settings: Settings) -> AsyncIterator[tuple[FastAPI, AsyncClient]]:
-    """An application beside the session's own, as another API process would be, and a client of it."""
+    """Another application, like another API process, and its client."""
     from api.main import create_app
 
     app = create_app(settings)
@@ -116,7 +116,7 @@ async def further_application(settings: Settings) -> AsyncIterator[tuple[FastAPI
 async def make_world(
     app: FastAPI, client: AsyncClient, *, members: int = 3, policy: dict[str, Any] | None = None, **campaign: Any
 ) -> World:
-    """An active campaign with a manager and members who hold their grants."""
+    """An active campaign with a manager, and members who have got their coins."""
     async with parts(app).database.session() as session:
         manager = await make_user(session, permissions=["create_campaign"])
         people = [await make_user(session) for _ in range(members)]
@@ -135,7 +135,7 @@ async def make_world(
 
 
 async def submit_many(world: World, count: int) -> list[UUID]:
-    """Ideas by the first member, through the service."""
+    """Submit ideas of the first member through the service; returns their ids."""
     async with parts(world.app).database.session() as session:
         campaign = await campaigns.get_campaign(session, world.campaign_id)
         made = [

@@ -1,16 +1,16 @@
-"""A clock for tests, and how long a test waits for something before it fails.
+"""A clock for tests, and limits of waiting times.
 
-No test depends on the speed of the machine: a wait ends with its condition, and these bounds only end a test that hangs.
+No test depends on the speed of the machine: a wait ends with its condition, and these limits only end a test that hangs.
 """
 
 from __future__ import annotations
 
 GIVE_UP_AFTER_S = 600
-TRIES = 20_000  # of a loop that sleeps some hundredths of a second
+TRIES = 20_000  # of a loop that sleeps a few hundredths of a second
 
 
 class Clock:
-    """Seconds that pass when a test sets them."""
+    """A clock that changes only when a test sets it."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0

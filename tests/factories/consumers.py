@@ -1,4 +1,4 @@
-"""A consumer whose effects are rows of a table, and the events that it follows."""
+"""A consumer whose effects are rows of a table, and the events that it handles."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EFFECTS = """
 
 @dataclass
 class Probe:
-    """A consumer whose handler writes a row for each event, and whatever a test adds to it."""
+    """A consumer whose handler writes a row for each event; a test can add a function that runs before."""
 
     database: Database
     options: dict[str, Any]
@@ -49,7 +49,7 @@ class Probe:
 
     @property
     def following(self) -> Following:
-        """A worker of its own; workers share nothing but the database."""
+        """A new worker; workers share only the database."""
         return Following(self.database, self.consumer)
 
     async def handle(self, session: AsyncSession, events: Sequence[Event]) -> None:
@@ -64,7 +64,7 @@ class Probe:
             )
 
     async def record(self, campaign_id: UUID | None, *numbers: int) -> None:
-        """Record events with these numbers, a transaction each."""
+        """Record events with these numbers, each in its own transaction."""
         for number in numbers:
             async with self.database.session() as session:
                 await edit(session, campaign_id, number)
@@ -79,7 +79,7 @@ class Probe:
             return list(rows)
 
     async def failures(self) -> list[tuple[int, int, bool, bool]]:
-        """Of each event that was set aside: its number, attempts, whether it is parked, and whether it is due."""
+        """Number and attempts of each failed event, whether it is parked, and whether it is due."""
         statement = text(
             "SELECT CAST(e.data ->> 'idea_version' AS integer), f.attempts, f.parked_at IS NOT NULL, f.due_at IS NOT NULL "
             "FROM app.event_failures AS f JOIN app.events AS e ON e.id = f.event_id "
@@ -98,12 +98,12 @@ class Probe:
             return found
 
     async def follow(self) -> None:
-        """Follow until everything that has been recorded so far is handled, parked or waits for what is parked."""
+        """Follow until all events recorded so far are handled, are parked, or wait for parked events."""
         async with self.database.session() as session:
             end = int(await session.scalar(text("SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint)")) or 0)
         following = self.following
         async for _ in attempts(self.database, end):
-            # asked before the run: what becomes readable during it may be left for the next one
+            # checked before the run: events that become readable during it may be handled by the next run
             is_readable = await self.is_readable(end)
             await following.run_once()
             if is_readable and not await self.has_due_failures():
@@ -130,7 +130,7 @@ class Probe:
 
 
 async def edit(session: AsyncSession, campaign_id: UUID | None, number: int) -> None:
-    """Record one event that the probe follows."""
+    """Record one event of the kind that the probe handles."""
     await record_event(
         session, payloads.IdeaEdited(idea_version=number, changed=()), actor_id=None, campaign_id=campaign_id
     )

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 def parts(app: FastAPI) -> Container:
-    """The objects that the application was composed of."""
+    """The objects of the application."""
     return container_of(app, Container)
 
 
 def pool_of(app: FastAPI) -> QueuePool:
-    """The application's pool of connections."""
+    """The application's connection pool."""
     pool = parts(app).database.engine.pool
     assert isinstance(pool, QueuePool)
     return pool
 
 
 def batcher_pid(app: FastAPI) -> int:
-    """The server process of the batcher's connection."""
+    """Process id of the server process of the batcher's connection."""
     connection = parts(app).batcher._connection
     assert connection is not None
     return connection.info.backend_pid
@@ -38,7 +38,7 @@ def batcher_pid(app: FastAPI) -> int:
 
 @contextmanager
 def replaced(app: FastAPI, **others: Any) -> Iterator[None]:
-    """Within it, routes are provided with `others`."""
+    """Replace objects of the application inside a block."""
     before = parts(app)
     app.state.container = dataclasses.replace(before, **others)
     yield

@@ -1,4 +1,4 @@
-"""Election files: the invented ones of `tests/imports/elections`, changed at will, and a writer of Pabulib's format."""
+"""Election files: the fictitious ones of `tests/imports/elections`, changed copies, and a writer of Pabulib's format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS = ("approval", "cumulative", "ordinal", "scoring")
 
 
 def election_file(kind: str) -> bytes:
-    """An invented election with that kind of ballot."""
+    """A fictitious election with this kind of ballot."""
     return (FOLDER / f"{kind}.pb").read_bytes()
 
 
@@ -34,7 +34,7 @@ def changed(raw: bytes, old: str, new: str) -> bytes:
 
 
 def line_of(raw: bytes, start: str) -> int:
-    """Number, from 1, of the one line that begins so."""
+    """Number, from 1, of the only line that begins with `start`."""
     (line,) = [number for number, line in enumerate(raw.decode().split("\n"), 1) if line.startswith(start)]
     return line
 
@@ -53,7 +53,7 @@ def write_election(
 
 @dataclass
 class Importer:
-    """Imports bytes as a file of a name."""
+    """Imports bytes as a file with a name."""
 
     session: AsyncSession
     folder: Path
@@ -64,5 +64,5 @@ class Importer:
         return await import_election(self.session, path, **({"actor_id": None} | options))
 
     async def rows(self, query: str, campaign_id: UUID) -> list[Any]:
-        """What a query gives for `:campaign`."""
+        """Rows of a query with the parameter `:campaign`."""
         return list((await self.session.execute(text(query), {"campaign": campaign_id})).all())

@@ -1,4 +1,4 @@
-"""The exposures that dbt declares, and the marts that code really reads."""
+"""The exposures declared in dbt, and the marts that the code reads."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The main commands over HTTP in their usual order, with checks of what each returns.
 
-`clients` are APIs on one database; each command goes to the next of them, as a load balancer would send it.
+`clients` are APIs on one database; each command goes to the next one, as with a load balancer.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Journey:
     campaign_id: str = ""
     ideas: list[str] = field(default_factory=list)
     _tokens: dict[str, str] = field(default_factory=dict)
-    _turns: Iterator[AsyncClient] = field(init=False)
+    _client_cycle: Iterator[AsyncClient] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._turns = cycle(self.clients)
+        self._client_cycle = cycle(self.clients)
 
     async def run(self) -> None:
-        """All commands, on a new campaign."""
+        """Run all commands on a new campaign."""
         await self.log_in()
         await self.open_campaign()
         await self.submit_ideas()
@@ -48,7 +48,9 @@ class Journey:
     async def log_in(self) -> None:
         """Both log in; the campaigns are listed."""
         for email in (self.manager_email, self.member_email):
-            response = await next(self._turns).post("/api/v1/auth/login", json={"email": email, "password": PASSWORD})
+            response = await next(self._client_cycle).post(
+                "/api/v1/auth/login", json={"email": email, "password": PASSWORD}
+            )
             self._tokens[email] = _checked(response, 200)["access_token"]
         assert isinstance((await self.get("/campaigns"))["items"], list)
 
@@ -109,7 +111,7 @@ class Journey:
         assert _checked(await self.manage("GET", "/campaigns/{id}/coins/verify"), 200)["holds"] is True
 
     async def observe(self) -> dict[str, Any]:
-        """What the clients read of the campaign after its end."""
+        """The state of the campaign after its end, as the clients read it."""
         kinds = [line["kind"] for line in (await self.get("/campaigns/{id}/coins/history"))["items"]]
         policies = await self.get("/campaigns/{id}/coins/policies")
         audited = _checked(await self.manage("GET", "/campaigns/{id}/coins/audit"), 200)["items"]
@@ -124,12 +126,12 @@ class Journey:
         }
 
     async def balance(self) -> dict[str, int]:
-        """The member's coins by what they are."""
+        """The member's coins by account."""
         found = await self.get("/campaigns/{id}/coins/balance")
         return {name: found[f"{name}_coins"] for name in ("granted", "wallet", "staked", "expired")}
 
     async def get(self, path: str) -> Any:
-        """What the member reads."""
+        """A GET request of the member."""
         return _checked(await self.participate("GET", path), 200)
 
     async def manage(self, method: str, path: str, body: Any = None) -> Response:
@@ -143,7 +145,7 @@ class Journey:
     async def _call(self, email: str, method: str, path: str, body: Any = None, key: str | None = None) -> Response:
         headers = {"Authorization": f"Bearer {self._tokens[email]}"} | ({"Idempotency-Key": key} if key else {})
         url = f"/api/v1{path.replace('{id}', self.campaign_id)}"
-        return await next(self._turns).request(method, url, headers=headers, json=body)
+        return await next(self._client_cycle).request(method, url, headers=headers, json=body)
 
 
 async def make_journey(database: Database, clients: Sequence[AsyncClient]) -> Journey:
@@ -156,7 +158,7 @@ async def make_journey(database: Database, clients: Sequence[AsyncClient]) -> Jo
 
 
 async def observe_by(journey: Journey, client: AsyncClient) -> dict[str, Any]:
-    """What one of the APIs shows of the journey's campaign."""
+    """The state of the journey's campaign, as one of the APIs returns it."""
     return await Journey(
         [client], journey.manager_email, journey.member_email, journey.campaign_id, journey.ideas, journey._tokens
     ).observe()

@@ -1,4 +1,4 @@
-"""A campaign's ledger by itself: the coins domain needs no rows of users, campaigns or ideas for its ids."""
+"""A ledger without its campaign: the coins domain needs no rows of users, campaigns or ideas for its ids."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from api.kernel.db import Database
 
-# longer than the slowest test that keeps its work in one open transaction
+# longer than the slowest test in one open transaction
 WATERMARK_TIMEOUT_S = 120
 
 _OPEN_TRANSACTIONS = text(
@@ -38,7 +38,7 @@ _OPEN_TRANSACTIONS = text(
 
 @dataclass(frozen=True)
 class Ledger:
-    """An open ledger with members who hold their grants, and ideas that take coins. `ideas[0]` is by `members[0]`."""
+    """An open ledger with members who have got their coins, and open ideas. `members[0]` is the author of `ideas[0]`."""
 
     campaign_id: UUID
     members: list[UUID]
@@ -80,7 +80,7 @@ async def make_ledger(session: AsyncSession, *, members: int = 3, ideas: int = 3
 
 
 async def conservation(database: Database, ledger: Ledger) -> coins.Conservation:
-    """The ledger recomputed from its postings; fails where it does not hold."""
+    """Recompute the ledger from its postings; fails if coins are not conserved."""
     async with database.session() as session:
         (found,) = await coins.verify(session, ledger.campaign_id)
     assert found.holds, found
@@ -88,10 +88,10 @@ async def conservation(database: Database, ledger: Ledger) -> coins.Conservation
 
 
 async def aggregate_now(database: Database) -> None:
-    """Bring aggregated totals up to what is committed now.
+    """Aggregate the totals of all committed transfers.
 
-    An aggregation stops below the oldest transaction of the whole server, another worker's too, and gives way to
-    another aggregation.
+    An aggregation stops below the oldest transaction of the whole server, including those of other test workers, and
+    does nothing while another aggregation is running.
     """
     until = await current_xid(database)
     async for _ in attempts(database, until):
@@ -103,16 +103,16 @@ async def aggregate_now(database: Database) -> None:
 
 
 async def current_xid(database: Database) -> int:
-    """A transaction id above all that have been given out, of a transaction that has ended."""
+    """A transaction id above all assigned ones; its transaction has ended."""
     async with database.session() as session:
         xid: int = await session.scalar(text("SELECT pg_current_xact_id()::text::bigint"))
     return xid
 
 
 async def attempts(database: Database, until: int) -> AsyncIterator[None]:
-    """Turns of waiting for the server's watermark to pass `until`: as long as a slow test may hold a transaction open.
+    """Attempts while the server's watermark has not passed `until`, for as long as a slow test may keep a transaction open.
 
-    Fails after that, and says which transactions hold it: a caller that holds one itself would wait for ever.
+    Fails after that and lists the open transactions, since a caller with its own open transaction would wait forever.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + WATERMARK_TIMEOUT_S
@@ -121,18 +121,18 @@ async def attempts(database: Database, until: int) -> AsyncIterator[None]:
         await asyncio.sleep(0.02)
     async with database.session() as session:
         rows = await session.execute(_OPEN_TRANSACTIONS, {"until": until})
-        holders = "; ".join(" ".join(map(str, row)) for row in rows) or "none that this role may see"
+        holders = "; ".join(" ".join(map(str, row)) for row in rows) or "none that this role can see"
     pytest.fail(f"the watermark did not pass {until} in {WATERMARK_TIMEOUT_S} s; open transactions below it: {holders}")
 
 
 async def seal_now(database: Database) -> None:
-    """Seal everything that is committed now; like an aggregation, a seal stops below the server's oldest transaction."""
+    """Seal all committed transfers; like an aggregation, sealing stops below the server's oldest transaction."""
     async with database.session() as session:
         unsealed = await session.scalar(text("SELECT coalesce(max(xid::text::bigint), 0) FROM app.coin_transfers"))
     async for _ in attempts(database, unsealed):
         sealed = await seal(database)
         async with database.session() as session:
-            # the last transfers of one transaction may be in the next part
+            # the last transfers of a transaction may be in the next batch
             done = await session.scalar(text("SELECT sealed_xid::text::bigint FROM app.coin_seals"))
         if done > unsealed or (done == unsealed and sealed == 0):
             return

@@ -1,7 +1,7 @@
-"""A small, complete, published snapshot of the marts, always the same, for tests of what reads them.
+"""A small, complete, published snapshot of the marts with fixed content, for tests of their readers.
 
-Four campaigns of a company and two imported elections. `write_snapshot` publishes it as the export does: a folder a
-snapshot, and the symlink `current` replaced.
+Four campaigns of a company and two imported elections. `write_snapshot` publishes it like the export: one folder
+per snapshot, and the symlink `current`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def write_snapshot(
 ) -> Path:
     """Publish the snapshot under `data_dir/exports` and return its folder.
 
-    `changes` replaces the rows of the tables that it names. An older snapshot stays in its folder.
+    `changes` replaces the rows of some tables. An older snapshot is kept in its folder.
     """
     folder = data_dir / "exports" / snapshot
     folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The figures' definitions and readings of the small snapshot, computed from its other rows."""
+"""The figures of the small snapshot: definitions, and values computed from its other rows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FIGURES: Final[tuple[Row, ...]] = tuple(
             ("overdue", _STUCK, "Overdue", "count", "down",
              "Ideas pending for more than 7 days, and accepted or in progress without a change for 30."),
             ("roi", _RETURN, "Return on investment", "percent", "up",
-             "Realised value less realised cost, over realised cost, of ideas that have both."),
+             "Realised value minus realised cost, divided by realised cost, for ideas that have both."),
             ("coverage", _RETURN, "Outcome known", "percent", "up", "Ideas with both, of ideas ever accepted."),
             ("delivery", _RETURN, "Value delivered", "percent", "up", "Realised, of expected value of the same ideas."),
             ("at_work", _TRUST, "Coins at work", "percent", "up", "Net coins staked before settlement, of coins granted."),
@@ -48,7 +48,7 @@ FIGURES: Final[tuple[Row, ...]] = tuple(
             ("late_share", _TRUST, "Placed late", "percent", "none",
              "Coins placed in the last tenth of the window, of all coins placed."),
             ("difference", _TRUST, "Difference", "coins", "none",
-             "Issued and carried in, less wallets, held, stakes, expired and carried out: 0, or nothing is published."),
+             "Issued and carried in, minus wallets, held, stakes, expired and carried out; it must be 0."),
         ),
         start=1,
     )
@@ -56,15 +56,15 @@ FIGURES: Final[tuple[Row, ...]] = tuple(
 
 
 def figures(campaigns: Iterable[Row], ideas: list[Row], roi: list[Row], until: date) -> list[Row]:
-    """Readings of every campaign, and of the company's own together, for each period."""
+    """Figures of every campaign, and of the company's own campaigns together, for each period."""
     found: list[Row] = []
     own = [campaign for campaign in campaigns if campaign["origin"] == "native"]
     for campaign in campaigns:
         is_own = campaign["origin"] == "native"
-        mine = [row for row in ideas if row["campaign_id"] == campaign["campaign_id"]]
+        of_campaign = [row for row in ideas if row["campaign_id"] == campaign["campaign_id"]]
         outcomes = [row for row in roi if row["campaign_id"] == campaign["campaign_id"]]
         scope: Row = {"scope_kind": "campaign", "scope_id": campaign["campaign_id"]}
-        found += _of_scope(scope, [campaign], mine, outcomes, until, is_own=is_own)
+        found += _of_scope(scope, [campaign], of_campaign, outcomes, until, is_own=is_own)
     native = {campaign["campaign_id"] for campaign in own}
     found += _of_scope(
         {"scope_kind": "organisation", "scope_id": "organisation"},

@@ -167,17 +167,17 @@ class _World:
         self, campaign: str, people: list[str], placed: list[Row], joined_at: datetime, *, is_own: bool
     ) -> None:
         for person in people:
-            mine = [row for row in placed if row["user_id"] == person]
+            own_rows = [row for row in placed if row["user_id"] == person]
             self.tables["dim_members"].append({
                 "member_id": hashlib.md5(f"{campaign}{person}".encode()).hexdigest(),  # noqa: S324 - no secret
                 "campaign_id": campaign, "user_id": person, "role": "member", "first_joined_at": joined_at,
                 "left_at": None, "is_current": True, "is_imported": not is_own,
                 "cohort_month": joined_at.date().replace(day=1), "granted_coins": COINS,
-                "staked_coins": sum(row["coins"] for row in mine), "ideas_backed": len({r["idea_id"] for r in mine}),
-                "ideas_submitted": 0, "is_participant": bool(mine),
+                "staked_coins": sum(row["coins"] for row in own_rows), "ideas_backed": len({r["idea_id"] for r in own_rows}),
+                "ideas_submitted": 0, "is_participant": bool(own_rows),
             })  # fmt: skip
-            for day in sorted({row["effective_on"] for row in mine}):
-                then = [row for row in mine if row["effective_on"] == day]
+            for day in sorted({row["effective_on"] for row in own_rows}):
+                then = [row for row in own_rows if row["effective_on"] == day]
                 self.tables["fct_member_activity"].append({
                     "campaign_id": campaign, "user_id": person, "activity_on": day, "allocations": len(then),
                     "coins_placed": sum(row["coins"] for row in then), "coins_taken_back": 0, "ideas_submitted": 0,
@@ -188,13 +188,13 @@ class _World:
         for attribute, names in attributes.items():
             for name in dict.fromkeys(names):
                 group = {person for n, person in enumerate(people) if names[n % len(names)] == name}
-                mine = [row for row in placed if row["user_id"] in group]
+                own_rows = [row for row in placed if row["user_id"] in group]
                 is_hidden = len(group) < 5
                 self.tables["fct_participation_by_group"].append({
                     "campaign_id": campaign, "attribute": attribute, "group_name": name, "is_suppressed": is_hidden,
                     "members": None if is_hidden else len(group),
-                    "participants": None if is_hidden else len({row["user_id"] for row in mine}),
-                    "coins": None if is_hidden else sum(row["coins"] for row in mine),
+                    "participants": None if is_hidden else len({row["user_id"] for row in own_rows}),
+                    "coins": None if is_hidden else sum(row["coins"] for row in own_rows),
                 })  # fmt: skip
 
     def _days(self, campaign: str, placed: list[Row], starts_on: date, members: int) -> None:

@@ -1,17 +1,17 @@
-"""What holds for buckets wherever they are counted."""
+"""Checks for buckets in the process and in Redis."""
 
 from __future__ import annotations
 
 from api.kernel.rates import Bucket, Buckets, Limit
 from settings.rates import Rate
 
-# so slow that no token comes back while a test runs
+# so slow that no token is added while a test runs
 FIVE_A_DAY = Limit("probes", "member", Rate(5, "day"))
 TWO_A_DAY = Limit("probes", "campaign", Rate(2, "day"))
 
 
 async def check_all_or_none(buckets: Buckets) -> None:
-    """Whichever bucket is empty, the others of the request lose no token."""
+    """If any bucket of a request is empty, the other buckets of the request lose no token."""
     member, campaign = Bucket("member", FIVE_A_DAY), Bucket("campaign", TWO_A_DAY)
 
     async def refused_by(*wanted: Bucket) -> Limit | None:
@@ -22,11 +22,11 @@ async def check_all_or_none(buckets: Buckets) -> None:
         assert await refused_by(member, campaign) is None
     for _ in range(10):
         assert await refused_by(member, campaign) is TWO_A_DAY
-    for _ in range(3):  # the member has lost none to the empty campaign
+    for _ in range(3):  # the refusals by the campaign cost the member no token
         assert await refused_by(member) is None
     other = Bucket("other campaign", TWO_A_DAY)
     for _ in range(10):
         assert await refused_by(member, other) is FIVE_A_DAY
-    for _ in range(2):  # nor this campaign any to the empty member
+    for _ in range(2):  # the refusals by the member cost this campaign no token
         assert await refused_by(other) is None
     assert await refused_by(other) is TWO_A_DAY

@@ -1,4 +1,4 @@
-"""Real Redis servers that a test may stop, freeze and start again."""
+"""Real Redis servers that a test can stop, suspend and restart."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ PID_FILE = "redis.pid"
 
 
 def is_installed() -> bool:
-    """Whether this machine has Redis at all."""
+    """Whether Redis is installed on this machine."""
     return shutil.which(PROGRAM) is not None
 
 
 class RedisServer:
-    """A server on a loopback port of its own, with nothing on disk but its pid."""
+    """A server on its own loopback port; only its pid is on disk."""
 
     def __init__(self, folder: Path) -> None:
-        """Not started yet."""
+        """The server is not started yet."""
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._folder = folder
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        """Start it, and return once it takes connections."""
+        """Start the server, and return once it accepts connections."""
         options = {
             "bind": "127.0.0.1",
             "port": str(self.port),
@@ -48,16 +48,16 @@ class RedisServer:
             text=True,
         )
         assert self._process.stdout is not None
-        said = []
+        output = []
         for line in self._process.stdout:
-            said.append(line)
+            output.append(line)
             if "Ready to accept connections" in line:
                 return
-        msg = f"{PROGRAM} did not start:\n{''.join(said)}"
+        msg = f"{PROGRAM} did not start:\n{''.join(output)}"
         raise RuntimeError(msg)
 
     def stop(self) -> None:
-        """End it with all that it held. No harm if it is not running."""
+        """Stop the server; its data is lost. Does nothing if it is not running."""
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
@@ -65,11 +65,11 @@ class RedisServer:
             self._process = None
 
     def freeze(self) -> None:
-        """Let it answer nothing more while its connections stay."""
+        """Suspend the process: it does not respond, and its connections stay open."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume the process."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)

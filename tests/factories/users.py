@@ -1,4 +1,4 @@
-"""Users for tests, and the header by which they call."""
+"""Users for tests, and their Authorization header."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ PASSWORD = "granite-otter-52-lamp"
 
 
 async def make_user(session: AsyncSession, **overrides: Any) -> User:
-    """A user with an address of their own. No password unless one is given: a hash costs 20 ms, and `bearer` needs none.
+    """A user with a unique address. Without a password by default, since a hash takes 20 ms and `bearer` needs none.
 
-    Overrides are the arguments of `create_user`, and columns of `User` that it does not take (`is_active`, ...).
+    Overrides are arguments of `create_user`, or other columns of `User` (`is_active`, ...).
     """
     made = uuid4().hex[:12]
     arguments: dict[str, Any] = {"email": f"user-{made}@example.org", "display_name": f"User {made}"}
@@ -34,13 +34,13 @@ async def make_user(session: AsyncSession, **overrides: Any) -> User:
 
 
 async def commit_user(app: FastAPI, **overrides: Any) -> User:
-    """The same, committed to the application's database, where its requests see it."""
+    """A user as from :func:`make_user`, committed to the application's database."""
     async with parts(app).database.session() as session:
         return await make_user(session, **overrides)
 
 
 async def bearer(app: FastAPI, user: User) -> dict[str, str]:
-    """The Authorization header of a fresh log-in. The user must have been committed."""
+    """The Authorization header of a new session. The user must be committed."""
     settings = parts(app).settings
     async with parts(app).database.session() as session:
         issued = await sessions.start_session(session, settings, user.id, kind="token")

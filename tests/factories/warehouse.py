@@ -89,7 +89,7 @@ class Seeder:
         return self.users[name]
 
     def campaign(self, slug: str, opened: str, **columns: Any) -> None:
-        """An active campaign whose members get 100 coins. Further columns, and `policy`, by name."""
+        """Create an active campaign whose members get 100 coins. Further columns, and `policy`, by name."""
         policy = PolicyWrite(**{"coins_per_member": 100} | columns.pop("policy", {}))
         campaign_id = uuid7()
         row: dict[str, Any] = {
@@ -105,7 +105,7 @@ class Seeder:
         self._run("SELECT app.coins_open_ledger(%s, %s::jsonb, NULL)", row["id"], policy.model_dump_json())
 
     def join(self, slug: str, at: str, *names: str, **attributes: Any) -> None:
-        """Let users join or rejoin; users without coins are granted them."""
+        """Let users join or rejoin; users without a wallet are granted coins."""
         for name in names:
             row = {"campaign_id": self.campaigns[slug], "user_id": self.user(name), "joined_at": day(at)}
             self._insert("memberships", row | {"attributes": Jsonb(attributes)})
@@ -121,7 +121,7 @@ class Seeder:
         )  # fmt: skip
 
     def idea(self, slug: str, title: str, author: str, at: str, *, status: str = "competing") -> None:
-        """An idea; one that competes is open for coins."""
+        """Submit an idea; a competing one is open for coins."""
         self.ideas[title] = uuid7()
         row = {"id": self.ideas[title], "campaign_id": self.campaigns[slug], "author_id": self.user(author)}
         self._insert(
@@ -169,7 +169,7 @@ class Seeder:
         )  # fmt: skip
 
     def value(self, title: str, kind: str, amount: int, currency: str, on: str) -> None:
-        """Value an idea."""
+        """Record a valuation of an idea."""
         row = {"idea_id": self.ideas[title], "kind": kind, "amount": amount, "currency": currency, "source": "books"}
         self._insert("idea_valuations", row | {"valued_on": day(on).date()})
 

@@ -40,45 +40,47 @@ def reader(data_dir: Path) -> Iterator[marts.Marts]:
 
 @pytest.fixture(scope="module")
 def managers(data_dir: Path) -> Iterator[marts.Marts]:
-    """What somebody sees who manages one campaign of the company and one imported election."""
+    """A reader in the scope of a manager of one campaign and one imported election."""
     with marts.open_snapshot(data_dir, Scope.of([GREENER, LODZ])) as reader:
         yield reader
 
 
 def changed(table: str, **columns: Any) -> dict[str, list[dict[str, Any]]]:
-    """The rows of a table with some columns set."""
+    """The rows of a table with changed columns."""
     return {table: [{**row, **columns} for row in rows()[table]]}
 
 
 class TestPublished:
-    def test_names_the_snapshot_and_its_time(self, data_dir: Path) -> None:
+    def test_returns_the_snapshot_and_its_time(self, data_dir: Path) -> None:
         snapshot = marts.published(data_dir)
         assert snapshot.id == "20260630T040000Z"
         assert snapshot.created_at == CREATED_AT
         assert snapshot.created_at.tzinfo is UTC
 
-    def test_points_into_the_snapshots_own_folder(self, data_dir: Path) -> None:
+    def test_the_database_is_in_the_folder_of_the_snapshot(self, data_dir: Path) -> None:
         assert marts.published(data_dir).database == data_dir / "exports" / "20260630T040000Z" / "marts.duckdb"
 
-    def test_nothing_published_is_said(self, tmp_path: Path) -> None:
+    def test_is_an_error_if_nothing_is_published(self, tmp_path: Path) -> None:
         with pytest.raises(marts.NoSnapshot, match="ideamint refresh"):
             marts.published(tmp_path)
 
     @pytest.mark.parametrize("manifest", ["", "{", "[]", "{}", '{"snapshot": "x", "created_at": "yesterday"}'])
-    def test_a_manifest_that_cannot_be_read_is_said(self, tmp_path: Path, manifest: str) -> None:
+    def test_an_unreadable_manifest_is_an_error(self, tmp_path: Path, manifest: str) -> None:
         folder = write_snapshot(tmp_path)
         (folder / "manifest.json").write_text(manifest)
         with pytest.raises(marts.NoSnapshot, match="manifest"):
             marts.published(tmp_path)
 
-    def test_a_missing_database_is_said(self, tmp_path: Path) -> None:
+    def test_a_missing_database_is_an_error(self, tmp_path: Path) -> None:
         (write_snapshot(tmp_path) / "marts.duckdb").unlink()
         with pytest.raises(marts.NoSnapshot, match="missing"):
             marts.published(tmp_path)
 
 
 class TestOpenSnapshot:
-    def test_a_reader_keeps_its_snapshot_when_a_newer_is_published_and_the_old_is_removed(self, tmp_path: Path) -> None:
+    def test_a_reader_keeps_its_snapshot_if_a_newer_one_is_published_and_the_old_one_removed(
+        self, tmp_path: Path
+    ) -> None:
         old = write_snapshot(tmp_path, "old")
         newer = changed("dim_campaigns", title="Renamed")
         with marts.open_snapshot(tmp_path, Scope.ALL) as reader:
@@ -91,32 +93,32 @@ class TestOpenSnapshot:
             assert reader.campaign("greener-offices").title == "Renamed"
             assert reader.snapshot().id == "new"
 
-    def test_a_given_snapshot_is_opened_though_a_newer_is_published(self, tmp_path: Path) -> None:
+    def test_a_given_snapshot_is_opened_even_if_a_newer_one_is_published(self, tmp_path: Path) -> None:
         write_snapshot(tmp_path, "old")
         old = marts.published(tmp_path)
         write_snapshot(tmp_path, "new", changes=changed("dim_campaigns", title="Renamed"))
         with marts.open_snapshot(old, Scope.ALL) as reader:
             assert reader.campaign("greener-offices").title == "Greener offices"
 
-    def test_a_given_snapshot_that_is_gone_is_said(self, tmp_path: Path) -> None:
+    def test_a_removed_snapshot_is_an_error(self, tmp_path: Path) -> None:
         folder = write_snapshot(tmp_path)
         snapshot = marts.published(tmp_path)
         shutil.rmtree(folder)
         with pytest.raises(marts.NoSnapshot), marts.open_snapshot(snapshot, Scope.ALL):
             pass
 
-    def test_a_file_that_is_no_database_is_said(self, tmp_path: Path) -> None:
+    def test_a_file_that_is_not_a_database_is_an_error(self, tmp_path: Path) -> None:
         (write_snapshot(tmp_path) / "marts.duckdb").write_bytes(b"no database" * 1000)
         with pytest.raises(marts.NoSnapshot, match="cannot be opened"), marts.open_snapshot(tmp_path, Scope.ALL):
             pass
 
-    def test_the_published_file_is_never_written(self, data_dir: Path) -> None:
+    def test_the_published_file_is_read_only(self, data_dir: Path) -> None:
         before = marts.published(data_dir).database.read_bytes()
         with marts.open_snapshot(data_dir, Scope.ALL) as reader, pytest.raises(duckdb.Error, match="read-only"):
             reader._connection.execute("DELETE FROM snapshot.main.dim_ideas")
         assert marts.published(data_dir).database.read_bytes() == before
 
-    def test_a_folder_with_a_quote_in_its_name_opens(self, tmp_path: Path) -> None:
+    def test_a_folder_with_a_quote_in_its_name_can_be_opened(self, tmp_path: Path) -> None:
         write_snapshot(tmp_path / "plain")
         folder = shutil.copytree(tmp_path / "plain", tmp_path / "it's here", symlinks=True)
         with marts.open_snapshot(folder, Scope.ALL) as reader:
@@ -124,22 +126,24 @@ class TestOpenSnapshot:
 
 
 class TestScope:
-    def test_all_sees_every_campaign(self, reader: marts.Marts) -> None:
+    def test_all_contains_every_campaign(self, reader: marts.Marts) -> None:
         assert len(reader.campaigns()) == 6
 
-    def test_a_manager_sees_the_campaigns_managed_and_no_other(self, managers: marts.Marts) -> None:
+    def test_a_manager_sees_only_managed_campaigns(self, managers: marts.Marts) -> None:
         assert {campaign.campaign_id for campaign in managers.campaigns()} == {GREENER, LODZ}
         assert set(managers.conservation()["campaign_id"]) == {GREENER, LODZ}
         assert set(managers.roi(None, include_imported=True)["campaign_id"]) == {GREENER}
 
-    @pytest.mark.parametrize("asked_for", [FASTER, "faster-deliveries"])
-    def test_a_campaign_outside_is_as_unknown_as_one_that_is_not(self, managers: marts.Marts, asked_for: str) -> None:
+    @pytest.mark.parametrize("requested", [FASTER, "faster-deliveries"])
+    def test_a_campaign_outside_has_the_same_error_as_an_unknown_one(
+        self, managers: marts.Marts, requested: str
+    ) -> None:
         with pytest.raises(marts.UnknownCampaign):
-            managers.campaign(asked_for)
+            managers.campaign(requested)
         with pytest.raises(marts.UnknownCampaign):
             managers.campaign("no-such-campaign")
 
-    def test_nothing_is_told_of_a_campaign_outside(self, managers: marts.Marts) -> None:
+    def test_a_campaign_outside_has_no_data(self, managers: marts.Marts) -> None:
         assert managers.figures(FASTER) == ()
         assert managers.ideas(FASTER).is_empty()
         assert managers.coins_over_time(FASTER).is_empty()
@@ -152,25 +156,25 @@ class TestScope:
         with pytest.raises(marts.OutOfScope):
             managers.cohorts()
 
-    def test_the_organisation_is_no_campaign_by_its_name(self, managers: marts.Marts) -> None:
+    def test_the_organisation_is_not_a_campaign(self, managers: marts.Marts) -> None:
         assert managers.figures("organisation") == ()
 
-    def test_no_campaign_is_no_figure(self, data_dir: Path) -> None:
-        with marts.open_snapshot(data_dir, Scope.of([])) as nobody:
-            assert nobody.campaigns() == ()
-            assert nobody.conservation().is_empty()
+    def test_an_empty_scope_has_no_data(self, data_dir: Path) -> None:
+        with marts.open_snapshot(data_dir, Scope.of([])) as reader:
+            assert reader.campaigns() == ()
+            assert reader.conservation().is_empty()
 
-    def test_ids_are_no_sql(self, data_dir: Path) -> None:
+    def test_ids_are_not_executed_as_sql(self, data_dir: Path) -> None:
         with marts.open_snapshot(data_dir, Scope.of(["' OR true --", GREENER])) as reader:
             assert [campaign.campaign_id for campaign in reader.campaigns()] == [GREENER]
 
 
 class TestCampaigns:
-    def test_own_campaigns_come_first_and_the_newest_first(self, reader: marts.Marts) -> None:
+    def test_own_campaigns_come_first_each_newest_first(self, reader: marts.Marts) -> None:
         slugs = [campaign.slug for campaign in reader.campaigns()]
         assert slugs == ["tools-we-miss", "safer-warehouses", "faster-deliveries", "greener-offices", "lodz-2020", "toulouse-2019"]  # fmt: skip
 
-    def test_every_column_arrives_as_it_is(self, reader: marts.Marts) -> None:
+    def test_columns_have_the_values_of_the_mart(self, reader: marts.Marts) -> None:
         campaign = reader.campaign("greener-offices")
         expected = next(row for row in rows()["dim_campaigns"] if row["campaign_id"] == GREENER)
         assert {name: getattr(campaign, name) for name in expected} == expected
@@ -179,7 +183,7 @@ class TestCampaigns:
     def test_a_campaign_is_found_by_slug_and_by_id(self, reader: marts.Marts) -> None:
         assert reader.campaign("lodz-2020") == reader.campaign(LODZ)
 
-    def test_imported_ones_say_so(self, reader: marts.Marts) -> None:
+    def test_is_imported(self, reader: marts.Marts) -> None:
         assert reader.campaign("lodz-2020").is_imported
         assert not reader.campaign("greener-offices").is_imported
 
@@ -207,11 +211,11 @@ class TestFigures:
             assert figure.question == definitions[figure.name]["question"]
             assert figure.before is None
 
-    def test_they_stand_in_the_order_of_the_questions(self, reader: marts.Marts) -> None:
+    def test_they_are_in_the_order_of_the_questions(self, reader: marts.Marts) -> None:
         places = [(figure.question_order, figure.figure_order) for figure in reader.figures(None)]
         assert places == sorted(places)
 
-    def test_the_last_30_days_stand_beside_the_30_before(self, reader: marts.Marts) -> None:
+    def test_the_last_30_days_have_the_30_days_before(self, reader: marts.Marts) -> None:
         figures = {figure.name: figure for figure in reader.figures(GREENER, Period.LAST_30_DAYS)}
         participation = figures["participation"]
         assert participation.before is not None
@@ -220,65 +224,65 @@ class TestFigures:
         assert participation.change == pytest.approx(5 / 60)
         assert (participation.before.starts_on, participation.before.ends_on) == (date(2026, 5, 1), date(2026, 5, 31))
 
-    def test_a_change_from_or_to_the_unknown_is_unknown(self, reader: marts.Marts) -> None:
+    def test_a_change_from_or_to_an_unknown_value_is_unknown(self, reader: marts.Marts) -> None:
         figures = {
             figure.name: figure for figure in reader.figures(campaign_id("safer-warehouses"), Period.LAST_30_DAYS)
         }
         assert figures["breadth"].now.unknown_reason == "outcome unknown"
         assert figures["breadth"].change is None
 
-    def test_money_is_told_a_currency(self, reader: marts.Marts) -> None:
+    def test_returns_are_separate_by_currency(self, reader: marts.Marts) -> None:
         roi = {figure.currency: figure.now.value for figure in reader.figures(None) if figure.name == "roi"}
         assert roi.keys() == {"EUR", "PLN", "USD"}
 
-    def test_an_imported_election_has_no_30_days(self, reader: marts.Marts) -> None:
+    def test_an_imported_election_has_no_recent_figures(self, reader: marts.Marts) -> None:
         assert reader.figures(LODZ, Period.LAST_30_DAYS) == ()
 
 
 class TestIdeas:
-    def test_they_stand_by_rank_and_hold_their_texts_as_they_are(self, reader: marts.Marts) -> None:
+    def test_they_are_sorted_by_rank_with_unchanged_titles(self, reader: marts.Marts) -> None:
         ideas = reader.ideas(GREENER)
         assert ideas["rank_in_campaign"].to_list() == list(range(1, 13))
         assert ideas["coins"].to_list() == sorted(ideas["coins"].to_list(), reverse=True)
         assert HOSTILE_TITLE in ideas["title"].to_list()
 
-    def test_one_to_four_backers_are_not_told(self, tmp_path: Path) -> None:
+    def test_one_to_four_backers_are_hidden(self, tmp_path: Path) -> None:
         backers = [0, 1, 4, 5, 6, *[9] * 100]
         ideas = [{**row, "backers": number} for row, number in zip(rows()["dim_ideas"], backers, strict=False)]
         write_snapshot(tmp_path, changes={"dim_ideas": ideas})
         with marts.open_snapshot(tmp_path, Scope.ALL) as reader:
-            told = dict(reader.ideas(GREENER).select("idea_id", "backers").iter_rows())
-        assert [told[row["idea_id"]] for row in ideas[:5]] == [0, None, None, 5, 6]
+            shown = dict(reader.ideas(GREENER).select("idea_id", "backers").iter_rows())
+        assert [shown[row["idea_id"]] for row in ideas[:5]] == [0, None, None, 5, 6]
 
 
 class TestCoinsOverTime:
-    def test_the_running_total_ends_at_what_was_placed(self, reader: marts.Marts) -> None:
+    def test_the_running_total_ends_at_the_placed_coins(self, reader: marts.Marts) -> None:
         days = reader.coins_over_time(FASTER)
         placed = sum(row["coins"] for row in rows()["fct_allocations"] if row["campaign_id"] == FASTER)
         assert days["coins_at_work"].to_list()[-1] == placed
         assert days["day"].is_sorted()
 
-    def test_an_imported_election_has_none_whatever_the_mart_holds(self, tmp_path: Path) -> None:
+    def test_an_imported_election_has_no_rows_even_if_the_mart_has(self, tmp_path: Path) -> None:
         days = [{**row, "campaign_id": LODZ} for row in rows()["fct_campaign_engagement_daily"]]
         write_snapshot(tmp_path, changes={"fct_campaign_engagement_daily": days})
         with marts.open_snapshot(tmp_path, Scope.ALL) as reader:
             assert reader.coins_over_time(LODZ).is_empty()
 
-    def test_one_to_four_active_members_are_not_told(self, reader: marts.Marts) -> None:
-        told = reader.coins_over_time(GREENER)["active_members"].drop_nulls()
+    def test_one_to_four_active_members_are_hidden(self, reader: marts.Marts) -> None:
+        shown = reader.coins_over_time(GREENER)["active_members"].drop_nulls()
         raw = [row for row in rows()["fct_campaign_engagement_daily"] if row["campaign_id"] == GREENER]
         assert any(0 < row["active_members"] < 5 for row in raw)
-        assert not told.is_empty()
-        assert told.filter((told > 0) & (told < 5)).is_empty()
+        assert not shown.is_empty()
+        assert shown.filter((shown > 0) & (shown < 5)).is_empty()
 
 
 class TestParticipationByGroup:
-    def test_suppressed_groups_keep_their_name_and_no_figure(self, reader: marts.Marts) -> None:
+    def test_suppressed_groups_have_a_name_and_no_figures(self, reader: marts.Marts) -> None:
         hidden = reader.participation_by_group(GREENER).filter("is_suppressed")
         assert hidden["group_name"].to_list() == ["Finance", "Legal"]
         assert hidden.select("members", "participants", "coins").rows() == [(None, None, None)] * 2
 
-    def test_a_group_under_five_is_hidden_though_the_mart_forgot(self, tmp_path: Path) -> None:
+    def test_a_group_under_five_is_hidden_even_if_the_mart_shows_it(self, tmp_path: Path) -> None:
         groups = changed("fct_participation_by_group", members=4, participants=3, coins=99, is_suppressed=False)
         write_snapshot(tmp_path, changes=groups)
         with marts.open_snapshot(tmp_path, Scope.ALL) as reader:
@@ -290,14 +294,14 @@ class TestParticipationByGroup:
 class TestConservation:
     def test_each_campaign_has_a_row_that_adds_up(self, reader: marts.Marts) -> None:
         for row in reader.conservation().iter_rows(named=True):
-            there = sum(
+            found = sum(
                 row[name]
                 for name in ("wallet_coins", "held_coins", "staked_coins", "expired_coins", "carried_out_coins")
             )
-            assert row["issued_coins"] + row["carried_in_coins"] - there == row["difference_coins"] == 0
+            assert row["issued_coins"] + row["carried_in_coins"] - found == row["difference_coins"] == 0
 
     @pytest.mark.parametrize("fault", ["difference_coins", "wrong_balances", "unbalanced_transfers"])
-    def test_what_does_not_add_up_stands_first(self, tmp_path: Path, fault: str) -> None:
+    def test_campaigns_that_do_not_add_up_come_first(self, tmp_path: Path, fault: str) -> None:
         wrong = [{**row, fault: 7 * (row["campaign_id"] == LODZ)} for row in rows()["fct_coin_conservation"]]
         write_snapshot(tmp_path, changes={"fct_coin_conservation": wrong})
         with marts.open_snapshot(tmp_path, Scope.ALL) as reader:
@@ -305,14 +309,14 @@ class TestConservation:
 
 
 class TestCohorts:
-    def test_a_cohort_under_five_and_one_to_four_active_are_not_told(self, reader: marts.Marts) -> None:
+    def test_a_cohort_under_five_and_one_to_four_active_members_are_hidden(self, reader: marts.Marts) -> None:
         cohorts = reader.cohorts()
         small = cohorts.filter(pl.col("cohort_month") == date(2026, 3, 1))
         assert small.select("members", "active_members", "retention").null_count().row(0) == (small.height,) * 3
-        told = cohorts["active_members"].drop_nulls()
-        assert told.filter((told > 0) & (told < 5)).is_empty()
+        shown = cohorts["active_members"].drop_nulls()
+        assert shown.filter((shown > 0) & (shown < 5)).is_empty()
 
-    def test_retention_is_the_marts(self, reader: marts.Marts) -> None:
+    def test_retention_equals_the_mart(self, reader: marts.Marts) -> None:
         first = reader.cohorts().row(0, named=True)
         assert first == {
             "cohort_month": date(2025, 10, 1),
@@ -324,7 +328,7 @@ class TestCohorts:
 
 
 class TestRoi:
-    def test_imported_campaigns_are_left_out_unless_wanted(self, tmp_path: Path) -> None:
+    def test_imported_campaigns_are_included_only_on_request(self, tmp_path: Path) -> None:
         idea = next(row for row in rows()["dim_ideas"] if row["campaign_id"] == LODZ)
         outcome = {**rows()["fct_idea_roi"][0], "idea_id": idea["idea_id"], "campaign_id": LODZ}
         write_snapshot(tmp_path, changes={"fct_idea_roi": [*rows()["fct_idea_roi"], outcome]})
@@ -338,7 +342,7 @@ class TestRoi:
         with marts.open_snapshot(tmp_path, Scope.ALL) as reader:
             assert reader.roi(None).is_empty()
 
-    def test_each_currency_stands_together_and_known_outcomes_first(self, reader: marts.Marts) -> None:
+    def test_rows_are_sorted_by_currency_and_known_outcomes_first(self, reader: marts.Marts) -> None:
         outcomes = reader.roi(None)
         assert outcomes["currency"].is_sorted()
         for part in outcomes.partition_by("currency"):
@@ -347,26 +351,26 @@ class TestRoi:
 
 
 class TestContract:
-    """The small snapshot has the columns that dbt's contracts promise, so what is tested on it holds on the real one."""
+    """The small snapshot has the columns of dbt's contracts, so tests with it apply to real snapshots."""
 
     @pytest.mark.parametrize("table", TABLES)
-    def test_columns_are_those_of_the_model(self, table: str) -> None:
+    def test_columns_equal_those_of_the_model(self, table: str) -> None:
         file = Path(__file__).parents[2] / "dbt_project" / "models" / "marts" / f"{table}.yml"
         model = yaml.safe_load(file.read_text(encoding="utf-8"))["models"][0]
         assert model["name"] == table
         assert {column["name"] for column in model["columns"]} == TABLES[table].keys()
 
-    def test_every_mart_is_there(self) -> None:
+    def test_it_contains_every_mart(self) -> None:
         folder = Path(__file__).parents[2] / "dbt_project" / "models" / "marts"
         assert {file.stem for file in folder.glob("*.sql")} == TABLES.keys()
 
-    def test_the_figures_are_those_of_the_page_of_definitions(self) -> None:
+    def test_the_figures_equal_those_of_the_seed(self) -> None:
         seed = pl.read_csv(Path(__file__).parents[2] / "dbt_project" / "seeds" / "figures.csv")
         assert seed["figure"].to_list() == [row["figure"] for row in rows()["dim_figures"]]
         assert seed["question"].to_list() == [row["question"] for row in rows()["dim_figures"]]
 
 
-def test_times_are_utc_whatever_the_machine_says(reader: marts.Marts) -> None:
+def test_times_are_utc_in_any_time_zone_of_the_machine(reader: marts.Marts) -> None:
     activated_at = reader.campaign("greener-offices").activated_at
     assert activated_at == datetime(2025, 10, 3, tzinfo=UTC)
     assert activated_at is not None

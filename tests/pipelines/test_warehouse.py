@@ -1,4 +1,4 @@
-"""Building with dbt: one at a time, and with an explanation when it fails."""
+"""Builds with dbt: one at a time, with the reason of a failure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class TestEnvironment:
-    def test_names_every_part_of_the_log_in(self) -> None:
+    def test_contains_every_part_of_the_log_in(self) -> None:
         found = warehouse.environment("postgresql://ideamint_dbt:s%2Fecret@db.example:6543/ideas?sslmode=require")
 
         assert found["IDEAMINT_WAREHOUSE_HOST"] == "db.example"
@@ -32,41 +32,41 @@ class TestEnvironment:
 
 
 class TestOneBuildAtATime:
-    def test_a_second_one_waits_and_says_for_whom(self, database: Settings) -> None:
+    def test_a_second_one_waits_and_reports_the_first(self, database: Settings) -> None:
         url = database.database.role_url("dbt")
-        said: list[str] = []
+        reports: list[str] = []
         entered = threading.Event()
 
         def second() -> None:
-            with hold_build_lock(url, "the second", said.append):
+            with hold_build_lock(url, "the second", reports.append):
                 entered.set()
 
-        with hold_build_lock(url, "the first", said.append):
+        with hold_build_lock(url, "the first", reports.append):
             waiting = threading.Thread(target=second)
             waiting.start()
             deadline = time.monotonic() + GIVE_UP_AFTER_S
-            while not said and time.monotonic() < deadline:
+            while not reports and time.monotonic() < deadline:
                 time.sleep(0.05)
             assert not entered.is_set()
         waiting.join(GIVE_UP_AFTER_S)
 
         assert entered.is_set()
-        assert len(said) == 1
-        assert said[0].startswith("another build is running: the first (build), since ")
-        assert said[0].endswith(" UTC; waiting for it to end")
+        assert len(reports) == 1
+        assert reports[0].startswith("another build is running: the first (build), since ")
+        assert reports[0].endswith(" UTC; waiting for it to end")
 
-    def test_ends_with_its_block_even_when_that_fails(self, database: Settings) -> None:
+    def test_ends_with_its_block_even_after_an_error(self, database: Settings) -> None:
         url = database.database.role_url("dbt")
-        said: list[str] = []
+        reports: list[str] = []
 
-        with pytest.raises(ZeroDivisionError), hold_build_lock(url, "one that fails", said.append):
+        with pytest.raises(ZeroDivisionError), hold_build_lock(url, "one that fails", reports.append):
             raise ZeroDivisionError
-        with hold_build_lock(url, "the next", said.append) as lock:
+        with hold_build_lock(url, "the next", reports.append) as lock:
             lock.confirm()
 
-        assert said == []
+        assert reports == []
 
-    def test_a_lock_whose_connection_ended_is_lost(self, database: Settings, admin_url: str) -> None:
+    def test_a_lock_is_lost_with_its_connection(self, database: Settings, admin_url: str) -> None:
         with hold_build_lock(database.database.role_url("dbt"), "one", print) as lock:
             with psycopg.connect(admin_url, autocommit=True) as connection:
                 connection.execute("SELECT pg_terminate_backend(%s)", (lock.connection.info.backend_pid,))

@@ -16,9 +16,8 @@ import httpx2
 from tests.proofs.installations import Account, Campaign
 
 CLIENTS = 64
-AGAIN_AFTER_S = 0.1
+RETRY_AFTER_S = 0.1
 TIMEOUT_S = 10.0
-PATIENCE_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Acknowledged:
     transfer_id: str
     body: Any
     sent_at: float
-    answered_at: float
+    received_at: float
     is_replay: bool
 
 
@@ -45,7 +44,7 @@ class Run:
     acknowledged: list[Acknowledged] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
 
-    async def carry_out(self) -> None:
+    async def execute(self) -> None:
         """Send each command until it is acknowledged; a status other than 201 and 503 ends the run."""
         commands = iter(range(self.commands))
         limits = httpx2.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
@@ -65,33 +64,33 @@ class Run:
         while True:
             sent_at = time.monotonic()
             try:
-                answer = await allocate(http, random.choice(self.urls), self.campaign, account, key)
+                response = await allocate(http, random.choice(self.urls), self.campaign, account, key)
             except httpx2.TransportError as error:
                 self.failures[type(error).__name__] += 1
             else:
-                if answer.status_code == 201:
-                    body = answer.json()
+                if response.status_code == 201:
+                    body = response.json()
                     return Acknowledged(
                         account, key, body["transfer_id"], body, sent_at, time.monotonic(),
-                        is_replay=answer.headers.get("Idempotency-Replayed") == "true",
+                        is_replay=response.headers.get("Idempotency-Replayed") == "true",
                     )  # fmt: skip
-                assert answer.status_code == 503, answer.text
-                assert answer.headers["Retry-After"] == "1"
+                assert response.status_code == 503, response.text
+                assert response.headers["Retry-After"] == "1"
                 self.failures["503"] += 1
-            await asyncio.sleep(AGAIN_AFTER_S)
+            await asyncio.sleep(RETRY_AFTER_S)
 
     async def reach(self, acknowledged: int) -> None:
-        """Wait until that many commands are acknowledged. The run limits the time."""
-        while len(self.acknowledged) < acknowledged:  # noqa: ASYNC110 - polled rarely
+        """Wait until this number of commands is acknowledged."""
+        while len(self.acknowledged) < acknowledged:  # noqa: ASYNC110 - the clients set no event
             await asyncio.sleep(0.005)
 
-    async def time_to_come_back(self, since: float) -> float:
+    async def recovery_time(self, since: float) -> float:
         """Seconds from `since` until the acknowledgement of a command that was sent later."""
         seen = len(self.acknowledged)
         while True:
             for each in itertools.islice(self.acknowledged, seen, None):
                 if each.sent_at > since:
-                    return each.answered_at - since
+                    return each.received_at - since
             seen = len(self.acknowledged)
             await asyncio.sleep(0.005)
 
@@ -99,7 +98,7 @@ class Run:
 async def allocate(
     http: httpx2.AsyncClient, url: str, campaign: Campaign, account: Account, key: str
 ) -> httpx2.Response:
-    """One coin on the hot idea."""
+    """Allocate one coin to the hot idea."""
     return await http.post(
         url + campaign.path,
         json={"idea_id": str(campaign.idea_id), "coins": 1},
@@ -108,8 +107,8 @@ async def allocate(
 
 
 def audit(campaign: Campaign, acknowledged: Sequence[Acknowledged]) -> None:
-    """Assert that each acknowledged command is one transfer with its key, that there are no others, and conservation."""
-    kept = {
+    """Assert that coins are conserved, and that the transfers are exactly those of the acknowledged commands."""
+    transfers_by_key = {
         (user_id, key): str(transfer_id)
         for user_id, key, transfer_id in campaign.query(
             "SELECT user_id, key, transfer_id FROM app.coin_keys WHERE campaign_id = %(campaign)s"
@@ -117,9 +116,13 @@ def audit(campaign: Campaign, acknowledged: Sequence[Acknowledged]) -> None:
     }
     acknowledged_transfers = {(each.account.user_id, each.key): each.transfer_id for each in acknowledged}
     assert len(acknowledged_transfers) == len(acknowledged)
-    lost = {command for command, transfer_id in acknowledged_transfers.items() if kept.get(command) != transfer_id}
+    lost = {
+        command
+        for command, transfer_id in acknowledged_transfers.items()
+        if transfers_by_key.get(command) != transfer_id
+    }
     assert not lost, f"{len(lost)} acknowledged commands differ from the ledger"
-    assert len(set(kept.values())) == len(kept), "two keys have one transfer"
+    assert len(set(transfers_by_key.values())) == len(transfers_by_key), "two keys have one transfer"
 
     transfers = {
         str(transfer_id)
@@ -127,10 +130,10 @@ def audit(campaign: Campaign, acknowledged: Sequence[Acknowledged]) -> None:
             "SELECT id FROM app.coin_transfers WHERE campaign_id = %(campaign)s AND kind = 'allocate'"
         )
     }
-    assert transfers == set(kept.values()), "a transfer has no key, or a key no transfer"
+    assert transfers == set(transfers_by_key.values()), "a transfer has no key, or a key no transfer"
     ((staked, *faults),) = campaign.query(
         "SELECT staked_coins, difference_coins, wrong_balances, unbalanced_transfers, wrong_totals "
         "FROM app.coins_verify(%(campaign)s)"
     )
-    assert staked == len(kept)
+    assert staked == len(transfers_by_key)
     assert not any(faults), f"difference, wrong balances, unbalanced transfers, wrong totals: {faults}"

@@ -1,4 +1,4 @@
-"""A process of the proof of closing: closes and completes what is due once, and kills itself at a step.
+"""A worker process for the proof of closing: runs both loops once, and kills itself at a step.
 
 Usage: python -m tests.proofs.closing_worker APP_URL STEP. It sends itself SIGKILL when it reaches STEP; the step "none" is
 never reached.
@@ -26,7 +26,7 @@ from api.kernel.db import Database
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-# in the order in which one campaign reaches them; from `closed` on, its end is stored
+# in the order of one campaign; from `closed` on, the status is stored
 STEPS = (
     "before_close", "before_closed_event", "before_close_commit", "closed", "before_complete", "before_ledger_closed",
     "after_ledger_closed", "before_idea", "before_complete_commit",
@@ -39,8 +39,8 @@ def reach(step: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def reaching(module: Any, name: str, *, before: str = "", after: str = "") -> None:
-    """Replace a function of a module by one that reaches a step before and after its call."""
+def add_steps(module: Any, name: str, *, before: str = "", after: str = "") -> None:
+    """Replace a function of a module by one with a step before and after the call."""
     function: Callable[..., Awaitable[Any]] = getattr(module, name)
 
     async def call(*arguments: Any, **named: Any) -> Any:
@@ -58,11 +58,11 @@ async def main() -> None:
         env_file=None, env="test", log_level="ERROR", database_url=PostgresDsn(sys.argv[1]),
         app_password=SecretStr(os.environ["APP_PASSWORD"]),
     )  # fmt: skip
-    reaching(campaign_handlers, "close_campaign", before="before_close", after="before_close_commit")
-    reaching(transitions, "record_event", before="before_closed_event")
-    reaching(idea_handlers, "complete_campaign", before="before_complete", after="before_complete_commit")
-    reaching(coins, "close_ledger", before="before_ledger_closed", after="after_ledger_closed")
-    reaching(ideas, "take_step", before="before_idea")
+    add_steps(campaign_handlers, "close_campaign", before="before_close", after="before_close_commit")
+    add_steps(transitions, "record_event", before="before_closed_event")
+    add_steps(idea_handlers, "complete_campaign", before="before_complete", after="before_complete_commit")
+    add_steps(coins, "close_ledger", before="before_ledger_closed", after="after_ledger_closed")
+    add_steps(ideas, "take_step", before="before_idea")
     database = Database(settings.database)
     await campaign_handlers.close_due_campaigns(database)
     reach("closed")

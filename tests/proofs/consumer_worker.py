@@ -1,7 +1,7 @@
-"""A worker process of the proof of consumers: follows one consumer until it is killed, or kills itself at a step.
+"""A worker process for the proof of consumers: runs one consumer until it is killed, or kills itself at a step.
 
-Usage: python -m tests.proofs.consumer_worker APP_URL CONSUMER OUTSIDE_FILE STEP AFTER. At the AFTER-th time that it reaches
-STEP it sends itself SIGKILL; the step "none" is never reached.
+Usage: python -m tests.proofs.consumer_worker APP_URL CONSUMER OUTSIDE_FILE STEP AFTER. When it reaches
+STEP for the AFTER-th time, it sends itself SIGKILL; the step "none" is never reached.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _EFFECT = text("INSERT INTO probe.effects (consumer, event_id, campaign_id, numb
 
 
 class Killer:
-    """Counts how often a step is reached, and kills the process at the one that was chosen."""
+    """Kills the process when the chosen step is reached for the nth time."""
 
     def __init__(self, step: str, after: int) -> None:
         self.step, self.left = step, after
 
     def reach(self, step: str) -> None:
-        """A step of the consumer."""
+        """Called at each step of the consumer."""
         if step == self.step:
             self.left -= 1
             if self.left <= 0:
@@ -47,7 +47,7 @@ class Killer:
 
 
 def consumer(name: str, outside: Path, killer: Killer) -> Consumer:
-    """Writes a row for each event, and a line with its id to a file, which knows no transactions."""
+    """A consumer that writes a row for each event, and a line with its id to a file, outside of the transaction."""
 
     async def handle(session: AsyncSession, events: Sequence[Event]) -> None:
         killer.reach("after_read")
@@ -67,8 +67,8 @@ def consumer(name: str, outside: Path, killer: Killer) -> Consumer:
     )  # fmt: skip
 
 
-class Killed(Following):
-    """Follows as the product does, and reaches the steps around its transactions."""
+class KilledFollowing(Following):
+    """The product's `Following`, with steps around its transactions."""
 
     killer: Killer
 
@@ -86,8 +86,8 @@ class Killed(Following):
         return result
 
 
-def reach_before_commit(killer: Killer) -> None:
-    """The cursor has been advanced in the transaction, which is not committed."""
+def add_step_before_commit(killer: Killer) -> None:
+    """Add the step after the cursor is advanced in the transaction and before the commit."""
     change = Lease.change
 
     async def changed(self: Any, session: AsyncSession, statement: Any, **arguments: Any) -> None:
@@ -99,16 +99,16 @@ def reach_before_commit(killer: Killer) -> None:
 
 
 async def main() -> None:
-    """Follow, polling without a pause."""
+    """Run the consumer in a loop."""
     url, name, outside, step, after = sys.argv[1:]
     killer = Killer(step, int(after))
-    reach_before_commit(killer)
+    add_step_before_commit(killer)
     settings = configuration.load(
         env_file=None, env="test", log_level="ERROR", database_url=PostgresDsn(url),
         app_password=SecretStr(os.environ["APP_PASSWORD"]),
     )  # fmt: skip
     database = Database(settings.database)
-    worker = Killed(database, consumer(name, Path(outside), killer))
+    worker = KilledFollowing(database, consumer(name, Path(outside), killer))
     worker.killer = killer
     while True:
         await worker.run_once()

@@ -33,9 +33,7 @@ from settings import Settings
 from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.factories.ledgers import Ledger, make_ledger
 
-PATIENCE_S = GIVE_UP_AFTER_S
-
-# Settings of every process of a proof, except its database.
+# Settings of all processes of a proof, apart from the database.
 API_SETTINGS: Mapping[str, str] = {
     "IDEAMINT_LOG_LEVEL": "WARNING",
     "IDEAMINT_COIN_COMMANDS_PER_MEMBER": "off",
@@ -100,11 +98,11 @@ class Installation:
     settings: Settings
     supervisor: Supervisor
     api_urls: list[str]
-    said: list[str]
+    messages: list[str]
 
     @property
     def cluster(self) -> Cluster:
-        """The server's folder."""
+        """The embedded server."""
         return Cluster(self.settings.paths.data_dir)
 
     def api_pid(self, number: int) -> int | None:
@@ -143,8 +141,8 @@ def installed() -> Iterator[Settings]:
 @asynccontextmanager
 async def supervised(settings: Settings, *, apis: int) -> AsyncIterator[Installation]:
     """Run API processes, a worker and the database of `settings` under the supervisor, as `ideamint up` does."""
-    said: list[str] = []
-    supervisor = Supervisor(settings.paths.data_dir / "logs", settings.paths.data_dir / "up.json", said.append)
+    messages: list[str] = []
+    supervisor = Supervisor(settings.paths.data_dir / "logs", settings.paths.data_dir / "up.json", messages.append)
     ports = [free_port() for _ in range(apis)]
     ready = asyncio.Event()
     running = asyncio.create_task(
@@ -154,15 +152,15 @@ async def supervised(settings: Settings, *, apis: int) -> AsyncIterator[Installa
                 worker_service(settings),
             ],
             ready.set,
-            [DatabaseWatchdog(settings, said.append).run],
+            [DatabaseWatchdog(settings, messages.append).run],
         )
     )
     try:
         waiting = asyncio.create_task(ready.wait())
-        await asyncio.wait({running, waiting}, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
-        assert ready.is_set(), said
-        yield Installation(settings, supervisor, [f"http://127.0.0.1:{port}" for port in ports], said)
-        assert not running.done(), said
+        await asyncio.wait({running, waiting}, timeout=GIVE_UP_AFTER_S, return_when=asyncio.FIRST_COMPLETED)
+        assert ready.is_set(), messages
+        yield Installation(settings, supervisor, [f"http://127.0.0.1:{port}" for port in ports], messages)
+        assert not running.done(), messages
     finally:
         waiting.cancel()
         supervisor.stop()
@@ -191,7 +189,7 @@ def _independent(settings: Settings, service: Service) -> Service:
     return replace(service, environment={**service.environment, **own})
 
 
-def by_way_of(settings: Settings, port: int) -> Settings:
+def through_port(settings: Settings, port: int) -> Settings:
     """The same database through another port and without encryption, so that a proxy can read the traffic."""
     parts = urlsplit(str(settings.database.url))
     url = parts._replace(netloc=f"127.0.0.1:{port}", query="sslmode=disable&gssencmode=disable").geturl()
@@ -209,7 +207,7 @@ async def served(
             around(app), host="127.0.0.1", port=0, access_log=False, server_header=False, log_level="warning"
         )
     )
-    # not serve(), which would replace the signal handlers of pytest
+    # not serve(), which replaces the signal handlers of pytest
     serving = asyncio.create_task(server._serve())
     try:
         await until(lambda: server.started or serving.done(), "the API")
@@ -222,17 +220,17 @@ async def served(
 
 async def until(condition: Callable[[], bool], what: str) -> None:
     """Poll a condition for a bounded time."""
-    for _ in range(PATIENCE_S * 50):
+    for _ in range(GIVE_UP_AFTER_S * 50):
         if condition():
             return
         await asyncio.sleep(0.02)
-    msg = f"gave up waiting for {what}"
+    msg = f"timed out waiting for {what}"
     raise AssertionError(msg)
 
 
 async def until_ready(http: httpx2.AsyncClient, url: str) -> None:
     """Wait until an API is ready, for a bounded time."""
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_AFTER_S):
         while True:
             with contextlib.suppress(httpx2.TransportError):
                 if (await http.get(f"{url}/health/ready")).status_code == 200:

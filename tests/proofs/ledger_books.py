@@ -1,4 +1,4 @@
-"""The ledger in the database behind the interface of the model: the same commands and results as `ledger_model.Model`."""
+"""The ledger in the database with the interface of the model: the same commands and results as `ledger_model.Model`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from psycopg import errors
 
 from api.coins.commands.moves import SQL, Move, Outcome, as_arguments
 from api.coins.schemas import PolicyWrite
-from tests.proofs.ledger_terms import CLOSED, IDEAS, MEMBERS, Answer, Closed
+from tests.proofs.ledger_terms import CLOSED, IDEAS, MEMBERS, Closed, MoveResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ class Books:
         self._transfers: dict[UUID | None, int] = {}
         connection.execute("SELECT app.coins_open_ledger(%s, %s::jsonb, NULL)", (self.campaign_id, _as_json(policy)))
 
-    def carry_out(self, command: str, *arguments: Any) -> Any:
+    def execute(self, command: str, *arguments: Any) -> Any:
         """Execute the command and return its result."""
         try:
             return getattr(self, command)(*arguments)
@@ -91,13 +91,13 @@ class Books:
         transfers = dict(self._transfers)
         try:
             with self.connection.transaction(force_rollback=True):
-                answer = getattr(self, command)(*arguments)
+                result = getattr(self, command)(*arguments)
                 self.connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
         except (errors.ObjectNotInPrerequisiteState, errors.NoDataFound):
             return CLOSED
         finally:
             self._transfers = transfers
-        return answer
+        return result
 
     def grant(self, members: Sequence[int]) -> list[int]:
         users = [self.users[member] for member in members]
@@ -120,9 +120,9 @@ class Books:
         )
         return version, sorted(frozen)
 
-    def move(self, items: Sequence[Item]) -> list[Answer]:
+    def move(self, items: Sequence[Item]) -> list[MoveResult]:
         rows = self.connection.execute(SQL, as_arguments([self._as_move(item) for item in items])).fetchall()
-        return [self._as_answer(outcome) for outcome in sorted(starmap(Outcome, rows), key=lambda row: row.item)]
+        return [self._as_result(outcome) for outcome in sorted(starmap(Outcome, rows), key=lambda row: row.item)]
 
     def _as_move(self, item: Item) -> Move:
         return Move(
@@ -135,14 +135,16 @@ class Books:
             repr(item).encode() if item.key else None,
         )
 
-    def _as_answer(self, row: Outcome) -> Answer:
+    def _as_result(self, row: Outcome) -> MoveResult:
         if row.outcome == "moved":
             self._transfers[row.transfer_id] = len(self._transfers)
         if row.outcome in {"moved", "replayed"}:
-            return Answer(row.outcome, self._transfers[row.transfer_id], row.from_balance_coins, row.to_balance_coins)
+            return MoveResult(
+                row.outcome, self._transfers[row.transfer_id], row.from_balance_coins, row.to_balance_coins
+            )
         if row.outcome in NUMBERED:
-            return Answer(row.outcome, has_coins=row.has_coins, limit_coins=row.limit_coins)
-        return Answer(row.outcome)
+            return MoveResult(row.outcome, has_coins=row.has_coins, limit_coins=row.limit_coins)
+        return MoveResult(row.outcome)
 
     def correct(self, lines: Sequence[Correction]) -> list[tuple[str, int | None]]:
         return self.connection.execute(

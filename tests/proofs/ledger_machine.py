@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import psycopg
 
 # steps between checks that read the whole history of the campaign
-RARELY = 10
+HISTORY_CHECK_INTERVAL = 10
 # commands before a campaign may be completed, since few commands are possible afterwards
-LATE = 35
+COMPLETE_AFTER = 35
 
 members = st.integers(0, MEMBERS - 1)
 ideas = st.integers(0, IDEAS - 1)
@@ -39,7 +39,7 @@ lines = st.builds(Correction, members, st.just("grant"), st.sampled_from([None, 
     st.sampled_from([5, *range(-30, 31), None]),
     st.sampled_from([True, True, False]),
 )
-# with a limit of 0 a settlement does all the work
+# with a limit of 0 everything is done by a settlement
 limits = st.sampled_from([None, 0])
 dry_runs = st.sampled_from([False] * 5 + [True])
 changes = st.fixed_dictionaries(
@@ -73,7 +73,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     connection: ClassVar[psycopg.Connection]
     steps: ClassVar[Counter[str]] = Counter()
-    answers: ClassVar[Counter[str]] = Counter()
+    results: ClassVar[Counter[str]] = Counter()
     examples: ClassVar[int] = 0
     verified: ClassVar[int] = 0
 
@@ -84,21 +84,21 @@ class LedgerMachine(RuleBasedStateMachine):
         # totals after each transaction, by its id
         self.history: list[tuple[int, dict[int, tuple[int, int]]]] = [(0, {})]
         self.count = 0
-        self.agrees = False
+        self.has_passed = False
 
-    @initialize(policy=first_policies, asked=st.lists(allocations, max_size=8))
-    def open_ledger(self, policy: dict[str, Any], asked: list[tuple[int, int, int, str | None]]) -> None:
+    @initialize(policy=first_policies, requested=st.lists(allocations, max_size=8))
+    def open_ledger(self, policy: dict[str, Any], requested: list[tuple[int, int, int, str | None]]) -> None:
         type(self).examples += 1
         self.model, self.books = Model(policy), Books(self.connection, policy)
         self.both("grant", [0, 1, 2])
         for idea in range(3):
             self.both("open_idea", idea)
-        if asked:
-            self.allocate_each(asked, dry=False)
+        if requested:
+            self.allocate_each(requested, dry=False)
 
     def both(self, command: str, *arguments: Any, dry: bool = False, name: str = "") -> Any:
         """Execute the command on both; a dry run must not change any row."""
-        self.agrees = False
+        self.has_passed = False
         if dry:
             before = self.books.written()
             expected = getattr(deepcopy(self.model), command)(*arguments)
@@ -106,21 +106,21 @@ class LedgerMachine(RuleBasedStateMachine):
             assert self.books.written() == before
         else:
             expected = getattr(self.model, command)(*arguments)
-            found = self.books.carry_out(command, *arguments)
+            found = self.books.execute(command, *arguments)
         assert found == expected, f"{command}{arguments}: the ledger returned {found}, the model {expected}"
         self.count += 1
         self.steps[("dry run " if dry else "") + (name or command.replace("_", " "))] += 1
         return found
 
     @precondition(lambda self: self.count % 3 == 1)
-    @rule(asked=st.lists(members, min_size=1, max_size=3), dry=dry_runs)
-    def grant(self, asked: list[int], dry: bool) -> None:  # noqa: FBT001 - Hypothesis draws it
-        self.both("grant", asked, dry=dry)
+    @rule(requested=st.lists(members, min_size=1, max_size=3), dry=dry_runs)
+    def grant(self, requested: list[int], dry: bool) -> None:  # noqa: FBT001 - Hypothesis draws it
+        self.both("grant", requested, dry=dry)
 
-    @rule(asked=st.lists(lines, min_size=1, max_size=6), dry=dry_runs)
-    def bulk(self, asked: list[Correction], dry: bool) -> None:  # noqa: FBT001
-        found = self.both("correct", asked, dry=dry, name="bulk")
-        self.answers.update(f"bulk: {outcome}" for outcome, _ in found)
+    @rule(requested=st.lists(lines, min_size=1, max_size=6), dry=dry_runs)
+    def bulk(self, requested: list[Correction], dry: bool) -> None:  # noqa: FBT001
+        found = self.both("correct", requested, dry=dry, name="bulk")
+        self.results.update(f"bulk: {outcome}" for outcome, _ in found)
 
     @precondition(lambda self: len(self.model.frozen) < 2)
     @rule(nth=members, dry=dry_runs)
@@ -140,18 +140,18 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(changed=changes, dry=dry_runs)
     def change_policy(self, changed: dict[str, Any], dry: bool) -> None:  # noqa: FBT001
         _, frozen = self.both("set_policy", self.model.policy | changed, dry=dry, name="change policy")
-        self.answers.update([f"policy: frozen {field}" for field in frozen] or ["policy: put into force"])
+        self.results.update([f"policy: frozen {field}" for field in frozen] or ["policy: put into force"])
 
     @precondition(lambda self: self.model.open_ideas and self.model.active)
-    @rule(asked=st.lists(allocations, min_size=1, max_size=4), dry=dry_runs)
-    def allocate(self, asked: list[tuple[int, int, int, str | None]], dry: bool) -> None:  # noqa: FBT001
-        self.allocate_each(asked, dry=dry)
+    @rule(requested=st.lists(allocations, min_size=1, max_size=4), dry=dry_runs)
+    def allocate(self, requested: list[tuple[int, int, int, str | None]], dry: bool) -> None:  # noqa: FBT001
+        self.allocate_each(requested, dry=dry)
 
-    def allocate_each(self, asked: list[tuple[int, int, int, str | None]], *, dry: bool) -> None:
+    def allocate_each(self, requested: list[tuple[int, int, int, str | None]], *, dry: bool) -> None:
         """Allocate from active members to open ideas."""
         moves = [
             Item(pick(self.model.active, member), None, pick(self.model.open_ideas, nth), coins, key)
-            for member, nth, coins, key in asked
+            for member, nth, coins, key in requested
         ]
         self.move(moves, "allocate", dry=dry)
 
@@ -168,10 +168,10 @@ class LedgerMachine(RuleBasedStateMachine):
         member, source = pick(self.model.staked, nth)
         self.move([Item(member, source, None, coins, key)], "take back", dry=dry)
 
-    @rule(asked=st.lists(items, min_size=2, max_size=8), dry=dry_runs)
-    def batch(self, asked: list[Item], dry: bool) -> None:  # noqa: FBT001
+    @rule(requested=st.lists(items, min_size=2, max_size=8), dry=dry_runs)
+    def batch(self, requested: list[Item], dry: bool) -> None:  # noqa: FBT001
         """A batch may contain a member more than once, and keys that were used before."""
-        self.move(asked, "batch", dry=dry)
+        self.move(requested, "batch", dry=dry)
 
     @precondition(lambda self: self.model.keys)
     @rule(nth=st.integers(0, 11), times=st.integers(1, 3))
@@ -182,7 +182,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def move(self, moves: list[Item], name: str, *, dry: bool) -> None:
         found = self.both("move", moves, dry=dry, name=name)
-        self.answers.update(f"move: {answer.outcome}" for answer in found)
+        self.results.update(f"move: {result.outcome}" for result in found)
 
     @precondition(lambda self: self.model.open_ideas)
     @rule(nths=st.lists(ideas, min_size=1, max_size=2), dry=dry_runs)
@@ -201,9 +201,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def close(self, nths: list[int], kind: Kind, limit: int | None, name: str, *, dry: bool) -> None:
         """Close some of the open ideas."""
-        asked = sorted({pick(self.model.open_ideas, nth) for nth in nths})
-        found = self.both("close_ideas", asked, kind, limit, dry=dry, name=name)
-        self.answers[f"{name}: {'by a settlement' if any(closed.is_settling for closed in found) else 'at once'}"] += 1
+        requested = sorted({pick(self.model.open_ideas, nth) for nth in nths})
+        found = self.both("close_ideas", requested, kind, limit, dry=dry, name=name)
+        self.results[f"{name}: {'by a settlement' if any(closed.is_settling for closed in found) else 'at once'}"] += 1
 
     @precondition(lambda self: self.model.accepted)
     @rule(nth=ideas, dry=dry_runs)
@@ -217,11 +217,11 @@ class LedgerMachine(RuleBasedStateMachine):
         others = [n for n, settlement in enumerate(self.model.settlements) if not settlement.has_wallets]
         self.both("settle_next", pick(others or [0], nth), accounts_max, dry=dry, name="settle a part")
 
-    @precondition(lambda self: self.count >= LATE)
+    @precondition(lambda self: self.count >= COMPLETE_AFTER)
     @rule(limit=limits, dry=dry_runs)
     def complete(self, limit: int | None, dry: bool) -> None:  # noqa: FBT001
         found = self.both("close_ledger", limit, dry=dry, name="complete")
-        self.answers[
+        self.results[
             f"complete: {'refused' if isinstance(found, str) else 'by a settlement' if found[1] else 'at once'}"
         ] += 1
 
@@ -243,9 +243,9 @@ class LedgerMachine(RuleBasedStateMachine):
         assert found.issued == sum(found.wallets.values()) + sum(found.stakes.values()) + found.expired
         if xid != self.history[-1][0]:
             self.history.append((xid, model.totals()))
-        if self.count % RARELY == 0:
+        if self.count % HISTORY_CHECK_INTERVAL == 0:
             self.check_history()
-        self.agrees = True
+        self.has_passed = True
 
     def check_history(self) -> None:
         """Verify the ledger from its postings, and compare the coins of ideas at closing."""
@@ -255,7 +255,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Finish all pending settlements."""
-        if not self.agrees:
+        if not self.has_passed:
             return
         while self.model.settlements:
             self.both("settle_next", 0, 3, name="settle a part")

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.proofs.ledger_terms import CLOSED, Answer, Closed, Correction, Item, Kind, Policy
+from tests.proofs.ledger_terms import CLOSED, Closed, Correction, Item, Kind, MoveResult, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ class Model:
     closed: dict[int, tuple[int, int] | None] = field(default_factory=dict)
     accepted: dict[int, dict[int, int]] = field(default_factory=dict)
     settlements: list[Settlement] = field(default_factory=list)
-    keys: dict[tuple[int, str], tuple[Item, Answer]] = field(default_factory=dict)
+    keys: dict[tuple[int, str], tuple[Item, MoveResult]] = field(default_factory=dict)
     transfers: int = 0
     is_closed: bool = False
 
@@ -96,7 +96,7 @@ class Model:
             self.frozen.add(member)
 
     def open_idea(self, idea: int) -> str | None:
-        """Let an idea take coins."""
+        """Open an idea for coins."""
         if self.is_closed:
             return CLOSED
         self.closed[idea] = None
@@ -115,69 +115,69 @@ class Model:
             self.version += 1
         return self.version, sorted(frozen)
 
-    def move(self, items: Sequence[Item]) -> list[Answer]:
+    def move(self, items: Sequence[Item]) -> list[MoveResult]:
         """Execute a batch; items of one wallet in order."""
         return [self._move(item) for item in items]
 
-    def _move(self, item: Item) -> Answer:
+    def _move(self, item: Item) -> MoveResult:
         bound = self.keys.get((item.member, item.key)) if item.key else None
         if item.member in self.wallets and bound:
-            first, answer = bound
-            return answer._replace(outcome="replayed") if first == item else Answer("key_reused")
-        answer = self._judge(item)
-        if answer.outcome != "moved":
-            return answer
+            first, result = bound
+            return result._replace(outcome="replayed") if first == item else MoveResult("key_reused")
+        result = self._evaluate(item)
+        if result.outcome != "moved":
+            return result
         for idea, change in ((item.source, -item.coins), (item.target, item.coins)):
             if idea is None:
                 self.wallets[item.member] += change
             else:
                 self.stakes[item.member, idea] = self._holds(item.member, idea) + change
-        answer = Answer(
+        result = MoveResult(
             "moved", self.transfers, self._holds(item.member, item.source), self._holds(item.member, item.target)
         )
         self.transfers += 1
         if item.key:
-            self.keys[item.member, item.key] = (item, answer)
-        return answer
+            self.keys[item.member, item.key] = (item, result)
+        return result
 
     def _holds(self, member: int, idea: int | None) -> int:
         return self.wallets[member] if idea is None else self.stakes.get((member, idea), 0)
 
-    def _judge(  # noqa: C901, PLR0911, PLR0912 - the rules in the order of their evaluation
+    def _evaluate(  # noqa: C901, PLR0911, PLR0912 - the rules in the order of their evaluation
         self, item: Item
-    ) -> Answer:
+    ) -> MoveResult:
         member, source, target, coins, _ = item
         least, most = self.policy["coins_per_allocation_min"], self.policy["coins_per_member_and_idea_max"]
         if member not in self.wallets:
-            return Answer("not_a_member")
+            return MoveResult("not_a_member")
         if member in self.frozen:
-            return Answer("wallet_frozen")
+            return MoveResult("wallet_frozen")
         if coins < 1:
-            return Answer("not_positive")
+            return MoveResult("not_positive")
         if source == target:
-            return Answer("same_account")
+            return MoveResult("same_account")
         named = [idea for idea in (target, source) if idea is not None]
         if any(idea not in self.closed for idea in named):
-            return Answer("unknown_idea")
+            return MoveResult("unknown_idea")
         if any(self.closed[idea] is not None for idea in named):
-            return Answer("idea_not_open")
+            return MoveResult("idea_not_open")
         if _or_never(self.policy["allocate_until"]) < NOW:
-            return Answer("window_closed")
+            return MoveResult("window_closed")
         if target == member and not self.policy["own_ideas"]:
-            return Answer("own_idea")
+            return MoveResult("own_idea")
         if target is None and not self.policy["take_back"]:
-            return Answer("take_back_refused")
+            return MoveResult("take_back_refused")
         has = self._holds(member, source)
         if target is not None and coins < least:
-            return Answer("below_minimum", has_coins=has, limit_coins=least)
+            return MoveResult("below_minimum", has_coins=has, limit_coins=least)
         if has < coins:
-            return Answer("insufficient_coins" if source is None else "insufficient_stake", has_coins=has)
+            return MoveResult("insufficient_coins" if source is None else "insufficient_stake", has_coins=has)
         if source is not None and 0 < has - coins < least:
-            return Answer("below_minimum", has_coins=has, limit_coins=least)
+            return MoveResult("below_minimum", has_coins=has, limit_coins=least)
         there = 0 if target is None else self._holds(member, target)
         if target is not None and most is not None and there + coins > most:
-            return Answer("above_maximum", has_coins=there, limit_coins=most)
-        return Answer("moved")
+            return MoveResult("above_maximum", has_coins=there, limit_coins=most)
+        return MoveResult("moved")
 
     def correct(self, lines: Sequence[Correction]) -> list[tuple[str, int | None]]:
         """A bulk call of grants and corrections: the outcome of each item, and the wallet's balance after it."""
@@ -209,13 +209,13 @@ class Model:
     def close_ideas(self, ideas: Sequence[int], kind: Kind, inline_max: int | None) -> list[Closed]:
         """Close open ideas; their stakes expire or return, immediately or by a settlement."""
         closing = sorted(set(ideas) & set(self.open_ideas))
-        answer = [Closed(idea, *self._close(idea, kind), is_settling=False) for idea in closing]
+        result = [Closed(idea, *self._close(idea, kind), is_settling=False) for idea in closing]
         settlement = Settlement(kind, closing, has_wallets=False)
-        if kind != "expire" and inline_max is not None and sum(closed.backers for closed in answer) > inline_max:
+        if kind != "expire" and inline_max is not None and sum(closed.backers for closed in result) > inline_max:
             self.settlements.append(settlement)
-            return [closed._replace(is_settling=True) for closed in answer]
+            return [closed._replace(is_settling=True) for closed in result]
         self._settle_all(settlement)
-        return answer
+        return result
 
     def _close(self, idea: int, kind: Kind) -> tuple[int, int]:
         had = self.totals().get(idea, (0, 0))
@@ -230,12 +230,12 @@ class Model:
         """Restore the stakes that expired at the last acceptance of the idea."""
         if self.is_closed:
             return CLOSED
-        put_back = self.accepted.pop(idea)
-        for member, coins in put_back.items():
+        restored = self.accepted.pop(idea)
+        for member, coins in restored.items():
             self.stakes[member, idea] = coins
-        self.expired -= sum(put_back.values())
+        self.expired -= sum(restored.values())
         self.closed[idea] = None
-        return sum(put_back.values()), len(put_back)
+        return sum(restored.values()), len(restored)
 
     def close_ledger(self, inline_max: int | None) -> tuple[int, bool] | str:
         """Complete the campaign; returns the coins of the wallets, and whether a settlement is pending."""

@@ -34,7 +34,7 @@ class Correction(NamedTuple):
     has_reason: bool
 
 
-class Answer(NamedTuple):
+class MoveResult(NamedTuple):
     """The outcome of a movement; `transfer` is the number of the movement."""
 
     outcome: str

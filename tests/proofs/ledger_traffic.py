@@ -36,7 +36,7 @@ _CORRECT: LiteralString = """
 
 @dataclass
 class Traffic:
-    """The commands on one ledger and their outcomes. A new idea replaces each finally closed one."""
+    """The commands on one ledger and their outcomes. A new idea replaces each idea that is closed permanently."""
 
     url: str
     ledger: Ledger
@@ -47,16 +47,16 @@ class Traffic:
     _is_over: bool = False
 
     @asynccontextmanager
-    async def of(self, *commands: Command) -> AsyncIterator[None]:
+    async def running(self, *commands: Command) -> AsyncIterator[None]:
         """Execute each command repeatedly, on its own connection, while the block runs."""
-        running = [asyncio.create_task(self._carry_on(command, n)) for n, command in enumerate(commands)]
+        tasks = [asyncio.create_task(self._repeat(command, n)) for n, command in enumerate(commands)]
         try:
             yield
         finally:
             self._is_over = True
-            await asyncio.gather(*running)
+            await asyncio.gather(*tasks)
 
-    async def _carry_on(self, command: Command, n: int) -> None:
+    async def _repeat(self, command: Command, n: int) -> None:
         random = Random(n)
         async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
             while not self._is_over:
@@ -69,11 +69,13 @@ class Traffic:
     async def move(self, connection: Connection, random: Random) -> None:
         """A batch over the same wallets and ideas as all connections, in random order."""
         members = random.sample(self.ledger.members, BATCH)
-        ways = [random.choice(((0, 1), (0, 1), (0, 1), (1, 2), (1, 0))) for _ in members]
+        directions = [random.choice(((0, 1), (0, 1), (0, 1), (1, 2), (1, 0))) for _ in members]
         moves = []
-        for member, way in zip(members, ways, strict=True):
+        for member, direction in zip(members, directions, strict=True):
             ends = [None, *random.sample(self.ideas, 2)]
-            moves.append(Move(self.ledger.campaign_id, member, ends[way[0]], ends[way[1]], random.randint(1, 9)))
+            moves.append(
+                Move(self.ledger.campaign_id, member, ends[direction[0]], ends[direction[1]], random.randint(1, 9))
+            )
         await self._send(connection, moves)
 
     async def move_upward(self, connection: Connection, random: Random) -> None:
@@ -108,13 +110,13 @@ class Traffic:
                 "SELECT app.coins_reopen_target(%s, %s, NULL, 'in traffic')", (self.ledger.campaign_id, idea)
             )
 
-    async def give_back(self, connection: Connection, random: Random) -> None:
+    async def withdraw(self, connection: Connection, random: Random) -> None:
         """Withdraw an idea: its stakes return to the wallets immediately."""
         for idea, _ in await self._close(connection, random, "return", None):
             await self._replace(connection, idea)
 
-    async def give_back_in_steps(self, connection: Connection, random: Random) -> None:
-        """The same by a settlement, a few accounts at a time."""
+    async def withdraw_in_steps(self, connection: Connection, random: Random) -> None:
+        """Withdraw an idea by a settlement, a few accounts at a time."""
         await self._close_in_steps(connection, random, "return")
 
     async def expire_in_steps(self, connection: Connection, random: Random) -> None:

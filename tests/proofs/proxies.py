@@ -31,7 +31,7 @@ class DroppingProxy:
         self._take_response = take_response
         self._keys = keys
         self._on_drop = on_drop
-        self._faults: list[Exception] = []
+        self._errors: list[Exception] = []
         self.dropped_keys: set[str] = set()
         self.cuts = 0
 
@@ -41,8 +41,8 @@ class DroppingProxy:
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         async with server:
             yield server.sockets[0].getsockname()[1]
-        if self._faults:
-            raise ExceptionGroup("errors of the proxy", self._faults)
+        if self._errors:
+            raise ExceptionGroup("errors of the proxy", self._errors)
 
     async def _serve(self, client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter) -> None:
         try:
@@ -51,27 +51,31 @@ class DroppingProxy:
             client_out.transport.abort()
             return
         sent = bytearray()
-        asking = asyncio.create_task(self._ask(client_in, server_out, sent))
-        answering = asyncio.create_task(self._answer(server_in, client_out, sent))
+        sending = asyncio.create_task(self._forward_request(client_in, server_out, sent))
+        receiving = asyncio.create_task(self._forward_response(server_in, client_out, sent))
         try:
-            await asyncio.wait({asking, answering}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (asking, answering):
+            for task in (sending, receiving):
                 task.cancel()
-            # abort, since an orderly close could be taken for a response
+            # abort, since a client could interpret a regular close as the end of a response
             client_out.transport.abort()
             server_out.transport.abort()
-        for ended in await asyncio.gather(asking, answering, return_exceptions=True):
+        for ended in await asyncio.gather(sending, receiving, return_exceptions=True):
             if isinstance(ended, Exception) and not isinstance(ended, OSError):
-                self._faults.append(ended)
+                self._errors.append(ended)
 
     @staticmethod
-    async def _ask(client_in: asyncio.StreamReader, server_out: asyncio.StreamWriter, sent: bytearray) -> None:
+    async def _forward_request(
+        client_in: asyncio.StreamReader, server_out: asyncio.StreamWriter, sent: bytearray
+    ) -> None:
         while data := await client_in.read(CHUNK_BYTES):
             sent += data
             server_out.write(data)
 
-    async def _answer(self, server_in: asyncio.StreamReader, client_out: asyncio.StreamWriter, sent: bytearray) -> None:
+    async def _forward_response(
+        self, server_in: asyncio.StreamReader, client_out: asyncio.StreamWriter, sent: bytearray
+    ) -> None:
         received = bytearray()
         while data := await server_in.read(CHUNK_BYTES):
             received += data

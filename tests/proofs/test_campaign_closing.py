@@ -1,4 +1,4 @@
-"""A campaign is closed at its end and completed at `decide_by`, once each, by processes that are killed at every step."""
+"""A campaign is closed and completed exactly once, although the process is killed at every step."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ _STATE = text(
 
 
 async def make_ended(db: Database) -> UUID:
-    """A campaign with stakes on ideas, whose dates passed while no process ran."""
+    """A campaign with stakes, whose dates passed while no process was running."""
     end = START + timedelta(days=30)
     with clock.at(START):
         async with db.session() as session:
             manager, member = await make_user(session), await make_user(session)
             campaign = await campaigns.create_campaign(
-                session, actor_id=manager.id, slug=f"ended-{uuid4().hex[:8]}", title="Ended while all was down",
+                session, actor_id=manager.id, slug=f"ended-{uuid4().hex[:8]}", title="Ended without a process",
                 starts_at=START, ends_at=end, decide_by=end + timedelta(days=7),
             )  # fmt: skip
             await campaigns.activate_campaign(session, campaign, actor_id=manager.id)
@@ -73,7 +73,7 @@ async def run_worker(settings: Settings, step: str) -> int:
     return await process.wait()
 
 
-async def test_each_step_happens_once_however_often_the_process_is_killed(
+async def test_each_step_is_executed_once_although_the_process_is_killed(
     server: Settings, worker: str, tmp_path: Path
 ) -> None:
     with database_of_its_own(server, f"closing_{worker}_{uuid4().hex[:8]}", tmp_path) as settings:

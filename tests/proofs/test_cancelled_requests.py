@@ -1,4 +1,4 @@
-"""Disconnecting clients and cancelled requests, at random times and under load, leave nothing behind."""
+"""Clients that disconnect and requests that are cancelled at random times under load leave nothing behind."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.factories.containers import parts, pool_of
 from tests.proofs.clients import Run, audit
 from tests.proofs.installations import Campaign, make_campaign, served, until
 
-LEAVERS = 40
-LONGEST_STAY_S = 0.03
+DISCONNECTING_CLIENTS = 40
+DISCONNECT_AFTER_MAX_S = 0.03
 CANCEL_HEADER = b"x-cancel-after-s"
 
 OPEN_TRANSACTIONS = """
@@ -26,8 +26,7 @@ WHERE datname = current_database() AND application_name LIKE 'ideamint-%%' AND s
 
 
 class Cancelling:
-    """Cancels a request after the seconds in a header: uvicorn never does, other servers do when a client
-    disconnects."""
+    """Cancels a request after the seconds in a header, as servers other than uvicorn do when a client disconnects."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -56,27 +55,27 @@ class Cancelling:
 
 
 def command(campaign: Campaign, number: int) -> bytes:
-    """A request: three of four allocate, and one is a dry run, on a connection of the pool."""
+    """A request: three of four allocate; one is a dry run, which uses a connection of the pool."""
     account = campaign.accounts[number % len(campaign.accounts)]
     body = f'{{"idea_id":"{campaign.idea_id}","coins":1}}'  # the same bytes as the other clients send
     path = campaign.path + ("?dry_run=true" if number % 4 == 3 else "")
-    key = "" if number % 4 == 3 else f"Idempotency-Key: left-{number}\r\n"
-    cancel = f"{CANCEL_HEADER.decode()}: {random.uniform(0, LONGEST_STAY_S):.4f}\r\n" if number % 2 else ""
+    key = "" if number % 4 == 3 else f"Idempotency-Key: cancelled-{number}\r\n"
+    cancel = f"{CANCEL_HEADER.decode()}: {random.uniform(0, DISCONNECT_AFTER_MAX_S):.4f}\r\n" if number % 2 else ""
     return (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {account.token}\r\n{key}{cancel}"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     ).encode()
 
 
-async def send_and_leave(port: int, request: bytes) -> None:
+async def send_and_disconnect(port: int, request: bytes) -> None:
     """Half of the clients wait for the response if the server cancels; all others disconnect, some while sending."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    is_whole = random.random() < 0.9
-    writer.write(request if is_whole else request[: random.randrange(len(request))])
-    if is_whole and CANCEL_HEADER in request and random.random() < 0.5:
+    is_complete = random.random() < 0.9
+    writer.write(request if is_complete else request[: random.randrange(len(request))])
+    if is_complete and CANCEL_HEADER in request and random.random() < 0.5:
         await reader.read(1)
     else:
-        await asyncio.sleep(random.uniform(0, LONGEST_STAY_S))
+        await asyncio.sleep(random.uniform(0, DISCONNECT_AFTER_MAX_S))
     writer.transport.abort()
 
 
@@ -95,49 +94,49 @@ async def test_nothing_is_left_of_cancelled_requests(
         port = urlsplit(url).port
         assert port is not None
         pool, batcher = pool_of(app), parts(app).batcher
-        await Run(campaign, [url], 1, key="before").carry_out()
+        await Run(campaign, [url], 1, key="before").execute()
         tasks_before = asyncio.all_tasks()
         numbers = iter(range(cancelled_requests))
 
-        async def leave_again_and_again() -> None:
+        async def disconnect_repeatedly() -> None:
             for number in numbers:
-                await send_and_leave(port, command(campaign, number))
+                await send_and_disconnect(port, command(campaign, number))
 
-        going_on = Run(campaign, [url], others)
+        other_run = Run(campaign, [url], others)
         async with asyncio.TaskGroup() as group:
-            group.create_task(going_on.carry_out())
-            for _ in range(LEAVERS):
-                group.create_task(leave_again_and_again())
+            group.create_task(other_run.execute())
+            for _ in range(DISCONNECTING_CLIENTS):
+                group.create_task(disconnect_repeatedly())
 
         await until(lambda: batcher._items == 0, "the batcher to finish")
         assert not batcher._waiting
         assert not batcher._turns
-        # background work uses a connection now and then; a leaked connection stays checked out
-        await until(lambda: pool.checkedout() == 0, "all connections to be back")
-        await until(lambda: campaign.query(OPEN_TRANSACTIONS) == [(0,)], "every transaction to be over")
-        await until(lambda: asyncio.all_tasks() <= tasks_before, "every task to be over")
+        # background work uses a connection from time to time; a leaked connection remains checked out
+        await until(lambda: pool.checkedout() == 0, "all connections to be returned")
+        await until(lambda: campaign.query(OPEN_TRANSACTIONS) == [(0,)], "all transactions to end")
+        await until(lambda: asyncio.all_tasks() <= tasks_before, "all tasks to end")
         in_pool = pool.checkedin()
 
-        carried_out = {
+        executed = {
             f"{user_id} {key}": str(transfer_id)
             for user_id, key, transfer_id in campaign.query(
                 "SELECT user_id, key, transfer_id FROM app.coin_keys WHERE campaign_id = %(campaign)s"
-                " AND key LIKE 'left-%%'"
+                " AND key LIKE 'cancelled-%%'"
             )
         }
-        again = Run(campaign, [url], cancelled_requests, key="left")
-        await again.carry_out()
+        retries = Run(campaign, [url], cancelled_requests, key="cancelled")
+        await retries.execute()
 
-    for each in again.acknowledged:
-        before = carried_out.get(f"{each.account.user_id} {each.key}")
+    for each in retries.acknowledged:
+        before = executed.get(f"{each.account.user_id} {each.key}")
         assert each.is_replay == (before is not None)
         assert before in {None, each.transfer_id}
     assert around[0].cancelled > 0
-    assert going_on.failures.total() == 0
-    audit(campaign, [*going_on.acknowledged, *again.acknowledged])
+    assert other_run.failures.total() == 0
+    audit(campaign, [*other_run.acknowledged, *retries.acknowledged])
     figure(
-        f"{cancelled_requests:,} cancelled requests, {around[0].cancelled:,} of them in mid-flight on the server, while "
-        f"{others:,} others were answered: {in_pool} connections in the pool and 0 out, 0 open transactions, 0 tasks and "
-        f"0 queued commands left; asked again, {len(carried_out):,} had been carried out and gave their transfer, "
-        f"{cancelled_requests - len(carried_out):,} were carried out then"
+        f"{cancelled_requests:,} cancelled requests, {around[0].cancelled:,} of them during processing on the server, while "
+        f"{others:,} others completed: {in_pool} connections in the pool and 0 checked out, 0 open transactions, 0 tasks and "
+        f"0 queued commands left; retries of {len(executed):,} returned the existing transfer, "
+        f"retries of {cancelled_requests - len(executed):,} created one"
     )

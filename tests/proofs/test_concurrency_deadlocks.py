@@ -41,12 +41,12 @@ async def test_opposite_orders_never_deadlock(
         ledger = await make_ledger(session, members=40, ideas=8, coins_per_member=1000, own_ideas=True)
     before = await deadlocks_seen(admin_url)
     traffic = Traffic(database.database.role_url("app"), ledger, list(ledger.ideas))
-    async with traffic.of(
+    async with traffic.running(
         *[traffic.move_upward, traffic.move_downward] * (MOVERS // 2),
         traffic.accept_and_undo,
         traffic.accept_and_undo,
-        traffic.give_back,
-        traffic.give_back_in_steps,
+        traffic.withdraw,
+        traffic.withdraw_in_steps,
         traffic.correct,
         traffic.correct,
         traffic.leave_and_rejoin,
@@ -83,13 +83,13 @@ async def test_concurrent_rejoins_lock_in_the_order_of_wallets(
                 if (await blocked.fetchone() or ([],))[0]:
                     return
                 await asyncio.sleep(0.01)
-            pytest.fail("no session waits")
+            pytest.fail("no session waits for a lock")
 
         url = database.database.role_url("app")
         async with (
             await psycopg.AsyncConnection.connect(admin_url) as holder,
             await psycopg.AsyncConnection.connect(url, autocommit=True) as returning,
-            # a possible plan of the planner: wallets by the index on members
+            # forces a plan that the planner may choose: wallets by the index on members
             await psycopg.AsyncConnection.connect(
                 url, autocommit=True, options="-c enable_seqscan=off -c enable_bitmapscan=off"
             ) as rejoining,
@@ -97,7 +97,7 @@ async def test_concurrent_rejoins_lock_in_the_order_of_wallets(
             await holder.execute(
                 "SELECT FROM app.coin_accounts WHERE user_id = %s AND kind = 'wallet' FOR UPDATE", (big,)
             )
-            given_back = asyncio.create_task(
+            withdrawn = asyncio.create_task(
                 returning.execute(
                     "SELECT app.coins_close_targets(%s, ARRAY[%s::uuid], 'return', NULL)",
                     (ledger.campaign_id, ledger.ideas[1]),
@@ -109,8 +109,8 @@ async def test_concurrent_rejoins_lock_in_the_order_of_wallets(
             )
             await waits_for_lock(rejoining)
             await holder.rollback()
-            answers = await asyncio.gather(given_back, rejoined, return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
+            results = await asyncio.gather(withdrawn, rejoined, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
     await conservation(db, ledger)

@@ -1,4 +1,4 @@
-"""Readers that follow the transfers: by the watermark they miss none, by the id alone they miss some."""
+"""Readers that follow the transfers: with the watermark they miss none, with the id alone they miss some."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Follower:
     seen: Counter[UUID] = field(default_factory=Counter)
 
     async def read(self, connection: psycopg.AsyncConnection) -> int:
-        """The next page."""
+        """Read the next page."""
         cursor = await connection.execute(self.statement.encode(), {"xid": self.xid, "id": self.id, "page": PAGE})
         rows = await cursor.fetchall()
         self.seen.update(id_ for _, id_ in rows)
@@ -52,7 +52,7 @@ class Follower:
 
 
 async def write(url: str, ledger: Ledger, member: int, is_over: asyncio.Event) -> None:
-    """Transactions of a few movements, which stay open for a short time before they commit or, sometimes, roll back."""
+    """Write transactions of a few movements, which stay open for a short time before a commit or, sometimes, a rollback."""
     random = Random(member)
     async with await psycopg.AsyncConnection.connect(url) as connection:
         while not is_over.is_set():

@@ -40,7 +40,7 @@ class TestOneHeldRow:
         full: bool,
         figure: Callable[[str], None],
     ) -> None:
-        """The responses of other requests arrive before the row is released; a waiting process would never send them."""
+        """The responses to other requests arrive before the row is released; a process that waits for the row could not send them."""
         others, rounds = 30, 20 if full else 2
         settings = database.with_(ledger_deadline_ms=300)
         async with (
@@ -53,10 +53,10 @@ class TestOneHeldRow:
             await holder.execute(hold, {"campaign": world.campaign_id, "member": member.id, "idea": held_idea})
 
             held = asyncio.create_task(world.allocate(member, held_idea, 1, "held"))
-            answers = await asyncio.gather(
+            responses = await asyncio.gather(
                 *(world.allocate(other, free_idea, 1) for _ in range(rounds) for other in world.members[2:])
             )
-            assert {answer.status_code for answer in answers} == {201}
+            assert {response.status_code for response in responses} == {201}
             own = await held
             if is_waited_for:
                 assert (own.status_code, own.json()["type"]) == (503, "urn:ideamint:problem:ledger-busy")
@@ -65,9 +65,9 @@ class TestOneHeldRow:
                 own = await world.allocate(member, held_idea, 1, "held")
             assert own.status_code == 201
             assert "idempotency-replayed" not in own.headers
-        outcome_text = "busy after its deadline, moved after the release" if is_waited_for else "moved too"
+        outcome_text = "busy after its deadline, moved after the release" if is_waited_for else "moved as well"
         figure(
-            f"a held {what}: {len(answers)} of {others * rounds} others' allocations moved meanwhile; its own {outcome_text}"
+            f"a held {what}: {len(responses)} of {others * rounds} allocations of others moved meanwhile; its own {outcome_text}"
         )
 
     async def test_succeeds_if_it_is_released_in_time(self, database: Settings, db: Database, admin_url: str) -> None:
@@ -93,23 +93,23 @@ class TestOneBusyWallet:
         crowd = 1000 if full else 200
         async with db.session() as session:
             ledger = await make_ledger(session, members=4, coins_per_member=crowd)
-        answered: list[int] = []
+        completed: list[int] = []
         first = asyncio.Event()
         async with Batcher(database.database, database.ledger) as batcher:
 
-            async def ask(member: int, n: int) -> None:
-                outcome = await batcher.move(ledger.move(1, member=member, target=1, key=f"ask-{n}"))
+            async def request(member: int, n: int) -> None:
+                outcome = await batcher.move(ledger.move(1, member=member, target=1, key=f"request-{n}"))
                 assert outcome.outcome == "moved"
-                answered.append(member)
+                completed.append(member)
                 first.set()
 
-            waiting = [asyncio.create_task(ask(1, n)) for n in range(crowd)]
+            waiting = [asyncio.create_task(request(1, n)) for n in range(crowd)]
             await first.wait()
-            ahead = crowd - len(answered)
-            await asyncio.gather(ask(2, crowd), ask(3, crowd), *waiting)
-        waited_for = [answered[: answered.index(member)].count(1) - (crowd - ahead) for member in (2, 3)]
-        # one or two running batches, and their own
+            ahead = crowd - len(completed)
+            await asyncio.gather(request(2, crowd), request(3, crowd), *waiting)
+        waited_for = [completed[: completed.index(member)].count(1) - (crowd - ahead) for member in (2, 3)]
+        # one or two running batches, and the batch of these requests
         assert max(waited_for) < ahead // 4
         found = await conservation(db, ledger)
         assert found.staked_coins == crowd + 2
-        figure(f"two members' requests behind {ahead} of one wallet: answered after {waited_for} of those")
+        figure(f"two members' requests behind {ahead} of one wallet: completed after {waited_for} of those")

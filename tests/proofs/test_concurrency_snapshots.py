@@ -85,11 +85,11 @@ async def test_every_snapshot_has_the_same_total(
     url = database.database.role_url("app")
     traffic = Traffic(url, ledger, list(ledger.ideas))
     readings, is_over = Readings(), asyncio.Event()
-    async with traffic.of(
+    async with traffic.running(
         *[traffic.move] * 4,
         traffic.accept_and_undo,
-        traffic.give_back,
-        traffic.give_back_in_steps,
+        traffic.withdraw,
+        traffic.withdraw_in_steps,
         traffic.expire_in_steps,
         traffic.aggregate,
     ):

@@ -33,7 +33,7 @@ async def two_applications(database: Settings, coins_per_member: int) -> AsyncIt
         yield world, replace(world, client=other)
 
 
-async def persist(world: World, idea: UUID, wanted_coins: int, key: str) -> tuple[Response, int]:
+async def allocate_with_retries(world: World, idea: UUID, wanted_coins: int, key: str) -> tuple[Response, int]:
     """Allocate and retry with the same key while the ledger is busy; also returns the number of retries."""
     for busy in range(100):
         response = await world.allocate(world.members[1], idea, wanted_coins, key)
@@ -70,22 +70,26 @@ async def conserved(world: World) -> coins.Conservation:
     return found
 
 
-async def test_a_wallet_of_ten_pays_ten_times(database: Settings, *, full: bool, figure: Callable[[str], None]) -> None:
+async def test_a_wallet_of_ten_coins_allows_ten_allocations(
+    database: Settings, *, full: bool, figure: Callable[[str], None]
+) -> None:
     spends = 1000 if full else 200
     async with two_applications(database, coins_per_member=10) as worlds:
         (idea,) = await submit_many(worlds[0], 1)
-        answers = await asyncio.gather(*(persist(worlds[n % 2], idea, 1, f"spend-{n}") for n in range(spends)))
-        refusals = [response.json() for response, _ in answers if response.status_code == 409]
-        assert Counter(response.status_code for response, _ in answers) == {201: 10, 409: spends - 10}
+        results = await asyncio.gather(
+            *(allocate_with_retries(worlds[n % 2], idea, 1, f"spend-{n}") for n in range(spends))
+        )
+        refusals = [response.json() for response, _ in results if response.status_code == 409]
+        assert Counter(response.status_code for response, _ in results) == {201: 10, 409: spends - 10}
         assert {refusal["type"] for refusal in refusals} == {f"{PROBLEM}insufficient-coins"}
         assert {(refusal["has_coins"], refusal["wants_coins"]) for refusal in refusals} == {(0, 1)}
-        left = [response.json()["debit"]["balance_coins"] for response, _ in answers if response.status_code == 201]
+        left = [response.json()["debit"]["balance_coins"] for response, _ in results if response.status_code == 201]
         assert sorted(left) == list(range(10))
         balance = await worlds[0].balance(worlds[0].members[1])
         assert (balance["wallet_coins"], balance["staked_coins"]) == (0, 10)
         found = await conserved(worlds[0])
         assert (found.issued_coins, found.wallet_coins, found.staked_coins) == (30, 20, 10)
-    busy = sum(times for _, times in answers)
+    busy = sum(times for _, times in results)
     figure(
         f"{spends} parallel spends of a wallet of 10 over two applications: 10 moved, {len(refusals)} refused, {busy} busy"
     )
@@ -95,8 +99,10 @@ async def test_a_key_counts_once(database: Settings, *, full: bool, figure: Call
     requests = 500 if full else 100
     async with two_applications(database, coins_per_member=100) as worlds:
         (idea,) = await submit_many(worlds[0], 1)
-        answers = await asyncio.gather(*(persist(worlds[n % 2], idea, 5, "once") for n in range(requests)))
-        responses = [response for response, _ in answers]
+        results = await asyncio.gather(
+            *(allocate_with_retries(worlds[n % 2], idea, 5, "once") for n in range(requests))
+        )
+        responses = [response for response, _ in results]
         assert {response.status_code for response in responses} == {201}
         assert len({response.content for response in responses}) == 1
         replayed = Counter(response.headers.get("idempotency-replayed") for response in responses)
@@ -105,7 +111,7 @@ async def test_a_key_counts_once(database: Settings, *, full: bool, figure: Call
         assert (found.staked_coins, found.wallet_coins) == (5, 295)
 
         before = await written(worlds[0])
-        others = await asyncio.gather(*(persist(worlds[n % 2], idea, 6 + n, "once") for n in range(10)))
+        others = await asyncio.gather(*(allocate_with_retries(worlds[n % 2], idea, 6 + n, "once") for n in range(10)))
         assert {(response.status_code, response.json()["type"]) for response, _ in others} == {
             (422, f"{PROBLEM}idempotency-key-reused")
         }

@@ -48,7 +48,7 @@ _EFFECTS = text("SELECT event_id, campaign_id FROM probe.effects WHERE consumer 
 
 
 class Workers:
-    """Worker processes of one consumer, each killed at a step of its own; a killed one is followed by another."""
+    """Worker processes of one consumer, each killed at its own step; a new process replaces a killed one."""
 
     def __init__(self, settings: Settings, name: str, outside: Path) -> None:
         self.arguments = [str(settings.database.url), name, str(outside)]
@@ -58,7 +58,7 @@ class Workers:
         self.steps: dict[int, str] = {}
 
     def start(self, step: str, after: int) -> None:
-        """One more process."""
+        """Start a process."""
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.proofs.consumer_worker", *self.arguments, step, str(after)],
             cwd=ROOT, env=self.environment,
@@ -67,7 +67,7 @@ class Workers:
         self.running.append(process)
 
     def replace_killed(self, plan: Any) -> None:
-        """Count the killed ones, and start the next of the plan; a worker without a kill when it is over."""
+        """Count killed processes, and start the next ones of the plan; after its end, workers that are not killed."""
         for process in [process for process in self.running if process.poll() is not None]:
             assert process.returncode == -signal.SIGKILL, (self.steps[process.pid], process.returncode)
             self.kills[self.steps[process.pid]] += 1
@@ -75,14 +75,14 @@ class Workers:
             self.start(*next(plan, ("none", 0)))
 
     def stop(self) -> None:
-        """End those that still run."""
+        """Kill the running processes."""
         for process in self.running:
             process.kill()
             process.wait()
 
 
 async def write(db: Database, campaigns: list[UUID], events: int, writer: int) -> None:
-    """Events of all campaigns, several in a transaction, which are open beside each other."""
+    """Write events of all campaigns, several per transaction; the transactions overlap."""
     written = 0
     while written < events:
         async with db.session() as session:
@@ -121,7 +121,7 @@ async def test_kills_at_every_step(
             if failures == 0 and done >= written_total and sum(workers.kills.values()) >= rounds * len(STEPS):
                 break
             if done >= written_total and failures == 0:
-                # a step that needs one more event to be reached
+                # the next step is reached only with another event
                 await probe.record(campaigns[done % CAMPAIGNS], done)
                 written_total += 1
             assert time.monotonic() - started_at < TIMEOUT_S, (failures, done, workers.kills)
@@ -137,14 +137,14 @@ async def test_kills_at_every_step(
     assert Counter(id_ for id_, _ in handled) == Counter(id_ for id_, _ in written), "exactly once in PostgreSQL"
     assert _by_campaign(handled) == _by_campaign(written), "in the order of the transactions"
     lines = Counter(map(UUID, outside.read_text().split()))
-    assert lines.keys() == {id_ for id_, _ in written}, "at least once outside"
+    assert lines.keys() == {id_ for id_, _ in written}, "at least once in the file"
     assert await probe.failures() == []
     assert set(workers.kills) - {"none"} == set(STEPS)
     repeated = sum(count - 1 for count in lines.values())
     figure(
         f"{len(written):,} events of {CAMPAIGNS} campaigns, {WORKERS} worker processes, {sum(workers.kills.values())} times "
         f"kill -9 ({', '.join(f'{step} {count}' for step, count in sorted(workers.kills.items()))}): 0 missed, 0 handled "
-        f"twice in PostgreSQL, order kept in each campaign; {repeated} repeated outside; {elapsed_s:.0f} s"
+        f"twice in PostgreSQL, order kept in each campaign; {repeated} repeated in the file; {elapsed_s:.0f} s"
     )
 
 

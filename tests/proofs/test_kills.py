@@ -43,12 +43,12 @@ async def kill_during(
     times_s: list[float] = []
     started_at = time.monotonic()
     async with asyncio.TaskGroup() as group:
-        group.create_task(run.carry_out())
+        group.create_task(run.execute())
         for number, kill in enumerate(kills, start=1):
             await run.reach(number * commands // (len(kills) + 1))
             killed_at = time.monotonic()
             await kill()
-            times_s.append(await run.time_to_come_back(killed_at))
+            times_s.append(await run.recovery_time(killed_at))
     elapsed_s = time.monotonic() - started_at
 
     audit(campaign, run.acknowledged)
@@ -57,9 +57,9 @@ async def kill_during(
     replays = sum(each.is_replay for each in run.acknowledged)
     figure(
         f"{commands:,} allocations on one idea by {len(installation.api_urls)} API processes, {len(kills)} times kill -9: "
-        f"0 lost, 0 doubled, {len(run.acknowledged):,} acknowledged and each with its transfer; {replays} reported by a retry"
+        f"0 lost, 0 doubled, {len(run.acknowledged):,} acknowledged and each with its transfer; {replays} acknowledged by a retry"
     )
-    figure(f"service back after {', '.join(f'{s:.1f}' for s in times_s)} s; the run took {elapsed_s:.0f} s")
+    figure(f"service available again after {', '.join(f'{s:.1f}' for s in times_s)} s; the run took {elapsed_s:.0f} s")
     figure(f"errors seen by clients: {dict(run.failures.most_common())}")
 
 
@@ -81,16 +81,16 @@ async def test_postgresql(installation: Installation, figure: Callable[[str], No
                 if (row := await found.fetchone()) is not None:
                     os.kill(row[0], signal.SIGKILL)
                     return
-        msg = "no batcher was at work"
+        msg = "no batcher was active"
         raise AssertionError(msg)
 
     kills = [kill_postmaster, kill_backend] + [kill_postmaster, kill_backend, kill_postmaster] * full
     await kill_during(installation, kills, 10_000 if full else 1_000, figure)
 
-    assert sum(line.startswith("PostgreSQL is running again") for line in installation.said) == kills.count(
+    assert sum(line.startswith("PostgreSQL is running again") for line in installation.messages) == kills.count(
         kill_postmaster
     )
-    assert not any("api" in line and "ended" in line for line in installation.said), "an API died with it"
+    assert not any("api" in line and "ended" in line for line in installation.messages), "an API process ended"
 
 
 async def test_api(installation: Installation, figure: Callable[[str], None], *, full: bool) -> None:
@@ -115,4 +115,4 @@ async def test_api(installation: Installation, figure: Callable[[str], None], *,
     await kill_during(installation, [kill_api] * (5 if full else 2), 10_000 if full else 1_000, figure)
 
     times_s = await asyncio.gather(*restarts)
-    figure(f"the killed processes answered again after {', '.join(f'{s:.1f}' for s in times_s)} s")
+    figure(f"the killed processes were ready again after {', '.join(f'{s:.1f}' for s in times_s)} s")

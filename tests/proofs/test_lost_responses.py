@@ -11,7 +11,7 @@ import psycopg
 
 from settings import Settings
 from tests.proofs.clients import Run, audit
-from tests.proofs.installations import Campaign, by_way_of, make_campaign, served
+from tests.proofs.installations import Campaign, make_campaign, served, through_port
 from tests.proofs.proxies import DroppingProxy, take_http_response, take_postgresql_response
 
 KEY = re.compile(rb"command-\d+")
@@ -42,18 +42,18 @@ class TestBetweenBatcherAndDatabase:
         campaign = await make_campaign(database, members=100, coins_per_member=commands)
         originals: dict[str, str] = {}
 
-        async def note(keys: set[str], response: bytes) -> None:
+        async def record(keys: set[str], response: bytes) -> None:
             del response
             committed = await transfers_by_key(campaign, keys)
             assert committed.keys() == keys, "the server reported the commit"
             originals.update(committed)
 
-        # a command shares calls with others whose first response is dropped, so it may be cut many times
+        # a command shares calls with others whose first response is dropped, so it may lose several responses
         settings = database.with_(ledger_deadline_ms=60_000)
-        proxy = DroppingProxy(port_of(str(database.database.url)), take_postgresql_response, KEY, note)
-        async with proxy.listening() as port, served(by_way_of(settings, port)) as (_, url):
+        proxy = DroppingProxy(port_of(str(database.database.url)), take_postgresql_response, KEY, record)
+        async with proxy.listening() as port, served(through_port(settings, port)) as (_, url):
             run = Run(campaign, [url], commands)
-            await run.carry_out()
+            await run.execute()
 
         assert originals == {each.key: each.transfer_id for each in run.acknowledged}
         assert len(originals) == commands
@@ -62,7 +62,7 @@ class TestBetweenBatcherAndDatabase:
         audit(campaign, run.acknowledged)
         figure(
             f"cut between batcher and database after COMMIT, {proxy.cuts} times: {len(originals):,} of {commands:,} "
-            "commands answered with the original, by the batcher's own retry"
+            "commands returned the original result, after a retry by the batcher"
         )
 
 
@@ -74,7 +74,7 @@ class TestBetweenClientAndApi:
         campaign = await make_campaign(database, members=100, coins_per_member=commands)
         originals: dict[str, bytes] = {}
 
-        async def note(keys: set[str], response: bytes) -> None:
+        async def record(keys: set[str], response: bytes) -> None:
             head, _, body = response.partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 201 "), response
             assert b"idempotency-replayed" not in head
@@ -82,10 +82,10 @@ class TestBetweenClientAndApi:
             originals[key] = body
 
         async with served(database) as (_, url):
-            proxy = DroppingProxy(port_of(url), take_http_response, KEY, note)
+            proxy = DroppingProxy(port_of(url), take_http_response, KEY, record)
             async with proxy.listening() as port:
                 run = Run(campaign, [f"http://127.0.0.1:{port}"], commands)
-                await run.carry_out()
+                await run.execute()
 
         assert {key: orjson.loads(body) for key, body in originals.items()} == {
             each.key: each.body for each in run.acknowledged
@@ -95,6 +95,6 @@ class TestBetweenClientAndApi:
         assert run.failures.total() == commands
         audit(campaign, run.acknowledged)
         figure(
-            f"cut between client and API, {proxy.cuts:,} times: {len(originals):,} of {commands:,} retries gave the "
+            f"cut between client and API, {proxy.cuts:,} times: {len(originals):,} of {commands:,} retries returned the "
             "original body"
         )

@@ -22,7 +22,7 @@ COMMANDS = {
     "accept", "allocate", "batch", "bulk", "change policy", "complete", "expire", "grant", "leave", "open idea",
     "reallocate", "rejoin", "settle a part", "take back", "undo acceptance", "withdraw",
 }  # fmt: skip
-ANSWERS = {
+RESULTS = {
     "move": {
         "above_maximum", "below_minimum", "idea_not_open", "insufficient_coins", "insufficient_stake", "key_reused", "moved",
         "not_a_member", "not_positive", "own_idea", "replayed", "same_account", "take_back_refused", "unknown_idea",
@@ -47,7 +47,7 @@ ANSWERS = {
 def test_the_ledger_equals_its_model(database: Settings, *, full: bool, figure: Callable[[str], None]) -> None:
     wanted = 100_000 if full else 500
     LedgerMachine.steps.clear()
-    LedgerMachine.answers.clear()
+    LedgerMachine.results.clear()
     with psycopg.connect(
         database.database.role_url("app"), autocommit=True, options="-c synchronous_commit=off"
     ) as LedgerMachine.connection:
@@ -64,16 +64,16 @@ def test_the_ledger_equals_its_model(database: Settings, *, full: bool, figure: 
                 ),
             )
     if full:
-        every = {f"{command}: {answer}" for command, answers in ANSWERS.items() for answer in answers}
-        assert every == LedgerMachine.answers.keys()
+        every = {f"{command}: {result}" for command, results in RESULTS.items() for result in results}
+        assert every == LedgerMachine.results.keys()
         assert (
             COMMANDS | {f"dry run {command}" for command in COMMANDS} | {"aggregate", "replay"}
             == LedgerMachine.steps.keys()
         )
-    steps, answers = counts_text(LedgerMachine.steps), counts_text(LedgerMachine.answers)
+    steps, results = counts_text(LedgerMachine.steps), counts_text(LedgerMachine.results)
     figure(
         f"{LedgerMachine.steps.total()} steps in {LedgerMachine.examples} campaigns, all recomputed {LedgerMachine.verified} "
-        f"times, no divergence: {steps}; answers: {answers}"
+        f"times, no divergence: {steps}; results: {results}"
     )
 
 

@@ -23,7 +23,7 @@ UNFINISHED = "SELECT count(*) FROM app.coin_settlements WHERE campaign_id = %s A
 
 
 async def make_staked_ledger(database: Database, backers: int) -> Ledger:
-    """A ledger with a coin of each member, except the author, on the second idea."""
+    """A ledger in which each member except the author has one coin on the second idea."""
     async with database.session(statement_timeout_ms=0) as session:
         ledger = await make_ledger(session, members=backers + 1)
         for start in range(1, backers + 1, BACKERS_PER_CALL):
@@ -33,7 +33,7 @@ async def make_staked_ledger(database: Database, backers: int) -> Ledger:
 
 
 async def kill_worker(installation: Installation) -> None:
-    """Kill the worker, and wait for its successor."""
+    """Kill the worker, and wait for its replacement."""
     killed = installation.worker_pid
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
@@ -43,12 +43,12 @@ async def kill_worker(installation: Installation) -> None:
 async def settle_with_kills(
     settings: Settings, installation: Installation, database: Database, ledger: Ledger, backers: int
 ) -> list[int]:
-    """Kill the worker each time that it waits for one of two wallets; the stakes that were left at each kill."""
+    """Kill the worker whenever it waits for one of two wallets; returns the remaining stakes at each kill."""
     left = []
     with ExitStack() as stack:
         url = postgres.admin_url(settings)
         holders = {}
-        in_order = sorted(ledger.members[1:])  # of the settlement
+        in_order = sorted(ledger.members[1:])  # the order of the settlement
         for member in (in_order[backers // 3], in_order[2 * backers // 3]):
             holder = stack.enter_context(psycopg.connect(url))
             (pid,) = holder.execute(HOLD, (ledger.campaign_id, member)).fetchone() or (0,)
@@ -63,8 +63,8 @@ async def settle_with_kills(
                 blocking += [pid for pid in holders if watcher.execute(BLOCKED, (pid,)).fetchone() == (True,)]
                 return bool(blocking)
 
-            await until(is_blocked, "the settlement at a wallet that is held")
-            # each step conserves coins, and the one under way has changed nothing
+            await until(is_blocked, "the settlement to reach a locked wallet")
+            # each step conserves coins, and the running one has changed nothing
             left.append((await conservation(database, ledger)).staked_coins)
             await kill_worker(installation)
             holders.pop(blocking[0]).rollback()
@@ -75,7 +75,7 @@ async def settle_with_kills(
 
 
 async def test_worker(figure: Callable[[str], None], *, full: bool) -> None:
-    """Twice at most, since three deaths within a minute end the installation."""
+    """The worker is killed twice, since three deaths within a minute end the installation."""
     backers = 50_000 if full else 3_000
     with installed() as settings:
         database = Database(settings.database)
@@ -86,7 +86,7 @@ async def test_worker(figure: Callable[[str], None], *, full: bool) -> None:
         await database.close()
     assert backers > left[0] > left[1] > 0, "the worker was not killed in the middle"
     assert (found.staked_coins, found.wallet_coins) == (0, 100 * (backers + 1))
-    assert sum("worker ended (signal SIGKILL); restarting it" in line for line in installation.said) == 2
+    assert sum("worker ended (signal SIGKILL); restarting it" in line for line in installation.messages) == 2
     figure(
-        f"a settlement of {backers:,} stakes, worker killed with {left[0]:,} and {left[1]:,} left: completed, conserved"
+        f"a settlement of {backers:,} stakes, worker killed with {left[0]:,} and {left[1]:,} remaining: completed, coins conserved"
     )

@@ -24,10 +24,10 @@ class TestReplaceFile:
         assert (tmp_path / "file").read_bytes() == b"short"
         assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
-    def test_its_mode_is_set_from_the_start(self, tmp_path: Path) -> None:
+    def test_the_mode_is_set_at_creation(self, tmp_path: Path) -> None:
         with replacing(tmp_path / "file", mode=0o600):
-            (draft,) = tmp_path.iterdir()
-            assert stat.S_IMODE(draft.stat().st_mode) == 0o600
+            (temporary,) = tmp_path.iterdir()
+            assert stat.S_IMODE(temporary.stat().st_mode) == 0o600
         assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o600
 
     def test_a_missing_folder_is_an_error(self, tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ class TestReplacing:
             assert path.read_bytes() == b"old"
         assert path.read_bytes() == b"new"
 
-    def test_after_an_exception_everything_is_as_before(self, tmp_path: Path) -> None:
+    def test_an_exception_leaves_the_file_unchanged(self, tmp_path: Path) -> None:
         path = tmp_path / "file"
         path.write_bytes(b"old")
         with pytest.raises(TypeError), replacing(path) as file:

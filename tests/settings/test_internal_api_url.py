@@ -18,5 +18,7 @@ import settings as configuration
         ({"api_url": "http://api:8000/"}, "http://api:8000"),
     ],
 )
-def test_other_processes_reach_the_api_where_it_listens(tmp_path: Path, given: dict[str, Any], expected: str) -> None:
+def test_is_an_address_that_other_processes_can_connect_to(
+    tmp_path: Path, given: dict[str, Any], expected: str
+) -> None:
     assert configuration.load(env_file=None, data_dir=tmp_path, **given).addresses.internal_api_url == expected

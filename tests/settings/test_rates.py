@@ -9,7 +9,7 @@ from settings.rates import Rate
 
 
 @pytest.mark.parametrize(
-    ("written", "expected"),
+    ("notation", "expected"),
     [
         ("120/minute", Rate(120, "minute")),
         (" 5/Hour ", Rate(5, "hour")),
@@ -19,10 +19,12 @@ from settings.rates import Rate
         ("OFF", None),
     ],
 )
-def test_a_rate_is_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, expected: Rate | None) -> None:
-    monkeypatch.setenv("IDEAMINT_COIN_COMMANDS_PER_MEMBER", written)
+def test_a_rate_is_read_from_its_notation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notation: str, expected: Rate | None
+) -> None:
+    monkeypatch.setenv("IDEAMINT_COIN_COMMANDS_PER_MEMBER", notation)
     assert configuration.load(env_file=None, data_dir=tmp_path).limits.coin_commands_per_member == expected
 
 
-def test_a_rate_is_shown_as_it_is_written() -> None:
+def test_a_rate_is_shown_in_its_notation() -> None:
     assert [str(Rate(120, "minute")), Rate(120, "minute").period_s] == ["120/minute", 60]

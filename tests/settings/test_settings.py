@@ -1,4 +1,4 @@
-"""Settings from the environment, and errors in them."""
+"""Settings from the environment and .env, their defaults and errors."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def secrets_of(settings: Settings) -> list[str]:
 
 
 class TestExample:
-    def test_shows_every_setting_once_and_no_other(self) -> None:
+    def test_lists_every_setting_once_and_no_other(self) -> None:
         shown = re.findall(rf"^#?{PREFIX}(\w+)=", EXAMPLE.read_text(), flags=re.MULTILINE)
 
         assert sorted(name.lower() for name in shown) == sorted(variables())
 
-    def test_shows_the_defaults(self, tmp_path: Path) -> None:
+    def test_contains_the_defaults(self, tmp_path: Path) -> None:
         shown = dict(re.findall(rf"^#{PREFIX}(\w+)=(.+)$", EXAMPLE.read_text(), flags=re.MULTILINE))
         del shown["DATABASE_URL"], shown["DATA_DIR"]
         uncommented = tmp_path / "env"
@@ -42,11 +42,11 @@ class TestExample:
 
         assert load(tmp_path, env_file=uncommented) == load(tmp_path)
 
-    def test_describes_each_setting(self) -> None:
+    def test_every_setting_has_a_description(self) -> None:
         fields = [field for subject in SUBJECTS.values() for field in subject.model_fields.values()]
         assert [field for field in fields if not field.description] == []
 
-    def test_each_variable_belongs_to_one_subject(self) -> None:
+    def test_no_variable_belongs_to_two_subjects(self) -> None:
         names = [name for subject in SUBJECTS.values() for name in subject.variables()]
         assert len(names) == len(set(names))
 
@@ -58,7 +58,7 @@ class TestLoad:
             monkeypatch.delenv(name)
 
     @pytest.mark.parametrize(
-        ("name", "wrong", "right"),
+        ("name", "invalid", "expected"),
         [
             ("api_port", "http", "port of the API"),
             ("api_port", "70000", "port of the API"),
@@ -75,20 +75,20 @@ class TestLoad:
             ("coin_figures_per_member", "", "not off"),
         ],
     )
-    def test_refuses_a_wrong_value_with_its_name_and_the_expected_value(
-        self, name: str, wrong: str, right: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    def test_an_invalid_value_is_refused_with_its_name_and_the_expected_value(
+        self, name: str, invalid: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv(f"{PREFIX}{name.upper()}", wrong)
+        monkeypatch.setenv(f"{PREFIX}{name.upper()}", invalid)
 
         with pytest.raises(SettingsError) as refusal:
             load(tmp_path)
 
         assert f"{PREFIX}{name.upper()}" in str(refusal.value)
-        assert right in str(refusal.value)
+        assert expected in str(refusal.value)
 
     @pytest.mark.parametrize("name", ["jwt_secret", "app_password", "database_url", "redis_url"])
-    def test_shows_no_secret_in_a_refusal(self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        secret = "mysql://somebody:hunter2@db/x" if name.endswith("_url") else "hunter2"
+    def test_an_error_contains_no_secret(self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        secret = "mysql://user:hunter2@db/x" if name.endswith("_url") else "hunter2"
         monkeypatch.setenv(f"{PREFIX}{name.upper()}", secret)
         monkeypatch.setenv(f"{PREFIX}API_PORT", "wrong")
 
@@ -104,7 +104,7 @@ class TestLoad:
         assert all(f"{PREFIX}{name.upper()}" in str(refusal.value) for name in SECRETS)
         assert list(tmp_path.iterdir()) == []
 
-    def test_creates_secrets_once_readable_only_by_their_owner(self, tmp_path: Path) -> None:
+    def test_generates_secrets_once_and_only_their_owner_can_read_them(self, tmp_path: Path) -> None:
         first = load(tmp_path / "data")
         second = load(tmp_path / "data")
 
@@ -112,7 +112,7 @@ class TestLoad:
         assert len(set(secrets_of(first))) == len(SECRETS)
         assert (tmp_path / "data" / "secrets.json").stat().st_mode & 0o777 == 0o600
 
-    def test_two_concurrent_first_starts_have_the_same_secrets(self, tmp_path: Path) -> None:
+    def test_concurrent_first_starts_have_the_same_secrets(self, tmp_path: Path) -> None:
         program = "import settings, sys; print(settings.load(env_file=None, data_dir=sys.argv[1]).database.role_password('app'))"
         starts = [
             subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
@@ -121,13 +121,15 @@ class TestLoad:
 
         assert len({start.communicate()[0] for start in starts}) == 1
 
-    def test_keeps_a_secret_that_another_part_created(self, tmp_path: Path) -> None:
-        kept = configuration.keep_secrets(tmp_path, ["postgres_password"])
+    def test_keeps_a_secret_that_was_generated_before(self, tmp_path: Path) -> None:
+        generated = configuration.keep_secrets(tmp_path, ["postgres_password"])
         load(tmp_path)
 
-        assert json.loads((tmp_path / "secrets.json").read_text())["postgres_password"] == kept["postgres_password"]
+        assert (
+            json.loads((tmp_path / "secrets.json").read_text())["postgres_password"] == generated["postgres_password"]
+        )
 
-    def test_reports_that_secrets_cannot_be_stored(self, tmp_path: Path) -> None:
+    def test_an_unusable_data_folder_is_an_error(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
 
         with pytest.raises(SettingsError, match="IDEAMINT_DATA_DIR"):
@@ -143,7 +145,7 @@ class TestLoad:
         with pytest.raises(SettingsError, match="IDEAMINT_API_PROT: there is no such setting"):
             Settings.of(api_prot=8000)
 
-    def test_reports_all_wrong_values_together(self) -> None:
+    def test_reports_every_invalid_value_at_once(self) -> None:
         with pytest.raises(SettingsError) as refusal:
             Settings.of(api_port=0, log_level="loud", db_pool_size=0)
 
@@ -165,7 +167,7 @@ class TestWith:
         assert secrets_of(changed) == secrets_of(settings)
         assert settings.database.is_embedded
 
-    def test_refuses_a_wrong_value(self, tmp_path: Path) -> None:
+    def test_refuses_an_invalid_value(self, tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match="IDEAMINT_LEDGER_DEADLINE_MS"):
             load(tmp_path).with_(ledger_deadline_ms=0)
 
@@ -191,6 +193,6 @@ class TestRoleUrl:
         )
         assert settings.database.role_url("app", "other").endswith("db.example:6432/other?sslmode=require")
 
-    def test_is_refused_while_no_server_is_known(self, tmp_path: Path) -> None:
+    def test_is_refused_without_a_server(self, tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match="was not started"):
             load(tmp_path).database.role_url("app")

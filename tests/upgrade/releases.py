@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from cli.local.ports import free_port
-from tests.proofs.installations import PATIENCE_S, api_service
+from tests.factories.clocks import GIVE_UP_AFTER_S
+from tests.proofs.installations import api_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -108,7 +109,7 @@ def running_api(folder: Path, settings: Settings, log: Path) -> Iterator[tuple[s
 
 async def until_ready(client: httpx2.AsyncClient, process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait for a bounded time until the API is ready; fails if its process ends."""
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(GIVE_UP_AFTER_S):
         while True:
             assert process.poll() is None, f"the API ended; {log} has its output"
             with contextlib.suppress(httpx2.TransportError):

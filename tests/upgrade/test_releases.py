@@ -30,7 +30,7 @@ Commit: `{COMMIT[::-1]}`
 
 
 class TestFindLastRelease:
-    def test_is_the_first_of_the_list(self) -> None:
+    def test_is_the_first_in_the_list(self) -> None:
         assert find_last_release(CHANGELOG) == Release("1.3.0", COMMIT)
 
     def test_is_the_current_commit_while_none_is_recorded(self) -> None:

@@ -1,4 +1,4 @@
-"""The API of the last release and the API of this version on one database that this version migrates.
+"""The API of the last release and the API of this version on one database, migrated by this version.
 
 The last release runs from its files in the history, in its own processes, with the installed libraries.
 """
@@ -47,7 +47,7 @@ class Rollout:
 
 
 async def register(installation: Installation, *clients: httpx2.AsyncClient) -> Journey:
-    """A journey with two people who register; an administrator lets one of them create campaigns."""
+    """A journey with two new users; one of them gets the permission to create campaigns."""
     emails = [f"{role}-{uuid4().hex[:12]}@example.org" for role in ("manager", "member")]
     for email in emails:
         body = {"email": email, "password": PASSWORD, "display_name": "Person"}
@@ -60,7 +60,7 @@ async def register(installation: Installation, *clients: httpx2.AsyncClient) -> 
 
 @pytest_asyncio.fixture(scope="module")
 async def rollout(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rollout]:
-    """Start the last release, migrate while it serves, then start this version beside it."""
+    """Start the last release, migrate while it serves requests, then also start this version."""
     logs = tmp_path_factory.mktemp("logs")
     async with AsyncExitStack() as stack:
 
@@ -94,7 +94,7 @@ class TestThisVersion:
 
 class TestBoth:
     async def test_serve_the_same_campaigns_in_turn(self, rollout: Rollout) -> None:
-        """Each command of a journey goes to the other API than the one before; several journeys run at once."""
+        """The commands of a journey alternate between the two APIs; several journeys run at once."""
         both = rollout.last_release, rollout.this_version
         await asyncio.gather(rollout.run(*both), rollout.run(*both[::-1]), rollout.run(*both))
 

@@ -1,4 +1,4 @@
-"""What the API of the last release uses of the schema exists in the schema of this version too."""
+"""The schema of this version contains everything that the API of the last release uses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from settings import Settings
     from tests.upgrade.conftest import Installation
 
-# of each function that the API may call: the name, its argument types, and each column of its result or its type
+# each function that the API may call: name, argument types, and each column of the result, or its type
 FUNCTIONS = """
     SELECT p.proname, p.oid::regprocedure::text, coalesce(r.name, ''), format_type(coalesce(r.type, p.prorettype), NULL)
     FROM pg_proc AS p

@@ -1,5 +1,5 @@
--- Campaigns at the start of the build. The core is written to while the build runs, so each model reads newer rows than
--- the model before. Later models join this model and int_ideas, so newer campaigns and ideas wait for the next build.
+-- Campaigns at the start of the build. The tables change while the build runs, so each model reads newer rows than
+-- the previous one. Later models join this model and int_ideas, which excludes newer campaigns and ideas.
 select
     campaign_id,
     slug,

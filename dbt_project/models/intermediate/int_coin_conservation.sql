@@ -1,5 +1,5 @@
--- Issued and expired coins are summed from the postings; wallets, held and staked coins from the balances that the
--- ledger keeps. If both came from the postings, the difference would be 0 by construction.
+-- Issued and expired coins are summed from the postings; wallets, held and staked coins from the stored balances
+-- of the ledger. If both came from the postings, the difference would be 0 by construction.
 with accounts as (
     select
         accounts.account_id,

@@ -1,4 +1,4 @@
--- A campaign's coins by each moment: granted, at work, on its top ideas, and placed in the last tenth of its window.
+-- A campaign's coins at each moment: granted, at work, on its top ideas, and placed in the last tenth of its window.
 with windows as (
     select
         campaigns.campaign_id,

@@ -1,4 +1,4 @@
--- Can I trust the coins? The organisation's figures are those of its campaigns' coins together.
+-- Can I trust the coins? The organisation's figures are computed from the coins of all its campaigns together.
 with coins as (
     select
         scopes.scope_kind,
@@ -29,7 +29,7 @@ persons as (
     group by scopes.scope_kind, scopes.scope_id, participants.moment
 ),
 
--- Differences are added without their sign: two that cancel out are two that are wrong.
+-- Absolute differences are added, since two differences that cancel out are two errors.
 differences as (
     select
         scopes.scope_kind,
@@ -114,7 +114,7 @@ select
     case when is_imported then 'not in the file' end as unknown_reason
 from periods
 union all
--- The kept balances are those of now: the difference is a fact of now, and has no period before.
+-- The stored balances are the current ones, so the difference has no previous period.
 select
     periods.scope_kind,
     periods.scope_id,

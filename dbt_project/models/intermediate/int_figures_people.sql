@@ -1,4 +1,4 @@
--- Do people take part? Persons are counted distinctly in each scope: a sum over campaigns counts some twice.
+-- Do people take part? Distinct people are counted in each scope, since a sum over campaigns would count some twice.
 with members as (
     select
         scopes.scope_kind,
@@ -34,7 +34,7 @@ active as (
     group by scopes.scope_kind, scopes.scope_id, periods.period
 ),
 
--- In a campaign that was not open in a period, no person could take part.
+-- Without an open campaign in a period, participation is unknown.
 open_periods as (
     select
         scopes.scope_kind,
@@ -64,12 +64,12 @@ eligible as (
 ),
 
 -- Participants with a net stake on an idea that was ever accepted.
-winners as (
+accepted_backers as (
     select
         scopes.scope_kind,
         scopes.scope_id,
         stakes.moment,
-        count(distinct stakes.user_id) as winners
+        count(distinct stakes.user_id) as accepted_backers
     from {{ ref('int_scopes') }} as scopes
     inner join {{ ref('int_stakes') }} as stakes
         on scopes.campaign_id = stakes.campaign_id and stakes.coins > 0
@@ -163,7 +163,7 @@ select
     periods.period,
     'breadth' as figure,
     cast(null as text) as currency,
-    cast(coalesce(winners.winners, 0) as numeric) as numerator,
+    cast(coalesce(accepted_backers.accepted_backers, 0) as numeric) as numerator,
     cast(participants.participants as numeric) as denominator,
     participants.participants as persons,
     cast(null as double precision) as coverage,
@@ -172,11 +172,11 @@ select
         when not coalesce(outcomes.has_accepted, false) then 'nothing to count'
     end as unknown_reason
 from {{ ref('int_scope_periods') }} as periods
-left join winners
+left join accepted_backers
     on
-        periods.scope_kind = winners.scope_kind
-        and periods.scope_id = winners.scope_id
-        and periods.moment = winners.moment
+        periods.scope_kind = accepted_backers.scope_kind
+        and periods.scope_id = accepted_backers.scope_id
+        and periods.moment = accepted_backers.moment
 left join participants
     on
         periods.scope_kind = participants.scope_kind

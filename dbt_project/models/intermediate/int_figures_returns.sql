@@ -1,5 +1,5 @@
--- What did it return? Over ideas ever accepted, in one currency at a time. ROI takes ideas whose cost and value are
--- both realised; delivery, those of them that also had an expected value.
+-- What did it return? For ideas ever accepted, separately for each currency. ROI uses ideas with a realised cost and a
+-- realised value; delivery uses those that also have an expected value.
 with moments as (
     select distinct
         scope_kind,
@@ -14,17 +14,17 @@ ideas as (
     select
         scopes.scope_kind,
         scopes.scope_id,
-        standing.moment,
+        idea_states.moment,
         returns.currency,
         returns.realised_cost,
         returns.realised_value,
         returns.expected_value,
         returns.has_both
     from {{ ref('int_scopes') }} as scopes
-    inner join {{ ref('int_ideas_at_moments') }} as standing
-        on scopes.campaign_id = standing.campaign_id and standing.is_accepted
+    inner join {{ ref('int_ideas_at_moments') }} as idea_states
+        on scopes.campaign_id = idea_states.campaign_id and idea_states.is_accepted
     inner join {{ ref('int_returns_at_moments') }} as returns
-        on standing.idea_id = returns.idea_id and standing.moment = returns.moment
+        on idea_states.idea_id = returns.idea_id and idea_states.moment = returns.moment
     where not scopes.is_imported
 ),
 
@@ -48,9 +48,9 @@ by_currency as (
         sum(realised_value - realised_cost) as gain,
         sum(realised_cost) as cost,
         sum(realised_value) filter (where expected_value is not null) as delivered_value,
-        sum(expected_value) as promised_value,
+        sum(expected_value) as expected_value_total,
         count(*) as ideas_with_both,
-        count(expected_value) as ideas_with_promise
+        count(expected_value) as ideas_with_expected_value
     from ideas
     where has_both
     group by scope_kind, scope_id, moment, currency
@@ -86,9 +86,9 @@ select
     'delivery' as figure,
     by_currency.currency,
     cast(by_currency.delivered_value as numeric) as numerator,
-    cast(by_currency.promised_value as numeric) as denominator,
+    cast(by_currency.expected_value_total as numeric) as denominator,
     cast(null as bigint) as persons,
-    cast(by_currency.ideas_with_promise as double precision) / nullif(accepted.ideas, 0) as coverage,
+    cast(by_currency.ideas_with_expected_value as double precision) / nullif(accepted.ideas, 0) as coverage,
     case when moments.is_imported then 'not in the file' end as unknown_reason
 from moments
 left join accepted

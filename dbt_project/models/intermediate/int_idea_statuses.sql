@@ -1,5 +1,5 @@
--- A change to the current status starts no interval. An idea without a first change has its status since it was
--- submitted.
+-- A change to the current status starts no interval. An idea without a first change has its status since its
+-- submission.
 with changes as (
     select
         idea_id,
@@ -20,7 +20,7 @@ first_changes as (
 beginnings as (
     select
         ideas.idea_id,
-        coalesce(first_changes.from_status, ideas.status_at_first_sight) as status,
+        coalesce(first_changes.from_status, ideas.status_at_build_start) as status,
         ideas.submitted_at as entered_at,
         cast(null as uuid) as idea_status_change_id
     from {{ ref('int_ideas') }} as ideas

@@ -4,7 +4,7 @@ select
     ideas.author_id,
     ideas.title,
     ideas.submitted_at,
-    ideas.status as status_at_first_sight,
+    ideas.status as status_at_build_start,
     ideas.source_ref
 from {{ ref('stg_app__ideas') }} as ideas
 inner join {{ ref('int_campaigns') }} as campaigns

@@ -1,6 +1,6 @@
--- An idea's standing at each moment: its status, whether it was ever approved, its coins and its backers. What was
--- accepted stays so through delivery, unless the acceptance was undone: then it was none.
-with standing as (
+-- The state of each idea at each moment: its status, whether it was ever approved, its coins and its backers. An idea
+-- counts as accepted during and after delivery, unless the acceptance was undone.
+with idea_states as (
     select
         moments.moment,
         statuses.idea_id,
@@ -38,20 +38,20 @@ participants as (
 )
 
 select
-    standing.moment,
-    standing.idea_id,
-    standing.campaign_id,
-    standing.status,
-    standing.status_entered_at,
-    standing.is_approved,
-    coalesce(standing.status in ('accepted', 'in_progress', 'complete', 'stopped'), false) as is_accepted,
+    idea_states.moment,
+    idea_states.idea_id,
+    idea_states.campaign_id,
+    idea_states.status,
+    idea_states.status_entered_at,
+    idea_states.is_approved,
+    coalesce(idea_states.status in ('accepted', 'in_progress', 'complete', 'stopped'), false) as is_accepted,
     cast(coalesce(stakes.coins, 0) as bigint) as coins,
     coalesce(stakes.backers, 0) as backers,
-    standing.is_approved
+    idea_states.is_approved
     and coalesce(stakes.backers, 0)
     >= greatest({{ var('backers_min') }}, 0.02 * coalesce(participants.participants, 0)) as is_backed
-from standing
+from idea_states
 left join stakes
-    on standing.moment = stakes.moment and standing.idea_id = stakes.idea_id
+    on idea_states.moment = stakes.moment and idea_states.idea_id = stakes.idea_id
 left join participants
-    on standing.moment = participants.moment and standing.campaign_id = participants.campaign_id
+    on idea_states.moment = participants.moment and idea_states.campaign_id = participants.campaign_id

@@ -1,4 +1,5 @@
--- A reallocation counts as an allocation, but its coins count neither as placed nor as taken back: they stay at work.
+-- A reallocation counts as an allocation, but its coins count neither as placed nor as taken back, since they remain at
+-- work.
 with actions as (
     select
         campaign_id,

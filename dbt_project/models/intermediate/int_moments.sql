@@ -1,4 +1,4 @@
--- The two moments at which stocks (members, stakes, statuses) are taken: now, and when the period before ended.
+-- The two moments at which stocks (members, stakes, statuses) are measured: now, and the end of the previous period.
 select
     'now' as moment,
     {{ as_of() }} as taken_at

@@ -1,7 +1,7 @@
 -- Costs and values of an idea as known at each moment.
 --
--- Each idea has one currency: the campaign's if a valuation is in it, else that of the latest valuation. Valuations in
--- other currencies are left out, never added. A later valuation of a kind replaces the earlier one.
+-- Each idea has one currency: the campaign's if a valuation uses it, otherwise that of the latest valuation. Valuations
+-- in other currencies are not used. A later valuation of a kind replaces the earlier one.
 with valuations as (
     select
         moments.moment,
@@ -74,22 +74,25 @@ valued as (
 
 ideas as (
     select
-        standing.moment,
-        standing.idea_id,
+        idea_states.moment,
+        idea_states.idea_id,
         currencies.currency,
         valued.expected_cost,
         valued.realised_cost,
         valued.expected_value,
         valued.as_of,
         cast(
-            case when standing.status = 'stopped' then coalesce(valued.realised_value, 0) else valued.realised_value end
+            case
+                when idea_states.status = 'stopped' then coalesce(valued.realised_value, 0)
+                else valued.realised_value
+            end
             as numeric(18, 2)
         ) as realised_value
-    from {{ ref('int_ideas_at_moments') }} as standing
+    from {{ ref('int_ideas_at_moments') }} as idea_states
     left join currencies
-        on standing.moment = currencies.moment and standing.idea_id = currencies.idea_id
+        on idea_states.moment = currencies.moment and idea_states.idea_id = currencies.idea_id
     left join valued
-        on standing.moment = valued.moment and standing.idea_id = valued.idea_id
+        on idea_states.moment = valued.moment and idea_states.idea_id = valued.idea_id
 )
 
 select

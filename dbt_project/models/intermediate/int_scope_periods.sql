@@ -1,4 +1,4 @@
--- What every figure is computed for. An imported election has no times, hence no period but the whole.
+-- The combinations for which every figure is computed. An imported election has no times, so it has only one period.
 with scopes as (
     select
         'campaign' as scope_kind,

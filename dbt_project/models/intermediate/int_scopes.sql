@@ -1,4 +1,4 @@
--- Each campaign is a scope of its own; the organisation is all own campaigns that were ever open.
+-- Each campaign is a scope. The organisation is another scope, with all own campaigns that were ever open.
 select
     'campaign' as scope_kind,
     cast(campaign_id as text) as scope_id,

@@ -1,6 +1,6 @@
--- Net coins of a member on an idea before settlement: in, less out and taken back. 5 there, back, and there again is 5.
--- Coins that came back with a rejected or withdrawn idea can be staked again: kept_coins leaves them out, so that a
--- member's kept coins never exceed the grant.
+-- Net coins of a member on an idea before settlement: coins put on it, minus those moved away or taken back. Coins
+-- returned by a rejected or withdrawn idea can be staked again. kept_coins excludes them, so a member's kept coins
+-- never exceed the grant.
 select
     moments.moment,
     allocations.campaign_id,

@@ -17,7 +17,7 @@ steps as (
     from {{ ref('int_idea_statuses') }}
 ),
 
--- An acceptance that was undone decided nothing.
+-- An acceptance that was undone is not a decision.
 decisions as (
     select
         idea_id,

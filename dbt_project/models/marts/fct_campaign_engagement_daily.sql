@@ -28,7 +28,7 @@ with bounds as (
     where campaigns.activated_at is not null
 ),
 
--- An imported election has one day: its last.
+-- An imported election has one day, its last.
 days as (
     select
         bounds.campaign_id,
@@ -63,7 +63,7 @@ activity as (
     group by campaign_id, activity_on
 ),
 
-rejoins_and_leaves as (
+returned as (
     select
         campaign_id,
         effective_on as day,
@@ -112,15 +112,15 @@ daily as (
         coalesce(activity.active_members, 0) as active_members,
         coalesce(activity.coins_placed, 0) as coins_placed,
         coalesce(activity.coins_taken_back, 0) as coins_taken_back,
-        coalesce(rejoins_and_leaves.coins_returned, 0) as coins_returned,
+        coalesce(returned.coins_returned, 0) as coins_returned,
         coalesce(activity.ideas_submitted, 0) as ideas_submitted,
         coalesce(movements.members_joined, 0) as members_joined,
         coalesce(movements.members_left, 0) as members_left
     from days
     left join activity
         on days.campaign_id = activity.campaign_id and days.day = activity.day
-    left join rejoins_and_leaves
-        on days.campaign_id = rejoins_and_leaves.campaign_id and days.day = rejoins_and_leaves.day
+    left join returned
+        on days.campaign_id = returned.campaign_id and days.day = returned.day
     left join movements
         on days.campaign_id = movements.campaign_id and days.day = movements.day
 )

@@ -1,5 +1,5 @@
--- The reason why a figure is unknown, in order: the reason of its own model, too few people, nothing to divide by.
--- An unknown figure has no numerator and no denominator either: they would reveal its value.
+-- The reason why a figure is unknown, in this order: the reason of its own model, too few people, nothing to divide by.
+-- An unknown figure has no numerator and no denominator, since they would reveal its value.
 with figures as (
     {%- for part in ['people', 'ideas', 'returns', 'coins'] %}
         select
@@ -20,7 +20,7 @@ with figures as (
     {%- endfor %}
 ),
 
-judged as (
+evaluated as (
     select
         figures.scope_kind,
         figures.scope_id,
@@ -44,27 +44,27 @@ judged as (
 )
 
 select
-    judged.scope_kind,
-    judged.scope_id,
-    judged.period,
+    evaluated.scope_kind,
+    evaluated.scope_id,
+    evaluated.period,
     periods.starts_on as period_starts_on,
     periods.ends_on as period_ends_on,
-    judged.figure,
-    judged.currency,
-    cast(case when judged.unknown_reason is null then judged.numerator end as numeric(18, 2)) as numerator,
-    cast(case when judged.unknown_reason is null then judged.denominator end as numeric(18, 2)) as denominator,
+    evaluated.figure,
+    evaluated.currency,
+    cast(case when evaluated.unknown_reason is null then evaluated.numerator end as numeric(18, 2)) as numerator,
+    cast(case when evaluated.unknown_reason is null then evaluated.denominator end as numeric(18, 2)) as denominator,
     cast(
         case
-            when judged.unknown_reason is not null then null
-            when judged.is_amount then judged.numerator
-            else judged.numerator / judged.denominator
+            when evaluated.unknown_reason is not null then null
+            when evaluated.is_amount then evaluated.numerator
+            else evaluated.numerator / evaluated.denominator
         end as double precision
     ) as value,
-    case when judged.unknown_reason is null then coalesce(judged.coverage, 1) end as coverage,
-    judged.unknown_reason
-from judged
+    case when evaluated.unknown_reason is null then coalesce(evaluated.coverage, 1) end as coverage,
+    evaluated.unknown_reason
+from evaluated
 inner join {{ ref('int_scope_periods') }} as periods
     on
-        judged.scope_kind = periods.scope_kind
-        and judged.scope_id = periods.scope_id
-        and judged.period = periods.period
+        evaluated.scope_kind = periods.scope_kind
+        and evaluated.scope_id = periods.scope_id
+        and evaluated.period = periods.period

@@ -1,7 +1,7 @@
 select
     returns.idea_id,
-    standing.campaign_id,
-    standing.status,
+    idea_states.campaign_id,
+    idea_states.status,
     returns.currency,
     returns.expected_cost,
     returns.realised_cost,
@@ -12,8 +12,8 @@ select
         (returns.realised_value - returns.realised_cost) / nullif(returns.realised_cost, 0) as double precision
     ) as roi,
     returns.as_of,
-    standing.is_accepted as was_accepted
+    idea_states.is_accepted as was_accepted
 from {{ ref('int_returns_at_moments') }} as returns
-inner join {{ ref('int_ideas_at_moments') }} as standing
-    on returns.idea_id = standing.idea_id and returns.moment = standing.moment
+inner join {{ ref('int_ideas_at_moments') }} as idea_states
+    on returns.idea_id = idea_states.idea_id and returns.moment = idea_states.moment
 where returns.moment = 'now'

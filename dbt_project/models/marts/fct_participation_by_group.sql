@@ -1,5 +1,6 @@
 -- A group with fewer members than group_size_min is hidden, and so are the next smallest groups until at least two
--- groups and group_size_min people are hidden. Otherwise the hidden group would be the total less the other groups.
+-- groups and group_size_min people are hidden. Otherwise the hidden group could be computed as the total minus the
+-- other groups.
 with attributed as (
     select
         members.campaign_id,
@@ -82,7 +83,7 @@ ranked as (
     window smallest_first as (partition by campaign_id, attribute order by members, group_name)
 ),
 
-judged as (
+evaluated as (
     select
         campaign_id,
         attribute,
@@ -105,4 +106,4 @@ select
     case when not is_suppressed then participants end as participants,
     cast(case when not is_suppressed then coins end as bigint) as coins,
     is_suppressed
-from judged
+from evaluated

@@ -1,4 +1,4 @@
-"""A warehouse with one awkward table, made by hand: exports know marts from PostgreSQL's catalogue alone."""
+"""A warehouse with tables of unusual values and types; exports read the definitions from PostgreSQL's catalogue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from settings import Settings
 
-AWKWARD_TEXTS = (
+UNUSUAL_TEXTS = (
     "",
     None,
     "\\N",
@@ -35,20 +35,20 @@ def warehouse(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFa
             connection.execute("CREATE SCHEMA IF NOT EXISTS marts")
             connection.execute("GRANT USAGE ON SCHEMA marts TO ideamint_reader")
             connection.execute(
-                'CREATE TABLE marts.dim_awkward (n integer, id uuid, "text" text, big bigint, amount numeric(18, 2), '
-                "ratio double precision, is_so boolean, day date, at timestamptz)"
+                'CREATE TABLE marts.dim_unusual (n integer, id uuid, "text" text, big bigint, amount numeric(18, 2), '
+                "ratio double precision, is_set boolean, day date, at timestamptz)"
             )
             connection.execute(
-                "COMMENT ON COLUMN marts.dim_awkward.text IS 'What people''s \"words\" are; all of them.'"
+                "COMMENT ON COLUMN marts.dim_unusual.text IS 'What people''s \"words\" are; all of them.'"
             )
             with connection.cursor() as cursor:
                 cursor.executemany(
-                    "INSERT INTO marts.dim_awkward VALUES (%s, '00000000-0000-0000-0000-0000000000ab', %s, 9007199254740993, "
+                    "INSERT INTO marts.dim_unusual VALUES (%s, '00000000-0000-0000-0000-0000000000ab', %s, 9007199254740993, "
                     "1234567890123456.78, 0.1, true, '2025-06-30', '2025-06-30 23:59:59.123456+02')",
-                    list(enumerate(AWKWARD_TEXTS)),
+                    list(enumerate(UNUSUAL_TEXTS)),
                 )
-            connection.execute("INSERT INTO marts.dim_awkward (n) VALUES (99)")
+            connection.execute("INSERT INTO marts.dim_unusual (n) VALUES (99)")
             connection.execute("CREATE TABLE marts.dim_empty (id uuid, name text)")
-            connection.execute("CREATE TABLE marts.dim_strange (id uuid, extent int4range)")
+            connection.execute("CREATE TABLE marts.dim_unsupported (id uuid, extent int4range)")
             connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA marts TO ideamint_reader")
         yield settings

@@ -1,4 +1,4 @@
-"""A reader of `current` sees a whole snapshot at every moment."""
+"""A reader of `current` always sees a complete snapshot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def staged(exports_dir: Path, number: int) -> Staged:
-    """A staged snapshot whose files all say its number."""
+    """A staged snapshot whose files contain its number."""
     folder = exports_dir / f".staging-{number:06d}"
     folder.mkdir(parents=True)
     (folder / exports.DATABASE_FILE).write_text(str(number))
@@ -25,11 +25,11 @@ def staged(exports_dir: Path, number: int) -> Staged:
 
 
 class TestPublish:
-    def test_readers_see_one_whole_snapshot_while_others_are_published(self, tmp_path: Path) -> None:
+    def test_readers_see_a_complete_snapshot_during_publications(self, tmp_path: Path) -> None:
         exports_dir = tmp_path / "exports"
         exports.publish(staged(exports_dir, 0))
         seen: set[str] = set()
-        torn: list[str] = []
+        mixed: list[str] = []
         ended = threading.Event()
 
         def read() -> None:
@@ -38,7 +38,7 @@ class TestPublish:
                 number = str(int((snapshot.folder / exports.DATABASE_FILE).read_text())).zfill(6)
                 seen.add(snapshot.id)
                 if number != snapshot.id:
-                    torn.append(f"manifest of {snapshot.id}, file of {number}")
+                    mixed.append(f"manifest of {snapshot.id}, file of {number}")
 
         readers = [threading.Thread(target=read) for _ in range(3)]
         for reader in readers:
@@ -49,11 +49,11 @@ class TestPublish:
         for reader in readers:
             reader.join()
 
-        assert torn == []
+        assert mixed == []
         assert len(seen) > 1
         assert marts.published(tmp_path).id == "000059"
 
-    def test_takes_a_refusal_away(self, tmp_path: Path) -> None:
+    def test_removes_the_refusal(self, tmp_path: Path) -> None:
         exports.note_refusal(tmp_path, ["a coin is missing"])
         refusal = exports.find_refusal(tmp_path)
         assert refusal is not None
@@ -66,26 +66,26 @@ class TestPublish:
 
 
 class TestPrune:
-    def test_keeps_the_newest_and_the_current_and_removes_what_was_interrupted(self, tmp_path: Path) -> None:
+    def test_keeps_the_newest_and_the_current_and_removes_interrupted_stagings(self, tmp_path: Path) -> None:
         for number in range(1, 8):
             exports.publish(staged(tmp_path, number))
         (tmp_path / "current").unlink()
         (tmp_path / "current").symlink_to("000002")
         staged(tmp_path, 99)
-        (tmp_path / "kept by somebody").mkdir()
+        (tmp_path / "other folder").mkdir()
 
         removed = exports.prune(tmp_path, keep=3)
 
         assert removed == ["000001", "000003", "000004", ".staging-000099"]
         assert exports.snapshots(tmp_path) == ["000002", "000005", "000006", "000007"]
-        assert (tmp_path / "kept by somebody").is_dir()
+        assert (tmp_path / "other folder").is_dir()
 
-    def test_of_nothing_removes_nothing(self, tmp_path: Path) -> None:
-        assert exports.prune(tmp_path / "never made") == []
+    def test_a_missing_folder_is_empty(self, tmp_path: Path) -> None:
+        assert exports.prune(tmp_path / "missing") == []
 
 
 class TestDiscard:
-    def test_leaves_the_current_snapshot(self, tmp_path: Path) -> None:
+    def test_keeps_the_current_snapshot(self, tmp_path: Path) -> None:
         exports.publish(staged(tmp_path, 1))
         exports.discard(staged(tmp_path, 2))
 

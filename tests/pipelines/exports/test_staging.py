@@ -1,4 +1,4 @@
-"""What stands in the files is what stood in the warehouse."""
+"""The files contain the values of the warehouse."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import psycopg
 import pytest
 
 from pipelines.exports import DATABASE_FILE, stage
-from tests.pipelines.exports.conftest import AWKWARD_TEXTS
+from tests.pipelines.exports.conftest import UNUSUAL_TEXTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from settings import Settings
 
-TABLES = ("dim_awkward", "dim_empty")
+TABLES = ("dim_unusual", "dim_empty")
 
 
 class TestStage:
@@ -29,11 +29,11 @@ class TestStage:
 
         with duckdb.connect(str(staged.folder / DATABASE_FILE), read_only=True) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            for source in ("dim_awkward", f"read_parquet('{staged.folder}/dim_awkward.parquet')"):
+            for source in ("dim_unusual", f"read_parquet('{staged.folder}/dim_unusual.parquet')"):
                 rows = connection.execute(
                     f'SELECT * REPLACE ("at"::VARCHAR AS "at") FROM {source} ORDER BY n'
                 ).fetchall()
-                assert [row[2] for row in rows[:-1]] == list(AWKWARD_TEXTS)
+                assert [row[2] for row in rows[:-1]] == list(UNUSUAL_TEXTS)
                 assert rows[0][1] == "00000000-0000-0000-0000-0000000000ab"
                 assert rows[0][3:] == (
                     9007199254740993, Decimal("1234567890123456.78"), 0.1, True, dt.date(2025, 6, 30),
@@ -42,12 +42,12 @@ class TestStage:
                 assert rows[-1] == (99, None, None, None, None, None, None, None, None)
             types = dict(
                 connection.execute(
-                    "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'dim_awkward'"
+                    "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'dim_unusual'"
                 ).fetchall()
             )
         assert types == {
             "n": "INTEGER", "id": "VARCHAR", "text": "VARCHAR", "big": "BIGINT", "amount": "DECIMAL(18,2)", "ratio": "DOUBLE",
-            "is_so": "BOOLEAN", "day": "DATE", "at": "TIMESTAMP WITH TIME ZONE",
+            "is_set": "BOOLEAN", "day": "DATE", "at": "TIMESTAMP WITH TIME ZONE",
         }  # fmt: skip
 
     def test_writes_a_storage_version_that_duckdb_1_opens(self, warehouse: Settings, tmp_path: Path) -> None:
@@ -55,9 +55,9 @@ class TestStage:
 
         header = (staged.folder / DATABASE_FILE).read_bytes()[:20]
         assert header[8:12] == b"DUCK"
-        assert int.from_bytes(header[12:20], "little") == 64  # that of 1.0; 1.2 and later write higher numbers
+        assert int.from_bytes(header[12:20], "little") == 64  # version of 1.0; 1.2 and later write higher numbers
 
-    def test_carries_the_comments(self, warehouse: Settings, tmp_path: Path) -> None:
+    def test_copies_the_comments(self, warehouse: Settings, tmp_path: Path) -> None:
         staged = stage(warehouse.database.role_url("reader"), TABLES, tmp_path)
 
         with duckdb.connect(str(staged.folder / DATABASE_FILE), read_only=True) as connection:
@@ -66,23 +66,23 @@ class TestStage:
             ).fetchall()
         assert comments == [("text", 'What people\'s "words" are; all of them.')]
 
-    def test_tells_rows_and_hashes_in_the_manifest(self, warehouse: Settings, tmp_path: Path) -> None:
+    def test_writes_rows_and_hashes_to_the_manifest(self, warehouse: Settings, tmp_path: Path) -> None:
         staged = stage(warehouse.database.role_url("reader"), TABLES, tmp_path)
 
         manifest = json.loads((staged.folder / "manifest.json").read_text())
         assert manifest["snapshot"] == staged.manifest.snapshot
         assert dt.datetime.fromisoformat(manifest["created_at"]).tzinfo is not None
         assert {name: table["rows"] for name, table in manifest["tables"].items()} == {
-            "dim_awkward": 11,
+            "dim_unusual": 11,
             "dim_empty": 0,
         }
         for entry in (*manifest["tables"].values(), manifest["database"]):
             assert entry["sha256"] == hashlib.sha256((staged.folder / entry["file"]).read_bytes()).hexdigest()
         assert {path.name for path in staged.folder.iterdir()} == {
-            "manifest.json", "marts.duckdb", "dim_awkward.parquet", "dim_empty.parquet",
+            "manifest.json", "marts.duckdb", "dim_unusual.parquet", "dim_empty.parquet",
         }  # fmt: skip
 
-    def test_shows_nothing_until_it_is_published(self, warehouse: Settings, tmp_path: Path) -> None:
+    def test_does_not_publish(self, warehouse: Settings, tmp_path: Path) -> None:
         staged = stage(warehouse.database.role_url("reader"), TABLES, tmp_path)
 
         assert staged.folder.name.startswith(".")
@@ -90,12 +90,12 @@ class TestStage:
 
     @pytest.mark.parametrize(
         ("table", "error"),
-        [("dim_strange", ValueError), ("dim_missing", psycopg.errors.UndefinedTable)],
+        [("dim_unsupported", ValueError), ("dim_missing", psycopg.errors.UndefinedTable)],
     )
-    def test_leaves_nothing_of_what_cannot_be_written(
+    def test_removes_the_folder_after_an_error(
         self, warehouse: Settings, tmp_path: Path, table: str, error: type[Exception]
     ) -> None:
         with pytest.raises(error, match=table):
-            stage(warehouse.database.role_url("reader"), ("dim_awkward", table), tmp_path)
+            stage(warehouse.database.role_url("reader"), ("dim_unusual", table), tmp_path)
 
         assert list(tmp_path.iterdir()) == []

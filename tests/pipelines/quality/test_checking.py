@@ -1,4 +1,4 @@
-"""Each suite passes what is right and refuses what is not."""
+"""Each suite accepts valid snapshots and reports invalid ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipelines.exports import DATABASE_FILE, Manifest, TableFile
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Two campaigns' worth of marts, with the columns that the suites look at.
+# Marts of two campaigns, with the columns that the suites read.
 TABLES = {
     "fct_coin_conservation": "VALUES ('c1', 100, 0, 60, 0, 30, 10, 0, 0, 0, 0), ('c2', 50, 5, 50, 5, 0, 0, 0, 0, 0, 0) "
     "AS t (campaign_id, issued_coins, carried_in_coins, wallet_coins, held_coins, staked_coins, expired_coins, "
@@ -39,16 +39,16 @@ TABLES = {
 
 
 @pytest.fixture(scope="module")
-def right(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("right")
+def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("valid")
     with duckdb.connect(str(folder / DATABASE_FILE)) as connection:
         for name, rows in TABLES.items():
             connection.execute(f"CREATE TABLE {name} AS SELECT * FROM ({rows.replace(' AS t (', ') AS t (', 1)}")
-    return sealed(folder)
+    return with_manifest(folder)
 
 
-def sealed(folder: Path) -> Path:
-    """Write the Parquet files and the manifest of what stands in the DuckDB file."""
+def with_manifest(folder: Path) -> Path:
+    """Write the Parquet files and the manifest for the tables in the DuckDB file."""
     from pipelines.exports.staging import _sha256
 
     files = {}
@@ -64,20 +64,20 @@ def sealed(folder: Path) -> Path:
 
 
 class TestCheck:
-    def test_passes_what_is_right(self, right: Path) -> None:
-        report = quality.check(right)
+    def test_accepts_a_valid_snapshot(self, valid: Path) -> None:
+        report = quality.check(valid)
 
         assert report.passed
         assert [result.name for result in report.results] == [suite.name for suite in quality.SUITES]
         assert {result.name: result.rows for result in report.results}["files"] == len(TABLES)
 
-    def test_passes_an_empty_installation(self, right: Path, tmp_path: Path) -> None:
-        folder = shutil.copytree(right, tmp_path / "empty")
+    def test_accepts_an_empty_installation(self, valid: Path, tmp_path: Path) -> None:
+        folder = shutil.copytree(valid, tmp_path / "empty")
         with duckdb.connect(str(folder / DATABASE_FILE)) as connection:
             for name in TABLES:
                 connection.execute(f"DELETE FROM {name}")
 
-        assert quality.check(sealed(folder)).passed
+        assert quality.check(with_manifest(folder)).passed
 
     @pytest.mark.parametrize(
         ("suite", "column", "change"),
@@ -115,23 +115,23 @@ class TestCheck:
             ("small_groups", "members", "UPDATE fct_member_cohorts SET members = 4 WHERE members = 6"),
         ],
     )
-    def test_refuses_what_is_wrong(self, right: Path, tmp_path: Path, suite: str, column: str, change: str) -> None:
-        folder = shutil.copytree(right, tmp_path / "wrong")
+    def test_reports_invalid_data(self, valid: Path, tmp_path: Path, suite: str, column: str, change: str) -> None:
+        folder = shutil.copytree(valid, tmp_path / "wrong")
         with duckdb.connect(str(folder / DATABASE_FILE)) as connection:
             connection.execute(change)
 
-        report = quality.check(sealed(folder))
+        report = quality.check(with_manifest(folder))
 
         assert [result.name for result in report.failed] == [suite]
         assert any(f"'{column}'" in failure for failure in report.failed[0].failures)
         assert suite in str(quality.SnapshotRefused(report))
 
-    def test_refuses_a_file_that_is_not_the_manifests(self, right: Path, tmp_path: Path) -> None:
-        folder = shutil.copytree(right, tmp_path / "changed")
+    def test_reports_a_file_that_differs_from_the_manifest(self, valid: Path, tmp_path: Path) -> None:
+        folder = shutil.copytree(valid, tmp_path / "changed")
         with duckdb.connect() as connection:
             connection.execute(f"COPY (SELECT 'm1' AS member_id) TO '{folder}/dim_members.parquet' (FORMAT parquet)")
 
         report = quality.check(folder)
 
         assert [result.name for result in report.failed] == ["files"]
-        assert len(report.failed[0].failures) == 2  # its rows and its hash
+        assert len(report.failed[0].failures) == 2  # its number of rows and its hash

@@ -1,4 +1,4 @@
-"""Reports of the small snapshot, and of snapshots in which people wrote what they should not."""
+"""Content of the small snapshot for reports, also with hostile titles."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def reader(published: Path) -> Iterator[Marts]:
 
 @pytest.fixture
 def read(reader: Marts) -> Callable[[str], Content]:
-    """What a report of a campaign of the small snapshot is written from."""
+    """Reads the content of a report from the small snapshot, by slug."""
     return lambda slug: read_content(reader, slug)
 
 
 @pytest.fixture
 def with_titles(read: Callable[[str], Content]) -> WithTitles:
-    """The content of "greener-offices", in which its ideas, and the campaign itself, have other titles."""
+    """The content of "greener-offices" with other titles of the ideas and the campaign."""
 
     def retitled(titles: list[str], *, campaign_title: str | None = None) -> Content:
         content = read("greener-offices")

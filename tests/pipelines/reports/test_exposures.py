@@ -1,4 +1,4 @@
-"""Every report has its exposure in dbt, which names the marts that the report reads."""
+"""Every report has an exposure in dbt with the marts that the report reads."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ EXPOSURES = {exposure.meta["report"]: exposure for exposure in declared() if "re
 
 
 class TestExposures:
-    def test_every_format_has_one_with_an_owner(self) -> None:
+    def test_every_format_has_an_exposure_with_an_owner(self) -> None:
         assert set(EXPOSURES) == {kind.value for kind in Format}
         assert all(exposure.owner for exposure in EXPOSURES.values())
 
     @pytest.mark.parametrize("kind", Format)
-    def test_it_names_the_marts_that_the_report_reads(
+    def test_it_lists_the_marts_that_the_report_reads(
         self, kind: Format, reader: Marts, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with recorded_marts(monkeypatch) as found:

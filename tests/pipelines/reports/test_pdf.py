@@ -39,7 +39,7 @@ HOSTILE = [
     "-- /* a comment */ // another",
     "{{ 7 * 7 }}",
 ]
-STRANGE = [
+UNUSUAL = [
     "W" * 400,
     "Zażółć gęślą jaźń " * 30,
     "שלום עולם, a mixed title עם מספרים 123",
@@ -63,8 +63,8 @@ def text_of(data: bytes) -> str:
     return "\n".join(page.extract_text() for page in read_back(data).pages).replace("\N{NO-BREAK SPACE}", " ")
 
 
-def squeezed(text: str) -> str:
-    """Without spaces and places for a line break, which a table cell may have added."""
+def without_spaces(text: str) -> str:
+    """The text without spaces and line-break marks, which a table cell may have added."""
     return re.sub(r"[\s\u200b]+", "", text)
 
 
@@ -76,7 +76,7 @@ def objects(reader: pypdf.PdfReader) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def made_of(published: Path) -> Callable[[str], Pdf]:
+def pdf_of(published: Path) -> Callable[[str], Pdf]:
     """The PDF of a campaign of the small snapshot, made once."""
 
     @cache
@@ -89,8 +89,8 @@ def made_of(published: Path) -> Callable[[str], Pdf]:
 
 class TestMakePdf:
     @pytest.mark.parametrize("slug", SLUGS)
-    def test_every_page_is_numbered_and_tells_its_data(self, made_of: Callable[[str], Pdf], slug: str) -> None:
-        made = made_of(slug)
+    def test_every_page_has_its_number_and_the_date_of_the_data(self, pdf_of: Callable[[str], Pdf], slug: str) -> None:
+        made = pdf_of(slug)
         pages = read_back(made.data).pages
         assert len(pages) == made.pages
         for number, page in enumerate(pages, start=1):
@@ -99,66 +99,66 @@ class TestMakePdf:
             assert "Data as of 30 Jun 2026, 04:00 UTC · snapshot 20260630T040000Z" in text
 
     @pytest.mark.parametrize("slug", SLUGS)
-    def test_it_keeps_the_promise_of_pdf_ua(self, made_of: Callable[[str], Pdf], slug: str) -> None:
-        metadata = read_back(made_of(slug).data).xmp_metadata
+    def test_it_conforms_to_pdf_ua(self, pdf_of: Callable[[str], Pdf], slug: str) -> None:
+        metadata = read_back(pdf_of(slug).data).xmp_metadata
         assert metadata is not None
         assert b"<pdfuaid:part>1</pdfuaid:part>" in metadata.stream.get_data()
 
     @pytest.mark.parametrize("slug", SLUGS)
-    def test_every_figure_stands_with_its_definition(
-        self, read: Callable[[str], Content], made_of: Callable[[str], Pdf], slug: str
+    def test_every_figure_has_its_definition(
+        self, read: Callable[[str], Content], pdf_of: Callable[[str], Pdf], slug: str
     ) -> None:
-        text = squeezed(text_of(made_of(slug).data))
+        text = without_spaces(text_of(pdf_of(slug).data))
         for figure in read(slug).to_date:
-            assert squeezed(figure.title) in text
-            assert squeezed(figure.definition) in text
+            assert without_spaces(figure.title) in text
+            assert without_spaces(figure.definition) in text
 
     def test_the_same_content_and_moment_give_the_same_bytes(self, read: Callable[[str], Content]) -> None:
         first, again = (make_pdf(read("greener-offices"), MADE_AT).data for _ in range(2))
         assert first == again
 
-    def test_age_is_told_where_the_moment_is_known(self, read: Callable[[str], Content]) -> None:
+    def test_the_age_of_the_data_is_shown_if_the_time_is_known(self, read: Callable[[str], Content]) -> None:
         content = read("greener-offices")
         assert "when the data was 3 hours old" in text_of(make_pdf(content, MADE_AT).data)
         assert "old." not in text_of(make_pdf(content, None).data)
 
-    def test_only_fonts_inside_typst_are_used(self, made_of: Callable[[str], Pdf]) -> None:
-        reader = read_back(made_of("tools-we-miss").data)
+    def test_only_fonts_of_typst_are_used(self, pdf_of: Callable[[str], Pdf]) -> None:
+        reader = read_back(pdf_of("tools-we-miss").data)
         fonts = {str(found["/BaseFont"]).split("+")[-1] for found in objects(reader) if "/BaseFont" in found}
         assert fonts
         assert all(font.startswith(("LibertinusSerif", "NewCM", "DejaVuSansMono")) for font in fonts)
 
-    def test_the_file_names_its_campaign_and_language(self, made_of: Callable[[str], Pdf]) -> None:
-        reader = read_back(made_of("lodz-2020").data)
+    def test_the_file_has_its_title_and_language(self, pdf_of: Callable[[str], Pdf]) -> None:
+        reader = read_back(pdf_of("lodz-2020").data)
         assert reader.metadata is not None
         assert reader.metadata.title == "Łódź 2020: executive report"
         assert str(reader.root_object["/Lang"]) == "en"
 
-    def test_charts_have_a_text_for_those_who_do_not_see_them(self, made_of: Callable[[str], Pdf]) -> None:
-        reader = read_back(made_of("greener-offices").data)
+    def test_charts_have_an_alternative_text(self, pdf_of: Callable[[str], Pdf]) -> None:
+        reader = read_back(pdf_of("greener-offices").data)
         texts = [str(found["/Alt"]) for found in objects(reader) if "/Alt" in found]
         assert any(text.startswith("Bars of coins on each idea.") for text in texts)
         assert any("ideas hold half of all coins" in text for text in texts)
         assert any(text.startswith("Realised cost and value.") for text in texts)
 
-    def test_an_election_says_what_is_not_in_its_file(self, made_of: Callable[[str], Pdf]) -> None:
-        text = text_of(made_of("toulouse-2019").data)
+    def test_data_that_is_not_in_the_file_of_an_election_is_marked(self, pdf_of: Callable[[str], Pdf]) -> None:
+        text = text_of(pdf_of("toulouse-2019").data)
         assert "When each coin was placed is not in the file" in text
         assert "Last 30 days" not in text
         assert "Which ideas were selected is not in the file." in text
 
-    def test_small_groups_are_named_nowhere(self, made_of: Callable[[str], Pdf]) -> None:
-        text = text_of(made_of("safer-warehouses").data)
+    def test_small_groups_are_not_named(self, pdf_of: Callable[[str], Pdf]) -> None:
+        text = text_of(pdf_of("safer-warehouses").data)
         assert "Operations" in text
         assert "Legal" not in text
         assert "2 groups are not shown, to protect small groups." in text
 
-    def test_few_backers_are_not_counted(self, read: Callable[[str], Content]) -> None:
+    def test_a_small_number_of_backers_is_not_shown(self, read: Callable[[str], Content]) -> None:
         content = read("greener-offices")
         content = replace(content, ideas=content.ideas.with_columns(backers=None))
         assert text_of(make_pdf(content, MADE_AT).data).count("under 5") == content.ideas.height
 
-    def test_a_difference_is_told_on_the_cover(self, read: Callable[[str], Content]) -> None:
+    def test_a_difference_is_shown_on_the_cover(self, read: Callable[[str], Content]) -> None:
         content = read("greener-offices")
         assert content.conservation is not None
         content = replace(content, conservation={**content.conservation, "difference_coins": 7})
@@ -166,7 +166,7 @@ class TestMakePdf:
         assert "Coins not conserved: difference 7." in cover
 
     @pytest.mark.parametrize("slug", ["greener-offices", "lodz-2020"])
-    def test_the_head_of_the_ledger_can_be_copied(self, read: Callable[[str], Content], slug: str) -> None:
+    def test_the_head_of_the_ledger_is_text(self, read: Callable[[str], Content], slug: str) -> None:
         content = read(slug)
         text = text_of(make_pdf(content, MADE_AT).data)
         assert (
@@ -178,7 +178,7 @@ class TestMakePdf:
         assert "Ledger head: no transfer has been sealed yet" in text
         assert "A copy kept elsewhere" not in text
 
-    def test_an_empty_campaign_makes_a_report(self, read: Callable[[str], Content]) -> None:
+    def test_an_empty_campaign_has_a_report(self, read: Callable[[str], Content]) -> None:
         content = read("tools-we-miss")
         empty = replace(
             content,
@@ -195,25 +195,25 @@ class TestMakePdf:
         assert "There are no ideas yet." in text
 
 
-class TestWhatPeopleWrote:
-    def test_nothing_of_it_is_run(self, with_titles: WithTitles) -> None:
+class TestUserText:
+    def test_it_is_not_executed(self, with_titles: WithTitles) -> None:
         data = make_pdf(with_titles(HOSTILE, campaign_title=HOSTILE[1]), MADE_AT).data
-        text = squeezed(text_of(data))
+        text = without_spaces(text_of(data))
         for title in HOSTILE:
-            assert squeezed(title) in text, title
+            assert without_spaces(title) in text, title
         found = list(objects(read_back(data)))
         assert not {key for item in found for key in item} & {"/Annots", "/URI", "/AA", "/JS", "/OpenAction", "/EF"}
         assert not {str(item.get("/S")) for item in found} & {"/URI", "/JavaScript", "/Launch", "/GoToR", "/SubmitForm"}
 
-    def test_whatever_it_is_the_pages_hold(self, with_titles: WithTitles) -> None:
-        made = make_pdf(with_titles(STRANGE, campaign_title="W" * 300 + "\u202e🎉"), MADE_AT)
+    def test_unusual_titles_do_not_break_the_report(self, with_titles: WithTitles) -> None:
+        made = make_pdf(with_titles(UNUSUAL, campaign_title="W" * 300 + "\u202e🎉"), MADE_AT)
         text = text_of(made.data)
         assert "A party" in text
-        assert "שלום" in text or "םולש" in text  # in the order of reading, or of the page
+        assert "שלום" in text or "םולש" in text  # in reading order, or in visual order
         assert made.pages <= 8
 
-    def test_nothing_leaves_the_page(self, with_titles: WithTitles) -> None:
-        assert margins_are_white(with_titles(STRANGE, campaign_title="W" * 300 + "\u202e🎉"))
+    def test_text_stays_within_the_margins(self, with_titles: WithTitles) -> None:
+        assert margins_are_white(with_titles(UNUSUAL, campaign_title="W" * 300 + "\u202e🎉"))
 
     def test_every_drawable_character_is_in_the_fonts(self) -> None:
         """PDF/UA forbids a character without a glyph, so this fails at the first one."""
@@ -235,8 +235,8 @@ class TestWhatPeopleWrote:
 
 
 def margins_are_white(content: Content) -> bool:
-    """Whether nothing is drawn within a centimetre of a page's left and right edge."""
-    # A list for several pages, which its types do not tell.
+    """Whether a margin of one centimetre is empty at the left and right edge of each page."""
+    # A list if there are several pages, which its type does not declare.
     pages: Any = typst.compile(
         pdf._MAIN, root=pdf._TEMPLATES, font_paths=pdf._fonts(), ignore_system_fonts=True, format="png", ppi=60,
         sys_inputs={"data": json.dumps(document(content, MADE_AT))},

@@ -34,7 +34,7 @@ class TestValue:
         figure = replace(figure_of(read("greener-offices"), "overdue"), unit=unit, currency="EUR")
         assert value(figure, measured(value=number)) == shown
 
-    def test_what_is_unknown_gives_its_reason(self, read: Read) -> None:
+    def test_an_unknown_value_is_replaced_by_its_reason(self, read: Read) -> None:
         figure = figure_of(read("greener-offices"), "participation")
         assert value(figure, measured(unknown_reason="nothing to count")) == "nothing to count"
         assert value(figure, measured()) == "not known"
@@ -46,7 +46,7 @@ class TestBasis:
         figure = figure_of(content, "participation")
         assert basis(figure, figure.now) == "48 of 60 members"
 
-    def test_a_return_names_what_was_gained_or_lost(self, read: Read) -> None:
+    def test_a_return_states_the_gain_or_loss(self, read: Read) -> None:
         figure = figure_of(read("greener-offices"), "roi")
         assert basis(figure, figure.now) == "29,600 gained on EUR\N{NO-BREAK SPACE}77,000"
         lost = measured(value=-0.5, numerator=-40.0, denominator=80.0)
@@ -59,13 +59,13 @@ class TestBasis:
 
 
 class TestReadFigure:
-    def test_a_rise_of_what_should_rise_is_good(self, read: Read) -> None:
+    def test_a_rise_is_good_if_higher_is_better(self, read: Read) -> None:
         content = read("tools-we-miss")
         reading = read_figure(content, figure_of(content, "participation"))
         shown = (reading.recent, reading.before, reading.change, reading.tone)
         assert shown == ("32.5%", "25%", "+7.5\N{NO-BREAK SPACE}points", "good")
 
-    def test_a_rise_of_what_should_fall_is_bad(self, read: Read) -> None:
+    def test_a_rise_is_bad_if_lower_is_better(self, read: Read) -> None:
         content = read("tools-we-miss")
         reading = read_figure(content, figure_of(content, "overdue"))
         assert (reading.change, reading.tone) == ("+1", "bad")

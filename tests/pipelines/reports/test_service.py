@@ -28,24 +28,24 @@ class TestWriteReport:
         assert result == ReportResult(out, out.stat().st_size, None, 8, "20260630T040000Z")
         assert len(openpyxl.load_workbook(out).sheetnames) == 8
 
-    def test_an_unknown_campaign_lists_what_there_is_and_writes_nothing(self, published: Path, tmp_path: Path) -> None:
+    def test_an_unknown_campaign_lists_the_known_ones_and_writes_nothing(self, published: Path, tmp_path: Path) -> None:
         out = tmp_path / "report.pdf"
         out.write_text("the report of last month")
         with pytest.raises(UnknownCampaign, match=r"(?s)'nowhere'.*greener-offices.*toulouse-2019"):
             write_report(published, "nowhere", "pdf", out)
         assert out.read_text() == "the report of last month"
 
-    def test_another_format_is_refused(self, published: Path, tmp_path: Path) -> None:
+    def test_an_unknown_format_is_refused(self, published: Path, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="docx"):
             write_report(published, "greener-offices", "docx", tmp_path / "report.docx")
 
-    def test_without_a_snapshot_it_says_what_to_do(self, tmp_path: Path) -> None:
+    def test_without_a_snapshot_the_error_names_the_command(self, tmp_path: Path) -> None:
         with pytest.raises(marts.NoSnapshot, match="ideamint refresh"):
             write_report(tmp_path, "greener-offices", "pdf", tmp_path / "report.pdf")
 
 
 class TestRender:
-    def test_slug_and_id_name_the_same_campaign(self, reader: marts.Marts) -> None:
+    def test_slug_and_id_select_the_same_campaign(self, reader: marts.Marts) -> None:
         assert render_xlsx(reader, "lodz-2020") == render_xlsx(reader, campaign_id("lodz-2020"))
         assert render_pdf(reader, "lodz-2020") == render_pdf(reader, campaign_id("lodz-2020"))
 
@@ -61,7 +61,7 @@ class TestRender:
         with marts.open_snapshot(published, marts.Scope.of({campaign_id("lodz-2020")})) as narrow:
             assert render_pdf(narrow, "lodz-2020", made_at=MADE_AT) == render_pdf(reader, "lodz-2020", made_at=MADE_AT)
 
-    def test_the_file_name_has_no_character_that_a_header_minds(self, reader: marts.Marts) -> None:
+    def test_the_file_name_is_valid_in_a_header(self, reader: marts.Marts) -> None:
         made = render(reader, "lodz-2020", "xlsx")
         assert made.file_name == "ideamint-lodz-2020-2026-06-30.xlsx"
         assert made.format.media_type.startswith("application/vnd.openxmlformats")

@@ -16,7 +16,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from pipelines.reports.content import Content
 from pipelines.reports.workbook import make_xlsx
 from tests.pipelines.reports.conftest import WithTitles
-from tests.pipelines.reports.test_pdf import HOSTILE, STRANGE
+from tests.pipelines.reports.test_pdf import HOSTILE, UNUSUAL
 
 Read = Callable[[str], Content]
 SHEETS = (
@@ -87,7 +87,7 @@ class TestMakeXlsx:
         assert shown["Participation"] == "0.0%"
         assert shown["Overdue"] == "#,##0"
 
-    def test_the_cells_say_what_the_snapshot_says(self, read: Read) -> None:
+    def test_the_cells_have_the_values_of_the_snapshot(self, read: Read) -> None:
         content = read("lodz-2020")
         page = open_book(content)["Ideas"]
         assert [cell.value for cell in column(page, "Coins")] == content.ideas["coins"].to_list()
@@ -95,22 +95,22 @@ class TestMakeXlsx:
         page = open_book(content)["Figures"]
         assert len(list(page.iter_rows(min_row=2))) == len(content.to_date)
 
-    def test_figures_have_the_month_and_the_one_before(self, read: Read) -> None:
+    def test_figures_have_the_last_30_days_and_the_30_days_before(self, read: Read) -> None:
         content = read("tools-we-miss")
         page = open_book(content)["Figures"]
-        mine = [row for row in page.iter_rows(min_row=2, values_only=True) if row[1] == "Participation"]
-        assert [row[3] for row in mine] == ["to date", "last 30 days", "30 days before"]
+        participation = [row for row in page.iter_rows(min_row=2, values_only=True) if row[1] == "Participation"]
+        assert [row[3] for row in participation] == ["to date", "last 30 days", "30 days before"]
         (recent,) = [figure for figure in content.recent if figure.name == "participation"]
         assert recent.before is not None
-        assert [row[6] for row in mine[1:]] == [recent.now.value, recent.before.value]
+        assert [row[6] for row in participation[1:]] == [recent.now.value, recent.before.value]
 
-    def test_what_is_not_known_is_empty_and_gives_its_reason(self, read: Read) -> None:
+    def test_an_unknown_value_is_empty_and_has_its_reason(self, read: Read) -> None:
         page = open_book(read("toulouse-2019"))["Figures"]
         (row,) = [row for row in page.iter_rows(min_row=2, values_only=True) if row[1] == "Participation"]
         assert row[6] is None
         assert row[11] == "not in the file"
 
-    def test_a_hidden_figure_hides_what_it_was_computed_from(self, read: Read) -> None:
+    def test_a_hidden_figure_has_no_numerator_and_denominator(self, read: Read) -> None:
         content = read("greener-offices")
         hidden: dict[str, Any] = {
             "value": None,
@@ -123,7 +123,7 @@ class TestMakeXlsx:
         rows = list(page.iter_rows(min_row=2, values_only=True))
         assert {row[6:7] + row[8:12] for row in rows} == {(None, None, None, None, "fewer than 5 people")}
 
-    def test_an_election_says_what_is_not_in_its_file(self, read: Read) -> None:
+    def test_data_that_is_not_in_the_file_of_an_election_is_marked(self, read: Read) -> None:
         book = open_book(read("toulouse-2019"))
         assert book["Coins over time"]["A2"].value.startswith("When each coin was placed is not in the file")
         assert book["ROI"]["A2"].value == "Costs and values of the ideas are not in the file."
@@ -138,7 +138,7 @@ class TestMakeXlsx:
         assert {cell.value for cell in column(book["Ideas"], "Backers")} == {None}
         assert all("fewer than 5 backers" in cell.value for cell in column(book["Ideas"], "Note"))
 
-    def test_native_charts_stand_on_the_cells(self, read: Read) -> None:
+    def test_native_charts_refer_to_the_cells(self, read: Read) -> None:
         book = open_book(read("greener-offices"))
         assert {page.title for page in book if page._charts} == {"Summary", "Coins over time", "Participation", "ROI"}
         references = re.findall(r"<c:f>([^<]*)</c:f>", "".join(
@@ -147,19 +147,19 @@ class TestMakeXlsx:
         assert "Ideas!$D$2:$D$11" in references
         assert "'Coins over time'!$E$2:$E$61" in references
 
-    def test_the_snapshot_alone_decides_the_bytes(self, read: Read) -> None:
+    def test_the_bytes_depend_only_on_the_snapshot(self, read: Read) -> None:
         first, again = (make_xlsx(read("greener-offices")).data for _ in range(2))
         assert first == again
 
-    def test_properties_tell_campaign_and_snapshot(self, read: Read) -> None:
+    def test_properties_have_campaign_and_snapshot(self, read: Read) -> None:
         properties = open_book(read("lodz-2020")).properties
         assert properties.title == "Łódź 2020: executive report"
         assert properties.subject == "Snapshot 20260630T040000Z"
         assert properties.created.replace(tzinfo=UTC) == datetime(2026, 6, 30, 4, tzinfo=UTC)
 
 
-class TestWhatPeopleWrote:
-    def test_texts_stay_texts(self, with_titles: WithTitles) -> None:
+class TestUserText:
+    def test_formulas_are_written_as_text(self, with_titles: WithTitles) -> None:
         data = make_xlsx(with_titles(HOSTILE, campaign_title="=1+1")).data
         book = openpyxl.load_workbook(BytesIO(data))
         cells = column(book["Ideas"], "Idea")
@@ -169,8 +169,8 @@ class TestWhatPeopleWrote:
         assert book["Summary"]["B2"].data_type == "s"
         assert not any("hyperlink" in part for part in parts(data).values())
 
-    def test_strange_texts_leave_a_sound_file(self, with_titles: WithTitles) -> None:
-        data = make_xlsx(with_titles([*STRANGE[:-1], "x" * 100_000], campaign_title="_x0041_ & <b>")).data
+    def test_unusual_titles_do_not_break_the_file(self, with_titles: WithTitles) -> None:
+        data = make_xlsx(with_titles([*UNUSUAL[:-1], "x" * 100_000], campaign_title="_x0041_ & <b>")).data
         book = openpyxl.load_workbook(BytesIO(data))
         titles = [cell.value for cell in column(book["Ideas"], "Idea")]
         assert "🎉🎉🎉 A party 👩👩👧👦" in titles
@@ -178,7 +178,7 @@ class TestWhatPeopleWrote:
         assert all(len(title or "") <= 8000 for title in titles)
         assert book["Summary"]["B2"].value == "_x0041_ & <b>"
 
-    def test_what_looks_like_a_number_stays_a_text_without_a_warning(self, with_titles: WithTitles) -> None:
+    def test_digits_are_written_as_text_without_a_warning(self, with_titles: WithTitles) -> None:
         data = make_xlsx(with_titles(["007"])).data
         book = openpyxl.load_workbook(BytesIO(data))
         assert "007" in [cell.value for cell in column(book["Ideas"], "Idea")]

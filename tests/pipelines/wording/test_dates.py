@@ -30,12 +30,12 @@ class TestMinute:
 
 
 class TestSpan:
-    def test_month_and_year_are_named_once(self) -> None:
+    def test_equal_months_and_years_are_shown_once(self) -> None:
         assert wording.span(date(2019, 9, 6), date(2019, 9, 25)) == f"6{DASH}25 Sept 2019"
         assert wording.span(date(2019, 8, 6), date(2019, 9, 25)) == f"6 Aug{TO}25 Sept 2019"
         assert wording.span(date(2019, 12, 6), date(2020, 1, 2)) == f"6 Dec 2019{TO}2 Jan 2020"
 
-    def test_a_missing_end_is_named(self) -> None:
+    def test_one_end_is_until_or_since(self) -> None:
         assert wording.span(None, date(2019, 9, 25)) == f"until 25{NBSP}Sept{NBSP}2019"
         assert wording.span(date(2019, 9, 6), None) == f"since 6{NBSP}Sept{NBSP}2019"
         assert wording.span(None, None) is None

@@ -4,7 +4,7 @@ from pipelines import wording
 
 
 class TestStatus:
-    def test_a_status_has_words_for_a_sentence_and_for_a_table(self) -> None:
+    def test_a_status_has_a_text_for_sentences_and_for_tables(self) -> None:
         assert wording.status("not_selected") == "not selected"
         assert wording.status("competing") == "competing"
         assert wording.status_title("not_selected") == "Not selected"
