@@ -364,10 +364,11 @@ class TestCompleteDueCampaigns:
         for world in worlds:
             await end(world, decide_by=past)
         await close_due_campaigns(db)
-        *answers, _ = await asyncio.gather(
-            *(world.call(world.manager, "POST", "/campaigns/{id}/complete") for world in worlds),
-            complete_due_campaigns(db),
+        completing = asyncio.create_task(complete_due_campaigns(db))
+        answers = await asyncio.gather(
+            *(world.call(world.manager, "POST", "/campaigns/{id}/complete") for world in worlds)
         )
+        await completing
         await complete_due_campaigns(db)
         for world, answer in zip(worlds, answers, strict=True):
             (event,) = await events_of(world, "campaign_completed")
