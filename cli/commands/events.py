@@ -48,7 +48,7 @@ def retry(
     all_parked: Annotated[bool, typer.Option("--all", help="Every parked event of the consumer.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Retry parked events; their attempts are counted from zero."""
+    """Retry parked events at the next run of a worker; their attempts are counted from zero."""
     from cli import console
     from cli.local import installation
 
