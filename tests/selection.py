@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-DEEP = frozenset({"deep", "proof", "browser", "upgrade", "volume"})
-NOT_FAST = DEEP | {"cli", "dagster", "dbt", "demo", "rendering"}
+DEEP = frozenset({"deep", "proof", "browser", "upgrade", "volume", "installation"})
+NOT_FAST = DEEP | {"cli", "dagster", "dbt", "demo", "rendering", "slow"}
 TESTS = Path(__file__).parent
 
 
@@ -37,20 +37,45 @@ PLACES = (
     Place("proofs", ("proof",)),
     Place("upgrade", ("upgrade",)),
     Place("orchestration/defs/test_runs.py", ("dagster", "dbt", "deep")),
+    Place("orchestration/refresh", ("dbt", "demo", "deep"), is_group=True),
     Place("orchestration/test_empty_installation.py", ("dbt", "deep")),
-    Place("orchestration/refresh", ("dbt", "demo"), is_group=True),
     Place("dbt_project", ("dbt",), is_group=True),
+    Place("cli/test_up.py", ("installation",)),
+    Place("cli/test_cli.py", ("cli",)),
     Place("orchestration/defs", ("dagster", "dbt")),
     Place("imports/test_real_elections.py", ("volume",)),
     Place("coins/test_plans.py", ("volume",)),
-    Place("cli/test_cli.py", ("cli",)),
-    Place("cli/local/test_postgres.py", ("cli",)),
-    Place("cli/test_up.py", ("cli",)),
-    Place("cli/local/test_database_watchdog.py", ("cli",)),
     Place("cli/demo", ("demo",), is_group=True),
+    Place("cli/local/test_database_watchdog.py", ("installation",)),
+    Place("cli/local/test_postgres.py", ("cli",)),
+    Place("cli/test_events.py", ("cli",)),
     Place("pipelines/test_warehouse.py", ("dbt",)),
-    Place("pipelines/reports/test_pdf.py", ("rendering",)),
-    Place("dashboards/test_app.py", ("rendering",)),
+    Place("pipelines/reports", ("rendering",)),
+    Place("dashboards", ("rendering",)),
+    Place("analytics", ("rendering",)),
+    *(
+        Place(path, ("slow",))
+        for path in (
+            "migrations",
+            "pipelines/quality",
+            "coins/test_rates.py",
+            "auth/test_dependencies.py",
+            "cli/local",
+            "auth/test_routes.py",
+            "test_worker.py",
+            "coins/test_tampering.py",
+            "coins/test_ledger_export.py",
+            "campaigns/test_lifecycle.py",
+            "kernel/test_jobs.py",
+            "pipelines/test_marts.py",
+            "web",
+            "coins/test_bulk.py",
+            "coins/test_chain_rights.py",
+            "permissions/test_matrix.py",
+            "coins/test_chain.py",
+            "campaigns/test_coin_events.py",
+        )
+    ),
 )
 
 
