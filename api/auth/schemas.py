@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from api.auth.passwords import LENGTH_MAX, LENGTH_MIN
+from api.kernel.texts import Line
 from api.kernel.web import ResponseModel, Schema
 
-
-def _one_line(value: str) -> str:
-    """The value in NFC; a value with invisible characters is refused."""
-    value = unicodedata.normalize("NFC", value)
-    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in value):
-        msg = "contains control characters"
-        raise ValueError(msg)
-    return value
-
-
-DisplayName = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_one_line)
-]
+DisplayName = Annotated[Line, Field(min_length=1, max_length=200)]
 # spaces at the start and end are part of a password
 Password = Annotated[str, StringConstraints(strip_whitespace=False, max_length=1024)]
-EmailText = Annotated[
-    str, Field(min_length=3, max_length=254, examples=["anna@example.org"]), AfterValidator(_one_line)
-]
+EmailText = Annotated[Line, Field(min_length=3, max_length=254, examples=["anna@example.org"])]
 
 
 class Register(Schema):

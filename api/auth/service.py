@@ -18,6 +18,7 @@ from api.events.service import record_event
 from api.kernel import clock
 from api.kernel.errors import InvalidInput, NotFound
 from api.kernel.permissions import ASSIGNABLE, SystemRole
+from api.kernel.texts import single_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -171,7 +172,12 @@ def check_email(email: str) -> str:
 
 
 async def _add(session: AsyncSession, user: User) -> None:
-    if not 1 <= len(user.display_name) <= NAME_LENGTH_MAX or "\0" in user.display_name:
+    try:
+        user.display_name = single_line(user.display_name)
+    except ValueError as error:
+        msg = f"The name {error}."
+        raise InvalidInput(msg) from error
+    if not 1 <= len(user.display_name) <= NAME_LENGTH_MAX:
         msg = f"A name must have 1 to {NAME_LENGTH_MAX} characters."
         raise InvalidInput(msg)
     session.add(user)

@@ -15,6 +15,7 @@ from api.campaigns.lifecycle import Command, statuses_with
 from api.coins.commands.corrections import ITEMS_PER_MEMBER_MAX, Corrected, Correction, correct_coins
 from api.coins.schemas import COINS_MAX
 from api.kernel.errors import DomainError, InvalidInput
+from api.kernel.texts import Prose
 from api.kernel.web import ResponseModel, Schema
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class BulkItem(Schema):
     coins: Annotated[int, Field(ge=-COINS_MAX, le=COINS_MAX, strict=True)] | None = Field(
         None, description="correction: negative to remove coins; grant: the number of the policy, or omitted"
     )
-    reason: Annotated[str, Field(max_length=REASON_LENGTH_MAX)] | None = Field(
+    reason: Annotated[Prose, Field(max_length=REASON_LENGTH_MAX)] | None = Field(
         None, description="required for a correction; shown to the member in the statement"
     )
 

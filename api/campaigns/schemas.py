@@ -7,11 +7,12 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from api.campaigns.dates import Dates
 from api.campaigns.lifecycle import CampaignStatus
 from api.coins.schemas import PolicyWrite
+from api.kernel.dates import Moment
 from api.kernel.texts import Line, Prose
 from api.kernel.web import ResponseModel, Schema, Stored
 
@@ -24,21 +25,21 @@ Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
 
 
 StartsAt = Annotated[
-    AwareDatetime | None,
+    Moment | None,
     Field(description="the first moment at which ideas can be submitted and members can move coins"),
 ]
 SubmissionsCloseAt = Annotated[
-    AwareDatetime | None, Field(description="the last moment at which ideas can be submitted")
+    Moment | None, Field(description="the last moment at which ideas can be submitted")
 ]
 EndsAt = Annotated[
-    AwareDatetime | None,
+    Moment | None,
     Field(
         description="the last moment at which ideas can be submitted and members can move coins; afterwards the campaign "
         "is closed"
     ),
 ]
 DecideBy = Annotated[
-    AwareDatetime | None,
+    Moment | None,
     Field(description="when the closed campaign is completed automatically; requires ends_at"),
 ]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -40,6 +38,7 @@ from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
 from api.kernel.ids import uuid7
+from api.kernel.slugs import SLUG_LENGTH_MAX, slug_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,20 +63,6 @@ __all__ = [
     "mark_completed",
     "set_coin_policy",
 ]
-
-
-# letters that NFKD does not decompose
-_UNDECOMPOSED: dict[int, str | int | None] = {
-    ord(letter): plain for letter, plain in {"ł": "l", "ß": "ss", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe"}.items()
-}
-
-
-def slug_of(title: str) -> str:
-    """A slug for links: ASCII letters and digits of the title, joined by hyphens."""
-    ascii_only = (
-        unicodedata.normalize("NFKD", title.lower().translate(_UNDECOMPOSED)).encode("ascii", "ignore").decode()
-    )
-    return re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")[:90].strip("-") or "campaign"
 
 
 async def create_campaign(
@@ -165,7 +150,7 @@ async def create_campaign(
 
 
 async def _free_slug(session: AsyncSession, title: str) -> str:
-    slug = slug_of(title)
+    slug = slug_of(title, SLUG_LENGTH_MAX - len("-abcdef")) or "campaign"
     slug = slug if len(slug) >= 3 else f"{slug}-campaign"
     taken = set(await session.scalars(select(Campaign.slug).where(Campaign.slug.startswith(slug, autoescape=True))))
     return slug if slug not in taken else f"{slug}-{uuid7().hex[-6:]}"

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
+from api.kernel.dates import Moment
 from api.kernel.web import ResponseModel, Schema, Stored
 
 COINS_MAX = 1_000_000_000
@@ -111,8 +112,8 @@ class PolicyWrite(Schema):
     coins_per_member_and_idea_max: Annotated[int, Field(ge=1, le=COINS_MAX)] | None = None
     own_ideas: bool = False
     take_back: bool = True
-    allocation_opens_at: AwareDatetime | None = None
-    allocate_until: AwareDatetime | None = None
+    allocation_opens_at: Moment | None = None
+    allocate_until: Moment | None = None
     undo_window_h: Annotated[int, Field(ge=0, le=8760)] = Field(
         168, description="how long an acceptance can be undone, in hours"
     )

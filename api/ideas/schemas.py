@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from api.campaigns.schemas import Currency
 from api.ideas.steps import Status
+from api.kernel.dates import Day
 from api.kernel.texts import Line, Prose
 from api.kernel.web import Page, ResponseModel, Schema, Stored
 
@@ -86,7 +87,7 @@ class ValuationWrite(Schema):
     kind: ValuationKind
     amount: Annotated[Decimal, Field(max_digits=18, decimal_places=2)]
     currency: Currency
-    valued_on: date
+    valued_on: Day
     source: Annotated[Line, Field(min_length=1, max_length=500)]
 
     @model_validator(mode="after")

@@ -7,6 +7,8 @@ from datetime import date
 from decimal import Decimal
 
 from api.imports.errors import Fault
+from api.kernel.dates import YEAR_MAX, YEAR_MIN, check_year
+from api.kernel.texts import joined_lines
 
 # enough digits for any election; int() would also accept underscores, digits of other scripts and 4,300 digits
 _WHOLE = re.compile(r"-?[0-9]{1,12}")
@@ -68,7 +70,7 @@ def degrees(cell: str | None, what: str, line: int, *, most: int) -> float | Non
 
 def names(cell: str | None) -> tuple[str, ...]:
     """The members of a comma-separated list, each once, in order, without unknown values."""
-    members = (known(member.strip()) for member in (cell or "").split(","))
+    members = (known(joined_lines(member.strip())) for member in (cell or "").split(","))
     return tuple(dict.fromkeys(member for member in members if member is not None))
 
 
@@ -76,17 +78,28 @@ def day(cell: str, what: str, line: int, *, ends_year: bool) -> date:
     """A date: 6.09.2019, 06.09.2019 or 2019-09-06. A year alone is its first day or, with `ends_year`, its last.
 
     Raises:
-        Fault: it is in none of these formats.
+        Fault: it is in none of these formats, or in a year that no election can have.
     """
+    found = _date(cell, ends_year=ends_year)
+    if found is None:
+        reason = f"{what} is {cell!r}, which is not a date"
+        raise Fault(line, reason, "a date such as 25.09.2019 or 2019-09-25, or a year such as 2019")
+    try:
+        return check_year(found)
+    except ValueError as error:
+        raise Fault(
+            line,
+            f"{what} is {cell!r}, which is in the year {found.year}",
+            f"a date in the years {YEAR_MIN} to {YEAR_MAX}",
+        ) from error
+
+
+def _date(cell: str, *, ends_year: bool) -> date | None:
     try:
         if _YEAR.fullmatch(cell):
             return date(int(cell), 12, 31) if ends_year else date(int(cell), 1, 1)
         if match := _DAY.fullmatch(cell) or _ISO_DAY.fullmatch(cell):
             return date(int(match["year"]), int(match["month"]), int(match["day"]))
     except ValueError:
-        pass  # an invalid date is refused like a value in another format
-    raise Fault(
-        line,
-        f"{what} is {cell!r}, which is not a date",
-        "a date such as 25.09.2019 or 2019-09-25, or a year such as 2019",
-    )
+        return None  # such as 31.09.2019 or the year 0
+    return None

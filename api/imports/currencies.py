@@ -12,14 +12,14 @@ from babel.numbers import get_territory_currencies
 
 from api.imports.cells import known
 from api.imports.errors import CurrencyUnknown
-from api.imports.naming import fold
+from api.kernel.slugs import transliterate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ISO_4217 = re.compile(r"[A-Z]{3}")
 
-# Names of countries that Babel's English list does not have, folded, by ISO 3166 code.
+# Names of countries that Babel's English list does not have, transliterated, with their ISO 3166 code.
 _OTHER_NAMES = {
     "bosnia-and-herzegovina": "BA",
     "czech-republic": "CZ",
@@ -50,7 +50,11 @@ def currency_of(meta: Mapping[str, str], chosen: str | None, *, first_day: date,
     country = meta.get("country", "")
     currency = chosen or known(meta.get("currency", "")) or _tender_of(country, first_day, last_day)
     if currency is None:
-        msg = f"No currency is known for {country!r}; state it, for example with --currency EUR."
+        msg = (
+            f"No currency is known for {country!r}; state it, for example with --currency EUR."
+            if country
+            else "The file has neither a country nor a currency; state one, with --country or --currency."
+        )
         raise CurrencyUnknown(msg, country=country)
     if not _ISO_4217.fullmatch(currency):
         msg = f"{currency!r} is not a currency: an ISO 4217 code has three capital letters, such as EUR or PLN."
@@ -60,7 +64,7 @@ def currency_of(meta: Mapping[str, str], chosen: str | None, *, first_day: date,
 
 def _tender_of(country: str, first_day: date, last_day: date) -> str | None:
     """The country's one legal tender from the first to the last day; None if it is unknown or has several."""
-    territory = _territories().get(fold(country))
+    territory = _territories().get(transliterate(country))
     if territory is None:
         return None
     changed_on, changed_to = _CHANGES.get(territory, (date.max, ""))
@@ -74,6 +78,6 @@ def _tender_of(country: str, first_day: date, last_day: date) -> str | None:
 
 @cache
 def _territories() -> dict[str, str]:
-    """ISO 3166 codes by the folded English names of countries."""
-    names = {fold(name): code for code, name in Locale("en").territories.items() if len(code) == 2}
+    """ISO 3166 codes by the transliterated English names of countries."""
+    names = {transliterate(name): code for code, name in Locale("en").territories.items() if len(code) == 2}
     return names | _OTHER_NAMES

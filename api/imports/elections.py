@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
@@ -22,6 +22,16 @@ class BallotKind(StrEnum):
     CUMULATIVE = "cumulative"
     SCORING = "scoring"
     ORDINAL = "ordinal"
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """Values for what a file leaves out; a value in the file has precedence. `date` is a day or a year."""
+
+    country: str | None = None
+    unit: str | None = None
+    instance: str | None = None
+    date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,8 @@ class Ballot:
 class Election:
     """A complete and checked file.
 
+    `meta` has keys in lower case and includes `supplied`, the values that the file leaves out. `irregular` describes the
+    ballots that violate a limit of the file; they are among `ballots` if `irregular_counted`, as in the published totals.
     `differences` are totals of the file that differ from its rows and that the caller accepted.
     """
 
@@ -89,13 +101,16 @@ class Election:
     sha256: bytes
     meta: Mapping[str, str]
     kind: BallotKind
-    budget: Decimal
+    budget: Decimal | None
     first_day: date
     last_day: date
     rules: Rules
     projects: tuple[Project, ...]
     ballots: tuple[Ballot, ...]
     has_outcome: bool
+    supplied: Mapping[str, str] = field(default_factory=dict)
+    irregular: tuple[Fault, ...] = ()
+    irregular_counted: bool = True
     differences: tuple[Fault, ...] = ()
 
     @property

@@ -8,6 +8,7 @@ from api.imports.cells import degrees, known, money, names, whole
 from api.imports.elections import Project
 from api.imports.errors import Fault
 from api.imports.sections import Row, Table
+from api.kernel.texts import joined_lines
 
 _PLACE_COLUMNS = ("subunit", "district", "neighborhood")
 _TAG_LENGTH_MAX = 200
@@ -45,7 +46,7 @@ def _project(row: Row, line_of: dict[str, int]) -> Project:
         raise Fault(line, f"selected is {selected!r}", "1 (selected), 0 (not), or 2 or 3 (see the file's comment)")
     categories = names(_find(values, "category"))
     targets = names(_find(values, "target") or _find(values, "beneficiaries"))
-    places = tuple(dict.fromkeys(place for column in _PLACE_COLUMNS if (place := _find(values, column))))
+    places = tuple(dict.fromkeys(joined_lines(place) for column in _PLACE_COLUMNS if (place := _find(values, column))))
     for tag in (*categories, *targets, *places):
         if len(tag) > _TAG_LENGTH_MAX:
             raise Fault(line, f"the tag {tag[:40]!r}... has {len(tag)} characters", f"at most {_TAG_LENGTH_MAX}")
@@ -53,7 +54,7 @@ def _project(row: Row, line_of: dict[str, int]) -> Project:
     return Project(
         line=line,
         ref=ref,
-        title=_find(values, "name") or f"Project {ref}",
+        title=joined_lines(_find(values, "name") or f"Project {ref}"),
         description=_find(values, "description") or "",
         cost=money(values["cost"], "cost", line),
         categories=categories,

@@ -12,8 +12,9 @@ import orjson
 from psycopg import AsyncConnection, sql
 from sqlalchemy import text
 
-from api.imports.naming import slug_of, title_of
+from api.imports.naming import slugs_of, title_of
 from api.kernel.ids import uuid7
+from api.kernel.texts import joined_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -46,7 +47,7 @@ def status_of(project: Project) -> str:
 async def insert_campaign(
     session: AsyncSession, campaign_id: UUID, election: Election, *, currency: str, actor_id: UUID | None
 ) -> str:
-    """Insert the completed campaign of an election; returns its slug, with a suffix if the slug is taken."""
+    """Insert the completed campaign of an election; returns its slug, the first that is free."""
     source = {
         "format": "pabulib",
         "file_name": election.file_name,
@@ -54,14 +55,19 @@ async def insert_campaign(
         "ballot_kind": election.kind.value,
         "has_outcome": election.has_outcome,
         "meta": dict(election.meta),
+        "supplied": dict(election.supplied),
         "differences": [{"line": d.line, "reason": d.reason} for d in election.differences],
+        "irregular_ballots": {
+            "are_counted": election.irregular_counted,
+            "ballots": [{"line": fault.line, "reason": fault.reason} for fault in election.irregular],
+        },
     }
-    for suffix in ("", election.sha256.hex()[:6], election.sha256.hex()[:32]):
+    for wanted in slugs_of(election.meta, election.sha256.hex()):
         slug: str | None = await session.scalar(
             _CAMPAIGN,
             {
                 "id": campaign_id,
-                "slug": slug_of(election.meta, suffix),
+                "slug": wanted,
                 "title": title_of(election.meta),
                 "description": election.meta.get("comment") or election.meta.get("comments") or "",
                 "budget": election.budget,
@@ -75,7 +81,7 @@ async def insert_campaign(
         )
         if slug:
             return slug
-    msg = f"three campaigns already have the slug of {election.file_name}"
+    msg = f"other campaigns already have every slug of {election.file_name}"
     raise AssertionError(msg)
 
 
@@ -89,7 +95,7 @@ async def copy_members(
         "users",
         ("id", "display_name", "is_imported", "created_by", "updated_by"),
         (
-            (user_id, f"Voter {ballot.voter_ref}", True, actor_id, actor_id)
+            (user_id, joined_lines(f"Voter {ballot.voter_ref}"), True, actor_id, actor_id)
             for user_id, ballot in zip(user_ids, election.ballots, strict=True)
         ),
     )

@@ -1,7 +1,7 @@
 """Splits a .pb file into its three tables, whose rows have line numbers.
 
 The format: https://pabulib.org/format. UTF-8, three titled sections, each a table with a header row, values separated
-by semicolons and quoted as in CSV (RFC 4180).
+by semicolons and quoted as in CSV (RFC 4180). Titles of sections and names of columns are read in any case.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.imports.errors import Fault
+from api.kernel.texts import normalise
 
 TITLES = ("META", "PROJECTS", "VOTES")
 _BOM = b"\xef\xbb\xbf"
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# not those that are line breaks inside a value, such as a vertical tab
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _A_PB_FILE = "a Pabulib file: UTF-8 text that begins with a line META"
 
 _QUOTED = 'a value with ; or " in it is enclosed in double quotes, and each " in it is doubled'
@@ -26,7 +27,7 @@ _IN_ORDER = "META, PROJECTS, VOTES, each once"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a table: its first line (from 1) and its stripped values by column."""
+    """A row of a table: its first line (from 1) and its normalised values by column; "" if nothing visible is in a cell."""
 
     line: int
     values: Mapping[str, str]
@@ -34,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A section: line of the header, columns in order, rows; `faults` are the errors of unreadable rows."""
+    """A section: line of the header, columns in order and lower case, rows; `faults` are the errors of unreadable rows."""
 
     header_line: int
     columns: tuple[str, ...]
@@ -76,7 +77,7 @@ def _text(raw: bytes) -> str:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         before = body[: error.start].replace(b"\r\n", b"\n")
-        if not before.lstrip().startswith(b"META"):
+        if not before.lstrip().upper().startswith(b"META"):
             raise Fault(
                 1, "it is not UTF-8 text and does not begin with META, so it is another kind of file", _A_PB_FILE
             ) from error
@@ -88,7 +89,7 @@ def _text(raw: bytes) -> str:
     if control := _CONTROL.search(text):
         line = text.count("\n", 0, control.start()) + 1
         raise Fault(line, f"it contains the control character U+{ord(control[0]):04X}", "text only")
-    return unicodedata.normalize("NFC", text)
+    return text
 
 
 def _records(text: str) -> list[tuple[int, list[str]]]:
@@ -104,7 +105,7 @@ def _records(text: str) -> list[tuple[int, list[str]]]:
             return records
         except csv.Error as error:
             raise Fault(line, _quoting(error), _QUOTED) from error
-        cells = [cell.strip() for cell in cells]
+        cells = [normalise(cell) for cell in cells]
         if any(cells):
             records.append((line, cells))
 
@@ -118,14 +119,15 @@ def _quoting(error: csv.Error) -> str:
 
 
 def _title(cells: list[str]) -> str | None:
-    return cells[0] if cells[0] in TITLES and not any(cells[1:]) else None
+    title = cells[0].upper()
+    return title if title in TITLES and not any(cells[1:]) else None
 
 
 def _table(title: str, records: list[tuple[int, list[str]]]) -> Table:
     if len(records) < 2:
         raise Fault(records[0][0], f"section {title} has no rows", "a row with the names of its columns")
     header_line, header = records[1]
-    columns = tuple(_without_empty_tail(header))
+    columns = tuple(name.casefold() for name in _without_empty_tail(header))
     if "" in columns:
         raise Fault(header_line, f"a column of {title} has no name", "a name for each column")
     if len(set(columns)) < len(columns):

@@ -18,6 +18,7 @@ from api.coins.schemas import PolicyWrite
 from api.events import payloads
 from api.events.service import record_event
 from api.imports.currencies import currency_of
+from api.imports.elections import Defaults
 from api.imports.errors import ElectionDiffers, ElectionNotOver
 from api.imports.naming import election_key, title_of
 from api.imports.pabulib import parse_election
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 
     from api.imports.elections import Election
 
+__all__ = ["Defaults", "ImportedElection", "Progress", "Status", "import_election"]
+
 MOVES_PER_CALL = 1000
+_NO_DEFAULTS = Defaults()
 
 _FIND = text(
     """
@@ -73,7 +77,8 @@ class Status(StrEnum):
 class ImportedElection:
     """An election in the database, and whether this import created it.
 
-    `differences` are accepted totals of the file that differ from its rows.
+    `differences` are accepted totals of the file that differ from its rows. `irregular` are the ballots that violate a limit of
+    the file, which are imported if `irregular_counted`. An import that existed before lists neither.
     """
 
     status: Status
@@ -87,6 +92,8 @@ class ImportedElection:
     allocations: int
     coins: int
     differences: tuple[str, ...] = ()
+    irregular: tuple[str, ...] = ()
+    irregular_counted: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -98,13 +105,14 @@ async def import_election(
     path: Path,
     *,
     actor_id: UUID | None,
+    defaults: Defaults = _NO_DEFAULTS,
     currency: str | None = None,
     accept_counts: bool = False,
     progress: Progress | None = None,
 ) -> ImportedElection:
     """Import a .pb file, or return the existing import. The caller commits; one file per session.
 
-    `currency` is an ISO 4217 code that overrides the file's currency and that of its country. `accept_counts` accepts
+    `defaults` supply what the file leaves out. `currency` is an ISO 4217 code that overrides the file's currency and that of its country. `accept_counts` accepts
     a file whose totals are wrong but whose rows are valid.
 
     Raises:
@@ -118,7 +126,7 @@ async def import_election(
     sha256 = hashlib.sha256(raw).digest()
     if known := await _find_import(session, sha256=sha256):
         return known.election
-    election = await asyncio.to_thread(parse_election, raw, path.name, accept_counts=accept_counts)
+    election = await asyncio.to_thread(parse_election, raw, path.name, defaults=defaults, accept_counts=accept_counts)
     currency = currency_of(election.meta, currency, first_day=election.first_day, last_day=election.last_day)
     if election.counted_at > clock.now():
         msg = f"{path.name}: its last day is {election.last_day:%d.%m.%Y}; only finished elections can be imported."
@@ -181,7 +189,9 @@ async def _store(
         ballots=len(user_ids),
         allocations=allocations,
         coins=election.coins.total(),
-        differences=tuple(str(difference) for difference in election.differences),
+        differences=tuple(map(str, election.differences)),
+        irregular=tuple(map(str, election.irregular)),
+        irregular_counted=election.irregular_counted,
     )
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from api.kernel.db import Database
     from cli.console import Steps
 
+_LISTED_MAX = 20
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -43,6 +45,25 @@ def demo(as_json: AsJson = False) -> None:
     console.result(data, lines, as_json=as_json)
 
 
+def _missing(what: str, default: str = "", *, example: str = "") -> Any:
+    """An option for a value that files may leave out."""
+    parts = [
+        f"The {what} of files that state none",
+        f", such as {example}" if example else "",
+        f"; by default {default}" if default else "",
+    ]
+    return typer.Option(help="".join(parts) + ".", callback=_one_line)
+
+
+def _one_line(value: str | None) -> str | None:
+    from api.kernel.texts import single_line
+
+    try:
+        return None if value is None else single_line(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 imports = typer.Typer(no_args_is_help=True, help="Import from files.")
 
 
@@ -54,6 +75,12 @@ def pabulib(
         typer.Option(
             help="ISO 4217 code of the amounts in the files; by default the file's own currency or that of its country."
         ),
+    ] = None,
+    country: Annotated[str | None, _missing("country")] = None,
+    unit: Annotated[str | None, _missing("city or organisation", "their description")] = None,
+    instance: Annotated[str | None, _missing("instance", "the year of the vote")] = None,
+    date: Annotated[
+        str | None, _missing("day or year of the vote", "the year in their instance", example="2023-05-31")
     ] = None,
     accept_counts: Annotated[
         bool, typer.Option(help="Import a file whose totals are wrong, if its rows are valid.")
@@ -70,7 +97,7 @@ def pabulib(
     from cli.local import installation
 
     async def work(database: Database) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        from api.imports.service import import_election
+        from api.imports.service import Defaults, import_election
         from api.kernel.errors import DomainError
 
         imported: list[dict[str, Any]] = []
@@ -84,6 +111,7 @@ def pabulib(
                             session,
                             path,
                             actor_id=None,
+                            defaults=Defaults(country=country, unit=unit, instance=instance, date=date),
                             currency=currency,
                             accept_counts=accept_counts,
                             progress=_as_progress(steps, path.name),
@@ -103,10 +131,24 @@ def pabulib(
         f"{each['coins']} coins in {each['allocations']} allocations"
         for each in imported
     ]
-    lines += [f"  wrong total: {each}" for election in imported for each in election["differences"]]
+    lines += [line for election in imported for line in _warnings(election)]
     console.result({"imported": imported, "refused": refused}, lines, as_json=as_json)
     if refused:
         raise typer.Exit(1)
+
+
+def _warnings(election: dict[str, Any]) -> list[str]:
+    """What differs between an imported file and its own rules and totals."""
+    lines = [f"  wrong total: {each}" for each in election["differences"]]
+    irregular = election["irregular"]
+    if irregular:
+        outcome = "are imported" if election["irregular_counted"] else "are left out"
+        name = election["file_name"]
+        lines.append(f"  {name}: {len(irregular)} ballots violate a limit and {outcome}, as in the published totals")
+        lines += [f"    {each}" for each in irregular[:_LISTED_MAX]]
+    if len(irregular) > _LISTED_MAX:
+        lines.append(f"    and {len(irregular) - _LISTED_MAX} more, on the lines that --json lists")
+    return lines
 
 
 def _as_progress(steps: Steps, file_name: str) -> Progress:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-import re
-import unicodedata
 from dataclasses import dataclass
 
+from api.kernel.slugs import slug_of
 from cli.demo.content import ELSEWHERE, load_campaigns, load_company, load_people
 
 SEED = 1961
@@ -58,9 +57,8 @@ def seeded_random(*about: object) -> random.Random:
 
 def address(name: str) -> str:
     """Email address for a name: first.last in ASCII, at a domain that cannot exist (RFC 2606)."""
-    first, _, last = name.translate(str.maketrans("łŁ", "lL")).partition(" ")
-    plain = unicodedata.normalize("NFKD", f"{first}.{last}").encode("ascii", "ignore").decode().lower()
-    return f"{re.sub(r'[^a-z.-]', '', plain)}@{load_company().domain}"
+    first, _, last = name.partition(" ")
+    return f"{slug_of(first)}.{slug_of(last.replace(' ', ''))}@{load_company().domain}"
 
 
 def roster() -> tuple[Person, ...]:

@@ -58,6 +58,13 @@ class TestRegister:
         assert (await self.register(http, email=email)).status_code == 201
         assert_problem(await self.register(http, email=email.upper()), 409, "email-taken")
 
+    async def test_blanks_and_invisible_characters_around_an_address_are_no_part_of_it(self, http: AsyncClient) -> None:
+        email = new_email()
+        registered = await self.register(http, email=f"\u200b{email} ")
+        assert (registered.status_code, registered.json()["email"]) == (201, email)
+        body = {"email": f" {email}\u2028", "password": PASSWORD}
+        assert (await http.post("/api/v1/auth/login", json=body)).status_code == 200
+
     async def test_one_of_many_concurrent_requests_gets_the_address(self, http: AsyncClient) -> None:
         email = new_email()
         responses = await asyncio.gather(*(self.register(http, email=email) for _ in range(8)))
@@ -73,7 +80,7 @@ class TestRegister:
             await self.register(http, password="Anna-Nowak-77", display_name="Anna Nowak"), 422, "weak-password"
         )
 
-    @pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\x00b", "x" * 201])
+    @pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\x00b", "a\u2028b", "\u200b\u2800", "x" * 201])
     async def test_refuses_a_name_with_control_characters(self, http: AsyncClient, name: str) -> None:
         assert_problem(await self.register(http, display_name=name), 422, "validation")
 

@@ -45,6 +45,24 @@ class TestCreate:
         policies = await client.get(f"{made.headers['location']}/coins/policies", headers=headers)
         assert [(policy["version"], policy["coins_per_member"]) for policy in policies.json()] == [(1, 50)]
 
+    async def test_a_slug_has_the_letters_of_any_script_and_keeps_the_year(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        headers = await bearer(application, await commit_user(application, permissions=["create_campaign"]))
+        places = "Ruse, Varna, Burgas, Pleven, Sliven, Dobrich, Shumen, Pernik, Haskovo, Yambol, Vratsa, Gabrovo"
+        slugs = []
+        for title in (f"Пловдив {uuid4().hex[:8]}", f"{places} 2026", f"{places} 2027"):
+            made = await client.post("/api/v1/campaigns", headers=headers, json={"title": title})
+            slugs.append(made.json()["slug"])
+        assert slugs[0].startswith("plovdiv-")
+        assert [slug[:11] + slug[-5:] for slug in slugs[1:]] == ["ruse-varna--2026", "ruse-varna--2027"]
+
+    async def test_invisible_characters_are_no_part_of_a_text(self, application: FastAPI, client: AsyncClient) -> None:
+        headers = await bearer(application, await commit_user(application, permissions=["create_campaign"]))
+        body = {"title": "\u202eIdeas\u200b 2027", "description": "One\vTwo\u2029Three\u2069"}
+        made = (await client.post("/api/v1/campaigns", headers=headers, json=body)).json()
+        assert (made["title"], made["description"]) == ("Ideas 2027", "One\nTwo\nThree")
+
     async def test_a_slug_belongs_to_one_campaign(self, application: FastAPI, client: AsyncClient) -> None:
         headers = await bearer(application, await commit_user(application, permissions=["create_campaign"]))
         body = {"title": "Ideas for 2027", "slug": f"ideas-{uuid4().hex[:8]}"}
@@ -66,6 +84,14 @@ class TestCreate:
             ),
             ({"title": "No zone", "starts_at": "2027-02-01T00:00:00"}, "starts_at"),
             ({"title": "Control \u0007 bell"}, "title"),
+            ({"title": "\u200b\u2063\u3164"}, "title"),
+            ({"title": "Two\u2028lines"}, "title"),
+            ({"title": "Early", "starts_at": "0202-05-01T00:00:00Z"}, "starts_at"),
+            ({"title": "Late", "decide_by": "2201-01-01T00:00:00Z"}, "decide_by"),
+            (
+                {"title": "Window", "coin_policy": {"allocate_until": "1899-12-31T23:59:59Z"}},
+                "coin_policy.allocate_until",
+            ),
         ],
     )
     async def test_reports_the_invalid_field(

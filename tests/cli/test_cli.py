@@ -14,6 +14,7 @@ import pytest
 import typer.main
 
 from cli.main import _EXIT_CODES, app
+from tests.factories.elections import changed, without
 from tests.factories.shells import ROOT, Shell
 
 if TYPE_CHECKING:
@@ -150,6 +151,23 @@ class TestImport:
         assert [each["file"] for each in done.json["refused"]] == [str(cut), "/no/such.pb"]
         assert re.search(r"cut\.pb: line \d+: ", done.err)
         assert "/no/such.pb: No such file or directory" in done.err
+
+    def test_supplies_what_a_file_leaves_out_and_lists_irregular_ballots(
+        self, ideamint: Shell, imported: str, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "bare.pb"
+        raw = without((ELECTIONS / "ordinal.pb").read_bytes(), "country", "date_begin", "date_end")
+        file.write_bytes(changed(raw, "min_length;1", "min_length;3"))
+
+        done = ideamint("import", "pabulib", str(file), "--country", "Estonia", "--date", "2019-05-31")
+        refused = ideamint("import", "pabulib", str(file), "--country", "Esto\nnia")
+
+        assert done.code == 0, done.err
+        assert "bare.pb: imported as estonia-lipnica-kamionka-2018" in done.out
+        assert "bare.pb: 2 ballots violate a limit and are imported, as in the published totals" in done.out
+        assert re.search(r"line \d+: the ballot of voter 65 has a number of projects of 2", done.out)
+        assert refused.code == 2
+        assert "single line" in refused.err
 
 
 class TestVerify:

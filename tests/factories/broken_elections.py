@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from dataclasses import dataclass
 
-from tests.factories.elections import changed, election_file, line_of
+from tests.factories.elections import changed, election_file, line_of, untotalled
 
 APPROVAL, CUMULATIVE, ORDINAL, SCORING = map(election_file, ("approval", "cumulative", "ordinal", "scoring"))
 
@@ -57,8 +57,8 @@ CASES = [
     case(
         "a number of votes that the ballots do not give",
         ORDINAL,
-        "1;80000;4;11",
-        "1;80000;3;11",
+        "1;80000;4;9",
+        "1;80000;3;9",
         "1;80000",
         "votes of project 1 is 3, but the times that ballots name it are 4",
     ),
@@ -136,11 +136,19 @@ CASES = [
     ),
     case(
         "a ballot under min_length",
-        ORDINAL,
-        "min_length;1",
-        "min_length;3",
+        changed(ORDINAL, "min_length;1", "min_length;2"),
+        "65;1,3;",
+        "65;1;",
         "65;",
-        "voter 65 has a number of projects of 2",
+        "voter 65 has a number of projects of 1; the published totals agree neither with nor without such ballots",
+    ),
+    case(
+        "a ballot over max_length and no published total",
+        untotalled(APPROVAL),
+        "max_length;3",
+        "max_length;2",
+        "4;;M",
+        "voter 4 has a number of projects of 3; no published total shows whether such ballots count",
     ),
     case(
         "a ballot that names nothing",
@@ -221,7 +229,31 @@ CASES = [
         "vote_type",
         "vote_type is 'acclamation'",
     ),
-    case("no last day", APPROVAL, "date_end;14.10.2021\n", "", "key;value", "META has no date_end"),
+    case(
+        "no last day and an instance without a year",
+        changed(APPROVAL, "date_end;14.10.2021\n", ""),
+        "instance;2021",
+        "instance;the second",
+        "key;value",
+        "META has no date_end",
+    ),
+    case("no kind of ballot", APPROVAL, "vote_type;approval\n", "", "key;value", "META has no vote_type"),
+    case(
+        "a first day in an impossible year",
+        APPROVAL,
+        "date_begin;1.10.2021",
+        "date_begin;1.10.0221",
+        "date_begin",
+        "date_begin is '1.10.0221', which is in the year 221",
+    ),
+    case(
+        "a last day in an impossible year",
+        APPROVAL,
+        "date_end;14.10.2021",
+        "date_end;2201-10-14",
+        "date_end",
+        "date_end is '2201-10-14', which is in the year 2201",
+    ),
     case(
         "a day that no calendar has",
         APPROVAL,
@@ -340,8 +372,8 @@ CASES = [
     Case(
         "a truncated file, within the last ballot's list",
         ORDINAL[: ORDINAL.rindex(b",2;paper")] + b";paper",
-        "2;30000",
-        "votes of project 2 is 3, but",
+        "1;80000",
+        "score of project 1 is 9, but the points on ballots sum to 8",
     ),
     case(
         "sections in another order",

@@ -33,6 +33,17 @@ def changed(raw: bytes, old: str, new: str) -> bytes:
     return raw.replace(old.encode(), new.encode())
 
 
+def untotalled(raw: bytes) -> bytes:
+    """The file without published totals: no num_votes, and columns of other names in the place of votes and score."""
+    return without(raw, "num_votes", "num_projects").replace(b";votes;", b";marks;").replace(b";score", b";result")
+
+
+def without(raw: bytes, *keys: str) -> bytes:
+    """The file without these rows of META."""
+    starts = tuple(f"{key};" for key in keys)
+    return "\n".join(line for line in raw.decode().split("\n") if not line.startswith(starts)).encode()
+
+
 def line_of(raw: bytes, start: str) -> int:
     """Number, from 1, of the only line that begins with `start`."""
     (line,) = [number for number, line in enumerate(raw.decode().split("\n"), 1) if line.startswith(start)]

@@ -302,6 +302,9 @@ class TestValuations:
         assert (await world.call(world.manager, "POST", f"/ideas/{idea}/valuations", json=later)).status_code == 201
         listed = (await world.call(world.members[1], "GET", f"/ideas/{idea}/valuations")).json()
         assert [valuation["amount"] for valuation in listed] == ["1350.00", "1200.00"]
+        for day in ("1899-12-31", "2201-01-01", "0202-05-01"):
+            dated = await world.call(world.manager, "POST", f"/ideas/{idea}/valuations", json=body | {"valued_on": day})
+            assert (dated.status_code, [error["field"] for error in dated.json()["errors"]]) == (422, ["valued_on"])
         mixed = await world.call(world.manager, "POST", f"/ideas/{idea}/valuations", json=body | {"currency": "PLN"})
         assert (mixed.status_code, mixed.json()["type"]) == (422, "urn:ideamint:problem:other-currency")
         refused = await world.call(world.members[0], "POST", f"/ideas/{idea}/valuations", json=body)

@@ -6,13 +6,14 @@ import re
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from api.imports.currencies import currency_of
 from api.imports.errors import CurrencyUnknown
-from api.imports.naming import election_key, slug_of, title_of
+from api.imports.naming import election_key, slugs_of, title_of
 
+SHA256 = "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"
 BEMOWO = {"country": "Poland", "unit": "Warszawa", "subunit": "Bemowo", "instance": "2019"}
 
 
@@ -20,10 +21,14 @@ class TestElectionKey:
     def test_spelling_does_not_matter(self) -> None:
         kinds = [("Gdańsk", "PIECKI MIGOWO"), ("GDANSK", "Piecki-Migowo"), ("Gdan\u0301sk", " Piecki  Migowo ")]
         keys = {election_key({"country": "Poland", "unit": u, "subunit": s, "instance": "2020"}) for u, s in kinds}
-        assert keys == {"poland/gdansk/piecki-migowo/2020"}
+        assert keys == {"poland/gdansk/piecki-migowo/2020/"}
 
     def test_the_subunit_keeps_its_position(self) -> None:
-        assert election_key({"country": "Poland", "unit": "Łódź", "instance": "2020"}) == "poland/lodz//2020"
+        assert election_key({"country": "Poland", "unit": "Łódź", "instance": "2020"}) == "poland/lodz//2020/"
+
+    def test_the_description_is_a_part(self) -> None:
+        keys = [election_key(BEMOWO | {"description": name}) for name in ("Schools", "Streets", "STREETS ", "null")]
+        assert keys == [f"poland/warszawa/bemowo/2019/{part}" for part in ("schools", "streets", "streets", "")]
 
     def test_other_scripts_are_distinguished(self) -> None:
         keys = {
@@ -32,20 +37,63 @@ class TestElectionKey:
         assert len(keys) == 4
 
 
-class TestSlugOf:
-    def test_it_is_ascii(self) -> None:
-        assert slug_of(BEMOWO) == "poland-warszawa-bemowo-2019"
-        assert slug_of({"country": "Norway", "unit": "Tromsø, Æ", "instance": "2024/25"}) == "norway-tromso-ae-2024-25"
+def first_slug(meta: dict[str, str]) -> str:
+    return next(slugs_of(meta, SHA256))
+
+
+class TestSlugsOf:
+    def test_they_are_ascii(self) -> None:
+        assert first_slug(BEMOWO) == "poland-warszawa-bemowo-2019"
+        norway = {"country": "Norway", "unit": "Tromsø, Æ", "instance": "2024/25"}
+        assert first_slug(norway) == "norway-tromso-ae-2024-25"
+
+    @pytest.mark.parametrize(
+        ("country", "units", "slugs"),
+        [
+            ("Bulgaria", ("Пловдив", "Русе"), ["bulgaria-plovdiv-7", "bulgaria-ruse-7"]),  # noqa: RUF001 - Cyrillic
+            ("Greece", ("Πάτρα", "Βόλος"), ["greece-patra-7", "greece-volos-7"]),
+            ("Turkey", ("Diyarbakır", "Iğdır"), ["turkey-diyarbakir-7", "turkey-igdir-7"]),  # noqa: RUF001 - the dotless i
+            ("South Korea", ("수원", "대구"), ["south-korea-suwon-7", "south-korea-daegu-7"]),
+        ],
+    )
+    def test_units_in_any_script_are_distinguished(
+        self, country: str, units: tuple[str, str], slugs: list[str]
+    ) -> None:
+        assert [first_slug({"country": country, "unit": unit, "instance": "7"}) for unit in units] == slugs
+
+    def test_a_long_place_loses_its_middle_and_not_the_year(self) -> None:
+        streets = "Ulica Długa, Krótka, Szeroka, Wąska, Stara, Nowa, Zielona, Cicha, Leśna, Polna, Ogrodowa, Parkowa"
+        slugs = {
+            first_slug(BEMOWO | {"subunit": f"{streets} {end}", "instance": year})
+            for end in ("Wschód", "Zachód")
+            for year in ("2023", "2024")
+        }
+        assert len(slugs) == 4
+        assert all(slug.startswith("poland-warszawa-ulica-dluga-") for slug in slugs)
+        assert {slug.rpartition("-")[2] for slug in slugs} == {"2023", "2024"}
+        assert {slug.split("-")[-2] for slug in slugs} == {"wschod", "zachod"}
+
+    def test_the_second_contains_what_the_description_adds(self) -> None:
+        slugs = slugs_of(BEMOWO | {"description": "Bemowo: schools, 2019"}, SHA256)
+        assert list(slugs) == [
+            "poland-warszawa-bemowo-2019",
+            "poland-warszawa-bemowo-2019-schools",
+            f"poland-warszawa-bemowo-2019-{SHA256[:6]}",
+            f"poland-warszawa-bemowo-2019-{SHA256[:32]}",
+        ]
 
     @given(
-        st.dictionaries(st.sampled_from(["country", "unit", "subunit", "instance"]), st.text(max_size=80)),
-        st.sampled_from(["", "1a2b3c"]),
+        st.dictionaries(
+            st.sampled_from(["country", "unit", "subunit", "instance", "description"]), st.text(max_size=120)
+        )
     )
-    def test_it_always_satisfies_the_constraints(self, meta: dict[str, str], suffix: str) -> None:
-        slug = slug_of(meta, suffix)
-        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug)
-        assert 3 <= len(slug) <= 100
-        assert slug.endswith(suffix)
+    @example({"instance": "7" * 200, "unit": "x" * 200})
+    @example({})
+    def test_they_always_satisfy_the_constraints(self, meta: dict[str, str]) -> None:
+        slugs = list(slugs_of(meta, SHA256))
+        assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug) for slug in slugs)
+        assert all(3 <= len(slug) <= 100 for slug in slugs)
+        assert slugs[-1].endswith(SHA256[:32])
 
 
 class TestTitleOf:

@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from api.imports.elections import BallotKind, Election
+from api.imports.elections import BallotKind, Defaults, Election
+from api.imports.errors import MalformedElection
 from api.imports.pabulib import parse_election
-from tests.factories.elections import KINDS, changed, election_file, line_of
+from tests.factories.elections import KINDS, changed, election_file, line_of, untotalled, without
 
 
 def parse(raw: bytes) -> Election:
@@ -31,15 +32,12 @@ class TestKindsOfBallot:
     def test_a_scoring_ballot_is_its_points(self) -> None:
         assert dict(parse(election_file("scoring")).coins) == {"lamps": 20, "sofa": 17, "games": 9}
 
-    def test_an_ordinal_ballot_is_counted_by_borda_over_max_length(self) -> None:
-        election = parse(election_file("ordinal"))
+    @pytest.mark.parametrize("rule", ["max_length;3\n", "max_length;4\n", ""])
+    def test_an_ordinal_ballot_is_counted_by_borda_over_its_own_length(self, rule: str) -> None:
+        election = parse(changed(election_file("ordinal"), "max_length;3\n", rule))
         assert election.ballots[0].allocations == {"1": 3, "2": 2, "3": 1}
-        assert election.ballots[1].allocations == {"1": 3, "3": 2}
-
-    def test_borda_runs_over_all_projects_without_a_max_length(self) -> None:
-        raw = changed(election_file("ordinal"), "max_length;3\n", "")
-        election = parse_election(raw, "town.pb", accept_counts=True)
-        assert election.ballots[1].allocations == {"1": 4, "3": 3}
+        assert election.ballots[1].allocations == {"1": 2, "3": 1}
+        assert dict(election.coins) == {"1": 9, "2": 6, "3": 2, "4": 1}
 
     def test_an_ordinal_ballot_is_counted_by_points_if_the_file_has_them(self) -> None:
         raw = election_file("ordinal").replace(b"voting_method", b"points")
@@ -193,3 +191,151 @@ class TestAcceptCounts:
 
     def test_correct_totals_are_not_listed(self) -> None:
         assert parse_election(election_file("approval"), "town.pb", accept_counts=True).differences == ()
+
+
+class TestIrregularBallots:
+    """Ballots that violate a limit of META."""
+
+    def test_are_kept_if_the_totals_count_them(self) -> None:
+        raw = changed(election_file("approval"), "max_sum_cost;90000", "max_sum_cost;60000")
+        election = parse(raw)
+        assert [(fault.line, fault.reason, fault.expected) for fault in election.irregular] == [
+            (
+                line_of(raw, "1;34"),
+                "the ballot of voter 1 names projects whose cost sums to 65000.50",
+                "max_sum_cost, 60000.00, or less",
+            ),
+            (
+                line_of(raw, "4;;M"),
+                "the ballot of voter 4 names projects whose cost sums to 85000.50",
+                "max_sum_cost, 60000.00, or less",
+            ),
+            (
+                line_of(raw, "6;28"),
+                "the ballot of voter 6 names projects whose cost sums to 65000.00",
+                "max_sum_cost, 60000.00, or less",
+            ),
+        ]
+        assert (election.irregular_counted, len(election.ballots)) == (True, 6)
+
+    @pytest.mark.parametrize(
+        ("kind", "old", "new"),
+        [
+            ("cumulative", "min_sum_points;1", "min_sum_points;6"),
+            ("ordinal", "min_length;1", "min_length;3"),
+            ("ordinal", "max_length;3", "max_length;2"),
+            ("scoring", "min_points;0", "min_points;3"),
+        ],
+    )
+    def test_any_limit_may_be_violated_that_coins_do_not_have(self, kind: str, old: str, new: str) -> None:
+        election = parse(changed(election_file(kind), old, new))
+        assert election.irregular
+        assert election.irregular_counted
+        assert dict(election.coins) == dict(parse(election_file(kind)).coins)
+
+    def test_are_left_out_if_the_totals_do_not_count_them(self) -> None:
+        raw = election_file("approval") + b"7;50;M;internet;BR-1,BR-4;Rynek\n8;51;F;internet;BR-3,BR-4;Rynek\n"
+        raw = changed(raw, "max_sum_cost;90000", "max_sum_cost;86000")
+        kept = parse(changed(raw, "8;51;F;internet;BR-3,BR-4", "8;51;F;internet;BR-4,BR-1"))
+        assert (len(kept.irregular), kept.irregular_counted) == (2, False)
+        assert kept.ballots == parse(election_file("approval")).ballots
+
+    def test_the_file_is_refused_if_the_totals_agree_with_neither(self) -> None:
+        raw = election_file("approval") + b"7;50;M;internet;BR-1,BR-4;Rynek\n8;51;F;internet;BR-1,BR-4;Rynek\n"
+        with pytest.raises(MalformedElection, match="agree neither with nor without such ballots") as refused:
+            parse(changed(raw, "num_votes;6", "num_votes;7"))
+        assert [fault.line for fault in refused.value.faults] == [line_of(raw, "7;50"), line_of(raw, "8;51")]
+
+
+class TestSectionsAndKeysInAnyCase:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_they_mean_the_same(self, kind: str) -> None:
+        raw = election_file(kind)
+        lines = raw.decode().split("\n")
+        for number, line in enumerate(lines):
+            if line in {"META", "PROJECTS", "VOTES"}:
+                lines[number], lines[number + 1] = line.capitalize(), lines[number + 1].upper()
+            elif line.startswith(("vote_type", "max_", "date_", "num_")):
+                key, _, value = line.partition(";")
+                lines[number] = f"{key.title()};{value}"
+        election = parse("\n".join(lines).encode())
+        assert (election.meta, election.projects, election.ballots) == (
+            parse(raw).meta,
+            parse(raw).projects,
+            parse(raw).ballots,
+        )
+
+
+class TestDefaults:
+    """Values that a file leaves out."""
+
+    BARE = without(election_file("scoring"), "country", "unit", "instance", "date_begin", "date_end")
+
+    def test_are_supplied_by_the_caller(self) -> None:
+        given = Defaults(country="Belgium", unit="Genk", instance="first", date="7.03.2024")
+        election = parse_election(self.BARE, "town.pb", defaults=given)
+        assert {key: election.meta[key] for key in ("country", "unit", "instance", "date_end")} == {
+            "country": "Belgium",
+            "unit": "Genk",
+            "instance": "first",
+            "date_end": "7.03.2024",
+        }
+        assert election.first_day == election.last_day == date(2024, 3, 7)
+        assert election.supplied.keys() == {"country", "unit", "instance", "date_begin", "date_end"}
+
+    def test_do_not_replace_values_of_the_file(self) -> None:
+        given = Defaults(country="Belgium", unit="Genk", instance="first", date="2024")
+        election = parse_election(election_file("scoring"), "town.pb", defaults=given)
+        assert (election.meta, election.supplied) == (parse(election_file("scoring")).meta, {})
+
+    def test_the_unit_is_the_description_and_the_instance_the_year(self) -> None:
+        election = parse_election(self.BARE, "town.pb", defaults=Defaults(date="2024"))
+        assert (election.meta["unit"], election.meta["instance"]) == ("Ideas for the common room", "2024")
+        assert "country" not in election.meta
+        assert (election.first_day, election.last_day) == (date(2024, 1, 1), date(2024, 12, 31))
+
+    def test_without_a_description_the_unit_is_the_name_of_the_file(self) -> None:
+        raw = without(self.BARE, "description")
+        assert parse_election(raw, "common-room.pb", defaults=Defaults(date="2024")).meta["unit"] == "common-room"
+
+    def test_the_date_is_the_year_of_the_instance(self) -> None:
+        raw = changed(self.BARE, "budget;1500\n", "instance;2022 spring\n")
+        election = parse(raw)
+        assert (election.first_day, election.last_day) == (date(2022, 1, 1), date(2022, 12, 31))
+        assert election.budget is None
+
+    def test_without_any_date_the_file_is_refused(self) -> None:
+        with pytest.raises(MalformedElection, match=r"META has no date_end.*--date"):
+            parse(self.BARE)
+
+    def test_a_supplied_date_is_checked(self) -> None:
+        with pytest.raises(MalformedElection, match=r"date_end is '31\.12\.1899', which is in the year 1899"):
+            parse_election(self.BARE, "town.pb", defaults=Defaults(date="31.12.1899"))
+
+    def test_totals_may_be_missing(self) -> None:
+        election = parse(untotalled(election_file("cumulative")))
+        assert dict(election.coins) == {"12": 12, "7": 9, "31": 3}
+
+
+class TestTexts:
+    """The product's rule for text holds for values of files."""
+
+    def test_format_characters_are_removed_from_titles(self) -> None:
+        raw = changed(election_file("approval"), "Kino letnie", "\u202eKino\u200b letnie\u2069")
+        assert parse(raw).projects[2].title == "Kino letnie"
+
+    def test_an_invisible_title_is_a_missing_one(self) -> None:
+        raw = changed(election_file("approval"), "Kino letnie", "\u200b\u2063\u3164")
+        assert parse(raw).projects[2].title == "Project BR-3"
+
+    def test_a_title_is_a_single_line(self) -> None:
+        raw = changed(election_file("approval"), "Kino letnie", '"Kino\vw\u2028parku\n letnie"')
+        assert parse(raw).projects[2].title == "Kino w parku letnie"
+
+    def test_vertical_tabs_of_a_description_are_line_breaks(self) -> None:
+        raw = changed(election_file("scoring"), "Two seats, washable covers.", "Two seats,\vwashable covers.")
+        assert parse(raw).projects[0].description == "Two seats,\nwashable covers."
+
+    def test_an_id_is_the_same_with_and_without_invisible_characters(self) -> None:
+        raw = changed(election_file("approval"), "6;28;F;paper;BR-4;", "6;28;F;paper;\ufeffBR-4\u200b;")
+        assert parse(raw).ballots[5].allocations == {"BR-4": 1}

@@ -10,9 +10,9 @@ from sqlalchemy import text
 
 from api.coins import service as coins
 from api.imports.errors import CurrencyUnknown, ElectionDiffers, ElectionNotOver, MalformedElection
-from api.imports.service import ImportedElection, Status, import_election
+from api.imports.service import Defaults, ImportedElection, Status, import_election
 from tests.factories.containers import parts
-from tests.factories.elections import Importer, changed, election_file
+from tests.factories.elections import Importer, changed, election_file, line_of, without
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +46,19 @@ class TestAgain:
         await importer(election_file("approval"))
         election = await importer(changed(election_file("approval"), "instance;2021", "instance;2022"))
         assert election.status is Status.IMPORTED
+
+    async def test_another_description_is_another_election(self, importer: Importer) -> None:
+        raws = [
+            changed(election_file("approval"), "budget of Brzegowo", f"budget of Brzegowo, {name}")
+            for name in ("schools", "streets", "STREETS")
+        ]
+        elections = [await importer(raw) for raw in raws[:2]]
+        assert [election.slug for election in elections] == [
+            "poland-brzegowo-stare-miasto-2021",
+            "poland-brzegowo-stare-miasto-2021-neighbourhood-budget-of-streets",
+        ]
+        with pytest.raises(ElectionDiffers):
+            await importer(raws[2])
 
     async def test_concurrent_imports_create_one_campaign(self, application: FastAPI, tmp_path: Path) -> None:
         path = tmp_path / "race.pb"
@@ -96,6 +109,60 @@ class TestRefused:
             left = await session.scalar(text("SELECT count(*) FROM app.campaigns WHERE slug LIKE 'poland-halfway%'"))
             assert left == 0
             assert (await import_election(session, path, actor_id=None)).status is Status.IMPORTED
+
+
+class TestDefaults:
+    RAW = without(election_file("approval"), "country", "unit", "instance", "date_begin", "date_end", "budget")
+
+    async def test_they_supply_what_the_file_leaves_out(self, importer: Importer) -> None:
+        given = Defaults(country="Ukraine", unit="Чернівці", instance="2024", date="2024-06-30")
+        election = await importer(self.RAW, defaults=given)
+        assert (election.slug, election.currency) == ("ukraine-chernivtsi-stare-miasto-2024", "UAH")
+        (row,) = await importer.rows(
+            "SELECT source, budget_amount, ends_at FROM app.campaigns WHERE id = :campaign", election.campaign_id
+        )
+        assert row.source["supplied"] == {
+            "country": "Ukraine",
+            "unit": "Чернівці",
+            "instance": "2024",
+            "date_begin": "2024-06-30",
+            "date_end": "2024-06-30",
+        }
+        assert row.source["meta"]["country"] == "Ukraine"
+        assert (row.budget_amount, row.ends_at.isoformat()) == (None, "2024-06-30T23:59:59+00:00")
+
+    async def test_without_a_country_the_currency_is_unknown(self, importer: Importer) -> None:
+        with pytest.raises(CurrencyUnknown, match="--country or --currency"):
+            await importer(self.RAW, defaults=Defaults(date="2024"))
+        election = await importer(self.RAW, defaults=Defaults(date="2024"), currency="EUR")
+        assert (election.slug, election.title) == (
+            "neighbourhood-budget-of-brzegowo-stare-miasto-2024",
+            "Neighbourhood budget of Brzegowo, 2024",
+        )
+
+
+class TestIrregularBallots:
+    async def test_they_are_reported_and_stored(self, importer: Importer) -> None:
+        raw = changed(election_file("approval"), "max_length;3", "max_length;2")
+        election = await importer(raw)
+        assert (election.ballots, election.irregular_counted) == (6, True)
+        line = line_of(raw, "4;;M")
+        reason = "the ballot of voter 4 has a number of projects of 3"
+        assert election.irregular == (f"line {line}: {reason}. Expected: max_length, 2, or less.",)
+        (row,) = await importer.rows("SELECT source FROM app.campaigns WHERE id = :campaign", election.campaign_id)
+        assert row.source["irregular_ballots"] == {
+            "are_counted": True,
+            "ballots": [{"line": line, "reason": reason}],
+        }
+
+    async def test_those_that_the_totals_do_not_count_have_no_voter(self, importer: Importer) -> None:
+        raw = election_file("approval") + b"7;50;M;internet;BR-1,BR-4;Rynek\n"
+        election = await importer(raw)
+        assert (election.ballots, election.irregular_counted, len(election.irregular)) == (6, False, 1)
+        voters = await importer.rows(
+            "SELECT count(*) AS n FROM app.memberships WHERE campaign_id = :campaign", election.campaign_id
+        )
+        assert voters[0].n == 6
 
 
 class TestAcceptCounts:

@@ -16,9 +16,9 @@ min_length;1
 max_length;3
 PROJECTS
 project_id;cost;votes;score;name
-1;80000;4;11;Ścieżka nad potokiem
-2;30000;3;7;Plac zabaw
-3;45000;2;3;Remont świetlicy
+1;80000;4;9;Ścieżka nad potokiem
+2;30000;3;6;Plac zabaw
+3;45000;2;2;Remont świetlicy
 4;10000;1;1;Tablica z mapą
 VOTES
 voter_id;vote;voting_method
