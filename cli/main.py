@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli.commands import data, database, events, ledger, people, platform, serving
+from cli.commands import data, database, events, exports, ledger, people, platform, serving
 
 REFUSED = 1
 WRONG_SETTINGS = 2
@@ -75,7 +75,7 @@ app.add_typer(database.app, name="db")
 app.command("demo")(data.demo)
 app.add_typer(data.imports, name="import")
 app.command("refresh")(platform.refresh)
-app.command("export")(platform.export)
+app.add_typer(exports.app, name="export")
 app.command("report")(platform.report)
 app.command("verify")(ledger.verify)
 app.add_typer(ledger.app, name="ledger")

@@ -28,9 +28,7 @@ StartsAt = Annotated[
     Moment | None,
     Field(description="the first moment at which ideas can be submitted and members can move coins"),
 ]
-SubmissionsCloseAt = Annotated[
-    Moment | None, Field(description="the last moment at which ideas can be submitted")
-]
+SubmissionsCloseAt = Annotated[Moment | None, Field(description="the last moment at which ideas can be submitted")]
 EndsAt = Annotated[
     Moment | None,
     Field(

@@ -72,6 +72,15 @@ class Closing:
 
 
 @dataclass(frozen=True)
+class MemberStake:
+    """A member's coins on an idea."""
+
+    user_id: UUID
+    idea_id: UUID
+    coins: int
+
+
+@dataclass(frozen=True)
 class Total:
     """An idea's coins and backers, now or when it was settled."""
 
@@ -300,6 +309,16 @@ async def list_backers(
         queries.BACKERS, {"idea_id": idea_id, "limit": limit, "after": after[0] if after else None}
     )
     return [BackerRead.model_validate(row) for row in rows]
+
+
+async def list_stakes(session: AsyncSession, campaign_id: UUID) -> list[MemberStake]:
+    """All coins on ideas of a campaign, now or just before they were settled, in the order of members and ideas.
+
+    Only for callers that may know whose coins are on which idea.
+    """
+    await allow_time(session)
+    rows = await session.execute(queries.STAKES, {"campaign_id": campaign_id})
+    return [MemberStake(row.user_id, row.idea_id, row.coins) for row in rows]
 
 
 async def verify(session: AsyncSession, campaign_id: UUID | None = None) -> list[Conservation]:

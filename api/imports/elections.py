@@ -53,13 +53,13 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A row of PROJECTS. `votes` and `score` are the published result, None if the file does not contain it."""
+    """A row of PROJECTS. `votes` and `score` are the published result; a value that the file does not contain is None."""
 
     line: int
     ref: str
     title: str
     description: str
-    cost: Decimal
+    cost: Decimal | None
     categories: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     places: tuple[str, ...] = ()

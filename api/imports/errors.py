@@ -58,8 +58,16 @@ class CurrencyUnknown(DomainError):
 
 
 class ElectionNotOver(DomainError):
-    """The election's last day has not passed; only finished elections can be imported."""
+    """The election's last day has not passed; only finished elections can be imported or exported."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     slug = "election-not-over"
     title = "The election is not over"
+
+
+class TooFewVoters(DomainError):
+    """So few members have coins on ideas that a file of their ballots would show who voted how."""
+
+    status = HTTPStatus.CONFLICT
+    slug = "too-few-voters"
+    title = "The campaign has too few voters"

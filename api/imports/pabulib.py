@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from decimal import Decimal
 
 from api.imports.ballots import Votes, read_votes
 from api.imports.elections import Defaults, Election
@@ -56,7 +57,7 @@ def _read(raw: bytes, file_name: str, defaults: Defaults) -> tuple[Election, Met
         # ballots that name an invalid project would be refused too; only the cause is reported
         raise MalformedElection(file_name, _in_order([*meta.faults, *faults]))
     rules = meta.rules(len(projects))
-    costs = {project.ref: project.cost for project in projects}
+    costs = {project.ref: project.cost or Decimal(0) for project in projects}
     votes = read_votes(sections["VOTES"], meta.kind, rules, costs)
     if votes.faults:
         raise MalformedElection(file_name, _in_order([*votes.faults, *votes.irregular]))

@@ -50,13 +50,13 @@ def _project(row: Row, line_of: dict[str, int]) -> Project:
     for tag in (*categories, *targets, *places):
         if len(tag) > _TAG_LENGTH_MAX:
             raise Fault(line, f"the tag {tag[:40]!r}... has {len(tag)} characters", f"at most {_TAG_LENGTH_MAX}")
-    votes, score = _find(values, "votes"), _find(values, "score")
+    cost, votes, score = _find(values, "cost"), _find(values, "votes"), _find(values, "score")
     return Project(
         line=line,
         ref=ref,
         title=joined_lines(_find(values, "name") or f"Project {ref}"),
         description=_find(values, "description") or "",
-        cost=money(values["cost"], "cost", line),
+        cost=None if cost is None else money(cost, "cost", line),
         categories=categories,
         targets=targets,
         places=places,

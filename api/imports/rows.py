@@ -162,6 +162,7 @@ async def copy_ideas(
             (uuid7(), idea_ids[p.ref], "expected_cost", p.cost, currency, election.first_day, source, actor_id)
             for p in election.projects
             for source in [f"cost in {election.file_name}"[:500]]
+            if p.cost is not None
         ),
     )
     return idea_ids

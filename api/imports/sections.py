@@ -1,15 +1,15 @@
 """Splits a .pb file into its three tables, whose rows have line numbers.
 
 The format: https://pabulib.org/format. UTF-8, three titled sections, each a table with a header row, values separated
-by semicolons and quoted as in CSV (RFC 4180). Titles of sections and names of columns are read in any case.
+by semicolons and quoted as in CSV (RFC 4180). Titles of sections and names of columns are read in any case. A row with text
+after a closing quote is no valid CSV; its quotes are read as they are, if it then has the right number of values.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from api.imports.errors import Fault
@@ -52,21 +52,21 @@ def read_sections(raw: bytes) -> dict[str, Table]:
     records = _records(_text(raw))
     if not records:
         raise Fault(1, "the file is empty", _A_PB_FILE)
-    first_line, first = records[0]
-    if _title(first) != "META":
-        shown = ";".join(first)[:60]
-        raise Fault(first_line, f"it begins with {shown!r}, so it is another kind of file", _A_PB_FILE)
-    starts = [(at, title) for at, (_, cells) in enumerate(records) if (title := _title(cells))]
+    first = records[0]
+    if _title(first.cells) != "META":
+        shown = ";".join(first.cells)[:60]
+        raise Fault(first.line, f"it begins with {shown!r}, so it is another kind of file", _A_PB_FILE)
+    starts = [(at, title) for at, record in enumerate(records) if (title := _title(record.cells))]
     for (at, title), expected in zip(starts, TITLES, strict=False):
         if title != expected:
-            raise Fault(records[at][0], f"found section {title} instead of {expected}", _IN_ORDER)
-    last_line = records[-1][0]
+            raise Fault(records[at].line, f"found section {title} instead of {expected}", _IN_ORDER)
+    last_line = records[-1].line
     if len(starts) < len(TITLES):
         missing = TITLES[len(starts)]
         raise Fault(last_line, f"the file ends without a section {missing}; it may be truncated", "the complete file")
     if len(starts) > len(TITLES):
         at, title = starts[len(TITLES)]
-        raise Fault(records[at][0], f"a second section {title}", _IN_ORDER)
+        raise Fault(records[at].line, f"a second section {title}", _IN_ORDER)
     ends = [at for at, _ in starts[1:]] + [len(records)]
     return {title: _table(title, records[at:end]) for (at, title), end in zip(starts, ends, strict=True)}
 
@@ -92,22 +92,73 @@ def _text(raw: bytes) -> str:
     return text
 
 
-def _records(text: str) -> list[tuple[int, list[str]]]:
-    """Non-empty rows, each with its first line; a quoted value may contain line breaks."""
-    # StringIO splits at \n only; str.splitlines would also split at characters such as U+2028 inside a value
-    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=";", skipinitialspace=True, strict=True)
-    records: list[tuple[int, list[str]]] = []
+@dataclass(slots=True)
+class _Record:
+    """A non-empty row: its first line, and its normalised cells.
+
+    `quoting` is the fault of a row that is no valid CSV, whose cells are those between its semicolons.
+    """
+
+    line: int
+    cells: list[str]
+    quoting: Fault | None = None
+
+
+class _Lines:
+    """The lines of a text, which counts them and keeps those of the current record."""
+
+    def __init__(self, text: str) -> None:
+        # not str.splitlines, which would also split at characters such as U+2028 inside a value
+        self._lines = iter(f"{line}\n" for line in text.split("\n"))
+        self.number = 0
+        self.record: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.number += 1
+        self.record.append(line)
+        return line
+
+
+def _records(text: str) -> list[_Record]:
+    """The records of a text; a quoted value may contain line breaks."""
+    lines = _Lines(text)
+    records: list[_Record] = []
     while True:
-        line = reader.line_num + 1
+        # a reader is not used any more after an error
+        for record in _valid_records(lines):
+            if any(record.cells):
+                records.append(record)
+            if record.quoting:
+                break
+        else:
+            return records
+
+
+def _valid_records(lines: _Lines) -> Iterator[_Record]:
+    """The records up to the first that is no valid CSV, which is the last one.
+
+    Raises:
+        Fault: the end of a value cannot be found.
+    """
+    reader = csv.reader(lines, delimiter=";", skipinitialspace=True, strict=True)
+    while True:
+        lines.record.clear()
+        line = lines.number + 1
         try:
             cells = next(reader)
         except StopIteration:
-            return records
+            return
         except csv.Error as error:
-            raise Fault(line, _quoting(error), _QUOTED) from error
-        cells = [normalise(cell) for cell in cells]
-        if any(cells):
-            records.append((line, cells))
+            fault = Fault(line, _quoting(error), _QUOTED)
+            if len(lines.record) > 1 or "expected after" not in str(error):
+                raise fault from error
+            yield _Record(line, [normalise(cell) for cell in lines.record[0].split(";")], fault)
+            return
+        yield _Record(line, [normalise(cell) for cell in cells])
 
 
 def _quoting(error: csv.Error) -> str:
@@ -123,23 +174,26 @@ def _title(cells: list[str]) -> str | None:
     return title if title in TITLES and not any(cells[1:]) else None
 
 
-def _table(title: str, records: list[tuple[int, list[str]]]) -> Table:
+def _table(title: str, records: list[_Record]) -> Table:
     if len(records) < 2:
-        raise Fault(records[0][0], f"section {title} has no rows", "a row with the names of its columns")
-    header_line, header = records[1]
-    columns = tuple(name.casefold() for name in _without_empty_tail(header))
+        raise Fault(records[0].line, f"section {title} has no rows", "a row with the names of its columns")
+    header_line = records[1].line
+    columns = tuple(name.casefold() for name in _without_empty_tail(records[1].cells))
     if "" in columns:
         raise Fault(header_line, f"a column of {title} has no name", "a name for each column")
     if len(set(columns)) < len(columns):
         twice = next(name for name in columns if columns.count(name) > 1)
         raise Fault(header_line, f"{title} has two columns {twice!r}", "a different name for each column")
     rows, faults = [], []
-    for line, cells in records[2:]:
+    for record in records[2:]:
+        line, cells = record.line, record.cells
         values = (
             cells if len(cells) <= len(columns) else cells[: len(columns)] + _without_empty_tail(cells[len(columns) :])
         )
         if len(values) == len(columns):
             rows.append(Row(line, dict(zip(columns, values, strict=True))))
+        elif record.quoting:
+            faults.append(record.quoting)
         else:
             expected = f"{len(columns)} values ({';'.join(columns)}); a value with ; in it is enclosed in double quotes"
             faults.append(Fault(line, f"{len(values)} values where {title} has {len(columns)} columns", expected))

@@ -60,7 +60,7 @@ class TestHelp:
                 "demo",
                 "import pabulib",
                 "refresh",
-                "export",
+                "export pabulib",
                 "report",
                 "verify",
                 "ledger export",

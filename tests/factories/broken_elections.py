@@ -192,10 +192,10 @@ CASES = [
         "a value that begins here with a double quote has no closing double quote",
     ),
     case(
-        "text after a closing quote",
+        "text after a closing quote, and a semicolon inside",
         ORDINAL,
         "Plac zabaw",
-        '"Plac" zabaw',
+        '"Plac; mały" zabaw',
         "2;30000",
         "text follows the double quote that closes a value",
     ),

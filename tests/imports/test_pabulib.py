@@ -173,6 +173,13 @@ class TestForms:
         assert election.projects[0].description == "Two seats,\nwashable covers."
         assert election.ballots[0].line == line_of(raw, "17;")
 
+    @pytest.mark.parametrize("title", ['"Plac" zabaw', '"Plac" "zabaw"', 'Plac "zabaw"', '"Plac", zabaw'])
+    def test_quotes_around_a_part_of_a_value_belong_to_it(self, title: str) -> None:
+        raw = changed(election_file("ordinal"), "Plac zabaw", title)
+        election = parse(raw)
+        assert [project.title for project in election.projects[1:3]] == [title, "Remont świetlicy"]
+        assert [project.line for project in election.projects] == [line_of(raw, f"{n};") for n in (1, 2, 3, 4)]
+
     def test_a_line_separator_inside_a_value_does_not_end_the_line(self) -> None:
         raw = changed(election_file("ordinal"), "Plac zabaw", "Plac\u2028zabaw")
         assert parse(raw).projects[2].line == line_of(raw, "3;45000")

@@ -134,6 +134,22 @@ BACKERS = text(
     """
 )
 
+# every stake of a campaign; as in BACKERS, the coins of a settled one are those that the settlement took
+STAKES = text(
+    """
+    SELECT a.user_id, a.idea_id, coalesce(nullif(a.balance_coins, 0), s.coins) AS coins
+    FROM app.coin_accounts AS a
+    LEFT JOIN LATERAL (
+        SELECT -p.amount_coins AS coins FROM app.coin_postings AS p
+        JOIN app.coin_transfers AS t ON t.id = p.transfer_id AND t.kind IN ('expire', 'return', 'settle')
+        WHERE p.account_id = a.id AND p.account_version = a.version AND a.balance_coins = 0
+        LIMIT 1
+    ) AS s ON true
+    WHERE a.campaign_id = :campaign_id AND a.kind = 'stake' AND (a.balance_coins > 0 OR s.coins > 0)
+    ORDER BY a.user_id, a.idea_id
+    """
+)
+
 AGGREGATED_AT = text("SELECT aggregated_at FROM app.coin_aggregations")
 
 VERIFY = text(
