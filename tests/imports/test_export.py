@@ -157,9 +157,9 @@ class TestOwnCampaign:
         world, _ = await self.world(application, client, members=6)
         async with parts(application).database.session() as session:
             await session.execute(
-                text("UPDATE app.memberships SET attributes = :attributes WHERE campaign_id = :campaign_id").bindparams(
-                    attributes='{"Department": "Research", "vote": "x"}', campaign_id=world.campaign_id
-                )
+                text(
+                    "UPDATE app.memberships SET attributes = CAST(:attributes AS jsonb) WHERE campaign_id = :campaign_id"
+                ).bindparams(attributes='{"Department": "Research", "vote": "x"}', campaign_id=world.campaign_id)
             )
         assert (await world.call(world.manager, "POST", "/campaigns/{id}/complete")).is_success
         content = (await self.export(world)).content.decode()
