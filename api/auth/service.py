@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import validate_email
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -166,8 +166,8 @@ def check_email(email: str) -> str:
         BadEmail: this is not an e-mail address.
     """
     try:
-        return validate_email(email, check_deliverability=False, test_environment=True).normalized
-    except EmailNotValidError as error:
+        return validate_email(single_line(email), check_deliverability=False, test_environment=True).normalized
+    except ValueError as error:  # of the text, or of the address
         raise BadEmail(str(error)) from error
 
 

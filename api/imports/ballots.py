@@ -132,14 +132,16 @@ def _violations(ballot: Ballot, rules: Rules, costs: Mapping[str, Decimal]) -> I
     ]
     for what, value, limit in values:
         least, most = getattr(rules, f"min_{limit}"), getattr(rules, f"max_{limit}")
-        reason = f"the ballot of voter {ballot.voter_ref} {what} {value}"
         if least is not None and value < least:
-            yield f"min_{limit}", Fault(ballot.line, reason, f"min_{limit}, {least}, or more")
+            yield f"min_{limit}", _violation(ballot, f"{what} {value}", f"min_{limit}, {least}, or more")
         if most is not None and value > most:
-            yield f"max_{limit}", Fault(ballot.line, reason, f"max_{limit}, {most}, or less")
+            yield f"max_{limit}", _violation(ballot, f"{what} {value}", f"max_{limit}, {most}, or less")
     if total > COINS_MAX:
-        reason = f"the ballot of voter {ballot.voter_ref} gives {total} points"
-        yield "max_sum_points", Fault(ballot.line, reason, f"{COINS_MAX} or less")
+        yield "max_sum_points", _violation(ballot, f"gives {total} points", f"{COINS_MAX} or less")
+
+
+def _violation(ballot: Ballot, what: str, expected: str) -> Fault:
+    return Fault(ballot.line, f"the ballot of voter {ballot.voter_ref} {what}", expected)
 
 
 def _attributes(row: Row) -> dict[str, str | int]:

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import text
 
@@ -20,6 +18,7 @@ from api.events.service import record_event
 from api.imports.currencies import currency_of
 from api.imports.elections import Defaults
 from api.imports.errors import ElectionDiffers, ElectionNotOver
+from api.imports.imported import ImportedElection, Status, find_by_content, find_by_key
 from api.imports.naming import election_key, title_of
 from api.imports.pabulib import parse_election
 from api.imports.rows import copy_ideas, copy_members, insert_campaign, status_of
@@ -40,16 +39,6 @@ __all__ = ["Defaults", "ImportedElection", "Progress", "Status", "import_electio
 MOVES_PER_CALL = 1000
 _NO_DEFAULTS = Defaults()
 
-_FIND = text(
-    """
-    SELECT i.file_name, i.sha256, i.ballots, i.allocations, c.id, c.slug, c.title, c.currency,
-        (SELECT count(*) FROM app.ideas AS d WHERE d.campaign_id = c.id) AS ideas,
-        (SELECT coalesce(sum(t.settled_coins), 0)::bigint FROM app.coin_targets AS t WHERE t.campaign_id = c.id) AS coins
-    FROM app.election_imports AS i
-    JOIN app.campaigns AS c ON c.id = i.campaign_id
-    WHERE i.sha256 = :sha256 OR i.election_key = :key
-    """
-)
 _INSERT_IMPORT = text(
     """
     INSERT INTO app.election_imports
@@ -66,40 +55,6 @@ class Progress(Protocol):
         """Called at the start of each stage, often within `ballots`, and at its end."""
 
 
-class Status(StrEnum):
-    """The result of an import."""
-
-    IMPORTED = "imported"
-    UNCHANGED = "unchanged"
-
-
-@dataclass(frozen=True)
-class ImportedElection:
-    """An election in the database, and whether this import created it.
-
-    `differences` are accepted totals of the file that differ from its rows. `irregular` are the ballots that violate a limit of
-    the file, which are imported if `irregular_counted`. An import that existed before lists neither.
-    """
-
-    status: Status
-    file_name: str
-    campaign_id: UUID
-    slug: str
-    title: str
-    currency: str
-    ideas: int
-    ballots: int
-    allocations: int
-    coins: int
-    differences: tuple[str, ...] = ()
-    irregular: tuple[str, ...] = ()
-    irregular_counted: bool = True
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return asdict(self) | {"campaign_id": str(self.campaign_id)}
-
-
 async def import_election(
     session: AsyncSession,
     path: Path,
@@ -112,8 +67,8 @@ async def import_election(
 ) -> ImportedElection:
     """Import a .pb file, or return the existing import. The caller commits; one file per session.
 
-    `defaults` supply what the file leaves out. `currency` is an ISO 4217 code that overrides the file's currency and that of its country. `accept_counts` accepts
-    a file whose totals are wrong but whose rows are valid.
+    `defaults` supply what the file leaves out. `currency` is an ISO 4217 code that overrides the file's currency and that of
+    its country. `accept_counts` accepts a file whose totals are wrong but whose rows are valid.
 
     Raises:
         OSError: the file cannot be read.
@@ -124,8 +79,8 @@ async def import_election(
     """
     raw = await asyncio.to_thread(path.read_bytes)
     sha256 = hashlib.sha256(raw).digest()
-    if known := await _find_import(session, sha256=sha256):
-        return known.election
+    if existing := await find_by_content(session, sha256):
+        return existing
     election = await asyncio.to_thread(parse_election, raw, path.name, defaults=defaults, accept_counts=accept_counts)
     currency = currency_of(election.meta, currency, first_day=election.first_day, last_day=election.last_day)
     if election.counted_at > clock.now():
@@ -133,14 +88,15 @@ async def import_election(
         raise ElectionNotOver(msg)
     key = election_key(election.meta)
     await _lock_election(session, key)
-    if known := await _find_import(session, key=key):
-        if known.sha256 == sha256:
-            return known.election
+    # another import may have committed the same file while this one waited for the lock
+    if existing := await find_by_content(session, sha256):
+        return existing
+    if existing := await find_by_key(session, key):
         msg = (
-            f"{path.name}: {known.election.title} was imported before, from {known.election.file_name} with other "
-            f"content, as the campaign {known.election.slug}. Nothing was changed."
+            f"{path.name}: {existing.title} was imported before, from {existing.file_name} with other content, as the "
+            f"campaign {existing.slug}. Nothing was changed."
         )
-        raise ElectionDiffers(msg, slug=known.election.slug, election_key=key)
+        raise ElectionDiffers(msg, slug=existing.slug, election_key=key)
     return await _store(session, election, key, currency=currency, actor_id=actor_id, progress=progress or _no_progress)
 
 
@@ -276,33 +232,6 @@ async def _lock_election(session: AsyncSession, key: str) -> None:
     await session.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"election_imports/{key}"}
     )
-
-
-@dataclass(frozen=True)
-class _Known:
-    election: ImportedElection
-    sha256: bytes
-
-
-async def _find_import(session: AsyncSession, *, sha256: bytes | None = None, key: str | None = None) -> _Known | None:
-    """The import of a file with this content, or of the election with this key."""
-    result = await session.execute(_FIND, {"sha256": sha256, "key": key})
-    row = result.one_or_none()
-    if row is None:
-        return None
-    election = ImportedElection(
-        status=Status.UNCHANGED,
-        file_name=row.file_name,
-        campaign_id=row.id,
-        slug=row.slug,
-        title=row.title,
-        currency=row.currency,
-        ideas=row.ideas,
-        ballots=row.ballots,
-        allocations=row.allocations,
-        coins=row.coins,
-    )
-    return _Known(election, row.sha256)
 
 
 def _no_progress(stage: str, done: int, total: int) -> None:

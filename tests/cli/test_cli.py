@@ -13,6 +13,7 @@ import psycopg
 import pytest
 import typer.main
 
+from api.imports.pabulib import parse_election
 from cli.main import _EXIT_CODES, app
 from tests.factories.elections import changed, without
 from tests.factories.shells import ROOT, Shell
@@ -168,6 +169,32 @@ class TestImport:
         assert re.search(r"line \d+: the ballot of voter 65 has a number of projects of 2", done.out)
         assert refused.code == 2
         assert "single line" in refused.err
+
+
+class TestExportPabulib:
+    def test_writes_an_election_with_the_same_totals(self, ideamint: Shell, imported: str, tmp_path: Path) -> None:
+        out = tmp_path / "new" / "again.pb"
+
+        done = ideamint("export", "pabulib", imported, "--out", str(out), "--json")
+
+        assert done.code == 0, done.err
+        original = parse_election((ELECTIONS / "cumulative.pb").read_bytes(), "cumulative.pb")
+        assert done.json == {
+            "file": str(out),
+            "bytes": out.stat().st_size,
+            "slug": imported,
+            "ideas": 3,
+            "ballots": 5,
+            "coins": original.coins.total(),
+        }
+        assert parse_election(out.read_bytes(), "again.pb").coins == original.coins
+
+    def test_refuses_an_unknown_campaign(self, ideamint: Shell, imported: str, tmp_path: Path) -> None:
+        done = ideamint("export", "pabulib", "nowhere", "--out", str(tmp_path / "none.pb"))
+
+        assert done.code == 1
+        assert "There is no campaign 'nowhere'" in done.err
+        assert not (tmp_path / "none.pb").exists()
 
 
 class TestVerify:

@@ -42,6 +42,17 @@ class TestAgain:
         ideas = await importer.rows("SELECT title FROM app.ideas WHERE campaign_id = :campaign", first.campaign_id)
         assert "Kino letnie" in {idea.title for idea in ideas}
 
+    async def test_an_election_of_an_earlier_version_is_known_by_its_description(
+        self, importer: Importer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as earlier:
+            earlier.setattr("api.imports.service.election_key", lambda _: "poland/brzegowo/stare-miasto/2021")
+            await importer(election_file("approval"))
+        with pytest.raises(ElectionDiffers):
+            await importer(changed(election_file("approval"), "Kino letnie", "Kino zimowe"))
+        other = changed(election_file("approval"), "Neighbourhood budget", "School budget")
+        assert (await importer(other)).status is Status.IMPORTED
+
     async def test_another_instance_is_another_election(self, importer: Importer) -> None:
         await importer(election_file("approval"))
         election = await importer(changed(election_file("approval"), "instance;2021", "instance;2022"))
