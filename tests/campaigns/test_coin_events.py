@@ -91,8 +91,8 @@ COMMANDS = [
         [("campaign_activated", {"status": "draft", "wallet_coins": 0}, {"status": "active", "wallet_coins": 50})],
     ),
     Command(
-        "editCampaign", "manager", "PATCH", "/campaigns/{id}", {"ends_at": "2999-01-01T00:00:00Z"},
-        [("campaign_dates_changed", {"status": "active"}, {"status": "active", "ends_at": "2999-01-01T00:00:00Z"})],
+        "editCampaign", "manager", "PATCH", "/campaigns/{id}", {"ends_at": "2199-01-01T00:00:00Z"},
+        [("campaign_dates_changed", {"status": "active"}, {"status": "active", "ends_at": "2199-01-01T00:00:00Z"})],
     ),
     Command(
         "joinCampaign", "bob", "POST", "/campaigns/{id}/join", None,

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
     from api.kernel.db import Database
 
-START = datetime(2990, 3, 1, tzinfo=UTC)  # in the future: a worker that runs during the tests closes nothing
+START = datetime(2190, 3, 1, tzinfo=UTC)  # in the future: a worker that runs during the tests closes nothing
 END = START + timedelta(days=7)
 TICK = timedelta(microseconds=1)
 MOMENTS = {START - TICK: False, START: True, END: True, END + TICK: False}
-FAR_AT = datetime(2999, 1, 1, tzinfo=UTC)
-FAR = "2999-01-01T00:00:00Z"
+FAR_AT = datetime(2199, 1, 1, tzinfo=UTC)
+FAR = "2199-01-01T00:00:00Z"
 
 
 async def end(world: World, *, seconds_ago: int = 60, **dates: str) -> None:
@@ -164,13 +164,13 @@ class TestSubmitIdea:
     async def test_is_refused_with_the_times(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         body = {"title": "At the wrong time", "description": DESCRIPTION}
-        later = {"starts_at": "2998-01-01T00:00:00Z", "ends_at": FAR}
+        later = {"starts_at": "2198-01-01T00:00:00Z", "ends_at": FAR}
         assert (await world.call(world.manager, "PATCH", "/campaigns/{id}", json=later)).status_code == 200
         early = await world.call(world.members[0], "POST", "/campaigns/{id}/ideas", json=body)
         assert (early.status_code, early.json()["type"]) == (409, "urn:ideamint:problem:submissions-closed")
         assert (
             early.json()["detail"]
-            == "Ideas can be submitted from 2998-01-01T00:00:00+00:00 until 2999-01-01T00:00:00+00:00."
+            == "Ideas can be submitted from 2198-01-01T00:00:00+00:00 until 2199-01-01T00:00:00+00:00."
         )
         await end(world, starts_at="2026-01-01T00:00:00Z")
         late = await world.call(world.members[0], "POST", "/campaigns/{id}/ideas", json=body)
@@ -233,10 +233,10 @@ class TestDates:
             application, client, ends_at=FAR_AT, policy={"allocate_until": FAR_AT - timedelta(days=365)}
         )
         wider = await world.call(
-            world.manager, "PUT", "/campaigns/{id}/coins/policies", json={"allocate_until": "2999-06-01T00:00:00Z"}
+            world.manager, "PUT", "/campaigns/{id}/coins/policies", json={"allocate_until": "2199-06-01T00:00:00Z"}
         )
         assert (wider.status_code, wider.json()["type"]) == (422, "urn:ideamint:problem:dates-out-of-order")
-        earlier = await world.call(world.manager, "PATCH", "/campaigns/{id}", json={"ends_at": "2997-01-01T00:00:00Z"})
+        earlier = await world.call(world.manager, "PATCH", "/campaigns/{id}", json={"ends_at": "2197-01-01T00:00:00Z"})
         assert earlier.status_code == 422
         assert "coin_policy.allocate_until is after ends_at" in earlier.json()["detail"]
 
@@ -245,13 +245,13 @@ class TestChangeDates:
     async def test_changes_the_given_dates_and_removes_null(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client, starts_at=START, ends_at=FAR_AT)
         changed = await world.call(
-            world.manager, "PATCH", "/campaigns/{id}", json={"starts_at": None, "decide_by": "2999-02-01T00:00:00Z"}
+            world.manager, "PATCH", "/campaigns/{id}", json={"starts_at": None, "decide_by": "2199-02-01T00:00:00Z"}
         )
         body = changed.json()
-        assert [body[name] for name in NAMES] == [None, None, FAR, "2999-02-01T00:00:00Z"]
+        assert [body[name] for name in NAMES] == [None, None, FAR, "2199-02-01T00:00:00Z"]
         (event,) = await events_of(world, "campaign_dates_changed")
         assert event.actor_id == world.manager.id
-        assert event.data["before"] == {"status": "active", "starts_at": "2990-03-01T00:00:00Z", "ends_at": FAR}
+        assert event.data["before"] == {"status": "active", "starts_at": "2190-03-01T00:00:00Z", "ends_at": FAR}
         again = await world.call(world.manager, "PATCH", "/campaigns/{id}", json={"ends_at": FAR})
         assert again.json() == body
         assert len(await events_of(world, "campaign_dates_changed")) == 1, "nothing changed"

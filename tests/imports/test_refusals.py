@@ -95,8 +95,8 @@ class TestRefused:
         assert (await importer(raw, currency="EUR")).currency == "EUR"
 
     async def test_an_election_that_is_not_over(self, importer: Importer) -> None:
-        raw = changed(election_file("approval"), "date_end;14.10.2021", "date_end;14.10.2999")
-        with pytest.raises(ElectionNotOver, match=r"14\.10\.2999"):
+        raw = changed(election_file("approval"), "date_end;14.10.2021", "date_end;14.10.2199")
+        with pytest.raises(ElectionNotOver, match=r"14\.10\.2199"):
             await importer(raw)
 
     async def test_a_missing_file(self, importer: Importer) -> None:

@@ -51,7 +51,7 @@ changes = st.fixed_dictionaries(
         "own_ideas": st.booleans(),
         "take_back": st.booleans(),
         "undo_window_h": st.sampled_from([24, 168]),
-        "allocate_until": st.sampled_from([None, "2000", "2990", "2991"]),
+        "allocate_until": st.sampled_from([None, "2000", "2190", "2191"]),
     },
 )
 first_policies = st.fixed_dictionaries(
@@ -63,7 +63,7 @@ first_policies = st.fixed_dictionaries(
         "take_back": st.booleans(),
         "undo_window_h": st.just(168),
         # some campaigns start after their end, which can be postponed
-        "allocate_until": st.sampled_from([None, "2990"] * 4 + ["2000"]),
+        "allocate_until": st.sampled_from([None, "2190"] * 4 + ["2000"]),
     }
 )
 
