@@ -1,18 +1,20 @@
 """The daily refresh without Dagster: build, stage, check, publish.
 
 Dagster's assets (`orchestration.defs`) call the same functions as `ideamint refresh` and `ideamint export`. A refresh
-holds the build lock (`pipelines.build_lock`) from the first model to the replacement of the symlink.
+holds the build lock (`pipelines.builds`) from the first model to the replacement of the symlink.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pipelines import exports, quality, warehouse
-from pipelines.build_lock import BuildLock, hold_build_lock
+from pipelines import builds, exports, quality, warehouse
+from pipelines.builds import BuildLock
 from settings import Settings
 
 
@@ -87,25 +89,55 @@ def export(settings: Settings, progress: Progress | None = None) -> RefreshResul
     """Publish the marts of the last build.
 
     Raises:
+        NotPublishable: the marts are not all of the newest build, or it did not pass. Nothing was published.
         SnapshotRefused: the staged files failed their checks. Nothing was published.
-        psycopg.errors.UndefinedTable: there is no build yet.
     """
     return _publish(settings, progress or Silent(), holder="ideamint export", with_build=False)
 
 
-def build(settings: Settings, progress: Progress) -> warehouse.BuildResult:
-    """Build and test every model; a failure is recorded as the reason why no newer data is published."""
+@contextmanager
+def hold_build_lock(settings: Settings, holder: str, report: builds.Report) -> Iterator[BuildLock]:
+    """Hold the build lock; builds that were killed before are recorded as the reason for old published data."""
+    with builds.hold_build_lock(settings.database.role_url("dbt"), holder, report) as lock:
+        if lock.killed:
+            exports.note_refusal(exports_dir(settings), [f"{build} was killed" for build in lock.killed])
+        yield lock
+
+
+def build(settings: Settings, lock: BuildLock, progress: Progress) -> warehouse.BuildResult:
+    """Build and test every model; a failure is recorded as the reason for old published data.
+
+    Raises:
+        BuildFailed: the reasons begin with the campaigns whose coins do not add up, if there are any.
+    """
+    url = settings.database.role_url("dbt")
     try:
-        return warehouse.build(settings.database.role_url("dbt"), state_dir(settings), progress=progress.advance)
+        with lock.begin() as current:
+            return warehouse.build(url, state_dir(settings), current.build_id, progress=progress.advance)
     except warehouse.BuildFailed as failure:
-        exports.note_refusal(exports_dir(settings), failure.failures)
-        raise
+        reasons = refuse(settings, failure.failures, conservation_broke=failure.conservation_broke)
+        raise warehouse.BuildFailed(reasons, conservation_broke=failure.conservation_broke) from failure
+
+
+def refuse(settings: Settings, failures: Sequence[str], *, conservation_broke: bool) -> list[str]:
+    """Record why a build failed, and return the reasons: wrong campaigns first, then the failures of dbt."""
+    differences = builds.describe_differences(settings.database.role_url("dbt")) if conservation_broke else ()
+    reasons = [*differences, *failures]
+    exports.note_refusal(exports_dir(settings), reasons)
+    return reasons
 
 
 def stage(settings: Settings, manifest: Path, progress: Progress) -> exports.Staged:
-    """Write the marts' current state into a staging folder, with a log-in that can read only the marts."""
+    """Write the marts' current state into a staging folder, with a log-in that can read only the marts.
+
+    Raises:
+        NotPublishable: the marts are not all of the newest build, or it did not pass.
+    """
     tables = warehouse.marts(manifest)
-    return exports.stage(settings.database.role_url("reader"), tables, exports_dir(settings), progress.advance)
+    build_id = builds.publishable(settings.database.role_url("dbt"), tables)
+    return exports.stage(
+        settings.database.role_url("reader"), tables, exports_dir(settings), build_id, progress.advance
+    )
 
 
 def inspect(settings: Settings, staged: exports.Staged, progress: Progress) -> quality.QualityReport:
@@ -142,12 +174,11 @@ def publish(
 
 def _publish(settings: Settings, progress: Progress, *, holder: str, with_build: bool) -> RefreshResult:
     started_at = time.monotonic()
-    url = settings.database.role_url("dbt")
-    with hold_build_lock(url, holder, progress.say) as lock:
+    with hold_build_lock(settings, holder, progress.say) as lock:
         built = None
         if with_build:
             progress.say("building and testing the models")
-            built = build(settings, progress)
+            built = build(settings, lock, progress)
         manifest = built.manifest if built else prepare_manifest(settings)
         progress.say("writing the snapshot")
         staged = stage(settings, manifest, progress)

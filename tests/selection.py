@@ -39,6 +39,7 @@ PLACES = (
     Place("orchestration/defs/test_runs.py", ("dagster", "dbt", "deep")),
     Place("orchestration/refresh", ("dbt", "demo", "deep"), is_group=True),
     Place("orchestration/test_empty_installation.py", ("dbt", "deep")),
+    Place("orchestration/test_killed_builds.py", ("dbt", "deep")),
     Place("dbt_project", ("dbt",), is_group=True),
     Place("cli/test_up.py", ("installation",)),
     Place("cli/test_cli.py", ("cli",)),

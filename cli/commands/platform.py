@@ -45,21 +45,15 @@ def refresh(as_json: AsJson = False) -> None:
 def export(as_json: AsJson = False) -> None:
     """Publish the figures of the last build.
 
-    Writes the same files as `ideamint refresh` without a build. Exits with 1 if there was no build yet, or if a check
-    of the files fails.
+    Writes the same files as `ideamint refresh` without a build. Exits with 1 if there was no build yet, if the last one
+    did not pass or built only a part, or if a check of the files fails.
     """
-    import psycopg
-
     from cli import console
     from cli.local import installation
     from orchestration import refresh as work
 
-    try:
-        with installation.ready() as settings, console.steps() as steps:
-            result = work.export(settings, steps)
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-        console.fail("there is no build yet; `ideamint refresh` builds and publishes")
-        raise typer.Exit(1) from error
+    with installation.ready() as settings, console.steps() as steps:
+        result = work.export(settings, steps)
     _show(result, as_json=as_json)
 
 

@@ -10,7 +10,7 @@ from orchestration import refresh
 from orchestration.defs import quality
 from orchestration.resources import OWNERS
 from pipelines import warehouse
-from pipelines.build_lock import BuildLock
+from pipelines.builds import BuildLock
 from settings import Settings
 
 
