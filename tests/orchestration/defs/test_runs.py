@@ -46,6 +46,17 @@ class Place:
             asset_selection=[dg.AssetKey(asset.split("/")) for asset in assets] or None,
         )
 
+    def report_failure(self, result: dg.ExecuteInProcessResult) -> None:
+        """Evaluate the sensor of failed runs, as Dagster's daemon does after a failed run."""
+        context = dg.build_run_status_sensor_context(
+            sensor_name="failed_runs",
+            dagster_event=result.get_run_failure_event(),
+            dagster_instance=self.instance,
+            dagster_run=result.dagster_run,
+            resources={"settings": self.settings},
+        )
+        self.defs.get_repository_def().get_sensor_def("failed_runs")(context.for_run_failure())
+
     @contextmanager
     def without_a_coin(self) -> Iterator[str]:
         """While the block runs, a wallet has one coin less than its postings; yields the campaign's title and slug."""
@@ -116,6 +127,13 @@ class TestEverything:
         assert "marts/fct_coin_conservation" in materialized
         assert exports.snapshots(refresh.exports_dir(place.settings)) == before
 
+        exports_dir = refresh.exports_dir(place.settings)
+        month = next((place.settings.paths.data_dir / "reports").iterdir())
+        assert not (month / "NOT-MADE.txt").exists()
+        place.report_failure(result)
+        assert f"{campaign}: 1 coin missing (" in (month / "NOT-MADE.txt").read_text()
+        (month / "NOT-MADE.txt").unlink()
+
         reports = place.run("monthly_reports")
 
         assert reports.success
@@ -124,8 +142,14 @@ class TestEverything:
         assert isinstance(reasons, list)
         assert str(reasons[0]).startswith(f"{campaign}: 1 coin missing (")
         assert "the check conservation_holds failed" in reasons
-        month = next((place.settings.paths.data_dir / "reports").iterdir())
         assert f"{campaign}: 1 coin missing (" in (month / "NOT-MADE.txt").read_text()
+
+        # A run that was killed has recorded nothing itself.
+        (exports_dir / "refused.json").unlink()
+        place.report_failure(result)
+        refusal = exports.find_refusal(exports_dir)
+        assert refusal is not None
+        assert f"the run {result.run_id} of the job everything failed" in refusal.reasons[0]
 
     def test_publishes_no_assets_that_a_person_selected(self, place: Place) -> None:
         exports_dir = refresh.exports_dir(place.settings)
