@@ -80,8 +80,9 @@ def services(settings: Settings, parts: Collection[str]) -> list[Service]:
             _responds("127.0.0.1", code_port, None),
         ),
         service(
-            "dagster", settings.addresses.dagster_port, "/server_info",
-            "dagster_webserver", "-h", host, "-p", str(settings.addresses.dagster_port), "-w", workspace,
+            "dagster", settings.addresses.dagster_port, "/health/live",
+            "orchestration.web.server", "--host", host, "--port", str(settings.addresses.dagster_port),
+            "--workspace", workspace,
         ),
         Service("dagster-daemon", [sys.executable, "-m", "dagster._daemon", "run", "-w", workspace], environment, None),
     ]  # fmt: skip
