@@ -28,6 +28,19 @@ class Progress(Protocol):
         """`done` of `total` steps of the current message are finished."""
 
 
+class Records(Protocol):
+    """Receives the results of each step, to show them elsewhere."""
+
+    def built(self, target: Path) -> None:
+        """The process of dbt has ended; this folder has its artifacts, as far as it wrote any."""
+
+    def checked(self, report: quality.QualityReport) -> None:
+        """The staged files were checked."""
+
+    def published(self, manifest: exports.Manifest, folder: Path) -> None:
+        """A snapshot was published."""
+
+
 @dataclass(frozen=True)
 class RefreshResult:
     """The published snapshot. `models` and `tests` are 0 for an export, which builds nothing; `seconds` is wall time."""
@@ -54,6 +67,20 @@ class Silent:
         """Do nothing."""
 
 
+@dataclass(frozen=True)
+class Unrecorded:
+    """Results that are recorded nowhere else."""
+
+    def built(self, target: Path) -> None:
+        """Do nothing."""
+
+    def checked(self, report: quality.QualityReport) -> None:
+        """Do nothing."""
+
+    def published(self, manifest: exports.Manifest, folder: Path) -> None:
+        """Do nothing."""
+
+
 def state_dir(settings: Settings) -> Path:
     """Folder of dbt's artifacts and logs."""
     return settings.paths.data_dir / "dbt"
@@ -73,7 +100,7 @@ def prepare_manifest(settings: Settings) -> Path:
     return warehouse.parse(state_dir(settings))
 
 
-def refresh(settings: Settings, progress: Progress | None = None) -> RefreshResult:
+def refresh(settings: Settings, progress: Progress | None = None, records: Records | None = None) -> RefreshResult:
     """Build every model, and publish the marts if all tests and checks pass.
 
     While another build is running, it waits and reports this.
@@ -82,17 +109,17 @@ def refresh(settings: Settings, progress: Progress | None = None) -> RefreshResu
         BuildFailed: a model could not be built, or a test failed. Nothing was published.
         SnapshotRefused: the staged files failed their checks. Nothing was published.
     """
-    return _publish(settings, progress or Silent(), holder="ideamint refresh", with_build=True)
+    return _publish(settings, progress or Silent(), records or Unrecorded(), holder="ideamint refresh", with_build=True)
 
 
-def export(settings: Settings, progress: Progress | None = None) -> RefreshResult:
+def export(settings: Settings, progress: Progress | None = None, records: Records | None = None) -> RefreshResult:
     """Publish the marts of the last build.
 
     Raises:
         NotPublishable: the marts are not all of the newest build, or it did not pass. Nothing was published.
         SnapshotRefused: the staged files failed their checks. Nothing was published.
     """
-    return _publish(settings, progress or Silent(), holder="ideamint export", with_build=False)
+    return _publish(settings, progress or Silent(), records or Unrecorded(), holder="ideamint export", with_build=False)
 
 
 @contextmanager
@@ -104,7 +131,7 @@ def hold_build_lock(settings: Settings, holder: str, report: builds.Report) -> I
         yield lock
 
 
-def build(settings: Settings, lock: BuildLock, progress: Progress) -> warehouse.BuildResult:
+def build(settings: Settings, lock: BuildLock, progress: Progress, records: Records) -> warehouse.BuildResult:
     """Build and test every model; a failure is recorded as the reason for old published data.
 
     Raises:
@@ -113,7 +140,10 @@ def build(settings: Settings, lock: BuildLock, progress: Progress) -> warehouse.
     url = settings.database.role_url("dbt")
     try:
         with lock.begin() as current:
-            return warehouse.build(url, state_dir(settings), current.build_id, progress=progress.advance)
+            try:
+                return warehouse.build(url, state_dir(settings), current.build_id, progress=progress.advance)
+            finally:
+                records.built(state_dir(settings) / "target")
     except warehouse.BuildFailed as failure:
         reasons = refuse(settings, failure.failures, conservation_broke=failure.conservation_broke)
         raise warehouse.BuildFailed(reasons, conservation_broke=failure.conservation_broke) from failure
@@ -172,19 +202,23 @@ def publish(
     return folder, exports.prune(exports_dir(settings))
 
 
-def _publish(settings: Settings, progress: Progress, *, holder: str, with_build: bool) -> RefreshResult:
+def _publish(
+    settings: Settings, progress: Progress, records: Records, *, holder: str, with_build: bool
+) -> RefreshResult:
     started_at = time.monotonic()
     with hold_build_lock(settings, holder, progress.say) as lock:
         built = None
         if with_build:
             progress.say("building and testing the models")
-            built = build(settings, lock, progress)
+            built = build(settings, lock, progress, records)
         manifest = built.manifest if built else prepare_manifest(settings)
         progress.say("writing the snapshot")
         staged = stage(settings, manifest, progress)
         progress.say("checking the snapshot")
         report = inspect(settings, staged, progress)
+        records.checked(report)
         folder, pruned = publish(settings, staged, report, lock)
+        records.published(staged.manifest, folder)
     return RefreshResult(
         snapshot=staged.manifest.snapshot,
         folder=folder,

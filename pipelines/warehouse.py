@@ -134,6 +134,8 @@ def build(
     arguments = list(BUILD) if not unit_tests else ["build"]
     if as_of is not None:
         arguments += ["--vars", json.dumps({"as_of": as_of.astimezone(UTC).isoformat()})]
+    # a killed dbt leaves none, and an old one must not be read as this build's
+    (state_dir / "target" / "run_results.json").unlink(missing_ok=True)
     warnings = _run(arguments, environment(url, build_id), state_dir, progress)
     results = json.loads((state_dir / "target" / "run_results.json").read_text())["results"]
     kinds = [str(result["unique_id"]).partition(".")[0] for result in results]

@@ -73,6 +73,12 @@ def folder(settings: Settings) -> Path:
     return settings.paths.data_dir / "dagster"
 
 
+def find(settings: Settings) -> Path:
+    """Dagster's folder; its configuration is written if it is missing, as before the first start of `ideamint up`."""
+    home = folder(settings)
+    return home if (home / "dagster.yaml").is_file() else write(settings, code_port=0)
+
+
 def write(settings: Settings, code_port: int) -> Path:
     """Write the configuration of Dagster and return its folder; the code server listens on `code_port`."""
     home = folder(settings)
