@@ -45,7 +45,8 @@ _EXIT_CODES = {
     "pipelines.reports.content.UnknownCampaign": REFUSED,
     "pipelines.quality.checking.SnapshotRefused": REFUSED,
     "pipelines.warehouse.BuildFailed": REFUSED,
-    "pipelines.build_lock.BuildLockLost": REFUSED,
+    "pipelines.builds.records.NotPublishable": REFUSED,
+    "pipelines.builds.lock.BuildLockLost": REFUSED,
 }
 
 

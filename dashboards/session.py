@@ -15,7 +15,7 @@ from dashboards import data
 from pipelines.marts import Scope
 
 COOKIE: Final = "ideamint_session"
-_SEES_ALL: Final = frozenset({"executive", "system_admin"})
+_SEES_ALL: Final = frozenset({"executive", "system_admin", "data_engineer", "data_viewer"})
 _TIMEOUT_S: Final = 5.0
 _CACHE_S: Final = 30
 
@@ -45,8 +45,10 @@ class Viewer(BaseModel, frozen=True):
         """The person's role, as shown in the sidebar."""
         if "executive" in self.roles:
             return "Executive, all campaigns"
-        if self.sees_all:
+        if "system_admin" in self.roles:
             return "Administrator, all campaigns"
+        if self.sees_all:
+            return "Data platform, all campaigns"
         campaigns = len(self.managed_campaign_ids)
         return f"Manager of {campaigns} campaign{'' if campaigns == 1 else 's'}"
 

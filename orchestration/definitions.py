@@ -13,7 +13,7 @@ import dagster as dg
 
 import settings as configuration
 from orchestration import resources
-from orchestration.defs import dbt, exports, maintenance, reports
+from orchestration.defs import dbt, exports, failures, maintenance, reports
 from orchestration.refresh import prepare_manifest, state_dir
 from settings import Settings
 
@@ -46,6 +46,7 @@ def build(settings: Settings, manifest: Path) -> dg.Definitions:
         ],
         jobs=[EVERYTHING, MONTHLY_REPORTS],
         schedules=SCHEDULES,
+        sensors=[failures.failed_runs([EVERYTHING, MONTHLY_REPORTS])],
         resources={"settings": settings, "dbt": resources.dbt(), "build_lock": resources.build_lock},
         executor=dg.in_process_executor,
     )

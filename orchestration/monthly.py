@@ -40,19 +40,10 @@ def write_monthly_reports(settings: Settings, month: str, *, made_at: datetime) 
     Raises:
         NoSnapshot: nothing is published, and no refusal is recorded.
     """
-    folder = settings.paths.data_dir / "reports" / month
-    folder.mkdir(parents=True, exist_ok=True)
-    notice = folder / NOTICE_FILE
     refusal = exports.find_refusal(exports_dir(settings))
     if refusal is not None:
-        lines = [
-            f"The reports for {month} were not made.",
-            f"The data of {refusal.refused_at:%Y-%m-%d %H:%M} UTC did not pass its checks:",
-            *(f"  {reason}" for reason in refusal.reasons),
-            "Older reports in this folder, if any, show older data.",
-        ]
-        notice.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return MonthlyReports(folder, (), refusal.reasons)
+        return leave_notice(settings, month, refusal)
+    folder = _folder(settings, month)
     files = []
     with marts.open_snapshot(settings.paths.data_dir, marts.Scope.ALL) as reader:
         for campaign in reader.campaigns():
@@ -62,5 +53,24 @@ def write_monthly_reports(settings: Settings, month: str, *, made_at: datetime) 
                 path = folder / f"{campaign.slug}.{kind}"
                 replace_file(path, reports.render(reader, campaign.slug, kind, made_at=made_at).data)
                 files.append(path)
-    notice.unlink(missing_ok=True)
+    (folder / NOTICE_FILE).unlink(missing_ok=True)
     return MonthlyReports(folder, tuple(files), ())
+
+
+def leave_notice(settings: Settings, month: str, refusal: exports.Refusal) -> MonthlyReports:
+    """Write the notice why there are no reports of `month`, beside older reports if there are any."""
+    folder = _folder(settings, month)
+    lines = [
+        f"The reports for {month} were not made.",
+        f"The data of {refusal.refused_at:%Y-%m-%d %H:%M} UTC was refused:",
+        *(f"  {reason}" for reason in refusal.reasons),
+        "Older reports in this folder, if any, show older data.",
+    ]
+    replace_file(folder / NOTICE_FILE, "\n".join(lines) + "\n")
+    return MonthlyReports(folder, (), refusal.reasons)
+
+
+def _folder(settings: Settings, month: str) -> Path:
+    folder = settings.paths.data_dir / "reports" / month
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,18 +1,20 @@
 """The daily refresh without Dagster: build, stage, check, publish.
 
 Dagster's assets (`orchestration.defs`) call the same functions as `ideamint refresh` and `ideamint export`. A refresh
-holds the build lock (`pipelines.build_lock`) from the first model to the replacement of the symlink.
+holds the build lock (`pipelines.builds`) from the first model to the replacement of the symlink.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pipelines import exports, quality, warehouse
-from pipelines.build_lock import BuildLock, hold_build_lock
+from pipelines import builds, exports, quality, warehouse
+from pipelines.builds import BuildLock
 from settings import Settings
 
 
@@ -24,6 +26,19 @@ class Progress(Protocol):
 
     def advance(self, done: int, total: int) -> None:
         """`done` of `total` steps of the current message are finished."""
+
+
+class Records(Protocol):
+    """Receives the results of each step, to show them elsewhere."""
+
+    def built(self, target: Path) -> None:
+        """The process of dbt has ended; this folder has its artifacts, as far as it wrote any."""
+
+    def checked(self, report: quality.QualityReport) -> None:
+        """The staged files were checked."""
+
+    def published(self, manifest: exports.Manifest, folder: Path) -> None:
+        """A snapshot was published."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,20 @@ class Silent:
         """Do nothing."""
 
 
+@dataclass(frozen=True)
+class Unrecorded:
+    """Results that are recorded nowhere else."""
+
+    def built(self, target: Path) -> None:
+        """Do nothing."""
+
+    def checked(self, report: quality.QualityReport) -> None:
+        """Do nothing."""
+
+    def published(self, manifest: exports.Manifest, folder: Path) -> None:
+        """Do nothing."""
+
+
 def state_dir(settings: Settings) -> Path:
     """Folder of dbt's artifacts and logs."""
     return settings.paths.data_dir / "dbt"
@@ -71,7 +100,7 @@ def prepare_manifest(settings: Settings) -> Path:
     return warehouse.parse(state_dir(settings))
 
 
-def refresh(settings: Settings, progress: Progress | None = None) -> RefreshResult:
+def refresh(settings: Settings, progress: Progress | None = None, records: Records | None = None) -> RefreshResult:
     """Build every model, and publish the marts if all tests and checks pass.
 
     While another build is running, it waits and reports this.
@@ -80,32 +109,65 @@ def refresh(settings: Settings, progress: Progress | None = None) -> RefreshResu
         BuildFailed: a model could not be built, or a test failed. Nothing was published.
         SnapshotRefused: the staged files failed their checks. Nothing was published.
     """
-    return _publish(settings, progress or Silent(), holder="ideamint refresh", with_build=True)
+    return _publish(settings, progress or Silent(), records or Unrecorded(), holder="ideamint refresh", with_build=True)
 
 
-def export(settings: Settings, progress: Progress | None = None) -> RefreshResult:
+def export(settings: Settings, progress: Progress | None = None, records: Records | None = None) -> RefreshResult:
     """Publish the marts of the last build.
 
     Raises:
+        NotPublishable: the marts are not all of the newest build, or it did not pass. Nothing was published.
         SnapshotRefused: the staged files failed their checks. Nothing was published.
-        psycopg.errors.UndefinedTable: there is no build yet.
     """
-    return _publish(settings, progress or Silent(), holder="ideamint export", with_build=False)
+    return _publish(settings, progress or Silent(), records or Unrecorded(), holder="ideamint export", with_build=False)
 
 
-def build(settings: Settings, progress: Progress) -> warehouse.BuildResult:
-    """Build and test every model; a failure is recorded as the reason why no newer data is published."""
+@contextmanager
+def hold_build_lock(settings: Settings, holder: str, report: builds.Report) -> Iterator[BuildLock]:
+    """Hold the build lock; builds that were killed before are recorded as the reason for old published data."""
+    with builds.hold_build_lock(settings.database.role_url("dbt"), holder, report) as lock:
+        if lock.killed:
+            exports.note_refusal(exports_dir(settings), [f"{build} was killed" for build in lock.killed])
+        yield lock
+
+
+def build(settings: Settings, lock: BuildLock, progress: Progress, records: Records) -> warehouse.BuildResult:
+    """Build and test every model; a failure is recorded as the reason for old published data.
+
+    Raises:
+        BuildFailed: the reasons begin with the campaigns whose coins do not add up, if there are any.
+    """
+    url = settings.database.role_url("dbt")
     try:
-        return warehouse.build(settings.database.role_url("dbt"), state_dir(settings), progress=progress.advance)
+        with lock.begin() as current:
+            try:
+                return warehouse.build(url, state_dir(settings), current.build_id, progress=progress.advance)
+            finally:
+                records.built(state_dir(settings) / "target")
     except warehouse.BuildFailed as failure:
-        exports.note_refusal(exports_dir(settings), failure.failures)
-        raise
+        reasons = refuse(settings, failure.failures, conservation_broke=failure.conservation_broke)
+        raise warehouse.BuildFailed(reasons, conservation_broke=failure.conservation_broke) from failure
+
+
+def refuse(settings: Settings, failures: Sequence[str], *, conservation_broke: bool) -> list[str]:
+    """Record why a build failed, and return the reasons: wrong campaigns first, then the failures of dbt."""
+    differences = builds.describe_differences(settings.database.role_url("dbt")) if conservation_broke else ()
+    reasons = [*differences, *failures]
+    exports.note_refusal(exports_dir(settings), reasons)
+    return reasons
 
 
 def stage(settings: Settings, manifest: Path, progress: Progress) -> exports.Staged:
-    """Write the marts' current state into a staging folder, with a log-in that can read only the marts."""
+    """Write the marts' current state into a staging folder, with a log-in that can read only the marts.
+
+    Raises:
+        NotPublishable: the marts are not all of the newest build, or it did not pass.
+    """
     tables = warehouse.marts(manifest)
-    return exports.stage(settings.database.role_url("reader"), tables, exports_dir(settings), progress.advance)
+    build_id = builds.publishable(settings.database.role_url("dbt"), tables)
+    return exports.stage(
+        settings.database.role_url("reader"), tables, exports_dir(settings), build_id, progress.advance
+    )
 
 
 def inspect(settings: Settings, staged: exports.Staged, progress: Progress) -> quality.QualityReport:
@@ -140,20 +202,23 @@ def publish(
     return folder, exports.prune(exports_dir(settings))
 
 
-def _publish(settings: Settings, progress: Progress, *, holder: str, with_build: bool) -> RefreshResult:
+def _publish(
+    settings: Settings, progress: Progress, records: Records, *, holder: str, with_build: bool
+) -> RefreshResult:
     started_at = time.monotonic()
-    url = settings.database.role_url("dbt")
-    with hold_build_lock(url, holder, progress.say) as lock:
+    with hold_build_lock(settings, holder, progress.say) as lock:
         built = None
         if with_build:
             progress.say("building and testing the models")
-            built = build(settings, progress)
+            built = build(settings, lock, progress, records)
         manifest = built.manifest if built else prepare_manifest(settings)
         progress.say("writing the snapshot")
         staged = stage(settings, manifest, progress)
         progress.say("checking the snapshot")
         report = inspect(settings, staged, progress)
+        records.checked(report)
         folder, pruned = publish(settings, staged, report, lock)
+        records.published(staged.manifest, folder)
     return RefreshResult(
         snapshot=staged.manifest.snapshot,
         folder=folder,

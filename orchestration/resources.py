@@ -13,8 +13,9 @@ import dagster as dg
 from dagster_dbt import DbtCliResource
 from packaging.version import Version
 
+from orchestration.refresh import hold_build_lock
 from pipelines import warehouse
-from pipelines.build_lock import BuildLock, hold_build_lock
+from pipelines.builds import BuildLock
 from settings import Settings
 
 OWNERS = ["team:data-platform"]
@@ -33,7 +34,7 @@ def build_lock(context: dg.InitResourceContext) -> Iterator[BuildLock]:
         if log is not None:
             log.warning(text)
 
-    with hold_build_lock(settings.database.role_url("dbt"), "Dagster", report) as lock:
+    with hold_build_lock(settings, "Dagster", report) as lock:
         yield lock
 
 

@@ -67,9 +67,14 @@ class SourceAge:
     is_quiet: bool
 
 
-def environment(url: str) -> dict[str, str]:
-    """The environment variables of dbt's profile for the log-in in a libpq URL."""
+def environment(url: str, build_id: int | None = None) -> dict[str, str]:
+    """The environment variables of dbt's profile for the log-in in a libpq URL.
+
+    Each connection of dbt has the build's id as the setting `ideamint.build_id`. The models are built only with the id of
+    the running build.
+    """
     login = conninfo_to_dict(url)
+    options = [os.environ.get("PGOPTIONS", "")] + ([f"-c ideamint.build_id={build_id}"] if build_id is not None else [])
     return {
         "IDEAMINT_WAREHOUSE_HOST": str(login.get("host", "localhost")),
         "IDEAMINT_WAREHOUSE_PORT": str(login.get("port", "5432")),
@@ -77,6 +82,7 @@ def environment(url: str) -> dict[str, str]:
         PASSWORD_VARIABLE: str(login.get("password", "")),
         "IDEAMINT_WAREHOUSE_DATABASE": str(login["dbname"]),
         "IDEAMINT_WAREHOUSE_SSLMODE": str(login.get("sslmode", "prefer")),
+        "PGOPTIONS": " ".join(filter(None, options)),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DO_NOT_TRACK": "1",
     }
@@ -105,6 +111,7 @@ def marts(manifest: Path) -> tuple[str, ...]:
 def build(
     url: str,
     state_dir: Path,
+    build_id: int,
     *,
     as_of: datetime | None = None,
     unit_tests: bool = False,
@@ -115,6 +122,7 @@ def build(
     Args:
         url: libpq URL of a log-in as ideamint_dbt.
         state_dir: folder for dbt's artifacts and logs.
+        build_id: id of the running build (`pipelines.builds`).
         as_of: the moment that the models treat as now; by default the start of the build.
         unit_tests: also run the unit tests. The daily build skips them, since they test the project and not the data.
         progress: called with the number of finished nodes and the number of all nodes.
@@ -126,7 +134,9 @@ def build(
     arguments = list(BUILD) if not unit_tests else ["build"]
     if as_of is not None:
         arguments += ["--vars", json.dumps({"as_of": as_of.astimezone(UTC).isoformat()})]
-    warnings = _run(arguments, environment(url), state_dir, progress)
+    # a killed dbt leaves none, and an old one must not be read as this build's
+    (state_dir / "target" / "run_results.json").unlink(missing_ok=True)
+    warnings = _run(arguments, environment(url, build_id), state_dir, progress)
     results = json.loads((state_dir / "target" / "run_results.json").read_text())["results"]
     kinds = [str(result["unique_id"]).partition(".")[0] for result in results]
     return BuildResult(
@@ -159,6 +169,24 @@ def freshness(url: str, state_dir: Path) -> tuple[SourceAge, ...]:
     )
 
 
+def failed_models(target: Path) -> list[str]:
+    """A message for each model and seed that a build with this target folder could not build."""
+    try:
+        results = json.loads((target / "run_results.json").read_text())["results"]
+    except FileNotFoundError:  # dbt writes it at its end
+        return []
+    return [
+        f"{str(result['unique_id']).rpartition('.')[2]}: {' '.join(str(result['message']).split())}"
+        for result in results
+        if result["status"] == "error" and str(result["unique_id"]).startswith(("model.", "seed."))
+    ]
+
+
+def describe_exit(code: int) -> str:
+    """The exit of a dbt process in words; a negative code is the signal that killed it."""
+    return f"dbt was killed (signal {signal.Signals(-code).name})" if code < 0 else f"dbt exited with status {code}"
+
+
 def _run(
     arguments: Sequence[str], variables: Mapping[str, str], state_dir: Path, progress: Advance | None
 ) -> tuple[str, ...]:
@@ -183,10 +211,10 @@ def _run(
             log.read(line)
         code = child.wait()
     if code != 0:
-        raise BuildFailed(
-            log.failures or log.last_lines or [f"dbt exited with status {code}"],
-            conservation_broke=log.conservation_broke,
-        )
+        failures = log.failures or log.last_lines
+        if code < 0 or not failures:
+            failures = [describe_exit(code), *failures]
+        raise BuildFailed(failures, conservation_broke=log.conservation_broke)
     return tuple(log.warnings)
 
 

@@ -17,18 +17,22 @@ class AddressSettings(Subject):
     dashboards_port: int = Field(8501, ge=1, le=65535, description="port of the dashboards")
     dagster_port: int = Field(3000, ge=1, le=65535, description="port of Dagster's web page")
     api_url: str = Field(
-        "", description="URL of the API for the dashboards; empty: the host and port that it listens on"
+        "",
+        description="URL of the API for the dashboards and Dagster's page; empty: the host and port that it listens on",
     )
     public_api_url: str = Field("", description="URL of the API for browsers; empty: http://localhost and its port")
     public_dashboards_url: str = Field(
         "", description="URL of the dashboards for browsers; empty: http://localhost and their port"
+    )
+    public_dagster_url: str = Field(
+        "", description="URL of Dagster's page for browsers, without a path; empty: http://localhost and its port"
     )
 
     @model_validator(mode="before")
     @classmethod
     def _public_urls_follow_ports(cls, values: dict[str, Any]) -> dict[str, Any]:
         derived = {}
-        for part in ("api", "dashboards"):
+        for part in ("api", "dashboards", "dagster"):
             port = values.get(f"{part}_port", cls.model_fields[f"{part}_port"].default)
             derived[f"public_{part}_url"] = values.get(f"public_{part}_url") or f"http://localhost:{port}"
         return values | derived

@@ -136,6 +136,10 @@ _ENTRIES = (
         moves_coins=True,
     ),
     _entry(payloads.IdeaValued, "A cost or a value of an idea is recorded.", Audience.MANAGERS),
+    _entry(
+        payloads.DataCommandSent, "A person launches runs or changes something else on Dagster's page.",
+        Audience.ADMINISTRATORS,
+    ),
 )  # fmt: skip
 
 CATALOGUE: Mapping[EventKind, Entry] = MappingProxyType({entry.payload.kind: entry for entry in _ENTRIES})

@@ -50,6 +50,8 @@ class EventKind(StrEnum):
     IDEA_NOT_SELECTED = "idea_not_selected"
     IDEA_VALUED = "idea_valued"
 
+    DATA_COMMAND_SENT = "data_command_sent"
+
 
 class Audience(StrEnum):
     """Who may see that an event happened."""

@@ -370,3 +370,11 @@ class IdeaValued(Payload):
     valuation: str
     amount: Decimal
     currency: str
+
+
+class DataCommandSent(Payload):
+    """Names of the commands in Dagster's GraphQL, e.g. launchRun, and the jobs that they name."""
+
+    kind = EventKind.DATA_COMMAND_SENT
+    commands: tuple[str, ...]
+    jobs: tuple[str, ...]

@@ -54,10 +54,12 @@ class Browser:
 
     def headers(self, settings: Settings) -> dict[str, str]:
         """Security headers: a page loads only its own style; its forms go to this host or to the dashboards."""
-        dashboards = urlsplit(settings.addresses.public_dashboards_url)
+        addresses = settings.addresses
+        pages = (urlsplit(url) for url in (addresses.public_dashboards_url, addresses.public_dagster_url))
+        targets = " ".join(["'self'", *(f"{page.scheme}://{page.netloc}" for page in pages)])
         policy = (
             f"default-src 'none'; style-src 'sha256-{self._style_hash}'; base-uri 'none'; frame-ancestors 'none'; "
-            f"form-action 'self' {dashboards.scheme}://{dashboards.netloc}"
+            f"form-action {targets}"
         )
         return {
             "Content-Security-Policy": policy,

@@ -20,6 +20,8 @@ class SystemRole(StrEnum):
 
     SYSTEM_ADMIN = "system_admin"
     EXECUTIVE = "executive"
+    DATA_ENGINEER = "data_engineer"
+    DATA_VIEWER = "data_viewer"
 
 
 class CampaignRole(StrEnum):
@@ -57,6 +59,8 @@ class Permission(StrEnum):
     EDIT_IDEA = "edit_idea"
     WITHDRAW_IDEA = "withdraw_idea"
     MANAGE_IDEAS = "manage_ideas"
+    VIEW_DATA_PLATFORM = "view_data_platform"
+    COMMAND_DATA_PLATFORM = "command_data_platform"
 
 
 Role = SystemRole | CampaignRole | Relation
@@ -65,6 +69,8 @@ DESCRIPTIONS: Mapping[Role | Permission, str] = MappingProxyType(
     {
         SystemRole.SYSTEM_ADMIN: "administers the installation; this role gives no coins and no ideas",
         SystemRole.EXECUTIVE: "reads the figures and reports of all campaigns; changes nothing",
+        SystemRole.DATA_ENGINEER: "runs the data platform and reads its figures; has no access to campaigns by this role",
+        SystemRole.DATA_VIEWER: "reads the figures and the state of the data platform; changes nothing",
         CampaignRole.MANAGER: "runs the campaign, and is a member of it",
         CampaignRole.MEMBER: "takes part in the campaign",
         Relation.AUTHOR: "submitted the idea",
@@ -87,6 +93,8 @@ DESCRIPTIONS: Mapping[Role | Permission, str] = MappingProxyType(
         Permission.EDIT_IDEA: "change the text of the idea while it is pending",
         Permission.WITHDRAW_IDEA: "withdraw the idea; also requires a membership",
         Permission.MANAGE_IDEAS: "approve, reject, accept, deliver and value ideas",
+        Permission.VIEW_DATA_PLATFORM: "open Dagster's page and the dashboards of all campaigns",
+        Permission.COMMAND_DATA_PLATFORM: "launch runs on Dagster's page, change its schedules and download its logs",
     }
 )
 
@@ -121,10 +129,14 @@ _MANAGING = frozenset(
     }
 )
 
+_DATA_PLATFORM = frozenset({Permission.VIEW_DATA_PLATFORM, Permission.COMMAND_DATA_PLATFORM})
+
 GRANTS: Mapping[str, frozenset[Permission]] = MappingProxyType(
     {
-        SystemRole.SYSTEM_ADMIN: _READING | _MANAGING | {Permission.CREATE_CAMPAIGN},
+        SystemRole.SYSTEM_ADMIN: _READING | _MANAGING | _DATA_PLATFORM | {Permission.CREATE_CAMPAIGN},
         SystemRole.EXECUTIVE: _READING | {Permission.JOIN_CAMPAIGN},
+        SystemRole.DATA_ENGINEER: _DATA_PLATFORM,
+        SystemRole.DATA_VIEWER: frozenset({Permission.VIEW_DATA_PLATFORM}),
         CampaignRole.MANAGER: _READING | _MANAGING | _MEMBER,
         CampaignRole.MEMBER: _MEMBER,
         Relation.AUTHOR: frozenset({Permission.VIEW_ALL_IDEAS, Permission.EDIT_IDEA, Permission.WITHDRAW_IDEA}),

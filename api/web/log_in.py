@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fastapi import APIRouter, Form, Request, Response
 from starlette.responses import HTMLResponse, RedirectResponse
@@ -119,20 +119,27 @@ def _log_out_page(request: Request, settings: Settings, status: int, *, problem:
 
 
 def _allowed_next(settings: Settings, url: str) -> str:
-    """`url` if it is a dashboards URL or a path on this host, else the dashboards' URL: no open redirect."""
+    """`url` if it is on the dashboards, on Dagster's page or a path on this host, else the dashboards' URL: no open redirect."""
     dashboards = settings.addresses.public_dashboards_url
     if not url or not url.isprintable() or " " in url or "\\" in url:
         return dashboards
     try:
-        requested, allowed = urlsplit(url), urlsplit(dashboards)
+        requested = urlsplit(url)
     except ValueError:
         return dashboards
     if not requested.scheme and not requested.netloc:
         return url if url.startswith("/") and not url.startswith("//") else dashboards
-    home = allowed.path.rstrip("/")
+    pages = (urlsplit(page) for page in (dashboards, settings.addresses.public_dagster_url))
+    return url if any(_is_on(requested, page) for page in pages) else dashboards
+
+
+def _is_on(requested: SplitResult, page: SplitResult) -> bool:
+    """Whether a URL is that of a page, or below it."""
+    home = page.path.rstrip("/")
     is_below = requested.path.rstrip("/") == home or requested.path.startswith(f"{home}/")
-    is_same = (requested.scheme, requested.netloc) == (allowed.scheme, allowed.netloc)
-    return url if is_same and is_below and ".." not in requested.path else dashboards
+    return (
+        (requested.scheme, requested.netloc) == (page.scheme, page.netloc) and is_below and ".." not in requested.path
+    )
 
 
 def _path(request: Request, name: str) -> str:

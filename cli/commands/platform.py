@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from orchestration.refresh import RefreshResult
+    from contextlib import AbstractContextManager
+
+    from cli.console import Steps
+    from orchestration.refresh import Records, RefreshResult
+    from settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -38,28 +42,23 @@ def refresh(as_json: AsJson = False) -> None:
         # reports show the head of each ledger, and without a running worker new transfers are not sealed yet
         steps.say("sealing the ledger")
         installation.with_database(settings, seal_all)
-        result = work.refresh(settings, steps)
+        with _records(settings, steps) as records:
+            result = work.refresh(settings, steps, records)
     _show(result, as_json=as_json)
 
 
 def export(as_json: AsJson = False) -> None:
     """Publish the figures of the last build.
 
-    Writes the same files as `ideamint refresh` without a build. Exits with 1 if there was no build yet, or if a check
-    of the files fails.
+    Writes the same files as `ideamint refresh` without a build. Exits with 1 if there was no build yet, if the last one
+    did not pass or built only a part, or if a check of the files fails.
     """
-    import psycopg
-
     from cli import console
     from cli.local import installation
     from orchestration import refresh as work
 
-    try:
-        with installation.ready() as settings, console.steps() as steps:
-            result = work.export(settings, steps)
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-        console.fail("there is no build yet; `ideamint refresh` builds and publishes")
-        raise typer.Exit(1) from error
+    with installation.ready() as settings, console.steps() as steps, _records(settings, steps) as records:
+        result = work.export(settings, steps, records)
     _show(result, as_json=as_json)
 
 
@@ -81,6 +80,14 @@ def report(
     size = f"{result.pages} pages" if result.pages else f"{result.sheets} sheets"
     line = f"{result.path}: {size}, {result.bytes / 1000:.0f} kB, from the figures of {result.snapshot}"
     console.result(asdict(result), [line], as_json=as_json)
+
+
+def _records(settings: Settings, steps: Steps) -> AbstractContextManager[Records]:
+    """Where the results of a build are recorded, so that Dagster's page shows them."""
+    from cli.local import dagster_home
+    from orchestration.dagster_records import open_records
+
+    return open_records(dagster_home.find(settings), dagster_home.environment(settings), steps.say)
 
 
 def _show(result: RefreshResult, *, as_json: bool) -> None:

@@ -131,7 +131,7 @@ def _announce(settings: Settings, serving: Sequence[Service], logins: Sequence[s
     addresses = {
         "api": f"API         {settings.addresses.public_api_url}/docs",
         "dashboards": f"Dashboards  {settings.addresses.public_dashboards_url}",
-        "dagster": f"Dagster     http://localhost:{settings.addresses.dagster_port}",
+        "dagster": f"Dagster     {settings.addresses.public_dagster_url}",
     }
     console.say(f"\nIdeamint is running after {seconds:.0f} s. Press Ctrl-C to stop.")
     for service in serving:

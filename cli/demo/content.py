@@ -31,7 +31,7 @@ class AccountText(_Text):
 
     key: str
     name: str
-    role: Literal["system admin", "executive", "manager", "member"]
+    role: Literal["system admin", "executive", "data engineer", "manager", "member"]
     department: str | None = None
     site: str | None = None
     password: str = Field(min_length=12)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from settings import Settings
 
 _ONE_AT_A_TIME = 0x1DEA_DE30
-_ROLES = {"system admin": ("system_admin",), "executive": ("executive",)}
+_ROLES = {"system admin": ("system_admin",), "executive": ("executive",), "data engineer": ("data_engineer",)}
 _PERMISSIONS = {"manager": ("create_campaign",)}
 
 

@@ -38,6 +38,8 @@ _ROLES: tuple[Role, ...] = (
     CampaignRole.MEMBER,
     Relation.AUTHOR,
     CampaignRole.MANAGER,
+    SystemRole.DATA_VIEWER,
+    SystemRole.DATA_ENGINEER,
     SystemRole.EXECUTIVE,
     SystemRole.SYSTEM_ADMIN,
 )

@@ -13,33 +13,15 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from cli.local import dagster_home
 from cli.local.databases import without_login
 from cli.local.ports import free_port, local_host
 from cli.local.supervisor import Service
 from settings import PREFIX, Settings, SettingsError
 
-DAGSTER_DATABASE_VARIABLE = "IDEAMINT_DAGSTER_STORAGE_URL"
 PARTS = ("api", "worker", "dashboards", "dagster")
 PARTS_WITH_PORT = ("api", "dashboards", "dagster")
 DEFINITIONS = "orchestration.definitions"
-
-DAGSTER_YAML = f"""\
-# Generated at every start of `ideamint up`.
-storage:
-  postgres:
-    postgres_url:
-      env: {DAGSTER_DATABASE_VARIABLE}
-run_coordinator:
-  module: dagster.core.run_coordinator
-  class: QueuedRunCoordinator
-concurrency:
-  runs:
-    max_concurrent_runs: 1 # one build at a time; the next one is queued
-telemetry:
-  enabled: false
-nux:
-  enabled: false
-"""
 
 # No service sends telemetry or checks for updates.
 QUIET = {
@@ -69,9 +51,9 @@ def refuse_busy_ports(settings: Settings, parts: Collection[str]) -> None:
 
 def services(settings: Settings, parts: Collection[str]) -> list[Service]:
     """The processes of these parts with command and environment; `settings` points to a running database."""
-    code_port = free_port()
     environment = child_environment(settings)
-    code = ("--grpc-host", "127.0.0.1", "--grpc-port", str(code_port))
+    code_port = free_port()
+    workspace = str(dagster_home.write(settings, code_port) / "workspace.yaml")
     host = settings.addresses.bind_host
 
     def service(name: str, port: int, path: str | None, *command: str) -> Service:
@@ -98,10 +80,11 @@ def services(settings: Settings, parts: Collection[str]) -> list[Service]:
             _responds("127.0.0.1", code_port, None),
         ),
         service(
-            "dagster", settings.addresses.dagster_port, "/server_info",
-            "dagster_webserver", "-h", host, "-p", str(settings.addresses.dagster_port), *code,
+            "dagster", settings.addresses.dagster_port, "/health/live",
+            "orchestration.web.server", "--host", host, "--port", str(settings.addresses.dagster_port),
+            "--workspace", workspace,
         ),
-        Service("dagster-daemon", [sys.executable, "-m", "dagster._daemon", "run", *code], environment, None),
+        Service("dagster-daemon", [sys.executable, "-m", "dagster._daemon", "run", "-w", workspace], environment, None),
     ]  # fmt: skip
     return [each for each in known if each.name.partition("-")[0] in parts]
 
@@ -115,21 +98,10 @@ def child_environment(settings: Settings) -> dict[str, str]:
         **QUIET,
         f"{PREFIX}DATABASE_URL": without_login(str(settings.database.url)),
         f"{PREFIX}DATA_DIR": str(settings.paths.data_dir),
-        DAGSTER_DATABASE_VARIABLE: settings.database.role_url("dagster", settings.database.dagster_name).replace(
-            "postgresql://", "postgresql+psycopg2://", 1
-        ),
-        "DAGSTER_HOME": str(write_dagster_home(settings)),
+        **dagster_home.environment(settings),
         "PYTHONPATH": os.pathsep.join(path),
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def write_dagster_home(settings: Settings) -> Path:
-    """Dagster's folder under the data folder, with its configuration."""
-    home = settings.paths.data_dir / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "dagster.yaml").write_text(DAGSTER_YAML)
-    return home
 
 
 def _folder(package: str) -> Path:

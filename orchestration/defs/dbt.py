@@ -9,10 +9,10 @@ import psycopg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from psycopg import sql
 
-from orchestration.refresh import exports_dir, state_dir
+from orchestration.refresh import refuse, state_dir
 from orchestration.resources import OWNERS, environment_variables
-from pipelines import exports, warehouse
-from pipelines.build_lock import BuildLock
+from pipelines import warehouse
+from pipelines.builds import BuildLock
 from settings import Settings
 
 
@@ -42,24 +42,31 @@ def models(manifest: Path) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         build_lock: dg.ResourceParam[BuildLock],
     ) -> Iterator[Any]:
-        build_lock.confirm()
         url = settings.database.role_url("dbt")
         target = state_dir(settings) / "runs" / context.run.run_id
-        with environment_variables(warehouse.environment(url)), psycopg.connect(url, autocommit=True) as connection:
+        with (
+            build_lock.begin(is_partial=context.is_subset) as current,
+            environment_variables(warehouse.environment(url, current.build_id)),
+            psycopg.connect(url, autocommit=True) as connection,
+        ):
             invocation = dbt.cli(warehouse.BUILD, context=context, target_path=target, raise_on_error=False)
-            failed = []
+            failed: list[str] = []
             for event in invocation.stream():
                 if isinstance(event, dg.Output):
                     rows = _count(connection, context.asset_key_for_output(event.output_name))
                     yield event.with_metadata({**event.metadata, "dagster/row_count": rows})
                     continue
                 if isinstance(event, dg.AssetCheckResult) and not event.passed:
-                    failed.append(f"the check {event.check_name} failed")
+                    failed.append(str(event.check_name))
                 yield event
             if not invocation.is_successful():
-                # the notice that replaces a report lists the checks; dbt's messages are in the run's log
-                exports.note_refusal(exports_dir(settings), failed or ["the figures could not be built"])
-                raise dg.Failure(str(invocation.get_error() or "dbt failed"), allow_retries=False)
+                failures = [f"the check {name} failed" for name in failed] + warehouse.failed_models(target)
+                code = invocation.process.wait()
+                if code < 0 or not failures:
+                    failures.append(warehouse.describe_exit(code))
+                broke = any(warehouse.CONSERVATION_TEST in name for name in failed)
+                reasons = refuse(settings, failures, conservation_broke=broke)
+                raise dg.Failure("\n".join(reasons), allow_retries=False)
 
     return build
 

@@ -10,7 +10,8 @@ from orchestration import refresh
 from orchestration.defs import quality
 from orchestration.resources import OWNERS
 from pipelines import warehouse
-from pipelines.build_lock import BuildLock
+from pipelines.builds import BuildLock
+from pipelines.exports import Manifest
 from settings import Settings
 
 
@@ -35,17 +36,20 @@ def snapshot(manifest: Path) -> dg.AssetsDefinition:
         report = refresh.inspect(settings, staged, progress)
         yield from quality.results(report)
         folder, pruned = refresh.publish(settings, staged, report, build_lock)
-        rows = {name: table.rows for name, table in staged.manifest.tables.items()}
-        yield dg.MaterializeResult(
-            asset_key=quality.SNAPSHOT,
-            metadata={
-                "dagster/row_count": sum(rows.values()),
-                "snapshot": staged.manifest.snapshot,
-                "folder": dg.MetadataValue.path(folder),
-                "rows": dg.MetadataValue.json(rows),
-                "pruned": dg.MetadataValue.json(pruned),
-                "sha256": staged.manifest.database.sha256,
-            },
-        )
+        metadata = {**snapshot_metadata(staged.manifest, folder), "pruned": dg.MetadataValue.json(pruned)}
+        yield dg.MaterializeResult(asset_key=quality.SNAPSHOT, metadata=metadata)
 
     return publish
+
+
+def snapshot_metadata(manifest: Manifest, folder: Path) -> dict[str, Any]:
+    """What Dagster's page shows of a published snapshot."""
+    rows = {name: table.rows for name, table in manifest.tables.items()}
+    return {
+        "dagster/row_count": sum(rows.values()),
+        "snapshot": manifest.snapshot,
+        "build_id": manifest.build_id,
+        "folder": dg.MetadataValue.path(folder),
+        "rows": dg.MetadataValue.json(rows),
+        "sha256": manifest.database.sha256,
+    }

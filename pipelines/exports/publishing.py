@@ -52,11 +52,13 @@ def discard(staged: Staged) -> None:
     shutil.rmtree(staged.folder, ignore_errors=True)
 
 
-def note_refusal(exports_dir: Path, reasons: Sequence[str]) -> None:
+def note_refusal(exports_dir: Path, reasons: Sequence[str]) -> Refusal:
     """Record that newer data could not be published; the next publication removes the record."""
     exports_dir.mkdir(parents=True, exist_ok=True)
-    content = {"refused_at": datetime.now(UTC).isoformat(), "reasons": list(reasons)}
+    refusal = Refusal(datetime.now(UTC), tuple(reasons))
+    content = {"refused_at": refusal.refused_at.isoformat(), "reasons": list(refusal.reasons)}
     replace_file(exports_dir / REFUSAL_FILE, json.dumps(content, indent=2) + "\n")
+    return refusal
 
 
 def find_refusal(exports_dir: Path) -> Refusal | None:

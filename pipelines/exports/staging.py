@@ -47,10 +47,11 @@ class TableFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The contents of a snapshot. `created_at` (UTC) is when the marts were read."""
+    """The contents of a snapshot. `created_at` (UTC) is when the marts were read; all are of one build."""
 
     snapshot: str
     created_at: datetime
+    build_id: int
     database: TableFile
     tables: Mapping[str, TableFile]
 
@@ -59,6 +60,7 @@ class Manifest:
         content = {
             "snapshot": self.snapshot,
             "created_at": self.created_at.isoformat(),
+            "build_id": self.build_id,
             "storage_version": STORAGE_VERSION,
             "database": asdict(self.database),
             "tables": {name: asdict(table) for name, table in self.tables.items()},
@@ -81,7 +83,7 @@ class _Column:
     comment: str | None
 
 
-def stage(url: str, tables: Sequence[str], exports_dir: Path, progress: Advance | None = None) -> Staged:
+def stage(url: str, tables: Sequence[str], exports_dir: Path, build_id: int, progress: Advance | None = None) -> Staged:
     """Write the marts' current state into a new folder under `exports_dir`.
 
     All tables are read in one transaction. The caller holds the build lock, so no build replaces them meanwhile.
@@ -90,6 +92,7 @@ def stage(url: str, tables: Sequence[str], exports_dir: Path, progress: Advance 
         url: libpq URL of a log-in that may read the schema marts (ideamint_reader is enough).
         tables: names of the marts.
         exports_dir: folder of the snapshots; created if it is missing.
+        build_id: the build that all these tables are of.
         progress: called with the number of finished tables and the number of all tables.
 
     Raises:
@@ -105,7 +108,7 @@ def stage(url: str, tables: Sequence[str], exports_dir: Path, progress: Advance 
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    manifest = Manifest(snapshot, created_at, files.pop(DATABASE_FILE), files)
+    manifest = Manifest(snapshot, created_at, build_id, files.pop(DATABASE_FILE), files)
     manifest.write(folder)
     return Staged(folder, manifest)
 

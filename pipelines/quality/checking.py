@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
 
+_EXAMPLES_MAX = 3
+
 Advance = Callable[[int, int], None]
 
 
@@ -129,7 +131,8 @@ def _run(context: EphemeralDataContext, suite: Suite, frame: pd.DataFrame) -> Ch
         .get_batch(batch_parameters={"dataframe": frame})
     )
     expectations = [getattr(gxe, kind)(**arguments) for kind, arguments in suite.expectations]
-    result = batch.validate(gx.ExpectationSuite(name=suite.name, expectations=expectations))
+    shown = {"result_format": "COMPLETE", "unexpected_index_column_names": list(suite.keys)}
+    result = batch.validate(gx.ExpectationSuite(name=suite.name, expectations=expectations), result_format=shown)
     failures = tuple(_explain(each) for each in result.results if not each.success)
     return CheckResult(suite.name, suite.description, len(frame), len(expectations), failures)
 
@@ -141,5 +144,11 @@ def _explain(result: Any) -> str:
     if (result.exception_info or {}).get("raised_exception"):
         return f"{config.type} ({shown}) could not be evaluated: {result.exception_info.get('exception_message')}"
     unexpected = result.result.get("unexpected_count")
-    examples = result.result.get("partial_unexpected_list") or [result.result.get("observed_value")]
-    return f"{config.type} ({shown}): {unexpected if unexpected is not None else 1} unexpected, such as {examples[:3]}"
+    rows = result.result.get("unexpected_index_list") or [result.result.get("observed_value")]
+    examples = "; ".join(_named(row) for row in rows[:_EXAMPLES_MAX])
+    return f"{config.type} ({shown}): {unexpected if unexpected is not None else 1} unexpected, such as {examples}"
+
+
+def _named(row: Any) -> str:
+    """A row by its keys and its unexpected values."""
+    return ", ".join(f"{name}={value}" for name, value in row.items()) if isinstance(row, dict) else repr(row)

@@ -12,12 +12,14 @@ from pipelines.marts import GROUP_SIZE_MIN
 class Suite:
     """Expectations of one data frame, read by `query` from the DuckDB file; each is a class name and its arguments.
 
+    A failure names the rows by the columns `keys`.
     The folder's other files are available as tables: `manifest` (table, rows, sha256) and `parquet` (table, rows, sha256).
     """
 
     name: str
     description: str
     query: str
+    keys: tuple[str, ...]
     expectations: tuple[tuple[str, dict[str, Any]], ...]
 
 
@@ -45,9 +47,11 @@ SUITES = (
     Suite(
         "conservation",
         "All coins of every campaign are accounted for.",
-        "SELECT campaign_id, difference_coins, wrong_balances, unbalanced_transfers, issued_coins + carried_in_coins AS "
-        "made_coins, wallet_coins + held_coins + staked_coins + expired_coins + carried_out_coins AS found_coins "
-        "FROM fct_coin_conservation",
+        "SELECT v.campaign_id, c.slug, v.difference_coins, v.wrong_balances, v.unbalanced_transfers, "
+        "v.issued_coins + v.carried_in_coins AS made_coins, v.wallet_coins + v.held_coins + v.staked_coins + "
+        "v.expired_coins + v.carried_out_coins AS found_coins "
+        "FROM fct_coin_conservation AS v LEFT JOIN dim_campaigns AS c ON c.campaign_id = v.campaign_id",
+        ("slug",),
         (
             _unique("campaign_id"),
             _in("difference_coins", 0),
@@ -62,6 +66,7 @@ SUITES = (
         "SELECT m.table_name, m.rows AS manifest_rows, d.rows AS duckdb_rows, p.rows AS parquet_rows, "
         "m.sha256 AS manifest_sha256, p.sha256 AS parquet_sha256 FROM manifest AS m "
         "FULL JOIN parquet AS p ON p.table_name = m.table_name FULL JOIN duckdb AS d ON d.table_name = m.table_name",
+        ("table_name",),
         (
             ("ExpectTableRowCountToBeBetween", {"min_value": 1}),
             *_known("table_name", "duckdb_rows", "parquet_rows"),
@@ -75,6 +80,7 @@ SUITES = (
         "Every campaign has a row in the conservation statement, and no negative counts.",
         "SELECT c.campaign_id, c.slug, c.title, c.origin, c.members, c.participants, c.ideas, v.campaign_id AS verified_id "
         "FROM dim_campaigns AS c LEFT JOIN fct_coin_conservation AS v ON v.campaign_id = c.campaign_id",
+        ("slug",),
         (
             _unique("campaign_id"),
             _unique("slug"),
@@ -93,6 +99,7 @@ SUITES = (
         "LEFT JOIN (SELECT idea_id, sum(coins) AS coins FROM fct_allocations WHERE NOT is_settlement GROUP BY idea_id) AS a "
         "ON a.idea_id = i.idea_id LEFT JOIN (SELECT idea_id, count(*) AS present, max(status) AS status "
         "FROM fct_idea_status WHERE is_current GROUP BY idea_id) AS s ON s.idea_id = i.idea_id",
+        ("campaign_id", "idea_id"),
         (
             _unique("idea_id"),
             *_known("campaign_id", "title"),
@@ -106,10 +113,11 @@ SUITES = (
     Suite(
         "members",
         "A member's stakes do not exceed the grant, and are the sum of the member's allocations.",
-        "SELECT m.member_id, m.user_id, m.granted_coins - m.staked_coins AS unstaked_coins, m.staked_coins, "
+        "SELECT m.member_id, m.campaign_id, m.user_id, m.granted_coins - m.staked_coins AS unstaked_coins, m.staked_coins, "
         "coalesce(a.coins, 0) AS allocated_coins FROM dim_members AS m LEFT JOIN (SELECT campaign_id, user_id, "
         "sum(coins) AS coins FROM fct_allocations WHERE settlement IS NULL OR settlement = 'return' GROUP BY campaign_id, user_id) AS a "
         "ON a.campaign_id = m.campaign_id AND a.user_id = m.user_id",
+        ("campaign_id", "member_id"),
         (
             _unique("member_id"),
             *_known("user_id"),
@@ -119,11 +127,37 @@ SUITES = (
         ),
     ),
     Suite(
+        "agreement",
+        "Conservation, allocations and figures of a campaign are of one state. Coins move between the two statements that "
+        "build conservation and allocations, so these are compared for imported elections only.",
+        "WITH allocations AS (SELECT campaign_id, sum(coins) AS coins, sum(coins) FILTER (WHERE settlement IS NULL "
+        "OR settlement = 'return') AS kept_coins FROM fct_allocations GROUP BY campaign_id), "
+        "figures AS (SELECT scope_id, max(numerator) FILTER (WHERE figure = 'difference') AS difference_coins, "
+        "max(denominator) FILTER (WHERE figure = 'difference') AS made_coins, "
+        "max(numerator) FILTER (WHERE figure = 'at_work') AS at_work_coins "
+        "FROM fct_figures WHERE scope_kind = 'campaign' AND period = 'to_date' AND unknown_reason IS NULL GROUP BY scope_id) "
+        "SELECT c.slug, v.staked_coins, CASE WHEN c.origin = 'imported' THEN coalesce(a.coins, 0) ELSE v.staked_coins END "
+        "AS allocated_coins, v.difference_coins, coalesce(f.difference_coins, v.difference_coins) AS figure_difference_coins, "
+        "v.issued_coins + v.carried_in_coins AS made_coins, coalesce(f.made_coins, v.issued_coins + v.carried_in_coins) "
+        "AS figure_made_coins, coalesce(a.kept_coins, 0) AS kept_coins, "
+        "coalesce(f.at_work_coins, a.kept_coins, 0) AS figure_at_work_coins "
+        "FROM fct_coin_conservation AS v JOIN dim_campaigns AS c ON c.campaign_id = v.campaign_id "
+        "LEFT JOIN allocations AS a ON a.campaign_id = v.campaign_id LEFT JOIN figures AS f ON f.scope_id = v.campaign_id",
+        ("slug",),
+        (
+            _equal("staked_coins", "allocated_coins"),
+            _equal("difference_coins", "figure_difference_coins"),
+            _equal("made_coins", "figure_made_coins"),
+            _equal("kept_coins", "figure_at_work_coins"),
+        ),
+    ),
+    Suite(
         "figures",
         "Each figure has either a value or the reason why it has none; shares are between 0 and 1.",
         "SELECT scope_id, period, figure, coverage, (value IS NULL) <> (unknown_reason IS NULL) AS has_value_or_reason, "
         "CASE WHEN figure IN ('participation', 'backed', 'coverage', 'at_work', 'breadth', 'top_share', 'late_share') "
         "THEN value END AS share FROM fct_figures",
+        ("scope_id", "period", "figure"),
         (
             *_known("scope_id", "period", "figure"),
             _in("has_value_or_reason", True),
@@ -134,9 +168,10 @@ SUITES = (
     Suite(
         "small_groups",
         f"No group of fewer than {GROUP_SIZE_MIN} people is shown.",
-        "SELECT CASE WHEN NOT is_suppressed THEN members END AS members, CASE WHEN is_suppressed THEN "
+        "SELECT attribute AS place, CASE WHEN NOT is_suppressed THEN members END AS members, CASE WHEN is_suppressed THEN "
         "coalesce(members, participants, coins) END AS hidden FROM fct_participation_by_group "
-        "UNION ALL SELECT members, CASE WHEN members IS NULL THEN active_members END FROM fct_member_cohorts",
+        "UNION ALL SELECT 'cohorts', members, CASE WHEN members IS NULL THEN active_members END FROM fct_member_cohorts",
+        ("place",),
         (_between("members", GROUP_SIZE_MIN), ("ExpectColumnValuesToBeNull", {"column": "hidden"})),
     ),
 )

@@ -51,6 +51,7 @@ class Installation:
 
     api_url: str
     dashboards_url: str
+    dagster_url: str
     admin_url: str
     logins: dict[str, dict[str, str]]
     imported_slug: str
@@ -66,7 +67,7 @@ class Installation:
 def installation() -> Iterator[Installation]:
     data_dir = Path(tempfile.mkdtemp(prefix="ideamint-browser-"))
     data_dir.chmod(0o711)  # PostgreSQL does not run as root
-    api_port, dashboards_port = free_port(), free_port()
+    api_port, dashboards_port, dagster_port = free_port(), free_port(), free_port()
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(data_dir),
@@ -75,6 +76,7 @@ def installation() -> Iterator[Installation]:
         "IDEAMINT_DATA_DIR": str(data_dir / "data"),
         "IDEAMINT_API_PORT": str(api_port),
         "IDEAMINT_DASHBOARDS_PORT": str(dashboards_port),
+        "IDEAMINT_DAGSTER_PORT": str(dagster_port),
         "IDEAMINT_PUBLIC_API_URL": f"http://localhost:{api_port}",
         "IDEAMINT_PUBLIC_DASHBOARDS_URL": f"http://localhost:{dashboards_port}",
     }
@@ -98,10 +100,11 @@ def installation() -> Iterator[Installation]:
             for file in (ELECTIONS / "cumulative.pb", hostile)
         ]
         ideamint("refresh", "--json")
-        with _up(environment, data_dir / "up.log", api_port, dashboards_port):
+        with _up(environment, data_dir / "up.log", api_port, dashboards_port, dagster_port):
             yield Installation(
                 api_url=environment["IDEAMINT_PUBLIC_API_URL"],
                 dashboards_url=environment["IDEAMINT_PUBLIC_DASHBOARDS_URL"],
+                dagster_url=f"http://localhost:{dagster_port}",
                 admin_url=ideamint("db", "url").strip(),
                 logins={login["role"]: login for login in reversed(demo["logins"])},
                 imported_slug=slugs[0],
@@ -114,9 +117,12 @@ def installation() -> Iterator[Installation]:
 
 
 @contextlib.contextmanager
-def _up(environment: dict[str, str], log: Path, api_port: int, dashboards_port: int) -> Iterator[None]:
-    """Serve the API and the dashboards with `ideamint up` until the block ends."""
-    command = [sys.executable, "-m", "cli.main", "up", "--only", "api", "--only", "dashboards"]
+def _up(
+    environment: dict[str, str], log: Path, api_port: int, dashboards_port: int, dagster_port: int
+) -> Iterator[None]:
+    """Serve the API, the dashboards and Dagster's page with `ideamint up` until the block ends."""
+    parts = ("--only", "api", "--only", "dashboards", "--only", "dagster")
+    command = [sys.executable, "-m", "cli.main", "up", *parts]
     with (
         log.open("w") as output,
         subprocess.Popen(command, env=environment, cwd=log.parent, stdout=output, stderr=subprocess.STDOUT) as process,
@@ -124,6 +130,7 @@ def _up(environment: dict[str, str], log: Path, api_port: int, dashboards_port: 
         try:
             _wait_for(process, log, f"http://127.0.0.1:{api_port}/health/ready")
             _wait_for(process, log, f"http://127.0.0.1:{dashboards_port}/_stcore/health")
+            _wait_for(process, log, f"http://127.0.0.1:{dagster_port}/health/live")
             yield
         finally:
             process.send_signal(signal.SIGINT)

@@ -90,6 +90,8 @@ def test_the_log_in_page_redirects_to_the_dashboards(installation: Settings) -> 
         (("executive",), (), "Executive, all campaigns"),
         (("system_admin", "executive"), ("a",), "Executive, all campaigns"),
         (("system_admin",), (), "Administrator, all campaigns"),
+        (("data_engineer",), (), "Data platform, all campaigns"),
+        (("data_viewer",), ("a",), "Data platform, all campaigns"),
         ((), ("a",), "Manager of 1 campaign"),
         ((), ("a", "b"), "Manager of 2 campaigns"),
     ],

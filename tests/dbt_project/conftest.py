@@ -13,6 +13,7 @@ import pytest
 from cli.local.installation import with_database
 from orchestration import refresh
 from pipelines import exports, warehouse
+from pipelines.builds import hold_build_lock
 from tests.factories import warehouse as factory
 from tests.factories.ledgers import seal_now
 from tests.run_folder import ELECTIONS_VARIABLE
@@ -63,10 +64,13 @@ def built(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactor
             real = [path for path in sorted(Path(elections).glob("*.pb")) if path.stat().st_size < LARGE_BYTES]
             with_database(settings, lambda database: factory.import_elections(database, real))
         with_database(settings, seal_now)
-        result = warehouse.build(
-            settings.database.role_url("dbt"), refresh.state_dir(settings), as_of=factory.AS_OF, unit_tests=True
-        )
-        staged = refresh.stage(settings, result.manifest, refresh.Silent())
+        url = settings.database.role_url("dbt")
+        with hold_build_lock(url, "tests", print) as lock:
+            with lock.begin() as build:
+                result = warehouse.build(
+                    url, refresh.state_dir(settings), build.build_id, as_of=factory.AS_OF, unit_tests=True
+                )
+            staged = refresh.stage(settings, result.manifest, refresh.Silent())
         folder = exports.publish(staged)
         with duckdb.connect(str(folder / exports.DATABASE_FILE), read_only=True) as snapshot:
             snapshot.execute("SET TimeZone = 'UTC'")

@@ -20,4 +20,4 @@ def test_a_failed_build_reports_the_reason(built: Built) -> None:
 
     with pytest.raises(warehouse.BuildFailed, match="password authentication failed"):
         # the moment of the earlier build, so that dbt need not parse the project again
-        warehouse.build(url, refresh.state_dir(built.settings), as_of=AS_OF)
+        warehouse.build(url, refresh.state_dir(built.settings), 0, as_of=AS_OF)

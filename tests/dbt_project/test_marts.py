@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import json
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,21 @@ class TestBuild:
                     connection.execute(f"SELECT {column} FROM app.users".encode())
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute("SELECT data FROM app.events")
+
+
+class TestPlans:
+    def test_no_model_runs_a_subquery_for_each_row(self, built: Built) -> None:
+        nodes = json.loads(built.result.manifest.read_text())["nodes"].values()
+        compiled = {node["name"]: node["compiled_code"] for node in nodes if node["resource_type"] == "model"}
+        assert len(compiled) >= 40
+        with psycopg.connect(built.settings.database.role_url("dbt"), autocommit=True) as connection:
+            plans = {
+                name: "\n".join(line for (line,) in connection.execute(f"EXPLAIN {query}".encode()))
+                for name, query in compiled.items()
+            }
+
+        # A hashed one runs once.
+        assert [name for name, plan in plans.items() if "SubPlan" in plan.replace("hashed SubPlan", "")] == []
 
 
 class TestFigures:

@@ -19,6 +19,9 @@ from api.events.catalogue import parse_payload
 from api.events.kinds import EventKind
 from api.ideas import service as ideas
 from api.kernel.db import Database
+from orchestration.web.commands import Commands
+from orchestration.web.records import CommandRecords
+from orchestration.web.viewers import Viewer
 from tests.auth.calls import header, log_in, new_email, refresh
 from tests.coins.test_background import settle_all, staked
 from tests.factories.campaigns import World, make_world
@@ -146,6 +149,10 @@ async def test_every_kind_occurs_and_every_row_fits_its_payload(
         async with db.session() as session:
             await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind="return", actor_id=None)
         await settle_all(db, ledger)
+    records = CommandRecords(parts(application).settings)
+    person = Viewer(user_id=world.manager.id, display_name="Anna")
+    await records.add(person, Commands(is_mutation=True, names=("launchRun",), jobs=("everything",)))
+    await records.close()
     async with db.session() as session:
         await Importer(session, tmp_path)(election_file("approval"))
         recent = text(f"{_ROWS.text} WHERE recorded_at >= :started_at")

@@ -47,6 +47,11 @@ class TestGrants:
             Permission.JOIN_CAMPAIGN
         }
 
+    def test_the_roles_of_the_data_platform_grant_nothing_of_campaigns(self) -> None:
+        for role in (SystemRole.DATA_ENGINEER, SystemRole.DATA_VIEWER):
+            assert all(permission.endswith("_data_platform") for permission in GRANTS[role])
+        assert Permission.COMMAND_DATA_PLATFORM not in GRANTS[SystemRole.DATA_VIEWER]
+
     def test_an_unknown_role_grants_nothing(self) -> None:
         assert not any(grants(("king", ""), permission) for permission in Permission)
 

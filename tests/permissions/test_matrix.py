@@ -64,7 +64,14 @@ async def test_every_operation_has_the_exact_status_and_discloses_nothing_hidden
 
 def must_be_alike(cell: Cell) -> bool:
     """Whether the response depends on the caller's wallet or role, and the caller has none here."""
-    is_outside = cell.actor in {Actor.ANONYMOUS, Actor.OUTSIDER, Actor.PERMISSION_HOLDER, Actor.OTHER_MANAGER}
+    is_outside = cell.actor in {
+        Actor.ANONYMOUS,
+        Actor.OUTSIDER,
+        Actor.PERMISSION_HOLDER,
+        Actor.OTHER_MANAGER,
+        Actor.DATA_ENGINEER,
+        Actor.DATA_VIEWER,
+    }
     return cell.operation.hidden_campaign == "alike" and is_outside
 
 

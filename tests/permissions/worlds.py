@@ -43,10 +43,17 @@ class Actor(StrEnum):
     AUTHOR = "author"
     MANAGER = "manager"
     EXECUTIVE = "executive"
+    DATA_ENGINEER = "data engineer"
+    DATA_VIEWER = "data viewer"
     ADMINISTRATOR = "administrator"
 
 
-SYSTEM_ROLES = {Actor.EXECUTIVE: SystemRole.EXECUTIVE, Actor.ADMINISTRATOR: SystemRole.SYSTEM_ADMIN}
+SYSTEM_ROLES = {
+    Actor.EXECUTIVE: SystemRole.EXECUTIVE,
+    Actor.DATA_ENGINEER: SystemRole.DATA_ENGINEER,
+    Actor.DATA_VIEWER: SystemRole.DATA_VIEWER,
+    Actor.ADMINISTRATOR: SystemRole.SYSTEM_ADMIN,
+}
 CAMPAIGN_ROLES = {
     Actor.MEMBER: CampaignRole.MEMBER,
     Actor.AUTHOR: CampaignRole.MEMBER,

@@ -1,22 +1,16 @@
-"""Builds with dbt: one at a time, with the reason of a failure."""
+"""The environment of dbt, its manifest, and the descriptions of its failures."""
 
 from __future__ import annotations
 
-import threading
-import time
+import json
 from typing import TYPE_CHECKING
 
-import psycopg
-import pytest
-
 from pipelines import warehouse
-from pipelines.build_lock import BuildLockLost, hold_build_lock
-from tests.factories.clocks import GIVE_UP_AFTER_S
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from settings import Settings
+    import pytest
 
 
 class TestEnvironment:
@@ -30,49 +24,33 @@ class TestEnvironment:
         assert found["IDEAMINT_WAREHOUSE_DATABASE"] == "ideas"
         assert found["IDEAMINT_WAREHOUSE_SSLMODE"] == "require"
 
+    def test_has_the_build_as_a_setting_of_each_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PGOPTIONS", "-c lock_timeout=5s")
 
-class TestOneBuildAtATime:
-    def test_a_second_one_waits_and_reports_the_first(self, database: Settings) -> None:
-        url = database.database.role_url("dbt")
-        reports: list[str] = []
-        entered = threading.Event()
+        found = warehouse.environment("postgresql://ideamint_dbt:secret@db.example/ideas", 7)
 
-        def second() -> None:
-            with hold_build_lock(url, "the second", reports.append):
-                entered.set()
+        assert found["PGOPTIONS"] == "-c lock_timeout=5s -c ideamint.build_id=7"
 
-        with hold_build_lock(url, "the first", reports.append):
-            waiting = threading.Thread(target=second)
-            waiting.start()
-            deadline = time.monotonic() + GIVE_UP_AFTER_S
-            while not reports and time.monotonic() < deadline:
-                time.sleep(0.05)
-            assert not entered.is_set()
-        waiting.join(GIVE_UP_AFTER_S)
 
-        assert entered.is_set()
-        assert len(reports) == 1
-        assert reports[0].startswith("another build is running: the first (build), since ")
-        assert reports[0].endswith(" UTC; waiting for it to end")
+class TestDescribeExit:
+    def test_names_the_signal_of_a_killed_process(self) -> None:
+        assert warehouse.describe_exit(-9) == "dbt was killed (signal SIGKILL)"
+        assert warehouse.describe_exit(2) == "dbt exited with status 2"
 
-    def test_ends_with_its_block_even_after_an_error(self, database: Settings) -> None:
-        url = database.database.role_url("dbt")
-        reports: list[str] = []
 
-        with pytest.raises(ZeroDivisionError), hold_build_lock(url, "one that fails", reports.append):
-            raise ZeroDivisionError
-        with hold_build_lock(url, "the next", reports.append) as lock:
-            lock.confirm()
+class TestFailedModels:
+    def test_has_a_line_for_each_model_that_was_not_built(self, tmp_path: Path) -> None:
+        results = [
+            {"unique_id": "model.ideamint.int_ideas", "status": "success", "message": "OK"},
+            {"unique_id": "model.ideamint.dim_ideas", "status": "error", "message": "Database Error\n  out of disk"},
+            {"unique_id": "test.ideamint.unique_x", "status": "fail", "message": "Got 1 result"},
+        ]
+        (tmp_path / "run_results.json").write_text(json.dumps({"results": results}))
 
-        assert reports == []
+        assert warehouse.failed_models(tmp_path) == ["dim_ideas: Database Error out of disk"]
 
-    def test_a_lock_is_lost_with_its_connection(self, database: Settings, admin_url: str) -> None:
-        with hold_build_lock(database.database.role_url("dbt"), "one", print) as lock:
-            with psycopg.connect(admin_url, autocommit=True) as connection:
-                connection.execute("SELECT pg_terminate_backend(%s)", (lock.connection.info.backend_pid,))
-
-            with pytest.raises(BuildLockLost, match="nothing was published"):
-                lock.confirm()
+    def test_is_empty_if_dbt_wrote_no_results(self, tmp_path: Path) -> None:
+        assert warehouse.failed_models(tmp_path) == []
 
 
 class TestParse:

@@ -1,30 +1,45 @@
-with bounds as (
+with joins as (
+    select
+        campaign_id,
+        {{ utc_date('min(first_joined_at)') }} as first_on
+    from {{ ref('int_members') }}
+    group by campaign_id
+),
+
+activity as (
+    select
+        campaign_id,
+        activity_on as day,
+        count(*) as active_members,
+        sum(coins_placed) as coins_placed,
+        sum(coins_taken_back) as coins_taken_back,
+        sum(ideas_submitted) as ideas_submitted
+    from {{ ref('int_member_activity') }}
+    group by campaign_id, activity_on
+),
+
+active_days as (
+    select
+        campaign_id,
+        min(day) as first_on,
+        max(day) as last_on
+    from activity
+    group by campaign_id
+),
+
+bounds as (
     select
         campaigns.campaign_id,
         campaigns.is_imported,
-        {{ utc_date('campaigns.ends_at') }} as ends_on,
-        least(
-            {{ utc_date('campaigns.activated_at') }},
-            (
-                select {{ utc_date('min(members.first_joined_at)') }}
-                from {{ ref('int_members') }} as members
-                where members.campaign_id = campaigns.campaign_id
-            ),
-            (
-                select min(activity.activity_on)
-                from {{ ref('int_member_activity') }} as activity
-                where activity.campaign_id = campaigns.campaign_id
-            )
-        ) as first_on,
+        least({{ utc_date('campaigns.activated_at') }}, joins.first_on, active_days.first_on) as first_on,
         greatest(
-            least({{ utc_date('campaigns.completed_at') }}, {{ utc_date(as_of()) }}),
-            (
-                select max(activity.activity_on)
-                from {{ ref('int_member_activity') }} as activity
-                where activity.campaign_id = campaigns.campaign_id
-            )
+            least({{ utc_date('campaigns.completed_at') }}, {{ utc_date(as_of()) }}), active_days.last_on
         ) as last_on
     from {{ ref('int_campaigns') }} as campaigns
+    left join joins
+        on campaigns.campaign_id = joins.campaign_id
+    left join active_days
+        on campaigns.campaign_id = active_days.campaign_id
     where campaigns.activated_at is not null
 ),
 
@@ -42,25 +57,13 @@ days as (
         ) as series (day)
     where not bounds.is_imported
     union all
-    select distinct
+    select
         activity.campaign_id,
-        activity.activity_on as day
-    from {{ ref('int_member_activity') }} as activity
+        activity.day
+    from activity
     inner join {{ ref('int_campaigns') }} as campaigns
         on activity.campaign_id = campaigns.campaign_id
     where campaigns.is_imported
-),
-
-activity as (
-    select
-        campaign_id,
-        activity_on as day,
-        count(*) as active_members,
-        sum(coins_placed) as coins_placed,
-        sum(coins_taken_back) as coins_taken_back,
-        sum(ideas_submitted) as ideas_submitted
-    from {{ ref('int_member_activity') }}
-    group by campaign_id, activity_on
 ),
 
 returned as (

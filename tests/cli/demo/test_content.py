@@ -131,6 +131,7 @@ class TestAccounts:
         assert {account.role for account in load_company().accounts} == {
             "system admin",
             "executive",
+            "data engineer",
             "manager",
             "member",
         }

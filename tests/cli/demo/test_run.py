@@ -66,7 +66,7 @@ class TestMakeDemo:
     async def test_creates_the_reported_numbers_of_rows(self, demo: DemoResult, demo_database: Database) -> None:
         assert demo.made is not None
         counts = await _counts(demo_database)
-        assert (demo.made.people, demo.made.campaigns, demo.made.ideas) == (205, 4, 106)
+        assert (demo.made.people, demo.made.campaigns, demo.made.ideas) == (206, 4, 106)
         assert counts["users"] == demo.made.people
         assert counts["campaigns"] == demo.made.campaigns
         assert counts["ideas"] == demo.made.ideas

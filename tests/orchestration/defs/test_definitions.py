@@ -52,6 +52,7 @@ def told(defs: dg.Definitions) -> dict[str, Any]:
             }
             for schedule in repository.schedule_defs
         },
+        "sensors": {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs},
     }
 
 

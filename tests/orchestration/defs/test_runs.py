@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from cli.local import postgres
 from cli.local.databases import with_database as url_of
 from orchestration import definitions, refresh, resources
 from pipelines import exports, marts
-from pipelines.build_lock import hold_build_lock
+from pipelines.builds import hold_build_lock
 from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.factories.warehouse import database_of_its_own, seed
 
@@ -37,8 +38,40 @@ class Place:
     instance: dg.DagsterInstance
     defs: dg.Definitions
 
-    def run(self, job: str) -> dg.ExecuteInProcessResult:
-        return self.defs.resolve_job_def(job).execute_in_process(instance=self.instance, raise_on_error=False)
+    def run(self, job: str, *assets: str) -> dg.ExecuteInProcessResult:
+        """Run a job, or only these assets of it, as a person does who selects them on Dagster's page."""
+        return self.defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance,
+            raise_on_error=False,
+            asset_selection=[dg.AssetKey(asset.split("/")) for asset in assets] or None,
+        )
+
+    def report_failure(self, result: dg.ExecuteInProcessResult) -> None:
+        """Evaluate the sensor of failed runs, as Dagster's daemon does after a failed run."""
+        context = dg.build_run_status_sensor_context(
+            sensor_name="failed_runs",
+            dagster_event=result.get_run_failure_event(),
+            dagster_instance=self.instance,
+            dagster_run=result.dagster_run,
+            resources={"settings": self.settings},
+        )
+        self.defs.get_repository_def().get_sensor_def("failed_runs")(context.for_run_failure())
+
+    @contextmanager
+    def without_a_coin(self) -> Iterator[str]:
+        """While the block runs, a wallet has one coin less than its postings; yields the campaign's title and slug."""
+        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            connection.execute("SET session_replication_role = replica")
+            row = connection.execute(
+                "UPDATE app.coin_accounts SET balance_coins = balance_coins - 1 WHERE id = "
+                "(SELECT min(id) FROM app.coin_accounts WHERE kind = 'wallet' AND balance_coins > 0) RETURNING id, "
+                "(SELECT title || ' (' || slug || ')' FROM app.campaigns WHERE id = campaign_id)"
+            ).fetchone()
+            assert row is not None
+            yield row[1]
+            connection.execute(
+                "UPDATE app.coin_accounts SET balance_coins = balance_coins + 1 WHERE id = %s", (row[0],)
+            )
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +116,8 @@ class TestEverything:
 
     def test_publishes_nothing_while_a_coin_is_missing_and_says_so_in_place_of_reports(self, place: Place) -> None:
         before = exports.snapshots(refresh.exports_dir(place.settings))
-        with psycopg.connect(place.admin_url, autocommit=True) as connection:
-            connection.execute("SET session_replication_role = replica")
-            connection.execute(
-                "DELETE FROM app.coin_postings WHERE (transfer_id, side) = (SELECT transfer_id, side FROM app.coin_postings LIMIT 1)"
-            )
-
-        result = place.run("everything")
+        with place.without_a_coin() as campaign:
+            result = place.run("everything")
 
         assert not result.success
         failed = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
@@ -99,13 +127,45 @@ class TestEverything:
         assert "marts/fct_coin_conservation" in materialized
         assert exports.snapshots(refresh.exports_dir(place.settings)) == before
 
+        exports_dir = refresh.exports_dir(place.settings)
+        month = next((place.settings.paths.data_dir / "reports").iterdir())
+        assert not (month / "NOT-MADE.txt").exists()
+        place.report_failure(result)
+        assert f"{campaign}: 1 coin missing (" in (month / "NOT-MADE.txt").read_text()
+        (month / "NOT-MADE.txt").unlink()
+
         reports = place.run("monthly_reports")
 
         assert reports.success
         (event,) = reports.get_asset_materialization_events()
-        assert event.materialization.metadata["not_made_because"].value == ["the check conservation_holds failed"]
-        month = next((place.settings.paths.data_dir / "reports").iterdir())
-        assert "the check conservation_holds failed" in (month / "NOT-MADE.txt").read_text()
+        reasons = event.materialization.metadata["not_made_because"].value
+        assert isinstance(reasons, list)
+        assert str(reasons[0]).startswith(f"{campaign}: 1 coin missing (")
+        assert "the check conservation_holds failed" in reasons
+        assert f"{campaign}: 1 coin missing (" in (month / "NOT-MADE.txt").read_text()
+
+        # A run that was killed has recorded nothing itself.
+        (exports_dir / "refused.json").unlink()
+        place.report_failure(result)
+        refusal = exports.find_refusal(exports_dir)
+        assert refusal is not None
+        assert f"the run {result.run_id} of the job everything failed" in refusal.reasons[0]
+
+    def test_publishes_no_assets_that_a_person_selected(self, place: Place) -> None:
+        exports_dir = refresh.exports_dir(place.settings)
+        before, refusal = exports.snapshots(exports_dir), exports.find_refusal(exports_dir)
+        assert refusal is not None
+
+        result = place.run("everything", "marts/fct_coin_conservation", "exports/snapshot")
+
+        materialized = {asset_name(event) for event in result.get_asset_materialization_events()}
+        assert materialized == {"marts/fct_coin_conservation"}
+        (failure,) = result.get_step_failure_events()
+        error = failure.step_failure_data.error
+        assert error is not None
+        assert "built only a part of the models or ran only a part of the tests" in error.to_string()
+        assert exports.snapshots(exports_dir) == before
+        assert exports.find_refusal(exports_dir) == refusal
 
 
 class TestBuildLock:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from cli.local import postgres
+from cli.local import databases, postgres
 from cli.local.databases import with_database as url_of
 from orchestration import refresh
 from pipelines import exports, marts
@@ -61,7 +61,9 @@ def company(
 ) -> Iterator[Company]:
     name = f"company_{worker}"
     folder = tmp_path_factory.mktemp("company")
-    with database_of_its_own(server, name, folder, template=demo_template) as settings:
+    with database_of_its_own(server, name, folder, template=demo_template) as shared:
+        settings = shared.with_(dagster_database=f"dagster_{name}")
+        databases.prepare(url_of(postgres.admin_url(server), name), settings)
         ideamint = Shell(folder, variables=variables(settings))
         exports.note_refusal(refresh.exports_dir(settings), ["a coin was missing"])
         with people_active(settings) as rounds:
@@ -83,7 +85,11 @@ def variables(settings: Settings) -> dict[str, str]:
         f"IDEAMINT_{role.upper()}_PASSWORD": settings.database.role_password(role)
         for role in ("app", "dbt", "reader", "dagster")
     }
-    return {"IDEAMINT_DATABASE_URL": str(settings.database.url), **passwords}
+    return {
+        "IDEAMINT_DATABASE_URL": str(settings.database.url),
+        "IDEAMINT_DAGSTER_DATABASE": settings.database.dagster_name,
+        **passwords,
+    }
 
 
 @contextmanager

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 import openpyxl
 import pytest
 
+from cli.local import dagster_home
 from orchestration import refresh
+from orchestration.defs.quality import SNAPSHOT
+from orchestration.resources import environment_variables
 from pipelines import exports, marts
+from pipelines.quality import SUITES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +30,25 @@ class TestRefresh:
         assert company.result["tests"] > 100
         assert "sealing the ledger" in company.refreshed.err
         assert "building and testing the models" in company.refreshed.err
+
+
+class TestDagster:
+    def test_shows_what_the_command_built_checked_and_published(self, company: Company) -> None:
+        import dagster as dg
+
+        home = company.data_dir / "dagster"
+        variables = dagster_home.environment(company.settings)
+        with environment_variables(variables), dg.DagsterInstance.from_config(str(home)) as instance:
+            for asset in ("staging/stg_app__ideas", "intermediate/figures", "marts/fct_figures", "exports/snapshot"):
+                assert instance.get_latest_materialization_event(dg.AssetKey(asset.split("/"))) is not None, asset
+            published = instance.get_latest_materialization_event(SNAPSHOT)
+            assert published is not None
+            assert published.asset_materialization is not None
+            assert published.asset_materialization.metadata["snapshot"].value == company.result["snapshot"]
+            conservation = dg.AssetCheckKey(dg.AssetKey(["marts", "fct_coin_conservation"]), "conservation_holds")
+            keys = [conservation, *(dg.AssetCheckKey(SNAPSHOT, suite.name) for suite in SUITES)]
+            records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+            assert {key: records[key].status.value for key in keys} == dict.fromkeys(keys, "SUCCEEDED")
 
 
 class TestExport:

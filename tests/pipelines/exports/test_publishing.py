@@ -19,7 +19,7 @@ def staged(exports_dir: Path, number: int) -> Staged:
     folder = exports_dir / f".staging-{number:06d}"
     folder.mkdir(parents=True)
     (folder / exports.DATABASE_FILE).write_text(str(number))
-    manifest = Manifest(f"{number:06d}", datetime.now(UTC), TableFile(exports.DATABASE_FILE, number, ""), {})
+    manifest = Manifest(f"{number:06d}", datetime.now(UTC), 1, TableFile(exports.DATABASE_FILE, number, ""), {})
     manifest.write(folder)
     return Staged(folder, manifest)
 

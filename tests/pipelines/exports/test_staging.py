@@ -25,7 +25,7 @@ TABLES = ("dim_unusual", "dim_empty")
 
 class TestStage:
     def test_keeps_every_value_and_type(self, warehouse: Settings, tmp_path: Path) -> None:
-        staged = stage(warehouse.database.role_url("reader"), TABLES, tmp_path)
+        staged = stage(warehouse.database.role_url("reader"), TABLES, tmp_path, 7)
 
         with duckdb.connect(str(staged.folder / DATABASE_FILE), read_only=True) as connection:
             connection.execute("SET TimeZone = 'UTC'")
@@ -51,14 +51,14 @@ class TestStage:
         }  # fmt: skip
 
     def test_writes_a_storage_version_that_duckdb_1_opens(self, warehouse: Settings, tmp_path: Path) -> None:
-        staged = stage(warehouse.database.role_url("reader"), TABLES, tmp_path)
+        staged = stage(warehouse.database.role_url("reader"), TABLES, tmp_path, 7)
 
         header = (staged.folder / DATABASE_FILE).read_bytes()[:20]
         assert header[8:12] == b"DUCK"
         assert int.from_bytes(header[12:20], "little") == 64  # version of 1.0; 1.2 and later write higher numbers
 
     def test_copies_the_comments(self, warehouse: Settings, tmp_path: Path) -> None:
-        staged = stage(warehouse.database.role_url("reader"), TABLES, tmp_path)
+        staged = stage(warehouse.database.role_url("reader"), TABLES, tmp_path, 7)
 
         with duckdb.connect(str(staged.folder / DATABASE_FILE), read_only=True) as connection:
             comments = connection.execute(
@@ -67,7 +67,7 @@ class TestStage:
         assert comments == [("text", 'What people\'s "words" are; all of them.')]
 
     def test_writes_rows_and_hashes_to_the_manifest(self, warehouse: Settings, tmp_path: Path) -> None:
-        staged = stage(warehouse.database.role_url("reader"), TABLES, tmp_path)
+        staged = stage(warehouse.database.role_url("reader"), TABLES, tmp_path, 7)
 
         manifest = json.loads((staged.folder / "manifest.json").read_text())
         assert manifest["snapshot"] == staged.manifest.snapshot
@@ -83,7 +83,7 @@ class TestStage:
         }  # fmt: skip
 
     def test_does_not_publish(self, warehouse: Settings, tmp_path: Path) -> None:
-        staged = stage(warehouse.database.role_url("reader"), TABLES, tmp_path)
+        staged = stage(warehouse.database.role_url("reader"), TABLES, tmp_path, 7)
 
         assert staged.folder.name.startswith(".")
         assert not (tmp_path / "current").exists()
@@ -96,6 +96,6 @@ class TestStage:
         self, warehouse: Settings, tmp_path: Path, table: str, error: type[Exception]
     ) -> None:
         with pytest.raises(error, match=table):
-            stage(warehouse.database.role_url("reader"), ("dim_unusual", table), tmp_path)
+            stage(warehouse.database.role_url("reader"), ("dim_unusual", table), tmp_path, 7)
 
         assert list(tmp_path.iterdir()) == []

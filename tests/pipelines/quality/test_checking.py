@@ -30,10 +30,15 @@ TABLES = {
     "AS t (idea_id, campaign_id, user_id, coins, is_settlement, settlement)",
     "dim_members": "VALUES ('m1', 'c1', 'u1', 100, 40), ('m2', 'c2', 'u1', 50, 0) "
     "AS t (member_id, campaign_id, user_id, granted_coins, staked_coins)",
-    "fct_figures": "VALUES ('c1', 'to_date', 'backed', 0.5, 1.0, NULL), ('c1', 'to_date', 'roi', NULL, NULL, 'nothing to count'), "
-    "('c1', 'to_date', 'overdue', 4, 1.0, NULL) AS t (scope_id, period, figure, value, coverage, unknown_reason)",
-    "fct_participation_by_group": "VALUES (5, 3, 10, false), (NULL::INTEGER, NULL::INTEGER, NULL::INTEGER, true) "
-    "AS t (members, participants, coins, is_suppressed)",
+    "fct_figures": "VALUES ('campaign', 'c1', 'to_date', 'backed', 1, 2, 0.5, 1.0, NULL), "
+    "('campaign', 'c1', 'to_date', 'roi', NULL, NULL, NULL, NULL, 'nothing to count'), "
+    "('campaign', 'c1', 'to_date', 'overdue', 4, 0, 4, 1.0, NULL), "
+    "('campaign', 'c1', 'to_date', 'difference', 0, 100, 0, 1.0, NULL), "
+    "('campaign', 'c1', 'to_date', 'at_work', 40, 100, 0.4, 1.0, NULL), "
+    "('campaign', 'c2', 'to_date', 'at_work', NULL, NULL, NULL, NULL, 'fewer than 5 people') "
+    "AS t (scope_kind, scope_id, period, figure, numerator, denominator, value, coverage, unknown_reason)",
+    "fct_participation_by_group": "VALUES ('sex', 5, 3, 10, false), ('sex', NULL::INTEGER, NULL::INTEGER, NULL::INTEGER, true) "
+    "AS t (attribute, members, participants, coins, is_suppressed)",
     "fct_member_cohorts": "VALUES (6, 2), (NULL::INTEGER, NULL::INTEGER) AS t (members, active_members)",
 }
 
@@ -59,7 +64,7 @@ def with_manifest(folder: Path) -> Path:
             rows = connection.execute(f"SELECT count(*) FROM {name}").fetchone()
             assert rows is not None
             files[name] = TableFile(path.name, rows[0], _sha256(path))
-    Manifest("s", datetime.now(UTC), TableFile(DATABASE_FILE, 0, ""), files).write(folder)
+    Manifest("s", datetime.now(UTC), 1, TableFile(DATABASE_FILE, 0, ""), files).write(folder)
     return folder
 
 
@@ -85,7 +90,10 @@ class TestCheck:
             (
                 "conservation",
                 "difference_coins",
-                "UPDATE fct_coin_conservation SET difference_coins = 1 WHERE campaign_id = 'c1'",
+                (
+                    "UPDATE fct_coin_conservation SET difference_coins = 1 WHERE campaign_id = 'c1'; "
+                    "UPDATE fct_figures SET numerator = 1 WHERE figure = 'difference'"
+                ),
             ),
             (
                 "conservation",
@@ -108,6 +116,26 @@ class TestCheck:
             ("ideas", "present_status", "UPDATE dim_ideas SET status = 'competing' WHERE idea_id = 'i2'"),
             ("members", "allocated_coins", "UPDATE dim_members SET staked_coins = 39 WHERE member_id = 'm1'"),
             ("members", "unstaked_coins", "UPDATE dim_members SET granted_coins = 39 WHERE member_id = 'm1'"),
+            (
+                "agreement",
+                "figure_difference_coins",
+                "UPDATE fct_figures SET numerator = 1 WHERE figure = 'difference'",
+            ),
+            (
+                "agreement",
+                "figure_at_work_coins",
+                "UPDATE fct_figures SET numerator = 39 WHERE figure = 'at_work' AND scope_id = 'c1'",
+            ),
+            (
+                "agreement",
+                "figure_made_coins",
+                "UPDATE fct_coin_conservation SET issued_coins = 101, wallet_coins = 61 WHERE campaign_id = 'c1'",
+            ),
+            (
+                "agreement",
+                "allocated_coins",
+                "UPDATE fct_coin_conservation SET staked_coins = 1, held_coins = 4 WHERE campaign_id = 'c2'",
+            ),
             ("figures", "has_value_or_reason", "UPDATE fct_figures SET unknown_reason = NULL WHERE figure = 'roi'"),
             ("figures", "share", "UPDATE fct_figures SET value = 1.5 WHERE figure = 'backed'"),
             ("small_groups", "members", "UPDATE fct_participation_by_group SET members = 4 WHERE NOT is_suppressed"),
@@ -125,6 +153,17 @@ class TestCheck:
         assert [result.name for result in report.failed] == [suite]
         assert any(f"'{column}'" in failure for failure in report.failed[0].failures)
         assert suite in str(quality.SnapshotRefused(report))
+
+    def test_names_the_campaign_and_the_amount(self, valid: Path, tmp_path: Path) -> None:
+        folder = shutil.copytree(valid, tmp_path / "wrong")
+        with duckdb.connect(str(folder / DATABASE_FILE)) as connection:
+            connection.execute("UPDATE fct_coin_conservation SET wrong_balances = 2 WHERE campaign_id = 'c2'")
+
+        (failed,) = quality.check(with_manifest(folder)).failed
+
+        assert [
+            failure.endswith("1 unexpected, such as wrong_balances=2, slug=two") for failure in failed.failures
+        ] == [True]
 
     def test_reports_a_file_that_differs_from_the_manifest(self, valid: Path, tmp_path: Path) -> None:
         folder = shutil.copytree(valid, tmp_path / "changed")

@@ -1,4 +1,8 @@
-"""The build lock: one build at a time on a database, started from the command line, by a schedule or in Dagster."""
+"""The build lock: one build at a time on a database, started from the command line, by a schedule or in Dagster.
+
+PostgreSQL releases the lock when its holder dies, while a dbt process of that holder may go on. The next holder ends such
+a build first (`records.end_orphans`).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import psycopg
+
+from pipelines.builds import records
+from pipelines.builds.records import Build, Status
 
 _LOCK_KEY = 0x1DEA_B01D  # "idea build"; unique among the advisory locks of this database
 _POLL_S = 1.0
@@ -24,9 +31,14 @@ class BuildLockLost(Exception):
 
 @dataclass(frozen=True)
 class BuildLock:
-    """The right to build and publish, held as long as its connection is open."""
+    """The right to build and publish, held as long as its connection is open.
+
+    `killed` are the earlier builds that ended without a result.
+    """
 
     connection: psycopg.Connection
+    holder: str
+    killed: tuple[Build, ...] = ()
 
     def confirm(self) -> None:
         """Check that the lock is still held; call it before every step that cannot be undone.
@@ -40,10 +52,30 @@ class BuildLock:
             msg = "the connection that held the build lock was closed; nothing was published"
             raise BuildLockLost(msg) from error
 
+    @contextmanager
+    def begin(self, *, is_partial: bool = False) -> Iterator[Build]:
+        """A new build. It has passed if the block ends without an error, and is partial if `is_partial`.
+
+        Raises:
+            BuildLockLost: the lock is not held any more.
+        """
+        self.confirm()
+        build = records.begin(self.connection, self.holder)
+        status = Status.FAILED
+        try:
+            yield build
+            status = Status.PARTIAL if is_partial else Status.PASSED
+        finally:
+            # without a connection there is no lock either, and the next build records that this one ended
+            with contextlib.suppress(psycopg.Error):
+                records.end(self.connection, build, status)
+
 
 @contextmanager
 def hold_build_lock(url: str, holder: str, report: Report) -> Iterator[BuildLock]:
     """Wait until no other build runs on this database, then hold the lock until the block ends.
+
+    Orphaned processes of a killed build do not hold the lock; their work is ended here.
 
     Args:
         url: libpq URL of a log-in as ideamint_dbt.
@@ -59,7 +91,8 @@ def hold_build_lock(url: str, holder: str, report: Report) -> Iterator[BuildLock
                 reported_at = time.monotonic()
                 report(f"another build is running: {_holder(connection)}; waiting for it to end")
             time.sleep(_POLL_S)
-        yield BuildLock(connection)
+        records.prepare(connection)
+        yield BuildLock(connection, holder, records.end_orphans(connection))
         with contextlib.suppress(psycopg.Error):
             connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK_KEY,))
 
