@@ -6,6 +6,7 @@ on use, so that `ideamint --help` is fast.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import typer
@@ -21,7 +22,8 @@ class _Commands(TyperGroup):
     """Prints errors that users can resolve as one message, without a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
+        """Run the command. What it writes is for this account alone, unless the account's umask is stricter still."""
+        os.umask(os.umask(0o077) | 0o077)
         try:
             return super().invoke(ctx)
         except Exception as error:

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import structlog
 
 if TYPE_CHECKING:
     from settings.logs import LogSettings
+
+
+# Parts of the names of values that no log may contain.
+_SECRET = re.compile(r"password|passwd|secret|token|authorization|cookie|credential|email|display_name", re.IGNORECASE)
+REDACTED = "[redacted]"
+
+
+def redact(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Replace values whose names say that they are secret or personal, in mappings too."""
+    return {name: REDACTED if _SECRET.search(name) else _redacted(value) for name, value in event.items()}
+
+
+def _redacted(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {name: REDACTED if _SECRET.search(str(name)) else _redacted(each) for name, each in value.items()}
+    return value
 
 
 def configure(settings: LogSettings) -> None:
@@ -20,9 +38,13 @@ def configure(settings: LogSettings) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        redact,
     ]
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+        structlog.processors.JSONRenderer()
+        if as_json
+        # the default shows local variables, passwords among them
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
     last: list[structlog.typing.Processor] = [structlog.processors.format_exc_info] if as_json else []
     structlog.configure(

@@ -40,6 +40,10 @@ _SERVER_OPTIONS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "password_encryption": "scram-sha-256",
+    # Details and statements of errors contain people's data, such as the address in "Key (email)=(...) already exists".
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_parameter_max_length_on_error": "0",
 }
 # Errors of a server that is starting, or recovering after one of its processes died.
 _TRANSIENT_ERRORS = (
@@ -130,7 +134,7 @@ class Cluster:
             self._check_version()
         else:
             self._create(account, sync=sync)
-        self.log.parent.mkdir(exist_ok=True)
+        system_user.make_folder(self.log.parent)
         self.log.touch()
         system_user.change_owner(self.log, account)
 

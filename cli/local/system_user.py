@@ -59,17 +59,17 @@ def account_for(folder: Path) -> Account:
 
 
 def make_folder(folder: Path) -> None:
-    """Create the data folder so that the server's account can enter it.
+    """Create a folder under which the server's account has files, or the data folder itself; others cannot read it.
 
     Raises:
         SettingsError: it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() == 0:
-            folder.chmod(folder.stat().st_mode | 0o011)
+        # root's folder lets the server's account pass
+        folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
     except OSError as error:
-        msg = f"IDEAMINT_DATA_DIR: cannot create the data folder {folder}: {error.strerror}"
+        msg = f"IDEAMINT_DATA_DIR: cannot create the folder {folder}: {error.strerror}"
         raise SettingsError(msg) from error
 
 
