@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from api.auth.passwords import Passwords
+from api.auth.rates import RegistrationRates
 from api.auth.throttle import LogInDelays
 from api.auth.tokens import AccessTokens
 from api.coins.commands.batcher import Batcher
@@ -43,6 +44,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         access_tokens=AccessTokens(settings),
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(),
+        registration_rates=RegistrationRates(settings.limits, rate_buckets),
         batcher=batcher,
         coin_rates=coin_rates,
         # the coins domain is below the ideas domain and does not import it

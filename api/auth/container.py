@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from api.auth.passwords import Passwords
+from api.auth.rates import RegistrationRates
 from api.auth.throttle import LogInDelays
 from api.auth.tokens import AccessTokens
 from api.kernel.container import KernelContainer, provided
@@ -20,6 +21,7 @@ class AuthContainer(KernelContainer):
     access_tokens: AccessTokens
     passwords: Passwords
     log_in_delays: LogInDelays
+    registration_rates: RegistrationRates
 
 
 ProvidedAccessTokens = Annotated[
@@ -28,4 +30,7 @@ ProvidedAccessTokens = Annotated[
 ProvidedPasswords = Annotated[Passwords, Depends(provided(AuthContainer, lambda container: container.passwords))]
 ProvidedLogInDelays = Annotated[
     LogInDelays, Depends(provided(AuthContainer, lambda container: container.log_in_delays))
+]
+ProvidedRegistrationRates = Annotated[
+    RegistrationRates, Depends(provided(AuthContainer, lambda container: container.registration_rates))
 ]

@@ -138,6 +138,8 @@ class Passwords:
         self._slots = asyncio.Semaphore(at_once)
         self._waiting = 0
         self._waiting_max = at_once * WAITING_MAX_PER_SLOT
+        self._new_passwords = asyncio.Semaphore(1)
+        self._new_waiting = 0
         # an unknown address is checked against this hash, so that it takes as long as a known address
         self._dummy_hash = _hasher.hash(secrets.token_urlsafe())
 
@@ -161,13 +163,25 @@ class Passwords:
             self._slots.release()
 
     async def hash(self, password: str) -> str:
-        """Wait for a slot and compute the hash.
+        """Wait for a slot and compute the hash of a new password.
+
+        Only one of them waits for a slot at a time, so that a wave of registrations delays no log-in.
 
         Raises:
-            PasswordsBusy: see :meth:`slot`.
+            PasswordsBusy: see :meth:`slot`; or as many new passwords are waiting.
         """
-        async with self.slot():
-            return await asyncio.to_thread(hash_password, password)
+        if self._new_waiting >= WAITING_MAX_PER_SLOT:
+            raise PasswordsBusy
+        self._new_waiting += 1
+        try:
+            await self._new_passwords.acquire()
+        finally:
+            self._new_waiting -= 1
+        try:
+            async with self.slot():
+                return await asyncio.to_thread(hash_password, password)
+        finally:
+            self._new_passwords.release()
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
         """Whether the password has the hash; the caller holds a slot. Without a hash: False, after the same time."""

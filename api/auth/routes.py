@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from api.auth import service, sessions
-from api.auth.container import ProvidedLogInDelays, ProvidedPasswords
+from api.auth.container import ProvidedLogInDelays, ProvidedPasswords, ProvidedRegistrationRates
 from api.auth.dependencies import Myself
 from api.auth.models import User
 from api.auth.schemas import LogIn, Me, RefreshToken, Register, Tokens, UpdateMe
@@ -38,9 +38,11 @@ async def register(
     session: Session,
     settings: ProvidedSettings,
     passwords: ProvidedPasswords,
+    rates: ProvidedRegistrationRates,
     body: Register,
 ) -> User:
     """Create an account for myself, if registration is open in this installation."""
+    await rates.spend(client_address(request))
     response.headers["Location"] = request.app.url_path_for("get_me")
     return await service.register_user(
         session,

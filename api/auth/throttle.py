@@ -82,7 +82,7 @@ class LogInDelays:
 
     def succeeded(self, email: str, address: str) -> None:
         """Reset the account's failures. Those of the address are kept: an attacker may have an account too."""
-        pair = _key("pair", email, _network(address))
+        pair = _key("pair", email, network_of(address))
         self._counts.pop(pair, None)
         self._counts.pop(_key("account", email), None)
         self._known[pair] = None
@@ -91,7 +91,7 @@ class LogInDelays:
             self._known.popitem(last=False)
 
     def _keys(self, email: str, address: str) -> tuple[bytes, ...]:
-        network = _network(address)
+        network = network_of(address)
         pair = _key("pair", email, network)
         if pair in self._known:
             return (pair,)
@@ -103,7 +103,7 @@ def _key(*parts: str) -> bytes:
     return hashlib.blake2b("\0".join(parts).casefold().encode(errors="replace"), digest_size=16).digest()
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """The IPv4 address, or the /64 network of an IPv6 address, because one household or host has all of it."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])

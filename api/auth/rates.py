@@ -1,0 +1,35 @@
+"""Rate limits of registrations: an account gets coins in every open campaign, so accounts must not be free to create."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from api.auth.throttle import network_of
+from api.kernel.rates import Buckets, RateLimits
+
+if TYPE_CHECKING:
+    from settings.limits import LimitSettings
+
+_INSTALLATION = UUID(int=0)
+
+
+class RegistrationRates:
+    """The limits of an application."""
+
+    def __init__(self, limits: LimitSettings, buckets: Buckets) -> None:
+        """`buckets` count in this process or in Redis."""
+        self._limits = RateLimits(
+            buckets,
+            "registrations",
+            address=limits.registrations_per_address,
+            installation=limits.registrations_per_installation,
+        )
+
+    async def spend(self, address: str) -> None:
+        """Count a registration from a network address; of IPv6 the /64 counts.
+
+        Raises:
+            RateLimited: the address's limit or the installation's was exceeded.
+        """
+        await self._limits.spend(address=uuid5(NAMESPACE_URL, network_of(address)), installation=_INSTALLATION)
