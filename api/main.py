@@ -1,4 +1,4 @@
-"""The API process: `uvicorn --factory api.main:create_app`."""
+"""The API's application; `python -m api.server` serves it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import settings as configuration
 from api.container import Container, make_container
 from api.domains import select_domains
 from api.kernel import errors, health, logs, rules
-from api.kernel.middleware import RequestContext
+from api.kernel.middleware import Edge, RequestContext
 from api.kernel.web import API_PREFIX
 
 if TYPE_CHECKING:
@@ -32,6 +32,13 @@ expire when their idea is accepted, and are returned when it is withdrawn or rej
 Errors are problem details (RFC 9457) with a stable `type`. Lists contain `items` and `next_cursor`. Times are RFC 3339
 in UTC. Coin commands require an `Idempotency-Key`; it is optional for other writes.
 """
+
+DOCUMENTATION = "/docs"
+# The page of Swagger UI starts by an inline script; its files come from this server.
+DOCUMENTATION_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 
 
 def _lifespan(
@@ -68,7 +75,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=_lifespan(container, domains),
         openapi_url=f"{API_PREFIX}/openapi.json",
+        docs_url=DOCUMENTATION,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat the Host header
     )
     app.state.container = container
     errors.install(app)
@@ -78,10 +87,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.add_middleware(middleware.cls, *middleware.args, **middleware.kwargs)
     app.add_middleware(
         RequestContext,
-        body_bytes_max=settings.limits.request_body_bytes_max,
-        longer_bodies={
-            f"{API_PREFIX}{path}": bytes_max for domain in domains for path, bytes_max in domain.body_bytes_max.items()
-        },
+        edge=Edge(
+            hosts=settings.addresses.known_hosts,
+            is_https=settings.addresses.public_api_url.startswith("https:"),
+            body_bytes_max=settings.limits.request_body_bytes_max,
+            longer_bodies={
+                f"{API_PREFIX}{path}": bytes_max
+                for domain in domains
+                for path, bytes_max in domain.body_bytes_max.items()
+            },
+            policies={DOCUMENTATION: DOCUMENTATION_POLICY},
+        ),
     )
     rules.check_routers([health.router, *(router for domain in domains for router in (*domain.routers, *domain.pages))])
     api = APIRouter(prefix=API_PREFIX)

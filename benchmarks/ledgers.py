@@ -231,8 +231,7 @@ def plan(
 def start_api(settings: Settings, port: int, **options: Any) -> subprocess.Popen[bytes]:
     """Start one API process as `ideamint up` does, and wait until it is ready; `options` are those of Popen."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "--factory", "api.main:create_app", "--port", str(port),
-         "--no-access-log", "--no-server-header", "--log-level", "warning"],
+        [sys.executable, "-m", "api.server", "--port", str(port)],
         env=environment(settings), stdout=subprocess.DEVNULL, **options,
     )  # fmt: skip
     for _ in range(READY_TRIES):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -28,6 +30,17 @@ class AddressSettings(Subject):
         "", description="URL of Dagster's page for browsers, without a path; empty: http://localhost and its port"
     )
 
+    public_hosts: str = Field(
+        "",
+        description="further hosts that requests to the API may name, comma separated; those of the addresses above and "
+        "localhost are known",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="addresses or networks of reverse proxies that report the client's address and scheme, comma "
+        "separated; empty: none",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _public_urls_follow_ports(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -44,3 +57,12 @@ class AddressSettings(Subject):
             return self.api_url.rstrip("/")
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind_host, self.bind_host)  # noqa: S104 - not bound here
         return f"http://[{host}]:{self.api_port}" if ":" in host else f"http://{host}:{self.api_port}"
+
+    @property
+    def known_hosts(self) -> frozenset[str]:
+        """Hosts that the Host header of a request may have, in lower case, without ports; IPv6 in brackets."""
+        urls = (self.public_api_url, self.internal_api_url)
+        named = [host.strip() for host in self.public_hosts.split(",") if host.strip()]
+        found = [*(urlsplit(url).netloc.rpartition("@")[2] for url in urls), *named]
+        hosts = {re.sub(r":[0-9]+$", "", host).lower() for host in found}
+        return frozenset(hosts | {"localhost", "127.0.0.1", "[::1]"})

@@ -38,7 +38,14 @@ if TYPE_CHECKING:
 
 # A test calls as one member more often than people do. Tests of the rate limits make applications that have them.
 WITHOUT_RATE_LIMITS = dict.fromkeys(
-    ("coin_commands_per_member", "coin_commands_per_campaign", "coin_reads_per_member", "coin_figures_per_member"),
+    (
+        "coin_commands_per_member",
+        "coin_commands_per_campaign",
+        "coin_reads_per_member",
+        "coin_figures_per_member",
+        "registrations_per_address",
+        "registrations_per_installation",
+    ),
     "off",
 )
 
@@ -68,6 +75,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Settings]:
         env="test",
         data_dir=run_dir / "data",
         log_level="WARNING",
+        public_hosts="testserver",
         statement_timeout_ms=120_000,  # a statement may take long on a machine that does much else
         **WITHOUT_RATE_LIMITS,
     )

@@ -15,6 +15,7 @@ import psycopg
 import structlog
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -144,10 +145,18 @@ async def _database_error(request: Request, error: Exception) -> Response:
         # a value that passes the schemas but that no column can store, such as a NUL in a text
         log.warning("database", problem="invalid-input", error=str(cause))
         return refusal(request, InvalidInput("A value in the request cannot be stored."))
-    return await _unexpected(request, error)
+    return await unexpected(request, error)
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
+async def _pool_timeout(request: Request, _: Exception) -> Response:
+    """Every connection of the pool is in use, and none became free in time."""
+    log.warning("database", problem="busy", error="no free connection in the pool")
+    detail = "The server has more requests than database connections."
+    return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "busy", "Try again shortly", detail, {"Retry-After": "1"})
+
+
+async def unexpected(request: Request, error: Exception) -> Response:
+    """The response to a defect, which is logged."""
     log.error("unexpected error", exc_info=error)
     return problem(
         request,
@@ -164,6 +173,7 @@ _HANDLERS: tuple[tuple[type[Exception], Callable[[Request, Exception], Awaitable
     (HTTPException, _http_exception),
     (DBAPIError, _database_error),
     (psycopg.Error, _database_error),
+    (PoolTimeout, _pool_timeout),
 )
 
 
@@ -183,4 +193,4 @@ def install(app: FastAPI) -> None:
     """Register the handler of every kind of error."""
     for kind, handle in _HANDLERS:
         app.add_exception_handler(kind, handle)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(Exception, unexpected)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
+DRY_RUN = "dry_run"
 KEY_LENGTH_MAX = 255
 _KEPT_HEADERS = ("content-type", "location")
 
@@ -105,8 +106,8 @@ async def hash_request(request: Request) -> bytes:
 
 
 def is_dry_run(request: Request) -> bool:
-    """Whether the request is a dry run, which is rolled back and has no key."""
-    return request.query_params.get("dry_run", "").lower() in {"true", "1", "on", "yes", "t", "y"}
+    """Whether the request is a dry run: its route declares the parameter, and the work is rolled back. It takes no key."""
+    return getattr(request.state, "is_dry_run", False)
 
 
 async def begin(request: Request, session: AsyncSession, user_id: UUID) -> None:

@@ -1,22 +1,24 @@
-"""Middleware for every request: its id, a log line, security headers. Plain ASGI: `BaseHTTPMiddleware` costs 80%."""
+"""Middleware for every request: id, known host, security headers, body limit, log line. Plain ASGI: `BaseHTTPMiddleware` costs 80%."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
+from api.kernel import errors
+from api.kernel.errors import DomainError
 from api.kernel.ids import uuid7
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger("api.request")
@@ -27,22 +29,49 @@ _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+_ONE_YEAR_S = 365 * 86_400
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::[0-9]+)?", re.IGNORECASE)
+
+
+class UnknownHost(DomainError):
+    """The Host header names no host of this installation."""
+
+    status = HTTPStatus.MISDIRECTED_REQUEST
+    slug = "unknown-host"
+    title = "Unknown host"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """What a request may be and what every response has.
+
+    Attributes:
+        hosts: names that the Host header may have, in lower case and without a port.
+        is_https: whether browsers reach the installation by HTTPS, and are to use nothing else.
+        body_bytes_max: the largest request body.
+        longer_bodies: paths whose bodies may be longer, with their limit in bytes.
+        policies: paths with a Content-Security-Policy of their own.
+    """
+
+    hosts: frozenset[str]
+    body_bytes_max: int
+    is_https: bool = False
+    longer_bodies: Mapping[str, int] = field(default_factory=dict)
+    policies: Mapping[str, str] = field(default_factory=dict)
 
 
 class RequestContext:
-    """Assigns each request an id (the client's own, if it is valid), limits its body, and logs its response."""
+    """Gives each request its id (the caller's own, if it is valid), applies the :class:`Edge`, and logs the response."""
 
-    def __init__(
-        self, app: ASGIApp, body_bytes_max: int, longer_bodies: Mapping[str, int] = MappingProxyType({})
-    ) -> None:
-        """Wrap `app`; a body of more than `body_bytes_max` bytes is refused while it is read.
-
-        `longer_bodies` maps paths to a limit of their own in bytes, which applies if it is higher.
-        """
+    def __init__(self, app: ASGIApp, edge: Edge) -> None:
+        """Wrap `app`."""
         self.app = app
-        self.body_bytes_max = body_bytes_max
-        self.longer_bodies = longer_bodies
+        self.edge = edge
+        self._headers = dict(_SECURITY_HEADERS)
+        if edge.is_https:
+            self._headers["Strict-Transport-Security"] = f"max-age={_ONE_YEAR_S}; includeSubDomains"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -56,19 +85,22 @@ class RequestContext:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
         status = 500
+        has_started = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, has_started
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, has_started = message["status"], True
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID] = request_id
-                for name, value in _SECURITY_HEADERS.items():
+                if policy := self.edge.policies.get(scope["path"]):
+                    headers.setdefault("Content-Security-Policy", policy)
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 
         body_bytes = 0
-        body_bytes_max = max(self.body_bytes_max, self.longer_bodies.get(scope["path"], 0))
+        body_bytes_max = max(self.edge.body_bytes_max, self.edge.longer_bodies.get(scope["path"], 0))
 
         async def receive_within_bounds() -> Message:
             nonlocal body_bytes
@@ -80,7 +112,13 @@ class RequestContext:
             return message
 
         try:
-            await self.app(scope, receive_within_bounds, send_with_headers)
+            await self._answer(scope, receive_within_bounds, send_with_headers)
+        except Exception as error:
+            # here and not in an outer layer, so that the response has the headers of every other one
+            if has_started:
+                raise
+            response = await errors.unexpected(Request(scope), error)
+            await response(scope, receive, send_with_headers)
         finally:
             log.debug(
                 "answered",
@@ -89,3 +127,13 @@ class RequestContext:
                 status=status,
                 duration_ms=round((time.perf_counter() - started) * 1000, 1),
             )
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, if it names a host of this installation."""
+        host = Headers(scope=scope).get("host", "")
+        found = _HOST.fullmatch(host)
+        if found is not None and found[1].lower().rstrip(".") in self.edge.hosts:
+            await self.app(scope, receive, send)
+            return
+        msg = f"This installation has no host {host[:100]!r}; IDEAMINT_PUBLIC_HOSTS lists further ones."
+        await errors.refusal(Request(scope), UnknownHost(msg))(scope, receive, send)

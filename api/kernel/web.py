@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, Union
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.kernel import idempotency, rules
+from api.kernel import idempotency, requests, rules
 from api.kernel.container import KernelContainer, container_of
 from api.kernel.errors import InvalidInput
 
@@ -49,7 +50,7 @@ class Page(BaseModel, Generic[Item]):
 
 
 class Route(APIRoute):
-    """A route that declares its access rule, and that keeps its response in the request's state.
+    """A route that declares its access rule, refuses unknown query parameters, and keeps its response.
 
     The session ends after the response is created and before it is sent, and stores it under its idempotency key.
     """
@@ -57,6 +58,7 @@ class Route(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         """Add the rule of the route's dependencies to OpenAPI."""
         super().__init__(path, endpoint, **options)
+        self.query_names = frozenset(_query_names(self.dependant))
         rule = rules.find_rule(self.dependant, self.name)
         if rule is not None:
             self.openapi_extra = {**(self.openapi_extra or {}), rules.EXTENSION: rule.as_extension()}
@@ -66,6 +68,12 @@ class Route(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_and_keep(request: Request) -> Response:
+            if request.url.path.startswith(API_PREFIX):
+                requests.check_parameters(request.query_params.keys(), self.query_names)
+                if request.method not in requests.READING_METHODS:
+                    requests.check_headers(request.headers.keys())
+            asked = request.query_params.get(idempotency.DRY_RUN, "").lower()
+            request.state.is_dry_run = idempotency.DRY_RUN in self.query_names and asked in requests.TRUE_TEXTS
             try:
                 response = await handle(request)
             except idempotency.Replay as replay:
@@ -74,6 +82,13 @@ class Route(APIRoute):
             return response
 
         return handle_and_keep
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    """Names of the query parameters of a route and of its dependencies."""
+    yield from (parameter.alias for parameter in dependant.query_params)
+    for inner in dependant.dependencies:
+        yield from _query_names(inner)
 
 
 def client_address(request: Request) -> str:
@@ -105,7 +120,7 @@ async def _dry_run(
     return dry_run
 
 
-# declared by routes that document a dry run; the session of every request with the parameter is rolled back
+# declared by routes that offer a dry run, whose session is then rolled back
 DryRun = Annotated[bool, Depends(_dry_run)]
 
 

@@ -62,8 +62,7 @@ def services(settings: Settings, parts: Collection[str]) -> list[Service]:
     known = [
         service(
             "api", settings.addresses.api_port, "/health/ready",
-            "uvicorn", "--factory", "api.main:create_app", "--host", host, "--port", str(settings.addresses.api_port),
-            "--no-access-log", "--no-server-header",
+            "api.server", "--host", host, "--port", str(settings.addresses.api_port),
         ),
         Service("worker", [sys.executable, "-m", "api.worker"], environment, _has_heartbeat(settings)),
         service(

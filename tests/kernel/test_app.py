@@ -22,7 +22,7 @@ from api.container import make_container
 from api.domains import DOMAINS
 from api.kernel import errors
 from api.kernel.heartbeats import Heartbeat
-from api.kernel.middleware import RequestContext
+from api.kernel.middleware import Edge, RequestContext
 from api.kernel.schema import SchemaState
 from api.kernel.web import Session
 from api.kernel.web import router as new_router
@@ -143,7 +143,10 @@ class TestSession:
 
         app = FastAPI()
         app.state.container = make_container(database)
-        app.add_middleware(RequestContext, body_bytes_max=database.limits.request_body_bytes_max)
+        app.add_middleware(
+            RequestContext,
+            edge=Edge(hosts=frozenset({"testserver"}), body_bytes_max=database.limits.request_body_bytes_max),
+        )
         app.include_router(router)
         errors.install(app)
         transport = ASGITransport(app, raise_app_exceptions=False)
@@ -169,6 +172,8 @@ class TestSession:
         response = await bare.post(f"/probe/{outcome}")
         assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
         assert "a defect" not in response.text
+        assert response.headers["x-frame-options"] == "DENY"
+        assert response.json()["request_id"] == response.headers["x-request-id"]
         assert await self._kept(application, outcome) == 0
 
 

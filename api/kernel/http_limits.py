@@ -1,0 +1,258 @@
+"""Limits of HTTP connections, applied before and while the parser reads a request.
+
+uvicorn bounds neither the size of a request's head nor the time to send it, and its parser joins a long header in
+quadratic time. This protocol counts bytes as they arrive and refuses the connection with 400, 408, 414, 431 or 503.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import orjson
+import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from api.kernel.errors import TYPE_PREFIX
+
+if TYPE_CHECKING:
+    import asyncio
+
+log = structlog.get_logger(__name__)
+
+# Data is given to the parser in pieces of this size, so that a limit is exceeded by one piece at most.
+PIECE_BYTES = 4096
+# Sizes and extensions of chunks, in bytes for each byte of the body.
+FRAMING_RATIO_MAX = 16
+
+
+@dataclass(frozen=True)
+class HttpLimits:
+    """Limits of one connection and, last, of the process.
+
+    A head is the request line with the headers; trailers count as headers. Times are in seconds: for a whole head, and for
+    a pause between two parts of a body.
+    """
+
+    request_line_bytes: int = 8 * 1024
+    header_bytes: int = 32 * 1024
+    header_count: int = 100
+    head_s: float = 10.0
+    body_pause_s: float = 30.0
+    connections: int = 1000
+
+
+class _Phase(Enum):
+    IDLE = "idle"
+    HEAD = "head"
+    BODY = "body"
+
+
+@dataclass(frozen=True)
+class _Refusal(Exception):
+    status: HTTPStatus
+    slug: str
+    detail: str
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with limits; :func:`limited` makes one for other limits than the default ones."""
+
+    limits: ClassVar[HttpLimits] = HttpLimits()
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """As uvicorn calls it."""
+        super().__init__(*arguments, **options)
+        self._phase = _Phase.IDLE
+        self._refusal: _Refusal | None = None
+        self._is_refused = False
+        self._head_bytes = 0
+        self._header_bytes = 0
+        self._header_count = 0
+        self._body_bytes = 0
+        self._framing_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timed_phase = _Phase.IDLE
+        self._deadline = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn
+        """Refuse the connection if the process has too many; otherwise wait for a head for a bounded time."""
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections:
+            self._refuse(
+                _Refusal(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    "busy",
+                    "The server has too many connections. Try again in a second.",
+                )
+            )
+            return
+        self._start_timer(_Phase.HEAD, self.limits.head_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the timer."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Give the data to the parser piece by piece, counting what it has not finished."""
+        if len(data) <= PIECE_BYTES:
+            self._feed(data)
+        else:
+            for start in range(0, len(data), PIECE_BYTES):
+                self._feed(data[start : start + PIECE_BYTES])
+        if not self._is_refused:
+            self._set_timer()
+
+    def _feed(self, piece: bytes) -> None:
+        if self._is_refused or self.transport.is_closing():
+            return
+        phase, body_bytes = self._phase, self._body_bytes
+        super().data_received(piece)
+        if self._is_refused:
+            return
+        if self._phase is _Phase.HEAD:
+            self._head_bytes += len(piece)
+            if self._head_bytes > self.limits.header_bytes + self.limits.request_line_bytes:
+                self._refuse(_header_bytes_refusal(self.limits))
+        elif phase is self._phase is _Phase.BODY:
+            self._framing_bytes += len(piece) - (self._body_bytes - body_bytes)
+            if self._framing_bytes > self.limits.header_bytes + FRAMING_RATIO_MAX * self._body_bytes:
+                detail = "The sizes and extensions of the chunks are too long for the body."
+                self._refuse(_Refusal(HTTPStatus.BAD_REQUEST, "malformed-request", detail))
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._phase = _Phase.HEAD
+        self._head_bytes = self._header_bytes = self._header_count = self._body_bytes = self._framing_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Bound the request line."""
+        super().on_url(url)
+        if len(self.url) > self.limits.request_line_bytes:
+            detail = f"A request line has at most {self.limits.request_line_bytes:,} bytes."
+            self._stop_parser(_Refusal(HTTPStatus.REQUEST_URI_TOO_LONG, "request-line-too-long", detail))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Bound the headers. Trailers are counted and dropped: the application has the headers already."""
+        self._header_count += 1
+        self._header_bytes += len(name) + len(value) + len(b": \r\n")
+        if self._header_count > self.limits.header_count:
+            detail = f"A request has at most {self.limits.header_count} headers."
+            self._stop_parser(_Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", detail))
+        if self._header_bytes > self.limits.header_bytes:
+            self._stop_parser(_header_bytes_refusal(self.limits))
+        if self._phase is _Phase.HEAD:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The body begins."""
+        super().on_headers_complete()
+        self._phase = _Phase.BODY
+
+    def on_body(self, body: bytes) -> None:
+        """Count the body; the application bounds it."""
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        super().on_message_complete()
+        self._phase = _Phase.IDLE
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn calls for data that is not HTTP, and for an error of a callback."""
+        self._refuse(self._refusal or _Refusal(HTTPStatus.BAD_REQUEST, "malformed-request", msg))
+
+    def _stop_parser(self, refusal: _Refusal) -> None:
+        """End parsing; uvicorn then calls `send_400_response`."""
+        self._refusal = refusal
+        raise refusal
+
+    def _refuse(self, refusal: _Refusal) -> None:
+        """Answer with a problem document, unless a response has begun, and close the connection."""
+        if self._is_refused:
+            return
+        self._is_refused = True
+        self._stop_timer()
+        log.info("connection refused", status=int(refusal.status), reason=refusal.slug)
+        cycle = self.cycle
+        is_answering = cycle is not None and not cycle.response_complete
+        if not (is_answering and (cycle.response_started or self._phase is not _Phase.BODY)):
+            self.transport.write(_response(refusal))
+        if is_answering:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.transport.close()
+
+    def _set_timer(self) -> None:
+        """Bound what the client has not finished: a whole head, or the next part of a body."""
+        if self._phase is _Phase.IDLE:
+            if self._timer is not None:
+                self._stop_timer()
+        elif self._phase is _Phase.HEAD:
+            if self._timed_phase is not _Phase.HEAD:
+                self._start_timer(_Phase.HEAD, self.limits.head_s)
+        else:
+            self._deadline = self.loop.time() + self.limits.body_pause_s
+            if self._timed_phase is not _Phase.BODY:
+                self._start_timer(_Phase.BODY, self.limits.body_pause_s)
+
+    def _start_timer(self, phase: _Phase, seconds: float) -> None:
+        self._stop_timer()
+        self._timed_phase = phase
+        self._deadline = self.loop.time() + seconds
+        self._timer = self.loop.call_at(self._deadline, self._time_out)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._timed_phase = None, _Phase.IDLE
+
+    def _time_out(self) -> None:
+        is_body = self._timed_phase is _Phase.BODY
+        if is_body and self.flow.read_paused:  # the application has not read what is here
+            self._deadline = self.loop.time() + self.limits.body_pause_s
+        if self.loop.time() < self._deadline:
+            self._timer = self.loop.call_at(self._deadline, self._time_out)
+            return
+        what = (
+            f"No part of the body arrived within {self.limits.body_pause_s:g} s."
+            if is_body
+            else f"The headers were not complete within {self.limits.head_s:g} s."
+        )
+        self._refuse(_Refusal(HTTPStatus.REQUEST_TIMEOUT, "request-timeout", what))
+
+
+def limited(limits: HttpLimits) -> type[LimitedProtocol]:
+    """The protocol with these limits."""
+    return type("LimitedProtocol", (LimitedProtocol,), {"limits": limits})
+
+
+def _header_bytes_refusal(limits: HttpLimits) -> _Refusal:
+    detail = f"The headers of a request have at most {limits.header_bytes:,} bytes."
+    return _Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", detail)
+
+
+def _response(refusal: _Refusal) -> bytes:
+    body = orjson.dumps(
+        {
+            "type": f"{TYPE_PREFIX}{refusal.slug}",
+            "title": refusal.status.phrase,
+            "status": int(refusal.status),
+            "detail": refusal.detail,
+        }
+    )
+    retry = b"retry-after: 1\r\n" if refusal.status is HTTPStatus.SERVICE_UNAVAILABLE else b""
+    return (
+        STATUS_LINE[refusal.status]
+        + retry
+        + b"content-type: application/problem+json\r\nconnection: close\r\nx-content-type-options: nosniff\r\n"
+        + b"content-length: "
+        + str(len(body)).encode()
+        + b"\r\n\r\n"
+        + body
+    )

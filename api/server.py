@@ -1,0 +1,56 @@
+"""Start the API's process: `python -m api.server [--host HOST] [--port PORT]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+
+import settings as configuration
+from api.kernel.http_limits import HttpLimits, limited
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+
+def configure(settings: Settings, *, host: str, port: int) -> uvicorn.Config:
+    """Uvicorn's configuration: limits of connections, and proxies that may report a client's address."""
+    addresses = settings.addresses
+    return uvicorn.Config(
+        "api.main:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        http=limited(HttpLimits(connections=settings.limits.connections_max)),
+        ws="none",
+        proxy_headers=bool(addresses.trusted_proxies),
+        forwarded_allow_ips=addresses.trusted_proxies,
+        access_log=False,
+        server_header=False,
+        log_level=settings.logs.level.lower(),
+    )
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", help="address to listen on; by default the setting IDEAMINT_BIND_HOST")
+    parser.add_argument("--port", type=int, help="port to listen on; by default the setting IDEAMINT_API_PORT")
+    arguments = parser.parse_args()
+    try:
+        settings = configuration.load()
+    except configuration.SettingsError as error:
+        sys.exit(str(error))
+    host = arguments.host or settings.addresses.bind_host
+    port = settings.addresses.api_port if arguments.port is None else arguments.port
+    server = uvicorn.Server(configure(settings, host=host, port=port))
+    server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
+
+
+if __name__ == "__main__":
+    main()
