@@ -20,6 +20,8 @@ from api.kernel.errors import TYPE_PREFIX
 if TYPE_CHECKING:
     import asyncio
 
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
 log = structlog.get_logger(__name__)
 
 # Data is given to the parser in pieces of this size, so that a limit is exceeded by one piece at most.
@@ -179,11 +181,12 @@ class LimitedProtocol(HttpToolsProtocol):
         self._is_refused = True
         self._stop_timer()
         log.info("connection refused", status=int(refusal.status), reason=refusal.slug)
-        cycle = self.cycle
-        is_answering = cycle is not None and not cycle.response_complete
-        if not (is_answering and (cycle.response_started or self._phase is not _Phase.BODY)):
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete:
             self.transport.write(_response(refusal))
-        if is_answering:
+        else:
+            if self._phase is _Phase.BODY and not (cycle.response_started or self.pipeline):
+                self.transport.write(_response(refusal))
             cycle.disconnected = True
             cycle.message_event.set()
         self.transport.close()
