@@ -11,7 +11,7 @@ YEAR_MIN, YEAR_MAX = 1900, 2200
 _FIRST = datetime(YEAR_MIN, 1, 1, tzinfo=UTC)
 _END = datetime(YEAR_MAX + 1, 1, 1, tzinfo=UTC)
 
-AnyDate = TypeVar("AnyDate", date, datetime)
+AnyDate = TypeVar("AnyDate", bound=date)
 
 
 def check_year(value: AnyDate) -> AnyDate:

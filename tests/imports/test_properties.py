@@ -92,7 +92,7 @@ class TestRoundTrip:
     def test_a_written_election_is_read_back(self, written: Written) -> None:
         election = parse_election(written.raw(), "town.pb")
         assert election.meta == written.meta
-        assert {p.ref: (p.title, int(p.cost * 100)) for p in election.projects} == {
+        assert {p.ref: (p.title, int((p.cost or 0) * 100)) for p in election.projects} == {
             ref: (joined_lines(p["name"]), p["cents"]) for ref, p in written.projects.items()
         }
         assert {b.voter_ref: list(b.named) for b in election.ballots} == written.ballots
