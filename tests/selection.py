@@ -45,6 +45,7 @@ PLACES = (
     Place("cli/test_up_dagster.py", ("installation", "dagster", "dbt")),
     Place("cli/test_cli.py", ("cli",)),
     Place("orchestration/defs", ("dagster", "dbt")),
+    Place("orchestration/web", ("dagster",)),
     Place("orchestration/test_run_launcher.py", ("dagster",)),
     Place("imports/test_real_elections.py", ("volume",)),
     Place("coins/test_plans.py", ("volume",)),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 import warnings
 from collections.abc import AsyncIterator
 
@@ -74,4 +73,4 @@ def serve(settings: Settings, host: str, port: int, workspace_file: str) -> None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -135,7 +135,7 @@ def publishable(url: str, marts: Sequence[str]) -> int:
         if status is not Status.PASSED:
             msg = f"{build} {_DESCRIPTIONS[status]}, so nothing was published; `ideamint refresh` builds again"
             raise NotPublishable(msg)
-        of = dict(connection.execute("SELECT mart, build_id FROM builds.marts").fetchall())
+        of: dict[str, int] = dict(connection.execute("SELECT mart, build_id FROM builds.marts").fetchall())
     if others := [f"{mart} (build {of.get(mart, 'unknown')})" for mart in marts if of.get(mart) != build.build_id]:
         msg = (
             f"the marts are not all of {build}, so nothing was published: {', '.join(others)}; "

@@ -39,6 +39,9 @@ def waiting():
 defs = dg.Definitions(jobs=[waiting])
 """
 CONFIGURATION = """
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: DefaultRunCoordinator
 run_launcher:
   module: orchestration.run_launcher
   class: CodeServerRunLauncher
