@@ -10,15 +10,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from starlette.requests import Request
+
+from api.kernel import web
 from api.kernel.permissions import GRANTS, Permission, Relation
 from tests.factories.campaigns import DESCRIPTION
+from tests.factories.containers import parts
 from tests.factories.users import PASSWORD
 from tests.permissions.worlds import CAMPAIGN_ROLES, PERMISSIONS, POLICY, Actor, Place, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from httpx2 import Response
+    from sqlalchemy.ext.asyncio import AsyncSession
 
     Sent = dict[str, Any]
 
@@ -37,6 +42,7 @@ class Operation:
     hidden_campaign: str | None
     success: int
     reads_cookie: bool
+    has_dry_run: bool
     variant: str = ""
 
     @property
@@ -172,6 +178,7 @@ def _read_operation(path: str, method: str, described: dict[str, Any], variant: 
         hidden_campaign=rule.get("hidden_campaign"),
         success=min(int(status) for status in described["responses"]),
         reads_cookie=described.get("security") == [{"browser": []}],
+        has_dry_run=any(parameter["name"] == "dry_run" for parameter in described.get("parameters", ())),
         variant=variant,
     )
 
@@ -232,7 +239,10 @@ def _body(name: str, world: World, place: Place) -> Sent:
 
 
 async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response:
-    """The response to the cell's request; a dry run of the whole request, so that no cell depends on another."""
+    """The response to the cell's request, whose work is rolled back, so that no cell depends on another.
+
+    An operation that has a dry run is sent as one; the session of any other is replaced.
+    """
     operation, place = cell.operation, cell.place
     idea_id = place.pending_id if cell.idea == "pending" else place.competing_id
     path = operation.path.format(campaign_id=place.campaign_id, idea_id=idea_id, user_id=world.spare_member.id)
@@ -245,9 +255,21 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
             else {"Authorization": f"Bearer {credentials.bearer}"}
         )
     query = {"role": "manager"} if operation.name == "setMemberRole" else {}
-    if is_dry_run:
+    overrides = {}
+    if not is_dry_run:
+        headers["Idempotency-Key"] = uuid4().hex
+    elif operation.has_dry_run:
         query["dry_run"] = "true"
     else:
-        headers["Idempotency-Key"] = uuid4().hex
+        overrides[web._session] = _rolled_back_session
     body = _body(operation.name + operation.variant, world, place)
-    return await world.client.request(operation.method, path, params=query, headers=headers, **body)
+    world.app.dependency_overrides |= overrides
+    try:
+        return await world.client.request(operation.method, path, params=query, headers=headers, **body)
+    finally:
+        world.app.dependency_overrides.clear()
+
+
+async def _rolled_back_session(request: Request) -> AsyncIterator[AsyncSession]:
+    async with parts(request.app).database.dry_run() as session:
+        yield session

@@ -113,7 +113,7 @@ class World:
 
 
 async def make_world(app: FastAPI, client: AsyncClient) -> World:
-    """All rows that the cells use, committed; each cell is a dry run and does not change them."""
+    """All rows that the cells use, committed; the work of each cell is rolled back."""
     async with parts(app).database.session() as session:
         users: dict[Actor, User] = {
             actor: await make_user(

@@ -162,7 +162,7 @@ class TestMakeDemo:
         assert all(verify_password(with_password[login.email], login.password) for login in demo.logins)
         assert all(email.endswith("@marlowick.example") for email, *_ in rows)
         roles = Counter(role for _, _, roles, _ in rows for role in roles)
-        assert roles == {"system_admin": 1, "executive": 1}
+        assert roles == {"system_admin": 1, "executive": 1, "data_engineer": 1}
         assert sum("create_campaign" in permissions for *_, permissions in rows) == 3
 
     async def test_a_second_run_changes_and_creates_nothing(self, demo: DemoResult, demo_database: Database) -> None:
