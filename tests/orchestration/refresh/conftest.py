@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from orchestration import refresh
 from pipelines import exports, marts
 from tests.factories.shells import Done, Shell
 from tests.factories.warehouse import Seeder, database_of_its_own
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what Dagster's packages warn of at import
+    import orchestration.dagster_records  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
