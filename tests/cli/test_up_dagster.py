@@ -60,8 +60,13 @@ class DagsterPage:
         """Statuses by run, the newest run first."""
         return {run["runId"]: run["status"] for run in self.graphql(RUNS)["runsOrError"]["results"]}
 
+    def repositories(self) -> list[Any]:
+        """The loaded repositories; none before the page has reached the code server."""
+        found = self.graphql(LOCATIONS)["repositoriesOrError"]
+        return list(found.get("nodes", ()))
+
     def launch(self, job: str) -> str:
-        (repository,) = self.graphql(LOCATIONS)["repositoriesOrError"]["nodes"]
+        (repository,) = self.repositories()
         assert repository["location"]["name"] == "ideamint"
         selector = {"repositoryLocationName": "ideamint", "repositoryName": repository["name"], "jobName": job}
         launched = self.graphql(LAUNCH, params={"selector": selector, "mode": "default", "runConfigData": {}})
@@ -92,6 +97,7 @@ def test_a_killed_code_server_does_not_block_the_queue(ideamint: Shell) -> None:
         up.until(lambda: f"http://localhost:{port}" in up.said)
         page = DagsterPage(up, port)
         assert page.redirected == page.origin
+        until(up, lambda: bool(page.repositories()))
         first = page.launch("everything")
         until(up, lambda: page.statuses()[first] == "STARTED")
 

@@ -156,10 +156,10 @@ class TestEverything:
         before, refusal = exports.snapshots(exports_dir), exports.find_refusal(exports_dir)
         assert refusal is not None
 
-        result = place.run("everything", "marts/fct_coin_conservation", "exports/snapshot")
+        result = place.run("everything", "marts/dim_ideas", "exports/snapshot")
 
         materialized = {asset_name(event) for event in result.get_asset_materialization_events()}
-        assert materialized == {"marts/fct_coin_conservation"}
+        assert materialized == {"marts/dim_ideas"}
         (failure,) = result.get_step_failure_events()
         error = failure.step_failure_data.error
         assert error is not None
