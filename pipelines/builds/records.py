@@ -81,11 +81,11 @@ def begin(connection: psycopg.Connection, holder: str) -> Build:
 
 
 def end(connection: psycopg.Connection, build: Build, status: Status) -> None:
-    """Record the result of a build, unless another build has ended it meanwhile."""
-    connection.execute(
-        "UPDATE builds.builds SET status = %s, ended_at = now() WHERE build_id = %s AND status = 'running'",
-        (status, build.build_id),
-    )
+    """Record the result of a build, unless another build has ended it meanwhile. The caller holds the lock.
+
+    Its dbt has ended; a transaction that a killed dbt left behind is ended here.
+    """
+    _end(connection, status, build.build_id)
 
 
 def end_orphans(connection: psycopg.Connection) -> tuple[Build, ...]:
@@ -93,22 +93,28 @@ def end_orphans(connection: psycopg.Connection) -> tuple[Build, ...]:
 
     When this returns, no transaction of such a build runs, and none can begin.
     """
+    ended = _end(connection, Status.KILLED, None)
+    while _terminate_backends(connection):
+        pass
+    return ended
+
+
+def _end(connection: psycopg.Connection, status: Status, build_id: int | None) -> tuple[Build, ...]:
+    """End a running build, or all of them for None, and the transactions of its models, which lock its row."""
     while True:
         _terminate_backends(connection)
         try:
             with connection.transaction():
-                # waits for models of the orphan that were building, up to their end or termination
                 connection.execute("SET LOCAL lock_timeout = '1s'")
                 rows = connection.execute(
-                    "UPDATE builds.builds SET status = 'killed', ended_at = now() WHERE status = 'running' "
-                    "RETURNING build_id, holder, started_at"
+                    "UPDATE builds.builds SET status = %(status)s, ended_at = now() "
+                    "WHERE status = 'running' AND (%(build_id)s::bigint IS NULL OR build_id = %(build_id)s) "
+                    "RETURNING build_id, holder, started_at",
+                    {"status": status, "build_id": build_id},
                 ).fetchall()
         except psycopg.errors.LockNotAvailable:
             continue
-        break
-    while _terminate_backends(connection):
-        pass
-    return tuple(Build(*row) for row in rows)
+        return tuple(Build(*row) for row in rows)
 
 
 def publishable(url: str, marts: Sequence[str]) -> int:
