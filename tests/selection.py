@@ -42,7 +42,6 @@ PLACES = (
     Place("orchestration/test_killed_builds.py", ("dbt", "deep")),
     Place("dbt_project", ("dbt",), is_group=True),
     Place("cli/test_up.py", ("installation",)),
-    Place("cli/test_up_dagster.py", ("installation", "dagster", "dbt")),
     Place("cli/test_cli.py", ("cli",)),
     Place("orchestration/defs", ("dagster", "dbt")),
     Place("orchestration/web", ("dagster",)),
