@@ -116,10 +116,9 @@ SETTLED = text(
     """
 )
 
-# in the order of the index, so that a page reads only its rows; for a closed idea, the coins that the settlement took
-BACKERS = text(
-    """
-    SELECT a.user_id, coalesce(nullif(a.balance_coins, 0), s.coins) AS coins
+# the coins of stakes; of a settled one, those that the settlement took
+_STAKES = """
+    SELECT {columns}, coalesce(nullif(a.balance_coins, 0), s.coins) AS coins
     FROM app.coin_accounts AS a
     LEFT JOIN LATERAL (
         SELECT -p.amount_coins AS coins FROM app.coin_postings AS p
@@ -127,28 +126,20 @@ BACKERS = text(
         WHERE p.account_id = a.id AND p.account_version = a.version AND a.balance_coins = 0
         LIMIT 1
     ) AS s ON true
-    WHERE a.idea_id = :idea_id AND a.kind = 'stake' AND (CAST(:after AS uuid) IS NULL OR a.user_id > :after)
-        AND (a.balance_coins > 0 OR s.coins > 0)
-    ORDER BY a.user_id
-    LIMIT :limit
+    WHERE {condition} AND a.kind = 'stake' AND (a.balance_coins > 0 OR s.coins > 0)
+    ORDER BY {columns}
     """
+
+# in the order of the index, so that a page reads only its rows
+BACKERS = text(
+    _STAKES.format(
+        columns="a.user_id",
+        condition="a.idea_id = :idea_id AND (CAST(:after AS uuid) IS NULL OR a.user_id > :after)",
+    )
+    + "LIMIT :limit"
 )
 
-# every stake of a campaign; as in BACKERS, the coins of a settled one are those that the settlement took
-STAKES = text(
-    """
-    SELECT a.user_id, a.idea_id, coalesce(nullif(a.balance_coins, 0), s.coins) AS coins
-    FROM app.coin_accounts AS a
-    LEFT JOIN LATERAL (
-        SELECT -p.amount_coins AS coins FROM app.coin_postings AS p
-        JOIN app.coin_transfers AS t ON t.id = p.transfer_id AND t.kind IN ('expire', 'return', 'settle')
-        WHERE p.account_id = a.id AND p.account_version = a.version AND a.balance_coins = 0
-        LIMIT 1
-    ) AS s ON true
-    WHERE a.campaign_id = :campaign_id AND a.kind = 'stake' AND (a.balance_coins > 0 OR s.coins > 0)
-    ORDER BY a.user_id, a.idea_id
-    """
-)
+STAKES = text(_STAKES.format(columns="a.user_id, a.idea_id", condition="a.campaign_id = :campaign_id"))
 
 AGGREGATED_AT = text("SELECT aggregated_at FROM app.coin_aggregations")
 
