@@ -10,7 +10,7 @@ import asyncio
 import re
 import secrets
 import unicodedata
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from importlib import resources
 from itertools import pairwise
@@ -131,21 +131,17 @@ def _is_personal(folded: str, email: str | None, display_name: str) -> bool:
     return rest != folded and len(re.sub(r"[\W\d_]", "", rest)) < DISTINCT_CHARACTERS_MIN
 
 
-class Passwords:
-    """Computes the hashes of one process, `at_once` at the same time; other callers wait, up to a limit."""
+class _Slots:
+    """`at_once` callers hold a slot at the same time; others wait, at most `WAITING_MAX_PER_SLOT` for each slot."""
 
     def __init__(self, at_once: int) -> None:
-        self._slots = asyncio.Semaphore(at_once)
+        self._free = asyncio.Semaphore(at_once)
         self._waiting = 0
         self._waiting_max = at_once * WAITING_MAX_PER_SLOT
-        self._new_passwords = asyncio.Semaphore(1)
-        self._new_waiting = 0
-        # an unknown address is checked against this hash, so that it takes as long as a known address
-        self._dummy_hash = _hasher.hash(secrets.token_urlsafe())
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Wait for a slot, which is required to compute a hash, and hold it.
+    async def hold(self) -> AsyncIterator[None]:
+        """Wait for a slot and hold it.
 
         Raises:
             PasswordsBusy: more callers are waiting than can be served within about two seconds.
@@ -154,13 +150,31 @@ class Passwords:
             raise PasswordsBusy
         self._waiting += 1
         try:
-            await self._slots.acquire()
+            await self._free.acquire()
         finally:
             self._waiting -= 1
         try:
             yield
         finally:
-            self._slots.release()
+            self._free.release()
+
+
+class Passwords:
+    """Computes the hashes of one process, `at_once` at the same time; other callers wait, up to a limit."""
+
+    def __init__(self, at_once: int) -> None:
+        self._slots = _Slots(at_once)
+        self._new_passwords = _Slots(1)
+        # an unknown address is checked against this hash, so that it takes as long as a known address
+        self._dummy_hash = _hasher.hash(secrets.token_urlsafe())
+
+    def slot(self) -> AbstractAsyncContextManager[None]:
+        """A slot, which is required to compute a hash.
+
+        Raises:
+            PasswordsBusy: more callers are waiting than can be served within about two seconds.
+        """
+        return self._slots.hold()
 
     async def hash(self, password: str) -> str:
         """Wait for a slot and compute the hash of a new password.
@@ -170,18 +184,8 @@ class Passwords:
         Raises:
             PasswordsBusy: see :meth:`slot`; or as many new passwords are waiting.
         """
-        if self._new_waiting >= WAITING_MAX_PER_SLOT:
-            raise PasswordsBusy
-        self._new_waiting += 1
-        try:
-            await self._new_passwords.acquire()
-        finally:
-            self._new_waiting -= 1
-        try:
-            async with self.slot():
-                return await asyncio.to_thread(hash_password, password)
-        finally:
-            self._new_passwords.release()
+        async with self._new_passwords.hold(), self.slot():
+            return await asyncio.to_thread(hash_password, password)
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
         """Whether the password has the hash; the caller holds a slot. Without a hash: False, after the same time."""

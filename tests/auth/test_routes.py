@@ -172,7 +172,7 @@ class TestLogIn:
         with replaced(app, passwords=passwords):
             async with passwords.slot():
                 waiting = [asyncio.create_task(log_in(http, user)) for _ in range(40)]
-                await until(lambda: passwords._waiting == 40)
+                await until(lambda: passwords._slots._waiting == 40)
                 assert pool_of(app).checkedout() == 0
             responses = await asyncio.gather(*waiting)
         assert {response.status_code for response in responses} == {200}
