@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -11,6 +12,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 import settings as configuration
 from api.kernel.http_limits import HttpLimits, limited
+from api.main import create_app
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -20,7 +22,7 @@ def configure(settings: Settings, *, host: str, port: int) -> uvicorn.Config:
     """Uvicorn's configuration: limits of connections, and proxies that may report a client's address."""
     addresses = settings.addresses
     return uvicorn.Config(
-        "api.main:create_app",
+        partial(create_app, settings),
         factory=True,
         host=host,
         port=port,

@@ -61,13 +61,7 @@ class Browser:
             f"default-src 'none'; style-src 'sha256-{self._style_hash}'; base-uri 'none'; frame-ancestors 'none'; "
             f"form-action {targets}"
         )
-        return {
-            "Content-Security-Policy": policy,
-            "X-Content-Type-Options": "nosniff",
-            "X-Frame-Options": "DENY",
-            "Referrer-Policy": "no-referrer",
-            "Cache-Control": "no-store",
-        }
+        return {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
 
 
 def is_own_form(request: Request, settings: Settings, token: str) -> bool:

@@ -69,7 +69,6 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._phase = _Phase.IDLE
         self._refusal: _Refusal | None = None
-        self._is_refused = False
         self._head_bytes = 0
         self._header_bytes = 0
         self._header_count = 0
@@ -100,21 +99,16 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Give the data to the parser piece by piece, counting what it has not finished."""
-        if len(data) <= PIECE_BYTES:
-            self._feed(data)
-        else:
-            for start in range(0, len(data), PIECE_BYTES):
-                self._feed(data[start : start + PIECE_BYTES])
-        if not self._is_refused:
+        for start in range(0, len(data), PIECE_BYTES):
+            self._feed(data[start : start + PIECE_BYTES])
+        if not self.transport.is_closing():
             self._set_timer()
 
     def _feed(self, piece: bytes) -> None:
-        if self._is_refused or self.transport.is_closing():
+        if self.transport.is_closing():
             return
         phase, body_bytes = self._phase, self._body_bytes
         super().data_received(piece)
-        if self._is_refused:
-            return
         if self._phase is _Phase.HEAD:
             self._head_bytes += len(piece)
             if self._head_bytes > self.limits.header_bytes + self.limits.request_line_bytes:
@@ -176,9 +170,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _refuse(self, refusal: _Refusal) -> None:
         """Answer with a problem document, unless a response has begun, and close the connection."""
-        if self._is_refused:
+        if self.transport.is_closing():
             return
-        self._is_refused = True
         self._stop_timer()
         log.info("connection refused", status=int(refusal.status), reason=refusal.slug)
         cycle: RequestResponseCycle | None = self.cycle
