@@ -16,8 +16,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
+from api.auth.dependencies import COOKIE
 from api.kernel.permissions import Permission
-from orchestration.web.viewers import COOKIE, NoAnswer, Viewer
+from orchestration.web.viewers import NoAnswer, Viewer
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

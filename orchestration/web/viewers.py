@@ -10,9 +10,9 @@ from uuid import UUID
 import httpx2
 from pydantic import BaseModel, ValidationError
 
+from api.auth.dependencies import COOKIE
 from api.kernel.permissions import Permission, grants
 
-COOKIE = "ideamint_session"
 _TIMEOUT_S = 5.0
 _KEPT_S = 10.0
 _KEPT_MAX = 1000

@@ -35,8 +35,8 @@ def describe_differences(url: str) -> tuple[str, ...]:
         f"{title} ({slug}): {'; '.join(_faults(difference, balances, transfers, made))}"
         for title, slug, difference, balances, transfers, made in rows[:_CAMPAIGNS_MAX]
     ]
-    if left := len(rows) - _CAMPAIGNS_MAX:
-        lines += [f"{counted(left, 'more campaign', 'more campaigns')} with wrong coins"] if left > 0 else []
+    if (left := len(rows) - _CAMPAIGNS_MAX) > 0:
+        lines.append(f"{counted(left, 'more campaign', 'more campaigns')} with wrong coins")
     return tuple(lines)
 
 

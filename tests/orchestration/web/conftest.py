@@ -11,9 +11,10 @@ import pytest_asyncio
 from httpx2 import ASGITransport, AsyncClient
 
 from api.auth import sessions
+from api.auth.dependencies import COOKIE
 from orchestration.web.guard import Guard
 from orchestration.web.records import CommandRecords
-from orchestration.web.viewers import COOKIE, Viewers
+from orchestration.web.viewers import Viewers
 from tests.factories.containers import parts
 from tests.factories.users import commit_user
 
