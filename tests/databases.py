@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 from httpx2 import ASGITransport, AsyncClient
-from pydantic import PostgresDsn
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,7 +24,7 @@ from pipelines import warehouse
 from tests.factories import redis_servers
 from tests.factories.containers import parts
 from tests.factories.redis_servers import RedisServer
-from tests.factories.warehouse import copy_database
+from tests.factories.warehouse import create_database
 from tests.run_folder import ELECTIONS_VARIABLE, RUN_DIR, exclusive
 
 if TYPE_CHECKING:
@@ -106,16 +105,8 @@ def manifest(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session")
 def database(server: Settings, worker: str, request: pytest.FixtureRequest) -> Settings:
     """Settings that point to this worker's freshly migrated database. What a test commits there stays."""
-    name = f"ideamint_{worker}"
-    admin_url = databases.with_database(postgres.admin_url(server), name)
-    settings = server.with_(
-        database_url=PostgresDsn(databases.without_login(admin_url)),
-        dagster_database=f"dagster_{worker}",
-        data_dir=request.config.stash[RUN_DIR] / worker,
-    )
-    copy_database(server, postgres.DATABASE, name)
-    databases.prepare(admin_url, settings)
-    return settings
+    data_dir = request.config.stash[RUN_DIR] / worker
+    return create_database(server, f"ideamint_{worker}", dagster_database=f"dagster_{worker}", data_dir=data_dir)
 
 
 @pytest.fixture(scope="session")

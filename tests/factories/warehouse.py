@@ -38,18 +38,25 @@ def database_of_its_own(
     server: Settings, name: str, data_dir: Path, *, template: str = postgres.DATABASE
 ) -> Iterator[Settings]:
     """A new database, a copy of a migrated one; it is dropped afterwards."""
-    admin_url = databases.with_database(postgres.admin_url(server), name)
-    settings = server.with_(database_url=PostgresDsn(databases.without_login(admin_url)), data_dir=data_dir)
-    copy_database(server, template, name)
+    settings = create_database(server, name, template=template, data_dir=data_dir)
     try:
-        databases.prepare(admin_url, settings)
         yield settings
     finally:
-        with psycopg.connect(databases.with_database(admin_url, "postgres"), autocommit=True) as connection:
+        admin_url = databases.with_database(postgres.admin_url(server), "postgres")
+        with psycopg.connect(admin_url, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def copy_database(server: Settings, template: str, name: str) -> None:
+def create_database(server: Settings, name: str, *, template: str = postgres.DATABASE, **changes: Any) -> Settings:
+    """Create a database as a copy of a migrated one; the server's settings on it, with `changes`."""
+    admin_url = databases.with_database(postgres.admin_url(server), name)
+    settings = server.with_(database_url=PostgresDsn(databases.without_login(admin_url)), **changes)
+    _copy_database(server, template, name)
+    databases.prepare(admin_url, settings)
+    return settings
+
+
+def _copy_database(server: Settings, template: str, name: str) -> None:
     """Create a database as a copy of another one on the server of the test run.
 
     PostgreSQL copies a database only while it has no connection, so the workers of a run copy one at a time.
@@ -61,6 +68,25 @@ def copy_database(server: Settings, template: str, name: str) -> None:
         psycopg.connect(admin_url, autocommit=True) as connection,
     ):
         connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+
+
+@contextmanager
+def without_a_coin(admin_url: str) -> Iterator[str]:
+    """While the block runs, a wallet has one coin less than its postings; yields the campaign's title and slug."""
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        row = connection.execute(
+            "UPDATE app.coin_accounts SET balance_coins = balance_coins - 1 WHERE id = "
+            "(SELECT min(id) FROM app.coin_accounts WHERE kind = 'wallet' AND balance_coins > 0) RETURNING id, "
+            "(SELECT title || ' (' || slug || ')' FROM app.campaigns WHERE id = campaign_id)"
+        ).fetchone()
+        assert row is not None
+        try:
+            yield row[1]
+        finally:
+            connection.execute(
+                "UPDATE app.coin_accounts SET balance_coins = balance_coins + 1 WHERE id = %s", (row[0],)
+            )
 
 
 def day(text: str) -> datetime:

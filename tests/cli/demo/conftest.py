@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-from pydantic import PostgresDsn
 
 from api.kernel.db import Database
 from cli.demo.run import DemoResult, make_demo
-from cli.local import databases, postgres
+from cli.local import postgres
 from tests.factories.demos import TODAY
-from tests.factories.warehouse import copy_database
+from tests.factories.warehouse import create_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -26,13 +25,7 @@ def new_database(server: Settings, worker: str) -> Callable[..., Settings]:
 
     def make(name: str, template: str = postgres.DATABASE) -> Settings:
         name = f"demo_{name}_{worker}"
-        admin_url = databases.with_database(postgres.admin_url(server), name)
-        settings = server.with_(
-            database_url=PostgresDsn(databases.without_login(admin_url)), dagster_database=f"dagster_{name}"
-        )
-        copy_database(server, template, name)
-        databases.prepare(admin_url, settings)
-        return settings
+        return create_database(server, name, template=template, dagster_database=f"dagster_{name}")
 
     return make
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
-import psycopg
 import pytest
 
 from cli.local import postgres
@@ -18,7 +16,7 @@ from orchestration import definitions, refresh, resources
 from pipelines import exports, marts
 from pipelines.builds import hold_build_lock
 from tests.factories.clocks import GIVE_UP_AFTER_S
-from tests.factories.warehouse import database_of_its_own, seed
+from tests.factories.warehouse import database_of_its_own, seed, without_a_coin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,22 +54,6 @@ class Place:
             resources={"settings": self.settings},
         )
         self.defs.get_repository_def().get_sensor_def("failed_runs")(context.for_run_failure())
-
-    @contextmanager
-    def without_a_coin(self) -> Iterator[str]:
-        """While the block runs, a wallet has one coin less than its postings; yields the campaign's title and slug."""
-        with psycopg.connect(self.admin_url, autocommit=True) as connection:
-            connection.execute("SET session_replication_role = replica")
-            row = connection.execute(
-                "UPDATE app.coin_accounts SET balance_coins = balance_coins - 1 WHERE id = "
-                "(SELECT min(id) FROM app.coin_accounts WHERE kind = 'wallet' AND balance_coins > 0) RETURNING id, "
-                "(SELECT title || ' (' || slug || ')' FROM app.campaigns WHERE id = campaign_id)"
-            ).fetchone()
-            assert row is not None
-            yield row[1]
-            connection.execute(
-                "UPDATE app.coin_accounts SET balance_coins = balance_coins + 1 WHERE id = %s", (row[0],)
-            )
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +98,7 @@ class TestEverything:
 
     def test_publishes_nothing_while_a_coin_is_missing_and_says_so_in_place_of_reports(self, place: Place) -> None:
         before = exports.snapshots(refresh.exports_dir(place.settings))
-        with place.without_a_coin() as campaign:
+        with without_a_coin(place.admin_url) as campaign:
             result = place.run("everything")
 
         assert not result.success

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 class Company:
     """The demo, refreshed once after an earlier refusal and while people used the platform.
 
-    `admin_url` is the superuser's. `published` is the snapshot that was current after the refresh. `rounds` counts how often people did everything while the refresh ran.
+    `admin_url` is the superuser's. `published` is the snapshot that was current after the refresh. `rounds` counts how often
+    people did everything while the refresh ran.
     """
 
     settings: Settings

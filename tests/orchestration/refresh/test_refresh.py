@@ -13,6 +13,7 @@ import pytest
 from orchestration import monthly, refresh
 from pipelines import exports, marts, warehouse
 from pipelines.builds import NotPublishable
+from tests.factories.warehouse import without_a_coin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,23 +107,12 @@ class TestRefresh:
     def test_a_missing_coin_stops_the_publication(self, company: Company) -> None:
         published = marts.published(company.data_dir).id
         snapshots = exports.snapshots(refresh.exports_dir(company.settings))
-        with superuser(company.admin_url) as connection:
-            row = connection.execute(
-                "UPDATE app.coin_accounts SET balance_coins = balance_coins - 1 WHERE id = "
-                "(SELECT min(id) FROM app.coin_accounts WHERE kind = 'wallet' AND balance_coins > 0) RETURNING id, "
-                "(SELECT title || ' (' || slug || ')' FROM app.campaigns WHERE id = campaign_id)"
-            ).fetchone()
-            assert row is not None
-            try:
-                with pytest.raises(warehouse.BuildFailed, match="conservation_holds") as refused:
-                    refresh.refresh(company.settings)
-                with pytest.raises(NotPublishable, match="failed, so nothing was published"):
-                    refresh.export(company.settings)
-                made = monthly.write_monthly_reports(company.settings, "2025-05", made_at=dt.datetime.now(dt.UTC))
-            finally:
-                connection.execute(
-                    "UPDATE app.coin_accounts SET balance_coins = balance_coins + 1 WHERE id = %s", (row[0],)
-                )
+        with without_a_coin(company.admin_url) as campaign:
+            with pytest.raises(warehouse.BuildFailed, match="conservation_holds") as refused:
+                refresh.refresh(company.settings)
+            with pytest.raises(NotPublishable, match="failed, so nothing was published"):
+                refresh.export(company.settings)
+            made = monthly.write_monthly_reports(company.settings, "2025-05", made_at=dt.datetime.now(dt.UTC))
 
         assert refused.value.conservation_broke
         assert marts.published(company.data_dir).id == published
@@ -131,6 +121,6 @@ class TestRefresh:
         assert "The reports for 2025-05 were not made." in (made.folder / monthly.NOTICE_FILE).read_text()
         refusal = exports.find_refusal(refresh.exports_dir(company.settings))
         assert refusal is not None
-        assert refusal.reasons[0].startswith(f"{row[1]}: 1 coin missing (")
+        assert refusal.reasons[0].startswith(f"{campaign}: 1 coin missing (")
         assert "1 balance differs from the postings of the account" in refusal.reasons[0]
         assert refusal.reasons[0] in (made.folder / monthly.NOTICE_FILE).read_text()
