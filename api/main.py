@@ -13,7 +13,7 @@ from fastapi_offline import FastAPIOffline
 import settings as configuration
 from api.container import Container, make_container
 from api.domains import select_domains
-from api.kernel import errors, health, logs, rules
+from api.kernel import health, logs, problems, rules
 from api.kernel.middleware import Edge, RequestContext
 from api.kernel.web import API_PREFIX
 
@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,  # a redirect would repeat the Host header
     )
     app.state.container = container
-    errors.install(app)
+    problems.install(app)
     # the middleware that is added last is the outermost
     for domain in domains:
         for middleware in domain.middleware(container):

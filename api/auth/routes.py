@@ -18,7 +18,7 @@ from api.auth.schemas import LogIn, Me, RefreshToken, Register, Tokens, UpdateMe
 from api.auth.tokens import issue_access_token
 from api.kernel import clock
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
-from api.kernel.errors import refusal
+from api.kernel.problems import refusal
 from api.kernel.rules import PUBLIC
 from api.kernel.web import Session, client_address
 from api.kernel.web import router as new_router

@@ -9,8 +9,8 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints
 
 from api.auth.passwords import LENGTH_MAX, LENGTH_MIN
+from api.kernel.schemas import ResponseModel, Schema
 from api.kernel.texts import Line
-from api.kernel.web import ResponseModel, Schema
 
 DisplayName = Annotated[Line, Field(min_length=1, max_length=200)]
 # spaces at the start and end are part of a password

@@ -15,8 +15,8 @@ from api.campaigns.lifecycle import Command, statuses_with
 from api.coins.commands.corrections import ITEMS_PER_MEMBER_MAX, Corrected, Correction, correct_coins
 from api.coins.schemas import COINS_MAX
 from api.kernel.errors import DomainError, InvalidInput
+from api.kernel.schemas import ResponseModel, Schema
 from api.kernel.texts import Prose
-from api.kernel.web import ResponseModel, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,8 @@ from api.coins.reading.statistics import CoinStatistics
 from api.coins.schemas import ChainHead, ConservationRead
 from api.kernel.permissions import Permission
 from api.kernel.rates import LIMITED_RESPONSES
-from api.kernel.web import Page, PageQuery, Session
+from api.kernel.schemas import Page
+from api.kernel.web import PageQuery, Session
 from api.kernel.web import router as new_router
 
 router = new_router("/campaigns/{campaign_id}/coins", "coins")

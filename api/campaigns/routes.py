@@ -25,7 +25,8 @@ from api.campaigns.schemas import (
 from api.coins import service as coins
 from api.coins.schemas import PolicyRead, PolicyWrite
 from api.kernel.permissions import Permission
-from api.kernel.web import DryRun, Page, PageQuery, Session
+from api.kernel.schemas import Page
+from api.kernel.web import DryRun, PageQuery, Session
 from api.kernel.web import router as new_router
 
 router = new_router("", "campaigns")

@@ -13,8 +13,8 @@ from api.campaigns.dates import Dates
 from api.campaigns.lifecycle import CampaignStatus
 from api.coins.schemas import PolicyWrite
 from api.kernel.dates import Moment
+from api.kernel.schemas import ResponseModel, Schema, Stored
 from api.kernel.texts import Line, Prose
-from api.kernel.web import ResponseModel, Schema, Stored
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 Role = Literal["member", "manager"]

@@ -30,7 +30,8 @@ from api.coins.schemas import (
 from api.kernel import idempotency
 from api.kernel.container import ProvidedDatabase
 from api.kernel.rates import LIMITED_RESPONSES
-from api.kernel.web import DryRun, Page, PageQuery, RequiredKey, Session
+from api.kernel.schemas import Page
+from api.kernel.web import DryRun, PageQuery, RequiredKey, Session
 from api.kernel.web import router as new_router
 
 router = new_router("", "coins")

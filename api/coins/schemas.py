@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from api.kernel.dates import Moment
-from api.kernel.web import ResponseModel, Schema, Stored
+from api.kernel.schemas import ResponseModel, Schema, Stored
 
 COINS_MAX = 1_000_000_000
 Coins = Annotated[int, Field(ge=1, le=COINS_MAX, strict=True)]

@@ -29,8 +29,9 @@ from api.ideas.schemas import (
 )
 from api.ideas.steps import Status
 from api.kernel.permissions import Permission
+from api.kernel.schemas import Page
 from api.kernel.texts import Line
-from api.kernel.web import DryRun, Page, PageQuery, Session
+from api.kernel.web import DryRun, PageQuery, Session
 from api.kernel.web import router as new_router
 
 if TYPE_CHECKING:

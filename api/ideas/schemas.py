@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 from api.campaigns.schemas import Currency
 from api.ideas.steps import Status
 from api.kernel.dates import Day
+from api.kernel.schemas import Page, ResponseModel, Schema, Stored
 from api.kernel.texts import Line, Prose
-from api.kernel.web import Page, ResponseModel, Schema, Stored
 
 Title = Annotated[Line, Field(min_length=5, max_length=200)]
 Description = Annotated[Prose, Field(min_length=20, max_length=20_000)]

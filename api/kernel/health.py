@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.kernel.container import FindDegraded, KernelContainer, ProvidedDatabase, provided
 from api.kernel.rules import PUBLIC
 from api.kernel.schema import REVISION, ROUTINES, SchemaState
-from api.kernel.web import ResponseModel, Route
+from api.kernel.schemas import ResponseModel
+from api.kernel.web import Route
 
 router = APIRouter(prefix="/health", tags=["health"], dependencies=[PUBLIC], route_class=Route)
 

@@ -17,7 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from api.kernel import errors
+from api.kernel import problems
 from api.kernel.errors import DomainError
 from api.kernel.ids import uuid7
 
@@ -122,7 +122,7 @@ class RequestContext:
             # here and not in an outer layer, so that the response has the headers of every other one
             if has_started:
                 raise
-            response = await errors.unexpected(Request(scope), error)
+            response = await problems.unexpected(Request(scope), error)
             await response(scope, receive, send_with_headers)
         finally:
             log.debug(
@@ -140,4 +140,4 @@ class RequestContext:
             await self.app(scope, receive, send)
             return
         msg = f"This installation has no host {host[:100]!r}; IDEAMINT_PUBLIC_HOSTS lists further ones."
-        await errors.refusal(Request(scope), UnknownHost(msg))(scope, receive, send)
+        await problems.refusal(Request(scope), UnknownHost(msg))(scope, receive, send)

@@ -1,52 +1,28 @@
-"""Parts that all routes share: the request's database session, the route class, schemas, and pages of lists."""
+"""Parts that all routes share: the request's database session, the route class, and the parameters of lists."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Generic, TypeVar, Union
+from typing import Annotated, Any, TypeVar
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.kernel import idempotency, requests, rules
 from api.kernel.container import KernelContainer, container_of
 from api.kernel.errors import InvalidInput
+from api.kernel.schemas import Page
 
 API_PREFIX = "/api/v1"
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
 
 Item = TypeVar("Item")
-Known = TypeVar("Known")
-
-# The type of an enumerated value in a response. A later version that runs at the same time may store new values; they
-# are returned as text, so that one such row does not fail a whole list.
-Stored = Union[Known, str]  # noqa: UP007 - a generic alias
-
-
-class Schema(BaseModel):
-    """A request body. Unknown fields are refused, so that a misspelt field is not ignored."""
-
-    model_config = ConfigDict(extra="forbid", from_attributes=True, str_strip_whitespace=True)
-
-
-class ResponseModel(BaseModel):
-    """A response body, read from a row's attributes."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
-
-
-class Page(BaseModel, Generic[Item]):
-    """A page of a list; `next_cursor` requests the next page and is null on the last one."""
-
-    items: Sequence[Item]
-    next_cursor: str | None
 
 
 class Route(APIRoute):

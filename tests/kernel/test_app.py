@@ -20,7 +20,8 @@ from sqlalchemy import create_engine, text
 
 from api.container import make_container
 from api.domains import DOMAINS
-from api.kernel import errors
+from api.kernel import problems
+from api.kernel.errors import Forbidden
 from api.kernel.heartbeats import Heartbeat
 from api.kernel.middleware import Edge, RequestContext
 from api.kernel.schema import SchemaState
@@ -134,7 +135,7 @@ class TestSession:
                 raise RuntimeError(msg)
             if outcome == "refuse":
                 msg = "No."
-                raise errors.Forbidden(msg)
+                raise Forbidden(msg)
             if outcome == "violate":
                 await session.execute(
                     text("""SELECT app.coins_open_ledger(app.uuid7(), '{"coins_per_member": 0}', NULL)""")
@@ -148,7 +149,7 @@ class TestSession:
             edge=Edge(hosts=frozenset({"testserver"}), body_bytes_max=database.limits.request_body_bytes_max),
         )
         app.include_router(router)
-        errors.install(app)
+        problems.install(app)
         transport = ASGITransport(app, raise_app_exceptions=False)
         async with AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield client

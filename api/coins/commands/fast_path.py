@@ -21,7 +21,7 @@ from api.auth.errors import TokenInvalid
 from api.coins.commands import execution
 from api.coins.dependencies import MOVE_COINS
 from api.coins.schemas import AllocateCoins, ReallocateCoins
-from api.kernel import errors, idempotency
+from api.kernel import idempotency, problems
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -69,7 +69,7 @@ class FastPath:
         try:
             movement = await self._commands.carry_out(move)
         except Exception as error:  # noqa: BLE001 - unexpected errors are raised again
-            response = await errors.respond(Request(scope), error)
+            response = await problems.respond(Request(scope), error)
             await response(scope, receive, send)
             return
         await send(

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from api.coins.commands.policies import get_policy
 from api.events.catalogue import kinds_where
-from api.kernel.web import ResponseModel
+from api.kernel.schemas import ResponseModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from api.coins.reading import statistics_queries as queries
 from api.coins.service import allow_time
 from api.kernel import clock
 from api.kernel.db import begin_snapshot
-from api.kernel.web import ResponseModel
+from api.kernel.schemas import ResponseModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

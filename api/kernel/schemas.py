@@ -1,0 +1,34 @@
+"""Base classes of request and response bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Generic, TypeVar, Union
+
+from pydantic import BaseModel, ConfigDict
+
+Item = TypeVar("Item")
+Known = TypeVar("Known")
+
+# The type of an enumerated value in a response. A later version that runs at the same time may store new values; they
+# are returned as text, so that one such row does not fail a whole list.
+Stored = Union[Known, str]  # noqa: UP007 - a generic alias
+
+
+class Schema(BaseModel):
+    """A request body. Unknown fields are refused, so that a misspelt field is not ignored."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True, str_strip_whitespace=True)
+
+
+class ResponseModel(BaseModel):
+    """A response body, read from a row's attributes."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
+
+
+class Page(BaseModel, Generic[Item]):
+    """A page of a list; `next_cursor` requests the next page and is null on the last one."""
+
+    items: Sequence[Item]
+    next_cursor: str | None
