@@ -26,6 +26,9 @@ log = structlog.get_logger(__name__)
 
 # Data is given to the parser in pieces of this size, so that a limit is exceeded by one piece at most.
 PIECE_BYTES = 4096
+# After a refusal, what the client still sends is read and dropped for this time: closing at once would reset the connection,
+# and the client would not receive the refusal.
+LINGER_S = 2.0
 # Sizes and extensions of chunks, in bytes for each byte of the body.
 FRAMING_RATIO_MAX = 16
 
@@ -50,6 +53,11 @@ class _Phase(Enum):
     IDLE = "idle"
     HEAD = "head"
     BODY = "body"
+    UPGRADED = "upgraded"  # a WebSocket's protocol has the connection
+    REFUSED = "refused"
+
+
+_ENDED = frozenset({_Phase.UPGRADED, _Phase.REFUSED})
 
 
 @dataclass(frozen=True)
@@ -100,13 +108,13 @@ class LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Give the data to the parser piece by piece, counting what it has not finished."""
         for start in range(0, len(data), PIECE_BYTES):
+            if self._phase in _ENDED or self.transport.is_closing():
+                return
             self._feed(data[start : start + PIECE_BYTES])
-        if not self.transport.is_closing():
+        if not (self._phase in _ENDED or self.transport.is_closing()):
             self._set_timer()
 
     def _feed(self, piece: bytes) -> None:
-        if self.transport.is_closing():
-            return
         phase, body_bytes = self._phase, self._body_bytes
         super().data_received(piece)
         if self._phase is _Phase.HEAD:
@@ -159,6 +167,12 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._phase = _Phase.IDLE
 
+    def handle_websocket_upgrade(self) -> None:
+        """The WebSocket's protocol takes the connection; what the client sent before its answer is dropped, as by uvicorn."""
+        self._stop_timer()
+        self._phase = _Phase.UPGRADED
+        super().handle_websocket_upgrade()
+
     def send_400_response(self, msg: str) -> None:
         """What uvicorn calls for data that is not HTTP, and for an error of a callback."""
         self._refuse(self._refusal or _Refusal(HTTPStatus.BAD_REQUEST, "malformed-request", msg))
@@ -170,7 +184,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _refuse(self, refusal: _Refusal) -> None:
         """Answer with a problem document, unless a response has begun, and close the connection."""
-        if self.transport.is_closing():
+        if self._phase in _ENDED or self.transport.is_closing():
             return
         self._stop_timer()
         log.info("connection refused", status=int(refusal.status), reason=refusal.slug)
@@ -182,7 +196,17 @@ class LimitedProtocol(HttpToolsProtocol):
                 self.transport.write(_response(refusal))
             cycle.disconnected = True
             cycle.message_event.set()
-        self.transport.close()
+        self._phase = _Phase.REFUSED
+        self._close()
+
+    def _close(self) -> None:
+        """Close once the client has had time to receive the refusal. A connection too many has no such time."""
+        if len(self.connections) > self.limits.connections or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._timer = self.loop.call_later(LINGER_S, self.transport.close)
 
     def _set_timer(self) -> None:
         """Bound what the client has not finished: a whole head, or the next part of a body."""

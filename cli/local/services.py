@@ -9,7 +9,6 @@ import sys
 from collections.abc import Awaitable, Callable, Collection
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 
@@ -29,7 +28,6 @@ QUIET = {
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     "DO_NOT_TRACK": "1",
     "GX_ANALYTICS_ENABLED": "false",
-    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
 }
 
 
@@ -67,9 +65,7 @@ def services(settings: Settings, parts: Collection[str]) -> list[Service]:
         Service("worker", [sys.executable, "-m", "api.worker"], environment, _has_heartbeat(settings)),
         service(
             "dashboards", settings.addresses.dashboards_port, "/_stcore/health",
-            "streamlit", "run", str(_folder("dashboards") / "app.py"),
-            f"--server.address={host}", f"--server.port={settings.addresses.dashboards_port}", "--server.showEmailPrompt=false",
-            f"--browser.serverAddress={_host_of(settings.addresses.public_dashboards_url)}",
+            "dashboards.server", "--host", host, "--port", str(settings.addresses.dashboards_port),
         ),
         Service(
             "dagster-code",
@@ -109,10 +105,6 @@ def _folder(package: str) -> Path:
         msg = f"the package {package} is not installed"
         raise SettingsError(msg)
     return Path(spec.origin).parent
-
-
-def _host_of(url: str) -> str:
-    return urlsplit(url).hostname or "localhost"
 
 
 def _is_free(host: str, port: int) -> bool:

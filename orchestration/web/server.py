@@ -14,6 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 import settings as configuration
+from api.kernel.http_limits import HttpLimits, limited
 from settings import Settings
 
 _STATEMENT_TIMEOUT_MS = 15_000
@@ -67,8 +68,8 @@ def serve(settings: Settings, host: str, port: int, workspace_file: str) -> None
                 log_in_url=f"{settings.addresses.public_api_url.rstrip('/')}/login",
             )
             uvicorn.run(
-                guard, host=host, port=port, log_level="warning", proxy_headers=False, server_header=False,
-                date_header=False,
+                guard, host=host, port=port, http=limited(HttpLimits(connections=settings.limits.connections_max)),
+                log_level="warning", proxy_headers=False, server_header=False, date_header=False,
             )  # fmt: skip
 
 

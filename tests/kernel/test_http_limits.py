@@ -6,27 +6,31 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import orjson
 import pytest
 import uvicorn
+from websockets.asyncio.client import connect
 
 from api.kernel.http_limits import HttpLimits, limited
 from tests.factories.clocks import GIVE_UP_AFTER_S, TRIES
+from tests.factories.raw_http import GET, exchange, refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.types import Receive, Scope, Send
 
-GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
 PATIENT = HttpLimits(head_s=GIVE_UP_AFTER_S, body_pause_s=GIVE_UP_AFTER_S)
-PROBLEM = "urn:ideamint:problem:"
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with the number of headers and the length of the body."""
-    assert scope["type"] == "http"
+    """Answer with the number of headers and the length of the body; a WebSocket, with its own messages."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": message["text"]})
+        return
     length = 0
     while True:
         message = await receive()
@@ -44,9 +48,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 @asynccontextmanager
 async def serving(limits: HttpLimits) -> AsyncIterator[int]:
     """A server of the echo application with these limits; yields its port."""
-    config = uvicorn.Config(
-        echo, host="127.0.0.1", port=0, http=limited(limits), lifespan="off", log_level="critical", ws="none"
-    )
+    config = uvicorn.Config(echo, host="127.0.0.1", port=0, http=limited(limits), lifespan="off", log_level="critical")
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
@@ -55,44 +57,6 @@ async def serving(limits: HttpLimits) -> AsyncIterator[int]:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         await server.shutdown()
-
-
-async def exchange(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
-    """Everything that the server sends until it closes the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    received = b""
-
-    async def read() -> None:
-        nonlocal received
-        while part := await reader.read(65536):
-            received += part
-
-    reading = asyncio.create_task(read())
-    try:
-        for part in parts:
-            if reading.done():
-                break
-            writer.write(part)
-            await writer.drain()
-            await asyncio.sleep(pause_s)
-        await asyncio.wait_for(asyncio.shield(reading), GIVE_UP_AFTER_S)
-    except ConnectionError:
-        pass
-    finally:
-        writer.close()
-        await asyncio.gather(reading, return_exceptions=True)
-    return received
-
-
-def refusal(received: bytes) -> tuple[int, str]:
-    """Status and type of the last response, a problem document."""
-    head, _, body = received[received.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
-    document = orjson.loads(body)
-    status = int(head.split()[1])
-    assert document["status"] == status
-    assert b"application/problem+json" in head
-    assert b"connection: close" in head
-    return status, document["type"].removeprefix(PROBLEM)
 
 
 class TestHead:
@@ -196,3 +160,18 @@ class TestConnections:
                     break
                 await asyncio.sleep(0.01)
         assert accepted.startswith(b"HTTP/1.1 200")
+
+    async def test_a_websocket_outlives_the_time_for_a_head_and_counts_as_a_connection(self) -> None:
+        async with (
+            serving(HttpLimits(head_s=0.2, body_pause_s=0.2, connections=1)) as port,
+            connect(f"ws://localhost:{port}/") as websocket,
+        ):
+            await asyncio.sleep(0.5)
+            await websocket.send("still here")
+            assert await websocket.recv() == "still here"
+            assert refusal(await exchange(port)) == (503, "busy")
+
+    async def test_a_handshake_is_bounded_as_every_head(self) -> None:
+        upgrade = GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        async with serving(PATIENT) as port:
+            assert refusal(await exchange(port, upgrade + b"X: " + b"a" * 100_000)) == (431, "headers-too-large")
