@@ -14,6 +14,7 @@ from sqlalchemy import text
 from api.campaigns.lifecycle import Command, statuses_with
 from api.coins.commands.corrections import ITEMS_PER_MEMBER_MAX, Corrected, Correction, correct_coins
 from api.coins.schemas import COINS_MAX
+from api.coins.service import find_disclosing_campaigns
 from api.kernel.errors import DomainError, InvalidInput
 from api.kernel.schemas import ResponseModel, Schema
 from api.kernel.texts import Prose
@@ -54,6 +55,18 @@ _REFUSALS = """
     """
 
 
+_DETAILS = {
+    "not_a_manager": "There is no campaign with this id that you manage.",
+    "not_a_member": "The user is not a member of this campaign with a wallet.",
+    "ledger_closed": "The campaign is over; its coins are settled.",
+    "reason_missing": "A correction needs a reason.",
+    "coins_missing": "A correction needs a number of coins other than 0.",
+    "above_maximum": "The correction would exceed the limit of a wallet.",
+    "busy": "The wallet or the campaign's ledger is locked by another change; try again.",
+    "undisclosed": "The coin policy shows the balance of this wallet to its member only, so a dry run does not check it.",
+}
+
+
 class BulkItem(Schema):
     """Coins for one member of one campaign."""
 
@@ -87,12 +100,15 @@ class BulkOutcome(ResponseModel):
     outcome: str = Field(
         description="granted, corrected; already_granted if there was nothing to do; or the refusal: coins_differ, "
         "coins_missing, reason_missing, insufficient_coins, above_maximum, not_a_member, not_a_manager, ledger_closed, "
-        "busy, and not_carried_out if the refusal of another item prevented this one"
+        "busy, and not_carried_out if the refusal of another item prevented this one. In a dry run undisclosed: coins would "
+        "be removed from a wallet whose balance the coin policy shows to its member only"
     )
     detail: str | None = Field(None, description="description of the refusal")
     transfer_id: UUID | None = Field(None, description="null in a dry run, and if no coins moved")
-    wallet_coins: int | None = Field(None, description="balance of the wallet afterwards")
-    has_coins: int | None = None
+    wallet_coins: int | None = Field(
+        None, description="balance of the wallet afterwards; omitted if the coin policy's stakes_visible_to is self"
+    )
+    has_coins: int | None = Field(None, description="omitted if the coin policy's stakes_visible_to is self")
     wants_coins: int | None = None
 
 
@@ -102,6 +118,7 @@ class BulkResponse(ResponseModel):
     mode: Mode
     succeeded: int = Field(description="granted or corrected")
     unchanged: int = Field(description="already granted")
+    undisclosed: int = Field(description="in a dry run: coins that the wallet may lack, see `outcome`")
     refused: int
     items: list[BulkOutcome]
 
@@ -137,16 +154,9 @@ async def allocate_in_bulk(
         raise InvalidInput(msg)
     corrections = await _with_refusals(session, items, manager)
     done = await correct_coins(session, corrections, actor_id=manager.user_id)
+    disclosing = await find_disclosing_campaigns(session, {item.campaign_id for item in items})
     outcomes = [
-        BulkOutcome(
-            index=index,
-            outcome=result.outcome,
-            detail=_detail(item, result),
-            transfer_id=None if is_dry_run else result.transfer_id,
-            wallet_coins=result.wallet_coins,
-            has_coins=result.has_coins if result.outcome == "insufficient_coins" else None,
-            wants_coins=-(item.coins or 0) if result.outcome == "insufficient_coins" else None,
-        )
+        _outcome(index, item, result, is_disclosed=item.campaign_id in disclosing, is_dry_run=is_dry_run)
         for index, (item, result) in enumerate(zip(items, done, strict=True))
     ]
     counts = Counter(_class_of(outcome.outcome) for outcome in outcomes)
@@ -162,8 +172,30 @@ async def allocate_in_bulk(
         mode=mode,
         succeeded=counts["succeeded"],
         unchanged=counts["unchanged"],
+        undisclosed=counts["undisclosed"],
         refused=counts["refused"],
         items=outcomes,
+    )
+
+
+def _outcome(index: int, item: BulkItem, result: Corrected, *, is_disclosed: bool, is_dry_run: bool) -> BulkOutcome:
+    """The outcome that the manager may see. A dry run could be repeated without a trace until it names the balance."""
+    outcome = result.outcome
+    if (
+        is_dry_run
+        and not is_disclosed
+        and (outcome == "insufficient_coins" or (outcome == "corrected" and (item.coins or 0) < 0))
+    ):
+        outcome = "undisclosed"
+    is_short = outcome == "insufficient_coins"
+    return BulkOutcome(
+        index=index,
+        outcome=outcome,
+        detail=_detail(item, result, outcome, is_disclosed=is_disclosed),
+        transfer_id=None if is_dry_run else result.transfer_id,
+        wallet_coins=result.wallet_coins if is_disclosed else None,
+        has_coins=result.has_coins if is_short and is_disclosed else None,
+        wants_coins=-(item.coins or 0) if is_short else None,
     )
 
 
@@ -190,10 +222,15 @@ async def _with_refusals(session: AsyncSession, items: Sequence[BulkItem], manag
     ]
 
 
-def _class_of(outcome: str) -> Literal["succeeded", "unchanged", "refused"]:
-    if outcome in {"granted", "corrected"}:
-        return "succeeded"
-    return "unchanged" if outcome == "already_granted" else "refused"
+def _class_of(outcome: str) -> Literal["succeeded", "unchanged", "undisclosed", "refused"]:
+    match outcome:
+        case "granted" | "corrected":
+            return "succeeded"
+        case "already_granted":
+            return "unchanged"
+        case "undisclosed":
+            return "undisclosed"
+    return "refused"
 
 
 def _not_carried_out(outcome: BulkOutcome) -> BulkOutcome:
@@ -203,24 +240,11 @@ def _not_carried_out(outcome: BulkOutcome) -> BulkOutcome:
     return BulkOutcome(index=outcome.index, outcome="not_carried_out")
 
 
-def _detail(item: BulkItem, result: Corrected) -> str | None:  # noqa: PLR0911 - a table of refusals
-    match result.outcome:
-        case "not_a_manager":
-            return "There is no campaign with this id that you manage."
-        case "not_a_member":
-            return "The user is not a member of this campaign with a wallet."
-        case "ledger_closed":
-            return "The campaign is over; its coins are settled."
-        case "reason_missing":
-            return "A correction needs a reason."
-        case "coins_missing":
-            return "A correction needs a number of coins other than 0."
+def _detail(item: BulkItem, result: Corrected, outcome: str, *, is_disclosed: bool) -> str | None:
+    match outcome:
         case "coins_differ":
             return f"The policy grants {result.policy_coins} coins to a member; omit `coins`, or use that number."
         case "insufficient_coins":
-            return f"The wallet has {result.has_coins} coins; the correction would take {-(item.coins or 0)}."
-        case "above_maximum":
-            return f"The wallet has {result.has_coins} coins; the correction would exceed its limit."
-        case "busy":
-            return "The wallet or the campaign's ledger is locked by another change; try again."
-    return None
+            balance = f"{result.has_coins} coins" if is_disclosed else "fewer coins"
+            return f"The wallet has {balance}; the correction would take {-(item.coins or 0)}."
+    return _DETAILS.get(outcome)

@@ -157,6 +157,11 @@ class PolicyRead(ResponseModel):
     created_at: datetime
     created_by: UUID | None
 
+    @property
+    def shows_stakes_to_managers(self) -> bool:
+        """Whether managers may see the stakes and wallets of members; not with a value that only a later version knows."""
+        return self.stakes_visible_to in {"managers", "members"}
+
 
 class CampaignCoins(ResponseModel):
     """My coins in one of my campaigns."""

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from api.coins import errors
 from api.coins.commands.moves import SQL, Move, Outcome, as_arguments
-from api.coins.commands.policies import get_policy, list_policies, set_policy
+from api.coins.commands.policies import find_disclosing_campaigns, get_policy, list_policies, set_policy
 from api.coins.reading import queries
 from api.coins.schemas import BackerRead, Balance, CampaignCoins, PolicyWrite, StakeRead
 from api.events.service import current_request_id
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
-__all__ = ["Move", "Outcome", "get_policy", "list_policies", "set_policy"]
+__all__ = ["Move", "Outcome", "find_disclosing_campaigns", "get_policy", "list_policies", "set_policy"]
 
 
 # accounts that a command settles in its own transaction; more are settled by a background loop

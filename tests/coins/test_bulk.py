@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import psycopg
+import pytest
 from sqlalchemy import text
 
 from api.campaigns import bulk
@@ -99,7 +100,7 @@ async def until_a_connection_waits_for_a_lock(application: FastAPI) -> None:
 
 class TestCorrections:
     async def test_add_to_a_wallet_and_take_from_it(self, application: FastAPI, client: AsyncClient) -> None:
-        world = await make_world(application, client)
+        world = await make_world(application, client, policy={"stakes_visible_to": "managers"})
         issued = (await conserved(world)).issued_coins
         response = await send(world, [correction(world, 0, 25), correction(world, 1, -40)])
         result = response.json()
@@ -119,7 +120,7 @@ class TestCorrections:
         )
 
     async def test_of_one_wallet_are_processed_in_order(self, application: FastAPI, client: AsyncClient) -> None:
-        world = await make_world(application, client)
+        world = await make_world(application, client, policy={"stakes_visible_to": "managers"})
         items = [correction(world, 0, amount) for amount in (-100, -1, 7, -7, 3)]
         result = (await send(world, items, "continue_on_failure")).json()
         assert [item["outcome"] for item in result["items"]] == [
@@ -150,6 +151,52 @@ class TestCorrections:
             "wallet_before_coins": 100,
             "wallet_after_coins": 125,
         }
+
+
+class TestHiddenWallets:
+    """The default policy shows stakes to their owners only, and with them what is left in the wallets."""
+
+    async def _played(self, application: FastAPI, client: AsyncClient) -> World:
+        world = await make_world(application, client)
+        await world.allocate(world.members[0], await world.submit(world.members[1]), 30)
+        return world
+
+    async def test_no_outcome_shows_a_balance(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await self._played(application, client)
+        refused = await send(world, [correction(world, 0, 5), correction(world, 0, -76)])
+        assert refused.status_code == 409
+        assert refused.json()["items"][1] == {
+            "index": 1, "outcome": "insufficient_coins", "wants_coins": 76,
+            "detail": "The wallet has fewer coins; the correction would take 76.",
+        }  # fmt: skip
+        grant = {"campaign_id": str(world.campaign_id), "user_id": str(world.members[0].id)}
+        done = (await send(world, [correction(world, 0, 5), correction(world, 0, -75), grant])).json()
+        assert [{*item} - {"transfer_id"} for item in done["items"]] == [{"index", "outcome"}] * 3
+
+    @pytest.mark.parametrize("mode", ["atomic", "continue_on_failure"])
+    async def test_a_dry_run_does_not_show_whether_coins_suffice(
+        self, application: FastAPI, client: AsyncClient, mode: str
+    ) -> None:
+        world = await self._played(application, client)
+        answers = [
+            (await send(world, [correction(world, 0, amount)], mode, params={"dry_run": True})).json()
+            for amount in (-70, -71)
+        ]
+        assert answers[0] == answers[1]
+        assert (answers[0]["undisclosed"], answers[0]["items"][0]["outcome"]) == (1, "undisclosed")
+
+    async def test_the_audit_shows_corrections_without_balances(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await self._played(application, client)
+        await send(world, [correction(world, 0, 5)])
+        (corrected,) = await world.audit(kind="coins_corrected")
+        assert (corrected["user_id"], corrected["data"]["coins"]) == (str(world.members[0].id), 5)
+        await world.call(world.members[0], "POST", "/campaigns/{id}/leave")
+        (left,) = await world.audit(kind="member_left")
+        assert left["after"] == {"is_frozen": True}
+        assert 75 not in {*corrected["data"].values(), *corrected["after"].values(), *left["data"].values()}
+        assert "wallet" not in str([corrected, left])
 
 
 class TestRefusals:
@@ -241,7 +288,7 @@ class TestGrants:
     async def test_open_the_wallets_of_a_campaign_that_is_set_up(
         self, application: FastAPI, client: AsyncClient
     ) -> None:
-        world = await make_world(application, client)
+        world = await make_world(application, client, policy={"stakes_visible_to": "managers"})
         newcomer, other = await move_in(world, 2)
         grant: dict[str, Any] = {"campaign_id": str(world.campaign_id), "user_id": str(newcomer)}
         more = {**grant, "kind": "correct", "coins": 11, "reason": "a prize"}
@@ -301,7 +348,7 @@ class TestIdempotency:
     async def test_a_dry_run_reports_all_outcomes_and_writes_nothing(
         self, application: FastAPI, client: AsyncClient
     ) -> None:
-        world = await make_world(application, client)
+        world = await make_world(application, client, policy={"stakes_visible_to": "managers"})
         before = await conserved(world)
         response = await send(world, [correction(world, 0, 5)], params={"dry_run": True})
         assert response.json()["items"] == [{"index": 0, "outcome": "corrected", "wallet_coins": 105}]
@@ -358,7 +405,7 @@ class TestManyItems:
         assert (await send(world, [*grants, grants[0]])).status_code == 422
 
     async def test_of_one_member_are_limited(self, application: FastAPI, client: AsyncClient) -> None:
-        world = await make_world(application, client)
+        world = await make_world(application, client, policy={"stakes_visible_to": "managers"})
         result = await send(world, [correction(world, 0, 1)] * 100)
         assert result.json()["items"][-1]["wallet_coins"] == 200
         refused = await send(world, [correction(world, 0, 1)] * 101)

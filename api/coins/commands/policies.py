@@ -13,6 +13,7 @@ from api.events import payloads
 from api.events.service import record_event
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -60,3 +61,9 @@ async def list_policies(session: AsyncSession, campaign_id: UUID) -> list[Policy
     """All versions of a campaign's policy, newest first; the first is in force."""
     rows = await session.execute(queries.POLICIES, {"campaign_id": campaign_id})
     return [PolicyRead.model_validate(row) for row in rows]
+
+
+async def find_disclosing_campaigns(session: AsyncSession, campaign_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Those of the campaigns whose policy in force shows the stakes and wallets of members to managers."""
+    rows = await session.execute(queries.POLICIES_IN_FORCE, {"campaign_ids": list(campaign_ids)})
+    return frozenset(row.campaign_id for row in rows if PolicyRead.model_validate(row).shows_stakes_to_managers)

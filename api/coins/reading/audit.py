@@ -22,18 +22,21 @@ _AUDITED = kinds_where(concerns_coins=True)
 # the actor and the user of these show whose coins are on which idea
 _PERSONAL = kinds_where(concerns_coins=True, is_personal=True)
 
-# The balances after a movement are stored in its postings; other commands store them in their event. If the person is
-# hidden, the wallet's balance is hidden too: corrections show a wallet's balance with its owner, which would identify
-# the person.
+# The balances after a movement are stored in its postings; other commands store them in their event. A policy that hides
+# stakes hides the wallets of single members as well: what is missing from a wallet is on ideas, and the wallet's balance in
+# a correction, which names its member, would identify the member in other movements.
+_WALLET_NAMES = "'{wallet_coins,wallet_before_coins,wallet_after_coins}'"
 _TEMPLATE = """
     SELECT e.event_id, e.occurred_at, e.recorded_at, e.kind, e.idea_id, e.request_id,
         CASE WHEN e.is_private THEN NULL ELSE e.actor_id END AS actor_id,
         CASE WHEN e.is_private THEN NULL ELSE e.user_id END AS user_id,
-        e.data - 'before' - 'after' AS data,
-        coalesce(e.data -> 'before', b.before, '{{}}') AS before, coalesce(e.data -> 'after', b.after, '{{}}') AS after
+        e.data - 'before' - 'after' - e.hidden_names AS data,
+        coalesce(e.data -> 'before', b.before, '{{}}') - e.hidden_names AS before,
+        coalesce(e.data -> 'after', b.after, '{{}}') - e.hidden_names AS after
     FROM (
         SELECT e.id AS event_id, e.occurred_at, e.recorded_at, e.kind, e.idea_id, e.request_id, e.actor_id, e.user_id, e.data,
-            e.kind = ANY (:private_kinds) AS is_private
+            e.kind = ANY (:private_kinds) AS is_private,
+            CASE WHEN :hides_stakes AND e.user_id IS NOT NULL THEN {wallet_names} ELSE '{{}}' END::text[] AS hidden_names
         FROM app.events AS e
         WHERE e.campaign_id = :campaign_id AND e.kind = ANY (:audited) {filters}
         ORDER BY e.occurred_at DESC, e.id DESC
@@ -49,7 +52,6 @@ _TEMPLATE = """
             FROM app.coin_postings AS p
             JOIN app.coin_accounts AS a ON a.id = p.account_id
             WHERE p.transfer_id = CAST(e.data ->> 'transfer_id' AS uuid) AND p.balance_after_coins IS NOT NULL
-                AND NOT (e.is_private AND a.kind = 'wallet')
         ) AS p
     ) AS b ON true
     ORDER BY e.occurred_at DESC, e.event_id DESC
@@ -76,7 +78,8 @@ class AuditEvent(ResponseModel):
     before: dict[str, Any] = Field(
         description="the changed values before the event; `after` has the same names: the status or the fields of the "
         "policy; the coins on the stake, on all stakes of an idea, in the wallet, or in all changed wallets. "
-        "Wallets are omitted in movements whose member is hidden. Empty if no such value changed"
+        "Wallets of single members are omitted under a policy whose stakes_visible_to is self. Empty if no such value "
+        "changed"
     )
     after: dict[str, Any]
     data: dict[str, Any] = Field(description="further fields of the kind")
@@ -97,16 +100,16 @@ async def list_audit(
 ) -> list[AuditEvent]:
     """Events of a campaign that concern its coins, newest first, after the (occurred_at, event_id) `after`.
 
-    If the policy in force hides stakes (`stakes_visible_to`), the events of members' own movements do not show the
-    member; the policy cannot have been narrower when the coins were allocated. A filter by person then finds no event
+    If the policy in force hides stakes (`stakes_visible_to`), no event shows the balance of a member's wallet, and the
+    events of members' own movements do not show the member; the policy cannot have been narrower when the coins were allocated. A filter by person then finds no event
     that hides its person, so that a search for a person reveals nothing. `since` is inclusive, `until` exclusive.
     """
-    policy = await get_policy(session, campaign_id)
+    hides_stakes = not (await get_policy(session, campaign_id)).shows_stakes_to_managers
     filters: list[str] = []
     values: dict[str, Any] = {
         "campaign_id": campaign_id,
-        # values that a later version has stored and this one does not know hide the members as well
-        "private_kinds": [] if policy.stakes_visible_to in {"managers", "members"} else list(_PERSONAL),
+        "hides_stakes": hides_stakes,
+        "private_kinds": list(_PERSONAL) if hides_stakes else [],
         "audited": list(_AUDITED),
         "limit": limit,
     }
@@ -129,5 +132,5 @@ async def list_audit(
         add("e.occurred_at < :until", until=until)
     if after:
         add("(e.occurred_at, e.id) < (:after_at, :after_id)", after_at=after[0], after_id=after[1])
-    rows = await session.execute(text(_TEMPLATE.format(filters=" ".join(filters))), values)
+    rows = await session.execute(text(_TEMPLATE.format(filters=" ".join(filters), wallet_names=_WALLET_NAMES)), values)
     return [AuditEvent.model_validate(row) for row in rows]

@@ -95,11 +95,12 @@ _POLICIES = "SELECT {columns} FROM app.coin_policies AS p WHERE p.campaign_id = 
 POLICIES = text(_POLICIES.format(columns=_POLICY_COLUMNS))
 
 _POLICY = """
-    SELECT {columns} FROM app.coin_ledgers AS l
+    SELECT l.campaign_id, {columns} FROM app.coin_ledgers AS l
     JOIN app.coin_policies AS p ON p.campaign_id = l.campaign_id AND p.version = l.policy_version
-    WHERE l.campaign_id = :campaign_id
+    WHERE l.campaign_id {condition}
     """
-POLICY = text(_POLICY.format(columns=_POLICY_COLUMNS))
+POLICY = text(_POLICY.format(columns=_POLICY_COLUMNS, condition="= :campaign_id"))
+POLICIES_IN_FORCE = text(_POLICY.format(columns=_POLICY_COLUMNS, condition="= ANY (:campaign_ids)"))
 
 WALLET = text(
     """
