@@ -115,7 +115,7 @@ def read_server_file(folder: Path) -> dict[str, object]:
 def stop(folder: Path) -> None:
     """Stop the server of :func:`prepare` and remove the folder."""
     written = read_server_file(folder)
-    for name, argument in (("pid", "api.main:create_app"), ("worker_pid", "api.worker")):
+    for name, argument in (("pid", "api.server"), ("worker_pid", "api.worker")):
         pid = written[name]
         assert isinstance(pid, int)
         if psutil.pid_exists(pid) and argument in psutil.Process(pid).cmdline():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx2
+import psutil
 import pytest
 
 from benchmarks import allocate, event_lag, held, history, ledgers
@@ -100,3 +101,4 @@ def test_a_prepared_server_accepts_other_load_generators(tmp_path_factory: pytes
     finally:
         subprocess.run([*command, "--stop", str(folder)], check=True, capture_output=True, timeout=GIVE_UP_AFTER_S)
     assert not folder.exists()
+    assert not any(psutil.pid_exists(int(str(server[name]))) for name in ("pid", "worker_pid"))

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from settings import Settings
 
+ROUNDS_MAX = 100
+
 
 @dataclass(frozen=True)
 class Company:
@@ -107,7 +109,8 @@ def people_active(settings: Settings) -> Iterator[list[int]]:
     def act() -> None:
         with psycopg.connect(settings.database.role_url("app"), autocommit=True) as connection:
             seeder = Seeder(connection)
-            while not ended.wait(0.2):
+            # no more than this: each round is also work for the refresh that they accompany
+            while not ended.wait(0.2) and len(rounds) < ROUNDS_MAX:
                 number = len(rounds)
                 slug = f"meanwhile-{number // 15}"
                 if number % 15 == 0:
