@@ -240,6 +240,11 @@ async def close_ledger(
     return Closing(row.wallet_coins, row.is_settling)
 
 
+async def has_stake_account(session: AsyncSession, idea_id: UUID, *, user_id: UUID) -> bool:
+    """Whether the user has or had coins on the idea."""
+    return bool(await session.scalar(queries.HAS_STAKE_ACCOUNT, {"idea_id": idea_id, "user_id": user_id}))
+
+
 async def move_coins(
     session: AsyncSession,
     moves: Sequence[Move],

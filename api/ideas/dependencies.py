@@ -59,7 +59,10 @@ async def _idea(session: Session, caller: CurrentUser, idea_id: UUID) -> IdeaAcc
         access = IdeaAccess(idea, await access_to(session, caller, idea.campaign_id))
     except CampaignNotFound:
         raise errors.IdeaNotFound(service.NOT_FOUND) from None
-    if Status(idea.status) not in PUBLIC and not access.may(Permission.VIEW_ALL_IDEAS):
+    if Status(idea.status) in PUBLIC or access.may(Permission.VIEW_ALL_IDEAS):
+        return access
+    # backers keep reading an idea that was withdrawn or rejected: their statement names it
+    if not await coins.has_stake_account(session, idea.id, user_id=caller.user_id):
         raise errors.IdeaNotFound(service.NOT_FOUND)
     return access
 

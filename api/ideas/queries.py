@@ -94,14 +94,15 @@ async def list_ideas(
     Totals of a page are those of the last aggregation (:func:`api.coins.service.get_aggregated_at`); those of a single
     idea are exact.
 
-    With `sees_all`, the user sees all ideas; otherwise public ones and their own. `seed` determines the random order.
+    With `sees_all`, the user sees all ideas; otherwise public ones, their own, and those that they have or had coins on.
+    `seed` determines the random order.
     """
     filters = []
     values: dict[str, Any] = {"campaign_id": campaign_id, "user_id": user_id, "limit": limit}
     if sort == "random":
         values["seed"] = seed
     if not sees_all:
-        filters.append("AND (i.status = ANY (:public) OR i.author_id = :user_id)")
+        filters.append("AND (i.status = ANY (:public) OR i.author_id = :user_id OR m.idea_id IS NOT NULL)")
         values["public"] = sorted(PUBLIC)
     if statuses:
         filters.append("AND i.status = ANY (:statuses)")
@@ -109,7 +110,7 @@ async def list_ideas(
     if mine:
         filters.append("AND i.author_id = :user_id")
     if backed:
-        filters.append("AND m.coins > 0")
+        filters.append("AND m.idea_id IS NOT NULL")
     if idea_id is not None:
         filters.append("AND i.id = :idea_id")
         values["idea_id"] = idea_id

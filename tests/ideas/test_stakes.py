@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 async def backed(application: FastAPI, client: AsyncClient, audience: str, **campaign: Any) -> tuple[World, UUID]:
     """An idea with 30 and 20 coins of two members; a third took all coins back."""
-    world = await make_world(application, client, members=4, policy={"stakes_visible_to": audience}, **campaign)
+    world = await make_world(application, client, members=5, policy={"stakes_visible_to": audience}, **campaign)
     idea = await world.submit(world.members[0])
     for member, coins in ((1, 30), (2, 20), (3, 10)):
         assert (await world.allocate(world.members[member], idea, coins)).status_code == 201
@@ -64,7 +64,8 @@ class TestReaders:
         stranger = await commit_user(application)
         assert (await world.call(stranger, "GET", f"/ideas/{idea}/stakes")).status_code == 404
         assert (await world.step(world.manager, idea, "rejected", "Not now")).status_code == 200
-        assert (await world.call(world.members[1], "GET", f"/ideas/{idea}/stakes")).status_code == 404
+        assert (await world.call(world.members[4], "GET", f"/ideas/{idea}/stakes")).status_code == 404
+        assert (await world.call(world.members[1], "GET", f"/ideas/{idea}/stakes")).status_code == 200
         assert (await world.call(world.manager, "GET", f"/ideas/{idea}/stakes")).status_code == 200
 
     async def test_excludes_a_member_who_left(self, application: FastAPI, client: AsyncClient) -> None:
@@ -96,3 +97,21 @@ class TestPages:
             found += page["items"]
             cursor = page["next_cursor"]
         assert found == as_listed(world)
+
+
+class TestBackersOfAClosedIdea:
+    @pytest.mark.parametrize("status", ["withdrawn", "rejected"])
+    async def test_keep_reading_it_and_the_reason(self, application: FastAPI, client: AsyncClient, status: str) -> None:
+        world, idea = await backed(application, client, "self")
+        closer = world.members[0] if status == "withdrawn" else world.manager
+        assert (await world.step(closer, idea, status, "Built by another team")).status_code == 200
+        stranger = await commit_user(application)
+        await world.call(stranger, "POST", "/campaigns/{id}/join")
+        for reader, reads in ((world.members[1], True), (world.members[3], True), (stranger, False)):
+            found = await world.call(reader, "GET", f"/ideas/{idea}")
+            assert found.status_code == (200 if reads else 404)
+            if reads:
+                assert found.json()["reason"] == "Built by another team"
+            for query in ("", "?backed=true"):
+                listed = (await world.call(reader, "GET", f"/campaigns/{{id}}/ideas{query}")).json()["items"]
+                assert [item["id"] for item in listed] == ([str(idea)] if reads else [])

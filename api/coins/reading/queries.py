@@ -109,6 +109,13 @@ WALLET = text(
     """
 )
 
+HAS_STAKE_ACCOUNT = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM app.coin_accounts AS a WHERE a.idea_id = :idea_id AND a.user_id = :user_id AND a.kind = 'stake')
+    """
+)
+
 SETTLED = text(
     """
     SELECT t.settled_coins AS coins, t.settled_backers AS backers, t.settled_at IS NULL AS is_settling
