@@ -49,6 +49,7 @@ expect.set_options(timeout=GIVE_UP_AFTER_S * 1000)  # the first page after the s
 class Installation:
     """A running installation with the demo and two imported elections, published."""
 
+    data_dir: Path
     api_url: str
     dashboards_url: str
     dagster_url: str
@@ -102,6 +103,7 @@ def installation() -> Iterator[Installation]:
         ideamint("refresh", "--json")
         with _up(environment, data_dir / "up.log", api_port, dashboards_port, dagster_port):
             yield Installation(
+                data_dir=data_dir,
                 api_url=environment["IDEAMINT_PUBLIC_API_URL"],
                 dashboards_url=environment["IDEAMINT_PUBLIC_DASHBOARDS_URL"],
                 dagster_url=f"http://localhost:{dagster_port}",
