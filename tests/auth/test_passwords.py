@@ -140,7 +140,8 @@ class TestPasswords:
     async def test_refuses_a_caller_who_would_wait_too_long(self) -> None:
         passwords = Passwords(1)
         async with passwords.slot():
-            waiting = [asyncio.create_task(passwords.hash(GOOD)) for _ in range(100)]
+            # one waits for the slot, the others for their turn
+            waiting = [asyncio.create_task(passwords.hash(GOOD)) for _ in range(1 + module.WAITING_MAX_PER_SLOT)]
             await asyncio.sleep(0)
             with pytest.raises(PasswordsBusy):
                 await passwords.hash(GOOD)
