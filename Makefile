@@ -29,7 +29,7 @@ test-deep: $(STAMP) ## Run the proofs at small size, the last release on this sc
 	$(BIN)/pytest -m browser $(PYTEST_OPTIONS)
 
 proofs: $(STAMP) ## Run the proofs at full size and print their figures, about 40 minutes (make test-deep runs them at small size)
-	$(BIN)/pytest tests/proofs --full $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/proofs --full --timeout 0 $(PYTEST_OPTIONS)
 	$(BIN)/python -m benchmarks.held
 	$(BIN)/python -m benchmarks.settle
 	$(BIN)/python -m benchmarks.history
