@@ -40,7 +40,8 @@ class Snapshot:
 class Campaign:
     """A row of dim_campaigns. In an imported campaign `members` counts the voters.
 
-    `chain_height`, `chain_hash` (hexadecimal) and `chain_sealed_at` are the head of the ledger's chain, None if
+    `members` and `participants` are None if there are too few. If the campaign `is_suppressed`, the marts contain neither
+    its coins nor its groups, and the organisation's figures do not count it. `chain_height`, `chain_hash` (hexadecimal) and `chain_sealed_at` are the head of the ledger's chain, None if
     nothing is sealed yet.
     """
 
@@ -66,8 +67,8 @@ class Campaign:
     chain_height: int | None
     chain_hash: str | None
     chain_sealed_at: datetime | None
-    members: int
-    participants: int
+    members: int | None
+    participants: int | None
     ideas: int
     has_times: bool
 
@@ -75,6 +76,8 @@ class Campaign:
     def is_imported(self) -> bool:
         """Whether it was imported from an election's file, which contains only voters and no times."""
         return self.origin == "imported"
+
+    is_suppressed: bool
 
 
 @dataclass(frozen=True, slots=True)

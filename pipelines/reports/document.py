@@ -43,10 +43,12 @@ def document(content: Content, made_at: datetime | None) -> dict[str, Any]:
         "questions": _questions(content),
         "periods": _periods(content),
         "bars": panels.bars(content),
+        "bars_missing": _bars_missing(content),
         "concentration": charts.concentration(content),
         "time": _time(content),
         "time_missing": _time_missing(content),
         "groups": panels.groups(content),
+        "groups_missing": _groups_missing(content),
         "returns": panels.returns(content),
         "conservation": panels.conservation(content),
         "ledger_head": {"text": ledger_head(content), "is_sealed": campaign.chain_height is not None},
@@ -95,9 +97,12 @@ def _tiles(content: Content) -> list[dict[str, str]]:
     campaign = content.campaign
     accepted = content.ideas.filter(pl.col("status").is_in(list(ACCEPTED))).height
     tiles = [
-        {"label": content.people.capitalize(), "value": wording.count(campaign.members)},
+        {"label": content.people.capitalize(), "value": wording.people(campaign.members)},
         {"label": "Ideas", "value": wording.count(content.ideas.height)},
-        {"label": "Coins on ideas", "value": wording.count(content.coins_on_ideas)},
+        {
+            "label": "Coins on ideas",
+            "value": wording.HIDDEN if campaign.is_suppressed else wording.count(content.coins_on_ideas),
+        },
     ]
     if content.outcome_is_known:
         tiles.append({"label": "Ideas accepted", "value": wording.count(accepted)})
@@ -129,9 +134,24 @@ def _time(content: Content) -> dict[str, Any] | None:
 
 
 def _time_missing(content: Content) -> str:
+    if content.campaign.is_suppressed:
+        return f"Not shown for {wording.FEWER_PEOPLE}."
     if content.campaign.is_imported:
         return f"When each coin was placed is {wording.NOT_IN_FILE}: all ballots have the date of the last day of the election."
     return "The chart needs at least two days with coins."
+
+
+def _bars_missing(content: Content) -> str:
+    if content.campaign.is_suppressed:
+        return f"The coins on ideas are not shown for {wording.FEWER_PEOPLE}."
+    return "No coins are on any idea."
+
+
+def _groups_missing(content: Content) -> str:
+    if content.campaign.is_suppressed:
+        return f"Not shown for {wording.FEWER_PEOPLE}."
+    missing = wording.NOT_IN_FILE if content.campaign.is_imported else "not recorded for this campaign's members"
+    return f"Age, sex, district or department are {missing}."
 
 
 def _ideas(content: Content) -> dict[str, Any]:
@@ -143,7 +163,7 @@ def _ideas(content: Content) -> dict[str, Any]:
             "title": wording.title(row["title"], 150),
             "status": wording.status(row["status"]),
             "coins": wording.count(row["coins"]),
-            "share": wording.percent(row["coins"] / total) if total else wording.NONE,
+            "share": wording.percent(row["coins"] / total) if total and row["coins"] is not None else wording.NONE,
             "backers": wording.UNDER if row["backers"] is None else wording.count(row["backers"]),
         }
         for row in listed.iter_rows(named=True)

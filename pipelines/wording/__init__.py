@@ -6,7 +6,7 @@ separated. A caller that writes HTML escapes the result.
 
 from pipelines.wording.dates import age, day, duration, minute, month, month_name, span
 from pipelines.wording.numbers import amount, count, counted, difference, money, percent, signed, value
-from pipelines.wording.people import FEWER, FEWER_PEOPLE, UNDER, people
+from pipelines.wording.people import FEWER, FEWER_PEOPLE, HIDDEN, UNDER, people
 from pipelines.wording.terms import ATTRIBUTES, NONE, NOT_IN_FILE, NOT_KNOWN, status, status_title
 from pipelines.wording.texts import plain, shortened, title
 
@@ -14,6 +14,7 @@ __all__ = [
     "ATTRIBUTES",
     "FEWER",
     "FEWER_PEOPLE",
+    "HIDDEN",
     "NONE",
     "NOT_IN_FILE",
     "NOT_KNOWN",

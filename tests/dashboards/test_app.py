@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html import escape, unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from pipelines import marts, wording
 from pipelines.marts import Scope
 from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.factories.marts import write_snapshot
-from tests.factories.marts_world import HOSTILE_TITLE, campaign_id, rows
+from tests.factories.marts_world import HOSTILE_TITLE, campaign_id, rows, suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -230,11 +231,18 @@ class TestCampaign:
         assert "2 groups are not shown" in at.caption[0].value
 
     def test_small_numbers_of_people_are_hidden(self, tmp_path: Path) -> None:
-        few = [{**row, "members": 3, "participants": 2} for row in rows()["dim_campaigns"]]
-        write_snapshot(tmp_path / "few", changes={"dim_campaigns": few})
+        write_snapshot(tmp_path / "few", changes=suppressed("greener-offices"))
         shown = text(page("campaign", tmp_path / "few", Scope.ALL, campaign="greener-offices"))
         assert "Members</dt><dd>fewer than 5" in shown
         assert "Ever took part</dt><dd>fewer than 5" in shown
+        assert shown.count("<b>Not shown</b>") == 3  # ideas by coins, coins over time, groups
+
+    def test_the_table_of_ideas_of_a_suppressed_campaign_has_no_coins(self, tmp_path: Path) -> None:
+        write_snapshot(tmp_path / "few", changes=suppressed("greener-offices"))
+        at = page("campaign", tmp_path / "few", Scope.ALL, campaign="greener-offices")
+        assert at.dataframe[0].value["coins"].isna().all()
+        assert "coins" not in at.dataframe[0].proto.column_order
+        assert at.dataframe[0].proto.placeholder == wording.NONE
 
     def test_only_the_largest_of_many_groups_are_drawn_with_a_notice(self, tmp_path: Path) -> None:
         campaign = campaign_id("lodz-2020")
@@ -260,7 +268,12 @@ class TestConservation:
     def test_a_difference_is_shown_in_red_and_marked(self, tmp_path: Path, fault: str) -> None:
         slug = "greener-offices"
         wrong = [
-            {**row, fault: int(row["campaign_id"] == campaign_id(slug))} for row in rows()["fct_coin_conservation"]
+            {
+                **row,
+                fault: int(row["campaign_id"] == campaign_id(slug)),
+                "is_balanced": row["campaign_id"] != campaign_id(slug),
+            }
+            for row in rows()["fct_coin_conservation"]
         ]
         write_snapshot(tmp_path / "wrong", changes={"fct_coin_conservation": wrong})
         shown = text(page("conservation", tmp_path / "wrong", Scope.ALL))
@@ -268,6 +281,19 @@ class TestConservation:
         assert "Coins do not add up in 1 of 6 campaigns" in shown
         assert shown.count('<tr class="im-wrong">') == 1
         assert TITLES[slug] in shown.split('<tr class="im-wrong">')[1].split("</tr>")[0]
+
+    def test_a_suppressed_campaign_is_only_balanced(self, tmp_path: Path) -> None:
+        write_snapshot(tmp_path / "few", changes=suppressed("greener-offices"))
+        shown = text(page("conservation", tmp_path / "few", Scope.ALL))
+        row = shown.split("Greener offices")[1].split("</tr>")[0]
+        assert "balanced" in row
+        assert not any(character.isdigit() for character in unescape(re.sub("<[^>]*>", "", row)))
+        assert "every coin is accounted for: 30,500 coins in 5 campaigns with at least 5 people" in shown
+
+    def test_the_only_campaign_is_suppressed(self, tmp_path: Path) -> None:
+        write_snapshot(tmp_path / "few", changes=suppressed("greener-offices"))
+        shown = text(page("conservation", tmp_path / "few", Scope.of([campaign_id("greener-offices")])))
+        assert "In the only campaign, every coin is accounted for." in shown
 
     def test_a_manager_sees_the_rows_of_managed_campaigns(self, data_dir: Path) -> None:
         shown = text(page("conservation", data_dir, Scope.of([campaign_id("lodz-2020")])))

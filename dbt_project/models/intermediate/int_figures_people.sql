@@ -5,9 +5,10 @@ with members as (
         scopes.scope_id,
         members.moment,
         count(distinct members.user_id) as members
-    from {{ ref('int_scopes') }} as scopes
+    from {{ ref('int_counted_scopes') }} as scopes
     inner join {{ ref('int_members_at_moments') }} as members
-        on scopes.campaign_id = members.campaign_id
+        on scopes.campaign_id = members.campaign_id and scopes.moment = members.moment
+    where scopes.counts_people
     group by scopes.scope_kind, scopes.scope_id, members.moment
 ),
 
@@ -18,12 +19,13 @@ active as (
         scopes.scope_id,
         periods.period,
         count(distinct activity.user_id) as active_members
-    from {{ ref('int_scopes') }} as scopes
+    from {{ ref('int_counted_scopes') }} as scopes
     inner join {{ ref('int_periods') }} as periods
-        on periods.period = 'to_date' or not scopes.is_imported
+        on scopes.moment = periods.moment and (periods.period = 'to_date' or not scopes.is_imported)
     inner join {{ ref('int_member_activity') }} as activity
         on
             scopes.campaign_id = activity.campaign_id
+            and scopes.counts_people
             and activity.activity_on between coalesce(periods.starts_on, activity.activity_on) and periods.ends_on
             and (activity.allocations > 0 or activity.ideas_submitted > 0)
     inner join {{ ref('int_members_at_moments') }} as members
@@ -70,11 +72,12 @@ accepted_backers as (
         scopes.scope_id,
         stakes.moment,
         count(distinct stakes.user_id) as accepted_backers
-    from {{ ref('int_scopes') }} as scopes
+    from {{ ref('int_counted_scopes') }} as scopes
     inner join {{ ref('int_stakes') }} as stakes
-        on scopes.campaign_id = stakes.campaign_id and stakes.coins > 0
+        on scopes.campaign_id = stakes.campaign_id and scopes.moment = stakes.moment and stakes.coins > 0
     inner join {{ ref('int_ideas_at_moments') }} as ideas
         on stakes.idea_id = ideas.idea_id and stakes.moment = ideas.moment and ideas.is_accepted
+    where scopes.counts_coins
     group by scopes.scope_kind, scopes.scope_id, stakes.moment
 ),
 
@@ -84,9 +87,10 @@ participants as (
         scopes.scope_id,
         participants.moment,
         count(distinct participants.user_id) as participants
-    from {{ ref('int_scopes') }} as scopes
+    from {{ ref('int_counted_scopes') }} as scopes
     inner join {{ ref('int_participants') }} as participants
-        on scopes.campaign_id = participants.campaign_id
+        on scopes.campaign_id = participants.campaign_id and scopes.moment = participants.moment
+    where scopes.counts_coins
     group by scopes.scope_kind, scopes.scope_id, participants.moment
 ),
 
@@ -97,10 +101,22 @@ outcomes as (
         ideas.moment,
         bool_or(ideas.is_accepted) as has_accepted,
         bool_or(ideas.status = 'outcome_unknown') as has_unknown
-    from {{ ref('int_scopes') }} as scopes
+    from {{ ref('int_counted_scopes') }} as scopes
     inner join {{ ref('int_ideas_at_moments') }} as ideas
-        on scopes.campaign_id = ideas.campaign_id
+        on scopes.campaign_id = ideas.campaign_id and scopes.moment = ideas.moment
+    where scopes.counts_coins
     group by scopes.scope_kind, scopes.scope_id, ideas.moment
+),
+
+coverages as (
+    select
+        scope_kind,
+        scope_id,
+        moment,
+        max(people_coverage) as people_coverage,
+        max(coins_coverage) as coins_coverage
+    from {{ ref('int_counted_scopes') }}
+    group by scope_kind, scope_id, moment
 )
 
 select
@@ -112,7 +128,7 @@ select
     cast(coalesce(active.active_members, 0) as numeric) as numerator,
     cast(members.members as numeric) as denominator,
     members.members as persons,
-    cast(null as double precision) as coverage,
+    coverages.people_coverage as coverage,
     case
         when periods.is_imported then 'not in the file'
         when not coalesce(open_periods.was_open, false) then 'nothing to count'
@@ -133,6 +149,11 @@ left join open_periods
         periods.scope_kind = open_periods.scope_kind
         and periods.scope_id = open_periods.scope_id
         and periods.period = open_periods.period
+left join coverages
+    on
+        periods.scope_kind = coverages.scope_kind
+        and periods.scope_id = coverages.scope_id
+        and periods.moment = coverages.moment
 union all
 select
     periods.scope_kind,
@@ -166,7 +187,7 @@ select
     cast(coalesce(accepted_backers.accepted_backers, 0) as numeric) as numerator,
     cast(participants.participants as numeric) as denominator,
     participants.participants as persons,
-    cast(null as double precision) as coverage,
+    coverages.coins_coverage as coverage,
     case
         when coalesce(outcomes.has_unknown, false) then 'outcome unknown'
         when not coalesce(outcomes.has_accepted, false) then 'nothing to count'
@@ -187,3 +208,8 @@ left join outcomes
         periods.scope_kind = outcomes.scope_kind
         and periods.scope_id = outcomes.scope_id
         and periods.moment = outcomes.moment
+left join coverages
+    on
+        periods.scope_kind = coverages.scope_kind
+        and periods.scope_id = coverages.scope_id
+        and periods.moment = coverages.moment

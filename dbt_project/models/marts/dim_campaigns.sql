@@ -1,21 +1,4 @@
-with members as (
-    select
-        campaign_id,
-        count(*) filter (where is_current) as members
-    from {{ ref('int_members') }}
-    group by campaign_id
-),
-
-participants as (
-    select
-        campaign_id,
-        count(*) as participants
-    from {{ ref('int_participants') }}
-    where moment = 'now'
-    group by campaign_id
-),
-
-ideas as (
+with ideas as (
     select
         campaign_id,
         count(*) as ideas
@@ -55,15 +38,14 @@ select
     chains.height as chain_height,
     chains.hash as chain_hash,
     chains.sealed_at as chain_sealed_at,
-    coalesce(members.members, 0) as members,
-    coalesce(participants.participants, 0) as participants,
+    case when not sizes.has_few_members then sizes.members end as members,
+    {{ shown_count('sizes.participants') }} as participants,
     coalesce(ideas.ideas, 0) as ideas,
-    not campaigns.is_imported as has_times
+    not campaigns.is_imported as has_times,
+    sizes.is_suppressed
 from {{ ref('int_campaigns') }} as campaigns
-left join members
-    on campaigns.campaign_id = members.campaign_id
-left join participants
-    on campaigns.campaign_id = participants.campaign_id
+inner join {{ ref('int_campaign_sizes') }} as sizes
+    on campaigns.campaign_id = sizes.campaign_id and sizes.moment = 'now'
 left join ideas
     on campaigns.campaign_id = ideas.campaign_id
 left join policies

@@ -198,7 +198,9 @@ class TestConservationStatement:
     def test_a_difference_is_a_warning(self, read: Read, difference: int, part: str) -> None:
         content = read("greener-offices")
         assert content.conservation is not None
-        content = replace(content, conservation={**content.conservation, "difference_coins": difference})
+        content = replace(
+            content, conservation={**content.conservation, "difference_coins": difference, "is_balanced": False}
+        )
         text = conservation_statement(content)
         assert part in text
         assert "Do not rely" in text
