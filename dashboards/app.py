@@ -47,7 +47,7 @@ def _show_pages(viewer: session.Viewer, scope: Scope) -> None:
     try:
         view = data.view(scope)
     except NoSnapshot:
-        _show_only(access.no_snapshot, "No data yet")
+        _show_only(partial(access.no_snapshot, scope), "No data yet")
         return
     pages = [
         (overview.render, "Overview", "dashboard"),

@@ -24,11 +24,23 @@ def apply_style() -> None:
     st.html(_STYLE)
 
 
-def heading(title: str, snapshot: Snapshot, subtitle: str = "") -> None:
-    """Show the page's title, which may be user-written, and the age of the data."""
+def heading(title: str, view: View, subtitle: str = "") -> None:
+    """Show the page's title, which may be user-written, the age of the data, and whether newer data was refused."""
     below = f'<p class="im-subtitle">{escape(subtitle)}</p>' if subtitle else ""
     st.html(
-        f'<header class="im-heading"><div><h1 dir="auto">{escape(title)}</h1>{below}</div>{_age(snapshot)}</header>'
+        f'<header class="im-heading"><div><h1 dir="auto">{escape(title)}</h1>{below}</div>{_age(view.snapshot)}</header>'
+        f"{_refused(view)}"
+    )
+
+
+def _refused(view: View) -> str:
+    refusal = view.refusal()
+    if refusal is None:
+        return ""
+    dated = f"This page shows the data {wording.as_of(view.snapshot.created_at)}."
+    return (
+        f'<div class="im-refused" role="alert"><b>{escape(wording.refused(refusal))}</b> '
+        f"<span>{escape(dated)} {escape(wording.refusal_reasons(refusal))}</span></div>"
     )
 
 

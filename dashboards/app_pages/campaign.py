@@ -24,7 +24,7 @@ def render(view: View) -> None:
     """Draw the page."""
     campaign = layout.choose_campaign(view)
     if campaign is None:
-        layout.heading("Campaign", view.snapshot)
+        layout.heading("Campaign", view)
         layout.notice("There is no campaign yet.", "Campaigns appear after the next refresh of the data.")
         return
     layout.heading(campaign.title, view.snapshot, _subtitle(campaign))

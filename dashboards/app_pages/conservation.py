@@ -37,22 +37,19 @@ _COINS = (
 
 def render(view: View) -> None:
     """Draw the page."""
-    layout.heading(
-        "Coin conservation", view.snapshot, "Coins issued and carried in, minus the coins in all accounts, must be 0"
-    )
+    layout.heading("Coin conservation", view, "Coins issued and carried in, minus the coins in all accounts, must be 0")
     rows = view.conservation()
     if rows.is_empty():
         layout.notice("There are no coins yet.", "They appear after the next refresh of the data.")
         return
     rows = rows.with_columns(wrong_entries=pl.col("wrong_balances") + pl.col("unbalanced_transfers"))
-    wrong = rows.filter((pl.col("difference_coins") != 0) | (pl.col("wrong_entries") != 0))
+    dated = f"As of {wording.minute(view.snapshot.created_at)}"
+    wrong = rows.filter(~pl.col("is_balanced"))
     if wrong.is_empty():
-        total = f"{wording.count(sum(rows['issued_coins']) + sum(rows['carried_in_coins']))} coins"
-        where = "In the only campaign" if rows.height == 1 else f"In all {wording.count(rows.height)} campaigns"
-        layout.statement(f"{where}, every coin is accounted for: {total}, difference 0.", is_good=True)
+        layout.statement(f"{dated}, {_balanced(rows)}", is_good=view.refusal() is None)
     else:
         layout.statement(
-            f"Coins do not add up in {wording.count(wrong.height)} of {wording.count(rows.height)} campaigns: "
+            f"{dated}, coins do not add up in {wording.count(wrong.height)} of {wording.count(rows.height)} campaigns: "
             "do not rely on these figures.",
             is_good=False,
         )

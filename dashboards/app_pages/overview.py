@@ -11,7 +11,7 @@ def render(view: View) -> None:
     """Draw the page for all the organisation's own campaigns together, or for one campaign."""
     campaign = layout.choose_campaign(view, everything="All our own campaigns" if view.scope.sees_all else None)
     if campaign is None and not view.scope.sees_all:
-        layout.heading("Overview", view.snapshot)
+        layout.heading("Overview", view)
         layout.notice("Your campaigns have no figures yet.", "They appear after the next refresh of the data.")
         return
     campaign_id = campaign.campaign_id if campaign else None

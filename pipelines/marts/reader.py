@@ -12,6 +12,7 @@ import polars as pl
 
 from pipelines.marts.connections import attach, restrict
 from pipelines.marts.records import Campaign, Figure, Measure, Period, Snapshot
+from pipelines.marts.refusals import Refusal, find_refusal
 from pipelines.marts.scopes import Scope
 from pipelines.marts.snapshots import OutOfScope, UnknownCampaign
 
@@ -44,6 +45,11 @@ class Marts:
     def snapshot(self) -> Snapshot:
         """The snapshot that is open."""
         return self._snapshot
+
+    def refusal(self) -> Refusal | None:
+        """The record that data newer than the snapshot was refused, with the reasons within the scope."""
+        refusal = find_refusal(self._snapshot.exports_dir)
+        return refusal and refusal.within(self._scope, () if self._scope.sees_all else self.campaigns())
 
     def campaigns(self) -> tuple[Campaign, ...]:
         """Every campaign of the scope: the organisation's own, then imported ones, each newest first."""

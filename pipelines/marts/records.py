@@ -35,6 +35,11 @@ class Snapshot:
         """The DuckDB file."""
         return self.folder / "marts.duckdb"
 
+    @property
+    def exports_dir(self) -> Path:
+        """The folder of all snapshots."""
+        return self.folder.parent
+
 
 @dataclass(frozen=True, slots=True)
 class Campaign:

@@ -36,6 +36,7 @@ def document(content: Content, made_at: datetime | None) -> dict[str, Any]:
         "kind": "Imported election" if campaign.is_imported else "Campaign",
         "made": _made(content, made_at),
         "data_of": wording.minute(snapshot.created_at),
+        "refused": _refused(content),
         "snapshot": snapshot.id,
         "facts": _facts(content),
         "sentences": [asdict(sentence) for sentence in sentences(content)],
@@ -66,6 +67,12 @@ def _made(content: Content, made_at: datetime | None) -> str:
         return ""
     age = wording.duration(made_at - content.snapshot.created_at)
     return f"Made {wording.minute(made_at)}, when the data was {age} old."
+
+
+def _refused(content: Content) -> dict[str, str] | None:
+    if content.refusal is None:
+        return None
+    return {"statement": wording.refused(content.refusal), "reasons": wording.refusal_reasons(content.refusal)}
 
 
 def _facts(content: Content) -> list[list[str]]:

@@ -166,7 +166,8 @@ def conservation(content: Content) -> dict[str, Any] | None:
     if row is None:
         return None
     holds, statement = bool(row["is_balanced"]), conservation_statement(content)
-    short = f"Coins {'balanced' if holds else 'not balanced'}."
+    dated = wording.as_of(content.snapshot.created_at)
+    short = f"Coins {'balanced' if holds else 'not balanced'} {dated}."
     if row["is_suppressed"]:
         return {"holds": holds, "short": short, "statement": statement, "given": [], "found": [], "difference": ""}
     difference = int(row["difference_coins"])
@@ -178,7 +179,7 @@ def conservation(content: Content) -> dict[str, Any] | None:
     total = issued + carried
     return {
         "holds": holds,
-        "short": f"Coins {'' if holds else 'not '}conserved: difference {wording.count(difference)}.",
+        "short": f"Coins {'' if holds else 'not '}conserved {dated}: difference {wording.count(difference)}.",
         "statement": statement,
         "given": [["issued", wording.count(issued)], ["carried in", wording.count(carried)]],
         "found": [

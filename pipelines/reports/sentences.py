@@ -38,24 +38,25 @@ def sentences(content: Content) -> tuple[Sentence, Sentence, Sentence]:
 
 
 def conservation_statement(content: Content) -> str:
-    """Whether every coin that was given out is accounted for."""
+    """Whether every coin that was given out is accounted for, with the date of the data."""
+    dated = f"As of {wording.minute(content.snapshot.created_at)}"
     row = content.conservation
     if row is None:
         return "The snapshot contains no conservation statement for this campaign."
     if row["is_suppressed"]:
         balanced = "balanced" if row["is_balanced"] else "not balanced"
-        return f"The coins are {balanced}. Their numbers are not shown for {wording.FEWER_PEOPLE}."
+        return f"{dated}, the coins are {balanced}. Their numbers are not shown for {wording.FEWER_PEOPLE}."
     difference, total = int(row["difference_coins"]), int(row["issued_coins"]) + int(row["carried_in_coins"])
     if difference:
         coins = wording.counted(abs(difference), "coin is", "coins are")
         found = f"{coins} {'missing' if difference > 0 else 'too many'}"
-        return f"The coins do not add up: {found}. Do not rely on the numbers of coins in this report."
+        return f"{dated}, the coins do not add up: {found}. Do not rely on the numbers of coins in this report."
     if not row["is_balanced"]:
-        return "The coins do not add up: balances differ from the movements. Do not rely on the numbers of coins in this report."
+        return f"{dated}, the coins do not add up: balances differ from the movements. Do not rely on the numbers of coins in this report."
     if total == 0:
-        return "No coin has been given out yet."
+        return f"{dated}, no coin has been given out."
     was = wording.counted(total, "coin was", "coins were")
-    return f"Every coin is accounted for: {was} given out, and the accounts contain the same number."
+    return f"{dated}, every coin is accounted for: {was} given out, and the accounts contain the same number."
 
 
 def ledger_head(content: Content) -> str:

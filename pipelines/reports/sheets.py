@@ -78,6 +78,9 @@ def summary(content: Content) -> Sheet:
     rows.append(("Coins", conservation_statement(content)))
     rows.append(("Ledger head", ledger_head(content)))
     rows.append(("Data as of", wording.minute(snapshot.created_at)))
+    if content.refusal is not None:
+        refused = f"{wording.refused(content.refusal)} {wording.refusal_reasons(content.refusal)}"
+        rows.append(("Newer data", refused))
     rows.append(("Snapshot", snapshot.id))
     columns = (Column("About", Kind.TEXT, 16), Column("Statement", Kind.LONG_TEXT, 110))
     return Sheet("Summary", columns, tuple(rows))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pipelines import marts, wording
+from pipelines import exports, marts, wording
 from pipelines.marts import Scope
 from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.factories.marts import write_snapshot
@@ -205,6 +205,46 @@ class TestEveryPage:
         write_snapshot(tmp_path / "empty", changes=empty)
         assert "im-notice" in text(page(name, tmp_path / "empty", Scope.ALL))
 
+    def test_says_that_newer_data_was_refused(self, data_dir: Path, name: str) -> None:
+        refusal = exports.note_refusal(data_dir / "exports", ["Greener <offices> (greener-offices): 1 coin missing"])
+        shown = text(page(name, data_dir, Scope.ALL))
+        assert f"<b>Newer data has been refused since {wording.minute(refusal.since)}.</b>" in shown
+        assert "This page shows the data as of 30\N{NO-BREAK SPACE}Jun\N{NO-BREAK SPACE}2026" in shown
+        assert "Reason: Greener &lt;offices&gt; (greener-offices): 1 coin missing." in shown
+
+
+class TestRefusal:
+    def test_a_manager_reads_only_reasons_that_name_a_managed_campaign(self, data_dir: Path) -> None:
+        reasons = [
+            "Greener offices (greener-offices): 1 coin missing",
+            "Faster deliveries (faster-deliveries): 2 coins",
+        ]
+        exports.note_refusal(data_dir / "exports", reasons)
+        shown = text(page("overview", data_dir, Scope.of([campaign_id("greener-offices")])))
+        assert "Reason: Greener offices (greener-offices): 1 coin missing." in shown
+        assert "Faster deliveries" not in shown
+
+    def test_a_manager_of_another_campaign_reads_no_reason(self, data_dir: Path) -> None:
+        exports.note_refusal(data_dir / "exports", ["Greener offices (greener-offices): 1 coin missing"])
+        shown = text(page("overview", data_dir, Scope.of([campaign_id("faster-deliveries")])))
+        assert "A check of the data failed." in shown
+        assert "Greener offices" not in shown
+
+    def test_the_conservation_page_does_not_confirm_newer_coins(self, data_dir: Path) -> None:
+        exports.note_refusal(data_dir / "exports", ["1 coin missing"])
+        shown = text(page("conservation", data_dir, Scope.ALL))
+        assert "im-good" not in shown
+        assert (
+            "As of 30\N{NO-BREAK SPACE}Jun\N{NO-BREAK SPACE}2026, 04:00\N{NO-BREAK SPACE}UTC, in all 6 campaigns"
+            in shown
+        )
+
+    def test_it_is_shown_without_any_published_data(self, data_dir: Path, log_in: Callable[[str | None], None]) -> None:
+        (data_dir / "exports" / "current").unlink()
+        exports.note_refusal(data_dir / "exports", ["a coin is missing"])
+        log_in("cookie-of-executive")
+        assert "Reason: a coin is missing." in text(visit())
+
 
 class TestCampaign:
     def test_ideas_are_sorted_by_rank_with_their_coins(self, data_dir: Path) -> None:
@@ -262,7 +302,7 @@ class TestConservation:
     def test_conserved_coins_are_shown_in_green(self, data_dir: Path) -> None:
         shown = text(page("conservation", data_dir, Scope.ALL))
         assert "im-good" in shown
-        assert "In all 6 campaigns, every coin is accounted for: 36,500 coins, difference 0." in shown
+        assert "in all 6 campaigns, every coin is accounted for: 36,500 coins, difference 0." in shown
 
     @pytest.mark.parametrize("fault", ["difference_coins", "wrong_balances"])
     def test_a_difference_is_shown_in_red_and_marked(self, tmp_path: Path, fault: str) -> None:
@@ -278,7 +318,7 @@ class TestConservation:
         write_snapshot(tmp_path / "wrong", changes={"fct_coin_conservation": wrong})
         shown = text(page("conservation", tmp_path / "wrong", Scope.ALL))
         assert "im-good" not in shown
-        assert "Coins do not add up in 1 of 6 campaigns" in shown
+        assert "coins do not add up in 1 of 6 campaigns" in shown
         assert shown.count('<tr class="im-wrong">') == 1
         assert TITLES[slug] in shown.split('<tr class="im-wrong">')[1].split("</tr>")[0]
 
@@ -293,13 +333,13 @@ class TestConservation:
     def test_the_only_campaign_is_suppressed(self, tmp_path: Path) -> None:
         write_snapshot(tmp_path / "few", changes=suppressed("greener-offices"))
         shown = text(page("conservation", tmp_path / "few", Scope.of([campaign_id("greener-offices")])))
-        assert "In the only campaign, every coin is accounted for." in shown
+        assert "in the only campaign, every coin is accounted for." in shown
 
     def test_a_manager_sees_the_rows_of_managed_campaigns(self, data_dir: Path) -> None:
         shown = text(page("conservation", data_dir, Scope.of([campaign_id("lodz-2020")])))
         assert "Łódź 2020" in shown
         assert "Greener offices" not in shown
-        assert "In the only campaign" in shown
+        assert "in the only campaign" in shown
 
 
 class TestCohorts:
