@@ -160,7 +160,7 @@ SUITES = (
         "figures",
         "Each figure has either a value or the reason why it has none; shares are between 0 and 1.",
         "SELECT scope_id, period, figure, coverage, (value IS NULL) <> (unknown_reason IS NULL) AS has_value_or_reason, "
-        "CASE WHEN figure IN ('participation', 'backed', 'coverage', 'at_work', 'breadth', 'top_share', 'late_share') "
+        "CASE WHEN figure IN ('participation', 'reach', 'backed', 'coverage', 'at_work', 'breadth', 'top_share', 'late_share') "
         "THEN value END AS share FROM fct_figures",
         ("scope_id", "period", "figure"),
         (

@@ -101,6 +101,8 @@ def _voters(content: Content, voters: int) -> str:
     voted = f"{wording.counted(voters, 'person', 'people')} voted"
     if not campaign.eligible_people:
         return f"{voted}; the number of eligible people is {wording.NOT_IN_FILE}."
+    if voters > campaign.eligible_people:
+        return f"{voted}; the stated number of eligible people, {wording.count(campaign.eligible_people)}, is lower."
     turnout = wording.percent(voters / campaign.eligible_people)
     return f"{voted}, {turnout} of the {wording.count(campaign.eligible_people)} eligible people."
 

@@ -6,13 +6,15 @@ separated. A caller that writes HTML escapes the result.
 
 from pipelines.wording.dates import age, day, duration, minute, month, month_name, span
 from pipelines.wording.numbers import amount, count, counted, difference, money, percent, signed, value
-from pipelines.wording.people import FEWER, FEWER_PEOPLE, HIDDEN, UNDER, people
+from pipelines.wording.people import ELIGIBLE_NOT_KNOWN, ELIGIBLE_WRONG, FEWER, FEWER_PEOPLE, HIDDEN, UNDER, people
 from pipelines.wording.publication import as_of, refusal_reasons, refused
 from pipelines.wording.terms import ATTRIBUTES, NONE, NOT_IN_FILE, NOT_KNOWN, status, status_title
 from pipelines.wording.texts import plain, shortened, title
 
 __all__ = [
     "ATTRIBUTES",
+    "ELIGIBLE_NOT_KNOWN",
+    "ELIGIBLE_WRONG",
     "FEWER",
     "FEWER_PEOPLE",
     "HIDDEN",

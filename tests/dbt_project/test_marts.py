@@ -98,7 +98,7 @@ class TestFigures:
     def test_of_a_completed_campaign(self, built: Built) -> None:
         assert built.figures("pond", "to_date") == {
             "participation": (6, 6, 1),
-            "reach": NOTHING,
+            "reach": ("eligible people not known",),
             "breadth": (5, 6, 5 / 6),
             "backed": (1, 2, 0.5),
             "overdue": (0, 0, 0),

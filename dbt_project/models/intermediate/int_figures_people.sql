@@ -54,15 +54,36 @@ open_periods as (
     group by scopes.scope_kind, scopes.scope_id, periods.period
 ),
 
-eligible as (
+-- Members and eligible people are added over the same campaigns, so that reach is at most 1. A number of eligible people
+-- that is lower than the number of members is wrong, and is not used.
+stated as (
     select
         scopes.scope_kind,
         scopes.scope_id,
-        max(campaigns.eligible_people) as eligible_people
-    from {{ ref('int_scopes') }} as scopes
+        scopes.moment,
+        sizes.members,
+        campaigns.eligible_people,
+        campaigns.eligible_people is not null as is_stated,
+        scopes.counts_people and coalesce(sizes.members <= campaigns.eligible_people, false) as is_counted
+    from {{ ref('int_counted_scopes') }} as scopes
     inner join {{ ref('int_campaigns') }} as campaigns
         on scopes.campaign_id = campaigns.campaign_id
-    group by scopes.scope_kind, scopes.scope_id
+    inner join {{ ref('int_campaign_sizes') }} as sizes
+        on scopes.campaign_id = sizes.campaign_id and scopes.moment = sizes.moment
+),
+
+reached as (
+    select
+        scope_kind,
+        scope_id,
+        moment,
+        sum(members) filter (where is_counted) as members,
+        sum(eligible_people) filter (where is_counted) as eligible_people,
+        avg(cast(is_counted as integer)) as coverage,
+        bool_or(is_stated) as is_stated,
+        sum(members) as all_members
+    from stated
+    group by scope_kind, scope_id, moment
 ),
 
 -- Participants with a net stake on an idea that was ever accepted.
@@ -161,22 +182,22 @@ select
     periods.period,
     'reach' as figure,
     cast(null as text) as currency,
-    cast(members.members as numeric) as numerator,
-    cast(eligible.eligible_people as numeric) as denominator,
-    members.members as persons,
-    cast(null as double precision) as coverage,
+    cast(reached.members as numeric) as numerator,
+    cast(reached.eligible_people as numeric) as denominator,
+    reached.members as persons,
+    cast(reached.coverage as double precision) as coverage,
     case
-        when eligible.eligible_people is null and periods.is_imported then 'not in the file'
-        when eligible.eligible_people is null or members.members is null then 'nothing to count'
+        when periods.is_imported and not reached.is_stated then 'not in the file'
+        when coalesce(reached.all_members, 0) = 0 then 'nothing to count'
+        when not reached.is_stated then 'eligible people not known'
+        when reached.members is null then 'eligible people not known correctly'
     end as unknown_reason
 from {{ ref('int_scope_periods') }} as periods
-left join members
+left join reached
     on
-        periods.scope_kind = members.scope_kind
-        and periods.scope_id = members.scope_id
-        and periods.moment = members.moment
-left join eligible
-    on periods.scope_kind = eligible.scope_kind and periods.scope_id = eligible.scope_id
+        periods.scope_kind = reached.scope_kind
+        and periods.scope_id = reached.scope_id
+        and periods.moment = reached.moment
 union all
 select
     periods.scope_kind,
