@@ -61,6 +61,12 @@ def section(title: str, note: str = "") -> None:
     st.html(f'<div class="im-section"><h2 dir="auto">{escape(title)}</h2>{below}</div>')
 
 
+def headline(text: str) -> None:
+    """Show the most important sentence of a page, if there is one."""
+    if text:
+        st.html(f'<p class="im-headline">{escape(text)}</p>')
+
+
 def notice(text: str, detail: str = "") -> None:
     """Show a sentence in place of a chart, with the reason."""
     below = f"<span>{escape(detail)}</span>" if detail else ""

@@ -27,7 +27,8 @@ def render(view: View) -> None:
         layout.heading("Campaign", view)
         layout.notice("There is no campaign yet.", "Campaigns appear after the next refresh of the data.")
         return
-    layout.heading(campaign.title, view.snapshot, _subtitle(campaign))
+    layout.heading(campaign.title, view, _subtitle(campaign))
+    layout.headline(wording.result(campaign))
     _facts(campaign)
     ideas = view.ideas(campaign.campaign_id)
     left, right = st.columns([3, 2], gap="large")

@@ -46,7 +46,9 @@ class Campaign:
     """A row of dim_campaigns. In an imported campaign `members` counts the voters.
 
     `members` and `participants` are None if there are too few. If the campaign `is_suppressed`, the marts contain neither
-    its coins nor its groups, and the organisation's figures do not count it. `chain_height`, `chain_hash` (hexadecimal) and `chain_sealed_at` are the head of the ledger's chain, None if
+    its coins nor its groups, and the organisation's figures do not count it. `accepted_ideas` are the winners of an
+    election, None if the file does not state them; `accepted_cost` is the expected cost of those whose cost is known, in
+    the campaign's currency. `chain_height`, `chain_hash` (hexadecimal) and `chain_sealed_at` are the head of the ledger's chain, None if
     nothing is sealed yet.
     """
 
@@ -75,14 +77,16 @@ class Campaign:
     members: int | None
     participants: int | None
     ideas: int
+    accepted_ideas: int | None
+    accepted_ideas_with_cost: int | None
+    accepted_cost: Decimal | None
     has_times: bool
+    is_suppressed: bool
 
     @property
     def is_imported(self) -> bool:
         """Whether it was imported from an election's file, which contains only voters and no times."""
         return self.origin == "imported"
-
-    is_suppressed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,8 @@ def _facts(content: Content) -> list[list[str]]:
     facts.append(["Dates", wording.span(start, end) or unknown])
     if campaign.budget_amount is not None:
         facts.append(["Budget", wording.money(campaign.budget_amount, campaign.currency)])
+    if result := wording.result(campaign):
+        facts.append(["Result", result])
     if campaign.coins_per_member is not None:
         each = wording.counted(campaign.coins_per_member, "coin", "coins")
         facts.append(["Coins", f"{each} a {'voter' if campaign.is_imported else 'member'}"])

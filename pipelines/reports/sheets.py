@@ -74,6 +74,8 @@ def summary(content: Content) -> Sheet:
     rows.append(("Dates", wording.span(start, end) or missing))
     if campaign.budget_amount is not None:
         rows.append(("Budget", wording.money(campaign.budget_amount, campaign.currency)))
+    if result := wording.result(campaign):
+        rows.append(("Result", result))
     rows.append((content.people.capitalize(), wording.people(campaign.members)))
     rows.append(("Coins", conservation_statement(content)))
     rows.append(("Ledger head", ledger_head(content)))

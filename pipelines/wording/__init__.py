@@ -8,6 +8,7 @@ from pipelines.wording.dates import age, day, duration, minute, month, month_nam
 from pipelines.wording.numbers import amount, count, counted, difference, money, percent, signed, value
 from pipelines.wording.people import ELIGIBLE_NOT_KNOWN, ELIGIBLE_WRONG, FEWER, FEWER_PEOPLE, HIDDEN, UNDER, people
 from pipelines.wording.publication import as_of, refusal_reasons, refused
+from pipelines.wording.results import result
 from pipelines.wording.terms import ATTRIBUTES, NONE, NOT_IN_FILE, NOT_KNOWN, status, status_title
 from pipelines.wording.texts import plain, shortened, title
 
@@ -39,6 +40,7 @@ __all__ = [
     "plain",
     "refusal_reasons",
     "refused",
+    "result",
     "shortened",
     "signed",
     "span",

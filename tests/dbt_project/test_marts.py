@@ -139,7 +139,7 @@ class TestFigures:
         left_out = ("at_work", "backed", "breadth", "participation", "top_share")  # the campaign of four members
         assert dict(row[::2] for row in covered) == {
             **dict.fromkeys(left_out, pytest.approx(2 / 3)), "late_share": pytest.approx(1 / 3),
-            "delivery": 0.5, "roi": 0.5,
+            "reach": pytest.approx(1 / 3),
         }  # fmt: skip
 
     def test_of_an_imported_election_have_one_period_and_no_times(self, built: Built) -> None:
@@ -296,6 +296,43 @@ class TestConservation:
         )
         issued, staked, expired = 1300, 140, 250
         assert rows == [(issued, 0, issued - staked - expired, 0, staked, expired, 0, 0, 0, 0)]
+
+
+class TestResults:
+    def test_accepted_ideas_cost_a_part_of_the_budget(self, built: Built) -> None:
+        assert built.rows(
+            "SELECT slug, accepted_ideas, accepted_ideas_with_cost, accepted_cost, budget_amount FROM dim_campaigns "
+            "WHERE slug IN ('orchard', 'pond', 'shed') ORDER BY 1"
+        ) == [
+            ("orchard", 1, 1, Decimal(1000), Decimal(5000)),
+            ("pond", 1, 1, Decimal(500), None),
+            ("shed", 0, 0, None, None),
+        ]
+
+    def test_an_election_without_an_outcome_has_no_result(self, built: Built) -> None:
+        assert built.rows(
+            "SELECT accepted_ideas, accepted_ideas_with_cost, accepted_cost FROM dim_campaigns "
+            "WHERE ballot_type = 'cumulative' AND members < 50"
+        ) == [(None, None, None)]
+
+    def test_real_elections_have_the_winners_that_were_published_and_their_cost(
+        self, built: Built, elections: Path
+    ) -> None:
+        checked = 0
+        for path in elections.glob("*.pb"):
+            published = projects(path)
+            if path.stat().st_size >= LARGE_BYTES or not all("selected" in row for row in published.values()):
+                continue
+            winners = [row for row in published.values() if row["selected"] == "1"]
+            (result,) = built.rows(
+                "SELECT accepted_ideas, accepted_ideas_with_cost, accepted_cost FROM dim_campaigns WHERE campaign_id IN "
+                "(SELECT campaign_id FROM dim_ideas GROUP BY 1 HAVING list_sort(list(source_ref)) = ?)",
+                sorted(published),
+            )
+            assert result == (len(winners), len(winners), sum(Decimal(row["cost"]) for row in winners))
+            checked += 1
+
+        assert checked > 1
 
 
 class TestSmallCampaigns:

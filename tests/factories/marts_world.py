@@ -111,13 +111,27 @@ class _World:
             "submissions_close_at": None, "ends_at": ends_at, "activated_at": starts_at if is_own else None,
             "completed_at": ends_at if status == "completed" else None, "created_at": starts_at, "members": members,
             "chain_height": 7 + number, "chain_hash": hashlib.sha256(slug.encode()).hexdigest(), "chain_sealed_at": NOW,
-            "participants": len(participants), "ideas": ideas, "has_times": is_own,
+            "participants": len(participants), "ideas": ideas, **self._result(campaign), "has_times": is_own,
             "is_suppressed": False,
         })  # fmt: skip
         self._members(campaign, people, placed, starts_at, is_own=is_own)
         self._groups(campaign, people, placed, is_own=is_own)
         if is_own:
             self._days(campaign, placed, starts_at.date(), members)
+
+    def _result(self, campaign: str) -> Row:
+        """The accepted ideas of a campaign, and their expected costs in its currency; those of an election cost 9,000 each."""
+        ideas = [row for row in self.tables["dim_ideas"] if row["campaign_id"] == campaign]
+        if any(row["status"] == "outcome_unknown" for row in ideas):
+            return {"accepted_ideas": None, "accepted_ideas_with_cost": None, "accepted_cost": None}
+        accepted = [row for row in ideas if row["status"] in ("accepted", "in_progress", "complete", "stopped")]
+        costs = [
+            row["expected_cost"] for row in self.tables["fct_idea_roi"]
+            if row["campaign_id"] == campaign and row["currency"] != "USD"
+        ] or [Decimal(9_000) for row in accepted if row["source_ref"]]  # fmt: skip
+        return {
+            "accepted_ideas": len(accepted), "accepted_ideas_with_cost": len(costs), "accepted_cost": sum(costs) or None,
+        }  # fmt: skip
 
     def _allocation(self, campaign: str, idea: str, person: str, coins: int, at: datetime) -> Row:
         transfer = str(uuid.UUID(int=self.chance.getrandbits(128), version=4))
