@@ -9,11 +9,13 @@ from pipelines.wording.numbers import amount, count, counted, difference, money,
 from pipelines.wording.people import ELIGIBLE_NOT_KNOWN, ELIGIBLE_WRONG, FEWER, FEWER_PEOPLE, HIDDEN, UNDER, people
 from pipelines.wording.publication import as_of, refusal_reasons, refused
 from pipelines.wording.results import result
+from pipelines.wording.spreadsheets import CSV_START, csv_cell
 from pipelines.wording.terms import ATTRIBUTES, NONE, NOT_IN_FILE, NOT_KNOWN, status, status_title
 from pipelines.wording.texts import plain, shortened, title
 
 __all__ = [
     "ATTRIBUTES",
+    "CSV_START",
     "ELIGIBLE_NOT_KNOWN",
     "ELIGIBLE_WRONG",
     "FEWER",
@@ -28,6 +30,7 @@ __all__ = [
     "as_of",
     "count",
     "counted",
+    "csv_cell",
     "day",
     "difference",
     "duration",
