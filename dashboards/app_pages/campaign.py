@@ -22,7 +22,7 @@ _UNORDERED: Final = ("department", "district")
 
 def render(view: View) -> None:
     """Draw the page."""
-    campaign = layout.choose_campaign(view)
+    campaign = layout.choose_campaign(view, "campaign")
     if campaign is None:
         layout.heading("Campaign", view)
         layout.notice("There is no campaign yet.", "Campaigns appear after the next refresh of the data.")

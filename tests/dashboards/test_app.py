@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboards import session
 from pipelines import exports, marts, wording
 from pipelines.marts import Scope
 from tests.factories.clocks import GIVE_UP_AFTER_S
@@ -18,6 +19,7 @@ from tests.factories.marts_world import HOSTILE_TITLE, campaign_id, rows, suppre
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from settings import Settings
     from tests.dashboards.conftest import SessionServer
 
 APP = Path(__file__).parents[2] / "dashboards" / "app.py"
@@ -72,6 +74,15 @@ class TestAccess:
         assert 'href="http://localhost:8000/login?next=http%3A%2F%2Flocalhost%3A8501"' in text(at)
         assert "im-card" not in text(at)
         assert not at.selectbox
+
+    def test_the_link_leads_back_to_the_page_and_the_campaign_that_were_asked_for(
+        self, installation: Settings, log_in: Callable[[str | None], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        home = installation.addresses.public_dashboards_url.rstrip("/")
+        monkeypatch.setattr(session, "read_url", lambda: f"{home}/campaign")
+        log_in(None)
+        shown = unescape(text(visit(campaign="greener-offices")))
+        assert "/login?next=http%3A%2F%2Flocalhost%3A8501%2Fcampaign%3Fcampaign%3Dgreener-offices" in shown
 
     def test_a_member_gets_a_page_without_figures(self, log_in: Callable[[str | None], None]) -> None:
         log_in("cookie-of-member")
@@ -155,7 +166,31 @@ class TestOverview:
         log_in("cookie-of-manager")
         at = visit(campaign="faster-deliveries")
         assert "Faster deliveries" not in text(at)
+        assert "There is no campaign \u201cfaster-deliveries\u201d among those that you may read." in text(at)
+        assert at.selectbox[0].options == ["Greener offices"]
+
+    def test_an_unknown_campaign_is_said_to_be_unknown(self, log_in: Callable[[str | None], None]) -> None:
+        log_in("cookie-of-executive")
+        at = visit(campaign="<b>nowhere")
+        assert "There is no campaign \u201c&lt;b&gt;nowhere\u201d" in text(at)
+        assert "im-card" not in text(at)
+        at.selectbox[0].set_value("greener-offices").run()
         assert "Greener offices" in text(at)
+        assert at.query_params["campaign"] == ["greener-offices"]
+
+    def test_a_choice_is_in_the_address_and_an_earlier_address_undoes_it(
+        self, log_in: Callable[[str | None], None]
+    ) -> None:
+        log_in("cookie-of-executive")
+        at = visit()
+        at.selectbox[0].set_value("greener-offices").run()
+        assert at.query_params["campaign"] == ["greener-offices"]
+        at.query_params["campaign"] = "faster-deliveries"  # as after Back
+        at.run()
+        assert at.selectbox[0].value == "faster-deliveries"
+        del at.query_params["campaign"]
+        at.run()
+        assert '<h1 dir="auto">Overview</h1>' in text(at)
 
     def test_cached_data_is_not_shared_between_scopes(self, log_in: Callable[[str | None], None]) -> None:
         seen = {}
