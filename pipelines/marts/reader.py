@@ -136,7 +136,7 @@ class Marts:
         )
 
     def participation_by_group(self, campaign_id: str) -> pl.DataFrame:
-        """A row per attribute and group.
+        """A row per attribute and group, ages from young to old.
 
         Columns: attribute (age_band, sex, district, department, voting_method), group_name, members, participants,
         coins, is_suppressed.
@@ -148,7 +148,8 @@ class Marts:
             """
             SELECT attribute, group_name, members, participants, coins, is_suppressed
             FROM fct_participation_by_group WHERE campaign_id = $campaign_id
-            ORDER BY attribute, group_name
+            ORDER BY attribute, group_name = 'not stated', CASE WHEN group_name LIKE 'under %' THEN 0
+                ELSE try_cast(regexp_extract(group_name, '^[0-9]+') AS integer) END NULLS LAST, group_name
             """,
             {"campaign_id": campaign_id},
         )

@@ -5,7 +5,6 @@ Every text passes `glyphs.drawable`, and the template inserts it as a string, ne
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
@@ -24,12 +23,12 @@ if TYPE_CHECKING:
     from pipelines.reports.content import Content
 
 IDEAS_LISTED: Final = 25
-_UNDRAWN_NOTE: Final = f"{glyphs.UNDRAWN} replaces characters that the PDF's fonts lack; the workbook contains them."
 
 
 def document(content: Content, made_at: datetime | None) -> dict[str, Any]:
     """The template's data. `made_at` (UTC) is the time of the report; without it the age of the data is not shown."""
     campaign, snapshot = content.campaign, content.snapshot
+    missing: set[str] = set()
     drawn: dict[str, Any] = _drawable({
         "title": wording.title(campaign.title, 300),
         "running": wording.title(campaign.title, 90),
@@ -56,10 +55,18 @@ def document(content: Content, made_at: datetime | None) -> dict[str, Any]:
         "ideas": _ideas(content),
         "terms": [list(term) for term in glossary.terms(content)],
         "limits": list(glossary.limits(content)),
-    })  # fmt: skip
-    has_undrawn = glyphs.UNDRAWN in json.dumps(drawn, ensure_ascii=False)
-    drawn["undrawn_note"] = _UNDRAWN_NOTE if has_undrawn else ""
+    }, missing)  # fmt: skip
+    drawn["undrawn_note"] = _undrawn_note(missing)
     return drawn
+
+
+def _undrawn_note(missing: set[str]) -> str:
+    """Which scripts the PDF does not print; empty if it prints all texts."""
+    if not missing:
+        return ""
+    *first, last = sorted(missing, key=str.lower)
+    scripts = f"{', '.join(first)} and {last}" if first else last
+    return f"This PDF does not print {scripts}: {glyphs.UNDRAWN} replaces these characters. The workbook contains them."
 
 
 def _made(content: Content, made_at: datetime | None) -> str:
@@ -185,12 +192,13 @@ def _ideas(content: Content) -> dict[str, Any]:
     }
 
 
-def _drawable(value: Any) -> Any:
-    """The same structure with :func:`glyphs.drawable` applied to every text."""
+def _drawable(value: Any, missing: set[str]) -> Any:
+    """The same structure with :func:`glyphs.drawable` applied to every text; adds the missing scripts to `missing`."""
     if isinstance(value, str):
+        missing |= glyphs.missing_scripts(value)
         return glyphs.drawable(value, 2000)
     if isinstance(value, dict):
-        return {key: _drawable(item) for key, item in value.items()}
+        return {key: _drawable(item, missing) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_drawable(item) for item in value]
+        return [_drawable(item, missing) for item in value]
     return value

@@ -262,6 +262,18 @@ class TestCoinsOverTime:
 
 
 class TestParticipationByGroup:
+    def test_ages_are_sorted_from_young_to_old(self, tmp_path: Path) -> None:
+        bands = ["70 and over", "not stated", "18-29", "under 18", "30-39"]
+        groups = [
+            {"campaign_id": GREENER, "attribute": "age_band", "group_name": band, "members": 9, "participants": 9, "coins": 9,
+             "is_suppressed": False}
+            for band in bands
+        ]  # fmt: skip
+        write_snapshot(tmp_path, changes={"fct_participation_by_group": groups})
+        with marts.open_snapshot(tmp_path, Scope.ALL) as reader:
+            shown = reader.participation_by_group(GREENER)["group_name"].to_list()
+        assert shown == ["under 18", "18-29", "30-39", "70 and over", "not stated"]
+
     def test_suppressed_groups_have_a_name_and_no_figures(self, reader: marts.Marts) -> None:
         hidden = reader.participation_by_group(GREENER).filter("is_suppressed")
         assert hidden["group_name"].to_list() == ["Finance", "Legal"]
