@@ -19,6 +19,14 @@ from pipelines.marts import NoSnapshot, Scope  # noqa: E402
 
 _FOLDER: Final = Path(__file__).resolve().parent
 
+_PAGES: Final = (
+    (overview.render, "Overview", "dashboard"),
+    (campaign.render, "Campaign", "campaign"),
+    (roi.render, "ROI", "trending_up"),
+    (cohorts.render, "Cohorts", "groups"),
+    (conservation.render, "Coin conservation", "balance"),
+)
+
 _ABOUT: Final = (
     "**Ideamint** shows the results of campaigns: who takes part, where the coins are, and what the ideas returned."
 )
@@ -26,9 +34,7 @@ _ABOUT: Final = (
 
 def main() -> None:
     """Check access, and run the chosen page."""
-    st.set_page_config(
-        page_title="Ideamint", page_icon=str(_FOLDER / "icon.svg"), layout="wide", menu_items={"About": _ABOUT}
-    )
+    st.set_page_config(page_icon=str(_FOLDER / "icon.svg"), layout="wide", menu_items={"About": _ABOUT})
     layout.apply_style()
     viewer = session.current()
     if isinstance(viewer, session.Absent):
@@ -40,23 +46,30 @@ def main() -> None:
 
 
 def _show_only(page: Callable[[], None], title: str) -> None:
-    st.navigation([st.Page(page, title=title, url_path="access")], position="hidden").run()
+    """Show one page at every address, so that a link to another page does not lead to "Page not found"."""
+    paths = ("", *(_path(name) for _, name, _ in _PAGES[1:]))
+    pages = [
+        st.Page(page, title=_title(title), url_path=path or "access", default=not path) for path in paths
+    ]  # fmt: skip
+    st.navigation(pages, position="hidden").run()
+
+
+def _title(name: str) -> str:
+    """The title of the browser's tab."""
+    return f"{name} \u00b7 Ideamint"
+
+
+def _path(name: str) -> str:
+    return name.lower().replace(" ", "-")
 
 
 def _show_pages(viewer: session.Viewer, scope: Scope) -> None:
     try:
         view = data.view(scope)
     except NoSnapshot:
-        _show_only(access.no_snapshot, "No data yet")
+        _show_only(partial(access.no_snapshot, scope), "No data yet")
         return
-    pages = [
-        (overview.render, "Overview", "dashboard"),
-        (campaign.render, "Campaign", "campaign"),
-        (roi.render, "ROI", "trending_up"),
-        (conservation.render, "Coin conservation", "balance"),
-    ]
-    if viewer.sees_all:
-        pages.insert(3, (cohorts.render, "Cohorts", "groups"))
+    pages = [page for page in _PAGES if viewer.sees_all or page[0] is not cohorts.render]
     st.logo(str(_FOLDER / "logo.svg"), icon_image=str(_FOLDER / "icon.svg"), size="large")
     chosen = st.navigation(
         [
@@ -64,12 +77,13 @@ def _show_pages(viewer: session.Viewer, scope: Scope) -> None:
                 partial(render, view),
                 title=title,
                 icon=f":material/{icon}:",
-                url_path=title.lower().replace(" ", "-"),
+                url_path=_path(title),
                 default=render is overview.render,
             )
             for render, title, icon in pages
         ]
     )
+    st.set_page_config(page_title=_title(chosen.title))
     chosen.run()
     layout.account(viewer)
 

@@ -15,6 +15,8 @@ _REASONS: Mapping[str, str] = {
     wording.NOT_IN_FILE: "The imported file does not contain this figure.",
     "nothing to count": "There is no data for it yet.",
     "outcome unknown": "The outcome is not known.",
+    wording.ELIGIBLE_NOT_KNOWN: "The campaign does not state how many people may join.",
+    wording.ELIGIBLE_WRONG: "The campaign states fewer people who may join than it has members.",
     wording.FEWER_PEOPLE: f"Not shown for {wording.FEWER_PEOPLE}.",
 }
 

@@ -28,6 +28,11 @@ class View:
     snapshot: marts.Snapshot
     scope: marts.Scope
 
+    def refusal(self) -> marts.Refusal | None:
+        """As :meth:`pipelines.marts.Marts.refusal`; read anew, since it changes without a new snapshot."""
+        refusal = marts.find_refusal(self.snapshot.exports_dir)
+        return refusal and refusal.within(self.scope, () if self.scope.sees_all else self.campaigns())
+
     def campaigns(self) -> tuple[marts.Campaign, ...]:
         """As :meth:`pipelines.marts.Marts.campaigns`."""
         return cast("tuple[marts.Campaign, ...]", self._read("campaigns"))

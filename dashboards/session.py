@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from typing import Final, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx2
 import streamlit as st
@@ -75,9 +75,29 @@ def read_cookie() -> str | None:
 
 
 def login_url() -> str:
-    """URL of the API's log-in page, which redirects back to the dashboards."""
-    settings = data.installation()
-    return f"{settings.addresses.public_api_url.rstrip('/')}/login?next={quote(settings.addresses.public_dashboards_url, safe='')}"
+    """URL of the API's log-in page, which redirects back to the page and the campaign that were asked for."""
+    api_url = data.installation().addresses.public_api_url.rstrip("/")
+    return f"{api_url}/login?next={quote(_current_url(), safe='')}"
+
+
+def _current_url() -> str:
+    """The address in the browser, with its parameters; the first page if the browser uses another address."""
+    home = data.installation().addresses.public_dashboards_url.rstrip("/")
+    shown = (read_url() or "").rstrip("/")
+    page = shown if shown.startswith(f"{home}/") else home
+    parameters = urlencode(st.query_params.to_dict())
+    return (
+        f"{page}?{parameters}"
+        if parameters
+        else page
+        if page != home
+        else data.installation().addresses.public_dashboards_url
+    )
+
+
+def read_url() -> str | None:
+    """The address in the browser, without parameters."""
+    return st.context.url
 
 
 def logout_url() -> str:

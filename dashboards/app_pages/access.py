@@ -8,7 +8,9 @@ from typing import Final
 
 import streamlit as st
 
-from dashboards import layout, session
+from dashboards import data, layout, session
+from pipelines import marts, wording
+from pipelines.marts import Scope
 
 _MARK: Final = Path(__file__).parents[1] / "icon.svg"
 
@@ -38,12 +40,14 @@ def api_unavailable() -> None:
     )
 
 
-def no_snapshot() -> None:
+def no_snapshot(scope: Scope) -> None:
     """Logged in, but no snapshot is published yet."""
-    _show(
-        "There is no data yet",
-        "The figures appear after the first refresh. It runs daily; `ideamint refresh` runs it now.",
-    )
+    refusal = marts.find_refusal(data.installation().paths.data_dir / "exports")
+    if refusal is None:
+        text = "The figures appear after the first refresh. It runs daily; `ideamint refresh` runs it now."
+    else:
+        text = f"{wording.refused(refusal)} {wording.refusal_reasons(refusal.within(scope, ()))}"
+    _show("There is no data yet", text)
 
 
 def _show(title: str, text: str, label: str = "", url: str = "") -> None:

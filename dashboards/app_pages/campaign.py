@@ -15,17 +15,20 @@ from pipelines.marts import Campaign
 
 _TOP: Final = 15
 _GROUPS: Final = 10
+_OPTIONAL: Final = ("rank_in_campaign", "coins", "category")
+_HIDDEN: Final = f"The campaign has {wording.FEWER_PEOPLE}: its coins and groups would reveal what single people did."
 _UNORDERED: Final = ("department", "district")
 
 
 def render(view: View) -> None:
     """Draw the page."""
-    campaign = layout.choose_campaign(view)
+    campaign = layout.choose_campaign(view, "campaign")
     if campaign is None:
-        layout.heading("Campaign", view.snapshot)
+        layout.heading("Campaign", view)
         layout.notice("There is no campaign yet.", "Campaigns appear after the next refresh of the data.")
         return
-    layout.heading(campaign.title, view.snapshot, _subtitle(campaign))
+    layout.heading(campaign.title, view, _subtitle(campaign))
+    layout.headline(wording.result(campaign))
     _facts(campaign)
     ideas = view.ideas(campaign.campaign_id)
     left, right = st.columns([3, 2], gap="large")
@@ -34,6 +37,8 @@ def render(view: View) -> None:
         layout.section("Ideas by coins", f"Top {shown} of {wording.count(ideas.height)}; coins before settlement")
         if ideas.is_empty():
             layout.notice("No idea has been submitted yet.")
+        elif campaign.is_suppressed:
+            layout.notice("Not shown", _HIDDEN)
         else:
             charts.show(charts.ideas_by_coins(ideas.head(_TOP)), key="ideas", alt="Ideas ranked by their coins")
     with right:
@@ -43,6 +48,8 @@ def render(view: View) -> None:
             layout.notice(
                 "Not in the file", "The file of an imported election does not contain when coins were placed."
             )
+        elif campaign.is_suppressed:
+            layout.notice("Not shown", _HIDDEN)
         elif days.is_empty():
             layout.notice("No data yet", "The first day of this campaign has not ended yet.")
         else:
@@ -96,6 +103,9 @@ def _groups(view: View, campaign: Campaign) -> None:
         else "Share of each group's members with a stake or an idea"
     )
     layout.section("Participation by group", note)
+    if campaign.is_suppressed:
+        layout.notice("Not shown", _HIDDEN)
+        return
     attributes = charts.order_of(groups["attribute"].unique().to_list())
     if not attributes:
         layout.notice(
@@ -152,13 +162,14 @@ def _ideas_table(ideas: pl.DataFrame) -> None:
         table,
         hide_index=True,
         height="content" if table.height <= _TOP else 460,
-        column_order=[name for name in table.columns if name != "category" or ideas["category"].count()],
+        column_order=[name for name in table.columns if name not in _OPTIONAL or ideas[name].count()],
+        placeholder=wording.NONE,
         column_config={
             "rank_in_campaign": st.column_config.NumberColumn("Rank", width=60),
             "title": st.column_config.TextColumn("Idea", width="large"),
             "status": st.column_config.TextColumn("Status", width=130),
             "coins": st.column_config.ProgressColumn(
-                "Coins", format="localized", min_value=0, max_value=max([1, *ideas["coins"].to_list()])
+                "Coins", format="localized", min_value=0, max_value=max([1, *ideas["coins"].drop_nulls()])
             ),
             "backers": st.column_config.TextColumn("Backers", width="small", alignment="right"),
             "category": st.column_config.TextColumn("Category", width="medium"),

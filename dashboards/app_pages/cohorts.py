@@ -12,9 +12,7 @@ from pipelines.marts import GROUP_SIZE_MIN
 
 def render(view: View) -> None:
     """Draw the page, for viewers of all campaigns."""
-    layout.heading(
-        "Cohorts", view.snapshot, "Share of the people who joined in a month and were active in later months"
-    )
+    layout.heading("Cohorts", view, "Share of the people who joined in a month and were active in later months")
     cohorts = view.cohorts()
     if cohorts.is_empty():
         layout.notice("No person has joined one of our own campaigns yet.", "Imported elections have no cohorts.")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
+import streamlit as st
 
 from dashboards import charts, layout, tables
 from dashboards.data import View
 from dashboards.tables import Column
 from pipelines import wording
+from pipelines.marts import GROUP_SIZE_MIN
 
 _COLUMNS = (
     Column("Campaign"),
@@ -33,29 +37,49 @@ _COINS = (
 
 def render(view: View) -> None:
     """Draw the page."""
-    layout.heading(
-        "Coin conservation", view.snapshot, "Coins issued and carried in, minus the coins in all accounts, must be 0"
-    )
+    layout.heading("Coin conservation", view, "Coins issued and carried in, minus the coins in all accounts, must be 0")
     rows = view.conservation()
     if rows.is_empty():
         layout.notice("There are no coins yet.", "They appear after the next refresh of the data.")
         return
     rows = rows.with_columns(wrong_entries=pl.col("wrong_balances") + pl.col("unbalanced_transfers"))
-    wrong = rows.filter((pl.col("difference_coins") != 0) | (pl.col("wrong_entries") != 0))
+    dated = f"As of {wording.minute(view.snapshot.created_at)}"
+    wrong = rows.filter(~pl.col("is_balanced"))
     if wrong.is_empty():
-        total = f"{wording.count(sum(rows['issued_coins']) + sum(rows['carried_in_coins']))} coins"
-        where = "In the only campaign" if rows.height == 1 else f"In all {wording.count(rows.height)} campaigns"
-        layout.statement(f"{where}, every coin is accounted for: {total}, difference 0.", is_good=True)
+        layout.statement(f"{dated}, {_balanced(rows)}", is_good=view.refusal() is None)
     else:
         layout.statement(
-            f"Coins do not add up in {wording.count(wrong.height)} of {wording.count(rows.height)} campaigns: "
+            f"{dated}, coins do not add up in {wording.count(wrong.height)} of {wording.count(rows.height)} campaigns: "
             "do not rely on these figures.",
             is_good=False,
         )
     tables.table(
         _COLUMNS,
-        [[row["title"], *(wording.count(row[name]) for name in _COINS)] for row in rows.iter_rows(named=True)],
+        [_cells(row) for row in rows.iter_rows(named=True)],
         marked=frozenset(range(wrong.height)),  # wrong rows come first
     )
-    layout.section("Where the coins are", "Shares of a campaign's coins")
-    charts.show(charts.holdings(rows), key="holdings", alt="Where each campaign's coins are")
+    shown = rows.filter(~pl.col("is_suppressed"))
+    if shown.height < rows.height:
+        st.caption(f"Of a campaign with {wording.FEWER_PEOPLE} the page shows only whether it is balanced.")
+    if not shown.is_empty():
+        layout.section("Where the coins are", "Shares of a campaign's coins")
+        charts.show(charts.holdings(shown), key="holdings", alt="Where each campaign's coins are")
+
+
+def _balanced(rows: pl.DataFrame) -> str:
+    """The statement if all campaigns are balanced. The total leaves out suppressed campaigns, which it would reveal."""
+    where = "in the only campaign" if rows.height == 1 else f"in all {wording.count(rows.height)} campaigns"
+    shown = rows.filter(~pl.col("is_suppressed"))
+    if shown.is_empty():
+        return f"{where}, every coin is accounted for."
+    total = f"{wording.count(sum(shown['issued_coins']) + sum(shown['carried_in_coins']))} coins"
+    if shown.height < rows.height:
+        total += f" in {wording.counted(shown.height, 'campaign', 'campaigns')} with at least {GROUP_SIZE_MIN} people"
+    return f"{where}, every coin is accounted for: {total}, difference 0."
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    if not row["is_suppressed"]:
+        return [row["title"], *(wording.count(row[name]) for name in _COINS)]
+    balanced = "balanced" if row["is_balanced"] else "not balanced"
+    return [row["title"], *(balanced if name == "difference_coins" else wording.NONE for name in _COINS)]

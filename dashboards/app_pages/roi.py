@@ -28,8 +28,8 @@ _COLUMNS: Final = (
 
 def render(view: View) -> None:
     """Draw the page for all own campaigns (if the viewer sees all), or for one."""
-    campaign = layout.choose_campaign(view, everything="All our own campaigns" if view.scope.sees_all else None)
-    layout.heading("Return on investment", view.snapshot, "Amounts of different currencies are never added")
+    campaign = layout.choose_campaign(view, "roi", everything="All our own campaigns" if view.scope.sees_all else None)
+    layout.heading("Return on investment", view, "Amounts of different currencies are never added")
     if campaign is None and not view.scope.sees_all:
         layout.notice("Your campaigns have no figures yet.", "They appear after the next refresh of the data.")
         return

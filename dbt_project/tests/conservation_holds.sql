@@ -6,4 +6,4 @@ select
     wrong_balances,
     unbalanced_transfers
 from {{ ref('fct_coin_conservation') }}
-where difference_coins <> 0 or wrong_balances <> 0 or unbalanced_transfers <> 0
+where not is_balanced

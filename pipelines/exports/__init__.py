@@ -7,8 +7,9 @@
 Readers follow `current`, which always names a complete snapshot.
 """
 
-from pipelines.exports.publishing import Refusal, discard, find_refusal, note_refusal, prune, publish, snapshots
+from pipelines.exports.publishing import discard, note_refusal, prune, publish, snapshots
 from pipelines.exports.staging import DATABASE_FILE, Manifest, Staged, TableFile, stage
+from pipelines.marts import Refusal, find_refusal
 
 __all__ = [
     "DATABASE_FILE",

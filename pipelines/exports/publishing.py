@@ -7,24 +7,15 @@ import os
 import secrets
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.exports.staging import MANIFEST_FILE, STAGING_PREFIX, Staged
+from pipelines.marts.refusals import REFUSAL_FILE, Refusal, find_refusal
 from settings.files import replace_file
 
 CURRENT = "current"
-REFUSAL_FILE = "refused.json"
 SNAPSHOTS_KEPT = 5
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why the newest data is not published: a build or a check failed. `refused_at` is in UTC."""
-
-    refused_at: datetime
-    reasons: tuple[str, ...]
 
 
 def publish(staged: Staged) -> Path:
@@ -53,21 +44,20 @@ def discard(staged: Staged) -> None:
 
 
 def note_refusal(exports_dir: Path, reasons: Sequence[str]) -> Refusal:
-    """Record that newer data could not be published; the next publication removes the record."""
+    """Record that newer data could not be published; the next publication removes the record.
+
+    Another refusal keeps the time of the first one.
+    """
     exports_dir.mkdir(parents=True, exist_ok=True)
-    refusal = Refusal(datetime.now(UTC), tuple(reasons))
-    content = {"refused_at": refusal.refused_at.isoformat(), "reasons": list(refusal.reasons)}
+    now, earlier = datetime.now(UTC), find_refusal(exports_dir)
+    refusal = Refusal(earlier.since if earlier else now, now, tuple(reasons))
+    content = {
+        "since": refusal.since.isoformat(),
+        "refused_at": refusal.refused_at.isoformat(),
+        "reasons": list(refusal.reasons),
+    }
     replace_file(exports_dir / REFUSAL_FILE, json.dumps(content, indent=2) + "\n")
     return refusal
-
-
-def find_refusal(exports_dir: Path) -> Refusal | None:
-    """The record of :func:`note_refusal`, if there is one."""
-    try:
-        content = json.loads((exports_dir / REFUSAL_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return Refusal(datetime.fromisoformat(content["refused_at"]), tuple(content["reasons"]))
 
 
 def prune(exports_dir: Path, keep: int = SNAPSHOTS_KEPT) -> list[str]:

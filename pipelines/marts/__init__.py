@@ -10,6 +10,7 @@ campaigns of its scope.
 from pipelines.marts.privacy import GROUP_SIZE_MIN
 from pipelines.marts.reader import Marts, open_snapshot
 from pipelines.marts.records import Campaign, Figure, Measure, Period, Snapshot
+from pipelines.marts.refusals import Refusal, find_refusal
 from pipelines.marts.scopes import Scope
 from pipelines.marts.snapshots import NoSnapshot, OutOfScope, UnknownCampaign, published
 
@@ -22,9 +23,11 @@ __all__ = [
     "NoSnapshot",
     "OutOfScope",
     "Period",
+    "Refusal",
     "Scope",
     "Snapshot",
     "UnknownCampaign",
+    "find_refusal",
     "open_snapshot",
     "published",
 ]

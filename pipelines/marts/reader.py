@@ -11,8 +11,8 @@ import duckdb
 import polars as pl
 
 from pipelines.marts.connections import attach, restrict
-from pipelines.marts.privacy import GROUP_SIZE_MIN
 from pipelines.marts.records import Campaign, Figure, Measure, Period, Snapshot
+from pipelines.marts.refusals import Refusal, find_refusal
 from pipelines.marts.scopes import Scope
 from pipelines.marts.snapshots import OutOfScope, UnknownCampaign
 
@@ -45,6 +45,11 @@ class Marts:
     def snapshot(self) -> Snapshot:
         """The snapshot that is open."""
         return self._snapshot
+
+    def refusal(self) -> Refusal | None:
+        """The record that data newer than the snapshot was refused, with the reasons within the scope."""
+        refusal = find_refusal(self._snapshot.exports_dir)
+        return refusal and refusal.within(self._scope, () if self._scope.sees_all else self.campaigns())
 
     def campaigns(self) -> tuple[Campaign, ...]:
         """Every campaign of the scope: the organisation's own, then imported ones, each newest first."""
@@ -102,83 +107,75 @@ class Marts:
         Columns: rank_in_campaign, idea_id, source_ref, title, status, category, tags, coins, backers, is_backed,
         submitted_at, decided_at.
 
-        `backers` is null if it is from 1 to `GROUP_SIZE_MIN` - 1.
+        `backers` is null if there are too few. In a suppressed campaign `rank_in_campaign` and `coins` are null too.
         """
         return self._frame(
             """
-            SELECT rank_in_campaign, idea_id, source_ref, title, status, category, tags, coins,
-                CASE WHEN backers = 0 OR backers >= $least THEN backers END AS backers, is_backed, submitted_at,
-                decided_at
+            SELECT rank_in_campaign, idea_id, source_ref, title, status, category, tags, coins, backers, is_backed,
+                submitted_at, decided_at
             FROM dim_ideas WHERE campaign_id = $campaign_id
             ORDER BY rank_in_campaign NULLS LAST, coins DESC, title, idea_id
             """,
-            {"campaign_id": campaign_id, "least": GROUP_SIZE_MIN},
+            {"campaign_id": campaign_id},
         )
 
     def coins_over_time(self, campaign_id: str) -> pl.DataFrame:
         """A row per day: day, coins_placed, coins_taken_back, coins_net, coins_at_work (running), active_members, members.
 
-        Empty for an imported election, whose file has no times. `active_members` and `members` are null if they are from
-        1 to `GROUP_SIZE_MIN` - 1.
+        Empty for an imported election, whose file has no times, and for a suppressed campaign. Numbers of too few people
+        are null, and so are the coins of a day with too few members.
         """
         return self._frame(
             """
-            SELECT e.day, e.coins_placed, e.coins_taken_back, e.coins_net, e.coins_at_work,
-                CASE WHEN e.active_members = 0 OR e.active_members >= $least THEN e.active_members END
-                    AS active_members,
-                CASE WHEN e.members = 0 OR e.members >= $least THEN e.members END AS members
+            SELECT e.day, e.coins_placed, e.coins_taken_back, e.coins_net, e.coins_at_work, e.active_members, e.members
             FROM fct_campaign_engagement_daily AS e JOIN dim_campaigns AS c USING (campaign_id)
             WHERE e.campaign_id = $campaign_id AND c.has_times
             ORDER BY e.day
             """,
-            {"campaign_id": campaign_id, "least": GROUP_SIZE_MIN},
+            {"campaign_id": campaign_id},
         )
 
     def participation_by_group(self, campaign_id: str) -> pl.DataFrame:
-        """A row per attribute and group.
+        """A row per attribute and group, ages from young to old.
 
         Columns: attribute (age_band, sex, district, department, voting_method), group_name, members, participants,
         coins, is_suppressed.
 
-        Figures of suppressed groups are null. An attribute without data in the campaign has no row.
+        Figures of suppressed groups are null. An attribute without data in the campaign has no row, and a suppressed
+        campaign has none.
         """
         return self._frame(
             """
-            WITH shown AS (
-                SELECT attribute, group_name, members, participants, coins,
-                    is_suppressed OR members IS NULL OR members < $least AS is_hidden
-                FROM fct_participation_by_group WHERE campaign_id = $campaign_id
-            )
-            SELECT attribute, group_name, CASE WHEN NOT is_hidden THEN members END AS members,
-                CASE WHEN NOT is_hidden THEN participants END AS participants,
-                CASE WHEN NOT is_hidden THEN coins END AS coins, is_hidden AS is_suppressed
-            FROM shown ORDER BY attribute, group_name
+            SELECT attribute, group_name, members, participants, coins, is_suppressed
+            FROM fct_participation_by_group WHERE campaign_id = $campaign_id
+            ORDER BY attribute, group_name = 'not stated', CASE WHEN group_name LIKE 'under %' THEN 0
+                ELSE try_cast(regexp_extract(group_name, '^[0-9]+') AS integer) END NULLS LAST, group_name
             """,
-            {"campaign_id": campaign_id, "least": GROUP_SIZE_MIN},
+            {"campaign_id": campaign_id},
         )
 
     def conservation(self) -> pl.DataFrame:
         """A row per campaign of the scope; campaigns whose coins do not add up come first.
 
-        Columns: campaign_id, slug, title, origin, status, issued_coins, carried_in_coins, wallet_coins, held_coins,
-        staked_coins, expired_coins, carried_out_coins, difference_coins, wrong_balances, unbalanced_transfers. The
-        coins of a campaign are conserved when the last three are 0.
+        Columns: campaign_id, slug, title, origin, status, is_suppressed, is_balanced, issued_coins, carried_in_coins,
+        wallet_coins, held_coins, staked_coins, expired_coins, carried_out_coins, difference_coins, wrong_balances,
+        unbalanced_transfers. The campaign `is_balanced` when the last three are 0. For a suppressed campaign all numbers
+        are null.
         """
         return self._frame(
             """
-            SELECT c.campaign_id, c.slug, c.title, c.origin, c.status, f.issued_coins, f.carried_in_coins,
+            SELECT c.campaign_id, c.slug, c.title, c.origin, c.status, c.is_suppressed, f.is_balanced, f.issued_coins, f.carried_in_coins,
                 f.wallet_coins, f.held_coins, f.staked_coins, f.expired_coins, f.carried_out_coins, f.difference_coins,
                 f.wrong_balances, f.unbalanced_transfers
             FROM fct_coin_conservation AS f JOIN dim_campaigns AS c USING (campaign_id)
-            ORDER BY f.difference_coins = 0 AND f.wrong_balances = 0 AND f.unbalanced_transfers = 0, c.origin = 'imported', c.title, c.slug
+            ORDER BY f.is_balanced, c.origin = 'imported', c.title, c.slug
             """
         )
 
     def cohorts(self) -> pl.DataFrame:
         """A row per cohort and month since joining: cohort_month, months_since, members, active_members, retention.
 
-        The numbers are null for cohorts with fewer than `GROUP_SIZE_MIN` members; `active_members` and `retention` are
-        also null when 1 to `GROUP_SIZE_MIN` - 1 were active.
+        The numbers of hidden cohorts are null; `active_members` and `retention` are also null when too few were active.
 
         Raises:
             OutOfScope: the scope does not contain all campaigns, which cohorts are computed from.
@@ -186,15 +183,9 @@ class Marts:
         self._require_all("cohorts")
         return self._frame(
             """
-            SELECT cohort_month, months_since,
-                CASE WHEN members >= $least THEN members END AS members,
-                CASE WHEN members >= $least AND (active_members = 0 OR active_members >= $least)
-                    THEN active_members END AS active_members,
-                CASE WHEN members >= $least AND (active_members = 0 OR active_members >= $least)
-                    THEN retention END AS retention
+            SELECT cohort_month, months_since, members, active_members, retention
             FROM fct_member_cohorts ORDER BY cohort_month, months_since
-            """,
-            {"least": GROUP_SIZE_MIN},
+            """
         )
 
     def roi(self, campaign_id: str | None, *, include_imported: bool = False) -> pl.DataFrame:

@@ -35,12 +35,20 @@ class Snapshot:
         """The DuckDB file."""
         return self.folder / "marts.duckdb"
 
+    @property
+    def exports_dir(self) -> Path:
+        """The folder of all snapshots."""
+        return self.folder.parent
+
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """A row of dim_campaigns. In an imported campaign `members` counts the voters.
 
-    `chain_height`, `chain_hash` (hexadecimal) and `chain_sealed_at` are the head of the ledger's chain, None if
+    `members` and `participants` are None if there are too few. If the campaign `is_suppressed`, the marts contain neither
+    its coins nor its groups, and the organisation's figures do not count it. `accepted_ideas` are the winners of an
+    election, None if the file does not state them; `accepted_cost` is the expected cost of those whose cost is known, in
+    the campaign's currency. `chain_height`, `chain_hash` (hexadecimal) and `chain_sealed_at` are the head of the ledger's chain, None if
     nothing is sealed yet.
     """
 
@@ -66,10 +74,14 @@ class Campaign:
     chain_height: int | None
     chain_hash: str | None
     chain_sealed_at: datetime | None
-    members: int
-    participants: int
+    members: int | None
+    participants: int | None
     ideas: int
+    accepted_ideas: int | None
+    accepted_ideas_with_cost: int | None
+    accepted_cost: Decimal | None
     has_times: bool
+    is_suppressed: bool
 
     @property
     def is_imported(self) -> bool:

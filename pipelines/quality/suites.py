@@ -47,13 +47,16 @@ SUITES = (
     Suite(
         "conservation",
         "All coins of every campaign are accounted for.",
-        "SELECT v.campaign_id, c.slug, v.difference_coins, v.wrong_balances, v.unbalanced_transfers, "
-        "v.issued_coins + v.carried_in_coins AS made_coins, v.wallet_coins + v.held_coins + v.staked_coins + "
-        "v.expired_coins + v.carried_out_coins AS found_coins "
+        "SELECT v.campaign_id, c.slug, v.is_balanced, v.difference_coins, v.wrong_balances, v.unbalanced_transfers, "
+        "CASE WHEN c.is_suppressed THEN 0 ELSE v.issued_coins + v.carried_in_coins END AS made_coins, "
+        "CASE WHEN c.is_suppressed THEN 0 ELSE v.wallet_coins + v.held_coins + v.staked_coins + "
+        "v.expired_coins + v.carried_out_coins END AS found_coins "
         "FROM fct_coin_conservation AS v LEFT JOIN dim_campaigns AS c ON c.campaign_id = v.campaign_id",
         ("slug",),
         (
             _unique("campaign_id"),
+            *_known("is_balanced"),
+            _in("is_balanced", True),
             _in("difference_coins", 0),
             _in("wrong_balances", 0),
             _in("unbalanced_transfers", 0),
@@ -94,9 +97,10 @@ SUITES = (
     Suite(
         "ideas",
         "An idea's coins are the sum of its allocations before settlement, and it has exactly one current status.",
-        "SELECT i.idea_id, i.campaign_id, i.title, i.coins, i.backers, coalesce(a.coins, 0) AS allocated_coins, "
+        "SELECT i.idea_id, i.campaign_id, i.title, i.backers, "
+        "CASE WHEN c.is_suppressed THEN 0 ELSE i.coins END AS coins, coalesce(a.coins, 0) AS allocated_coins, "
         "coalesce(s.present, 0) AS present_statuses, i.status, s.status AS present_status FROM dim_ideas AS i "
-        "LEFT JOIN (SELECT idea_id, sum(coins) AS coins FROM fct_allocations WHERE NOT is_settlement GROUP BY idea_id) AS a "
+        "JOIN dim_campaigns AS c ON c.campaign_id = i.campaign_id LEFT JOIN (SELECT idea_id, sum(coins) AS coins FROM fct_allocations WHERE NOT is_settlement GROUP BY idea_id) AS a "
         "ON a.idea_id = i.idea_id LEFT JOIN (SELECT idea_id, count(*) AS present, max(status) AS status "
         "FROM fct_idea_status WHERE is_current GROUP BY idea_id) AS s ON s.idea_id = i.idea_id",
         ("campaign_id", "idea_id"),
@@ -142,7 +146,8 @@ SUITES = (
         "AS figure_made_coins, coalesce(a.kept_coins, 0) AS kept_coins, "
         "coalesce(f.at_work_coins, a.kept_coins, 0) AS figure_at_work_coins "
         "FROM fct_coin_conservation AS v JOIN dim_campaigns AS c ON c.campaign_id = v.campaign_id "
-        "LEFT JOIN allocations AS a ON a.campaign_id = v.campaign_id LEFT JOIN figures AS f ON f.scope_id = v.campaign_id",
+        "LEFT JOIN allocations AS a ON a.campaign_id = v.campaign_id LEFT JOIN figures AS f ON f.scope_id = v.campaign_id "
+        "WHERE NOT c.is_suppressed",
         ("slug",),
         (
             _equal("staked_coins", "allocated_coins"),
@@ -155,7 +160,7 @@ SUITES = (
         "figures",
         "Each figure has either a value or the reason why it has none; shares are between 0 and 1.",
         "SELECT scope_id, period, figure, coverage, (value IS NULL) <> (unknown_reason IS NULL) AS has_value_or_reason, "
-        "CASE WHEN figure IN ('participation', 'backed', 'coverage', 'at_work', 'breadth', 'top_share', 'late_share') "
+        "CASE WHEN figure IN ('participation', 'reach', 'backed', 'coverage', 'at_work', 'breadth', 'top_share', 'late_share') "
         "THEN value END AS share FROM fct_figures",
         ("scope_id", "period", "figure"),
         (
@@ -167,10 +172,28 @@ SUITES = (
     ),
     Suite(
         "small_groups",
-        f"No group of fewer than {GROUP_SIZE_MIN} people is shown.",
+        f"No group of fewer than {GROUP_SIZE_MIN} people is shown, and neither coins nor people of a suppressed campaign.",
+        "WITH suppressed AS (SELECT campaign_id FROM dim_campaigns WHERE is_suppressed) "
         "SELECT attribute AS place, CASE WHEN NOT is_suppressed THEN members END AS members, CASE WHEN is_suppressed THEN "
         "coalesce(members, participants, coins) END AS hidden FROM fct_participation_by_group "
-        "UNION ALL SELECT 'cohorts', members, CASE WHEN members IS NULL THEN active_members END FROM fct_member_cohorts",
+        "UNION ALL SELECT 'cohorts', members, CASE WHEN members IS NULL THEN active_members END FROM fct_member_cohorts "
+        "UNION ALL SELECT 'active in cohorts', nullif(active_members, 0), NULL FROM fct_member_cohorts "
+        "UNION ALL SELECT 'members', nullif(members, 0), NULL FROM dim_campaigns "
+        "UNION ALL SELECT 'participants', nullif(participants, 0), NULL FROM dim_campaigns "
+        "UNION ALL SELECT 'backers', nullif(backers, 0), NULL FROM dim_ideas "
+        "UNION ALL SELECT 'active on a day', nullif(active_members, 0), NULL FROM fct_campaign_engagement_daily "
+        "UNION ALL SELECT 'members on a day', nullif(members, 0), NULL FROM fct_campaign_engagement_daily "
+        "UNION ALL SELECT 'ideas', NULL, coalesce(coins, backers, rank_in_campaign) FROM dim_ideas SEMI JOIN suppressed "
+        "USING (campaign_id) "
+        "UNION ALL SELECT 'conservation', NULL, coalesce(issued_coins, carried_in_coins, wallet_coins, held_coins, "
+        "staked_coins, expired_coins, carried_out_coins, difference_coins, wrong_balances, unbalanced_transfers) "
+        "FROM fct_coin_conservation SEMI JOIN suppressed USING (campaign_id) "
+        "UNION ALL SELECT 'figures', NULL, f.value FROM fct_figures AS f JOIN suppressed AS s ON f.scope_id = s.campaign_id "
+        "WHERE f.period <> 'previous_30_days' AND f.figure IN ('at_work', 'top_share', 'late_share', 'difference') "
+        "UNION ALL SELECT 'member rows', NULL, 1 FROM dim_members SEMI JOIN suppressed USING (campaign_id) "
+        "UNION ALL SELECT 'allocations', NULL, 1 FROM fct_allocations SEMI JOIN suppressed USING (campaign_id) "
+        "UNION ALL SELECT 'activity', NULL, 1 FROM fct_member_activity SEMI JOIN suppressed USING (campaign_id) "
+        "UNION ALL SELECT 'days', NULL, 1 FROM fct_campaign_engagement_daily SEMI JOIN suppressed USING (campaign_id)",
         ("place",),
         (_between("members", GROUP_SIZE_MIN), ("ExpectColumnValuesToBeNull", {"column": "hidden"})),
     ),

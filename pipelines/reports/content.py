@@ -12,7 +12,7 @@ from pipelines import marts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipelines.marts import Campaign, Figure, Marts, Snapshot
+    from pipelines.marts import Campaign, Figure, Marts, Refusal, Snapshot
 
 ACCEPTED: Final = frozenset({"accepted", "in_progress", "complete", "stopped"})
 """Statuses of ideas that have been accepted."""
@@ -36,6 +36,7 @@ class Content:
 
     Coins are whole coins, money is Decimal in the row's currency, times are in UTC. `recent` are the figures of the
     last 30 days with those of the 30 days before; it is empty for an imported election, whose file has no times.
+    `refusal` is set if newer data was refused.
     """
 
     snapshot: Snapshot
@@ -47,6 +48,7 @@ class Content:
     groups: pl.DataFrame
     conservation: Mapping[str, Any] | None
     roi: pl.DataFrame
+    refusal: Refusal | None
 
     @property
     def people(self) -> str:
@@ -99,4 +101,5 @@ def read_content(reader: Marts, slug: str) -> Content:
         groups=reader.participation_by_group(campaign.campaign_id),
         conservation=rows[0] if rows else None,
         roi=reader.roi(campaign.campaign_id),
+        refusal=reader.refusal(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 from pipelines import wording
@@ -45,10 +46,40 @@ _DRAWN: Final = (
 )
 
 
+_SCRIPTS: Final = (  # the start of a character's name in Unicode
+    ("CJK", "Chinese"),
+    ("HIRAGANA", "Japanese"),
+    ("KATAKANA", "Japanese"),
+    ("HALFWIDTH KATAKANA", "Japanese"),
+    ("IDEOGRAPHIC", "Chinese"),
+    ("FULLWIDTH", "Chinese"),
+    ("HANGUL", "Korean"),
+    ("ZERO WIDTH", "emoji and symbols"),
+    ("VARIATION SELECTOR", "emoji and symbols"),
+    ("EMOJI", "emoji and symbols"),
+)
+_SYMBOLS: Final = frozenset({"So", "Sk", "Sm", "Sc", "Co", "Cn"})
+
+
 def drawable(text: str, length_max: int) -> str:
     """The text as from :func:`pipelines.wording.plain`, with :data:`UNDRAWN` for each run of missing characters."""
     line = "".join(char if _is_drawn(char) else UNDRAWN for char in wording.plain(text, length_max))
     return re.sub(f"{UNDRAWN}{{2,}}", UNDRAWN, line)
+
+
+def missing_scripts(text: str) -> frozenset[str]:
+    """The scripts of the text's missing characters: Chinese, Thai, emoji and others."""
+    return frozenset(_script(char) for char in wording.plain(text, len(text) + 1) if not _is_drawn(char))
+
+
+def _script(char: str) -> str:
+    if unicodedata.category(char) in _SYMBOLS:
+        return "emoji and symbols"
+    name = unicodedata.name(char, "")
+    for start, script in _SCRIPTS:
+        if name.startswith(start):
+            return script
+    return name.partition(" ")[0].capitalize() or "unknown characters"
 
 
 def _is_drawn(char: str) -> bool:

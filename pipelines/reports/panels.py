@@ -158,10 +158,18 @@ def _return_row(row: dict[str, Any]) -> list[str]:
 
 
 def conservation(content: Content) -> dict[str, Any] | None:
-    """Coins given out, the accounts that hold them, and the difference; None if the snapshot has no statement."""
+    """Coins given out, the accounts that hold them, and the difference; None if the snapshot has no statement.
+
+    Of a suppressed campaign only the statement.
+    """
     row = content.conservation
     if row is None:
         return None
+    holds, statement = bool(row["is_balanced"]), conservation_statement(content)
+    dated = wording.as_of(content.snapshot.created_at)
+    short = f"Coins {'balanced' if holds else 'not balanced'} {dated}."
+    if row["is_suppressed"]:
+        return {"holds": holds, "short": short, "statement": statement, "given": [], "found": [], "difference": ""}
     difference = int(row["difference_coins"])
     accounts = ("wallet", "held", "staked", "expired", "carried_out")
     labels = {
@@ -170,8 +178,9 @@ def conservation(content: Content) -> dict[str, Any] | None:
     issued, carried = int(row["issued_coins"]), int(row["carried_in_coins"])
     total = issued + carried
     return {
-        "holds": difference == 0,
-        "statement": conservation_statement(content),
+        "holds": holds,
+        "short": f"Coins {'' if holds else 'not '}conserved {dated}: difference {wording.count(difference)}.",
+        "statement": statement,
         "given": [["issued", wording.count(issued)], ["carried in", wording.count(carried)]],
         "found": [
             [labels[name], wording.count(row[f"{name}_coins"]), (row[f"{name}_coins"] / total) if total else 0]

@@ -38,19 +38,25 @@ def sentences(content: Content) -> tuple[Sentence, Sentence, Sentence]:
 
 
 def conservation_statement(content: Content) -> str:
-    """Whether every coin that was given out is accounted for."""
+    """Whether every coin that was given out is accounted for, with the date of the data."""
+    dated = f"As of {wording.minute(content.snapshot.created_at)}"
     row = content.conservation
     if row is None:
         return "The snapshot contains no conservation statement for this campaign."
+    if row["is_suppressed"]:
+        balanced = "balanced" if row["is_balanced"] else "not balanced"
+        return f"{dated}, the coins are {balanced}. Their numbers are not shown for {wording.FEWER_PEOPLE}."
     difference, total = int(row["difference_coins"]), int(row["issued_coins"]) + int(row["carried_in_coins"])
     if difference:
         coins = wording.counted(abs(difference), "coin is", "coins are")
         found = f"{coins} {'missing' if difference > 0 else 'too many'}"
-        return f"The coins do not add up: {found}. Do not rely on the numbers of coins in this report."
+        return f"{dated}, the coins do not add up: {found}. Do not rely on the numbers of coins in this report."
+    if not row["is_balanced"]:
+        return f"{dated}, the coins do not add up: balances differ from the movements. Do not rely on the numbers of coins in this report."
     if total == 0:
-        return "No coin has been given out yet."
+        return f"{dated}, no coin has been given out."
     was = wording.counted(total, "coin was", "coins were")
-    return f"Every coin is accounted for: {was} given out, and the accounts contain the same number."
+    return f"{dated}, every coin is accounted for: {was} given out, and the accounts contain the same number."
 
 
 def ledger_head(content: Content) -> str:
@@ -64,16 +70,21 @@ def ledger_head(content: Content) -> str:
 
 def _people(content: Content) -> str:
     campaign = content.campaign
+    if campaign.members is None:
+        people = "people voted" if campaign.is_imported else "people are members"
+        return f"{wording.FEWER.capitalize()} {people}, so no figure about them is shown."
     if campaign.is_imported:
-        return _voters(content)
-    if not campaign.members:
-        return "No person has joined yet."
+        return _voters(content, campaign.members)
+    return _members(content, campaign.members) if campaign.members else "No person has joined yet."
+
+
+def _members(content: Content, number: int) -> str:
     took_part = next(iter(content.figures("participation")), None)
     if took_part is None or took_part.now.value is None:
-        are = wording.counted(campaign.members, "person is a member", "people are members")
+        are = wording.counted(number, "person is a member", "people are members")
         return f"{are}; how many of them took part is not known ({_reason(took_part)})."
     active = int(took_part.now.numerator or 0)
-    members = int(took_part.now.denominator or campaign.members)
+    members = int(took_part.now.denominator or number)
     if members == 1:
         return f"The only member has {'' if active else 'not '}put a coin on an idea or submitted one."
     if active == 0:
@@ -85,12 +96,14 @@ def _people(content: Content) -> str:
     return f"{text}{_recent_people(content, took_part)}."
 
 
-def _voters(content: Content) -> str:
+def _voters(content: Content, voters: int) -> str:
     campaign = content.campaign
-    voted = f"{wording.counted(campaign.members, 'person', 'people')} voted"
+    voted = f"{wording.counted(voters, 'person', 'people')} voted"
     if not campaign.eligible_people:
         return f"{voted}; the number of eligible people is {wording.NOT_IN_FILE}."
-    turnout = wording.percent(campaign.members / campaign.eligible_people)
+    if voters > campaign.eligible_people:
+        return f"{voted}; the stated number of eligible people, {wording.count(campaign.eligible_people)}, is lower."
+    turnout = wording.percent(voters / campaign.eligible_people)
     return f"{voted}, {turnout} of the {wording.count(campaign.eligible_people)} eligible people."
 
 
@@ -113,7 +126,9 @@ def _ideas(content: Content) -> str:
     if number == 0:
         return "There are no ideas yet."
     ideas = wording.counted(number, "idea", "ideas")
-    lead = f"{_outcome(content, ideas, number)}; {_leader(content)}"
+    outcome = _outcome(content, ideas, number)
+    hidden = f"the coins on ideas are not shown for {wording.FEWER_PEOPLE}"
+    lead = f"{outcome}; {hidden if content.campaign.is_suppressed else _leader(content)}"
     if not content.outcome_is_known:
         return f"{lead}; which ideas were selected is {wording.NOT_IN_FILE}."
     return f"{lead}{_overdue(content)}."

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _FEW_BACKERS: Final = f"{wording.FEWER} backers: the number is not shown"
 _FEW_PEOPLE: Final = f"{wording.FEWER_PEOPLE}: the number is not shown"
 _HIDDEN_GROUP: Final = f"not shown, to protect a group of {wording.FEWER_PEOPLE}"
+_HIDDEN_CAMPAIGN: Final = f"Not shown for {wording.FEWER_PEOPLE}."
 _PERIODS: Final = {"to_date": "to date", "last_30_days": "last 30 days", "previous_30_days": "30 days before"}
 
 
@@ -73,9 +74,15 @@ def summary(content: Content) -> Sheet:
     rows.append(("Dates", wording.span(start, end) or missing))
     if campaign.budget_amount is not None:
         rows.append(("Budget", wording.money(campaign.budget_amount, campaign.currency)))
+    if result := wording.result(campaign):
+        rows.append(("Result", result))
+    rows.append((content.people.capitalize(), wording.people(campaign.members)))
     rows.append(("Coins", conservation_statement(content)))
     rows.append(("Ledger head", ledger_head(content)))
     rows.append(("Data as of", wording.minute(snapshot.created_at)))
+    if content.refusal is not None:
+        refused = f"{wording.refused(content.refusal)} {wording.refusal_reasons(content.refusal)}"
+        rows.append(("Newer data", refused))
     rows.append(("Snapshot", snapshot.id))
     columns = (Column("About", Kind.TEXT, 16), Column("Statement", Kind.LONG_TEXT, 110))
     return Sheet("Summary", columns, tuple(rows))
@@ -107,9 +114,10 @@ def ideas(content: Content) -> Sheet:
     rows = (
         (
             row["rank_in_campaign"], row["title"], wording.status(row["status"]), row["coins"],
-            row["coins"] / total if total else None, row["backers"], row["is_backed"], row["category"], row["tags"],
+            row["coins"] / total if total and row["coins"] is not None else None,
+            row["backers"], row["is_backed"], row["category"], row["tags"],
             row["submitted_at"], row["decided_at"], row["source_ref"], row["idea_id"],
-            _FEW_BACKERS if row["backers"] is None else "",
+            _FEW_PEOPLE if row["coins"] is None else _FEW_BACKERS if row["backers"] is None else "",
         )
         for row in content.ideas.iter_rows(named=True)
     )  # fmt: skip
@@ -127,7 +135,7 @@ def coins_over_time(content: Content) -> Sheet:
     if content.campaign.is_imported:
         empty = f"When each coin was placed is {wording.NOT_IN_FILE}: all ballots have the date of the last day of the election."
     else:
-        empty = "No coin has been placed yet."
+        empty = _HIDDEN_CAMPAIGN if content.campaign.is_suppressed else "No coin has been placed yet."
     rows = ((*row, "" if None not in row[-2:] else _FEW_PEOPLE) for row in content.days.select(names).iter_rows())
     return Sheet("Coins over time", columns, tuple(rows), empty)
 
@@ -150,7 +158,8 @@ def participation(content: Content) -> Sheet:
         for row in content.groups.iter_rows(named=True)
     )  # fmt: skip
     missing = wording.NOT_IN_FILE if is_imported else "not recorded for this campaign's members"
-    return Sheet("Participation", columns, tuple(rows), f"Age, sex, district or department are {missing}.")
+    empty = f"Age, sex, district or department are {missing}."
+    return Sheet("Participation", columns, tuple(rows), _HIDDEN_CAMPAIGN if content.campaign.is_suppressed else empty)
 
 
 def roi(content: Content) -> Sheet:
@@ -184,6 +193,8 @@ def conservation(content: Content) -> Sheet:
     row = content.conservation
     if row is None:
         return Sheet("Conservation", columns, (), "The snapshot contains no conservation statement for this campaign.")
+    if row["is_suppressed"]:
+        return Sheet("Conservation", columns, (), conservation_statement(content))
     total = row["issued_coins"] + row["carried_in_coins"]
     accounts = (
         ("given out", "issued", "issued_coins"), ("given out", "carried in", "carried_in_coins"),

@@ -6,22 +6,31 @@ separated. A caller that writes HTML escapes the result.
 
 from pipelines.wording.dates import age, day, duration, minute, month, month_name, span
 from pipelines.wording.numbers import amount, count, counted, difference, money, percent, signed, value
-from pipelines.wording.people import FEWER, FEWER_PEOPLE, UNDER, people
+from pipelines.wording.people import ELIGIBLE_NOT_KNOWN, ELIGIBLE_WRONG, FEWER, FEWER_PEOPLE, HIDDEN, UNDER, people
+from pipelines.wording.publication import as_of, refusal_reasons, refused
+from pipelines.wording.results import result
+from pipelines.wording.spreadsheets import CSV_START, csv_cell
 from pipelines.wording.terms import ATTRIBUTES, NONE, NOT_IN_FILE, NOT_KNOWN, status, status_title
 from pipelines.wording.texts import plain, shortened, title
 
 __all__ = [
     "ATTRIBUTES",
+    "CSV_START",
+    "ELIGIBLE_NOT_KNOWN",
+    "ELIGIBLE_WRONG",
     "FEWER",
     "FEWER_PEOPLE",
+    "HIDDEN",
     "NONE",
     "NOT_IN_FILE",
     "NOT_KNOWN",
     "UNDER",
     "age",
     "amount",
+    "as_of",
     "count",
     "counted",
+    "csv_cell",
     "day",
     "difference",
     "duration",
@@ -32,6 +41,9 @@ __all__ = [
     "people",
     "percent",
     "plain",
+    "refusal_reasons",
+    "refused",
+    "result",
     "shortened",
     "signed",
     "span",

@@ -10,6 +10,12 @@ from pipelines.wording.numbers import count
 FEWER: Final = f"fewer than {GROUP_SIZE_MIN}"
 FEWER_PEOPLE: Final = f"{FEWER} people"
 """The reason that dbt gives for a figure that is not shown (`unknown_reason` of fct_figures)."""
+ELIGIBLE_NOT_KNOWN: Final = "eligible people not known"
+"""The reason that dbt gives for an unknown reach."""
+ELIGIBLE_WRONG: Final = "eligible people not known correctly"
+"""The same, if there are more members than eligible people."""
+HIDDEN: Final = "not shown"
+"""For numbers of coins, which would reveal a small number of people."""
 UNDER: Final = f"under {GROUP_SIZE_MIN}"
 """Short form for narrow cells."""
 

@@ -78,6 +78,19 @@ class TestLogIn:
         expect(visit.page.get_by_role("heading", name="Overview")).to_be_visible()
         expect(visit.page.get_by_test_id("stSidebar")).to_contain_text(visit.installation.logins["executive"]["name"])
 
+    def test_a_link_to_a_campaign_survives_the_log_in(self, visit: Visit) -> None:
+        link = f"{visit.installation.dashboards_url}/campaign?campaign={visit.installation.imported_slug}"
+        login = visit.installation.logins["executive"]
+        visit.page.goto(link)
+        expect(visit.page.get_by_text("Page not found")).to_have_count(0)
+        visit.page.get_by_role("link", name="Log in").click()
+        visit.page.get_by_label("E-mail address").fill(login["email"])
+        visit.page.get_by_label("Password").fill(login["password"])
+        visit.page.get_by_role("button", name="Log in").click()
+        visit.page.wait_for_url(link)
+        visit.wait_until_complete()
+        assert visit.page.title() == "Campaign \u00b7 Ideamint"
+
     def test_scripts_cannot_read_the_cookie(self, visit: Visit) -> None:
         visit.log_in("executive")
         visit.wait_until_complete()
@@ -193,7 +206,8 @@ class TestNumbers:
         labels = drawn(visit, ".bartext")
         assert sorted(map(number, labels), reverse=True) == [12, 9, 3]  # the file's scores
         expect(visit.page.locator(".im-notice").first).to_contain_text("Not in the file")
-        visit.open("Overview")
+        visit.page.goto(f"{visit.installation.dashboards_url}/?campaign={visit.installation.imported_slug}")
+        visit.wait_until_complete()
         expect(visit.page.locator('[data-figure="participation"] .im-unknown')).to_have_text("not in the file")
 
     def test_roi(self, visit: Visit) -> None:
@@ -243,7 +257,7 @@ class TestNumbers:
                 row["issued"], row["wallets"], row["staked"], row["expired"],
             )  # fmt: skip
             assert cells[7] == 0
-        expect(visit.page.locator(".im-statement")).to_contain_text(f"In all {len(rows)} campaigns")
+        expect(visit.page.locator(".im-statement")).to_contain_text(f"in all {len(rows)} campaigns")
         expect(visit.page.locator(".im-statement")).to_have_class(re.compile("im-good"))
 
 
@@ -283,7 +297,8 @@ class TestLook:
             visit.open(name)
             assert visit.page.locator('a[href*="evil"], a[*|href*="evil"], img[src="x"]').count() == 0
             assert visit.page.locator(".stApp b", has_text=re.compile("^bold$")).count() == 0
-        visit.open("Campaign")
+        visit.page.goto(f"{visit.installation.dashboards_url}/campaign?campaign={visit.installation.hostile_slug}")
+        visit.wait_until_complete()
         labels = " ".join(drawn(visit, ".ytick"))
         assert HOSTILE_TITLE[:30] in labels.replace("\N{ZERO WIDTH SPACE}", "")
         assert "工具 أدوات" in labels

@@ -78,6 +78,10 @@ class TestFilters:
         assert [line["kind"] for line in rest] == ["allocate"]
 
 
+def read_csv(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+
+
 class TestCsv:
     @pytest.mark.parametrize(
         ("params", "accept"),
@@ -89,7 +93,8 @@ class TestCsv:
         world, *_ = moved
         response = await world.call(world.members[1], "GET", HISTORY, params=params, headers={"Accept": accept})
         assert response.headers["content-type"] == "text/csv; charset=utf-8"
-        rows = list(csv.DictReader(io.StringIO(response.text, newline="")))
+        assert response.text.startswith("\ufeff")  # Excel needs it to read UTF-8
+        rows = read_csv(response.text)
         assert [(row["kind"], row["coins"]) for row in rows] == [
             ("take_back", "5"), ("reallocate", "10"), ("allocate", "30"), ("grant", "100"),
         ]  # fmt: skip
@@ -108,7 +113,7 @@ class TestCsv:
         response = await world.call(
             world.members[1], "GET", HISTORY, params={"format": "csv", "idea_id": one, "limit": 1}
         )
-        assert [row["coins"] for row in csv.DictReader(io.StringIO(response.text))] == ["5", "10", "30"]
+        assert [row["coins"] for row in read_csv(response.text)] == ["5", "10", "30"]
 
     @pytest.mark.parametrize("reason", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", 'say "no", please'])
     async def test_a_cell_that_a_spreadsheet_would_evaluate_begins_with_a_quote(
@@ -117,7 +122,7 @@ class TestCsv:
         world, one, _ = moved
         assert (await world.step(world.manager, UUID(one), "rejected", reason)).status_code == 200
         text = (await world.call(world.members[1], "GET", HISTORY, params={"format": "csv"})).text
-        row = next(csv.DictReader(io.StringIO(text)))
+        row = read_csv(text)[0]
         assert row["kind"] == "return"
         assert row["reason"] == (reason if reason.startswith("say") else f"'{reason}")
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html import escape, unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,15 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pipelines import marts, wording
+from dashboards import session
+from pipelines import exports, marts, wording
 from pipelines.marts import Scope
 from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.factories.marts import write_snapshot
-from tests.factories.marts_world import HOSTILE_TITLE, campaign_id, rows
+from tests.factories.marts_world import HOSTILE_TITLE, campaign_id, rows, suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from settings import Settings
     from tests.dashboards.conftest import SessionServer
 
 APP = Path(__file__).parents[2] / "dashboards" / "app.py"
@@ -71,6 +74,15 @@ class TestAccess:
         assert 'href="http://localhost:8000/login?next=http%3A%2F%2Flocalhost%3A8501"' in text(at)
         assert "im-card" not in text(at)
         assert not at.selectbox
+
+    def test_the_link_leads_back_to_the_page_and_the_campaign_that_were_asked_for(
+        self, installation: Settings, log_in: Callable[[str | None], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        home = installation.addresses.public_dashboards_url.rstrip("/")
+        monkeypatch.setattr(session, "read_url", lambda: f"{home}/campaign")
+        log_in(None)
+        shown = unescape(text(visit(campaign="greener-offices")))
+        assert "/login?next=http%3A%2F%2Flocalhost%3A8501%2Fcampaign%3Fcampaign%3Dgreener-offices" in shown
 
     def test_a_member_gets_a_page_without_figures(self, log_in: Callable[[str | None], None]) -> None:
         log_in("cookie-of-member")
@@ -154,7 +166,31 @@ class TestOverview:
         log_in("cookie-of-manager")
         at = visit(campaign="faster-deliveries")
         assert "Faster deliveries" not in text(at)
+        assert "There is no campaign \u201cfaster-deliveries\u201d among those that you may read." in text(at)
+        assert at.selectbox[0].options == ["Greener offices"]
+
+    def test_an_unknown_campaign_is_said_to_be_unknown(self, log_in: Callable[[str | None], None]) -> None:
+        log_in("cookie-of-executive")
+        at = visit(campaign="<b>nowhere")
+        assert "There is no campaign \u201c&lt;b&gt;nowhere\u201d" in text(at)
+        assert "im-card" not in text(at)
+        at.selectbox[0].set_value("greener-offices").run()
         assert "Greener offices" in text(at)
+        assert at.query_params["campaign"] == "greener-offices"
+
+    def test_a_choice_is_in_the_address_and_an_earlier_address_undoes_it(
+        self, log_in: Callable[[str | None], None]
+    ) -> None:
+        log_in("cookie-of-executive")
+        at = visit()
+        at.selectbox[0].set_value("greener-offices").run()
+        assert at.query_params["campaign"] == "greener-offices"
+        at.query_params["campaign"] = "faster-deliveries"  # as after Back
+        at.run()
+        assert at.selectbox[0].value == "faster-deliveries"
+        del at.query_params["campaign"]
+        at.run()
+        assert '<h1 dir="auto">Overview</h1>' in text(at)
 
     def test_cached_data_is_not_shared_between_scopes(self, log_in: Callable[[str | None], None]) -> None:
         seen = {}
@@ -204,6 +240,46 @@ class TestEveryPage:
         write_snapshot(tmp_path / "empty", changes=empty)
         assert "im-notice" in text(page(name, tmp_path / "empty", Scope.ALL))
 
+    def test_says_that_newer_data_was_refused(self, data_dir: Path, name: str) -> None:
+        refusal = exports.note_refusal(data_dir / "exports", ["Greener <offices> (greener-offices): 1 coin missing"])
+        shown = text(page(name, data_dir, Scope.ALL))
+        assert f"<b>Newer data has been refused since {wording.minute(refusal.since)}.</b>" in shown
+        assert "This page shows the data as of 30\N{NO-BREAK SPACE}Jun\N{NO-BREAK SPACE}2026" in shown
+        assert "Reason: Greener &lt;offices&gt; (greener-offices): 1 coin missing." in shown
+
+
+class TestRefusal:
+    def test_a_manager_reads_only_reasons_that_name_a_managed_campaign(self, data_dir: Path) -> None:
+        reasons = [
+            "Greener offices (greener-offices): 1 coin missing",
+            "Faster deliveries (faster-deliveries): 2 coins",
+        ]
+        exports.note_refusal(data_dir / "exports", reasons)
+        shown = text(page("overview", data_dir, Scope.of([campaign_id("greener-offices")])))
+        assert "Reason: Greener offices (greener-offices): 1 coin missing." in shown
+        assert "Faster deliveries" not in shown
+
+    def test_a_manager_of_another_campaign_reads_no_reason(self, data_dir: Path) -> None:
+        exports.note_refusal(data_dir / "exports", ["Greener offices (greener-offices): 1 coin missing"])
+        shown = text(page("overview", data_dir, Scope.of([campaign_id("faster-deliveries")])))
+        assert "A check of the data failed." in shown
+        assert "Greener offices" not in shown
+
+    def test_the_conservation_page_does_not_confirm_newer_coins(self, data_dir: Path) -> None:
+        exports.note_refusal(data_dir / "exports", ["1 coin missing"])
+        shown = text(page("conservation", data_dir, Scope.ALL))
+        assert "im-good" not in shown
+        assert (
+            "As of 30\N{NO-BREAK SPACE}Jun\N{NO-BREAK SPACE}2026, 04:00\N{NO-BREAK SPACE}UTC, in all 6 campaigns"
+            in shown
+        )
+
+    def test_it_is_shown_without_any_published_data(self, data_dir: Path, log_in: Callable[[str | None], None]) -> None:
+        (data_dir / "exports" / "current").unlink()
+        exports.note_refusal(data_dir / "exports", ["a coin is missing"])
+        log_in("cookie-of-executive")
+        assert "Reason: a coin is missing." in text(visit())
+
 
 class TestCampaign:
     def test_ideas_are_sorted_by_rank_with_their_coins(self, data_dir: Path) -> None:
@@ -230,11 +306,18 @@ class TestCampaign:
         assert "2 groups are not shown" in at.caption[0].value
 
     def test_small_numbers_of_people_are_hidden(self, tmp_path: Path) -> None:
-        few = [{**row, "members": 3, "participants": 2} for row in rows()["dim_campaigns"]]
-        write_snapshot(tmp_path / "few", changes={"dim_campaigns": few})
+        write_snapshot(tmp_path / "few", changes=suppressed("greener-offices"))
         shown = text(page("campaign", tmp_path / "few", Scope.ALL, campaign="greener-offices"))
         assert "Members</dt><dd>fewer than 5" in shown
         assert "Ever took part</dt><dd>fewer than 5" in shown
+        assert shown.count("<b>Not shown</b>") == 3  # ideas by coins, coins over time, groups
+
+    def test_the_table_of_ideas_of_a_suppressed_campaign_has_no_coins(self, tmp_path: Path) -> None:
+        write_snapshot(tmp_path / "few", changes=suppressed("greener-offices"))
+        at = page("campaign", tmp_path / "few", Scope.ALL, campaign="greener-offices")
+        assert at.dataframe[0].value["coins"].isna().all()
+        assert "coins" not in at.dataframe[0].proto.column_order
+        assert at.dataframe[0].proto.placeholder == wording.NONE
 
     def test_only_the_largest_of_many_groups_are_drawn_with_a_notice(self, tmp_path: Path) -> None:
         campaign = campaign_id("lodz-2020")
@@ -254,26 +337,44 @@ class TestConservation:
     def test_conserved_coins_are_shown_in_green(self, data_dir: Path) -> None:
         shown = text(page("conservation", data_dir, Scope.ALL))
         assert "im-good" in shown
-        assert "In all 6 campaigns, every coin is accounted for: 36,500 coins, difference 0." in shown
+        assert "in all 6 campaigns, every coin is accounted for: 36,500 coins, difference 0." in shown
 
     @pytest.mark.parametrize("fault", ["difference_coins", "wrong_balances"])
     def test_a_difference_is_shown_in_red_and_marked(self, tmp_path: Path, fault: str) -> None:
         slug = "greener-offices"
         wrong = [
-            {**row, fault: int(row["campaign_id"] == campaign_id(slug))} for row in rows()["fct_coin_conservation"]
+            {
+                **row,
+                fault: int(row["campaign_id"] == campaign_id(slug)),
+                "is_balanced": row["campaign_id"] != campaign_id(slug),
+            }
+            for row in rows()["fct_coin_conservation"]
         ]
         write_snapshot(tmp_path / "wrong", changes={"fct_coin_conservation": wrong})
         shown = text(page("conservation", tmp_path / "wrong", Scope.ALL))
         assert "im-good" not in shown
-        assert "Coins do not add up in 1 of 6 campaigns" in shown
+        assert "coins do not add up in 1 of 6 campaigns" in shown
         assert shown.count('<tr class="im-wrong">') == 1
         assert TITLES[slug] in shown.split('<tr class="im-wrong">')[1].split("</tr>")[0]
+
+    def test_a_suppressed_campaign_is_only_balanced(self, tmp_path: Path) -> None:
+        write_snapshot(tmp_path / "few", changes=suppressed("greener-offices"))
+        shown = text(page("conservation", tmp_path / "few", Scope.ALL))
+        row = shown.split("Greener offices")[1].split("</tr>")[0]
+        assert "balanced" in row
+        assert not any(character.isdigit() for character in unescape(re.sub("<[^>]*>", "", row)))
+        assert "every coin is accounted for: 30,500 coins in 5 campaigns with at least 5 people" in shown
+
+    def test_the_only_campaign_is_suppressed(self, tmp_path: Path) -> None:
+        write_snapshot(tmp_path / "few", changes=suppressed("greener-offices"))
+        shown = text(page("conservation", tmp_path / "few", Scope.of([campaign_id("greener-offices")])))
+        assert "in the only campaign, every coin is accounted for." in shown
 
     def test_a_manager_sees_the_rows_of_managed_campaigns(self, data_dir: Path) -> None:
         shown = text(page("conservation", data_dir, Scope.of([campaign_id("lodz-2020")])))
         assert "Łódź 2020" in shown
         assert "Greener offices" not in shown
-        assert "In the only campaign" in shown
+        assert "in the only campaign" in shown
 
 
 class TestCohorts:

@@ -68,6 +68,13 @@ class TestCoinsOverTime:
         (line,) = charts.coins_over_time(days).data
         assert list(line.y) == days["coins_at_work"].to_list()
 
+    @pytest.mark.parametrize("number", [1, 2, 6])
+    def test_a_short_time_has_a_tick_for_each_day(self, reader: marts.Marts, number: int) -> None:
+        days = reader.coins_over_time(GREENER).head(number)
+        axis = charts.coins_over_time(days).layout.xaxis
+        assert list(axis.tickvals) == days["day"].to_list()
+        assert axis.tickformat == "%-d %b\n%Y"
+
 
 class TestParticipationByGroup:
     @pytest.fixture

@@ -78,6 +78,11 @@ class TestCurrent:
         assert session.current() == Absent("no response")
 
 
+def test_another_address_is_not_followed(installation: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "read_url", lambda: "http://other.example/campaign")
+    assert parse_qs(urlsplit(session.login_url()).query) == {"next": [installation.addresses.public_dashboards_url]}
+
+
 def test_the_log_in_page_redirects_to_the_dashboards(installation: Settings) -> None:
     parts = urlsplit(session.login_url())
     assert f"{parts.scheme}://{parts.netloc}{parts.path}" == f"{installation.addresses.public_api_url}/login"

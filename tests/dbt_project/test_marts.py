@@ -98,7 +98,7 @@ class TestFigures:
     def test_of_a_completed_campaign(self, built: Built) -> None:
         assert built.figures("pond", "to_date") == {
             "participation": (6, 6, 1),
-            "reach": NOTHING,
+            "reach": ("eligible people not known",),
             "breadth": (5, 6, 5 / 6),
             "backed": (1, 2, 0.5),
             "overdue": (0, 0, 0),
@@ -136,12 +136,16 @@ class TestFigures:
             "SELECT figure, currency, coverage FROM fct_figures WHERE scope_id = 'organisation' AND period = 'to_date' "
             "AND coverage < 1 ORDER BY figure"
         )
-        assert covered == [("delivery", "GBP", 0.5), ("late_share", None, 0.5), ("roi", "GBP", 0.5)]
+        left_out = ("at_work", "backed", "breadth", "participation", "top_share")  # the campaign of four members
+        assert dict(row[::2] for row in covered) == {
+            **dict.fromkeys(left_out, pytest.approx(2 / 3)), "late_share": pytest.approx(1 / 3),
+            "reach": pytest.approx(1 / 3),
+        }  # fmt: skip
 
     def test_of_an_imported_election_have_one_period_and_no_times(self, built: Built) -> None:
         imported = built.rows(
             "SELECT campaign_id, has_times, ballot_type, country FROM dim_campaigns WHERE origin = 'imported' "
-            "AND members < 50"
+            "AND coalesce(members, 0) < 50"
         )
         assert {row[2] for row in imported} == {"approval", "cumulative", "ordinal", "scoring"}
         assert all(row[3] for row in imported)
@@ -161,11 +165,11 @@ class TestIdeas:
         )
         assert rows == [
             ("A", 250, 6, 1, True),
-            ("B", 140, 4, 2, False),
-            ("C", 60, 2, 3, False),
+            ("B", 140, None, 2, False),
+            ("C", 60, None, 3, False),
             ("D", 0, 0, None, False),
             ("P", 460, 5, 1, True),
-            ("Q", 80, 1, 2, False),
+            ("Q", 80, None, 2, False),
         ]
 
     def test_returns_stand_in_one_currency(self, built: Built) -> None:
@@ -192,10 +196,10 @@ class TestIdeas:
     def test_an_imported_election_has_the_coins_of_its_file(self, built: Built) -> None:
         rows = built.rows(
             "SELECT i.source_ref, i.coins, i.backers, i.tags FROM dim_ideas AS i JOIN dim_campaigns AS c USING (campaign_id) "
-            "WHERE c.ballot_type = 'ordinal' AND c.members < 50 ORDER BY 1"
+            "WHERE c.ballot_type = 'cumulative' AND c.members < 50 ORDER BY 1"
         )
-        assert [row[:2] for row in rows] == [("1", 9), ("2", 6), ("3", 2), ("4", 1)]
-        assert [row[2] for row in rows] == [4, 3, 2, 1]
+        assert [row[:2] for row in rows] == [("12", 12), ("31", 3), ("7", 9)]
+        assert [row[2] for row in rows] == [None, None, None]  # 4, 2 and 3 backers are not shown
 
     def test_real_elections_have_the_scores_that_were_published(self, built: Built, elections: Path) -> None:
         checked = 0
@@ -225,11 +229,12 @@ class TestMembers:
             "SELECT cohort_month::VARCHAR, months_since, members, active_members, retention FROM fct_member_cohorts ORDER BY 1, 2"
         )
         assert rows == [
-            ("2025-04-01", 0, 6, 6, 1.0),
-            ("2025-04-01", 1, 6, 6, 1.0),
-            ("2025-04-01", 2, 6, 1, 1 / 6),
-            ("2025-05-01", 0, 6, 3, 0.5),
-            ("2025-05-01", 1, 6, 2, 1 / 3),
+            # One person joined in June, so the next smallest cohort is hidden too.
+            ("2025-04-01", 0, None, None, None),
+            ("2025-04-01", 1, None, None, None),
+            ("2025-04-01", 2, None, None, None),
+            ("2025-05-01", 0, 6, None, None),
+            ("2025-05-01", 1, 6, None, None),
             ("2025-06-01", 0, None, None, None),
         ]
 
@@ -271,26 +276,107 @@ class TestDays:
         assert days["2025-05-01"] == (0, 0, 0, 0, 12)
         assert days["2025-05-10"] == (8, 360, 0, 360, 12)
         assert days["2025-05-20"] == (0, 0, 0, 380, 11)
-        assert days["2025-06-08"] == (1, 0, 0, 420, 11)  # a move between ideas
+        assert days["2025-06-08"] == (None, 0, 0, 420, 11)  # a move between ideas, by one member
         assert days["2025-06-12"] == (0, 0, 60, 360, 12)
         assert days["2025-06-30"] == (0, 0, 0, 390, 12)
 
     def test_an_imported_election_has_its_last_day_only(self, built: Built) -> None:
         rows = built.rows(
             "SELECT d.day::VARCHAR, d.members, d.coins_at_work, c.participants FROM fct_campaign_engagement_daily AS d "
-            "JOIN dim_campaigns AS c USING (campaign_id) WHERE c.ballot_type = 'ordinal' AND c.members < 50"
+            "JOIN dim_campaigns AS c USING (campaign_id) WHERE c.ballot_type = 'cumulative' AND c.members < 50"
         )
-        assert rows == [("2018-06-30", 4, 18, 4)]
+        assert rows == [("2022-05-15", 5, 24, 5)]
 
 
 class TestConservation:
     def test_every_coin_is_somewhere(self, built: Built) -> None:
         rows = built.rows(
-            "SELECT * EXCLUDE (campaign_id) FROM fct_coin_conservation WHERE campaign_id = ?",
+            "SELECT * EXCLUDE (campaign_id, is_balanced) FROM fct_coin_conservation WHERE campaign_id = ?",
             str(built.names.campaigns["orchard"]),
         )
         issued, staked, expired = 1300, 140, 250
         assert rows == [(issued, 0, issued - staked - expired, 0, staked, expired, 0, 0, 0, 0)]
+
+
+class TestResults:
+    def test_accepted_ideas_cost_a_part_of_the_budget(self, built: Built) -> None:
+        assert built.rows(
+            "SELECT slug, accepted_ideas, accepted_ideas_with_cost, accepted_cost, budget_amount FROM dim_campaigns "
+            "WHERE slug IN ('orchard', 'pond', 'shed') ORDER BY 1"
+        ) == [
+            ("orchard", 1, 1, Decimal(1000), Decimal(5000)),
+            ("pond", 1, 1, Decimal(500), None),
+            ("shed", 0, 0, None, None),
+        ]
+
+    def test_an_election_without_an_outcome_has_no_result(self, built: Built) -> None:
+        assert built.rows(
+            "SELECT accepted_ideas, accepted_ideas_with_cost, accepted_cost FROM dim_campaigns "
+            "WHERE ballot_type = 'cumulative' AND members < 50"
+        ) == [(None, None, None)]
+
+    def test_real_elections_have_the_winners_that_were_published_and_their_cost(
+        self, built: Built, elections: Path
+    ) -> None:
+        checked = 0
+        for path in elections.glob("*.pb"):
+            published = projects(path)
+            if path.stat().st_size >= LARGE_BYTES or not all("selected" in row for row in published.values()):
+                continue
+            winners = [row for row in published.values() if row["selected"] == "1"]
+            (result,) = built.rows(
+                "SELECT accepted_ideas, accepted_ideas_with_cost, accepted_cost FROM dim_campaigns WHERE campaign_id IN "
+                "(SELECT campaign_id FROM dim_ideas GROUP BY 1 HAVING list_sort(list(source_ref)) = ?)",
+                sorted(published),
+            )
+            assert result == (len(winners), len(winners), sum(Decimal(row["cost"]) for row in winners))
+            checked += 1
+
+        assert checked > 1
+
+
+class TestSmallCampaigns:
+    """`shed` has four members with 100 coins each."""
+
+    @pytest.fixture
+    def shed(self, built: Built) -> str:
+        return str(built.names.campaigns["shed"])
+
+    def test_has_no_number_of_people_or_coins_in_any_mart(self, built: Built, shed: str) -> None:
+        assert built.rows(
+            "SELECT members, participants, is_suppressed, ideas FROM dim_campaigns WHERE campaign_id = ?", shed
+        ) == [(None, None, True, 1)]
+        assert built.rows(
+            "SELECT coins, backers, rank_in_campaign, author_id, is_backed FROM dim_ideas WHERE campaign_id = ?", shed
+        ) == [(None, None, None, None, False)]
+        ((is_balanced, *numbers),) = built.rows(
+            "SELECT * EXCLUDE (campaign_id) FROM fct_coin_conservation WHERE campaign_id = ?", shed
+        )
+        assert is_balanced is True
+        assert set(numbers) == {None}
+        for table in (
+            "dim_members", "fct_allocations", "fct_member_activity", "fct_campaign_engagement_daily",
+            "fct_participation_by_group",
+        ):  # fmt: skip
+            assert built.rows(f"SELECT count(*) FROM {table} WHERE campaign_id = ?", shed) == [(0,)]
+
+    def test_has_no_figure_of_people_or_coins(self, built: Built) -> None:
+        for period in ("to_date", "last_30_days"):
+            figures = built.figures("shed", period)
+            people = ("reach", "at_work", "top_share", "backed", "difference")
+            assert {figures[name] for name in people} == {("fewer than 5 people",)}
+            assert all(len(figures[name]) == 1 for name in ("participation", "breadth", "late_share"))
+            assert figures["overdue"] == (0, 0, 0)
+
+    def test_is_not_the_difference_of_the_organisation_and_the_other_campaigns(self, built: Built) -> None:
+        whole, *parts = (built.figures(name, "to_date") for name in ("organisation", "pond", "orchard"))
+        for figure in ("at_work", "top_share", "difference", "backed"):
+            assert whole[figure][1] == sum(part[figure][1] for part in parts)
+
+    def test_an_election_of_four_voters_is_hidden_too(self, built: Built) -> None:
+        assert built.rows(
+            "SELECT members, is_suppressed FROM dim_campaigns WHERE ballot_type = 'ordinal' AND coalesce(members, 0) < 50"
+        ) == [(None, True)]
 
 
 class TestChains:

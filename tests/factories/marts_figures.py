@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any, Final
 
+from pipelines.wording import ELIGIBLE_NOT_KNOWN
+
 Row = dict[str, Any]
 
 _TAKE_PART = "Do people take part?"
@@ -83,7 +85,8 @@ def _of_scope(
     month = timedelta(days=30)
     members = sum(campaign["members"] for campaign in campaigns)
     participants = sum(campaign["participants"] for campaign in campaigns)
-    eligible = sum(campaign["eligible_people"] or 0 for campaign in campaigns)
+    stated = [campaign for campaign in campaigns if campaign["eligible_people"]]
+    eligible = sum(campaign["eligible_people"] for campaign in stated)
     granted = sum(campaign["members"] * campaign["coins_per_member"] for campaign in campaigns)
     coins = sorted((row["coins"] for row in ideas), reverse=True)
     top = sum(coins[: max(1, len(coins) // 10)])
@@ -98,7 +101,12 @@ def _of_scope(
         active = round(participants * share)
         readings: dict[str, Row] = {
             "participation": _ratio(active, members) if is_own else _unknown(_IN_FILE),
-            "reach": _ratio(members, eligible) if eligible else _unknown(_IN_FILE if not is_own else _NOTHING),
+            "reach": {
+                **_ratio(sum(campaign["members"] for campaign in stated), eligible),
+                "coverage": len(stated) / len(campaigns),
+            }
+            if stated
+            else _unknown(ELIGIBLE_NOT_KNOWN if is_own else _IN_FILE),
             "backed": _ratio(sum(row["is_backed"] for row in ideas), len(ideas)),
             "overdue": {"value": float(round(4 * share)), "numerator": round(4 * share), "coverage": 1.0},
             "at_work": _ratio(round(sum(coins) * share), granted),

@@ -25,7 +25,8 @@ TABLES: Final[dict[str, dict[str, str]]] = {
         "country text; unit text; currency text; budget_amount numeric(18, 2); eligible_people integer; "
         "coins_per_member bigint; starts_at timestamptz; submissions_close_at timestamptz; ends_at timestamptz; "
         "activated_at timestamptz; completed_at timestamptz; created_at timestamptz; chain_height bigint; chain_hash text; "
-        "chain_sealed_at timestamptz; members bigint; participants bigint; ideas bigint; has_times boolean"
+        "chain_sealed_at timestamptz; members bigint; participants bigint; ideas bigint; "
+        "accepted_ideas bigint; accepted_ideas_with_cost bigint; accepted_cost numeric(18, 2); has_times boolean; is_suppressed boolean"
     ),
     "dim_ideas": _columns(
         "idea_id text; campaign_id text; source_ref text; title text; status text; category text; tags text; "
@@ -46,7 +47,7 @@ TABLES: Final[dict[str, dict[str, str]]] = {
         "effective_at timestamptz; effective_on date; is_settlement boolean; settlement text"
     ),
     "fct_coin_conservation": _columns(
-        "campaign_id text; issued_coins bigint; carried_in_coins bigint; wallet_coins bigint; held_coins bigint; "
+        "campaign_id text; is_balanced boolean; issued_coins bigint; carried_in_coins bigint; wallet_coins bigint; held_coins bigint; "
         "staked_coins bigint; expired_coins bigint; carried_out_coins bigint; difference_coins bigint; "
         "wrong_balances bigint; unbalanced_transfers bigint"
     ),

@@ -10,6 +10,8 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
+from pipelines.marts import GROUP_SIZE_MIN
+from pipelines.wording import FEWER_PEOPLE
 from tests.factories.marts_figures import FIGURES, Row, figures
 
 NOW: Final = datetime(2026, 6, 30, tzinfo=UTC)
@@ -96,7 +98,7 @@ class _World:
         )  # fmt: skip
         issued = members * COINS
         self.tables["fct_coin_conservation"].append({
-            "campaign_id": campaign, "issued_coins": issued, "carried_in_coins": 0, "wallet_coins": issued - staked,
+            "campaign_id": campaign, "is_balanced": True, "issued_coins": issued, "carried_in_coins": 0, "wallet_coins": issued - staked,
             "held_coins": 0, "staked_coins": staked - spent, "expired_coins": spent, "carried_out_coins": 0,
             "difference_coins": 0, "wrong_balances": 0, "unbalanced_transfers": 0,
         })  # fmt: skip
@@ -109,12 +111,27 @@ class _World:
             "submissions_close_at": None, "ends_at": ends_at, "activated_at": starts_at if is_own else None,
             "completed_at": ends_at if status == "completed" else None, "created_at": starts_at, "members": members,
             "chain_height": 7 + number, "chain_hash": hashlib.sha256(slug.encode()).hexdigest(), "chain_sealed_at": NOW,
-            "participants": len(participants), "ideas": ideas, "has_times": is_own,
+            "participants": len(participants), "ideas": ideas, **self._result(campaign), "has_times": is_own,
+            "is_suppressed": False,
         })  # fmt: skip
         self._members(campaign, people, placed, starts_at, is_own=is_own)
         self._groups(campaign, people, placed, is_own=is_own)
         if is_own:
             self._days(campaign, placed, starts_at.date(), members)
+
+    def _result(self, campaign: str) -> Row:
+        """The accepted ideas of a campaign, and their expected costs in its currency; those of an election cost 9,000 each."""
+        ideas = [row for row in self.tables["dim_ideas"] if row["campaign_id"] == campaign]
+        if any(row["status"] == "outcome_unknown" for row in ideas):
+            return {"accepted_ideas": None, "accepted_ideas_with_cost": None, "accepted_cost": None}
+        accepted = [row for row in ideas if row["status"] in ("accepted", "in_progress", "complete", "stopped")]
+        costs = [
+            row["expected_cost"] for row in self.tables["fct_idea_roi"]
+            if row["campaign_id"] == campaign and row["currency"] != "USD"
+        ] or [Decimal(9_000) for row in accepted if row["source_ref"]]  # fmt: skip
+        return {
+            "accepted_ideas": len(accepted), "accepted_ideas_with_cost": len(costs), "accepted_cost": sum(costs) or None,
+        }  # fmt: skip
 
     def _allocation(self, campaign: str, idea: str, person: str, coins: int, at: datetime) -> Row:
         transfer = str(uuid.UUID(int=self.chance.getrandbits(128), version=4))
@@ -142,7 +159,7 @@ class _World:
                 "status": status, "category": ("environment", "transport", None)[n % 3], "tags": None,
                 "author_id": None, "submitted_at": at if is_own else None, "approved_at": at if is_own else None,
                 "decided_at": decided_at, "status_changed_at": decided_at or at, "coins": totals[idea],
-                "backers": backers, "rank_in_campaign": ranked.index(idea) + 1, "is_backed": backers >= 5,
+                "backers": _shown(backers), "rank_in_campaign": ranked.index(idea) + 1, "is_backed": backers >= 5,
             })  # fmt: skip
             self.tables["fct_idea_status"].append({
                 "idea_id": idea, "campaign_id": campaign, "status": status, "entered_at": decided_at or at,
@@ -205,7 +222,7 @@ class _World:
             coins = sum(row["coins"] for row in then)
             running += coins
             self.tables["fct_campaign_engagement_daily"].append({
-                "campaign_id": campaign, "day": day, "active_members": len({row["user_id"] for row in then}),
+                "campaign_id": campaign, "day": day, "active_members": _shown(len({row["user_id"] for row in then})),
                 "coins_placed": coins, "coins_taken_back": 0, "coins_returned": 0, "coins_net": coins, "coins_at_work": running,
                 "ideas_submitted": 0, "members_joined": members if day == starts_on else 0, "members_left": 0,
                 "members": members,
@@ -219,8 +236,42 @@ def _cohorts() -> list[Row]:
         for since in range((2026 - year) * 12 + 6 - month + 1):
             active = round(members * 0.9**since * (1 if since % 2 else 0.8))
             is_small = members < 5
+            counted = None if is_small else _shown(active)
             found.append({
-                "cohort_month": date(year, month, 1), "months_since": since, "members": members,
-                "active_members": active, "retention": None if is_small else active / members,
+                "cohort_month": date(year, month, 1), "months_since": since, "members": None if is_small else members,
+                "active_members": counted, "retention": None if counted is None else counted / members,
             })  # fmt: skip
     return found
+
+
+def suppressed(slug: str) -> dict[str, list[Row]]:
+    """The changed tables if the campaign has 4 members, as the marts hide them."""
+    campaign, tables = campaign_id(slug), rows()
+    coins = {"issued_coins", "carried_in_coins", "wallet_coins", "held_coins", "staked_coins", "expired_coins"}
+    faults = {"carried_out_coins", "difference_coins", "wrong_balances", "unbalanced_transfers"}
+    hidden: dict[str, Row] = {
+        "dim_campaigns": {"members": None, "participants": None, "is_suppressed": True},
+        "dim_ideas": {"coins": None, "backers": None, "rank_in_campaign": None, "is_backed": False},
+        "fct_coin_conservation": dict.fromkeys(coins | faults),
+    }
+    changes = {
+        name: [{**row, **change} if row["campaign_id"] == campaign else row for row in tables[name]]
+        for name, change in hidden.items()
+    }
+    for name in (
+        "dim_members", "fct_allocations", "fct_member_activity", "fct_campaign_engagement_daily",
+        "fct_participation_by_group",
+    ):  # fmt: skip
+        changes[name] = [row for row in tables[name] if row["campaign_id"] != campaign]
+    ideas = {"overdue", "roi", "coverage", "delivery"}
+    few = {"value": None, "numerator": None, "denominator": None, "coverage": None, "unknown_reason": FEWER_PEOPLE}
+    changes["fct_figures"] = [
+        {**row, **few} if row["scope_id"] == campaign and row["figure"] not in ideas else row
+        for row in tables["fct_figures"]
+    ]
+    return changes
+
+
+def _shown(people: int) -> int | None:
+    """A number of people as the marts show it."""
+    return people if people == 0 or people >= GROUP_SIZE_MIN else None

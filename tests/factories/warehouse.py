@@ -1,4 +1,4 @@
-"""Two small campaigns with a history, written through the ledger's functions, whose figures can be computed by hand.
+"""Three small campaigns with a history, written through the ledger's functions, whose figures can be computed by hand.
 
 :func:`seed` writes the history in order; all times are UTC in 2025. `AS_OF` is the current moment of the figures.
 """
@@ -213,11 +213,12 @@ class Seeder:
 
 
 def seed(settings: Settings) -> Seeder:
-    """Create both campaigns: `pond`, completed in spring, and `orchard`, which is active."""
+    """Create `pond`, completed in spring, `orchard`, which is active, and `shed`, which has four members."""
     with psycopg.connect(settings.database.role_url("app")) as connection:
         seeder = Seeder(connection)
         _seed_pond(seeder)
         _seed_orchard(seeder)
+        _seed_shed(seeder)
         return seeder
 
 
@@ -274,6 +275,13 @@ def _seed_orchard(t: Seeder) -> None:
     t.join("orchard", "06-20", "m11")
     t.idea("orchard", "D", "m13", "06-20", status="pending")
     t.step("A", "accepted", "06-20", coins="expire")
+
+
+def _seed_shed(t: Seeder) -> None:
+    t.campaign("shed", "05-15", currency="EUR", eligible_people=20)
+    t.join("shed", "05-15", "m1", "m2", "m3", "m4", department="Field")
+    t.idea("shed", "S", "m1", "05-16")
+    t.move("shed", "05-20", "m2", 70, to="S")
 
 
 async def import_elections(database: Database, files: Sequence[Path]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from api.coins.reading import queries
 from api.coins.schemas import StatementLine
+from pipelines.wording import CSV_START, csv_cell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from api.kernel.db import Database
 
 LINES_AT_ONCE = 1000
-
-# a spreadsheet reads a cell that begins with one of these as a formula
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -64,13 +62,13 @@ async def list_statement(
 
 
 async def write_csv(database: Database, campaign_id: UUID, user_id: UUID, filters: Filters) -> AsyncIterator[str]:
-    """The whole statement as CSV (RFC 4180), newest first, a thousand lines at a time.
+    """The whole statement as CSV (RFC 4180, with a byte order mark), newest first, a thousand lines at a time.
 
     Each part is read in a read-only session of its own, so that a slow client holds no connection. Movements during the
     export are newer than the first line and are left out.
     """
     columns = list(StatementLine.model_fields)
-    yield _as_csv([columns])
+    yield CSV_START + _as_csv([columns])
     after: tuple[datetime, UUID] | None = None
     while True:
         async with database.snapshot() as session:
@@ -78,16 +76,10 @@ async def write_csv(database: Database, campaign_id: UUID, user_id: UUID, filter
                 session, campaign_id, user_id, limit=LINES_AT_ONCE, after=after, filters=filters
             )
         if lines:
-            yield _as_csv([[_cell(value) for value in line.model_dump(mode="json").values()] for line in lines])
+            yield _as_csv([[csv_cell(value) for value in line.model_dump(mode="json").values()] for line in lines])
         if len(lines) < LINES_AT_ONCE:
             return
         after = lines[-1].effective_at, lines[-1].transfer_id
-
-
-def _cell(value: object) -> str:
-    """A value as text that a spreadsheet does not evaluate; empty for None."""
-    cell = "" if value is None else str(value)
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def _as_csv(rows: Sequence[Sequence[str]]) -> str:

@@ -1,19 +1,23 @@
--- Can I trust the coins? The organisation's figures are computed from the coins of all its campaigns together.
+-- Can I trust the coins? The organisation's figures are computed from the coins of its campaigns together, without the
+-- suppressed campaigns. Its difference counts all of them: it has to be 0, and 0 reveals nothing.
 with coins as (
     select
         scopes.scope_kind,
         scopes.scope_id,
         coins.moment,
-        sum(coins.granted_coins) as granted_coins,
-        sum(coins.staked_coins) as staked_coins,
-        sum(coins.idea_coins) as idea_coins,
-        sum(coins.top_coins) as top_coins,
-        sum(coins.placed_coins) filter (where coins.has_late_coins) as placed_coins,
-        sum(coins.late_coins) filter (where coins.has_late_coins) as late_coins,
-        cast(count(*) filter (where coins.has_late_coins) as double precision) / count(*) as late_coverage
-    from {{ ref('int_scopes') }} as scopes
+        sum(coins.granted_coins) filter (where scopes.counts_coins) as granted_coins,
+        sum(coins.staked_coins) filter (where scopes.counts_coins) as staked_coins,
+        sum(coins.idea_coins) filter (where scopes.counts_coins) as idea_coins,
+        sum(coins.top_coins) filter (where scopes.counts_coins) as top_coins,
+        sum(coins.placed_coins) filter (where coins.has_late_coins and scopes.counts_coins) as placed_coins,
+        sum(coins.late_coins) filter (where coins.has_late_coins and scopes.counts_coins) as late_coins,
+        cast(count(*) filter (where coins.has_late_coins and scopes.counts_coins) as double precision)
+        / count(*) as late_coverage,
+        max(scopes.coins_coverage) as coverage,
+        bool_or(scopes.is_suppressed) as is_suppressed
+    from {{ ref('int_counted_scopes') }} as scopes
     inner join {{ ref('int_coins_at_moments') }} as coins
-        on scopes.campaign_id = coins.campaign_id
+        on scopes.campaign_id = coins.campaign_id and scopes.moment = coins.moment
     group by scopes.scope_kind, scopes.scope_id, coins.moment
 ),
 
@@ -23,9 +27,10 @@ persons as (
         scopes.scope_id,
         participants.moment,
         count(distinct participants.user_id) as persons
-    from {{ ref('int_scopes') }} as scopes
+    from {{ ref('int_counted_scopes') }} as scopes
     inner join {{ ref('int_participants') }} as participants
-        on scopes.campaign_id = participants.campaign_id
+        on scopes.campaign_id = participants.campaign_id and scopes.moment = participants.moment
+    where scopes.counts_coins
     group by scopes.scope_kind, scopes.scope_id, participants.moment
 ),
 
@@ -40,10 +45,11 @@ differences as (
                 else abs(conservation.difference_coins)
             end
         ) as difference_coins,
-        sum(conservation.issued_coins + conservation.carried_in_coins) as issued_coins
-    from {{ ref('int_scopes') }} as scopes
+        sum(case when scopes.counts_coins then conservation.issued_coins + conservation.carried_in_coins end)
+            as issued_coins
+    from {{ ref('int_counted_scopes') }} as scopes
     inner join {{ ref('int_coin_conservation') }} as conservation
-        on scopes.campaign_id = conservation.campaign_id
+        on scopes.campaign_id = conservation.campaign_id and scopes.moment = 'now'
     group by scopes.scope_kind, scopes.scope_id
 ),
 
@@ -61,6 +67,8 @@ periods as (
         coins.placed_coins,
         coins.late_coins,
         coins.late_coverage,
+        coins.coverage,
+        coins.is_suppressed,
         persons.persons
     from {{ ref('int_scope_periods') }} as periods
     left join coins
@@ -84,8 +92,8 @@ select
     cast(staked_coins as numeric) as numerator,
     cast(granted_coins as numeric) as denominator,
     persons,
-    cast(null as double precision) as coverage,
-    cast(null as text) as unknown_reason
+    coverage,
+    case when is_suppressed then {{ few_people() }} end as unknown_reason
 from periods
 union all
 select
@@ -97,8 +105,8 @@ select
     cast(top_coins as numeric) as numerator,
     cast(idea_coins as numeric) as denominator,
     persons,
-    cast(null as double precision) as coverage,
-    cast(null as text) as unknown_reason
+    coverage,
+    case when is_suppressed then {{ few_people() }} end as unknown_reason
 from periods
 union all
 select
@@ -111,7 +119,10 @@ select
     cast(placed_coins as numeric) as denominator,
     persons,
     late_coverage as coverage,
-    case when is_imported then 'not in the file' end as unknown_reason
+    case
+        when is_imported then 'not in the file'
+        when is_suppressed then {{ few_people() }}
+    end as unknown_reason
 from periods
 union all
 -- The stored balances are the current ones, so the difference has no previous period.
@@ -125,7 +136,10 @@ select
     cast(differences.issued_coins as numeric) as denominator,
     cast(null as bigint) as persons,
     cast(null as double precision) as coverage,
-    case when periods.moment <> 'now' or differences.scope_id is null then 'nothing to count' end as unknown_reason
+    case
+        when periods.moment <> 'now' or differences.scope_id is null then 'nothing to count'
+        when periods.is_suppressed then {{ few_people() }}
+    end as unknown_reason
 from periods
 left join differences
     on periods.scope_kind = differences.scope_kind and periods.scope_id = differences.scope_id

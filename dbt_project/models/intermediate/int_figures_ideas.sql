@@ -11,8 +11,9 @@ counts as (
         scopes.scope_kind,
         scopes.scope_id,
         ideas.moment,
-        count(*) filter (where ideas.is_backed) as backed,
-        count(*) filter (where ideas.is_approved) as approved,
+        count(*) filter (where ideas.is_backed and scopes.counts_coins) as backed,
+        count(*) filter (where ideas.is_approved and scopes.counts_coins) as approved,
+        max(scopes.coins_coverage) as coverage,
         count(*) filter (where ideas.status in ('pending', 'accepted', 'in_progress')) as waiting,
         count(*) filter (
             where
@@ -22,9 +23,9 @@ counts as (
                 and ideas.status_entered_at < moments.taken_at - interval '30 days'
             )
         ) as overdue
-    from {{ ref('int_scopes') }} as scopes
+    from {{ ref('int_counted_scopes') }} as scopes
     inner join {{ ref('int_ideas_at_moments') }} as ideas
-        on scopes.campaign_id = ideas.campaign_id
+        on scopes.campaign_id = ideas.campaign_id and scopes.moment = ideas.moment
     inner join moments
         on ideas.moment = moments.moment
     group by scopes.scope_kind, scopes.scope_id, ideas.moment
@@ -36,9 +37,10 @@ participants as (
         scopes.scope_id,
         participants.moment,
         count(distinct participants.user_id) as participants
-    from {{ ref('int_scopes') }} as scopes
+    from {{ ref('int_counted_scopes') }} as scopes
     inner join {{ ref('int_participants') }} as participants
-        on scopes.campaign_id = participants.campaign_id
+        on scopes.campaign_id = participants.campaign_id and scopes.moment = participants.moment
+    where scopes.counts_coins
     group by scopes.scope_kind, scopes.scope_id, participants.moment
 )
 
@@ -51,7 +53,7 @@ select
     cast(counts.backed as numeric) as numerator,
     cast(counts.approved as numeric) as denominator,
     participants.participants as persons,
-    cast(null as double precision) as coverage,
+    counts.coverage,
     cast(null as text) as unknown_reason
 from {{ ref('int_scope_periods') }} as periods
 left join counts

@@ -39,6 +39,25 @@ accepted as (
     group by scope_kind, scope_id, moment
 ),
 
+-- An idea without a valuation counts in the currency of its campaign.
+accepted_by_currency as (
+    select
+        scopes.scope_kind,
+        scopes.scope_id,
+        idea_states.moment,
+        coalesce(returns.currency, campaigns.currency) as currency,
+        count(*) as ideas
+    from {{ ref('int_scopes') }} as scopes
+    inner join {{ ref('int_campaigns') }} as campaigns
+        on scopes.campaign_id = campaigns.campaign_id
+    inner join {{ ref('int_ideas_at_moments') }} as idea_states
+        on scopes.campaign_id = idea_states.campaign_id and idea_states.is_accepted
+    inner join {{ ref('int_returns_at_moments') }} as returns
+        on idea_states.idea_id = returns.idea_id and idea_states.moment = returns.moment
+    where not scopes.is_imported
+    group by scopes.scope_kind, scopes.scope_id, idea_states.moment, coalesce(returns.currency, campaigns.currency)
+),
+
 by_currency as (
     select
         scope_kind,
@@ -65,19 +84,20 @@ select
     cast(by_currency.gain as numeric) as numerator,
     cast(by_currency.cost as numeric) as denominator,
     cast(null as bigint) as persons,
-    cast(by_currency.ideas_with_both as double precision) / nullif(accepted.ideas, 0) as coverage,
+    cast(by_currency.ideas_with_both as double precision) / accepted_by_currency.ideas as coverage,
     case when moments.is_imported then 'not in the file' end as unknown_reason
 from moments
-left join accepted
-    on
-        moments.scope_kind = accepted.scope_kind
-        and moments.scope_id = accepted.scope_id
-        and moments.moment = accepted.moment
 left join by_currency
     on
         moments.scope_kind = by_currency.scope_kind
         and moments.scope_id = by_currency.scope_id
         and moments.moment = by_currency.moment
+left join accepted_by_currency
+    on
+        by_currency.scope_kind = accepted_by_currency.scope_kind
+        and by_currency.scope_id = accepted_by_currency.scope_id
+        and by_currency.moment = accepted_by_currency.moment
+        and by_currency.currency = accepted_by_currency.currency
 union all
 select
     moments.scope_kind,
@@ -88,19 +108,20 @@ select
     cast(by_currency.delivered_value as numeric) as numerator,
     cast(by_currency.expected_value_total as numeric) as denominator,
     cast(null as bigint) as persons,
-    cast(by_currency.ideas_with_expected_value as double precision) / nullif(accepted.ideas, 0) as coverage,
+    cast(by_currency.ideas_with_expected_value as double precision) / accepted_by_currency.ideas as coverage,
     case when moments.is_imported then 'not in the file' end as unknown_reason
 from moments
-left join accepted
-    on
-        moments.scope_kind = accepted.scope_kind
-        and moments.scope_id = accepted.scope_id
-        and moments.moment = accepted.moment
 left join by_currency
     on
         moments.scope_kind = by_currency.scope_kind
         and moments.scope_id = by_currency.scope_id
         and moments.moment = by_currency.moment
+left join accepted_by_currency
+    on
+        by_currency.scope_kind = accepted_by_currency.scope_kind
+        and by_currency.scope_id = accepted_by_currency.scope_id
+        and by_currency.moment = accepted_by_currency.moment
+        and by_currency.currency = accepted_by_currency.currency
 union all
 select
     moments.scope_kind,

@@ -1,26 +1,32 @@
-with members as (
-    select
-        campaign_id,
-        count(*) filter (where is_current) as members
-    from {{ ref('int_members') }}
-    group by campaign_id
-),
-
-participants as (
-    select
-        campaign_id,
-        count(*) as participants
-    from {{ ref('int_participants') }}
-    where moment = 'now'
-    group by campaign_id
-),
-
-ideas as (
+with ideas as (
     select
         campaign_id,
         count(*) as ideas
     from {{ ref('int_ideas') }}
     group by campaign_id
+),
+
+-- The result of a campaign: its accepted ideas, and what they cost together. Costs in other currencies are not added.
+results as (
+    select
+        idea_states.campaign_id,
+        count(*) filter (where idea_states.is_accepted) as accepted_ideas,
+        count(*) filter (
+            where idea_states.is_accepted
+            and returns.expected_cost is not null
+            and returns.currency is not distinct from campaigns.currency
+        ) as accepted_ideas_with_cost,
+        sum(returns.expected_cost) filter (
+            where idea_states.is_accepted and returns.currency is not distinct from campaigns.currency
+        ) as accepted_cost,
+        bool_or(idea_states.status = 'outcome_unknown') as is_unknown
+    from {{ ref('int_ideas_at_moments') }} as idea_states
+    inner join {{ ref('int_campaigns') }} as campaigns
+        on idea_states.campaign_id = campaigns.campaign_id
+    left join {{ ref('int_returns_at_moments') }} as returns
+        on idea_states.idea_id = returns.idea_id and idea_states.moment = returns.moment
+    where idea_states.moment = 'now'
+    group by idea_states.campaign_id
 ),
 
 policies as (
@@ -55,17 +61,25 @@ select
     chains.height as chain_height,
     chains.hash as chain_hash,
     chains.sealed_at as chain_sealed_at,
-    coalesce(members.members, 0) as members,
-    coalesce(participants.participants, 0) as participants,
+    case when not sizes.has_few_members then sizes.members end as members,
+    {{ shown_count('sizes.participants') }} as participants,
     coalesce(ideas.ideas, 0) as ideas,
-    not campaigns.is_imported as has_times
+    case when not coalesce(results.is_unknown, false) then coalesce(results.accepted_ideas, 0) end as accepted_ideas,
+    case
+        when not coalesce(results.is_unknown, false) then coalesce(results.accepted_ideas_with_cost, 0)
+    end as accepted_ideas_with_cost,
+    cast(
+        case when not coalesce(results.is_unknown, false) then results.accepted_cost end as numeric(18, 2)
+    ) as accepted_cost,
+    not campaigns.is_imported as has_times,
+    sizes.is_suppressed
 from {{ ref('int_campaigns') }} as campaigns
-left join members
-    on campaigns.campaign_id = members.campaign_id
-left join participants
-    on campaigns.campaign_id = participants.campaign_id
+inner join {{ ref('int_campaign_sizes') }} as sizes
+    on campaigns.campaign_id = sizes.campaign_id and sizes.moment = 'now'
 left join ideas
     on campaigns.campaign_id = ideas.campaign_id
+left join results
+    on campaigns.campaign_id = results.campaign_id
 left join policies
     on campaigns.campaign_id = policies.campaign_id
 left join {{ ref('stg_app__coin_chains') }} as chains

@@ -1,3 +1,5 @@
+-- The coins of a suppressed campaign are hidden, and so are the ranks, which follow from them. Few backers are hidden
+-- everywhere.
 with tags as (
     select
         idea_id,
@@ -52,15 +54,15 @@ select
     decisions.status,
     tags.category,
     tags.tags,
-    ideas.author_id,
+    case when not sizes.is_suppressed then ideas.author_id end as author_id,
     ideas.submitted_at,
     decisions.approved_at,
     decisions.decided_at,
     decisions.status_changed_at,
-    scored.coins,
-    scored.backers,
+    case when not sizes.is_suppressed then scored.coins end as coins,
+    case when not sizes.is_suppressed then {{ shown_count('scored.backers') }} end as backers,
     case
-        when scored.is_approved
+        when scored.is_approved and not sizes.is_suppressed
             then rank() over (partition by ideas.campaign_id, scored.is_approved order by scored.coins desc)
     end as rank_in_campaign,
     scored.is_backed
@@ -69,5 +71,7 @@ inner join scored
     on ideas.idea_id = scored.idea_id
 inner join decisions
     on ideas.idea_id = decisions.idea_id
+inner join {{ ref('int_campaign_sizes') }} as sizes
+    on ideas.campaign_id = sizes.campaign_id and sizes.moment = 'now'
 left join tags
     on ideas.idea_id = tags.idea_id

@@ -1,3 +1,4 @@
+-- Without the members of suppressed campaigns, whose rows would reveal their number.
 with cohorts as (
     select
         user_id,
@@ -66,6 +67,8 @@ select
     coalesce(submitted.ideas_submitted, 0) as ideas_submitted,
     participants.user_id is not null as is_participant
 from {{ ref('int_members') }} as members
+inner join {{ ref('int_campaign_sizes') }} as sizes
+    on members.campaign_id = sizes.campaign_id and sizes.moment = 'now' and not sizes.is_suppressed
 left join cohorts
     on members.user_id = cohorts.user_id
 left join granted

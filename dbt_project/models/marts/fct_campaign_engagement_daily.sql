@@ -1,3 +1,4 @@
+-- Without suppressed campaigns. On days with few members the coins are hidden too.
 with joins as (
     select
         campaign_id,
@@ -40,6 +41,8 @@ bounds as (
         on campaigns.campaign_id = joins.campaign_id
     left join active_days
         on campaigns.campaign_id = active_days.campaign_id
+    inner join {{ ref('int_campaign_sizes') }} as sizes
+        on campaigns.campaign_id = sizes.campaign_id and sizes.moment = 'now' and not sizes.is_suppressed
     where campaigns.activated_at is not null
 ),
 
@@ -61,9 +64,9 @@ days as (
         activity.campaign_id,
         activity.day
     from activity
-    inner join {{ ref('int_campaigns') }} as campaigns
-        on activity.campaign_id = campaigns.campaign_id
-    where campaigns.is_imported
+    inner join bounds
+        on activity.campaign_id = bounds.campaign_id
+    where bounds.is_imported
 ),
 
 returned as (
@@ -126,23 +129,44 @@ daily as (
         on days.campaign_id = returned.campaign_id and days.day = returned.day
     left join movements
         on days.campaign_id = movements.campaign_id and days.day = movements.day
+),
+
+running as (
+    select
+        campaign_id,
+        day,
+        active_members,
+        coins_placed,
+        coins_taken_back,
+        coins_returned,
+        sum(coins_placed - coins_taken_back - coins_returned)
+            over (partition by campaign_id order by day) as coins_at_work,
+        ideas_submitted,
+        members_joined,
+        members_left,
+        sum(members_joined - members_left) over (partition by campaign_id order by day) as members
+    from daily
+),
+
+guarded as (
+    select
+        *,
+        {{ is_few('members') }} as has_few_members
+    from running
 )
 
 select
     campaign_id,
     day,
-    active_members,
-    cast(coins_placed as bigint) as coins_placed,
-    cast(coins_taken_back as bigint) as coins_taken_back,
-    cast(coins_returned as bigint) as coins_returned,
-    cast(coins_placed - coins_taken_back as bigint) as coins_net,
-    cast(
-        sum(coins_placed - coins_taken_back - coins_returned) over (partition by campaign_id order by day) as bigint
-    ) as coins_at_work,
+    {{ shown_count('active_members') }} as active_members,
+    {%- for coins, name in [
+        ('coins_placed', 'coins_placed'), ('coins_taken_back', 'coins_taken_back'), ('coins_returned', 'coins_returned'),
+        ('coins_placed - coins_taken_back', 'coins_net'), ('coins_at_work', 'coins_at_work')
+    ] %}
+        cast(case when not has_few_members then {{ coins }} end as bigint) as {{ name }},
+    {%- endfor %}
     cast(ideas_submitted as bigint) as ideas_submitted,
-    cast(members_joined as bigint) as members_joined,
-    cast(members_left as bigint) as members_left,
-    cast(
-        sum(members_joined - members_left) over (partition by campaign_id order by day) as bigint
-    ) as members
-from daily
+    cast({{ shown_count('members_joined') }} as bigint) as members_joined,
+    cast({{ shown_count('members_left') }} as bigint) as members_left,
+    cast(case when not has_few_members then members end as bigint) as members
+from guarded

@@ -33,8 +33,7 @@ evaluated as (
         definitions.unit in ('count', 'coins') as is_amount,
         case
             when figures.unknown_reason is not null then figures.unknown_reason
-            when figures.persons between 1 and {{ var('group_size_min') }} - 1
-                then 'fewer than {{ var('group_size_min') }} people'
+            when {{ is_few('figures.persons') }} then {{ few_people() }}
             when definitions.unit in ('count', 'coins') and figures.numerator is not null then null
             when coalesce(figures.denominator, 0) = 0 then 'nothing to count'
         end as unknown_reason

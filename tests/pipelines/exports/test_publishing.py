@@ -64,6 +64,25 @@ class TestPublish:
 
         assert exports.find_refusal(tmp_path) is None
 
+    def test_another_refusal_keeps_the_time_of_the_first(self, tmp_path: Path) -> None:
+        first = exports.note_refusal(tmp_path, ["a coin is missing"])
+        exports.note_refusal(tmp_path, ["two coins are missing"])
+
+        refusal = exports.find_refusal(tmp_path)
+
+        assert refusal is not None
+        assert refusal.since == first.refused_at
+        assert refusal.refused_at > refusal.since
+        assert refusal.reasons == ("two coins are missing",)
+
+    def test_a_record_of_an_earlier_version_has_one_time(self, tmp_path: Path) -> None:
+        (tmp_path / "refused.json").write_text('{"refused_at": "2026-06-30T04:00:00+00:00", "reasons": []}')
+
+        refusal = exports.find_refusal(tmp_path)
+
+        assert refusal is not None
+        assert refusal.since == refusal.refused_at
+
 
 class TestPrune:
     def test_keeps_the_newest_and_the_current_and_removes_interrupted_stagings(self, tmp_path: Path) -> None:

@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 
 # Marts of two campaigns, with the columns that the suites read.
 TABLES = {
-    "fct_coin_conservation": "VALUES ('c1', 100, 0, 60, 0, 30, 10, 0, 0, 0, 0), ('c2', 50, 5, 50, 5, 0, 0, 0, 0, 0, 0) "
-    "AS t (campaign_id, issued_coins, carried_in_coins, wallet_coins, held_coins, staked_coins, expired_coins, "
+    "fct_coin_conservation": "VALUES ('c1', true, 100, 0, 60, 0, 30, 10, 0, 0, 0, 0), "
+    "('c2', true, 50, 5, 50, 5, 0, 0, 0, 0, 0, 0), ('c4', true, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) "
+    "AS t (campaign_id, is_balanced, issued_coins, carried_in_coins, wallet_coins, held_coins, staked_coins, expired_coins, "
     "carried_out_coins, difference_coins, wrong_balances, unbalanced_transfers)",
-    "dim_campaigns": "VALUES ('c1', 'one', 'One', 'native', 1, 1, 2), ('c2', 'two', 'Two', 'imported', 1, 0, 0) "
-    "AS t (campaign_id, slug, title, origin, members, participants, ideas)",
-    "dim_ideas": "VALUES ('i1', 'c1', 'A', 40, 1, 'accepted'), ('i2', 'c1', 'B', 0, 0, 'pending') "
-    "AS t (idea_id, campaign_id, title, coins, backers, status)",
-    "fct_idea_status": "VALUES ('i1', 'competing', false), ('i1', 'accepted', true), ('i2', 'pending', true) "
+    "dim_campaigns": "VALUES ('c1', 'one', 'One', 'native', 6, 5, 2, false), "
+    "('c2', 'two', 'Two', 'imported', 5, 0, 0, false), ('c4', 'four', 'Four', 'native', NULL, NULL, 1, true) "
+    "AS t (campaign_id, slug, title, origin, members, participants, ideas, is_suppressed)",
+    "dim_ideas": "VALUES ('i1', 'c1', 'A', 40, 6, 1, 'accepted'), ('i2', 'c1', 'B', 0, 0, NULL, 'pending'), "
+    "('i4', 'c4', 'D', NULL, NULL, NULL, 'competing') "
+    "AS t (idea_id, campaign_id, title, coins, backers, rank_in_campaign, status)",
+    "fct_idea_status": "VALUES ('i1', 'competing', false), ('i1', 'accepted', true), ('i2', 'pending', true), ('i4', 'competing', true) "
     "AS t (idea_id, status, is_current)",
     "fct_allocations": "VALUES ('i1', 'c1', 'u1', 40, false, NULL), ('i1', 'c1', 'u1', -10, true, 'expire') "
     "AS t (idea_id, campaign_id, user_id, coins, is_settlement, settlement)",
@@ -39,7 +42,9 @@ TABLES = {
     "AS t (scope_kind, scope_id, period, figure, numerator, denominator, value, coverage, unknown_reason)",
     "fct_participation_by_group": "VALUES ('sex', 5, 3, 10, false), ('sex', NULL::INTEGER, NULL::INTEGER, NULL::INTEGER, true) "
     "AS t (attribute, members, participants, coins, is_suppressed)",
-    "fct_member_cohorts": "VALUES (6, 2), (NULL::INTEGER, NULL::INTEGER) AS t (members, active_members)",
+    "fct_member_cohorts": "VALUES (6, 5), (NULL::INTEGER, NULL::INTEGER) AS t (members, active_members)",
+    "fct_member_activity": "VALUES ('c1', 'u1') AS t (campaign_id, user_id)",
+    "fct_campaign_engagement_daily": "VALUES ('c1', 0, 6), ('c1', NULL, NULL) AS t (campaign_id, active_members, members)",
 }
 
 
@@ -108,7 +113,7 @@ class TestCheck:
             (
                 "campaigns",
                 "verified_id",
-                "INSERT INTO dim_campaigns VALUES ('c3', 'three', 'Three', 'native', 0, 0, 0)",
+                "INSERT INTO dim_campaigns VALUES ('c3', 'three', 'Three', 'native', 0, 0, 0, false)",
             ),
             ("campaigns", "slug", "UPDATE dim_campaigns SET slug = 'one'"),
             ("ideas", "allocated_coins", "UPDATE dim_ideas SET coins = 41 WHERE idea_id = 'i1'"),
@@ -141,6 +146,30 @@ class TestCheck:
             ("small_groups", "members", "UPDATE fct_participation_by_group SET members = 4 WHERE NOT is_suppressed"),
             ("small_groups", "hidden", "UPDATE fct_participation_by_group SET coins = 7 WHERE is_suppressed"),
             ("small_groups", "members", "UPDATE fct_member_cohorts SET members = 4 WHERE members = 6"),
+            ("small_groups", "members", "UPDATE fct_member_cohorts SET active_members = 4 WHERE members = 6"),
+            ("small_groups", "members", "UPDATE dim_campaigns SET members = 4 WHERE slug = 'four'"),
+            ("small_groups", "members", "UPDATE dim_campaigns SET participants = 1 WHERE slug = 'one'"),
+            ("small_groups", "members", "UPDATE dim_ideas SET backers = 4 WHERE idea_id = 'i1'"),
+            (
+                "small_groups",
+                "members",
+                "UPDATE fct_campaign_engagement_daily SET active_members = 2 WHERE members = 6",
+            ),
+            ("small_groups", "hidden", "INSERT INTO dim_members VALUES ('m4', 'c4', 'u4', 0, 0)"),
+            ("small_groups", "hidden", "INSERT INTO fct_member_activity VALUES ('c4', 'u4')"),
+            ("small_groups", "hidden", "INSERT INTO fct_campaign_engagement_daily VALUES ('c4', 0, 0)"),
+            ("small_groups", "hidden", "UPDATE dim_ideas SET rank_in_campaign = 1 WHERE campaign_id = 'c4'"),
+            (
+                "small_groups",
+                "hidden",
+                "INSERT INTO fct_figures VALUES ('campaign', 'c4', 'to_date', 'at_work', 0, 400, 0, 1, NULL)",
+            ),
+            ("small_groups", "hidden", "UPDATE fct_coin_conservation SET issued_coins = 400 WHERE campaign_id = 'c4'"),
+            (
+                "conservation",
+                "is_balanced",
+                "UPDATE fct_coin_conservation SET is_balanced = false WHERE campaign_id = 'c4'",
+            ),
         ],
     )
     def test_reports_invalid_data(self, valid: Path, tmp_path: Path, suite: str, column: str, change: str) -> None:

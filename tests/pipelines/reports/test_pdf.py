@@ -161,7 +161,7 @@ class TestMakePdf:
     def test_a_difference_is_shown_on_the_cover(self, read: Callable[[str], Content]) -> None:
         content = read("greener-offices")
         assert content.conservation is not None
-        content = replace(content, conservation={**content.conservation, "difference_coins": 7})
+        content = replace(content, conservation={**content.conservation, "difference_coins": 7, "is_balanced": False})
         cover = read_back(make_pdf(content, MADE_AT).data).pages[0].extract_text()
         assert "Coins not conserved: difference 7." in cover
 

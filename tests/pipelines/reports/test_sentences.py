@@ -191,14 +191,16 @@ class TestReturn:
 class TestConservationStatement:
     def test_all_coins_are_accounted_for(self, read: Read) -> None:
         assert conservation_statement(read("greener-offices")) == (
-            "Every coin is accounted for: 6,000 coins were given out, and the accounts contain the same number."
+            "As of 30\N{NO-BREAK SPACE}Jun\N{NO-BREAK SPACE}2026, 04:00\N{NO-BREAK SPACE}UTC, every coin is accounted for: 6,000 coins were given out, and the accounts contain the same number."
         )
 
     @pytest.mark.parametrize(("difference", "part"), [(3, "3 coins are missing"), (-1, "1 coin is too many")])
     def test_a_difference_is_a_warning(self, read: Read, difference: int, part: str) -> None:
         content = read("greener-offices")
         assert content.conservation is not None
-        content = replace(content, conservation={**content.conservation, "difference_coins": difference})
+        content = replace(
+            content, conservation={**content.conservation, "difference_coins": difference, "is_balanced": False}
+        )
         text = conservation_statement(content)
         assert part in text
         assert "Do not rely" in text

@@ -1,0 +1,23 @@
+"""Cells of files that spreadsheets open: a text is never evaluated as a formula, and numbers stay numbers.
+
+The workbook needs no mark, since xlsxwriter writes its texts as string cells. Tables of the dashboards offer no download
+(`dashboards/.streamlit/config.toml`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+CSV_START: Final = "\ufeff"
+"""The byte order mark at the start of a CSV file: without it Excel does not read the file as UTF-8."""
+
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_cell(value: object) -> str:
+    """A value as text; empty for None. A text that a spreadsheet would evaluate begins with a quote."""
+    if value is None:
+        return ""
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return str(value)
