@@ -116,7 +116,7 @@ async def get_me(session: Session, caller: Myself) -> User:
 async def update_me(session: Session, caller: Myself, body: UpdateMe) -> User:
     """Change the given fields of my account."""
     user = await service.get_user(session, caller.user_id)
-    return await service.update_user(session, user, actor_id=caller.user_id, display_name=body.display_name)
+    return await service.update_user(session, user, actor_id=caller.user_id, changes=body.changes)
 
 
 def _tokens(settings: Settings, response: Response, issued: sessions.Issued) -> Tokens:

@@ -75,9 +75,7 @@ async def edit(
     body: CampaignEdit,
 ) -> CampaignRead:
     """Change the dates of the campaign. A closed campaign becomes active again if its end is moved or removed."""
-    campaign = await service.change_dates(
-        session, access.campaign, body.model_dump(exclude_unset=True), actor_id=access.caller.user_id
-    )
+    campaign = await service.change_dates(session, access.campaign, body.changes, actor_id=access.caller.user_id)
     return as_read(campaign, access.role)
 
 
@@ -189,6 +187,7 @@ async def set_policy(
 ) -> PolicyRead:
     """Store a new version of the coin policy, in force immediately. Frozen fields cannot change.
 
+    A policy that is equal to the one in force makes no new version.
     Its allocation window must be within the dates of the campaign.
     """
     return await service.set_coin_policy(session, access.campaign, body, actor_id=access.caller.user_id)

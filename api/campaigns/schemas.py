@@ -13,7 +13,7 @@ from api.campaigns.dates import Dates
 from api.campaigns.lifecycle import CampaignStatus
 from api.coins.schemas import PolicyWrite
 from api.kernel.dates import Moment
-from api.kernel.schemas import ResponseModel, Schema, Stored
+from api.kernel.schemas import Edit, ResponseModel, Schema, Stored
 from api.kernel.texts import Line, Prose
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -78,7 +78,7 @@ class CampaignCreate(Schema):
         return self
 
 
-class CampaignEdit(Schema):
+class CampaignEdit(Edit):
     """The fields to change. Omitted fields are not changed; null removes the date."""
 
     starts_at: StartsAt = None

@@ -116,10 +116,8 @@ async def get(
 async def edit(
     session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.EDIT_IDEA))], body: IdeaEdit
 ) -> IdeaRead:
-    """Change the text of my idea while it is pending."""
-    await service.edit_idea(
-        session, access.idea, actor_id=access.campaign.caller.user_id, **body.model_dump(exclude_unset=True)
-    )
+    """Change the text of my idea while it is pending; a change that changes nothing makes no new version."""
+    await service.edit_idea(session, access.idea, body.changes, actor_id=access.campaign.caller.user_id)
     return await _read(session, access.campaign, access.idea.id)
 
 

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from api.campaigns.schemas import Currency
 from api.ideas.steps import Status
 from api.kernel.dates import Day
-from api.kernel.schemas import Page, ResponseModel, Schema, Stored
+from api.kernel.schemas import Edit, Page, ResponseModel, Schema, Stored, required
 from api.kernel.texts import Line, Prose
 
 Title = Annotated[Line, Field(min_length=5, max_length=200)]
@@ -31,13 +31,13 @@ class IdeaSubmit(Schema):
     tags: Annotated[list[Tag], Field(max_length=10, default_factory=list)]
 
 
-class IdeaEdit(Schema):
-    """The fields of an idea's text to change; omitted fields are not changed."""
+class IdeaEdit(Edit):
+    """The fields of an idea's text to change. Omitted fields are not changed; null removes the category."""
 
-    title: Title | None = None
-    description: Description | None = None
+    title: Title = required()
+    description: Description = required()
     category: Tag | None = None
-    tags: Annotated[list[Tag], Field(max_length=10)] | None = None
+    tags: Annotated[list[Tag], Field(max_length=10)] = required()
 
 
 class IdeaStep(Schema):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select
 
@@ -117,17 +117,11 @@ async def get_idea(session: AsyncSession, idea_id: UUID, *, lock: bool = False) 
     return idea
 
 
-async def edit_idea(
-    session: AsyncSession,
-    idea: Idea,
-    *,
-    actor_id: UUID,
-    title: str | None = None,
-    description: str | None = None,
-    category: str | None = None,
-    tags: Iterable[str] | None = None,
-) -> Idea:
-    """Change the text of a pending idea; fields that are None are not changed. The caller checks the permission.
+async def edit_idea(session: AsyncSession, idea: Idea, changes: dict[str, Any], *, actor_id: UUID) -> Idea:
+    """Change the text of a pending idea. The caller checks the permission.
+
+    `changes` has new values of `title`, `description`, `category` (None removes it) and `tags` by name. Values that are
+    equal to the present ones change nothing; without a change there is no new version and no event.
 
     Raises:
         IdeaFixed: the idea is no longer pending.
@@ -136,16 +130,18 @@ async def edit_idea(
     if idea.status != Status.PENDING:
         msg = f"The idea is {idea.status}; its text can be changed only while it is pending."
         raise errors.IdeaFixed(msg, idea_status=idea.status)
-    changed = [name for name, value in (("title", title), ("description", description)) if value is not None]
-    if title is not None:
-        idea.title = title
-    if description is not None:
-        idea.description = description
-    for kind, names in (("category", [category] if category else None), ("tag", tags)):
-        if names is not None:
+    changed = [name for name in ("title", "description") if name in changes and changes[name] != getattr(idea, name)]
+    for name in changed:
+        setattr(idea, name, changes[name])
+    category = changes.get("category")
+    for field, kind, names in (
+        ("category", "category", {category} if category is not None else set()),
+        ("tags", "tag", set(changes.get("tags", ()))),
+    ):
+        if field in changes and await _change_tags(session, idea, kind, names):
             changed.append(kind)
-            await session.execute(delete(IdeaTag).where(IdeaTag.idea_id == idea.id, IdeaTag.kind == kind))
-            session.add_all(IdeaTag(idea_id=idea.id, kind=kind, name=name) for name in dict.fromkeys(names))
+    if not changed:
+        return idea
     idea.version += 1
     idea.updated_by = actor_id
     await session.flush()
@@ -158,6 +154,16 @@ async def edit_idea(
         idea_id=idea.id,
     )
     return idea
+
+
+async def _change_tags(session: AsyncSession, idea: Idea, kind: str, names: set[str]) -> bool:
+    """Replace the tags of one kind; returns whether they differed."""
+    of_kind = (IdeaTag.idea_id == idea.id, IdeaTag.kind == kind)
+    if names == set(await session.scalars(select(IdeaTag.name).where(*of_kind))):
+        return False
+    await session.execute(delete(IdeaTag).where(*of_kind))
+    session.add_all(IdeaTag(idea_id=idea.id, kind=kind, name=name) for name in sorted(names))
+    return True
 
 
 async def take_step(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Generic, TypeVar, Union
+from typing import Any, ClassVar, Generic, TypeVar, Union
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Item = TypeVar("Item")
 Known = TypeVar("Known")
@@ -19,6 +19,23 @@ class Schema(BaseModel):
     """A request body. Unknown fields are refused, so that a misspelt field is not ignored."""
 
     model_config = ConfigDict(extra="forbid", from_attributes=True, str_strip_whitespace=True)
+
+
+class Edit(Schema):
+    """The body of a PATCH: omitted fields are not changed, and null clears a field that may be empty.
+
+    A field that must have a value is declared with :func:`required`, so null is refused.
+    """
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The given fields by name."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+def required() -> Any:
+    """The default of a field of an :class:`Edit` that may be omitted but not null. OpenAPI shows no default."""
+    return Field(default_factory=lambda: None)
 
 
 class ResponseModel(BaseModel):

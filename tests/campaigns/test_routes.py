@@ -223,6 +223,16 @@ class TestMembers:
 
 
 class TestPolicy:
+    async def test_an_equal_one_makes_no_version_and_no_event(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        path = "/campaigns/{id}/coins/policies"
+        (present,) = (await world.call(world.manager, "GET", path)).json()
+        for body in ({}, {"coins_per_member": 100}):
+            same = await world.call(world.manager, "PUT", path, json=body)
+            assert (same.status_code, same.json()) == (200, present)
+        assert (await world.call(world.manager, "GET", path)).json() == [present]
+        assert [event["kind"] for event in await world.audit(kind="coin_policy_changed")] == []
+
     async def test_is_frozen_after_the_first_stake(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         changed = await world.call(world.manager, "PUT", "/campaigns/{id}/coins/policies", json={"own_ideas": True})
