@@ -8,7 +8,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
 
 from api.campaigns.dependencies import Access, PublicCampaign, requires_in_campaign
 from api.coins import service
@@ -18,6 +17,7 @@ from api.coins.reading import audit, statistics
 from api.coins.reading.audit import AuditEvent
 from api.coins.reading.statistics import CoinStatistics
 from api.coins.schemas import ChainHead, ConservationRead
+from api.kernel.dates import Moment
 from api.kernel.permissions import Permission
 from api.kernel.rates import LIMITED_RESPONSES
 from api.kernel.schemas import Page
@@ -79,8 +79,8 @@ async def list_audit(
     actor_id: Annotated[UUID | None, Query(description="the person who caused it")] = None,
     user_id: Annotated[UUID | None, Query(description="the person affected")] = None,
     idea_id: Annotated[UUID | None, Query(description="the idea concerned")] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="at this time or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="before this time")] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="at this time or later")] = None,
+    until: Annotated[Moment | None, Query(description="before this time")] = None,
 ) -> Page[AuditEvent]:
     """Changes of the campaign's coins with the people who caused them, newest first; for managers.
 

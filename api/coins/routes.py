@@ -9,7 +9,6 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
 
 from api.auth.dependencies import Myself, Principal
 from api.coins import service
@@ -29,6 +28,7 @@ from api.coins.schemas import (
 )
 from api.kernel import idempotency
 from api.kernel.container import ProvidedDatabase
+from api.kernel.dates import Moment
 from api.kernel.rates import LIMITED_RESPONSES
 from api.kernel.schemas import Page
 from api.kernel.web import DryRun, PageQuery, RequiredKey, Session
@@ -109,7 +109,7 @@ async def balance(
     session: Session,
     caller: OwnWallet,
     campaign_id: UUID,
-    at: Annotated[AwareDatetime | None, Query(description="a time in the past; now by default")] = None,
+    at: Annotated[Moment | None, Query(description="a time in the past; now by default")] = None,
 ) -> Balance:
     """My coins in this campaign: in the wallet, on ideas, expired, returned."""
     return await service.get_balance(session, campaign_id, caller.user_id, at)
@@ -132,8 +132,8 @@ async def _wants_csv(
 async def _filters(
     idea_id: Annotated[UUID | None, Query(description="movements to and from this idea")] = None,
     kind: Annotated[list[TransferKind] | None, Query(description="may be given more than once")] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="at this time or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="before this time")] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="at this time or later")] = None,
+    until: Annotated[Moment | None, Query(description="before this time")] = None,
 ) -> statements.Filters:
     return statements.Filters(idea_id, kind, since, until)
 

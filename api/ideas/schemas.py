@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_serializer, model_validator
 
-from api.campaigns.schemas import Currency
 from api.ideas.steps import Status
 from api.kernel.dates import Day
+from api.kernel.money import Amount, AmountText, Currency, check_decimals, format_amount
 from api.kernel.schemas import Edit, Page, ResponseModel, Schema, Stored, required
 from api.kernel.texts import Line, Prose
 
@@ -85,13 +85,14 @@ class ValuationWrite(Schema):
     """A cost or a return of an idea, as known on a day."""
 
     kind: ValuationKind
-    amount: Annotated[Decimal, Field(max_digits=18, decimal_places=2)]
+    amount: Amount
     currency: Currency
     valued_on: Day
     source: Annotated[Line, Field(min_length=1, max_length=500)]
 
     @model_validator(mode="after")
-    def _cost_is_not_negative(self) -> Self:
+    def _consistent(self) -> Self:
+        check_decimals(self.amount, self.currency)
         if self.kind.endswith("_cost") and self.amount < 0:
             msg = "a cost must not be negative; record income as a value"
             raise ValueError(msg)
@@ -109,6 +110,10 @@ class ValuationRead(ResponseModel):
     source: str
     recorded_at: datetime
     recorded_by: UUID | None
+
+    @field_serializer("amount")
+    def _as_text(self, amount: Decimal) -> AmountText:
+        return format_amount(amount, self.currency)
 
 
 class StatusChangeRead(ResponseModel):

@@ -10,6 +10,7 @@ import orjson
 import psycopg
 import structlog
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -78,8 +79,17 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
     slug = phrase.lower().replace(" ", "-").replace("'", "")
-    headers = dict(error.headers) if error.headers else None
+    headers = dict(error.headers) if error.headers else {}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(_allowed_methods(request)))
     return problem(request, error.status_code, slug, phrase, str(error.detail), headers)
+
+
+def _allowed_methods(request: Request) -> set[str]:
+    """The methods of all routes of the path; the router names only those of one route."""
+    routes = (route for route in iter_route_contexts(request.app.routes) if route.methods)
+    methods = {method for route in routes if route.path_regex.match(request.url.path) for method in route.methods or ()}
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 async def _database_error(request: Request, error: Exception) -> Response:

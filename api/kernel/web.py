@@ -35,6 +35,8 @@ class Route(APIRoute):
         """Add the rule of the route's dependencies to OpenAPI."""
         super().__init__(path, endpoint, **options)
         self.query_names = frozenset(_query_names(self.dependant))
+        described = (self.openapi_extra or {}).get("requestBody", {}).get("content", {})
+        self.media_types = frozenset({requests.JSON, *described}) if self.body_field else frozenset()
         rule = rules.find_rule(self.dependant, self.name)
         if rule is not None:
             self.openapi_extra = {**(self.openapi_extra or {}), rules.EXTENSION: rule.as_extension()}
@@ -48,6 +50,8 @@ class Route(APIRoute):
                 requests.check_parameters(request.query_params.keys(), self.query_names)
                 if request.method not in requests.READING_METHODS:
                     requests.check_headers(request.headers.keys())
+            if self.media_types:
+                requests.check_media_type(request.headers, self.media_types)
             asked = request.query_params.get(idempotency.DRY_RUN, "").lower()
             request.state.is_dry_run = idempotency.DRY_RUN in self.query_names and asked in requests.TRUE_TEXTS
             try:

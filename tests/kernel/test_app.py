@@ -106,7 +106,8 @@ class TestRequestIds:
 
 class TestProblems:
     async def test_a_body_that_is_too_large_is_refused(self, client: AsyncClient) -> None:
-        response = await client.post("/api/v1/auth/login", content=b"x" * 2_000_000)
+        headers = {"Content-Type": "application/json"}
+        response = await client.post("/api/v1/auth/login", content=b"x" * 2_000_000, headers=headers)
         assert (response.status_code, response.headers["content-type"]) == (413, "application/problem+json")
 
     async def test_a_body_that_is_not_json_is_refused(self, client: AsyncClient) -> None:
