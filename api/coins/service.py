@@ -72,6 +72,14 @@ class Closing:
 
 
 @dataclass(frozen=True)
+class Remaining:
+    """Coins in wallets and on open ideas, and the number of members who have some of them."""
+
+    coins: int
+    members: int
+
+
+@dataclass(frozen=True)
 class MemberStake:
     """A member's coins on an idea."""
 
@@ -238,6 +246,12 @@ async def close_ledger(
     )
     row = rows.one()
     return Closing(row.wallet_coins, row.is_settling)
+
+
+async def get_remaining(session: AsyncSession, campaign_id: UUID) -> Remaining:
+    """The coins that the end of the campaign lets expire, and the number of members who have them."""
+    row = (await session.execute(queries.REMAINING, {"campaign_id": campaign_id})).one()
+    return Remaining(row.coins, row.members)
 
 
 async def move_coins(

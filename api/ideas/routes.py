@@ -10,14 +10,17 @@ from fastapi import Depends, Query, Response
 from sqlalchemy import select
 
 from api.campaigns.dependencies import Access, requires_in_campaign
-from api.campaigns.schemas import CampaignRead, as_read
+from api.campaigns.schemas import as_read
 from api.coins import service as coins
 from api.coins.schemas import BackerRead
 from api.ideas import service
 from api.ideas.dependencies import IdeaAccess, StakesReader, requires_on_idea
 from api.ideas.models import IdeaStatusChange, IdeaValuation
+from api.ideas.next_steps import find_next_steps
 from api.ideas.queries import Sort, list_ideas
 from api.ideas.schemas import (
+    CampaignCompletion,
+    CompletionEffects,
     IdeaEdit,
     IdeaPage,
     IdeaRead,
@@ -42,7 +45,13 @@ router = new_router("", "ideas")
 
 async def _read(session: AsyncSession, access: Access, idea_id: UUID) -> IdeaRead:
     rows = await list_ideas(
-        session, access.campaign.id, user_id=access.caller.user_id, sees_all=True, limit=1, idea_id=idea_id
+        session,
+        access.campaign.id,
+        user_id=access.caller.user_id,
+        sees_all=True,
+        next_steps=await find_next_steps(session, access),
+        limit=1,
+        idea_id=idea_id,
     )
     return rows[0][0]
 
@@ -88,6 +97,7 @@ async def list_all(
         access.campaign.id,
         user_id=access.caller.user_id,
         sees_all=access.may(Permission.VIEW_ALL_IDEAS),
+        next_steps=await find_next_steps(session, access),
         statuses=status or (),
         mine=mine,
         backed=backed,
@@ -189,7 +199,11 @@ async def complete_campaign(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))],
     dry_run: DryRun,  # noqa: ARG001
-) -> CampaignRead:
-    """Complete the campaign: undecided ideas become not_selected, and all remaining coins expire."""
-    campaign = await service.complete_campaign(session, access.campaign, actor_id=access.caller.user_id)
-    return as_read(campaign, access.role)
+) -> CampaignCompletion:
+    """Complete the campaign: undecided ideas become not_selected, and all remaining coins expire.
+
+    The response, also of a dry run, has the numbers of ideas, coins and members that this changes.
+    """
+    done = await service.complete_campaign(session, access.campaign, actor_id=access.caller.user_id)
+    effects = CompletionEffects(ideas=done.ideas, coins=done.coins, members=done.members)
+    return CampaignCompletion(**as_read(done.campaign, access.role).__dict__, effects=effects)

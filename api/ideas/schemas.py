@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import Field, field_serializer, model_validator
 
+from api.campaigns.schemas import CampaignRead
 from api.ideas.steps import Status
 from api.kernel.dates import Day
 from api.kernel.money import Amount, AmountText, Currency, check_decimals, format_amount
@@ -69,7 +70,9 @@ class IdeaRead(ResponseModel):
     version: int
     submitted_at: datetime
     status_changed_at: datetime
-    next_statuses: list[Status] = Field(description="statuses that can follow")
+    next_statuses: list[Status] = Field(
+        description="statuses that I can give it now, by my role, the dates of the campaign and its undo window"
+    )
 
 
 class IdeaPage(Page[IdeaRead]):
@@ -79,6 +82,20 @@ class IdeaPage(Page[IdeaRead]):
         description="time of the totals of coins and backers in this list: at most 2 s ago, unless a long "
         "command delays the background aggregation. The totals of a single idea are exact"
     )
+
+
+class CompletionEffects(ResponseModel):
+    """What the completion of a campaign changes."""
+
+    ideas: int = Field(description="undecided ideas, which become not_selected")
+    coins: int = Field(description="coins in wallets and on undecided ideas, which expire")
+    members: int = Field(description="members who have some of these coins")
+
+
+class CampaignCompletion(CampaignRead):
+    """The completed campaign, and what its completion changes."""
+
+    effects: CompletionEffects
 
 
 class ValuationWrite(Schema):

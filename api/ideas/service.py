@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from api.events.service import record_event
 from api.ideas import errors
 from api.ideas.coin_effects import carry_out
 from api.ideas.models import Idea, IdeaStatusChange, IdeaTag, IdeaValuation
-from api.ideas.steps import Coins, Status, find_step, next_steps
+from api.ideas.steps import Coins, Status, find_step, steps_from
 from api.kernel import clock
 from api.kernel.ids import uuid7
 
@@ -185,7 +186,7 @@ async def take_step(
     source = Status(idea.status)
     step = find_step(source, target)
     if step is None:
-        allowed = next_steps(source)
+        allowed = [each.target for each in steps_from(source)]
         msg = f"An idea that is {source} cannot become {target}; allowed: {', '.join(allowed) or 'none'}."
         raise errors.IllegalStep(msg, from_status=source, to_status=target, allowed=allowed)
     if step.command is not None:
@@ -243,20 +244,33 @@ _PAYLOADS: dict[Status, type[payloads.IdeaStep]] = {
 }
 
 
-async def complete_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID | None) -> Campaign:
+@dataclass(frozen=True)
+class Completion:
+    """A completed campaign, and what its completion changed."""
+
+    campaign: Campaign
+    ideas: int
+    coins: int
+    members: int
+
+
+async def complete_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID | None) -> Completion:
     """Complete a campaign: undecided ideas become not selected, and all remaining coins expire.
 
     `actor_id` is None if the worker completes it at `decide_by`.
     """
+    campaign = await campaigns.get_campaign(session, campaign.id, lock="change")  # no coins are granted meanwhile
+    remaining = await coins.get_remaining(session, campaign.id)
     campaign = await campaigns.mark_completed(session, campaign, actor_id=actor_id)
     undecided = await session.scalars(
         select(Idea)
         .where(Idea.campaign_id == campaign.id, Idea.status.in_([Status.PENDING, Status.COMPETING]))
         .order_by(Idea.id)
     )
-    for idea in undecided.all():
+    ideas = undecided.all()
+    for idea in ideas:
         await take_step(session, idea, Status.NOT_SELECTED, actor_id=actor_id)
-    return campaign
+    return Completion(campaign, len(ideas), remaining.coins, remaining.members)
 
 
 async def record_valuation(

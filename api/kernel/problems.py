@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.kernel.container import KernelContainer, container_of
 from api.kernel.errors import TYPE_PREFIX, DomainError, InvalidInput
 
 if TYPE_CHECKING:
@@ -96,6 +97,13 @@ async def _database_error(request: Request, error: Exception) -> Response:
     """503 with `Retry-After` if the database is unavailable or busy; other errors of the database are our defects."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     busy = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled, psycopg.errors.DeadlockDetected)
+    if isinstance(cause, psycopg.errors.DiskFull):
+        log.error("database", problem="disk-full", error=str(cause))
+        container_of(request.app, KernelContainer).disk.note_refusal()
+        detail = "The disk of the database is full. Nothing was changed."
+        return problem(
+            request, HTTPStatus.SERVICE_UNAVAILABLE, "disk-full", "The disk is full", detail, {"Retry-After": "60"}
+        )
     if isinstance(cause, psycopg.OperationalError):
         slug = "busy" if isinstance(cause, busy) else "database-unavailable"
         log.warning("database", problem=slug, error=str(cause))

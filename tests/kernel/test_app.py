@@ -137,6 +137,10 @@ class TestSession:
             if outcome == "refuse":
                 msg = "No."
                 raise Forbidden(msg)
+            if outcome == "fill":
+                await session.execute(
+                    text("DO $$ BEGIN RAISE 'could not extend file' USING ERRCODE = 'disk_full'; END $$")
+                )
             if outcome == "violate":
                 await session.execute(
                     text("""SELECT app.coins_open_ledger(app.uuid7(), '{"coins_per_member": 0}', NULL)""")
@@ -177,6 +181,12 @@ class TestSession:
         assert response.headers["x-frame-options"] == "DENY"
         assert response.json()["request_id"] == response.headers["x-request-id"]
         assert await self._kept(application, outcome) == 0
+
+    async def test_a_full_disk_of_the_database_is_named(self, application: FastAPI, bare: AsyncClient) -> None:
+        response = await bare.post("/probe/fill")
+        assert (response.status_code, response.json()["type"]) == (503, "urn:ideamint:problem:disk-full")
+        assert response.headers["retry-after"] == "60"
+        assert await self._kept(application, "fill") == 0
 
 
 class TestOpenAPI:
