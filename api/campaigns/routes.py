@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
@@ -126,25 +127,38 @@ async def members(
     return Page(items=[MembershipRead.model_validate(row) for row in page.items], next_cursor=page.next_cursor)
 
 
-@router.post("/campaigns/{campaign_id}/members", status_code=201, operation_id="addMember")
+@router.post(
+    "/campaigns/{campaign_id}/members",
+    status_code=201,
+    operation_id="addMember",
+    responses={200: {"description": "The user was a member already", "model": MembershipRead}},
+)
 async def add_member(
     session: Session,
+    response: Response,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))],
     body: MemberAdd,
 ) -> MembershipRead:
-    """Add a user by the e-mail address of their account."""
+    """Add a user by the e-mail address of their account: 201.
+
+    If the user is a member already, the response is 200: the given role and attributes replace those of the member, and
+    omitted ones are not changed. The same request again changes nothing.
+    """
     user = await auth.find_user_by_email(session, body.email)
     if user is None or not user.is_active:
         msg = "There is no active account with this address; the user has to register first."
         raise errors.UnknownUser(msg)
-    membership = await service.join_campaign(
+    given = body.model_fields_set
+    membership, is_new = await service.add_member(
         session,
         access.campaign,
         user_id=user.id,
         actor_id=access.caller.user_id,
-        role=body.role,
-        attributes=dict(body.attributes) or None,
+        role=body.role if "role" in given else None,
+        attributes=dict(body.attributes) if "attributes" in given else None,
     )
+    if not is_new:
+        response.status_code = HTTPStatus.OK
     return MembershipRead.model_validate(membership)
 
 

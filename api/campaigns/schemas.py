@@ -127,7 +127,10 @@ class MembershipRead(ResponseModel):
 
 
 class MemberAdd(Schema):
-    """The user to add, by the e-mail address of their account."""
+    """The user to add, by the e-mail address of their account, with their role and groups.
+
+    For a user who is a member already, omitted fields are not changed.
+    """
 
     email: Annotated[Line, Field(max_length=254)]
     role: Role = "member"
