@@ -24,7 +24,9 @@ from api.campaigns.schemas import (
     as_read,
 )
 from api.coins import service as coins
+from api.coins.errors import PolicyFrozen
 from api.coins.schemas import PolicyRead, PolicyWrite
+from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.schemas import Page
 from api.kernel.web import DryRun, PageQuery, Session
@@ -34,6 +36,7 @@ router = new_router("", "campaigns")
 
 
 @router.post("/campaigns", status_code=201, operation_id="createCampaign")
+@raises(errors.SlugTaken, errors.DatesOutOfOrder)
 async def create(
     session: Session,
     response: Response,
@@ -70,6 +73,7 @@ async def get(access: Annotated[Access, Depends(requires_in_campaign(Permission.
 
 
 @router.patch("/campaigns/{campaign_id}", operation_id="editCampaign")
+@raises(errors.CampaignNotActive, errors.DatesOutOfOrder)
 async def edit(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))],
@@ -81,6 +85,7 @@ async def edit(
 
 
 @router.post("/campaigns/{campaign_id}/activate", operation_id="activateCampaign")
+@raises(errors.IllegalCampaignStep)
 async def activate(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
 ) -> CampaignRead:
@@ -90,6 +95,7 @@ async def activate(
 
 
 @router.post("/campaigns/{campaign_id}/archive", operation_id="archiveCampaign")
+@raises(errors.IllegalCampaignStep)
 async def archive(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
 ) -> CampaignRead:
@@ -99,6 +105,7 @@ async def archive(
 
 
 @router.post("/campaigns/{campaign_id}/join", operation_id="joinCampaign")
+@raises(errors.JoiningClosed, errors.CampaignNotActive)
 async def join(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.JOIN_CAMPAIGN))]
 ) -> MembershipRead:
@@ -108,6 +115,7 @@ async def join(
 
 
 @router.post("/campaigns/{campaign_id}/leave", status_code=204, operation_id="leaveCampaign")
+@raises(errors.NotAMember, errors.LastManager)
 async def leave(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.LEAVE_CAMPAIGN))]
 ) -> None:
@@ -133,6 +141,7 @@ async def members(
     operation_id="addMember",
     responses={200: {"description": "The user was a member already", "model": MembershipRead}},
 )
+@raises(errors.UnknownUser, errors.CampaignNotActive, errors.LastManager)
 async def add_member(
     session: Session,
     response: Response,
@@ -163,6 +172,7 @@ async def add_member(
 
 
 @router.put("/campaigns/{campaign_id}/members/{user_id}/role", operation_id="setMemberRole")
+@raises(errors.NotAMember, errors.LastManager)
 async def set_role(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))],
@@ -177,6 +187,7 @@ async def set_role(
 
 
 @router.delete("/campaigns/{campaign_id}/members/{user_id}", status_code=204, operation_id="removeMember")
+@raises(errors.NotAMember, errors.LastManager)
 async def remove_member(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))], user_id: UUID
 ) -> None:
@@ -193,6 +204,7 @@ async def policies(
 
 
 @router.put("/campaigns/{campaign_id}/coins/policies", operation_id="setCoinPolicy")
+@raises(errors.DatesOutOfOrder, PolicyFrozen)
 async def set_policy(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_COIN_POLICY))],

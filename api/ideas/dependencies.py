@@ -17,6 +17,7 @@ from api.coins import service as coins
 from api.ideas import errors, service
 from api.ideas.models import Idea
 from api.ideas.steps import PUBLIC, Status, Step, find_step
+from api.kernel.contract import raises
 from api.kernel.errors import Forbidden
 from api.kernel.permissions import Permission, Relation, grants, roles_with
 from api.kernel.rules import Rule, Scope, Visibility, enforces
@@ -81,6 +82,7 @@ _IdeaAccess = Annotated[IdeaAccess, Depends(_idea)]
 def requires_on_idea(*permissions: Permission) -> Callable[[IdeaAccess], Awaitable[IdeaAccess]]:
     """A dependency that returns the access to the idea in the path, if the caller has one of the permissions on it."""
 
+    @raises(errors.IdeaNotFound, type(_refusal(permissions)))
     @enforces(Rule(Scope.CAMPAIGN, permissions, Visibility.NOT_FOUND))
     async def check(access: _IdeaAccess) -> IdeaAccess:
         if not any(access.may(permission) for permission in permissions):
@@ -100,6 +102,7 @@ def _refusal(permissions: tuple[Permission, ...]) -> Forbidden:
     return refusal(permissions[0])
 
 
+@raises(errors.IdeaNotFound, errors.StakesNotVisible)
 @enforces(Rule(Scope.CAMPAIGN, (Permission.VIEW_STAKES,), Visibility.NOT_FOUND))
 async def _stakes_reader(session: Session, access: _IdeaAccess) -> IdeaAccess:
     """The policy limits the permission to managers or members; with any other value, members see only their stakes."""

@@ -10,10 +10,11 @@ from fastapi import Depends, Query, Response
 from sqlalchemy import select
 
 from api.campaigns.dependencies import Access, requires_in_campaign
+from api.campaigns.errors import CampaignNotActive, IllegalCampaignStep
 from api.campaigns.schemas import as_read
 from api.coins import service as coins
 from api.coins.schemas import BackerRead
-from api.ideas import service
+from api.ideas import errors, service
 from api.ideas.dependencies import IdeaAccess, StakesReader, requires_on_idea
 from api.ideas.models import IdeaStatusChange, IdeaValuation
 from api.ideas.next_steps import find_next_steps
@@ -31,6 +32,7 @@ from api.ideas.schemas import (
     ValuationWrite,
 )
 from api.ideas.steps import Status
+from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.schemas import Page
 from api.kernel.texts import Line
@@ -57,6 +59,7 @@ async def _read(session: AsyncSession, access: Access, idea_id: UUID) -> IdeaRea
 
 
 @router.post("/campaigns/{campaign_id}/ideas", status_code=201, operation_id="submitIdea")
+@raises(CampaignNotActive, errors.SubmissionsClosed)
 async def submit(
     session: Session,
     response: Response,
@@ -123,6 +126,7 @@ async def get(
 
 
 @router.patch("/ideas/{idea_id}", operation_id="editIdea")
+@raises(errors.IdeaFixed)
 async def edit(
     session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.EDIT_IDEA))], body: IdeaEdit
 ) -> IdeaRead:
@@ -132,6 +136,7 @@ async def edit(
 
 
 @router.post("/ideas/{idea_id}/status", operation_id="changeIdeaStatus")
+@raises(errors.StepNotAllowed, errors.IllegalStep, CampaignNotActive, errors.ReasonMissing, errors.UndoWindowOver)
 async def change_status(
     session: Session,
     access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.WITHDRAW_IDEA, Permission.MANAGE_IDEAS))],
@@ -169,6 +174,7 @@ async def stakes(session: Session, access: StakesReader, paging: PageQuery) -> P
 
 
 @router.post("/ideas/{idea_id}/valuations", status_code=201, operation_id="recordValuation")
+@raises(errors.OtherCurrency)
 async def record_valuation(
     session: Session,
     access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.MANAGE_IDEAS))],
@@ -195,6 +201,7 @@ async def list_valuations(
 
 
 @router.post("/campaigns/{campaign_id}/complete", operation_id="completeCampaign")
+@raises(IllegalCampaignStep)
 async def complete_campaign(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))],

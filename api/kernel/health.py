@@ -18,7 +18,14 @@ from api.kernel.schema import REVISION, ROUTINES, SchemaState
 from api.kernel.schemas import ResponseModel
 from api.kernel.web import Route
 
-router = APIRouter(prefix="/health", tags=["health"], dependencies=[PUBLIC], route_class=Route)
+
+class HealthRoute(Route):
+    """A route for monitors, which may add parameters of their own."""
+
+    checks_requests = False
+
+
+router = APIRouter(prefix="/health", tags=["health"], dependencies=[PUBLIC], route_class=HealthRoute)
 
 _NeededSchema = Annotated[SchemaState, Depends(provided(KernelContainer, lambda container: container.needed_schema))]
 _FindDegraded = Annotated[

@@ -221,7 +221,7 @@ class TestDates:
         ],
     )
     def test_contain_the_window_of_the_coin_policy(
-        self, dates: dict[str, datetime], policy: dict[str, datetime], problem: str | None
+        self, dates: dict[str, datetime], policy: dict[str, Any], problem: str | None
     ) -> None:
         found = Dates(**dates).find_contradiction(PolicyWrite(**policy))
         assert (found is None) if problem is None else str(found).startswith(problem)
