@@ -17,6 +17,7 @@ from api.events import status as consumer_status
 from api.ideas.queries import find_statuses
 from api.kernel import heartbeats
 from api.kernel.db import Database
+from api.kernel.disk import DiskSpace
 from api.kernel.rates import Buckets, LocalBuckets
 from api.migrations import revisions
 
@@ -41,6 +42,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         rate_buckets=rate_buckets,
         needed_schema=revisions.needed(),
         find_degraded=(heartbeats.degraded, consumer_status.degraded),
+        disk=DiskSpace(settings.paths.data_dir),
         access_tokens=AccessTokens(settings),
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(),

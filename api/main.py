@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 from fastapi_offline import FastAPIOffline
@@ -13,7 +14,7 @@ from fastapi_offline import FastAPIOffline
 import settings as configuration
 from api.container import Container, make_container
 from api.domains import select_domains
-from api.kernel import health, logs, problems, rules
+from api.kernel import contract, health, logs, problems, rules
 from api.kernel.middleware import Edge, RequestContext
 from api.kernel.web import API_PREFIX
 
@@ -109,4 +110,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for domain in domains:
         for pages in domain.pages:
             app.include_router(pages)
+    app.openapi = partial(_describe, app.openapi)  # type: ignore[method-assign] # as FastAPI documents it
     return app
+
+
+def _describe(describe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The OpenAPI document with the schema of problems, to which the responses of the operations refer."""
+    document = describe()
+    document.setdefault("components", {}).setdefault("schemas", {})[contract.SCHEMA_NAME] = contract.SCHEMA
+    return document

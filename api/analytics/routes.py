@@ -9,10 +9,13 @@ from fastapi import Depends, Query
 from fastapi.responses import Response
 
 from api.analytics import service
+from api.analytics.errors import CampaignNotPublished, NothingPublished, ReportsBusy
 from api.auth.dependencies import ReadingUser
-from api.campaigns.dependencies import Access, access_to
+from api.campaigns.dependencies import Access, access_to, refusal
+from api.campaigns.errors import CampaignNotFound
 from api.kernel import clock
 from api.kernel.container import ProvidedSettings
+from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.rules import Rule, Scope, Visibility, enforces
 from api.kernel.web import Session
@@ -22,6 +25,7 @@ from pipelines.reports import Format
 router = new_router("", "analytics")
 
 
+@raises(CampaignNotFound, type(refusal(Permission.VIEW_REPORT)))
 @enforces(Rule(Scope.CAMPAIGN, (Permission.VIEW_REPORT,), Visibility.NOT_FOUND))
 async def _report_reader(session: Session, caller: ReadingUser, campaign_id: UUID) -> Access:
     access = await access_to(session, caller, campaign_id)
@@ -35,6 +39,7 @@ async def _report_reader(session: Session, caller: ReadingUser, campaign_id: UUI
     response_class=Response,
     responses={200: {"description": "The report", "content": {kind.media_type: {} for kind in Format}}},
 )
+@raises(NothingPublished, CampaignNotPublished, ReportsBusy)
 async def report(
     settings: ProvidedSettings,
     session: Session,

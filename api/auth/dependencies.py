@@ -26,6 +26,7 @@ from api.auth.models import User
 from api.auth.sessions import find_user_of_cookie, find_user_of_session
 from api.auth.tokens import Claims
 from api.kernel import idempotency
+from api.kernel.contract import raises
 from api.kernel.errors import Forbidden
 from api.kernel.permissions import Permission, grants
 from api.kernel.rules import Rule, Scope, enforces
@@ -54,6 +55,7 @@ class Principal:
         return permission in self.permissions or grants(self.roles, permission)
 
 
+@raises(TokenMissing, TokenInvalid)
 async def _claims(
     tokens: ProvidedAccessTokens, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Claims:
@@ -72,6 +74,7 @@ async def _token_holder(claims: _Claims) -> Principal:
     return Principal(claims.user_id, claims.session_id, claims.roles, claims.permissions)
 
 
+@raises(TokenInvalid, idempotency.BadKey, idempotency.KeyReused)
 async def _current_user(request: Request, session: Session, claims: _Claims) -> Principal:
     user = await find_user_of_session(session, claims.session_id, token_version=claims.token_version)
     if user is None or user.id != claims.user_id:
@@ -82,6 +85,7 @@ async def _current_user(request: Request, session: Session, claims: _Claims) -> 
     return _principal(user, claims.session_id)
 
 
+@raises(TokenMissing)
 async def _browser_user(
     request: Request, session: Session, secret: Annotated[str | None, Depends(_cookie)]
 ) -> Principal:
@@ -97,6 +101,7 @@ async def _browser_user(
     return _principal(user, session_id)
 
 
+@raises(TokenMissing, TokenInvalid)
 async def _reading_user(
     request: Request,
     session: Session,
@@ -109,6 +114,7 @@ async def _reading_user(
     return await _current_user(request, session, await _claims(tokens, credentials))
 
 
+@raises(TokenInvalid)
 async def _any_user(
     request: Request,
     session: Session,
@@ -153,6 +159,7 @@ def requires(permission: Permission) -> Callable[[Principal], Awaitable[Principa
         Forbidden: the caller does not have it.
     """
 
+    @raises(Forbidden)
     @enforces(Rule(Scope.SYSTEM, (permission,)))
     async def check(caller: CurrentUser) -> Principal:
         if not caller.may(permission):

@@ -13,12 +13,25 @@ from fastapi import Request, Response
 from api.auth import service, sessions
 from api.auth.container import ProvidedLogInDelays, ProvidedPasswords, ProvidedRegistrationRates
 from api.auth.dependencies import Myself
+from api.auth.errors import (
+    BadEmail,
+    EmailTaken,
+    LogInFailed,
+    PasswordsBusy,
+    RefreshTokenInvalid,
+    RefreshTokenUsed,
+    RegistrationClosed,
+    TooManyAttempts,
+    WeakPassword,
+)
 from api.auth.models import User
 from api.auth.schemas import LogIn, Me, RefreshToken, Register, Tokens, UpdateMe
 from api.auth.tokens import issue_access_token
 from api.kernel import clock
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
+from api.kernel.contract import raises
 from api.kernel.problems import refusal
+from api.kernel.rates import RateLimited
 from api.kernel.rules import PUBLIC
 from api.kernel.web import Session, client_address
 from api.kernel.web import router as new_router
@@ -32,6 +45,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 @router.post(
     "/auth/register", status_code=HTTPStatus.CREATED, operation_id="register", dependencies=[PUBLIC], response_model=Me
 )
+@raises(RateLimited, RegistrationClosed, BadEmail, WeakPassword, EmailTaken, PasswordsBusy)
 async def register(
     request: Request,
     response: Response,
@@ -55,6 +69,7 @@ async def register(
 
 
 @router.post("/auth/login", operation_id="logIn", dependencies=[PUBLIC], response_model=Tokens)
+@raises(LogInFailed, TooManyAttempts, PasswordsBusy)
 async def log_in(
     request: Request,
     response: Response,
@@ -85,6 +100,7 @@ async def log_in(
 
 
 @router.post("/auth/refresh", operation_id="refreshToken", dependencies=[PUBLIC], response_model=Tokens)
+@raises(RefreshTokenInvalid, RefreshTokenUsed)
 async def refresh(
     request: Request, response: Response, session: Session, settings: ProvidedSettings, body: RefreshToken
 ) -> Any:
@@ -116,7 +132,7 @@ async def get_me(session: Session, caller: Myself) -> User:
 async def update_me(session: Session, caller: Myself, body: UpdateMe) -> User:
     """Change the given fields of my account."""
     user = await service.get_user(session, caller.user_id)
-    return await service.update_user(session, user, actor_id=caller.user_id, display_name=body.display_name)
+    return await service.update_user(session, user, actor_id=caller.user_id, changes=body.changes)
 
 
 def _tokens(settings: Settings, response: Response, issued: sessions.Issued) -> Tokens:

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints
 
 from api.auth.passwords import LENGTH_MAX, LENGTH_MIN
-from api.kernel.schemas import ResponseModel, Schema
+from api.kernel.schemas import Edit, ResponseModel, Schema, required
 from api.kernel.texts import Line
 
 DisplayName = Annotated[Line, Field(min_length=1, max_length=200)]
@@ -63,7 +63,7 @@ class Me(ResponseModel):
     created_at: datetime
 
 
-class UpdateMe(Schema):
+class UpdateMe(Edit):
     """The fields of an account that its owner may change; omitted fields are not changed."""
 
-    display_name: DisplayName | None = None
+    display_name: DisplayName = required()

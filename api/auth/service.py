@@ -101,11 +101,9 @@ async def create_user(
     return user
 
 
-async def update_user(session: AsyncSession, user: User, *, actor_id: UUID, display_name: str | None = None) -> User:
-    """Change the given fields. The event has the names of the fields, not their values."""
-    changed: dict[str, Any] = {}
-    if display_name is not None and display_name != user.display_name:
-        changed["display_name"] = display_name
+async def update_user(session: AsyncSession, user: User, *, actor_id: UUID, changes: dict[str, Any]) -> User:
+    """Change fields by name; equal values change nothing. The event has the names of the fields, not their values."""
+    changed = {name: value for name, value in changes.items() if value != getattr(user, name)}
     if changed:
         for name, value in changed.items():
             setattr(user, name, value)

@@ -16,7 +16,7 @@ from api.coins.commands.corrections import ITEMS_PER_MEMBER_MAX, Corrected, Corr
 from api.coins.schemas import COINS_MAX
 from api.coins.service import find_disclosing_campaigns
 from api.kernel.errors import DomainError, InvalidInput
-from api.kernel.schemas import ResponseModel, Schema
+from api.kernel.schemas import Id, ResponseModel, Schema
 from api.kernel.texts import Prose
 
 if TYPE_CHECKING:
@@ -70,13 +70,13 @@ _DETAILS = {
 class BulkItem(Schema):
     """Coins for one member of one campaign."""
 
-    campaign_id: UUID
-    user_id: UUID
+    campaign_id: Id
+    user_id: Id
     kind: Literal["grant", "correct"] = Field(
         "grant",
         description="grant: a wallet with the coins of the policy. correct: coins added to the wallet, or removed from it",
     )
-    coins: Annotated[int, Field(ge=-COINS_MAX, le=COINS_MAX, strict=True)] | None = Field(
+    coins: Annotated[int, Field(ge=-COINS_MAX, le=COINS_MAX)] | None = Field(
         None, description="correction: negative to remove coins; grant: the number of the policy, or omitted"
     )
     reason: Annotated[Prose, Field(max_length=REASON_LENGTH_MAX)] | None = Field(

@@ -8,11 +8,12 @@ from fastapi import Depends, Query, Response
 from pydantic import BeforeValidator
 
 from api.auth.dependencies import CurrentUser, Principal
-from api.campaigns.bulk import BulkAllocate, BulkResponse, Manager, Mode, allocate_in_bulk
+from api.campaigns.bulk import BulkAllocate, BulkRefused, BulkResponse, Manager, Mode, allocate_in_bulk
 from api.campaigns.bulk_csv import COLUMNS, read_items
 from api.coins.dependencies import CountBulk
+from api.kernel.contract import raises
+from api.kernel.errors import InvalidInput
 from api.kernel.permissions import Permission
-from api.kernel.rates import LIMITED_RESPONSES
 from api.kernel.rules import Rule, Scope, Visibility, enforces
 from api.kernel.web import DryRun, RequiredKey, Session
 from api.kernel.web import router as new_router
@@ -44,11 +45,8 @@ _CSV = {"schema": {"type": "string"}, "example": f"{','.join(COLUMNS)}\n"}
     response_model=BulkResponse,
     openapi_extra={"requestBody": {"content": {"text/csv": _CSV}}},
     dependencies=[CountBulk],
-    responses={
-        **LIMITED_RESPONSES,
-        409: {"description": "An item of an atomic command was refused: all outcomes; nothing was written"},
-    },
 )
+@raises(BulkRefused, InvalidInput)
 async def bulk_allocate(
     session: Session,
     caller: Annotated[Principal, Depends(_granting)],

@@ -8,18 +8,19 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
 
 from api.campaigns.dependencies import Access, PublicCampaign, requires_in_campaign
 from api.coins import service
 from api.coins.chain import chains
 from api.coins.dependencies import CountFigures, CountRead
+from api.coins.errors import InvalidHead, UnknownBlock
 from api.coins.reading import audit, statistics
 from api.coins.reading.audit import AuditEvent
 from api.coins.reading.statistics import CoinStatistics
 from api.coins.schemas import ChainHead, ConservationRead
+from api.kernel.contract import raises
+from api.kernel.dates import Moment
 from api.kernel.permissions import Permission
-from api.kernel.rates import LIMITED_RESPONSES
 from api.kernel.schemas import Page
 from api.kernel.web import PageQuery, Session
 from api.kernel.web import router as new_router
@@ -28,6 +29,7 @@ router = new_router("/campaigns/{campaign_id}/coins", "coins")
 
 
 @router.get("/chain", operation_id="getCoinChain")
+@raises(UnknownBlock)
 async def chain(
     session: Session,
     campaign: PublicCampaign,
@@ -43,7 +45,7 @@ async def chain(
     return await chains.get_head(session, campaign.id, height)
 
 
-@router.get("/statistics", operation_id="getCoinStatistics", dependencies=[CountFigures], responses=LIMITED_RESPONSES)
+@router.get("/statistics", operation_id="getCoinStatistics", dependencies=[CountFigures])
 async def get_statistics(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_COIN_FIGURES))]
 ) -> CoinStatistics:
@@ -51,7 +53,8 @@ async def get_statistics(
     return await statistics.get_statistics(session, access.campaign.id)
 
 
-@router.get("/verify", operation_id="verifyCoins", dependencies=[CountFigures], responses=LIMITED_RESPONSES)
+@router.get("/verify", operation_id="verifyCoins", dependencies=[CountFigures])
+@raises(InvalidHead)
 async def verify(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_COIN_FIGURES))],
@@ -70,7 +73,7 @@ async def verify(
     return ConservationRead(**asdict(found), holds=found.holds and chain.holds, chain=chain)
 
 
-@router.get("/audit", operation_id="listCoinAudit", dependencies=[CountRead], responses=LIMITED_RESPONSES)
+@router.get("/audit", operation_id="listCoinAudit", dependencies=[CountRead])
 async def list_audit(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_COIN_AUDIT))],
@@ -79,8 +82,8 @@ async def list_audit(
     actor_id: Annotated[UUID | None, Query(description="the person who caused it")] = None,
     user_id: Annotated[UUID | None, Query(description="the person affected")] = None,
     idea_id: Annotated[UUID | None, Query(description="the idea concerned")] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="at this time or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="before this time")] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="at this time or later")] = None,
+    until: Annotated[Moment | None, Query(description="before this time")] = None,
 ) -> Page[AuditEvent]:
     """Changes of the campaign's coins with the people who caused them, newest first; for managers.
 

@@ -13,6 +13,7 @@ from fastapi import Depends
 from api.auth.dependencies import AnyUser, CurrentUser, Principal
 from api.campaigns import errors, service
 from api.campaigns.models import Campaign
+from api.kernel.contract import raises
 from api.kernel.errors import Forbidden
 from api.kernel.permissions import CampaignRole, Permission, Relation, SystemRole, grants, roles_with
 from api.kernel.rules import Rule, Scope, Visibility, enforces
@@ -73,6 +74,7 @@ def refusal(permission: Permission) -> Forbidden:
 def requires_in_campaign(permission: Permission) -> Callable[[Access], Awaitable[Access]]:
     """A dependency that returns the access to the campaign in the path, if the caller has the permission in it."""
 
+    @raises(errors.CampaignNotFound, type(refusal(permission)))
     @enforces(Rule(Scope.CAMPAIGN, (permission,), Visibility.NOT_FOUND))
     async def check(access: _CampaignAccess) -> Access:
         access.check(permission)
@@ -88,6 +90,7 @@ async def _access(session: Session, caller: CurrentUser, campaign_id: UUID) -> A
 _CampaignAccess = Annotated[Access, Depends(_access)]
 
 
+@raises(errors.CampaignNotFound)
 @enforces(Rule(Scope.PUBLIC, (Permission.VIEW_CAMPAIGN,), Visibility.NOT_FOUND))
 async def _public_campaign(session: Session, caller: AnyUser, campaign_id: UUID) -> Campaign:
     if caller is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
@@ -23,7 +24,9 @@ from api.campaigns.schemas import (
     as_read,
 )
 from api.coins import service as coins
+from api.coins.errors import PolicyFrozen
 from api.coins.schemas import PolicyRead, PolicyWrite
+from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.schemas import Page
 from api.kernel.web import DryRun, PageQuery, Session
@@ -33,6 +36,7 @@ router = new_router("", "campaigns")
 
 
 @router.post("/campaigns", status_code=201, operation_id="createCampaign")
+@raises(errors.SlugTaken, errors.DatesOutOfOrder)
 async def create(
     session: Session,
     response: Response,
@@ -69,19 +73,19 @@ async def get(access: Annotated[Access, Depends(requires_in_campaign(Permission.
 
 
 @router.patch("/campaigns/{campaign_id}", operation_id="editCampaign")
+@raises(errors.CampaignNotActive, errors.DatesOutOfOrder)
 async def edit(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))],
     body: CampaignEdit,
 ) -> CampaignRead:
     """Change the dates of the campaign. A closed campaign becomes active again if its end is moved or removed."""
-    campaign = await service.change_dates(
-        session, access.campaign, body.model_dump(exclude_unset=True), actor_id=access.caller.user_id
-    )
+    campaign = await service.change_dates(session, access.campaign, body.changes, actor_id=access.caller.user_id)
     return as_read(campaign, access.role)
 
 
 @router.post("/campaigns/{campaign_id}/activate", operation_id="activateCampaign")
+@raises(errors.IllegalCampaignStep)
 async def activate(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
 ) -> CampaignRead:
@@ -91,6 +95,7 @@ async def activate(
 
 
 @router.post("/campaigns/{campaign_id}/archive", operation_id="archiveCampaign")
+@raises(errors.IllegalCampaignStep)
 async def archive(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
 ) -> CampaignRead:
@@ -100,6 +105,7 @@ async def archive(
 
 
 @router.post("/campaigns/{campaign_id}/join", operation_id="joinCampaign")
+@raises(errors.JoiningClosed, errors.CampaignNotActive)
 async def join(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.JOIN_CAMPAIGN))]
 ) -> MembershipRead:
@@ -109,6 +115,7 @@ async def join(
 
 
 @router.post("/campaigns/{campaign_id}/leave", status_code=204, operation_id="leaveCampaign")
+@raises(errors.NotAMember, errors.LastManager)
 async def leave(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.LEAVE_CAMPAIGN))]
 ) -> None:
@@ -128,29 +135,44 @@ async def members(
     return Page(items=[MembershipRead.model_validate(row) for row in page.items], next_cursor=page.next_cursor)
 
 
-@router.post("/campaigns/{campaign_id}/members", status_code=201, operation_id="addMember")
+@router.post(
+    "/campaigns/{campaign_id}/members",
+    status_code=201,
+    operation_id="addMember",
+    responses={200: {"description": "The user was a member already", "model": MembershipRead}},
+)
+@raises(errors.UnknownUser, errors.CampaignNotActive, errors.LastManager)
 async def add_member(
     session: Session,
+    response: Response,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))],
     body: MemberAdd,
 ) -> MembershipRead:
-    """Add a user by the e-mail address of their account."""
+    """Add a user by the e-mail address of their account: 201.
+
+    If the user is a member already, the response is 200: the given role and attributes replace those of the member, and
+    omitted ones are not changed. The same request again changes nothing.
+    """
     user = await auth.find_user_by_email(session, body.email)
     if user is None or not user.is_active:
         msg = "There is no active account with this address; the user has to register first."
         raise errors.UnknownUser(msg)
-    membership = await service.join_campaign(
+    given = body.model_fields_set
+    membership, is_new = await service.add_member(
         session,
         access.campaign,
         user_id=user.id,
         actor_id=access.caller.user_id,
-        role=body.role,
-        attributes=dict(body.attributes) or None,
+        role=body.role if "role" in given else None,
+        attributes=dict(body.attributes) if "attributes" in given else None,
     )
+    if not is_new:
+        response.status_code = HTTPStatus.OK
     return MembershipRead.model_validate(membership)
 
 
 @router.put("/campaigns/{campaign_id}/members/{user_id}/role", operation_id="setMemberRole")
+@raises(errors.NotAMember, errors.LastManager)
 async def set_role(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))],
@@ -165,6 +187,7 @@ async def set_role(
 
 
 @router.delete("/campaigns/{campaign_id}/members/{user_id}", status_code=204, operation_id="removeMember")
+@raises(errors.NotAMember, errors.LastManager)
 async def remove_member(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))], user_id: UUID
 ) -> None:
@@ -181,6 +204,7 @@ async def policies(
 
 
 @router.put("/campaigns/{campaign_id}/coins/policies", operation_id="setCoinPolicy")
+@raises(errors.DatesOutOfOrder, PolicyFrozen)
 async def set_policy(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_COIN_POLICY))],
@@ -189,6 +213,7 @@ async def set_policy(
 ) -> PolicyRead:
     """Store a new version of the coin policy, in force immediately. Frozen fields cannot change.
 
+    A policy that is equal to the one in force makes no new version.
     Its allocation window must be within the dates of the campaign.
     """
     return await service.set_coin_policy(session, access.campaign, body, actor_id=access.caller.user_id)

@@ -7,21 +7,20 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_serializer, model_validator
 
 from api.campaigns.dates import Dates
 from api.campaigns.lifecycle import CampaignStatus
 from api.coins.schemas import PolicyWrite
 from api.kernel.dates import Moment
-from api.kernel.schemas import ResponseModel, Schema, Stored
+from api.kernel.money import AmountText, Currency, PositiveAmount, check_decimals, format_amount
+from api.kernel.schemas import Edit, ResponseModel, Schema, Stored
 from api.kernel.texts import Line, Prose
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 Role = Literal["member", "manager"]
 Title = Annotated[Line, Field(min_length=3, max_length=200)]
 Slug = Annotated[str, Field(min_length=3, max_length=100, pattern=SLUG)]
-Money = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=2)]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
 
 
 StartsAt = Annotated[
@@ -51,7 +50,7 @@ class CampaignCreate(Schema):
     is_mediated: bool = Field(default=False, description="ideas compete only after a manager has approved them")
     visibility: Literal["open", "members"] = "open"
     join_policy: Literal["open", "by_manager"] = "open"
-    budget_amount: Money | None = None
+    budget_amount: PositiveAmount | None = None
     currency: Currency | None = None
     eligible_people: Annotated[int, Field(gt=0, le=2_000_000_000)] | None = Field(
         None, description="number of people who may take part"
@@ -67,6 +66,8 @@ class CampaignCreate(Schema):
         if self.budget_amount is not None and self.currency is None:
             msg = "budget_amount requires a currency"
             raise ValueError(msg)
+        if self.budget_amount is not None and self.currency is not None:
+            check_decimals(self.budget_amount, self.currency)
         dates = Dates(
             starts_at=self.starts_at,
             submissions_close_at=self.submissions_close_at,
@@ -78,7 +79,7 @@ class CampaignCreate(Schema):
         return self
 
 
-class CampaignEdit(Schema):
+class CampaignEdit(Edit):
     """The fields to change. Omitted fields are not changed; null removes the date."""
 
     starts_at: StartsAt = None
@@ -111,6 +112,10 @@ class CampaignRead(ResponseModel):
     created_at: datetime
     my_role: Stored[Role] | None = None
 
+    @field_serializer("budget_amount")
+    def _as_text(self, amount: Decimal | None) -> AmountText | None:
+        return None if amount is None else format_amount(amount, self.currency)
+
 
 class MembershipRead(ResponseModel):
     """A membership in a campaign."""
@@ -122,7 +127,10 @@ class MembershipRead(ResponseModel):
 
 
 class MemberAdd(Schema):
-    """The user to add, by the e-mail address of their account."""
+    """The user to add, by the e-mail address of their account, with their role and groups.
+
+    For a user who is a member already, omitted fields are not changed.
+    """
 
     email: Annotated[Line, Field(max_length=254)]
     role: Role = "member"

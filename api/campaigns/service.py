@@ -1,8 +1,7 @@
-"""Campaigns and their members."""
+"""The interface of campaigns: creation here, memberships and transitions in modules of their own."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from api.campaigns import errors
 from api.campaigns.dates import Dates
 from api.campaigns.due import PAUSE_S, for_each_to_complete
-from api.campaigns.lifecycle import CampaignStatus, Command
+from api.campaigns.memberships import add_member, join_campaign, leave_campaign, set_member_role
 from api.campaigns.models import Campaign, Membership
 from api.campaigns.queries import (
     NOT_FOUND,
@@ -36,7 +35,6 @@ from api.coins import service as coins
 from api.coins.schemas import PolicyWrite
 from api.events import payloads
 from api.events.service import record_event
-from api.kernel import clock
 from api.kernel.ids import uuid7
 from api.kernel.slugs import SLUG_LENGTH_MAX, slug_of
 
@@ -50,6 +48,7 @@ __all__ = [
     "NOT_FOUND",
     "PAUSE_S",
     "activate_campaign",
+    "add_member",
     "archive_campaign",
     "change_dates",
     "check_command",
@@ -57,11 +56,14 @@ __all__ = [
     "find_membership",
     "for_each_to_complete",
     "get_campaign",
+    "join_campaign",
+    "leave_campaign",
     "list_campaigns",
     "list_managed_campaign_ids",
     "list_members",
     "mark_completed",
     "set_coin_policy",
+    "set_member_role",
 ]
 
 
@@ -94,9 +96,9 @@ async def create_campaign(
     policy = policy or PolicyWrite()
     dates = Dates(starts_at=starts_at, submissions_close_at=submissions_close_at, ends_at=ends_at, decide_by=decide_by)
     check_dates(dates, policy)
-    campaign = Campaign(
-        id=uuid7(),
-        slug=slug or await _free_slug(session, title),
+    campaign = await _insert_campaign(
+        session,
+        slug,
         title=title,
         description=description,
         is_mediated=is_mediated,
@@ -112,15 +114,6 @@ async def create_campaign(
         created_by=actor_id,
         updated_by=actor_id,
     )
-    session.add(campaign)
-    try:
-        async with session.begin_nested():
-            await session.flush()
-    except IntegrityError as error:
-        if "uq_campaigns_slug" not in str(error.orig):
-            raise
-        msg = f"Another campaign has the slug {campaign.slug!r}."
-        raise errors.SlugTaken(msg, taken=campaign.slug) from error
     await coins.open_ledger(session, campaign.id, policy, actor_id=actor_id)
     await coins.set_window(session, campaign.id, opens_at=starts_at, closes_at=ends_at)
     session.add(
@@ -149,155 +142,37 @@ async def create_campaign(
     return campaign
 
 
+async def _insert_campaign(session: AsyncSession, slug: str | None, *, title: str, **columns: Any) -> Campaign:
+    """Insert a campaign with the given slug, or with one from its title that no other campaign has.
+
+    Raises:
+        SlugTaken: the given slug is taken.
+    """
+    chosen = slug or await _free_slug(session, title)
+    while True:
+        campaign = Campaign(id=uuid7(), slug=chosen, title=title, **columns)
+        try:
+            async with session.begin_nested():
+                session.add(campaign)
+                await session.flush()
+        except IntegrityError as error:
+            if "uq_campaigns_slug" not in str(error.orig):
+                raise
+            if slug is not None:
+                msg = f"Another campaign has the slug {slug!r}."
+                raise errors.SlugTaken(msg, taken=slug) from error
+            # another request of the same moment took it
+            chosen = f"{_slug_of_title(title)}-{uuid7().hex[-6:]}"
+        else:
+            return campaign
+
+
 async def _free_slug(session: AsyncSession, title: str) -> str:
-    slug = slug_of(title, SLUG_LENGTH_MAX - len("-abcdef")) or "campaign"
-    slug = slug if len(slug) >= 3 else f"{slug}-campaign"
+    slug = _slug_of_title(title)
     taken = set(await session.scalars(select(Campaign.slug).where(Campaign.slug.startswith(slug, autoescape=True))))
     return slug if slug not in taken else f"{slug}-{uuid7().hex[-6:]}"
 
 
-async def join_campaign(
-    session: AsyncSession,
-    campaign: Campaign,
-    *,
-    user_id: UUID,
-    actor_id: UUID | None = None,
-    role: str = "member",
-    attributes: dict[str, Any] | None = None,
-) -> Membership:
-    """Make the user a member with a wallet. A former member gets the old wallet again and no second grant.
-
-    Nothing changes if the user is a member. `actor_id` is the manager who adds the user; None if the user joins.
-
-    Raises:
-        JoiningClosed: the user joins, but only managers can add members to this campaign.
-        CampaignNotActive: the campaign has ended, or is a draft, to which only managers can add members.
-    """
-    campaign = await get_campaign(session, campaign.id, lock="join")
-    is_self = actor_id is None
-    await check_command(session, campaign, Command.JOIN if is_self else Command.ADD_MEMBER)
-    if is_self and campaign.join_policy != "open":
-        msg = "Only managers can add members to this campaign; ask one of them."
-        raise errors.JoiningClosed(msg)
-    present = await find_membership(session, campaign.id, user_id)
-    if present is not None:
-        return present
-    before = await session.scalar(
-        select(Membership)
-        .where(Membership.campaign_id == campaign.id, Membership.user_id == user_id)
-        .order_by(Membership.left_at.desc())
-        .limit(1)
-    )
-    actor = actor_id or user_id
-    membership = Membership(
-        campaign_id=campaign.id,
-        user_id=user_id,
-        role=role,
-        joined_at=clock.now(),
-        attributes=attributes if attributes is not None else (before.attributes if before else {}),
-        created_by=actor,
-        updated_by=actor,
-    )
-    session.add(membership)
-    await session.flush()
-    had = await coins.find_wallet(session, campaign.id, user_id)
-    if campaign.status == CampaignStatus.ACTIVE:
-        await coins.grant_coins(session, campaign.id, [user_id], actor_id=actor)
-    has = await coins.find_wallet(session, campaign.id, user_id)
-    await record_event(
-        session,
-        payloads.MemberJoined(
-            role=role,
-            granted_coins=has.wallet_coins if has and not had else 0,
-            before=_state(had),
-            after=_state(has),
-        ),
-        actor_id=actor,
-        campaign_id=campaign.id,
-        user_id=user_id,
-    )
-    return membership
-
-
-async def leave_campaign(
-    session: AsyncSession, campaign: Campaign, *, user_id: UUID, actor_id: UUID | None = None
-) -> None:
-    """End the user's membership: the wallet is frozen, stakes remain on their ideas.
-
-    Raises:
-        NotAMember: the user is not a member.
-        LastManager: the campaign would have no manager.
-    """
-    campaign = await get_campaign(session, campaign.id, lock="change")
-    membership = await find_membership(session, campaign.id, user_id)
-    if membership is None:
-        msg = "You are not a member of this campaign."
-        raise errors.NotAMember(msg)
-    if membership.role == "manager" and campaign.status != "archived":
-        others = await session.scalar(
-            select(Membership.id)
-            .where(
-                Membership.campaign_id == campaign.id,
-                Membership.role == "manager",
-                Membership.left_at.is_(None),
-                Membership.user_id != user_id,
-            )
-            .limit(1)
-        )
-        if others is None:
-            msg = "You are the campaign's only manager; make another member a manager first."
-            raise errors.LastManager(msg)
-    membership.left_at = clock.now()
-    membership.updated_by = actor_id or user_id
-    await session.flush()
-    had = await coins.find_wallet(session, campaign.id, user_id)
-    await coins.freeze_wallet(session, campaign.id, user_id)
-    await record_event(
-        session,
-        payloads.MemberLeft(before=_state(had), after=_state(replace(had, is_frozen=True) if had else None)),
-        actor_id=actor_id or user_id,
-        campaign_id=campaign.id,
-        user_id=user_id,
-    )
-
-
-def _state(wallet: coins.Wallet | None) -> payloads.WalletState | None:
-    return payloads.WalletState(wallet_coins=wallet.wallet_coins, is_frozen=wallet.is_frozen) if wallet else None
-
-
-async def set_member_role(
-    session: AsyncSession, campaign: Campaign, *, user_id: UUID, role: str, actor_id: UUID
-) -> Membership:
-    """Make a member a manager, or a manager a member again.
-
-    Raises:
-        NotAMember: the user is not a member.
-        LastManager: the campaign would have no manager.
-    """
-    campaign = await get_campaign(session, campaign.id, lock="change")
-    managers = list(
-        await session.scalars(
-            select(Membership.user_id).where(
-                Membership.campaign_id == campaign.id, Membership.role == "manager", Membership.left_at.is_(None)
-            )
-        )
-    )
-    membership = await find_membership(session, campaign.id, user_id)
-    if membership is None:
-        msg = "This user is not a member of the campaign."
-        raise errors.NotAMember(msg)
-    if role == "member" and managers == [user_id]:
-        msg = "This is the campaign's only manager; make another member a manager first."
-        raise errors.LastManager(msg)
-    if membership.role != role:
-        before, membership.role = membership.role, role
-        membership.updated_by = actor_id
-        await session.flush()
-        await record_event(
-            session,
-            payloads.MemberRoleChanged(before=payloads.RoleState(role=before), after=payloads.RoleState(role=role)),
-            actor_id=actor_id,
-            campaign_id=campaign.id,
-            user_id=user_id,
-        )
-    return membership
+def _slug_of_title(title: str) -> str:
+    slug = slug_of(title, SLUG_LENGTH_MAX - len("-abcdef")) or "campaign"
+    return slug if len(slug) >= 3 else f"{slug}-campaign"

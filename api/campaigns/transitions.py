@@ -184,9 +184,9 @@ async def change_dates(
     await check_command(session, campaign, Command.CHANGE_DATES)
     old, before = dates_of(campaign), campaign.status
     new = replace(old, **changes)
-    check_dates(new, await coins.get_policy(session, campaign.id))
     if new == old:
         return campaign
+    check_dates(new, await coins.get_policy(session, campaign.id))
     for name in NAMES:
         setattr(campaign, name, getattr(new, name))
     if before == CampaignStatus.CLOSED:

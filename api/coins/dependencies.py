@@ -13,7 +13,9 @@ from fastapi import Depends
 
 from api.auth.dependencies import CurrentUser, Principal, TokenHolder
 from api.coins.container import ProvidedCoinRates
+from api.kernel.contract import raises
 from api.kernel.permissions import Permission
+from api.kernel.rates import RateLimited
 from api.kernel.rules import Rule, Scope, Visibility, enforces
 
 MOVE_COINS: Final = Rule(Scope.CAMPAIGN, (Permission.MOVE_COINS,), Visibility.ALIKE)
@@ -34,14 +36,17 @@ WalletOwner = Annotated[Principal, Depends(_wallet_owner)]
 OwnWallet = Annotated[Principal, Depends(_own_wallet)]
 
 
+@raises(RateLimited)
 async def _bulk(rates: ProvidedCoinRates, caller: TokenHolder) -> None:
     await rates.spend_bulk(caller.user_id)
 
 
+@raises(RateLimited)
 async def _read(rates: ProvidedCoinRates, caller: TokenHolder) -> None:
     await rates.spend_read(caller.user_id)
 
 
+@raises(RateLimited)
 async def _figures(rates: ProvidedCoinRates, caller: TokenHolder) -> None:
     await rates.spend_figures(caller.user_id)
 

@@ -9,10 +9,9 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
 
 from api.auth.dependencies import Myself, Principal
-from api.coins import service
+from api.coins import errors, service
 from api.coins.commands import execution
 from api.coins.commands.execution import MemberCommands
 from api.coins.container import ProvidedMemberCommands
@@ -29,7 +28,10 @@ from api.coins.schemas import (
 )
 from api.kernel import idempotency
 from api.kernel.container import ProvidedDatabase
-from api.kernel.rates import LIMITED_RESPONSES
+from api.kernel.contract import raises
+from api.kernel.dates import Moment
+from api.kernel.problems import BUSY, DATABASE_UNAVAILABLE, DISK_FULL
+from api.kernel.rates import RateLimited
 from api.kernel.schemas import Page
 from api.kernel.web import DryRun, PageQuery, RequiredKey, Session
 from api.kernel.web import router as new_router
@@ -53,6 +55,25 @@ async def _command(
     return Response(response.body, HTTPStatus.CREATED, response.headers, "application/json")
 
 
+# what the ledger can refuse, and the database below it
+_REFUSALS = (
+    RateLimited,
+    errors.InsufficientCoins,
+    errors.IdeaNotOpen,
+    errors.UnknownIdea,
+    errors.AllocationWindowClosed,
+    errors.AboveMaximum,
+    errors.BelowMinimum,
+    errors.OwnIdea,
+    errors.NotAMember,
+    errors.WalletFrozen,
+    errors.KeyReused,
+    errors.LedgerBusy,
+    BUSY,
+    DATABASE_UNAVAILABLE,
+    DISK_FULL,
+)
+
 # the fast path handles most requests for these two routes before routing
 
 
@@ -61,8 +82,8 @@ async def _command(
     status_code=201,
     operation_id="allocateCoins",
     response_model=Movement,
-    responses=LIMITED_RESPONSES,
 )
+@raises(*_REFUSALS)
 async def allocate(
     request: Request,
     commands: ProvidedMemberCommands,
@@ -84,8 +105,8 @@ async def allocate(
     status_code=201,
     operation_id="reallocateCoins",
     response_model=Movement,
-    responses=LIMITED_RESPONSES,
 )
+@raises(*_REFUSALS, errors.TakeBackRefused, errors.SameAccount)
 async def reallocate(
     request: Request,
     commands: ProvidedMemberCommands,
@@ -103,13 +124,13 @@ async def reallocate(
     "/campaigns/{campaign_id}/coins/balance",
     operation_id="getCoinBalance",
     dependencies=[CountRead],
-    responses=LIMITED_RESPONSES,
 )
+@raises(errors.NotAMember)
 async def balance(
     session: Session,
     caller: OwnWallet,
     campaign_id: UUID,
-    at: Annotated[AwareDatetime | None, Query(description="a time in the past; now by default")] = None,
+    at: Annotated[Moment | None, Query(description="a time in the past; now by default")] = None,
 ) -> Balance:
     """My coins in this campaign: in the wallet, on ideas, expired, returned."""
     return await service.get_balance(session, campaign_id, caller.user_id, at)
@@ -132,8 +153,8 @@ async def _wants_csv(
 async def _filters(
     idea_id: Annotated[UUID | None, Query(description="movements to and from this idea")] = None,
     kind: Annotated[list[TransferKind] | None, Query(description="may be given more than once")] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="at this time or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="before this time")] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="at this time or later")] = None,
+    until: Annotated[Moment | None, Query(description="before this time")] = None,
 ) -> statements.Filters:
     return statements.Filters(idea_id, kind, since, until)
 
@@ -143,7 +164,7 @@ async def _filters(
     operation_id="listCoinHistory",
     response_model=Page[StatementLine],
     dependencies=[CountRead],
-    responses={**LIMITED_RESPONSES, 200: {"description": "A page; as CSV, all lines", "content": {"text/csv": {}}}},
+    responses={200: {"description": "A page; as CSV, all lines", "content": {"text/csv": {}}}},
 )
 async def history(
     database: ProvidedDatabase,
@@ -175,7 +196,7 @@ async def history(
     return paging.page(lines, key=lambda line: (line.effective_at.isoformat(), line.transfer_id))
 
 
-@router.get("/users/me/coins", operation_id="listMyCoins", dependencies=[CountRead], responses=LIMITED_RESPONSES)
+@router.get("/users/me/coins", operation_id="listMyCoins", dependencies=[CountRead])
 async def my_coins(session: Session, caller: Myself) -> list[CampaignCoins]:
     """My coins in all campaigns in which I have a wallet."""
     return await service.list_my_campaigns(session, caller.user_id)

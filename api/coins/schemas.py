@@ -9,24 +9,24 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from api.kernel.dates import Moment
-from api.kernel.schemas import ResponseModel, Schema, Stored
+from api.kernel.schemas import Id, ResponseModel, Schema, Stored
 
 COINS_MAX = 1_000_000_000
-Coins = Annotated[int, Field(ge=1, le=COINS_MAX, strict=True)]
+Coins = Annotated[int, Field(ge=1, le=COINS_MAX)]
 
 
 class AllocateCoins(Schema):
     """Put coins from the wallet on an idea."""
 
-    idea_id: UUID
+    idea_id: Id
     coins: Coins
 
 
 class ReallocateCoins(Schema):
     """Move coins from one idea to another or, without a target, back to the wallet."""
 
-    from_idea_id: UUID
-    to_idea_id: UUID | None = None
+    from_idea_id: Id
+    to_idea_id: Id | None = None
     coins: Coins
 
 

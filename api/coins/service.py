@@ -72,6 +72,14 @@ class Closing:
 
 
 @dataclass(frozen=True)
+class Remaining:
+    """Coins in wallets and on open ideas, and the number of members who have some of them."""
+
+    coins: int
+    members: int
+
+
+@dataclass(frozen=True)
 class MemberStake:
     """A member's coins on an idea."""
 
@@ -243,6 +251,12 @@ async def close_ledger(
 async def has_stake_account(session: AsyncSession, idea_id: UUID, *, user_id: UUID) -> bool:
     """Whether the user has or had coins on the idea."""
     return bool(await session.scalar(queries.HAS_STAKE_ACCOUNT, {"idea_id": idea_id, "user_id": user_id}))
+
+
+async def get_remaining(session: AsyncSession, campaign_id: UUID) -> Remaining:
+    """The coins that the end of the campaign lets expire, and the number of members who have them."""
+    row = (await session.execute(queries.REMAINING, {"campaign_id": campaign_id})).one()
+    return Remaining(row.coins, row.members)
 
 
 async def move_coins(

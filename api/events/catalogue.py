@@ -93,6 +93,9 @@ _ENTRIES = (
     ),
     _coin_entry(payloads.MemberLeft, "A member leaves or is removed; the wallet is frozen.", Audience.MANAGERS),
     _coin_entry(payloads.MemberRoleChanged, "A member becomes a manager, or the reverse.", Audience.MANAGERS),
+    _entry(
+        payloads.MemberAttributesChanged, "A manager changes the groups of a member for reports.", Audience.MANAGERS
+    ),
     _coin_entry(payloads.CoinPolicyChanged, "A new version of the coin policy takes effect.", Audience.CAMPAIGN),
     _coin_entry(
         payloads.CoinsGranted, "A bulk call grants a member the policy's coins.", Audience.MANAGERS, moves_coins=True

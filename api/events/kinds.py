@@ -28,6 +28,7 @@ class EventKind(StrEnum):
     MEMBER_JOINED = "member_joined"
     MEMBER_LEFT = "member_left"
     MEMBER_ROLE_CHANGED = "member_role_changed"
+    MEMBER_ATTRIBUTES_CHANGED = "member_attributes_changed"
 
     COIN_POLICY_CHANGED = "coin_policy_changed"
     COINS_GRANTED = "coins_granted"

@@ -208,6 +208,13 @@ class MemberRoleChanged(Change[RoleState]):
     kind = EventKind.MEMBER_ROLE_CHANGED
 
 
+class MemberAttributesChanged(Payload):
+    """The names of the attributes that were set, changed or removed, not their values."""
+
+    kind = EventKind.MEMBER_ATTRIBUTES_CHANGED
+    names: tuple[str, ...]
+
+
 class CoinPolicyChanged(Change[dict[str, JsonValue]]):
     """The number of the new version; before and after have the fields that differ."""
 

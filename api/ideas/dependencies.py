@@ -16,7 +16,8 @@ from api.campaigns.errors import CampaignNotFound
 from api.coins import service as coins
 from api.ideas import errors, service
 from api.ideas.models import Idea
-from api.ideas.steps import PUBLIC, Status, find_step
+from api.ideas.steps import PUBLIC, Status, Step, find_step
+from api.kernel.contract import raises
 from api.kernel.errors import Forbidden
 from api.kernel.permissions import Permission, Relation, grants, roles_with
 from api.kernel.rules import Rule, Scope, Visibility, enforces
@@ -32,8 +33,7 @@ class IdeaAccess:
 
     def may(self, permission: Permission) -> bool:
         """Whether the caller has the permission on this idea."""
-        is_author = self.idea.author_id == self.campaign.caller.user_id
-        return self.campaign.may(permission) or (is_author and grants((Relation.AUTHOR,), permission))
+        return _may(self.campaign, self.idea.author_id, permission)
 
     def check_step(self, target: Status) -> None:
         """Refuse a step that the caller may not take.
@@ -44,13 +44,24 @@ class IdeaAccess:
         step = find_step(Status(self.idea.status), target)
         if step is None or step.permission is None:
             return  # the service refuses it as an illegal step, under the idea's lock
-        is_member = self.campaign.role is not None
-        if self.may(step.permission) and (is_member or step.permission is not Permission.WITHDRAW_IDEA):
+        if may_take(self.campaign, self.idea.author_id, step):
             return
         by_author = step.permission is Permission.WITHDRAW_IDEA
         who = "its author, while a member of the campaign," if by_author else "a manager of the campaign"
         msg = f"Only {who} may {step.verb} this idea."
         raise errors.StepNotAllowed(msg, permission=step.permission)
+
+
+def may_take(access: Access, author_id: UUID | None, step: Step) -> bool:
+    """Whether the caller has the permission of a step on an idea of this author. Only a member can withdraw one."""
+    if step.permission is None or not _may(access, author_id, step.permission):
+        return False
+    return step.permission is not Permission.WITHDRAW_IDEA or access.role is not None
+
+
+def _may(access: Access, author_id: UUID | None, permission: Permission) -> bool:
+    is_author = author_id == access.caller.user_id
+    return access.may(permission) or (is_author and grants((Relation.AUTHOR,), permission))
 
 
 async def _idea(session: Session, caller: CurrentUser, idea_id: UUID) -> IdeaAccess:
@@ -74,6 +85,7 @@ _IdeaAccess = Annotated[IdeaAccess, Depends(_idea)]
 def requires_on_idea(*permissions: Permission) -> Callable[[IdeaAccess], Awaitable[IdeaAccess]]:
     """A dependency that returns the access to the idea in the path, if the caller has one of the permissions on it."""
 
+    @raises(errors.IdeaNotFound, type(_refusal(permissions)))
     @enforces(Rule(Scope.CAMPAIGN, permissions, Visibility.NOT_FOUND))
     async def check(access: _IdeaAccess) -> IdeaAccess:
         if not any(access.may(permission) for permission in permissions):
@@ -93,6 +105,7 @@ def _refusal(permissions: tuple[Permission, ...]) -> Forbidden:
     return refusal(permissions[0])
 
 
+@raises(errors.IdeaNotFound, errors.StakesNotVisible)
 @enforces(Rule(Scope.CAMPAIGN, (Permission.VIEW_STAKES,), Visibility.NOT_FOUND))
 async def _stakes_reader(session: Session, access: _IdeaAccess) -> IdeaAccess:
     """The policy limits the permission to managers or members; with any other value, members see only their stakes."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import text
 
 from api.ideas.schemas import IdeaRead
-from api.ideas.steps import PUBLIC, Status, next_steps
+from api.ideas.steps import PUBLIC, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.ideas.next_steps import NextSteps
 
 Sort = Literal["random", "newest", "coins"]
 
@@ -80,6 +82,7 @@ async def list_ideas(
     *,
     user_id: UUID,
     sees_all: bool,
+    next_steps: NextSteps | None = None,
     statuses: Sequence[Status] = (),
     mine: bool = False,
     backed: bool = False,
@@ -96,6 +99,7 @@ async def list_ideas(
 
     With `sees_all`, the user sees all ideas; otherwise public ones, their own, and those that they have or had coins on.
     `seed` determines the random order.
+    `next_steps` are those of the user; without them no idea has next statuses.
     """
     filters = []
     values: dict[str, Any] = {"campaign_id": campaign_id, "user_id": user_id, "limit": limit}
@@ -127,7 +131,7 @@ async def list_ideas(
         after=continued,
     )
     rows = (await session.execute(text(statement), values)).mappings()
-    return [(_as_read(row), (row["sort_key"], row["id"])) for row in rows]
+    return [(_as_read(row, next_steps), (row["sort_key"], row["id"])) for row in rows]
 
 
 async def find_statuses(session: AsyncSession, idea_ids: Sequence[UUID]) -> dict[UUID, str]:
@@ -136,5 +140,6 @@ async def find_statuses(session: AsyncSession, idea_ids: Sequence[UUID]) -> dict
     return {row.id: row.status for row in rows}
 
 
-def _as_read(row: RowMapping) -> IdeaRead:
-    return IdeaRead.model_validate({**row, "next_statuses": next_steps(row["status"])})
+def _as_read(row: RowMapping, steps: NextSteps | None) -> IdeaRead:
+    following = steps.statuses(row["status"], row["author_id"], row["status_changed_at"]) if steps else []
+    return IdeaRead.model_validate({**row, "next_statuses": following})

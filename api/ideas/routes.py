@@ -10,14 +10,18 @@ from fastapi import Depends, Query, Response
 from sqlalchemy import select
 
 from api.campaigns.dependencies import Access, requires_in_campaign
-from api.campaigns.schemas import CampaignRead, as_read
+from api.campaigns.errors import CampaignNotActive, IllegalCampaignStep
+from api.campaigns.schemas import as_read
 from api.coins import service as coins
 from api.coins.schemas import BackerRead
-from api.ideas import service
+from api.ideas import errors, service
 from api.ideas.dependencies import IdeaAccess, StakesReader, requires_on_idea
 from api.ideas.models import IdeaStatusChange, IdeaValuation
+from api.ideas.next_steps import find_next_steps
 from api.ideas.queries import Sort, list_ideas
 from api.ideas.schemas import (
+    CampaignCompletion,
+    CompletionEffects,
     IdeaEdit,
     IdeaPage,
     IdeaRead,
@@ -28,6 +32,7 @@ from api.ideas.schemas import (
     ValuationWrite,
 )
 from api.ideas.steps import Status
+from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.schemas import Page
 from api.kernel.texts import Line
@@ -42,12 +47,19 @@ router = new_router("", "ideas")
 
 async def _read(session: AsyncSession, access: Access, idea_id: UUID) -> IdeaRead:
     rows = await list_ideas(
-        session, access.campaign.id, user_id=access.caller.user_id, sees_all=True, limit=1, idea_id=idea_id
+        session,
+        access.campaign.id,
+        user_id=access.caller.user_id,
+        sees_all=True,
+        next_steps=await find_next_steps(session, access),
+        limit=1,
+        idea_id=idea_id,
     )
     return rows[0][0]
 
 
 @router.post("/campaigns/{campaign_id}/ideas", status_code=201, operation_id="submitIdea")
+@raises(CampaignNotActive, errors.SubmissionsClosed)
 async def submit(
     session: Session,
     response: Response,
@@ -88,6 +100,7 @@ async def list_all(
         access.campaign.id,
         user_id=access.caller.user_id,
         sees_all=access.may(Permission.VIEW_ALL_IDEAS),
+        next_steps=await find_next_steps(session, access),
         statuses=status or (),
         mine=mine,
         backed=backed,
@@ -113,17 +126,17 @@ async def get(
 
 
 @router.patch("/ideas/{idea_id}", operation_id="editIdea")
+@raises(errors.IdeaFixed)
 async def edit(
     session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.EDIT_IDEA))], body: IdeaEdit
 ) -> IdeaRead:
-    """Change the text of my idea while it is pending."""
-    await service.edit_idea(
-        session, access.idea, actor_id=access.campaign.caller.user_id, **body.model_dump(exclude_unset=True)
-    )
+    """Change the text of my idea while it is pending; a change that changes nothing makes no new version."""
+    await service.edit_idea(session, access.idea, body.changes, actor_id=access.campaign.caller.user_id)
     return await _read(session, access.campaign, access.idea.id)
 
 
 @router.post("/ideas/{idea_id}/status", operation_id="changeIdeaStatus")
+@raises(errors.StepNotAllowed, errors.IllegalStep, CampaignNotActive, errors.ReasonMissing, errors.UndoWindowOver)
 async def change_status(
     session: Session,
     access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.WITHDRAW_IDEA, Permission.MANAGE_IDEAS))],
@@ -161,6 +174,7 @@ async def stakes(session: Session, access: StakesReader, paging: PageQuery) -> P
 
 
 @router.post("/ideas/{idea_id}/valuations", status_code=201, operation_id="recordValuation")
+@raises(errors.OtherCurrency)
 async def record_valuation(
     session: Session,
     access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.MANAGE_IDEAS))],
@@ -187,11 +201,16 @@ async def list_valuations(
 
 
 @router.post("/campaigns/{campaign_id}/complete", operation_id="completeCampaign")
+@raises(IllegalCampaignStep)
 async def complete_campaign(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))],
     dry_run: DryRun,  # noqa: ARG001
-) -> CampaignRead:
-    """Complete the campaign: undecided ideas become not_selected, and all remaining coins expire."""
-    campaign = await service.complete_campaign(session, access.campaign, actor_id=access.caller.user_id)
-    return as_read(campaign, access.role)
+) -> CampaignCompletion:
+    """Complete the campaign: undecided ideas become not_selected, and all remaining coins expire.
+
+    The response, also of a dry run, has the numbers of ideas, coins and members that this changes.
+    """
+    done = await service.complete_campaign(session, access.campaign, actor_id=access.caller.user_id)
+    effects = CompletionEffects(ideas=done.ideas, coins=done.coins, members=done.members)
+    return CampaignCompletion(**as_read(done.campaign, access.role).__dict__, effects=effects)

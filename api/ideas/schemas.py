@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_serializer, model_validator
 
-from api.campaigns.schemas import Currency
+from api.campaigns.schemas import CampaignRead
 from api.ideas.steps import Status
 from api.kernel.dates import Day
-from api.kernel.schemas import Page, ResponseModel, Schema, Stored
+from api.kernel.money import Amount, AmountText, Currency, check_decimals, format_amount
+from api.kernel.schemas import Edit, Page, ResponseModel, Schema, Stored, required
 from api.kernel.texts import Line, Prose
 
 Title = Annotated[Line, Field(min_length=5, max_length=200)]
@@ -31,13 +32,13 @@ class IdeaSubmit(Schema):
     tags: Annotated[list[Tag], Field(max_length=10, default_factory=list)]
 
 
-class IdeaEdit(Schema):
-    """The fields of an idea's text to change; omitted fields are not changed."""
+class IdeaEdit(Edit):
+    """The fields of an idea's text to change. Omitted fields are not changed; null removes the category."""
 
-    title: Title | None = None
-    description: Description | None = None
+    title: Title = required()
+    description: Description = required()
     category: Tag | None = None
-    tags: Annotated[list[Tag], Field(max_length=10)] | None = None
+    tags: Annotated[list[Tag], Field(max_length=10)] = required()
 
 
 class IdeaStep(Schema):
@@ -69,7 +70,9 @@ class IdeaRead(ResponseModel):
     version: int
     submitted_at: datetime
     status_changed_at: datetime
-    next_statuses: list[Status] = Field(description="statuses that can follow")
+    next_statuses: list[Status] = Field(
+        description="statuses that I can give it now, by my role, the dates of the campaign and its undo window"
+    )
 
 
 class IdeaPage(Page[IdeaRead]):
@@ -81,17 +84,32 @@ class IdeaPage(Page[IdeaRead]):
     )
 
 
+class CompletionEffects(ResponseModel):
+    """What the completion of a campaign changes."""
+
+    ideas: int = Field(description="undecided ideas, which become not_selected")
+    coins: int = Field(description="coins in wallets and on undecided ideas, which expire")
+    members: int = Field(description="members who have some of these coins")
+
+
+class CampaignCompletion(CampaignRead):
+    """The completed campaign, and what its completion changes."""
+
+    effects: CompletionEffects
+
+
 class ValuationWrite(Schema):
     """A cost or a return of an idea, as known on a day."""
 
     kind: ValuationKind
-    amount: Annotated[Decimal, Field(max_digits=18, decimal_places=2)]
+    amount: Amount
     currency: Currency
     valued_on: Day
     source: Annotated[Line, Field(min_length=1, max_length=500)]
 
     @model_validator(mode="after")
-    def _cost_is_not_negative(self) -> Self:
+    def _consistent(self) -> Self:
+        check_decimals(self.amount, self.currency)
         if self.kind.endswith("_cost") and self.amount < 0:
             msg = "a cost must not be negative; record income as a value"
             raise ValueError(msg)
@@ -109,6 +127,10 @@ class ValuationRead(ResponseModel):
     source: str
     recorded_at: datetime
     recorded_by: UUID | None
+
+    @field_serializer("amount")
+    def _as_text(self, amount: Decimal) -> AmountText:
+        return format_amount(amount, self.currency)
 
 
 class StatusChangeRead(ResponseModel):

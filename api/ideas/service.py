@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select
 
@@ -15,7 +16,7 @@ from api.events.service import record_event
 from api.ideas import errors
 from api.ideas.coin_effects import carry_out
 from api.ideas.models import Idea, IdeaStatusChange, IdeaTag, IdeaValuation
-from api.ideas.steps import Coins, Status, find_step, next_steps
+from api.ideas.steps import Coins, Status, find_step, steps_from
 from api.kernel import clock
 from api.kernel.ids import uuid7
 
@@ -117,17 +118,11 @@ async def get_idea(session: AsyncSession, idea_id: UUID, *, lock: bool = False) 
     return idea
 
 
-async def edit_idea(
-    session: AsyncSession,
-    idea: Idea,
-    *,
-    actor_id: UUID,
-    title: str | None = None,
-    description: str | None = None,
-    category: str | None = None,
-    tags: Iterable[str] | None = None,
-) -> Idea:
-    """Change the text of a pending idea; fields that are None are not changed. The caller checks the permission.
+async def edit_idea(session: AsyncSession, idea: Idea, changes: dict[str, Any], *, actor_id: UUID) -> Idea:
+    """Change the text of a pending idea. The caller checks the permission.
+
+    `changes` has new values of `title`, `description`, `category` (None removes it) and `tags` by name. Values that are
+    equal to the present ones change nothing; without a change there is no new version and no event.
 
     Raises:
         IdeaFixed: the idea is no longer pending.
@@ -136,16 +131,18 @@ async def edit_idea(
     if idea.status != Status.PENDING:
         msg = f"The idea is {idea.status}; its text can be changed only while it is pending."
         raise errors.IdeaFixed(msg, idea_status=idea.status)
-    changed = [name for name, value in (("title", title), ("description", description)) if value is not None]
-    if title is not None:
-        idea.title = title
-    if description is not None:
-        idea.description = description
-    for kind, names in (("category", [category] if category else None), ("tag", tags)):
-        if names is not None:
+    changed = [name for name in ("title", "description") if name in changes and changes[name] != getattr(idea, name)]
+    for name in changed:
+        setattr(idea, name, changes[name])
+    category = changes.get("category")
+    for field, kind, names in (
+        ("category", "category", {category} if category is not None else set()),
+        ("tags", "tag", set(changes.get("tags", ()))),
+    ):
+        if field in changes and await _change_tags(session, idea, kind, names):
             changed.append(kind)
-            await session.execute(delete(IdeaTag).where(IdeaTag.idea_id == idea.id, IdeaTag.kind == kind))
-            session.add_all(IdeaTag(idea_id=idea.id, kind=kind, name=name) for name in dict.fromkeys(names))
+    if not changed:
+        return idea
     idea.version += 1
     idea.updated_by = actor_id
     await session.flush()
@@ -158,6 +155,16 @@ async def edit_idea(
         idea_id=idea.id,
     )
     return idea
+
+
+async def _change_tags(session: AsyncSession, idea: Idea, kind: str, names: set[str]) -> bool:
+    """Replace the tags of one kind; returns whether they differed."""
+    of_kind = (IdeaTag.idea_id == idea.id, IdeaTag.kind == kind)
+    if names == set(await session.scalars(select(IdeaTag.name).where(*of_kind))):
+        return False
+    await session.execute(delete(IdeaTag).where(*of_kind))
+    session.add_all(IdeaTag(idea_id=idea.id, kind=kind, name=name) for name in sorted(names))
+    return True
 
 
 async def take_step(
@@ -179,7 +186,7 @@ async def take_step(
     source = Status(idea.status)
     step = find_step(source, target)
     if step is None:
-        allowed = next_steps(source)
+        allowed = [each.target for each in steps_from(source)]
         msg = f"An idea that is {source} cannot become {target}; allowed: {', '.join(allowed) or 'none'}."
         raise errors.IllegalStep(msg, from_status=source, to_status=target, allowed=allowed)
     if step.command is not None:
@@ -237,20 +244,33 @@ _PAYLOADS: dict[Status, type[payloads.IdeaStep]] = {
 }
 
 
-async def complete_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID | None) -> Campaign:
+@dataclass(frozen=True)
+class Completion:
+    """A completed campaign, and what its completion changed."""
+
+    campaign: Campaign
+    ideas: int
+    coins: int
+    members: int
+
+
+async def complete_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID | None) -> Completion:
     """Complete a campaign: undecided ideas become not selected, and all remaining coins expire.
 
     `actor_id` is None if the worker completes it at `decide_by`.
     """
+    campaign = await campaigns.get_campaign(session, campaign.id, lock="change")  # no coins are granted meanwhile
+    remaining = await coins.get_remaining(session, campaign.id)
     campaign = await campaigns.mark_completed(session, campaign, actor_id=actor_id)
     undecided = await session.scalars(
         select(Idea)
         .where(Idea.campaign_id == campaign.id, Idea.status.in_([Status.PENDING, Status.COMPETING]))
         .order_by(Idea.id)
     )
-    for idea in undecided.all():
+    ideas = undecided.all()
+    for idea in ideas:
         await take_step(session, idea, Status.NOT_SELECTED, actor_id=actor_id)
-    return campaign
+    return Completion(campaign, len(ideas), remaining.coins, remaining.members)
 
 
 async def record_valuation(

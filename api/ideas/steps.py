@@ -98,6 +98,6 @@ PUBLIC = frozenset(
 )
 
 
-def next_steps(status: str) -> list[Status]:
-    """The statuses that a user can set after `status`; none after an unknown status of a later version."""
-    return [step.target for step in STEPS if status in step.sources and step.permission is not None]
+def steps_from(status: str) -> list[Step]:
+    """The steps that users can take after `status`; none after an unknown status of a later version."""
+    return [step for step in STEPS if status in step.sources and step.permission is not None]

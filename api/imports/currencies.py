@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING
@@ -12,12 +11,11 @@ from babel.numbers import get_territory_currencies
 
 from api.imports.cells import known
 from api.imports.errors import CurrencyUnknown
+from api.kernel.money import CURRENCIES
 from api.kernel.slugs import transliterate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_ISO_4217 = re.compile(r"[A-Z]{3}")
 
 # Names of countries that Babel's English list does not have, transliterated, with their ISO 3166 code.
 _OTHER_NAMES = {
@@ -56,7 +54,7 @@ def currency_of(meta: Mapping[str, str], chosen: str | None, *, first_day: date,
             else "The file has neither a country nor a currency; state one, with --country or --currency."
         )
         raise CurrencyUnknown(msg, country=country)
-    if not _ISO_4217.fullmatch(currency):
+    if currency not in CURRENCIES:
         msg = f"{currency!r} is not a currency: an ISO 4217 code has three capital letters, such as EUR or PLN."
         raise CurrencyUnknown(msg, country=country)
     return currency

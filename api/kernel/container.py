@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.applications import Starlette
 
 from api.kernel.db import Database
+from api.kernel.disk import DiskSpace
 from api.kernel.rates import Buckets
 from api.kernel.schema import SchemaState
 from settings import Settings
@@ -34,6 +35,7 @@ class KernelContainer:
         rate_buckets: the counters of rate limits.
         needed_schema: the state of the database schema that this code needs.
         find_degraded: what readiness reports in addition to the schema.
+        disk: free space for the data folder and the database.
     """
 
     settings: Settings
@@ -41,6 +43,7 @@ class KernelContainer:
     rate_buckets: Buckets
     needed_schema: SchemaState
     find_degraded: tuple[FindDegraded, ...]
+    disk: DiskSpace
 
     async def close(self) -> None:
         """Close connections."""

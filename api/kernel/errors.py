@@ -6,11 +6,24 @@ response. `slug` is part of a stable URN on which clients may branch; it never c
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 TYPE_PREFIX = "urn:ideamint:problem:"
 _MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "request_id", "headers"})
+
+
+@dataclass(frozen=True)
+class ProblemType:
+    """A type of problem: its name, the status and title of its responses, and what it means."""
+
+    slug: str
+    status: HTTPStatus
+    title: str
+    meaning: str
 
 
 class DomainError(Exception):
@@ -28,6 +41,12 @@ class DomainError(Exception):
         assert not reserved, f"{reserved} are members of every problem document"
         self.detail = detail
         self.extensions = extensions
+
+    @classmethod
+    @cache
+    def problem_type(cls) -> ProblemType:
+        """The type of problem of this error."""
+        return ProblemType(cls.slug, cls.status, cls.title, inspect.getdoc(cls) or "")
 
     def response_headers(self) -> dict[str, str]:
         """Headers of the response; overridden where a value depends on the case."""

@@ -12,17 +12,26 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.kernel.container import FindDegraded, KernelContainer, ProvidedDatabase, provided
+from api.kernel.disk import DiskSpace
 from api.kernel.rules import PUBLIC
 from api.kernel.schema import REVISION, ROUTINES, SchemaState
 from api.kernel.schemas import ResponseModel
 from api.kernel.web import Route
 
-router = APIRouter(prefix="/health", tags=["health"], dependencies=[PUBLIC], route_class=Route)
+
+class HealthRoute(Route):
+    """A route for monitors, which may add parameters of their own."""
+
+    checks_requests = False
+
+
+router = APIRouter(prefix="/health", tags=["health"], dependencies=[PUBLIC], route_class=HealthRoute)
 
 _NeededSchema = Annotated[SchemaState, Depends(provided(KernelContainer, lambda container: container.needed_schema))]
 _FindDegraded = Annotated[
     tuple[FindDegraded, ...], Depends(provided(KernelContainer, lambda container: container.find_degraded))
 ]
+_Disk = Annotated[DiskSpace, Depends(provided(KernelContainer, lambda container: container.disk))]
 
 
 class Health(ResponseModel):
@@ -40,13 +49,13 @@ async def live() -> Health:
 
 @router.get("/ready", operation_id="getReadiness", responses={503: {"model": Health}})
 async def ready(
-    response: Response, database: ProvidedDatabase, needed: _NeededSchema, finders: _FindDegraded
+    response: Response, database: ProvidedDatabase, needed: _NeededSchema, finders: _FindDegraded, disk: _Disk
 ) -> Health:
     """Check that the database responds and is at the revision that this code needs, or at a later one.
 
     The status is `degraded`, with status code 200, if requests are served but something needs attention: database
     routines of another version (two versions may run side by side), a missing worker, consumers that lag, parked
-    events.
+    events, a disk that is full or almost full.
     """
     try:
         async with database.engine.connect() as connection:
@@ -62,7 +71,8 @@ async def ready(
                 checks |= await find(connection)
     except (SQLAlchemyError, psycopg.Error, OSError):
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return Health(status="failing", checks={"database": "unavailable"})
+        return Health(status="failing", checks={"database": "unavailable", **disk.findings()})
+    checks |= disk.findings()
     return Health(status="ok" if set(checks.values()) == {"ok"} else "degraded", checks=checks)
 
 

@@ -15,7 +15,7 @@ import orjson
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from api.kernel.errors import TYPE_PREFIX
+from api.kernel.errors import TYPE_PREFIX, ProblemType
 
 if TYPE_CHECKING:
     import asyncio
@@ -60,10 +60,34 @@ class _Phase(Enum):
 _ENDED = frozenset({_Phase.UPGRADED, _Phase.REFUSED})
 
 
+MALFORMED_REQUEST = ProblemType(
+    "malformed-request", HTTPStatus.BAD_REQUEST, "Bad request", "The bytes are not a request of HTTP/1.1."
+)
+REQUEST_TIMEOUT = ProblemType(
+    "request-timeout", HTTPStatus.REQUEST_TIMEOUT, "Request timeout", "The headers or the body arrived too slowly."
+)
+REQUEST_LINE_TOO_LONG = ProblemType(
+    "request-line-too-long",
+    HTTPStatus.REQUEST_URI_TOO_LONG,
+    "Request line too long",
+    "The path with its query is too long.",
+)
+HEADERS_TOO_LARGE = ProblemType(
+    "headers-too-large",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "Headers too large",
+    "The request has too many headers, or too many bytes of them.",
+)
+TOO_MANY_CONNECTIONS = ProblemType(
+    "busy", HTTPStatus.SERVICE_UNAVAILABLE, "Try again shortly", "The process has too many connections."
+)
+TYPES = (MALFORMED_REQUEST, REQUEST_TIMEOUT, REQUEST_LINE_TOO_LONG, HEADERS_TOO_LARGE, TOO_MANY_CONNECTIONS)
+"""The types of problems of a connection; none belongs to an operation."""
+
+
 @dataclass(frozen=True)
 class _Refusal(Exception):
-    status: HTTPStatus
-    slug: str
+    kind: ProblemType
     detail: str
 
 
@@ -90,13 +114,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Refuse the connection if the process has too many; otherwise wait for a head for a bounded time."""
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
-            self._refuse(
-                _Refusal(
-                    HTTPStatus.SERVICE_UNAVAILABLE,
-                    "busy",
-                    "The server has too many connections. Try again in a second.",
-                )
-            )
+            self._refuse(_Refusal(TOO_MANY_CONNECTIONS, "The server has too many connections. Try again in a second."))
             return
         self._start_timer(_Phase.HEAD, self.limits.head_s)
 
@@ -125,7 +143,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._framing_bytes += len(piece) - (self._body_bytes - body_bytes)
             if self._framing_bytes > self.limits.header_bytes + FRAMING_RATIO_MAX * self._body_bytes:
                 detail = "The sizes and extensions of the chunks are too long for the body."
-                self._refuse(_Refusal(HTTPStatus.BAD_REQUEST, "malformed-request", detail))
+                self._refuse(_Refusal(MALFORMED_REQUEST, detail))
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -138,7 +156,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_url(url)
         if len(self.url) > self.limits.request_line_bytes:
             detail = f"A request line has at most {self.limits.request_line_bytes:,} bytes."
-            self._stop_parser(_Refusal(HTTPStatus.REQUEST_URI_TOO_LONG, "request-line-too-long", detail))
+            self._stop_parser(_Refusal(REQUEST_LINE_TOO_LONG, detail))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Bound the headers. Trailers are counted and dropped: the application has the headers already."""
@@ -146,7 +164,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._header_bytes += len(name) + len(value) + len(b": \r\n")
         if self._header_count > self.limits.header_count:
             detail = f"A request has at most {self.limits.header_count} headers."
-            self._stop_parser(_Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", detail))
+            self._stop_parser(_Refusal(HEADERS_TOO_LARGE, detail))
         if self._header_bytes > self.limits.header_bytes:
             self._stop_parser(_header_bytes_refusal(self.limits))
         if self._phase is _Phase.HEAD:
@@ -175,7 +193,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn calls for data that is not HTTP, and for an error of a callback."""
-        self._refuse(self._refusal or _Refusal(HTTPStatus.BAD_REQUEST, "malformed-request", msg))
+        self._refuse(self._refusal or _Refusal(MALFORMED_REQUEST, msg))
 
     def _stop_parser(self, refusal: _Refusal) -> None:
         """End parsing; uvicorn then calls `send_400_response`."""
@@ -187,7 +205,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._phase in _ENDED or self.transport.is_closing():
             return
         self._stop_timer()
-        log.info("connection refused", status=int(refusal.status), reason=refusal.slug)
+        log.info("connection refused", status=int(refusal.kind.status), reason=refusal.kind.slug)
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete:
             self.transport.write(_response(refusal))
@@ -244,7 +262,7 @@ class LimitedProtocol(HttpToolsProtocol):
             if is_body
             else f"The headers were not complete within {self.limits.head_s:g} s."
         )
-        self._refuse(_Refusal(HTTPStatus.REQUEST_TIMEOUT, "request-timeout", what))
+        self._refuse(_Refusal(REQUEST_TIMEOUT, what))
 
 
 def limited(limits: HttpLimits) -> type[LimitedProtocol]:
@@ -254,21 +272,21 @@ def limited(limits: HttpLimits) -> type[LimitedProtocol]:
 
 def _header_bytes_refusal(limits: HttpLimits) -> _Refusal:
     detail = f"The headers of a request have at most {limits.header_bytes:,} bytes."
-    return _Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", detail)
+    return _Refusal(HEADERS_TOO_LARGE, detail)
 
 
 def _response(refusal: _Refusal) -> bytes:
     body = orjson.dumps(
         {
-            "type": f"{TYPE_PREFIX}{refusal.slug}",
-            "title": refusal.status.phrase,
-            "status": int(refusal.status),
+            "type": f"{TYPE_PREFIX}{refusal.kind.slug}",
+            "title": refusal.kind.title,
+            "status": int(refusal.kind.status),
             "detail": refusal.detail,
         }
     )
-    retry = b"retry-after: 1\r\n" if refusal.status is HTTPStatus.SERVICE_UNAVAILABLE else b""
+    retry = b"retry-after: 1\r\n" if refusal.kind.status is HTTPStatus.SERVICE_UNAVAILABLE else b""
     return (
-        STATUS_LINE[refusal.status]
+        STATUS_LINE[refusal.kind.status]
         + retry
         + b"content-type: application/problem+json\r\nconnection: close\r\nx-content-type-options: nosniff\r\n"
         + b"content-length: "

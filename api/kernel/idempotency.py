@@ -49,6 +49,20 @@ class BadKey(DomainError):
     title = "The idempotency key is missing or malformed"
 
 
+PROBLEMS = frozenset({BadKey.problem_type(), KeyReused.problem_type()})
+
+
+def describe_key(*, is_required: bool) -> dict[str, Any]:
+    """The OpenAPI parameter of the header. A dry run, which writes nothing, needs none in any case."""
+    return {
+        "name": HEADER,
+        "in": "header",
+        "required": is_required,
+        "description": "Chosen by the client: new for each command, the same for a retry. Not read in a dry run",
+        "schema": {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH_MAX, "pattern": "^[ -~]+$"},
+    }
+
+
 class IdempotentResponse(Model):
     """The first successful response to a key."""
 

@@ -1,4 +1,4 @@
-"""Middleware for every request: id, known host, security headers, body limit, log line.
+"""Middleware for every request: id, known host, security headers, body limit, HEAD, log line.
 
 Plain ASGI: `BaseHTTPMiddleware` costs 80%.
 """
@@ -91,7 +91,7 @@ class RequestContext:
         status = 500
         has_started = False
 
-        async def send_with_headers(message: Message) -> None:
+        async def send_response(message: Message) -> None:
             nonlocal status, has_started
             if message["type"] == "http.response.start":
                 status, has_started = message["status"], True
@@ -103,6 +103,10 @@ class RequestContext:
                     headers.setdefault(name, value)
             await send(message)
 
+        # every route that answers GET answers HEAD
+        is_head = scope["method"] == "HEAD"
+        send_with_headers = _without_body(send_response) if is_head else send_response
+        routed = {**scope, "method": "GET"} if is_head else scope
         body_bytes = 0
         body_bytes_max = max(self.edge.body_bytes_max, self.edge.longer_bodies.get(scope["path"], 0))
 
@@ -117,13 +121,13 @@ class RequestContext:
 
         try:
             host = request_headers.get("host", "")
-            await self._answer(host, scope, receive_within_bounds, send_with_headers)
+            await self._answer(host, routed, receive_within_bounds, send_with_headers)
         except Exception as error:
             # here and not in an outer layer, so that the response has the headers of every other one
             if has_started:
                 raise
             response = await problems.unexpected(Request(scope), error)
-            await response(scope, receive, send_with_headers)
+            await response(routed, receive, send_with_headers)
         finally:
             log.debug(
                 "answered",
@@ -141,3 +145,15 @@ class RequestContext:
             return
         msg = f"This installation has no host {host[:100]!r}; IDEAMINT_PUBLIC_HOSTS lists further ones."
         await problems.refusal(Request(scope), UnknownHost(msg))(scope, receive, send)
+
+
+def _without_body(send: Send) -> Send:
+    """Send the head of a response, with the length of the body that is left out."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+        elif message["type"] == "http.response.body" and not message.get("more_body", False):
+            await send({"type": "http.response.body"})
+
+    return send_head

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from api.kernel.errors import DomainError
 
@@ -25,17 +25,6 @@ if TYPE_CHECKING:
 
 US_PER_S = 1_000_000
 BUCKETS_SWEPT_FROM = 10_000
-
-# for the OpenAPI description of a route that is limited
-LIMITED_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    int(HTTPStatus.TOO_MANY_REQUESTS): {
-        "description": (
-            "A rate limit was exceeded: problem `rate-limited` with `scope`, `limit`, `period_s`, `retry_after_s`"
-        ),
-        "headers": {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},
-        "content": {"application/problem+json": {}},
-    }
-}
 
 
 class Limit:

@@ -1,4 +1,7 @@
-"""Checks of query parameters and headers: a misspelt name is refused, since ignoring it would change what a command does."""
+"""Checks of query parameters, headers and the media type of the body.
+
+A misspelt name is refused, since ignoring it would change what a command does.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,10 @@ from rapidfuzz.distance import OSA
 from api.kernel.errors import DomainError, InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+JSON = "application/json"
 TRUE_TEXTS = frozenset({"true", "1", "on", "yes", "t", "y"})
 # Headers that change what a write does.
 _WRITE_HEADERS = {"idempotencykey": "Idempotency-Key", "ifmatch": "If-Match"}
@@ -33,6 +37,30 @@ class MisspeltHeader(DomainError):
     status = HTTPStatus.BAD_REQUEST
     slug = "misspelt-header"
     title = "A header's name is misspelt"
+
+
+class UnsupportedMediaType(DomainError):
+    """The body has another media type than those that the route reads, which `accepted` lists."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    slug = "unsupported-media-type"
+    title = "The media type of the body is not supported"
+
+
+def check_media_type(headers: Mapping[str, str], accepted: Collection[str]) -> None:
+    """Refuse a body that is not of one of these media types; types of JSON with a suffix count as JSON.
+
+    Raises:
+        UnsupportedMediaType: it is of another type, or of none.
+    """
+    given = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given in accepted or (given.startswith("application/") and given.endswith("+json") and JSON in accepted):
+        return
+    if not given and headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return  # there is no body
+    found = f"has the media type {given[:100]}" if given else "has no media type"
+    msg = f"The body {found}; the header Content-Type must be {' or '.join(sorted(accepted))}."
+    raise UnsupportedMediaType(msg, accepted=sorted(accepted))
 
 
 def check_parameters(given: Iterable[str], known: Collection[str]) -> None:

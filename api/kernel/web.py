@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.kernel import idempotency, requests, rules
+from api.kernel import contract, idempotency, requests, rules
 from api.kernel.container import KernelContainer, container_of
-from api.kernel.errors import InvalidInput
+from api.kernel.errors import InvalidInput, ProblemType
+from api.kernel.middleware import UnknownHost
+from api.kernel.problems import BAD_REQUEST, BODY_TOO_LARGE, DATABASE_PROBLEMS, INTERNAL, VALIDATION
 from api.kernel.schemas import Page
 
 API_PREFIX = "/api/v1"
@@ -31,23 +33,53 @@ class Route(APIRoute):
     The session ends after the response is created and before it is sent, and stores it under its idempotency key.
     """
 
+    checks_requests: ClassVar[bool] = True
+    """Whether query parameters and headers that the route does not read are refused."""
+
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        """Add the rule of the route's dependencies to OpenAPI."""
+        """Add the rule of the route's dependencies, its problems and its key to OpenAPI."""
         super().__init__(path, endpoint, **options)
         self.query_names = frozenset(_query_names(self.dependant))
+        described = (self.openapi_extra or {}).get("requestBody", {}).get("content", {})
+        self.media_types = frozenset({requests.JSON, *described}) if self.body_field else frozenset()
         rule = rules.find_rule(self.dependant, self.name)
         if rule is not None:
             self.openapi_extra = {**(self.openapi_extra or {}), rules.EXTENSION: rule.as_extension()}
+        self.is_write = bool(set(self.methods or ()) - requests.READING_METHODS)
+        problems = set(self._problems())
+        self.responses = _merged(contract.describe(problems), self.responses)
+        if self.is_write and idempotency.KeyReused.problem_type() in problems:
+            key = idempotency.describe_key(is_required=_is_called(self.dependant, _required_key))
+            self.openapi_extra = {**(self.openapi_extra or {}), "parameters": [key]}
+
+    def _problems(self) -> Iterator[ProblemType]:
+        """What the route can respond with in addition to its own responses."""
+        yield from (INTERNAL, UnknownHost.problem_type())
+        for problem in contract.find_problems(self.dependant):
+            if self.is_write or problem not in idempotency.PROBLEMS:
+                yield problem
+        if self.checks_requests:
+            yield requests.UnknownParameter.problem_type()
+            if self.is_write:
+                yield requests.MisspeltHeader.problem_type()
+        if self.is_write:
+            yield BODY_TOO_LARGE
+        if self.media_types:
+            yield from (BAD_REQUEST, requests.UnsupportedMediaType.problem_type())
+        if self.body_field or self.query_names or self.dependant.path_params or self.param_convertors:
+            yield VALIDATION
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         """FastAPI's handler, which keeps the response in addition."""
         handle = super().get_route_handler()
 
         async def handle_and_keep(request: Request) -> Response:
-            if request.url.path.startswith(API_PREFIX):
+            if self.checks_requests:
                 requests.check_parameters(request.query_params.keys(), self.query_names)
-                if request.method not in requests.READING_METHODS:
+                if self.is_write:
                     requests.check_headers(request.headers.keys())
+            if self.media_types:
+                requests.check_media_type(request.headers, self.media_types)
             asked = request.query_params.get(idempotency.DRY_RUN, "").lower()
             request.state.is_dry_run = idempotency.DRY_RUN in self.query_names and asked in requests.TRUE_TEXTS
             try:
@@ -58,6 +90,23 @@ class Route(APIRoute):
             return response
 
         return handle_and_keep
+
+
+def _merged(
+    described: dict[int | str, dict[str, Any]], given: dict[int | str, dict[str, Any]]
+) -> dict[int | str, dict[str, Any]]:
+    """The responses of the problems with those that the route gives; a status can have both."""
+    merged = {**described}
+    for status, response in given.items():
+        problem = described.get(int(status), {})
+        content = {**problem.get("content", {}), **response.get("content", {})}
+        merged[int(status)] = {**problem, **response} | ({"content": content} if content else {})
+    return merged
+
+
+def _is_called(dependant: Dependant, call: object) -> bool:
+    """Whether a function is among the dependencies of a route."""
+    return any(inner.call is call or _is_called(inner, call) for inner in dependant.dependencies)
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:
@@ -77,6 +126,7 @@ def router(prefix: str, tag: str) -> APIRouter:
     return APIRouter(prefix=prefix, tags=[tag], route_class=Route)
 
 
+@contract.raises(*DATABASE_PROBLEMS)
 async def _session(request: Request) -> AsyncIterator[AsyncSession]:
     database = container_of(request.app, KernelContainer).database
     if idempotency.is_dry_run(request):
@@ -100,18 +150,15 @@ async def _dry_run(
 DryRun = Annotated[bool, Depends(_dry_run)]
 
 
-async def _required_key(
-    request: Request,
-    idempotency_key: Annotated[
-        str | None, Header(description="Required. Chosen by the client: new for each command, the same for a retry")
-    ] = None,
-) -> str:
+@contract.raises(idempotency.BadKey, idempotency.KeyReused)
+async def _required_key(request: Request) -> str:
     if idempotency.is_dry_run(request):
         return ""
-    if idempotency_key is None:
+    key = request.headers.get(idempotency.HEADER)
+    if key is None:
         msg = "This command requires the header Idempotency-Key: a new key for each command, the same key for a retry."
         raise idempotency.BadKey(msg)
-    return idempotency.check_key(idempotency_key)
+    return idempotency.check_key(key)
 
 
 # declared by commands that must not be repeated by accident; empty in a dry run, which has no key
@@ -153,6 +200,7 @@ class Paging:
         return Page(items=kept, next_cursor=base64.urlsafe_b64encode(values).decode().rstrip("="))
 
 
+@contract.raises(InvalidInput)
 async def _paging(
     limit: Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX, description="rows per page")] = PAGE_SIZE,
     cursor: Annotated[str | None, Query(max_length=1000, description="next_cursor of the previous page")] = None,

@@ -17,6 +17,7 @@ from api.kernel import clock
 from api.kernel.browser import Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.rules import PUBLIC
+from api.kernel.texts import single_line
 from api.kernel.web import Session, client_address
 from settings import Settings
 
@@ -50,7 +51,7 @@ async def log_in(
     csrf: Annotated[str, Form()] = "",
 ) -> Response:
     """Log the browser in and redirect it to `next`, or show the form again with the reason."""
-    email = email.strip()
+    email = _as_address(email)
     if not is_own_form(request, settings, csrf):
         return _log_in_page(request, settings, HTTPStatus.FORBIDDEN, next_url=next, email=email, problem=EXPIRED_FORM)
     try:
@@ -101,6 +102,14 @@ async def log_out(
     response = RedirectResponse(_path(request, "show_log_in"), HTTPStatus.SEE_OTHER, browser.headers(settings))
     response.delete_cookie(COOKIE, path="/", secure=settings.auth.secure_cookies, httponly=True, samesite="lax")
     return response
+
+
+def _as_address(text: str) -> str:
+    """A typed address by the rule of all texts; "" for a text that no account can have."""
+    try:
+        return single_line(text)
+    except ValueError:
+        return ""
 
 
 def _log_in_page(

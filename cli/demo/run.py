@@ -196,7 +196,7 @@ class _PlanRunner:
                 )
             case actions.Edit(person=person, idea=key, description=description):
                 author_id, waiting = self.user_ids[person.email], self.ideas[action.campaign, key]
-                await ideas.edit_idea(self.session, waiting, actor_id=author_id, description=description)
+                await ideas.edit_idea(self.session, waiting, {"description": description}, actor_id=author_id)
             case actions.Step(person=person, idea=key, to=to, reason=reason):
                 actor_id = self.user_ids[person.email] if person else self._manager(action)
                 idea_of_step = self.ideas[action.campaign, key]

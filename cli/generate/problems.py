@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from api.domains import DOMAINS
+from api.kernel import http_limits, problems
 from api.kernel.errors import TYPE_PREFIX, DomainError
 from cli.generate.files import write_or_check
 
@@ -28,30 +28,16 @@ Generated from the code by `make docs`.
 | --- | --- | --- | --- |
 """
 
-# returned by the exception handlers for errors that are not a DomainError
-_OTHERS = (
-    ("validation", 422, "The request does not fit its schema", "`errors` lists each invalid field with its error."),
-    ("busy", 503, "Try again shortly", "Another transaction is changing the same rows."),
-    ("database-unavailable", 503, "Try again shortly", "The database is unavailable."),
-    (
-        "internal",
-        500,
-        "Internal error",
-        "Nothing was changed. The request id identifies the request in the logs.",
-    ),
-    ("method-not-allowed", 405, "Method Not Allowed", "The path exists, but not with this method."),
-    ("request-entity-too-large", 413, "Request Entity Too Large", "The request body exceeds the limit of the route."),
-)
-
 
 def describe() -> str:
     """The page in Markdown: each type once, sorted by name, with the docstrings of all errors of that type."""
     assert DOMAINS, "importing the application defines all errors"
     rows: dict[tuple[str, int, str], list[str]] = defaultdict(list)
     for error in _subclasses(DomainError):
-        rows[error.slug, int(error.status), error.title].append(inspect.getdoc(error) or "")
-    for slug, status, title, sentence in _OTHERS:
-        rows[slug, status, title].append(sentence)
+        kind = error.problem_type()
+        rows[kind.slug, int(kind.status), kind.title].append(kind.meaning)
+    for kind in (*problems.TYPES, *http_limits.TYPES):
+        rows[kind.slug, int(kind.status), kind.title].append(kind.meaning)
     lines = [
         f"| `{slug}` | {status} | {title} | {' '.join(dict.fromkeys(' '.join(each.split()) for each in sentences))} |"
         for (slug, status, title), sentences in sorted(rows.items())

@@ -251,8 +251,10 @@ class TestUpdateMe:
             assert (same.status_code, same.json()["display_name"]) == (200, user.display_name)
         assert await events_of(app, user) == ["user_created"]
 
-    @pytest.mark.parametrize("body", [{"display_name": ""}, {"display_name": "a\tb"}, {"email": "x@example.org"}])
-    async def test_refuses_other_content(self, app: FastAPI, http: AsyncClient, body: dict[str, str]) -> None:
+    @pytest.mark.parametrize(
+        "body", [{"display_name": ""}, {"display_name": None}, {"display_name": "a\tb"}, {"email": "x@example.org"}]
+    )
+    async def test_refuses_other_content(self, app: FastAPI, http: AsyncClient, body: dict[str, object]) -> None:
         user = await commit_user(app)
         refused = await http.patch("/api/v1/users/me", json=body, headers=await bearer(app, user))
         assert_problem(refused, 422, "validation")

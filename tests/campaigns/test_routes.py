@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select, text
 
+from api.campaigns.models import Membership
 from tests.factories.campaigns import make_world
+from tests.factories.containers import parts
 from tests.factories.users import bearer, commit_user
 
 if TYPE_CHECKING:
@@ -63,6 +67,17 @@ class TestCreate:
         made = (await client.post("/api/v1/campaigns", headers=headers, json=body)).json()
         assert (made["title"], made["description"]) == ("Ideas 2027", "One\nTwo\nThree")
 
+    async def test_equal_titles_at_once_have_different_slugs(self, application: FastAPI, client: AsyncClient) -> None:
+        headers = await bearer(application, await commit_user(application, permissions=["create_campaign"]))
+        title = f"Ideas {uuid4().hex[:8]}"
+        made = await asyncio.gather(
+            *(client.post("/api/v1/campaigns", headers=headers, json={"title": title}) for _ in range(5))
+        )
+        assert [response.status_code for response in made] == [201] * 5
+        slugs = {response.json()["slug"] for response in made}
+        assert len(slugs) == 5
+        assert all(slug.startswith(title.lower().replace(" ", "-")) for slug in slugs)
+
     async def test_a_slug_belongs_to_one_campaign(self, application: FastAPI, client: AsyncClient) -> None:
         headers = await bearer(application, await commit_user(application, permissions=["create_campaign"]))
         body = {"title": "Ideas for 2027", "slug": f"ideas-{uuid4().hex[:8]}"}
@@ -87,6 +102,13 @@ class TestCreate:
             ({"title": "\u200b\u2063\u3164"}, "title"),
             ({"title": "Two\u2028lines"}, "title"),
             ({"title": "Early", "starts_at": "0202-05-01T00:00:00Z"}, "starts_at"),
+            ({"title": "Seconds", "starts_at": 1_800_000_000}, "starts_at"),
+            ({"title": "Yes", "is_mediated": 1}, "is_mediated"),
+            ({"title": "Many", "eligible_people": "5"}, "eligible_people"),
+            ({"title": "Policy", "coin_policy": {"coins_per_member": "50"}}, "coin_policy.coins_per_member"),
+            ({"title": "Binary", "budget_amount": 0.1, "currency": "EUR"}, "budget_amount"),
+            ({"title": "No such", "currency": "ZZZ"}, "currency"),
+            ({"title": "Half a yen", "budget_amount": "10.50", "currency": "JPY"}, ""),
             ({"title": "Late", "decide_by": "2201-01-01T00:00:00Z"}, "decide_by"),
             (
                 {"title": "Window", "coin_policy": {"allocate_until": "1899-12-31T23:59:59Z"}},
@@ -101,6 +123,19 @@ class TestCreate:
         response = await client.post("/api/v1/campaigns", headers=headers, json=body)
         assert response.status_code == 422
         assert [error["field"] for error in response.json()["errors"]] == [field]
+
+    @pytest.mark.parametrize(
+        ("given", "currency", "text"),
+        [("1E+3", "EUR", "1000.00"), (1000, "EUR", "1000.00"), ("1000.00", "JPY", "1000"), ("1.5", "KWD", "1.500")],
+    )
+    async def test_the_budget_has_the_decimals_of_its_currency(
+        self, application: FastAPI, client: AsyncClient, given: object, currency: str, text: str
+    ) -> None:
+        headers = await bearer(application, await commit_user(application, permissions=["create_campaign"]))
+        body = {"title": "Ideas for 2027", "budget_amount": given, "currency": currency}
+        made = await client.post("/api/v1/campaigns", headers=headers, json=body)
+        found = await client.get(made.headers["location"], headers=headers)
+        assert (made.status_code, made.json()["budget_amount"], found.json()["budget_amount"]) == (201, text, text)
 
     async def test_a_key_makes_a_retry_the_same_campaign(self, application: FastAPI, client: AsyncClient) -> None:
         headers = await bearer(application, await commit_user(application, permissions=["create_campaign"]))
@@ -181,6 +216,61 @@ class TestMembers:
         assert added.status_code == 201
         assert (await world.balance(newcomer))["wallet_coins"] == 100
 
+    async def test_adding_a_member_again_changes_what_is_given(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        email, path = world.members[0].email, "/campaigns/{id}/members"
+        present = (await world.call(world.manager, "POST", path, json={"email": email})).json()
+        assert present["role"] == "member"
+        for body, role in (
+            ({"role": "manager", "attributes": {"site": "North", "team": "A"}}, "manager"),
+            ({"attributes": {"site": "South"}}, "manager"),
+            ({"role": "member"}, "member"),
+        ):
+            for _ in range(2):  # the same request again changes nothing
+                changed = await world.call(world.manager, "POST", path, json={"email": email, **body})
+                assert (changed.status_code, changed.json()) == (200, {**present, "role": role})
+        async with parts(application).database.session() as session:
+            membership = await session.scalar(
+                select(Membership).where(
+                    Membership.campaign_id == world.campaign_id, Membership.user_id == world.members[0].id
+                )
+            )
+            rows = await session.execute(
+                text("SELECT kind, data FROM app.events WHERE user_id = :id AND kind LIKE 'member_%' ORDER BY xid, id"),
+                {"id": world.members[0].id},
+            )
+            events = [(row.kind, row.data.get("names")) for row in rows]
+        assert membership is not None
+        assert membership.attributes == {"site": "South"}
+        assert events == [
+            ("member_joined", None), ("member_role_changed", None), ("member_attributes_changed", ["site", "team"]),
+            ("member_attributes_changed", ["site", "team"]), ("member_role_changed", None),
+        ]  # fmt: skip
+
+    async def test_adding_the_only_manager_as_a_member_is_refused(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client)
+        body = {"email": world.manager.email, "role": "member"}
+        refused = await world.call(world.manager, "POST", "/campaigns/{id}/members", json=body)
+        assert (refused.status_code, refused.json()["type"]) == (409, "urn:ideamint:problem:last-manager")
+        same = await world.call(world.manager, "POST", "/campaigns/{id}/members", json={"email": world.manager.email})
+        assert (same.status_code, same.json()["role"]) == (200, "manager")
+
+    async def test_a_key_makes_a_retry_of_adding_the_same_response(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client)
+        newcomer = await commit_user(application)
+        body = {"email": newcomer.email, "role": "manager"}
+        first, again = [
+            await world.call(world.manager, "POST", "/campaigns/{id}/members", key="add-once", json=body)
+            for _ in range(2)
+        ]
+        assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
+        without = await world.call(world.manager, "POST", "/campaigns/{id}/members", json=body)
+        assert (without.status_code, without.json()) == (200, first.json())
+
     async def test_a_campaign_for_members_does_not_exist_for_others(
         self, application: FastAPI, client: AsyncClient
     ) -> None:
@@ -223,6 +313,16 @@ class TestMembers:
 
 
 class TestPolicy:
+    async def test_an_equal_one_makes_no_version_and_no_event(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        path = "/campaigns/{id}/coins/policies"
+        (present,) = (await world.call(world.manager, "GET", path)).json()
+        for body in ({}, {"coins_per_member": 100}):
+            same = await world.call(world.manager, "PUT", path, json=body)
+            assert (same.status_code, same.json()) == (200, present)
+        assert (await world.call(world.manager, "GET", path)).json() == [present]
+        assert [event["kind"] for event in await world.audit(kind="coin_policy_changed")] == []
+
     async def test_is_frozen_after_the_first_stake(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         changed = await world.call(world.manager, "PUT", "/campaigns/{id}/coins/policies", json={"own_ideas": True})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -69,7 +70,7 @@ class TestSetPolicy:
     async def test_the_window_may_be_extended_at_any_time(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session, allocate_until="2030-01-01T00:00:00Z")
         await coins.move_coins(session, [ledger.move(30, target=1)])
-        longer = PolicyWrite(allocate_until="2031-01-01T00:00:00Z")
+        longer = PolicyWrite(allocate_until=datetime(2031, 1, 1, tzinfo=UTC))
         assert (await coins.set_policy(session, ledger.campaign_id, longer, actor_id=None)).version == 2
 
 

@@ -48,7 +48,7 @@ class TestCatalogue:
     def test_what_the_audit_shows(self) -> None:
         silent = {kind for kind in EventKind if kind.startswith(("user_", "log_in", "refresh_"))} | {
             EventKind.IDEA_EDITED, EventKind.IDEA_STARTED, EventKind.IDEA_COMPLETED, EventKind.IDEA_STOPPED,
-            EventKind.IDEA_VALUED, EventKind.DATA_COMMAND_SENT,
+            EventKind.IDEA_VALUED, EventKind.DATA_COMMAND_SENT, EventKind.MEMBER_ATTRIBUTES_CHANGED,
         }  # fmt: skip
         assert set(kinds_where(concerns_coins=True)) == set(EventKind) - silent
         assert set(kinds_where(concerns_coins=True, is_personal=True)) == {

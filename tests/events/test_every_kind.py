@@ -98,6 +98,10 @@ async def play_coins(world: World) -> None:
     await bulk(world, {**correction, "reason": "counted wrongly"})
     promoted = await world.call(world.manager, "PUT", f"/campaigns/{{id}}/members/{backer.id}/role?role=manager")
     assert promoted.is_success, promoted.text
+    grouped = await world.call(
+        world.manager, "POST", "/campaigns/{id}/members", json={"email": backer.email, "attributes": {"site": "North"}}
+    )
+    assert grouped.is_success, grouped.text
     assert (await world.call(world.members[2], "POST", "/campaigns/{id}/leave")).is_success
     ended = await world.call(world.manager, "PATCH", "/campaigns/{id}", json={"ends_at": "2026-01-01T00:00:00Z"})
     assert ended.is_success, ended.text

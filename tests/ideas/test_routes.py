@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from api.ideas.steps import Status, find_step
+from api.kernel import clock
 from tests.factories.campaigns import DESCRIPTION, make_world, submit_many
 from tests.factories.containers import parts
 from tests.factories.ledgers import aggregate_now
@@ -18,6 +20,8 @@ from tests.factories.users import commit_user
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from httpx2 import AsyncClient
+
+    from api.auth.models import User
 
 # how an idea gets to a status
 PATHS: dict[str, list[str]] = {
@@ -92,6 +96,41 @@ class TestEdit:
         fixed = await world.call(author, "PATCH", f"/ideas/{idea}", json={"title": "Bait and switch"})
         assert (fixed.status_code, fixed.json()["type"]) == (409, "urn:ideamint:problem:idea-fixed")
 
+    async def test_a_change_that_changes_nothing_makes_no_version_and_no_event(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        author = world.members[0]
+        text_ = {"title": "Café in the atrium", "description": DESCRIPTION, "category": "site", "tags": ["b", "a"]}
+        idea = (await world.call(author, "POST", "/campaigns/{id}/ideas", json=text_)).json()
+        for body in ({}, text_, {"title": f" {text_['title']} "}, {"tags": ["a", "b", "a"]}, {"category": "site"}):
+            same = await world.call(author, "PATCH", f"/ideas/{idea['id']}", json=body)
+            assert (same.status_code, same.json()) == (200, idea)
+        assert await event_kinds(application, idea["id"]) == ["idea_submitted"]
+        changed = (await world.call(author, "PATCH", f"/ideas/{idea['id']}", json={"tags": ["a"]})).json()
+        assert (changed["version"], changed["tags"]) == (2, ["a"])
+
+    async def test_null_removes_what_may_be_empty_only(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        author = world.members[0]
+        text_ = {"title": "Café in the atrium", "description": DESCRIPTION, "category": "site", "tags": ["food"]}
+        idea = (await world.call(author, "POST", "/campaigns/{id}/ideas", json=text_)).json()
+        path = f"/ideas/{idea['id']}"
+        cleared = (await world.call(author, "PATCH", path, json={"category": None})).json()
+        assert (cleared["category"], cleared["tags"], cleared["version"]) == ([], ["food"], 2)
+        for name in ("title", "description", "tags"):
+            refused = await world.call(author, "PATCH", path, json={name: None})
+            assert (refused.status_code, [each["field"] for each in refused.json()["errors"]]) == (422, [name])
+        assert (await world.call(author, "PATCH", path, json={"tags": []})).json()["tags"] == []
+
+
+async def event_kinds(application: FastAPI, idea_id: object) -> list[str]:
+    async with parts(application).database.session() as session:
+        kinds = await session.scalars(
+            text("SELECT kind FROM app.events WHERE idea_id = :id ORDER BY xid, id"), {"id": idea_id}
+        )
+        return list(kinds)
+
 
 class TestSteps:
     @pytest.mark.parametrize(
@@ -146,11 +185,8 @@ class TestSteps:
         assert [(step["from_status"], step["to_status"]) for step in history] == [
             (None, "competing"), ("competing", "accepted"), ("accepted", "in_progress"), ("in_progress", "complete"),
         ]  # fmt: skip
-        async with parts(application).database.session() as session:
-            kinds = await session.scalars(
-                text("SELECT kind FROM app.events WHERE idea_id = :id ORDER BY xid, id"), {"id": idea}
-            )
-            assert kinds.all() == ["idea_submitted", "idea_accepted", "idea_started", "idea_completed"]
+        kinds = ["idea_submitted", "idea_accepted", "idea_started", "idea_completed"]
+        assert await event_kinds(application, idea) == kinds
 
 
 class TestCoinsOnSteps:
@@ -224,9 +260,71 @@ class TestDryRun:
         assert (simulated.json()["status"], simulated.json()["coins"]) == ("accepted", 60)
         assert (await world.call(world.manager, "GET", f"/ideas/{idea}")).json()["status"] == "competing"
         over = await world.call(world.manager, "POST", "/campaigns/{id}/complete", params={"dry_run": True})
-        assert over.json()["status"] == "completed"
+        assert (over.json()["status"], over.json()["effects"]) == (
+            "completed",
+            {"ideas": 1, "coins": 400, "members": 4},
+        )
         assert (await world.call(world.manager, "GET", "/campaigns/{id}")).json()["status"] == "active"
         assert (await world.balance(world.members[1]))["staked_coins"] == 60
+
+
+class TestNextStatuses:
+    async def test_are_those_that_the_caller_may_set(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        author, other = world.members[0], world.members[1]
+        admin = await commit_user(application, roles=["system_admin"])
+        executive = await commit_user(application, roles=["executive"])
+        idea = await world.submit(author)
+
+        async def following(user: User) -> list[str]:
+            found = (await world.call(user, "GET", f"/ideas/{idea}")).json()["next_statuses"]
+            listed = (await world.call(user, "GET", "/campaigns/{id}/ideas")).json()["items"]
+            assert [each["next_statuses"] for each in listed if each["id"] == str(idea)] == [found]
+            return sorted(found)
+
+        assert await following(author) == ["withdrawn"]
+        assert await following(world.manager) == await following(admin) == ["competing", "rejected"]
+        assert await following(executive) == []
+        await world.step(world.manager, idea, "competing")
+        assert await following(other) == []
+        assert await following(world.manager) == ["accepted", "rejected"]
+        await world.call(author, "POST", "/campaigns/{id}/leave")
+        assert await following(author) == [], "only a member can withdraw"
+
+    async def test_depend_on_the_phase_and_the_undo_window(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, policy={"undo_window_h": 1})
+        first, second = await world.submit(world.members[0]), await world.submit(world.members[0])
+        accepted = (await world.step(world.manager, first, "accepted")).json()
+        assert sorted(accepted["next_statuses"]) == ["competing", "in_progress", "stopped"]
+        with clock.at(datetime.now(UTC) + timedelta(hours=2)):
+            late = (await world.call(world.manager, "GET", f"/ideas/{first}")).json()
+        assert sorted(late["next_statuses"]) == ["in_progress", "stopped"]
+        await world.call(world.manager, "PATCH", "/campaigns/{id}", json={"ends_at": "2026-01-01T00:00:00Z"})
+        assert (await world.call(world.members[0], "GET", f"/ideas/{second}")).json()["next_statuses"] == []
+        closed = (await world.call(world.manager, "GET", f"/ideas/{second}")).json()["next_statuses"]
+        assert sorted(closed) == ["accepted", "rejected"]
+        await world.call(world.manager, "POST", "/campaigns/{id}/complete")
+        over = (await world.call(world.manager, "GET", f"/ideas/{first}")).json()["next_statuses"]
+        assert sorted(over) == ["in_progress", "stopped"], "delivery goes on after the campaign"
+
+
+class TestCompletion:
+    async def test_a_dry_run_states_what_the_command_then_changes(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        made = [await world.submit(world.members[0]) for _ in range(4)]
+        for idea in made[1:]:
+            await world.step(world.manager, idea, "competing")
+        await world.allocate(world.members[1], made[1], 60)
+        await world.allocate(world.members[2], made[2], 100)
+        await world.step(world.manager, made[2], "accepted")
+        path = "/campaigns/{id}/complete"
+        stated = (await world.call(world.manager, "POST", path, params={"dry_run": True})).json()["effects"]
+        assert stated == {"ideas": 3, "coins": 300, "members": 3}
+        assert (await world.call(world.manager, "POST", path)).json()["effects"] == stated
+        listed = (await world.call(world.manager, "GET", "/campaigns/{id}/ideas")).json()["items"]
+        assert [idea["status"] for idea in listed].count("not_selected") == stated["ideas"]
 
 
 class TestList:

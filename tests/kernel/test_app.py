@@ -106,7 +106,8 @@ class TestRequestIds:
 
 class TestProblems:
     async def test_a_body_that_is_too_large_is_refused(self, client: AsyncClient) -> None:
-        response = await client.post("/api/v1/auth/login", content=b"x" * 2_000_000)
+        headers = {"Content-Type": "application/json"}
+        response = await client.post("/api/v1/auth/login", content=b"x" * 2_000_000, headers=headers)
         assert (response.status_code, response.headers["content-type"]) == (413, "application/problem+json")
 
     async def test_a_body_that_is_not_json_is_refused(self, client: AsyncClient) -> None:
@@ -136,6 +137,10 @@ class TestSession:
             if outcome == "refuse":
                 msg = "No."
                 raise Forbidden(msg)
+            if outcome == "fill":
+                await session.execute(
+                    text("DO $$ BEGIN RAISE 'could not extend file' USING ERRCODE = 'disk_full'; END $$")
+                )
             if outcome == "violate":
                 await session.execute(
                     text("""SELECT app.coins_open_ledger(app.uuid7(), '{"coins_per_member": 0}', NULL)""")
@@ -176,6 +181,12 @@ class TestSession:
         assert response.headers["x-frame-options"] == "DENY"
         assert response.json()["request_id"] == response.headers["x-request-id"]
         assert await self._kept(application, outcome) == 0
+
+    async def test_a_full_disk_of_the_database_is_named(self, application: FastAPI, bare: AsyncClient) -> None:
+        response = await bare.post("/probe/fill")
+        assert (response.status_code, response.json()["type"]) == (503, "urn:ideamint:problem:disk-full")
+        assert response.headers["retry-after"] == "60"
+        assert await self._kept(application, "fill") == 0
 
 
 class TestOpenAPI:

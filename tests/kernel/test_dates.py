@@ -20,8 +20,18 @@ class TestDay:
         with pytest.raises(ValidationError, match="years 1900 to 2200"):
             TypeAdapter(Day).validate_json(f'"{day}"')
 
+    @pytest.mark.parametrize("day", ["1700000000", "2026-05-01T00:00:00Z", "01.05.2026", 5, 1700000000])
+    def test_a_day_is_text(self, day: object) -> None:
+        with pytest.raises(ValidationError, match="must be a day as text"):
+            TypeAdapter(Day).validate_python(day)
+
 
 class TestMoment:
+    @pytest.mark.parametrize("moment", ["1700000000", 1700000000, 5.5, "2026-05-01"])
+    def test_a_moment_is_text(self, moment: object) -> None:
+        with pytest.raises(ValidationError, match="must be a date and time with a time zone as text"):
+            TypeAdapter(Moment).validate_python(moment)
+
     @pytest.mark.parametrize("moment", ["1900-01-01T00:00:00+00:00", "2200-12-31T23:59:59+00:00"])
     def test_the_years_are_those_of_utc(self, moment: str) -> None:
         assert TypeAdapter(Moment).validate_json(f'"{moment}"') == datetime.fromisoformat(moment)

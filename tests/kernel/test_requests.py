@@ -101,6 +101,61 @@ class TestHeaders:
             check_headers(["Host", "Iff-Match"])
 
 
+class TestMethods:
+    @pytest.mark.parametrize("path", ["/health/live", "/api/v1/openapi.json", "/login", "/docs"])
+    async def test_head_is_answered_where_get_is(self, client: AsyncClient, path: str) -> None:
+        got, head = await client.get(path), await client.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == got.headers["content-length"] == str(len(got.content))
+
+    async def test_head_has_the_status_of_get(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, members=0)
+        for path in ("/campaigns/{id}", "/campaigns/{id}/ideas", "/users/me"):
+            assert (await world.call(world.manager, "HEAD", path)).status_code == 200
+        assert (await client.head("/api/v1/users/me")).status_code == 401
+
+    @pytest.mark.parametrize(
+        ("method", "path", "allowed"),
+        [
+            ("PUT", "/api/v1/users/me", "GET, HEAD, PATCH"),
+            ("DELETE", "/api/v1/campaigns", "GET, HEAD, POST"),
+            ("HEAD", "/api/v1/auth/login", "POST"),
+            ("OPTIONS", f"/api/v1/campaigns/{uuid4()}", "GET, HEAD, PATCH"),
+            ("POST", "/health/live", "GET, HEAD"),
+            ("PUT", "/login", "GET, HEAD, POST"),
+        ],
+    )
+    async def test_allow_has_every_method_of_the_path(
+        self, client: AsyncClient, method: str, path: str, allowed: str
+    ) -> None:
+        refused = await client.request(method, path)
+        assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+
+
+class TestMediaTypes:
+    @pytest.mark.parametrize(
+        "content_type", ["text/plain", "application/x-www-form-urlencoded", "text/json", "application/xml", None]
+    )
+    async def test_another_one_is_refused(self, client: AsyncClient, content_type: str | None) -> None:
+        headers = {"Content-Type": content_type} if content_type else {}
+        refused = await client.post("/api/v1/auth/login", content=b'{"email": "a@b.example"}', headers=headers)
+        assert assert_problem(refused, 415, "unsupported-media-type")["accepted"] == ["application/json"]
+
+    @pytest.mark.parametrize(
+        "content_type", ["application/json", "APPLICATION/JSON; charset=utf-8", "application/merge-patch+json"]
+    )
+    async def test_json_is_read(self, application: FastAPI, client: AsyncClient, content_type: str) -> None:
+        world = await make_world(application, client, members=0)
+        headers = {"Content-Type": content_type}
+        read = await world.call(
+            world.manager, "PATCH", "/users/me", content=b'{"display_name": "Eva"}', headers=headers
+        )
+        assert (read.status_code, read.json()["display_name"]) == (200, "Eva")
+
+    async def test_no_body_is_an_invalid_body(self, client: AsyncClient) -> None:
+        assert_problem(await client.post("/api/v1/auth/login"), 422, "validation")
+
+
 class TestHosts:
     @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "local host", "localhost:80:80", ""])
     async def test_an_unknown_one_is_refused(self, client: AsyncClient, host: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
@@ -15,8 +16,6 @@ from settings import SettingsError
 from tests.factories.ledgers import Ledger, conservation
 
 if TYPE_CHECKING:
-    import psycopg
-
     from api.kernel.db import Database
 
 HOT_TABLES = "app.coin_accounts, app.coin_transfers, app.coin_postings, app.coin_keys, app.coin_targets, app.events"
@@ -48,6 +47,20 @@ CATALOGUE = """
     UNION ALL
     SELECT 'hash', name, hash FROM app.schema_routines
 """
+
+OUTSIDE_DATES = (
+    "UPDATE app.campaigns SET starts_at = '1899-12-31T23:59:59Z'",
+    "UPDATE app.campaigns SET ends_at = '2201-01-01T00:00:00Z'",
+    "UPDATE app.coin_ledgers SET closes_at = '0202-01-01T00:00:00Z'",
+    """
+    INSERT INTO app.coin_policies (campaign_id, version, coins_per_member, allocate_until)
+    SELECT campaign_id, 9, 1, '2201-01-01T00:00:00Z' FROM app.coin_ledgers
+    """,
+    """
+    INSERT INTO app.idea_valuations (id, idea_id, kind, amount, currency, valued_on, source)
+    SELECT gen_random_uuid(), gen_random_uuid(), 'expected_cost', 1, 'EUR', '0202-01-01', 'books'
+    """,
+)
 
 
 def catalogue(connection: psycopg.Connection) -> set[tuple[Any, ...]]:
@@ -128,6 +141,31 @@ class TestUpAndDown:
         connection.execute(statement.encode())
         with pytest.raises(DBAPIError, match=reason):
             databases.downgrade(url, target)
+
+
+class TestDateRanges:
+    def test_dates_outside_move_to_the_nearest_year_inside(self, url: str, connection: psycopg.Connection) -> None:
+        newest = catalogue(connection)
+        databases.downgrade(url, "1010")
+        connection.execute(
+            "INSERT INTO app.campaigns (slug, title, starts_at, submissions_close_at, ends_at) VALUES "
+            "('old', 'Old', '0202-05-01', '0202-06-01', '2026-01-01'), ('new', 'New', '2026-01-01', NULL, '9999-01-01'), "
+            "('open', 'Open', NULL, NULL, NULL)"
+        )
+        databases.migrate(url)
+        assert catalogue(connection) == newest
+        found = connection.execute(
+            "SELECT slug, extract(year FROM starts_at AT TIME ZONE 'UTC')::int, "
+            "extract(year FROM ends_at AT TIME ZONE 'UTC')::int FROM app.campaigns ORDER BY slug"
+        ).fetchall()
+        assert found == [("new", 2026, 2200), ("old", 1900, 2026), ("open", None, None)]
+
+    @pytest.mark.parametrize("statement", OUTSIDE_DATES)
+    @pytest.mark.usefixtures("ledger")
+    def test_others_are_refused_by_the_database(self, connection: psycopg.Connection, statement: str) -> None:
+        connection.execute("INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc')")
+        with pytest.raises(psycopg.errors.CheckViolation, match="_years"):
+            connection.execute(statement.encode())
 
 
 class TestUpgrade:

@@ -176,7 +176,7 @@ def _read_operation(path: str, method: str, described: dict[str, Any], variant: 
         scope=rule["scope"],
         permissions=frozenset(rule["permissions"]),
         hidden_campaign=rule.get("hidden_campaign"),
-        success=min(int(status) for status in described["responses"]),
+        success=max(int(status) for status in described["responses"] if status.startswith("2")),  # 201 of a new member
         reads_cookie=described.get("security") == [{"browser": []}],
         has_dry_run=any(parameter["name"] == "dry_run" for parameter in described.get("parameters", ())),
         variant=variant,

@@ -75,6 +75,20 @@ class TestShowLogIn:
 
 
 class TestLogIn:
+    @pytest.mark.parametrize("around", [" {} ", "\u00a0{}", "{}\u200b", "\t{}\n"])
+    async def test_ignores_blanks_around_the_address(self, app: FastAPI, http: AsyncClient, around: str) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        form = await open_form(http)
+        data = form | {"email": around.format(user.email), "password": PASSWORD}
+        assert (await http.post("/login", data=data)).status_code == 303
+
+    @pytest.mark.parametrize("email", ["a\0b@example.org", "a\nb@example.org", "\u200b"])
+    async def test_a_text_that_is_no_address_fails(self, http: AsyncClient, email: str) -> None:
+        form = await open_form(http)
+        page = await http.post("/login", data=form | {"email": email, "password": PASSWORD})
+        assert page.status_code == 422
+        assert "wrong" in page.text
+
     async def test_sets_an_http_only_cookie_and_redirects(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         response = await log_in(http, user, next_url=f"{DASHBOARDS}/campaign?id=1")

@@ -22,11 +22,16 @@ if TYPE_CHECKING:
 async def set_policy(
     session: AsyncSession, campaign_id: UUID, policy: PolicyWrite, *, actor_id: UUID | None
 ) -> PolicyRead:
-    """Store a new version of the policy, which takes effect immediately.
+    """Store a new version of the policy, which takes effect immediately; a policy that is equal changes nothing.
+
+    The caller excludes other changes of the policy.
 
     Raises:
         PolicyFrozen: it would change a field that members have relied on.
     """
+    present = await get_policy(session, campaign_id)
+    if present.model_dump(include=set(PolicyWrite.model_fields)) == policy.model_dump():
+        return present
     result = await session.execute(
         text("SELECT version, frozen FROM app.coins_set_policy(:campaign_id, CAST(:policy AS jsonb), :actor_id)"),
         {"campaign_id": campaign_id, "policy": policy.model_dump_json(), "actor_id": actor_id},

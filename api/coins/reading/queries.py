@@ -159,3 +159,13 @@ VERIFY = text(
     ORDER BY v.campaign_id
     """
 )
+
+REMAINING = text(
+    """
+    SELECT coalesce(sum(a.balance_coins), 0)::bigint AS coins, count(DISTINCT a.user_id)::integer AS members
+    FROM app.coin_accounts AS a
+    LEFT JOIN app.coin_targets AS t ON t.idea_id = a.idea_id
+    WHERE a.campaign_id = :campaign_id AND a.balance_coins > 0
+        AND (a.kind IN ('wallet', 'held') OR (a.kind = 'stake' AND t.is_open))
+    """
+)

@@ -1,0 +1,212 @@
+"""Memberships in campaigns: joining, adding, leaving, roles and attributes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from api.campaigns import errors
+from api.campaigns.lifecycle import CampaignStatus, Command
+from api.campaigns.models import Campaign, Membership
+from api.campaigns.queries import find_membership, get_campaign
+from api.campaigns.transitions import check_command
+from api.coins import service as coins
+from api.events import payloads
+from api.events.service import record_event
+from api.kernel import clock
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+
+async def join_campaign(
+    session: AsyncSession,
+    campaign: Campaign,
+    *,
+    user_id: UUID,
+    actor_id: UUID | None = None,
+    role: str = "member",
+    attributes: dict[str, Any] | None = None,
+) -> Membership:
+    """Make the user a member with a wallet. A former member gets the old wallet again and no second grant.
+
+    Nothing changes if the user is a member. `actor_id` is the manager who adds the user; None if the user joins.
+
+    Raises:
+        JoiningClosed: the user joins, but only managers can add members to this campaign.
+        CampaignNotActive: the campaign has ended, or is a draft, to which only managers can add members.
+    """
+    campaign = await get_campaign(session, campaign.id, lock="join")
+    is_self = actor_id is None
+    await check_command(session, campaign, Command.JOIN if is_self else Command.ADD_MEMBER)
+    if is_self and campaign.join_policy != "open":
+        msg = "Only managers can add members to this campaign; ask one of them."
+        raise errors.JoiningClosed(msg)
+    present = await find_membership(session, campaign.id, user_id)
+    if present is not None:
+        return present
+    before = await session.scalar(
+        select(Membership)
+        .where(Membership.campaign_id == campaign.id, Membership.user_id == user_id)
+        .order_by(Membership.left_at.desc())
+        .limit(1)
+    )
+    actor = actor_id or user_id
+    membership = Membership(
+        campaign_id=campaign.id,
+        user_id=user_id,
+        role=role,
+        joined_at=clock.now(),
+        attributes=attributes if attributes is not None else (before.attributes if before else {}),
+        created_by=actor,
+        updated_by=actor,
+    )
+    session.add(membership)
+    await session.flush()
+    had = await coins.find_wallet(session, campaign.id, user_id)
+    if campaign.status == CampaignStatus.ACTIVE:
+        await coins.grant_coins(session, campaign.id, [user_id], actor_id=actor)
+    has = await coins.find_wallet(session, campaign.id, user_id)
+    await record_event(
+        session,
+        payloads.MemberJoined(
+            role=role,
+            granted_coins=has.wallet_coins if has and not had else 0,
+            before=_state(had),
+            after=_state(has),
+        ),
+        actor_id=actor,
+        campaign_id=campaign.id,
+        user_id=user_id,
+    )
+    return membership
+
+
+async def add_member(
+    session: AsyncSession,
+    campaign: Campaign,
+    *,
+    user_id: UUID,
+    actor_id: UUID,
+    role: str | None = None,
+    attributes: dict[str, Any] | None = None,
+) -> tuple[Membership, bool]:
+    """Add a user, or change the role and the attributes of a member; returns the membership and whether it is new.
+
+    None is the role `member` and the former attributes of a new member, and changes nothing for a present one.
+
+    Raises:
+        CampaignNotActive: the campaign has ended.
+        LastManager: the campaign would have no manager.
+    """
+    campaign = await get_campaign(session, campaign.id, lock="change")
+    present = await find_membership(session, campaign.id, user_id)
+    if present is None:
+        made = await join_campaign(
+            session, campaign, user_id=user_id, actor_id=actor_id, role=role or "member", attributes=attributes
+        )
+        return made, True
+    await check_command(session, campaign, Command.ADD_MEMBER)
+    if role is not None:
+        await set_member_role(session, campaign, user_id=user_id, role=role, actor_id=actor_id)
+    if attributes is not None and attributes != present.attributes:
+        names = {name for name, _ in attributes.items() ^ present.attributes.items()}
+        present.attributes = attributes
+        present.updated_by = actor_id
+        await session.flush()
+        await record_event(
+            session,
+            payloads.MemberAttributesChanged(names=tuple(sorted(names))),
+            actor_id=actor_id,
+            campaign_id=campaign.id,
+            user_id=user_id,
+        )
+    return present, False
+
+
+async def leave_campaign(
+    session: AsyncSession, campaign: Campaign, *, user_id: UUID, actor_id: UUID | None = None
+) -> None:
+    """End the user's membership: the wallet is frozen, stakes remain on their ideas.
+
+    Raises:
+        NotAMember: the user is not a member.
+        LastManager: the campaign would have no manager.
+    """
+    campaign = await get_campaign(session, campaign.id, lock="change")
+    membership = await find_membership(session, campaign.id, user_id)
+    if membership is None:
+        msg = "You are not a member of this campaign."
+        raise errors.NotAMember(msg)
+    if membership.role == "manager" and campaign.status != "archived":
+        others = await session.scalar(
+            select(Membership.id)
+            .where(
+                Membership.campaign_id == campaign.id,
+                Membership.role == "manager",
+                Membership.left_at.is_(None),
+                Membership.user_id != user_id,
+            )
+            .limit(1)
+        )
+        if others is None:
+            msg = "You are the campaign's only manager; make another member a manager first."
+            raise errors.LastManager(msg)
+    membership.left_at = clock.now()
+    membership.updated_by = actor_id or user_id
+    await session.flush()
+    had = await coins.find_wallet(session, campaign.id, user_id)
+    await coins.freeze_wallet(session, campaign.id, user_id)
+    await record_event(
+        session,
+        payloads.MemberLeft(before=_state(had), after=_state(replace(had, is_frozen=True) if had else None)),
+        actor_id=actor_id or user_id,
+        campaign_id=campaign.id,
+        user_id=user_id,
+    )
+
+
+def _state(wallet: coins.Wallet | None) -> payloads.WalletState | None:
+    return payloads.WalletState(wallet_coins=wallet.wallet_coins, is_frozen=wallet.is_frozen) if wallet else None
+
+
+async def set_member_role(
+    session: AsyncSession, campaign: Campaign, *, user_id: UUID, role: str, actor_id: UUID
+) -> Membership:
+    """Make a member a manager, or a manager a member again.
+
+    Raises:
+        NotAMember: the user is not a member.
+        LastManager: the campaign would have no manager.
+    """
+    campaign = await get_campaign(session, campaign.id, lock="change")
+    managers = list(
+        await session.scalars(
+            select(Membership.user_id).where(
+                Membership.campaign_id == campaign.id, Membership.role == "manager", Membership.left_at.is_(None)
+            )
+        )
+    )
+    membership = await find_membership(session, campaign.id, user_id)
+    if membership is None:
+        msg = "This user is not a member of the campaign."
+        raise errors.NotAMember(msg)
+    if role == "member" and managers == [user_id]:
+        msg = "This is the campaign's only manager; make another member a manager first."
+        raise errors.LastManager(msg)
+    if membership.role != role:
+        before, membership.role = membership.role, role
+        membership.updated_by = actor_id
+        await session.flush()
+        await record_event(
+            session,
+            payloads.MemberRoleChanged(before=payloads.RoleState(role=before), after=payloads.RoleState(role=role)),
+            actor_id=actor_id,
+            campaign_id=campaign.id,
+            user_id=user_id,
+        )
+    return membership

@@ -1,0 +1,52 @@
+"""The steps that a caller can take now with ideas of one campaign."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from api.campaigns.lifecycle import ALLOWED, Phase, phase_at
+from api.coins import service as coins
+from api.ideas.dependencies import may_take
+from api.ideas.steps import Coins, Status, Step, steps_from
+from api.kernel import clock
+from api.kernel.permissions import Permission
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.campaigns.dependencies import Access
+
+
+@dataclass(frozen=True)
+class NextSteps:
+    """The caller's permissions, the phase of the campaign and its undo window at a moment."""
+
+    access: Access
+    phase: Phase
+    at: datetime
+    undo_window: timedelta
+
+    def statuses(self, status: str, author_id: UUID | None, status_changed_at: datetime) -> list[Status]:
+        """The statuses that the caller can give to an idea; a step can also need a reason."""
+        return [step.target for step in steps_from(status) if self._is_possible(step, author_id, status_changed_at)]
+
+    def _is_possible(self, step: Step, author_id: UUID | None, status_changed_at: datetime) -> bool:
+        if step.command is not None and self.phase not in ALLOWED[step.command]:
+            return False
+        if step.coins is Coins.REOPEN and self.at > status_changed_at + self.undo_window:
+            return False
+        return may_take(self.access, author_id, step)
+
+
+async def find_next_steps(session: AsyncSession, access: Access) -> NextSteps:
+    """What decides about the steps that the caller can take now in the campaign."""
+    at = await clock.database_now(session)
+    campaign = access.campaign
+    undo_window_h = 0
+    if access.may(Permission.MANAGE_IDEAS):
+        undo_window_h = (await coins.get_policy(session, campaign.id)).undo_window_h
+    phase = phase_at(campaign.status, campaign.starts_at, campaign.ends_at, at)
+    return NextSteps(access, phase, at, timedelta(hours=undo_window_h))
