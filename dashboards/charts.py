@@ -91,7 +91,9 @@ def coins_over_time(days: pl.DataFrame) -> go.Figure:
     )
     figure.update_yaxes(rangemode="tozero", tickformat=",", nticks=5)
     # days of a short time have a tick each: Plotly would divide them into hours and less
-    short = {"tickmode": "array", "tickvals": days["day"].to_list()} if days.height <= 6 else {"nticks": 6}
+    short: dict[str, Any] = (
+        {"tickmode": "array", "tickvals": days["day"].to_list()} if days.height <= 6 else {"nticks": 6}
+    )
     figure.update_xaxes(showgrid=False, tickformat="%-d %b\n%Y", **short)
     figure.update_layout(height=260)
     return _framed(figure)
