@@ -163,7 +163,7 @@ class TestMakePdf:
         assert content.conservation is not None
         content = replace(content, conservation={**content.conservation, "difference_coins": 7, "is_balanced": False})
         cover = read_back(make_pdf(content, MADE_AT).data).pages[0].extract_text()
-        assert "Coins not conserved: difference 7." in cover
+        assert "Coins not conserved as of 30 Jun 2026, 04:00 UTC: difference 7." in " ".join(cover.split())
 
     @pytest.mark.parametrize("slug", ["greener-offices", "lodz-2020"])
     def test_the_head_of_the_ledger_is_text(self, read: Callable[[str], Content], slug: str) -> None:
