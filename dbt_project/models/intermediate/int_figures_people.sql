@@ -54,8 +54,8 @@ open_periods as (
     group by scopes.scope_kind, scopes.scope_id, periods.period
 ),
 
--- Members and eligible people are added over the same campaigns, so that reach is at most 1. A number of eligible people
--- that is lower than the number of members is wrong, and is not used.
+-- Members and eligible people are added over the same campaigns, so that reach is at most 1. A number of eligible
+-- people that is lower than the number of members is wrong, and is not used.
 stated as (
     select
         scopes.scope_kind,
