@@ -101,7 +101,7 @@ class TestOthers:
             ({"content": b"[]"}, 422, "validation"),
             ({"content": b'{"idea_id": "7", "coins": 1}'}, 422, "validation"),
             ({"content": b'{"coins": 1, "unknown": 2}'}, 422, "validation"),
-            ({"headers": {"Content-Type": "text/plain"}}, 422, "validation"),
+            ({"headers": {"Content-Type": "text/plain"}}, 415, "unsupported-media-type"),
             ({"content": b" " * 5000}, 422, "validation"),
             ({"content": b" " * 2_000_000}, 413, "request-entity-too-large"),
         ],
