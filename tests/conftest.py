@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-pytest_plugins = ["tests.run_folder", "tests.selection", "tests.databases", "tests.responses"]
+pytest_plugins = ["tests.run_folder", "tests.selection", "tests.databases", "tests.figures", "tests.responses"]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -35,6 +35,7 @@ PLACES = (
     Place("browser", ("browser",), is_group=True),
     Place("benchmarks", ("proof",), is_group=True),
     Place("proofs", ("proof",)),
+    Place("contracts", ("deep",)),
     Place("upgrade", ("upgrade",)),
     Place("orchestration/defs/test_runs.py", ("dagster", "dbt", "deep")),
     Place("orchestration/refresh", ("dbt", "demo", "deep"), is_group=True),

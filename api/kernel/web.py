@@ -45,6 +45,9 @@ class Route(APIRoute):
         rule = rules.find_rule(self.dependant, self.name)
         if rule is not None:
             self.openapi_extra = {**(self.openapi_extra or {}), rules.EXTENSION: rule.as_extension()}
+            if rule.scope is rules.Scope.PUBLIC and rule.permissions:
+                # beside the ways to log in that FastAPI adds: a public campaign needs none
+                self.openapi_extra["security"] = [{}]
         self.is_write = bool(set(self.methods or ()) - requests.READING_METHODS)
         problems = set(self._problems())
         self.responses = _merged(contract.describe(problems), self.responses)

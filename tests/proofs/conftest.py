@@ -1,44 +1,15 @@
-"""Fixtures of the proofs: their size, and the output of their figures."""
+"""Fixtures of the proofs: their size."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-
-FIGURE = "figure"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the proofs at full size (make proofs)")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    lines = [
-        f"{report.location[2]}: {line}"
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if isinstance(report, pytest.TestReport) and report.when == "call"
-        for name, line in report.user_properties
-        if name == FIGURE
-    ]
-    if lines:
-        terminalreporter.section("figures")
-        for line in lines:
-            terminalreporter.write_line(line)
-
-
 @pytest.fixture(scope="session")
 def full(request: pytest.FixtureRequest) -> bool:
     """Whether the proofs run at full size, or at the small size of `make test-deep`."""
     return bool(request.config.getoption("--full", default=False))
-
-
-@pytest.fixture
-def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """Adds a line with results, printed at the end of the run."""
-
-    def add(line: str) -> None:
-        record_property(FIGURE, line)
-
-    return add
