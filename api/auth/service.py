@@ -21,13 +21,15 @@ from api.kernel.permissions import ASSIGNABLE, SystemRole
 from api.kernel.texts import single_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from settings import Settings
 
 NAME_LENGTH_MAX = 200
+# names and addresses, to be joined by queries of other domains
+PEOPLE = select(User.id, User.display_name, User.email).subquery("people")
 
 
 async def register_user(
@@ -150,11 +152,33 @@ async def get_user(session: AsyncSession, user_id: UUID) -> User:
     return user
 
 
+async def add_names(session: AsyncSession, rows: Sequence[object], **fields: str) -> None:
+    """Set the display names of people in response models: `fields` are fields with an id and the fields for the name."""
+    ids = {getattr(row, id_field) for row in rows for id_field in fields} - {None}
+    if not ids:
+        return
+    found = await session.execute(select(User.id, User.display_name).where(User.id.in_(ids)))
+    names = {user.id: user.display_name for user in found}
+    for row in rows:
+        for id_field, name_field in fields.items():
+            setattr(row, name_field, names.get(getattr(row, id_field)))
+
+
 async def find_user_by_email(session: AsyncSession, email: str) -> User | None:
     """The user with this address, in upper or lower case, or None."""
     if "\0" in email:  # a form may contain it, and PostgreSQL cannot store it
         return None
     return await session.scalar(select(User).where(func.lower(User.email) == func.lower(email)))
+
+
+async def find_ids_by_email(session: AsyncSession, emails: Sequence[str]) -> dict[str, UUID]:
+    """The ids of the users with these addresses, by the address in lower case; unknown addresses are omitted."""
+    if not emails:
+        return {}
+    lowered = func.lower(User.email)
+    wanted = {email.lower() for email in emails if "\0" not in email}
+    rows = await session.execute(select(lowered.label("email"), User.id).where(lowered.in_(wanted)))
+    return {row.email: row.id for row in rows}
 
 
 def check_email(email: str) -> str:

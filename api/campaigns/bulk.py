@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from sqlalchemy import text
 
+from api.auth import service as auth
 from api.campaigns.lifecycle import Command, statuses_with
 from api.coins.commands.corrections import ITEMS_PER_MEMBER_MAX, Corrected, Correction, correct_coins
 from api.coins.schemas import COINS_MAX
 from api.coins.service import find_disclosing_campaigns
 from api.kernel.errors import DomainError, InvalidInput
 from api.kernel.schemas import Id, ResponseModel, Schema
-from api.kernel.texts import Prose
+from api.kernel.texts import Line, Prose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 ITEMS_MAX = 10_000
 REASON_LENGTH_MAX = 200
+NO_USER = UUID(int=0)
 
 Mode = Literal["atomic", "continue_on_failure"]
 
@@ -71,7 +73,10 @@ class BulkItem(Schema):
     """Coins for one member of one campaign."""
 
     campaign_id: Id
-    user_id: Id
+    user_id: Id | None = Field(None, description="the member; or give the address")
+    email: Annotated[Line, Field(max_length=254)] | None = Field(
+        None, description="the address of the member's account"
+    )
     kind: Literal["grant", "correct"] = Field(
         "grant",
         description="grant: a wallet with the coins of the policy. correct: coins added to the wallet, or removed from it",
@@ -82,6 +87,13 @@ class BulkItem(Schema):
     reason: Annotated[Prose, Field(max_length=REASON_LENGTH_MAX)] | None = Field(
         None, description="required for a correction; shown to the member in the statement"
     )
+
+    @model_validator(mode="after")
+    def _one_member(self) -> Self:
+        if (self.user_id is None) == (self.email is None):
+            msg = "name the member by either user_id or email"
+            raise ValueError(msg)
+        return self
 
 
 class BulkAllocate(Schema):
@@ -148,11 +160,9 @@ async def allocate_in_bulk(
         InvalidInput: more than 100 items are for one member.
         BulkRefused: the mode is atomic and an item was refused; the session must be rolled back.
     """
-    most, times = Counter((item.campaign_id, item.user_id) for item in items).most_common(1)[0]
-    if times > ITEMS_PER_MEMBER_MAX:
-        msg = f"{times} items are for the member {most[1]}; at most {ITEMS_PER_MEMBER_MAX} are allowed for one member."
-        raise InvalidInput(msg)
-    corrections = await _with_refusals(session, items, manager)
+    user_ids = await _find_members(session, items)
+    _check_repetitions(items, user_ids)
+    corrections = await _with_refusals(session, items, user_ids, manager)
     done = await correct_coins(session, corrections, actor_id=manager.user_id)
     disclosing = await find_disclosing_campaigns(session, {item.campaign_id for item in items})
     outcomes = [
@@ -199,7 +209,23 @@ def _outcome(index: int, item: BulkItem, result: Corrected, *, is_disclosed: boo
     )
 
 
-async def _with_refusals(session: AsyncSession, items: Sequence[BulkItem], manager: Manager) -> list[Correction]:
+def _check_repetitions(items: Sequence[BulkItem], user_ids: Sequence[UUID]) -> None:
+    named = Counter((item.campaign_id, user_id) for item, user_id in zip(items, user_ids, strict=True))
+    for (_, user_id), times in named.most_common(2):
+        if times > ITEMS_PER_MEMBER_MAX and user_id != NO_USER:
+            msg = f"{times} items are for the member {user_id}; at most {ITEMS_PER_MEMBER_MAX} are allowed for one member."
+            raise InvalidInput(msg)
+
+
+async def _find_members(session: AsyncSession, items: Sequence[BulkItem]) -> list[UUID]:
+    """The user of each item. An address without an account gets an id that no user has, as does an unknown id."""
+    known = await auth.find_ids_by_email(session, [item.email for item in items if item.email is not None])
+    return [item.user_id or known.get((item.email or "").lower(), NO_USER) for item in items]
+
+
+async def _with_refusals(
+    session: AsyncSession, items: Sequence[BulkItem], user_ids: Sequence[UUID], manager: Manager
+) -> list[Correction]:
     """The items for the ledger, with the refusals that it cannot decide."""
     campaign_ids = list({item.campaign_id for item in items})
     await session.execute(_LOCK, {"campaign_ids": campaign_ids})
@@ -212,13 +238,13 @@ async def _with_refusals(session: AsyncSession, items: Sequence[BulkItem], manag
             "manager_id": manager.user_id,
             "is_admin": manager.is_admin,
             "item_campaign_ids": [item.campaign_id for item in items],
-            "item_user_ids": [item.user_id for item in items],
+            "item_user_ids": user_ids,
         },
     )
     refusals: list[str | None] = found.scalar_one()
     return [
-        Correction(item.campaign_id, item.user_id, item.kind, item.coins, item.reason, refusal)
-        for item, refusal in zip(items, refusals, strict=True)
+        Correction(item.campaign_id, user_id, item.kind, item.coins, item.reason, refusal)
+        for item, user_id, refusal in zip(items, user_ids, refusals, strict=True)
     ]
 
 

@@ -12,55 +12,70 @@ from pydantic import TypeAdapter, ValidationError
 from api.campaigns.bulk import ITEMS_MAX, BulkItem
 from api.kernel.errors import InvalidInput
 
-COLUMNS = ("campaign_id", "user_id", "kind", "coins", "reason")
+COLUMNS = ("campaign_id", "user_id", "email", "kind", "coins", "reason")
+REQUIRED = frozenset({"campaign_id"})
+SEPARATORS = ",;\t"
 ERRORS_MAX = 20
 
 _ITEMS = TypeAdapter(list[BulkItem])
-_WHOLE_NUMBER = re.compile(r"[+-]?\d{1,18}")
+_SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
+# with the decimals that spreadsheets add
+_WHOLE_NUMBER = re.compile(r"([+-]?\d{1,18})(?:[.,]0+)?")
+_MINUS_SIGNS = str.maketrans({"\N{MINUS SIGN}": "-"})
 
 
 def read_items(body: bytes) -> list[BulkItem]:
-    """The items of a CSV document in UTF-8; an empty field has no value.
+    """The items of a CSV document in UTF-8, as spreadsheets save it; an empty field has no value.
+
+    Fields are separated by commas, semicolons or tabs. Columns are in any order, their names in any case. Rows without
+    values are skipped, and empty fields after the last column.
 
     Raises:
         InvalidInput: it is not such a document, or a field is not valid. The first 20 errors are listed.
     """
     try:
-        reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
-        header = tuple(name.strip() for name in next(reader, []))
-        if header != COLUMNS:
-            msg = f"line 1: the header is {','.join(header)!r}; it must be {','.join(COLUMNS)!r}."
-            raise InvalidInput(msg)
-        rows: list[dict[str, Any]] = []
-        lines: list[int] = []
-        for fields in reader:
-            if not fields:
-                continue
-            if len(fields) != len(COLUMNS):
-                msg = f"line {reader.line_num}: {len(fields)} fields; there must be {len(COLUMNS)}."
-                raise InvalidInput(msg)
-            if len(rows) == ITEMS_MAX:
-                msg = f"line {reader.line_num}: a request has at most {ITEMS_MAX:,} items."
-                raise InvalidInput(msg)
-            rows.append(
-                {name: _value(name, field) for name, field in zip(COLUMNS, fields, strict=True) if field.strip()}
-            )
-            lines.append(reader.line_num)
+        text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = body.count(b"\n", 0, error.start) + 1
         msg = f"line {line}: not UTF-8."
         raise InvalidInput(msg) from error
+    declared = _SEPARATOR_LINE.match(text)
+    skipped = 1 if declared else 0
+    if declared:
+        text = text[declared.end() :]
+    first = text.partition("\n")[0]
+    separator = declared[1] if declared else max(SEPARATORS, key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
+    rows: list[dict[str, Any]] = []
+    lines: list[int] = []
+    try:
+        columns = _columns(next(reader, []), 1 + skipped)
+        for given in reader:
+            line = reader.line_num + skipped
+            fields = [field.strip() for field in given]
+            if not any(fields):
+                continue
+            if len(fields) < len(columns) or any(fields[len(columns) :]):
+                msg = f"line {line}: {len(fields)} fields; there must be {len(columns)}."
+                raise InvalidInput(msg)
+            if len(rows) == ITEMS_MAX:
+                msg = f"line {line}: a request has at most {ITEMS_MAX:,} items."
+                raise InvalidInput(msg)
+            rows.append({name: _value(name, field) for name, field in zip(columns, fields, strict=False) if field})
+            lines.append(line)
     except csv.Error as error:
-        msg = f"line {reader.line_num}: {error}."
+        msg = f"line {reader.line_num + skipped}: {error}."
         raise InvalidInput(msg) from error
     if not rows:
-        msg = "line 2: there is no item after the header."
+        msg = f"line {2 + skipped}: there is no item after the header."
         raise InvalidInput(msg)
     try:
         return _ITEMS.validate_python(rows)
     except ValidationError as error:
         found = [
             {"line": lines[int(wrong["loc"][0])], "column": str(wrong["loc"][1]), "problem": wrong["msg"]}
+            if len(wrong["loc"]) > 1
+            else {"line": lines[int(wrong["loc"][0])], "column": "user_id", "problem": wrong["msg"]}
             for wrong in error.errors(include_url=False, include_input=False, include_context=False)
         ]
         named = "; ".join(f"line {e['line']}, column {e['column']}: {e['problem']}" for e in found[:ERRORS_MAX])
@@ -68,7 +83,27 @@ def read_items(body: bytes) -> list[BulkItem]:
         raise InvalidInput(msg, errors=found[:ERRORS_MAX]) from error
 
 
+def _columns(header: list[str], line: int) -> list[str]:
+    """The names of the columns, without the empty ones at the end.
+
+    Raises:
+        InvalidInput: a column is unknown, is there twice, or is missing.
+    """
+    names = [name.strip().lower() for name in header]
+    while names and not names[-1]:
+        names.pop()
+    is_known = set(names) <= set(COLUMNS) and len(set(names)) == len(names)
+    if not is_known or not set(names) >= REQUIRED or not {"user_id", "email"} & set(names):
+        msg = (
+            f"line {line}: the header is {','.join(names)!r}; it must have campaign_id, user_id or email, and may have "
+            "kind, coins and reason, separated by commas, semicolons or tabs."
+        )
+        raise InvalidInput(msg)
+    return names
+
+
 def _value(column: str, field: str) -> str | int:
     """The value of a field; a whole number in a numeric column."""
-    field = field.strip()
-    return int(field) if column == "coins" and _WHOLE_NUMBER.fullmatch(field) else field
+    if column == "coins" and (number := _WHOLE_NUMBER.fullmatch(field.translate(_MINUS_SIGNS))):
+        return int(number[1])
+    return field

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 
+from api.auth import service as auth
 from api.campaigns.dependencies import Access, PublicCampaign, requires_in_campaign
 from api.coins import service
 from api.coins.chain import chains
@@ -102,4 +103,5 @@ async def list_audit(
         limit=paging.limit + 1,
         after=paging.after(datetime.fromisoformat, UUID),
     )
+    await auth.add_names(session, events, actor_id="actor_name", user_id="user_name")
     return paging.page(events, key=lambda event: (event.occurred_at.isoformat(), event.event_id))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import exists, or_, select
 
+from api.auth import service as auth
 from api.campaigns import errors
 from api.campaigns.models import Campaign, Membership
 
@@ -54,10 +55,11 @@ async def list_campaigns(
     user_id: UUID,
     sees_all: bool,
     status: str | None,
+    slug: str | None = None,
     limit: int,
     after: tuple[UUID] | None,
 ) -> list[tuple[Campaign, str | None]]:
-    """Campaigns that the user may see, newest first, each with the user's role in it."""
+    """Campaigns that the user may see, newest first, each with the user's role in it; `slug` selects one."""
     mine = select(Membership.role).where(
         Membership.campaign_id == Campaign.id, Membership.user_id == user_id, Membership.left_at.is_(None)
     )
@@ -66,6 +68,8 @@ async def list_campaigns(
         query = query.where(or_(exists(mine), (Campaign.visibility == "open") & (Campaign.status != "draft")))
     if status:
         query = query.where(Campaign.status == status)
+    if slug:
+        query = query.where(Campaign.slug == slug)
     if after:
         query = query.where(Campaign.id < after[0])
     return [(row.Campaign, row.role) for row in await session.execute(query)]
@@ -82,18 +86,32 @@ async def find_membership(session: AsyncSession, campaign_id: UUID, user_id: UUI
 
 
 async def list_members(
-    session: AsyncSession, campaign_id: UUID, *, limit: int, after: tuple[UUID] | None
-) -> list[Membership]:
-    """Current memberships, ordered by id."""
+    session: AsyncSession,
+    campaign_id: UUID,
+    *,
+    role: str | None = None,
+    words: str | None = None,
+    limit: int,
+    after: tuple[UUID] | None,
+) -> list[tuple[Membership, str, str | None]]:
+    """Current memberships with name and address, ordered by id; `words` are a part of the name or address, in any case."""
+    people = auth.PEOPLE.c
     query = (
-        select(Membership)
+        select(Membership, people.display_name, people.email)
+        .join(auth.PEOPLE, people.id == Membership.user_id)
         .where(Membership.campaign_id == campaign_id, Membership.left_at.is_(None))
         .order_by(Membership.id)
         .limit(limit)
     )
+    if role:
+        query = query.where(Membership.role == role)
+    if words:
+        query = query.where(
+            or_(*(column.icontains(words, autoescape=True) for column in (people.display_name, people.email)))
+        )
     if after:
         query = query.where(Membership.id > after[0])
-    return list(await session.scalars(query))
+    return [(row.Membership, row.display_name, row.email) for row in await session.execute(query)]
 
 
 async def list_managed_campaign_ids(session: AsyncSession, user_id: UUID) -> list[UUID]:

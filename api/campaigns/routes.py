@@ -19,6 +19,7 @@ from api.campaigns.schemas import (
     CampaignEdit,
     CampaignRead,
     MemberAdd,
+    MemberRead,
     MembershipRead,
     Role,
     as_read,
@@ -29,6 +30,7 @@ from api.coins.schemas import PolicyRead, PolicyWrite
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.schemas import Page
+from api.kernel.texts import Line
 from api.kernel.web import DryRun, PageQuery, Session
 from api.kernel.web import router as new_router
 
@@ -52,7 +54,11 @@ async def create(
 
 @router.get("/campaigns", operation_id="listCampaigns")
 async def list_all(
-    session: Session, caller: Myself, paging: PageQuery, status: Annotated[CampaignStatus | None, Query()] = None
+    session: Session,
+    caller: Myself,
+    paging: PageQuery,
+    status: Annotated[CampaignStatus | None, Query()] = None,
+    slug: Annotated[str | None, Query(max_length=100, description="the campaign with this slug")] = None,
 ) -> Page[CampaignRead]:
     """Campaigns that I may see, newest first."""
     rows = await service.list_campaigns(
@@ -60,6 +66,7 @@ async def list_all(
         user_id=caller.user_id,
         sees_all=caller.may(Permission.VIEW_CAMPAIGN),
         status=status,
+        slug=slug,
         limit=paging.limit + 1,
         after=paging.after(UUID),
     )
@@ -128,11 +135,19 @@ async def members(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))],
     paging: PageQuery,
-) -> Page[MembershipRead]:
-    """Current members; for managers."""
-    rows = await service.list_members(session, access.campaign.id, limit=paging.limit + 1, after=paging.after(UUID))
-    page = paging.page(rows, key=lambda membership: [membership.id])
-    return Page(items=[MembershipRead.model_validate(row) for row in page.items], next_cursor=page.next_cursor)
+    role: Annotated[Role | None, Query()] = None,
+    q: Annotated[Line | None, Query(max_length=200, description="a part of the name or address, in any case")] = None,
+) -> Page[MemberRead]:
+    """Current members with name and address; for managers."""
+    rows = await service.list_members(
+        session, access.campaign.id, role=role, words=q, limit=paging.limit + 1, after=paging.after(UUID)
+    )
+    page = paging.page(rows, key=lambda row: [row[0].id])
+    members = [
+        MemberRead.model_validate({**vars(membership), "display_name": name, "email": email})
+        for membership, name, email in page.items
+    ]
+    return Page(items=members, next_cursor=page.next_cursor)
 
 
 @router.post(
@@ -200,7 +215,9 @@ async def policies(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_CAMPAIGN))]
 ) -> list[PolicyRead]:
     """All versions of the coin policy, newest first; the first is in force."""
-    return await coins.list_policies(session, access.campaign.id)
+    found = await coins.list_policies(session, access.campaign.id)
+    await auth.add_names(session, found, created_by="created_by_name")
+    return found
 
 
 @router.put("/campaigns/{campaign_id}/coins/policies", operation_id="setCoinPolicy")
@@ -216,7 +233,9 @@ async def set_policy(
     A policy that is equal to the one in force makes no new version.
     Its allocation window must be within the dates of the campaign.
     """
-    return await service.set_coin_policy(session, access.campaign, body, actor_id=access.caller.user_id)
+    policy = await service.set_coin_policy(session, access.campaign, body, actor_id=access.caller.user_id)
+    await auth.add_names(session, [policy], created_by="created_by_name")
+    return policy
 
 
 @router.get("/auth/session", operation_id="getBrowserSession")

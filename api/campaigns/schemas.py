@@ -126,6 +126,14 @@ class MembershipRead(ResponseModel):
     left_at: datetime | None
 
 
+class MemberRead(MembershipRead):
+    """A member as managers see them; imported voters have no address."""
+
+    display_name: str
+    email: str | None
+    attributes: dict[str, str]
+
+
 class MemberAdd(Schema):
     """The user to add, by the e-mail address of their account, with their role and groups.
 

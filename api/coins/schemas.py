@@ -67,6 +67,7 @@ class BackerRead(ResponseModel):
     """A member's coins on an idea."""
 
     user_id: UUID
+    display_name: str | None = None
     coins: int = Field(description="on the idea now, or just before it was settled")
 
 
@@ -156,6 +157,7 @@ class PolicyRead(ResponseModel):
     stakes_visible_to: Stored[Audience] = Field(description="who may see which member has coins on which idea")
     created_at: datetime
     created_by: UUID | None
+    created_by_name: str | None = None
 
     @property
     def shows_stakes_to_managers(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import text
@@ -10,7 +11,7 @@ from api.ideas.schemas import IdeaRead
 from api.ideas.steps import PUBLIC, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from decimal import Decimal
     from uuid import UUID
 
@@ -64,7 +65,7 @@ _TEMPLATE = """
         LEFT JOIN mine AS m ON m.idea_id = i.id
         WHERE i.campaign_id = :campaign_id {filters}
     )
-    SELECT {kept}, k.coins, k.backers, k.is_settling, k.my_stake_coins, k.sort_key,
+    SELECT {kept}, (SELECT count(*) FROM keyed) AS total, k.coins, k.backers, k.is_settling, k.my_stake_coins, k.sort_key,
         ARRAY(SELECT g.name FROM app.idea_tags AS g WHERE g.idea_id = k.id AND g.kind = 'category' ORDER BY g.name) AS category,
         ARRAY(SELECT g.name FROM app.idea_tags AS g WHERE g.idea_id = k.id AND g.kind <> 'category' ORDER BY g.name) AS tags
     FROM keyed AS k
@@ -76,48 +77,95 @@ _TEMPLATE = """
 _STATUSES = text("SELECT id, status FROM app.ideas WHERE id = ANY (:idea_ids)")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Which ideas a list has; all must apply.
+
+    An idea has one of `categories` and one of `tags`, in any case. `words` are a part of its title or description.
+    """
+
+    statuses: Sequence[Status] = ()
+    mine: bool = False
+    backed: bool = False
+    author_id: UUID | None = None
+    categories: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    words: str | None = None
+    idea_id: UUID | None = None
+
+    def conditions(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Conditions in SQL with their values."""
+        if self.statuses:
+            yield "i.status = ANY (:statuses)", {"statuses": [str(status) for status in self.statuses]}
+        if self.mine:
+            yield "i.author_id = :user_id", {}
+        if self.backed:
+            yield "m.idea_id IS NOT NULL", {}
+        if self.author_id:
+            yield "i.author_id = :author_id", {"author_id": self.author_id}
+        if self.categories:
+            yield _tagged("g.kind = 'category'", "categories"), {"categories": _folded(self.categories)}
+        if self.tags:
+            yield _tagged("g.kind <> 'category'", "tags"), {"tags": _folded(self.tags)}
+        if self.words:
+            yield (
+                "position(lower(CAST(:words AS text)) IN lower(i.title || E'\\n' || i.description)) > 0",
+                {"words": self.words},
+            )
+        if self.idea_id:
+            yield "i.id = :idea_id", {"idea_id": self.idea_id}
+
+
+def _tagged(kind: str, names: str) -> str:
+    return (
+        f"EXISTS (SELECT FROM app.idea_tags AS g WHERE g.idea_id = i.id AND {kind} AND lower(g.name) = ANY (:{names}))"
+    )
+
+
+def _folded(names: Sequence[str]) -> list[str]:
+    return [name.lower() for name in names]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page of ideas with their sort keys, and the number of ideas on all pages; 0 if the page is empty."""
+
+    ideas: list[tuple[IdeaRead, tuple[Decimal, UUID]]]
+    total: int
+
+
 async def list_ideas(
     session: AsyncSession,
     campaign_id: UUID,
+    filters: Filters | None = None,
     *,
     user_id: UUID,
     sees_all: bool,
     next_steps: NextSteps | None = None,
-    statuses: Sequence[Status] = (),
-    mine: bool = False,
-    backed: bool = False,
     sort: Sort = "newest",
     seed: str = "",
     limit: int,
     after: tuple[Decimal, UUID] | None = None,
-    idea_id: UUID | None = None,
-) -> list[tuple[IdeaRead, tuple[Decimal, UUID]]]:
-    """A page of ideas that the user may see, each with its sort key for the cursor; or only the idea `idea_id`.
+) -> Found:
+    """A page of ideas that the user may see, each with its sort key for the cursor.
 
     Totals of a page are those of the last aggregation (:func:`api.coins.service.get_aggregated_at`); those of a single
-    idea are exact.
+    idea, with the filter `idea_id`, are exact.
 
     With `sees_all`, the user sees all ideas; otherwise public ones, their own, and those that they have or had coins on.
-    `seed` determines the random order.
-    `next_steps` are those of the user; without them no idea has next statuses.
+    `seed` determines the random order. `next_steps` are those of the user; without them no idea has next statuses.
     """
-    filters = []
+    filters = filters or Filters()
     values: dict[str, Any] = {"campaign_id": campaign_id, "user_id": user_id, "limit": limit}
     if sort == "random":
         values["seed"] = seed
+    conditions = []
     if not sees_all:
-        filters.append("AND (i.status = ANY (:public) OR i.author_id = :user_id OR m.idea_id IS NOT NULL)")
+        conditions.append("(i.status = ANY (:public) OR i.author_id = :user_id OR m.idea_id IS NOT NULL)")
         values["public"] = sorted(PUBLIC)
-    if statuses:
-        filters.append("AND i.status = ANY (:statuses)")
-        values["statuses"] = [str(status) for status in statuses]
-    if mine:
-        filters.append("AND i.author_id = :user_id")
-    if backed:
-        filters.append("AND m.idea_id IS NOT NULL")
-    if idea_id is not None:
-        filters.append("AND i.id = :idea_id")
-        values["idea_id"] = idea_id
+    for condition, of_condition in filters.conditions():
+        conditions.append(condition)
+        values |= of_condition
     continued = ""
     if after:
         continued = "WHERE (k.sort_key, k.id) > (CAST(:after_key AS numeric), CAST(:after_id AS uuid))"
@@ -125,13 +173,14 @@ async def list_ideas(
     statement = _TEMPLATE.format(
         columns=", ".join(f"i.{name}" for name in _COLUMNS),
         kept=", ".join(f"k.{name}" for name in _COLUMNS),
-        totals=_EXACT if idea_id else _AGGREGATED,
+        totals=_EXACT if filters.idea_id else _AGGREGATED,
         key=_KEYS[sort],
-        filters=" ".join(filters),
+        filters=" ".join(f"AND {condition}" for condition in conditions),
         after=continued,
     )
-    rows = (await session.execute(text(statement), values)).mappings()
-    return [(_as_read(row, next_steps), (row["sort_key"], row["id"])) for row in rows]
+    rows = (await session.execute(text(statement), values)).mappings().all()
+    ideas = [(_as_read(row, next_steps), (row["sort_key"], row["id"])) for row in rows]
+    return Found(ideas, rows[0]["total"] if rows else 0)
 
 
 async def find_statuses(session: AsyncSession, idea_ids: Sequence[UUID]) -> dict[UUID, str]:

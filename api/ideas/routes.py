@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import Depends, Query, Response
 from sqlalchemy import select
 
+from api.auth import service as auth
 from api.campaigns.dependencies import Access, requires_in_campaign
 from api.campaigns.errors import CampaignNotActive, IllegalCampaignStep
 from api.campaigns.schemas import as_read
@@ -18,7 +19,7 @@ from api.ideas import errors, service
 from api.ideas.dependencies import IdeaAccess, StakesReader, requires_on_idea
 from api.ideas.models import IdeaStatusChange, IdeaValuation
 from api.ideas.next_steps import find_next_steps
-from api.ideas.queries import Sort, list_ideas
+from api.ideas.queries import Filters, Sort, list_ideas
 from api.ideas.schemas import (
     CampaignCompletion,
     CompletionEffects,
@@ -46,16 +47,18 @@ router = new_router("", "ideas")
 
 
 async def _read(session: AsyncSession, access: Access, idea_id: UUID) -> IdeaRead:
-    rows = await list_ideas(
+    found = await list_ideas(
         session,
         access.campaign.id,
+        Filters(idea_id=idea_id),
         user_id=access.caller.user_id,
         sees_all=True,
         next_steps=await find_next_steps(session, access),
         limit=1,
-        idea_id=idea_id,
     )
-    return rows[0][0]
+    idea = found.ideas[0][0]
+    await auth.add_names(session, [idea], author_id="author_name")
+    return idea
 
 
 @router.post("/campaigns/{campaign_id}/ideas", status_code=201, operation_id="submitIdea")
@@ -80,6 +83,12 @@ async def list_all(
     status: Annotated[list[Status] | None, Query(description="one or more statuses")] = None,
     mine: Annotated[bool, Query(description="only my own ideas")] = False,  # noqa: FBT002 - a query parameter
     backed: Annotated[bool, Query(description="only ideas on which I have or had coins")] = False,  # noqa: FBT002
+    author_id: Annotated[UUID | None, Query(description="only ideas of this author")] = None,
+    category: Annotated[list[Line] | None, Query(description="one or more categories, in any case")] = None,
+    tag: Annotated[list[Line] | None, Query(description="one or more tags, in any case")] = None,
+    q: Annotated[
+        Line | None, Query(max_length=200, description="a part of the title or description, in any case")
+    ] = None,
     sort: Annotated[
         Sort | None, Query(description="by default random while coins can be moved, coins afterwards")
     ] = None,
@@ -95,25 +104,34 @@ async def list_all(
     # read first: the totals are of this time or later, also if an aggregation runs meanwhile
     totals_as_of = await coins.get_aggregated_at(session)
     chosen: Sort = sort or ("random" if access.campaign.status == "active" else "coins")
-    rows = await list_ideas(
+    found = await list_ideas(
         session,
         access.campaign.id,
+        Filters(
+            statuses=status or (),
+            mine=mine,
+            backed=backed,
+            author_id=author_id,
+            categories=category or (),
+            tags=tag or (),
+            words=q,
+        ),
         user_id=access.caller.user_id,
         sees_all=access.may(Permission.VIEW_ALL_IDEAS),
         next_steps=await find_next_steps(session, access),
-        statuses=status or (),
-        mine=mine,
-        backed=backed,
         sort=chosen,
         seed=seed if seed is not None else str(access.caller.user_id),
         limit=paging.limit + 1,
         after=paging.after(Decimal, UUID),
     )
-    page = paging.page(rows, key=lambda row: row[1])
+    page = paging.page(found.ideas, key=lambda row: row[1])
+    ideas = [idea for idea, _ in page.items]
+    await auth.add_names(session, ideas, author_id="author_name")
     return IdeaPage(
-        items=[idea for idea, _ in page.items],
+        items=ideas,
         next_cursor=page.next_cursor,
         totals_as_of=totals_as_of,
+        total=found.total,
     )
 
 
@@ -163,13 +181,16 @@ async def history(
         .where(IdeaStatusChange.idea_id == access.idea.id)
         .order_by(IdeaStatusChange.changed_at, IdeaStatusChange.id)
     )
-    return [StatusChangeRead.model_validate(row) for row in rows]
+    changes = [StatusChangeRead.model_validate(row) for row in rows]
+    await auth.add_names(session, changes, changed_by="changed_by_name")
+    return changes
 
 
 @router.get("/ideas/{idea_id}/stakes", operation_id="listStakes")
 async def stakes(session: Session, access: StakesReader, paging: PageQuery) -> Page[BackerRead]:
     """Members with coins on the idea, now or when it was settled, if the coin policy's stakes_visible_to allows it."""
     rows = await coins.list_backers(session, access.idea.id, limit=paging.limit + 1, after=paging.after(UUID))
+    await auth.add_names(session, rows, user_id="display_name")
     return paging.page(rows, key=lambda backer: [backer.user_id])
 
 
@@ -184,7 +205,9 @@ async def record_valuation(
     valuation = await service.record_valuation(
         session, access.idea, actor_id=access.campaign.caller.user_id, **body.model_dump()
     )
-    return ValuationRead.model_validate(valuation)
+    recorded = ValuationRead.model_validate(valuation)
+    await auth.add_names(session, [recorded], recorded_by="recorded_by_name")
+    return recorded
 
 
 @router.get("/ideas/{idea_id}/valuations", operation_id="listValuations")
@@ -197,7 +220,9 @@ async def list_valuations(
         .where(IdeaValuation.idea_id == access.idea.id)
         .order_by(IdeaValuation.valued_on.desc(), IdeaValuation.recorded_at.desc())
     )
-    return [ValuationRead.model_validate(row) for row in rows]
+    valuations = [ValuationRead.model_validate(row) for row in rows]
+    await auth.add_names(session, valuations, recorded_by="recorded_by_name")
+    return valuations
 
 
 @router.post("/campaigns/{campaign_id}/complete", operation_id="completeCampaign")

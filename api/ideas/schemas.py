@@ -54,6 +54,7 @@ class IdeaRead(ResponseModel):
     id: UUID
     campaign_id: UUID
     author_id: UUID | None
+    author_name: str | None = None
     title: str
     description: str
     status: Stored[Status]
@@ -82,6 +83,7 @@ class IdeaPage(Page[IdeaRead]):
         description="time of the totals of coins and backers in this list: at most 2 s ago, unless a long "
         "command delays the background aggregation. The totals of a single idea are exact"
     )
+    total: int = Field(description="number of ideas in the whole list, with its filters")
 
 
 class CompletionEffects(ResponseModel):
@@ -127,6 +129,7 @@ class ValuationRead(ResponseModel):
     source: str
     recorded_at: datetime
     recorded_by: UUID | None
+    recorded_by_name: str | None = None
 
     @field_serializer("amount")
     def _as_text(self, amount: Decimal) -> AmountText:
@@ -140,4 +143,5 @@ class StatusChangeRead(ResponseModel):
     to_status: Stored[Status]
     changed_at: datetime
     changed_by: UUID | None
+    changed_by_name: str | None = None
     reason: str | None

@@ -31,10 +31,46 @@ class TestReadItems:
         assert [(item.coins, item.reason) for item in items] == [(5, "a, b"), (-7, "zażółć")]
 
     @pytest.mark.parametrize(
+        "document",
+        [
+            f"{HEADER}\n{ROW},correct,-5,why\n",
+            f"{HEADER};\n{ROW};correct;-5;why;\n;;;;;\n".replace(",", ";"),
+            f"{HEADER}\n{ROW},correct,-5,why\n".replace(",", "\t"),
+            f"sep=;\r\n{HEADER}\r\n{ROW},correct,-5.0,why\r\n".replace(",", ";"),
+            f"{HEADER}\n{ROW},correct,\u22125,why\n,,,,\n",
+            f"{HEADER}\n{ROW};correct;-5,00;why\n".replace(HEADER, HEADER.replace(",", ";")).replace(
+                ROW, f"{CAMPAIGN};{USER}"
+            ),
+            f"{HEADER.upper()},,\n{ROW},correct,-5,why,,\n",
+            f"reason,coins,KIND,user_id,campaign_id\nwhy,-5,correct,{USER},{CAMPAIGN}\n",
+        ],
+        ids=["plain", "semicolons", "tabs", "declared", "minus sign", "decimals", "capitals", "order"],
+    )
+    def test_reads_what_spreadsheets_save(self, document: str) -> None:
+        (item,) = read_items(document.encode("utf-8-sig"))
+        assert (item.campaign_id, item.user_id, item.kind, item.coins, item.reason) == (
+            CAMPAIGN, USER, "correct", -5, "why",
+        )  # fmt: skip
+
+    def test_a_member_may_be_named_by_address(self) -> None:
+        (item,) = read_items(f"campaign_id,email,kind\n{CAMPAIGN},anna@example.org,grant\n".encode())
+        assert (item.user_id, item.email) == (None, "anna@example.org")
+        both = f"campaign_id,user_id,email\n{CAMPAIGN},{USER},anna@example.org\n"
+        with pytest.raises(InvalidInput, match=r"line 2, column user_id: .*either user_id or email"):
+            read_items(both.encode())
+
+    def test_counts_the_line_that_declares_the_separator(self) -> None:
+        with pytest.raises(InvalidInput, match="line 3, column coins: "):
+            read_items(f"sep=,\n{HEADER}\n{ROW},correct,five,why\n".encode())
+
+    @pytest.mark.parametrize(
         ("document", "problem"),
         [
             ("", "line 1: the header is ''"),
             ("campaign,user\n", "line 1: the header is 'campaign,user'"),
+            (f"{HEADER},{HEADER}\n", "line 1: the header is 'campaign_id,"),
+            ("campaign_id|user_id\n", "line 1: the header is 'campaign_id|user_id'"),
+            (f"{HEADER}\n{ROW},correct,5,why,more\n", "line 2: 6 fields"),
             (f"{HEADER}\n", "line 2: there is no item"),
             (f"{HEADER}\n{ROW},correct,5,why\n{ROW},correct,five,why\n", "line 3, column coins: "),
             (f'{HEADER}\n{ROW},correct,5,"two\nlines"\nx,{USER},correct,5,why\n', "line 4, column campaign_id: "),

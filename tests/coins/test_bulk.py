@@ -153,6 +153,30 @@ class TestCorrections:
         }
 
 
+class TestAddresses:
+    async def test_a_member_is_found_by_address_in_any_case(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        address = world.members[0].email
+        assert address is not None
+        item = {**correction(world, 0, 5), "user_id": None, "email": f" {address.upper()}"}
+        assert (await send(world, [item])).json()["items"][0]["outcome"] == "corrected"
+        assert (await world.balance(world.members[0]))["wallet_coins"] == 105
+
+    async def test_an_unknown_one_is_no_member_however_often_it_is_named(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client)
+        unknown = {**correction(world, 0, 5), "user_id": None, "email": "nobody-here@example.org"}
+        result = (await send(world, [unknown] * 101, "continue_on_failure")).json()
+        assert {item["outcome"] for item in result["items"]} == {"not_a_member"}
+
+    async def test_one_of_id_and_address_is_required(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        for change in ({"user_id": None}, {"email": "anna@example.org"}):
+            refused = await send(world, [{**correction(world, 0, 5), **change}])
+            assert (refused.status_code, refused.json()["type"]) == (422, "urn:ideamint:problem:validation")
+
+
 class TestHiddenWallets:
     """The default policy shows stakes to their owners only, and with them what is left in the wallets."""
 

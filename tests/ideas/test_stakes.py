@@ -28,7 +28,10 @@ async def backed(application: FastAPI, client: AsyncClient, audience: str, **cam
 
 def as_listed(world: World) -> list[dict[str, Any]]:
     return sorted(
-        ({"user_id": str(world.members[n].id), "coins": coins} for n, coins in ((1, 30), (2, 20))),
+        (
+            {"user_id": str(member.id), "display_name": member.display_name, "coins": coins}
+            for member, coins in ((world.members[1], 30), (world.members[2], 20))
+        ),
         key=lambda backer: str(backer["user_id"]),
     )
 

@@ -69,10 +69,12 @@ class AuditEvent(ResponseModel):
         description="who did it; null is the system, and a member who moved their own coins under a policy whose "
         "stakes_visible_to is self"
     )
+    actor_name: str | None = None
     user_id: UUID | None = Field(
         description="the person affected; null for a member's own movements of coins under a policy whose "
         "stakes_visible_to is self"
     )
+    user_name: str | None = None
     idea_id: UUID | None
     request_id: str | None = Field(description="the request that caused it; null for an import or the demo")
     before: dict[str, Any] = Field(
