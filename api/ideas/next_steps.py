@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from api.campaigns.lifecycle import ALLOWED, Phase, phase_at
+from api.campaigns.lifecycle import ALLOWED, CampaignStatus, Phase, phase_at
 from api.coins import service as coins
 from api.ideas.dependencies import may_take
 from api.ideas.steps import Coins, Status, Step, steps_from
@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NextSteps:
-    """The caller's permissions, the phase of the campaign and its undo window at a moment."""
+    """The caller's permissions, the phase of the campaign and its undo window at a moment.
+
+    `phase` is None for a campaign whose status only a later version knows: no step is known to be possible.
+    """
 
     access: Access
-    phase: Phase
+    phase: Phase | None
     at: datetime
     undo_window: timedelta
 
@@ -34,7 +37,7 @@ class NextSteps:
         return [step.target for step in steps_from(status) if self._is_possible(step, author_id, status_changed_at)]
 
     def _is_possible(self, step: Step, author_id: UUID | None, status_changed_at: datetime) -> bool:
-        if step.command is not None and self.phase not in ALLOWED[step.command]:
+        if self.phase is None or (step.command is not None and self.phase not in ALLOWED[step.command]):
             return False
         if step.coins is Coins.REOPEN and self.at > status_changed_at + self.undo_window:
             return False
@@ -48,5 +51,6 @@ async def find_next_steps(session: AsyncSession, access: Access) -> NextSteps:
     undo_window_h = 0
     if access.may(Permission.MANAGE_IDEAS):
         undo_window_h = (await coins.get_policy(session, campaign.id)).undo_window_h
-    phase = phase_at(campaign.status, campaign.starts_at, campaign.ends_at, at)
+    is_known = campaign.status in set(CampaignStatus)
+    phase = phase_at(campaign.status, campaign.starts_at, campaign.ends_at, at) if is_known else None
     return NextSteps(access, phase, at, timedelta(hours=undo_window_h))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from settings import Settings
 
 
-LARGE_BYTES = 200_000
+LARGE_BYTES = 300_000
 
 
 @dataclass

@@ -332,7 +332,7 @@ class TestResults:
             assert result == (len(winners), len(winners), sum(Decimal(row["cost"]) for row in winners))
             checked += 1
 
-        assert checked > 1
+        assert checked
 
 
 class TestSmallCampaigns:

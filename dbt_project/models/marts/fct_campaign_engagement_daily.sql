@@ -150,7 +150,17 @@ running as (
 
 guarded as (
     select
-        *,
+        campaign_id,
+        day,
+        active_members,
+        coins_placed,
+        coins_taken_back,
+        coins_returned,
+        coins_at_work,
+        ideas_submitted,
+        members_joined,
+        members_left,
+        members,
         {{ is_few('members') }} as has_few_members
     from running
 )

@@ -1,7 +1,17 @@
 -- Whether the coins of every campaign are balanced; the coins themselves only of campaigns that are not suppressed.
 with checked as (
     select
-        conservation.*,
+        conservation.campaign_id,
+        conservation.issued_coins,
+        conservation.carried_in_coins,
+        conservation.wallet_coins,
+        conservation.held_coins,
+        conservation.staked_coins,
+        conservation.expired_coins,
+        conservation.carried_out_coins,
+        conservation.difference_coins,
+        conservation.wrong_balances,
+        conservation.unbalanced_transfers,
         sizes.is_suppressed,
         conservation.difference_coins = 0
         and conservation.wrong_balances = 0

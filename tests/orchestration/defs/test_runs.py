@@ -85,16 +85,18 @@ class TestEverything:
         assert set(rows) == {
             key.to_user_string() for key in place.defs.get_repository_def().asset_graph.materializable_asset_keys
         }
-        assert rows["marts/dim_ideas"] == 6
-        assert rows["marts/dim_campaigns"] == 2
+        assert rows["marts/dim_ideas"] == 7
+        assert rows["marts/dim_campaigns"] == 3
         assert rows["staging/stg_app__users"] == 13
-        assert rows["reports/campaigns"] == 4
+        assert rows["reports/campaigns"] == 6
         checks = result.get_asset_check_evaluations()
         assert all(check.passed for check in checks)
         assert {check.check_name for check in checks} >= {"conservation_holds", "conservation", "files", "small_groups"}
         assert marts.published(place.settings.paths.data_dir).database.is_file()
         month = next((place.settings.paths.data_dir / "reports").iterdir())
-        assert {path.name for path in month.iterdir()} == {"orchard.pdf", "orchard.xlsx", "pond.pdf", "pond.xlsx"}
+        assert {path.name for path in month.iterdir()} == {
+            f"{name}.{suffix}" for name in ("orchard", "pond", "shed") for suffix in ("pdf", "xlsx")
+        }
 
     def test_publishes_nothing_while_a_coin_is_missing_and_says_so_in_place_of_reports(self, place: Place) -> None:
         before = exports.snapshots(refresh.exports_dir(place.settings))
