@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.kernel import contract, idempotency, requests, rules
 from api.kernel.container import KernelContainer, container_of
 from api.kernel.errors import InvalidInput, ProblemType
+from api.kernel.http_limits import HEADERS_TOO_LARGE, REQUEST_LINE_TOO_LONG
 from api.kernel.middleware import UnknownHost
 from api.kernel.problems import BAD_REQUEST, BODY_TOO_LARGE, DATABASE_PROBLEMS, INTERNAL, VALIDATION
 from api.kernel.schemas import Page
@@ -57,7 +58,7 @@ class Route(APIRoute):
 
     def _problems(self) -> Iterator[ProblemType]:
         """What the route can respond with in addition to its own responses."""
-        yield from (INTERNAL, UnknownHost.problem_type())
+        yield from (INTERNAL, UnknownHost.problem_type(), REQUEST_LINE_TOO_LONG, HEADERS_TOO_LARGE)
         for problem in contract.find_problems(self.dependant):
             if self.is_write or problem not in idempotency.PROBLEMS:
                 yield problem

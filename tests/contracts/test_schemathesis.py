@@ -36,7 +36,7 @@ CONFIG = """
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", 401, 403, 404, 409, 422, 429, 503]
 [checks.negative_data_rejection]
-expected-statuses = [400, 401, 403, 404, 405, 409, 415, 422, 429]
+expected-statuses = [400, 401, 403, 404, 405, 409, 414, 415, 422, 429, 431]
 [checks.missing_required_header]
 # a dry run needs no key
 expected-statuses = ["2xx", 400, 401, 403, 404, 409, 422]
