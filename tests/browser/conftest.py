@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -39,6 +40,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Opened at the address of a page, Streamlit first looks for its server below that address.
+BASE_PATH_SEARCH = re.compile(r"/[a-z-]+/_stcore/(health|host-config)$")
 HOSTILE_TITLE = '=1+1 <b>bold</b> <a href="https://evil.example">click</a> [link](https://evil.example) %{x}'
 
 
@@ -189,7 +192,13 @@ class Visit:
 
     def watch(self) -> None:
         """Record requests to other hosts, server errors, and errors of the console and of scripts."""
-        self.page.on("console", lambda message: self._record(message.type == "error", f"console: {message.text}"))
+        self.page.on(
+            "console",
+            lambda message: self._record(
+                message.type == "error" and not BASE_PATH_SEARCH.search(message.location["url"]),
+                f"console: {message.text} {message.location['url']}",
+            ),
+        )
         self.page.on("pageerror", lambda error: self._record(True, f"error: {error}"))
         self.page.on("request", lambda request: self._record(_is_other_host(request.url), f"request to {request.url}"))
         self.page.on(
