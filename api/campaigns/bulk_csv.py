@@ -13,7 +13,6 @@ from api.campaigns.bulk import ITEMS_MAX, BulkItem
 from api.kernel.errors import InvalidInput
 
 COLUMNS = ("campaign_id", "user_id", "email", "kind", "coins", "reason")
-REQUIRED = frozenset({"campaign_id"})
 SEPARATORS = ",;\t"
 ERRORS_MAX = 20
 
@@ -73,10 +72,10 @@ def read_items(body: bytes) -> list[BulkItem]:
         return _ITEMS.validate_python(rows)
     except ValidationError as error:
         found = [
-            {"line": lines[int(wrong["loc"][0])], "column": str(wrong["loc"][1]), "problem": wrong["msg"]}
-            if len(wrong["loc"]) > 1
-            else {"line": lines[int(wrong["loc"][0])], "column": "user_id", "problem": wrong["msg"]}
+            # an error of the whole item is about who the member is
+            {"line": lines[int(row)], "column": str(column[0]) if column else "user_id", "problem": wrong["msg"]}
             for wrong in error.errors(include_url=False, include_input=False, include_context=False)
+            for row, *column in [wrong["loc"]]
         ]
         named = "; ".join(f"line {e['line']}, column {e['column']}: {e['problem']}" for e in found[:ERRORS_MAX])
         msg = named if len(found) <= ERRORS_MAX else f"{named}; and {len(found) - ERRORS_MAX} more"
@@ -92,8 +91,9 @@ def _columns(header: list[str], line: int) -> list[str]:
     names = [name.strip().lower() for name in header]
     while names and not names[-1]:
         names.pop()
-    is_known = set(names) <= set(COLUMNS) and len(set(names)) == len(names)
-    if not is_known or not set(names) >= REQUIRED or not {"user_id", "email"} & set(names):
+    given = set(names)
+    is_known = given <= set(COLUMNS) and len(given) == len(names)
+    if not is_known or "campaign_id" not in given or given.isdisjoint({"user_id", "email"}):
         msg = (
             f"line {line}: the header is {','.join(names)!r}; it must have campaign_id, user_id or email, and may have "
             "kind, coins and reason, separated by commas, semicolons or tabs."
