@@ -40,7 +40,7 @@ def build(settings: Settings, manifest: Path) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             dbt.models(manifest),
-            exports.snapshot(manifest),
+            exports.snapshot(),
             reports.campaign_reports,
             maintenance.event_partitions,
         ],

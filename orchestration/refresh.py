@@ -157,13 +157,13 @@ def refuse(settings: Settings, failures: Sequence[str], *, conservation_broke: b
     return reasons
 
 
-def stage(settings: Settings, manifest: Path, progress: Progress) -> exports.Staged:
+def stage(settings: Settings, progress: Progress) -> exports.Staged:
     """Write the marts' current state into a staging folder, with a log-in that can read only the marts.
 
     Raises:
         NotPublishable: the marts are not all of the newest build, or it did not pass.
     """
-    tables = warehouse.marts(manifest)
+    tables = warehouse.marts()
     build_id = builds.publishable(settings.database.role_url("dbt"), tables)
     return exports.stage(
         settings.database.role_url("reader"), tables, exports_dir(settings), build_id, progress.advance
@@ -211,9 +211,8 @@ def _publish(
         if with_build:
             progress.say("building and testing the models")
             built = build(settings, lock, progress, records)
-        manifest = built.manifest if built else prepare_manifest(settings)
         progress.say("writing the snapshot")
-        staged = stage(settings, manifest, progress)
+        staged = stage(settings, progress)
         progress.say("checking the snapshot")
         report = inspect(settings, staged, progress)
         records.checked(report)

@@ -49,9 +49,8 @@ class BuildFailed(Exception):
 
 @dataclass(frozen=True)
 class BuildResult:
-    """The result of a build: path of its manifest, numbers of models and tests, dbt's warnings, and wall time."""
+    """The result of a build: numbers of models and tests, dbt's warnings, and wall time."""
 
-    manifest: Path
     models: int
     tests: int
     warnings: tuple[str, ...]
@@ -102,10 +101,9 @@ def parse(state_dir: Path) -> Path:
         return (Path(folder) / "target" / "manifest.json").replace(state_dir / "manifest.json")
 
 
-def marts(manifest: Path) -> tuple[str, ...]:
-    """Names of the mart tables that the project builds, in alphabetical order."""
-    nodes = json.loads(manifest.read_text())["nodes"].values()
-    return tuple(sorted(n["name"] for n in nodes if n["resource_type"] == "model" and n["schema"] == MARTS_SCHEMA))
+def marts() -> tuple[str, ...]:
+    """Names of the mart tables that the project builds, in alphabetical order: one file each."""
+    return tuple(sorted(path.stem for path in (PROJECT_DIR / "models" / "marts").glob("*.sql")))
 
 
 def build(
@@ -140,7 +138,6 @@ def build(
     results = json.loads((state_dir / "target" / "run_results.json").read_text())["results"]
     kinds = [str(result["unique_id"]).partition(".")[0] for result in results]
     return BuildResult(
-        manifest=state_dir / "target" / "manifest.json",
         models=kinds.count("model"),
         tests=kinds.count("test") + kinds.count("unit_test"),
         warnings=warnings,

@@ -15,7 +15,7 @@ from pipelines.exports import Manifest
 from settings import Settings
 
 
-def snapshot(manifest: Path) -> dg.AssetsDefinition:
+def snapshot() -> dg.AssetsDefinition:
     """The DuckDB file and the Parquet files of all marts.
 
     Staging, checks and publication are one step, so that no unchecked snapshot can be published.
@@ -23,7 +23,7 @@ def snapshot(manifest: Path) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=quality.SNAPSHOT,
-        deps=[dg.AssetKey([warehouse.MARTS_SCHEMA, name]) for name in warehouse.marts(manifest)],
+        deps=[dg.AssetKey([warehouse.MARTS_SCHEMA, name]) for name in warehouse.marts()],
         check_specs=quality.CHECKS,
         group_name="exports",
         owners=OWNERS,
@@ -32,7 +32,7 @@ def snapshot(manifest: Path) -> dg.AssetsDefinition:
     )
     def publish(settings: dg.ResourceParam[Settings], build_lock: dg.ResourceParam[BuildLock]) -> Iterator[Any]:
         progress = refresh.Silent()
-        staged = refresh.stage(settings, manifest, progress)
+        staged = refresh.stage(settings, progress)
         report = refresh.inspect(settings, staged, progress)
         yield from quality.results(report)
         folder, pruned = refresh.publish(settings, staged, report, build_lock)

@@ -70,7 +70,7 @@ def built(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactor
                 result = warehouse.build(
                     url, refresh.state_dir(settings), build.build_id, as_of=factory.AS_OF, unit_tests=True
                 )
-            staged = refresh.stage(settings, result.manifest, refresh.Silent())
+            staged = refresh.stage(settings, refresh.Silent())
         folder = exports.publish(staged)
         with duckdb.connect(str(folder / exports.DATABASE_FILE), read_only=True) as snapshot:
             snapshot.execute("SET TimeZone = 'UTC'")

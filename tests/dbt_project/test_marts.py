@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from orchestration import refresh
 from pipelines import warehouse
 from tests.dbt_project.conftest import LARGE_BYTES
 
@@ -52,7 +53,7 @@ class TestBuild:
 
 class TestPlans:
     def test_no_model_runs_a_subquery_for_each_row(self, built: Built) -> None:
-        models = built.result.manifest.parent / "compiled" / "ideamint" / "models"
+        models = refresh.state_dir(built.settings) / "target" / "compiled" / "ideamint" / "models"
         compiled = {file.stem: file.read_text() for layer in models.iterdir() for file in layer.glob("*.sql")}
         assert len(compiled) >= 40
         with psycopg.connect(built.settings.database.role_url("dbt"), autocommit=True) as connection:
@@ -402,6 +403,6 @@ class TestEveryColumn:
     def test_is_described_in_the_file(self, built: Built) -> None:
         bare = built.rows("SELECT table_name, column_name FROM duckdb_columns() WHERE comment IS NULL AND NOT internal")
         assert bare == []
-        assert warehouse.marts(built.result.manifest) == tuple(
+        assert warehouse.marts() == tuple(
             row[0] for row in built.rows("SELECT table_name FROM duckdb_tables() ORDER BY 1")
         )
