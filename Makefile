@@ -36,20 +36,24 @@ proofs: $(STAMP) ## Run the proofs at full size and print their figures, about 4
 	@if [ -n "$${IDEAMINT_TEST_ELECTIONS:-}" ]; then $(BIN)/python -m benchmarks.event_lag; fi
 
 # Two runs, since Playwright keeps an event loop running in its process, which asynchronous tests cannot share.
-coverage: $(STAMP) ## Run every test once and check the coverage against tests/coverage_floors.py
-	$(BIN)/coverage erase
-	$(BIN)/pytest -m "not browser" -n $(WORKERS) --cov --cov-report= $(PYTEST_OPTIONS)
-	$(BIN)/pytest -m browser --cov --cov-append --cov-report= $(PYTEST_OPTIONS)
-	$(BIN)/coverage report --skip-covered
-	$(BIN)/coverage json --quiet -o .coverage.json
-	$(BIN)/python -m tests.coverage_floors .coverage.json
+coverage: $(STAMP) ## Run every test once, measured, and check the floors in tests/coverage/report.py
+	rm -rf .coverage && mkdir .coverage
+	echo 'import os, runpy; "COVERAGE_START" in os.environ and runpy.run_path(os.environ["COVERAGE_START"])' > $(VENV)/lib/python3.11/site-packages/coverage_start.pth
+	$(MEASURED) $(BIN)/pytest -m "not browser" -n $(WORKERS) $(PYTEST_OPTIONS)
+	$(MEASURED) $(BIN)/pytest -m browser $(PYTEST_OPTIONS)
+	$(BIN)/python -m tests.coverage.report .coverage
+MEASURED := COVERAGE_START=$(CURDIR)/tests/coverage/collecting.py COVERAGE_DIR=$(CURDIR)/.coverage
 
 bench: $(STAMP) ## Measure the API, with PostgreSQL alone as the limit (needs Go); with IDEAMINT_TEST_ELECTIONS also an import
 	$(BIN)/python -m benchmarks.allocate
 	$(BIN)/python -m benchmarks.bulk
 	@if [ -n "$${IDEAMINT_TEST_ELECTIONS:-}" ]; then $(BIN)/python -m benchmarks.import_election; fi
 
-check: format-check lint types contracts sql-lint compose-check docs-check coverage ## Run all checks, and every test once
+check: $(STAMP) ## Run all checks, and every test once
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target static
+	@$(MAKE) --no-print-directory coverage
+
+static: types sql-lint compose-check lint format-check contracts docs-check
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff format .
@@ -113,4 +117,4 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
-.PHONY: help up test-fast test test-deep proofs coverage bench check format format-check lint types contracts sql-lint compose-check docs docs-check lock clean
+.PHONY: help up test-fast test test-deep proofs coverage bench check static format format-check lint types contracts sql-lint compose-check docs docs-check lock clean
