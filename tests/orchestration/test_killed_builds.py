@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psutil
@@ -22,17 +21,18 @@ from tests.orchestration.refresh.conftest import variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from settings import Settings
 
 BLOCKED = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'ideamint build %' AND wait_event_type = 'Lock'"
 
 
-@pytest.fixture
-def settings(server: Settings, worker: str, tmp_path: Path) -> Iterator[Settings]:
-    with database_of_its_own(server, f"killed_{worker}", tmp_path) as settings:
+@pytest.fixture(scope="module")
+def settings(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """An installation whose first build has passed, so that every table exists."""
+    with database_of_its_own(server, f"killed_{worker}", tmp_path_factory.mktemp("killed")) as settings:
         seed(settings)
+        refresh.refresh(settings)
         yield settings
 
 
@@ -48,51 +48,37 @@ def dbt_of(process: psutil.Process) -> psutil.Process:
     return dbt
 
 
-def test_an_orphaned_dbt_changes_nothing_once_the_next_build_has_begun(settings: Settings) -> None:
+def builds(settings: Settings) -> list[str]:
+    """The status of every build, the oldest first."""
+    with psycopg.connect(settings.database.role_url("dbt")) as connection:
+        return [row[0] for row in connection.execute("SELECT status FROM builds.builds ORDER BY build_id").fetchall()]
+
+
+@contextmanager
+def blocked_build(settings: Settings) -> Iterator[tuple[subprocess.Popen[str], psutil.Process, psycopg.Connection]]:
+    """`ideamint refresh` whose dbt waits inside a transaction for a lock, which the connection holds until it is rolled back."""
     url = settings.database.role_url("dbt")
     shell = Shell(settings.paths.data_dir, variables=variables(settings))
-    with psycopg.connect(url, autocommit=True) as watching, psycopg.connect(url) as blocking:
-        # A first build creates the tables; then a lock on one of them holds the next build inside a transaction.
-        refresh.refresh(settings)
+    with psycopg.connect(url) as blocking, psycopg.connect(url, autocommit=True) as watching:
         blocking.execute("LOCK TABLE intermediate.int_ideas IN ACCESS EXCLUSIVE MODE")
-        first = subprocess.Popen([*COMMAND, "refresh"], env=shell.environment(), stderr=subprocess.DEVNULL)
+        refreshing = subprocess.Popen([*COMMAND, "refresh"], env=shell.environment(), stderr=subprocess.PIPE, text=True)
         until(lambda: watching.execute(BLOCKED).fetchall())
-        orphan = dbt_of(psutil.Process(first.pid))
-        first.kill()
-        first.wait()
-        assert orphan.is_running()
+        yield refreshing, dbt_of(psutil.Process(refreshing.pid)), blocking
 
-        # The orphan waits for the lock; the next build ends its transaction, and only then waits for the lock itself.
-        second = subprocess.Popen([*COMMAND, "refresh"], env=shell.environment(), stderr=subprocess.PIPE, text=True)
-        until(
-            lambda: (
-                watching.execute("SELECT status FROM builds.builds ORDER BY build_id").fetchall()
-                == [("passed",), ("killed",), ("running",)]
-            )
-        )
-        until(lambda: watching.execute(BLOCKED).fetchall())
-        names = watching.execute("SELECT DISTINCT application_name FROM pg_stat_activity").fetchall()
-        assert ("ideamint build 2",) not in names
-        blocking.rollback()
-        _, err = second.communicate(timeout=GIVE_UP_AFTER_S)
 
-        assert second.returncode == 0, err
-        orphan.wait(GIVE_UP_AFTER_S)
-        builds = watching.execute("SELECT DISTINCT build_id FROM builds.marts").fetchall()
-        assert builds == [(3,)]
-    assert exports.find_refusal(refresh.exports_dir(settings)) is None
+def test_models_are_not_built_outside_a_build(settings: Settings) -> None:
+    query = "SELECT 'intermediate.int_campaigns'::regclass::oid"
+    with psycopg.connect(settings.database.role_url("dbt"), autocommit=True) as connection:
+        before = connection.execute(query).fetchone()
+        with pytest.raises(warehouse.BuildFailed):
+            warehouse.build(settings.database.role_url("dbt"), refresh.state_dir(settings), 1)
+        assert connection.execute(query).fetchone() == before
 
 
 def test_a_killed_dbt_is_the_reason_of_the_refusal(settings: Settings) -> None:
-    url = settings.database.role_url("dbt")
-    refresh.refresh(settings)
     published = marts.published(settings.paths.data_dir).id
-    with psycopg.connect(url, autocommit=True) as watching, psycopg.connect(url) as blocking:
-        blocking.execute("LOCK TABLE intermediate.int_ideas IN ACCESS EXCLUSIVE MODE")
-        shell = Shell(settings.paths.data_dir, variables=variables(settings))
-        refreshing = subprocess.Popen([*COMMAND, "refresh"], env=shell.environment(), stderr=subprocess.PIPE, text=True)
-        until(lambda: watching.execute(BLOCKED).fetchall())
-        os.kill(dbt_of(psutil.Process(refreshing.pid)).pid, signal.SIGKILL)
+    with blocked_build(settings) as (refreshing, dbt, _):
+        dbt.kill()
         _, err = refreshing.communicate(timeout=GIVE_UP_AFTER_S)
 
     assert refreshing.returncode == 1
@@ -102,16 +88,34 @@ def test_a_killed_dbt_is_the_reason_of_the_refusal(settings: Settings) -> None:
     assert "dbt was killed (signal SIGKILL)" in refusal.reasons
 
     # An export after it neither publishes nor removes the refusal.
-    with pytest.raises(NotPublishable, match=r"build 2 \(ideamint refresh, .*\) failed"):
+    with pytest.raises(NotPublishable, match=rf"build {len(builds(settings))} \(ideamint refresh, .*\) failed"):
         refresh.export(settings)
     assert exports.find_refusal(refresh.exports_dir(settings)) == refusal
     assert marts.published(settings.paths.data_dir).id == published
 
 
-def test_models_are_not_built_outside_a_build(settings: Settings) -> None:
-    with pytest.raises(warehouse.BuildFailed):
-        warehouse.build(settings.database.role_url("dbt"), refresh.state_dir(settings), 1)
+def test_an_orphaned_dbt_changes_nothing_once_the_next_build_has_begun(settings: Settings) -> None:
+    before = builds(settings)
+    orphaned = len(before) + 1
+    with (
+        blocked_build(settings) as (first, orphan, blocking),
+        psycopg.connect(settings.database.role_url("dbt"), autocommit=True) as watching,
+    ):
+        first.kill()
+        first.communicate()
+        assert orphan.is_running()
 
-    with psycopg.connect(settings.database.role_url("dbt")) as connection:
-        found = connection.execute("SELECT to_regclass('intermediate.int_campaigns')").fetchone()
-    assert found == (None,)
+        # The orphan waits for the lock; the next build ends its transaction, and only then waits for the lock itself.
+        shell = Shell(settings.paths.data_dir, variables=variables(settings))
+        second = subprocess.Popen([*COMMAND, "refresh"], env=shell.environment(), stderr=subprocess.PIPE, text=True)
+        until(lambda: builds(settings) == [*before, "killed", "running"])
+        until(lambda: watching.execute(BLOCKED).fetchall())
+        names = watching.execute("SELECT DISTINCT application_name FROM pg_stat_activity").fetchall()
+        assert (f"ideamint build {orphaned}",) not in names
+        blocking.rollback()
+        _, err = second.communicate(timeout=GIVE_UP_AFTER_S)
+
+        assert second.returncode == 0, err
+        orphan.wait(GIVE_UP_AFTER_S)
+        assert watching.execute("SELECT DISTINCT build_id FROM builds.marts").fetchall() == [(orphaned + 1,)]
+    assert exports.find_refusal(refresh.exports_dir(settings)) is None
