@@ -15,7 +15,6 @@ from api.auth.container import ProvidedLogInDelays, ProvidedPasswords, ProvidedR
 from api.auth.dependencies import Myself
 from api.auth.errors import (
     BadEmail,
-    EmailTaken,
     LogInFailed,
     PasswordsBusy,
     RefreshTokenInvalid,
@@ -25,7 +24,7 @@ from api.auth.errors import (
     WeakPassword,
 )
 from api.auth.models import User
-from api.auth.schemas import LogIn, Me, RefreshToken, Register, Tokens, UpdateMe
+from api.auth.schemas import LogIn, Me, RefreshToken, Register, Registration, Tokens, UpdateMe
 from api.auth.tokens import issue_access_token
 from api.kernel import clock
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
@@ -42,23 +41,22 @@ router = new_router("", "auth")
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-@router.post(
-    "/auth/register", status_code=HTTPStatus.CREATED, operation_id="register", dependencies=[PUBLIC], response_model=Me
-)
-@raises(RateLimited, RegistrationClosed, BadEmail, WeakPassword, EmailTaken, PasswordsBusy)
+@router.post("/auth/register", status_code=HTTPStatus.ACCEPTED, operation_id="register", dependencies=[PUBLIC])
+@raises(RateLimited, RegistrationClosed, BadEmail, WeakPassword, PasswordsBusy)
 async def register(
     request: Request,
-    response: Response,
     session: Session,
     settings: ProvidedSettings,
     passwords: ProvidedPasswords,
     rates: ProvidedRegistrationRates,
     body: Register,
-) -> User:
-    """Create an account for myself, if registration is open in this installation."""
+) -> Registration:
+    """Create an account for myself, if registration is open in this installation.
+
+    If the address has an account, the response is the same, and that account and its password do not change.
+    """
     await rates.spend(client_address(request))
-    response.headers["Location"] = request.app.url_path_for("get_me")
-    return await service.register_user(
+    email = await service.register_user(
         session,
         settings,
         passwords,
@@ -66,6 +64,7 @@ async def register(
         display_name=body.display_name,
         password=body.password,
     )
+    return Registration(email=email)
 
 
 @router.post("/auth/login", operation_id="logIn", dependencies=[PUBLIC], response_model=Tokens)

@@ -28,6 +28,12 @@ class Register(Schema):
     password: Annotated[Password, Field(description=f"{LENGTH_MIN} to {LENGTH_MAX} characters, not a common password")]
 
 
+class Registration(ResponseModel):
+    """The address of an account that can log in. The response is the same if it had an account before."""
+
+    email: str
+
+
 class LogIn(Schema):
     """The credentials of a log-in."""
 

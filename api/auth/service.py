@@ -34,13 +34,15 @@ PEOPLE = select(User.id, User.display_name, User.email).subquery("people")
 
 async def register_user(
     session: AsyncSession, settings: Settings, passwords: Passwords, *, email: str, display_name: str, password: str
-) -> User:
-    """Create an account without roles and permissions, at the request of its owner.
+) -> str:
+    """Create an account without roles and permissions, at the request of its owner; returns its address.
+
+    If the address has an account, nothing changes except that an event records the attempt for its owner. The caller is
+    not told, since that would reveal who has an account.
 
     Raises:
         RegistrationClosed: the setting `registration` is not `open`.
         BadEmail, WeakPassword: as :func:`create_user`.
-        EmailTaken: an account with this address exists.
         PasswordsBusy: too many passwords are waiting for their hash.
     """
     if settings.auth.registration != "open":
@@ -50,9 +52,15 @@ async def register_user(
     # before the first statement, so that no connection is held meanwhile
     password_hash = await passwords.hash(password)
     user = User(email=email, display_name=display_name, password_hash=password_hash)
-    await _add(session, user)
-    await record_event(session, payloads.Registered(), actor_id=user.id, user_id=user.id)
-    return user
+    try:
+        async with session.begin_nested():
+            await _add(session, user)
+    except EmailTaken:
+        owner_id = await session.scalar(select(User.id).where(func.lower(User.email) == func.lower(email)))
+        await record_event(session, payloads.RegistrationRepeated(), actor_id=None, user_id=owner_id)
+    else:
+        await record_event(session, payloads.Registered(), actor_id=user.id, user_id=user.id)
+    return email
 
 
 async def create_user(

@@ -56,6 +56,9 @@ def _coin_entry(payload: type[Payload], when: str, visible_to: Audience, *, move
 
 _ENTRIES = (
     _entry(payloads.Registered, "A person registers.", Audience.PERSON),
+    _entry(
+        payloads.RegistrationRepeated, "Somebody registers with an address that has an account.", Audience.PERSON
+    ),
     _entry(payloads.Created, "An administrator, an import or the demo creates a user.", Audience.ADMINISTRATORS),
     _entry(payloads.Updated, "A user's own fields change.", Audience.PERSON),
     _entry(payloads.Deactivated, "A user is deactivated; their sessions end too.", Audience.ADMINISTRATORS),

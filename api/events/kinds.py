@@ -9,6 +9,7 @@ class EventKind(StrEnum):
     """The kind of an event, named after the fact. A new kind requires a migration of the check `ck_events_kind`."""
 
     USER_REGISTERED = "user_registered"
+    REGISTRATION_REPEATED = "registration_repeated"
     USER_CREATED = "user_created"
     USER_UPDATED = "user_updated"
     USER_DEACTIVATED = "user_deactivated"

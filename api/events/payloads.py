@@ -50,6 +50,12 @@ class Registered(Payload):
     kind = EventKind.USER_REGISTERED
 
 
+class RegistrationRepeated(Payload):
+    """No data except the id of the user who has the address."""
+
+    kind = EventKind.REGISTRATION_REPEATED
+
+
 class Created(Payload):
     """The initial roles and permissions of the user."""
 
