@@ -63,7 +63,7 @@ class Batcher:
         self._items = 0
         self._arrived = asyncio.Event()
         self._connection: psycopg.AsyncConnection[tuple[object, ...]] | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None]
         self._closing = False
 
     async def __aenter__(self) -> Self:
@@ -77,11 +77,9 @@ class Batcher:
         """Complete the waiting movements, then stop."""
         self._closing = True
         self._arrived.set()
-        if self._task is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._task, self._deadline_s + RECONNECT_S)
-        if self._connection is not None:
-            await self._connection.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._task, self._deadline_s + RECONNECT_S)
+        await self._drop_connection()
 
     async def move(self, move: Move) -> Outcome:
         """Carry out one movement and wait for its committed outcome.
