@@ -43,6 +43,7 @@ PLACES = (
     Place("orchestration/test_killed_builds.py", ("dbt", "deep")),
     Place("dbt_project", ("dbt",), is_group=True),
     Place("cli/test_up.py", ("installation",)),
+    Place("permissions/test_matrix.py", ("deep",)),
     Place("cli/test_cli.py", ("cli",)),
     Place("orchestration/defs", ("dagster", "dbt")),
     Place("orchestration/web", ("dagster",)),
@@ -75,7 +76,6 @@ PLACES = (
             "web",
             "coins/test_bulk.py",
             "coins/test_chain_rights.py",
-            "permissions/test_matrix.py",
             "coins/test_chain.py",
             "campaigns/test_coin_events.py",
         )

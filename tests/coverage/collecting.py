@@ -37,34 +37,47 @@ class Loader(importer.SlipcoverLoader):  # type: ignore[misc] # SlipCover has no
         return code
 
 
-def start(folder: Path) -> None:
-    """Measure this process until it ends."""
-    measured = slipcover.Slipcover(branch=True, exclude_also=EXCLUDED)
-    sources = slipcover.FileMatcher(sources=SOURCES)
-    importer.SlipcoverLoader = Loader
-    importer.ImportManager(measured, sources).__enter__()
-    slipcover.wrap_spec_from_file_location(measured, sources)  # Alembic loads versions by file
+class Measured:
+    """The measurement of this process; `write` may be called several times, and replaces what was written before."""
 
-    def write() -> None:
-        result = measured.get_coverage()
-        if result["files"]:
-            # SlipCover names files relative to the working directory, which differs between processes
-            result["files"] = {
-                str(Path(name).resolve().relative_to(ROOT)): found for name, found in result["files"].items()
-            }
-            name = uuid.uuid4().hex
-            (folder / f"{name}.part").write_text(json.dumps(result))
-            (folder / f"{name}.part").rename(folder / f"{name}.json")
+    def __init__(self, folder: Path) -> None:
+        """Instrument the modules of the product that are imported from now on."""
+        self.path = folder / f"{uuid.uuid4().hex}.json"
+        self.slipcover = slipcover.Slipcover(branch=True, exclude_also=EXCLUDED)
+        sources = slipcover.FileMatcher(sources=SOURCES)
+        importer.SlipcoverLoader = Loader
+        importer.ImportManager(self.slipcover, sources).__enter__()
+        slipcover.wrap_spec_from_file_location(self.slipcover, sources)  # Alembic loads versions by file
+
+    def write(self) -> None:
+        """Write what ran until now, if the process has imported a module of the product."""
+        result = self.slipcover.get_coverage()
+        if not result["files"]:
+            return
+        # SlipCover names files relative to the working directory, which differs between processes
+        result["files"] = {
+            str(Path(name).resolve().relative_to(ROOT)): found for name, found in result["files"].items()
+        }
+        part = self.path.with_suffix(".part")
+        part.write_text(json.dumps(result))
+        part.rename(self.path)
+
+
+def start(folder: Path) -> Measured:
+    """Measure this process until it ends."""
+    measured = Measured(folder)
 
     def end(number: int, _: FrameType | None) -> None:
-        write()
+        measured.write()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
-    atexit.register(write)
+    atexit.register(measured.write)
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, end)
+    return measured
 
 
 if __name__ == "<run_path>" and sys.version_info[:2] == (3, 11):
-    start(Path(os.environ["COVERAGE_DIR"]))
+    # for tests/conftest.py: the workers of pytest-xdist may be killed before they end
+    sys.modules["measured"] = start(Path(os.environ["COVERAGE_DIR"]))  # type: ignore[assignment]
