@@ -7,12 +7,13 @@ import hashlib
 import hmac
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from sqlalchemy import text
 
-from api.coins import background
+from api.coins import background, errors
 from api.coins import service as coins
 from api.coins.chain import chains
 from api.kernel.background import Background
@@ -116,6 +117,11 @@ class TestSeal:
             assert await chains.get_head(session, ledger.campaign_id, 0) == head
             found = await chains.check_chain(session, ledger.campaign_id, chains.KeptHead(0, "0" * 64))
         assert (found.holds, found.has_kept_head) == (True, True)
+
+    async def test_an_unknown_campaign_has_no_head(self, quiet_db: Database) -> None:
+        async with quiet_db.session() as session:
+            with pytest.raises(errors.UnknownLedger):
+                await chains.get_head(session, uuid4())
 
     async def test_campaigns_have_a_chain_and_a_key_each(self, quiet_db: Database, quiet_admin_url: str) -> None:
         ledgers = [await opened(quiet_db) for _ in range(3)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -72,6 +73,35 @@ class TestSetPolicy:
         await coins.move_coins(session, [ledger.move(30, target=1)])
         longer = PolicyWrite(allocate_until=datetime(2031, 1, 1, tzinfo=UTC))
         assert (await coins.set_policy(session, ledger.campaign_id, longer, actor_id=None)).version == 2
+
+
+class TestPolicyWrite:
+    @pytest.mark.parametrize(
+        ("fields", "reason"),
+        [
+            (
+                {"coins_per_member": 10, "coins_per_allocation_min": 11},
+                "coins_per_allocation_min is more than coins_per_member",
+            ),
+            (
+                {"coins_per_allocation_min": 5, "coins_per_member_and_idea_max": 4},
+                "coins_per_member_and_idea_max is less than coins_per_allocation_min",
+            ),
+            (
+                {"allocation_opens_at": "2030-01-02T00:00:00Z", "allocate_until": "2030-01-02T00:00:00Z"},
+                "allocation_opens_at is not before allocate_until",
+            ),
+        ],
+    )
+    def test_refuses_a_policy_under_which_nobody_could_allocate(self, fields: dict[str, Any], reason: str) -> None:
+        with pytest.raises(ValueError, match=reason):
+            PolicyWrite.model_validate_json(json.dumps(fields))
+
+    async def test_an_equal_policy_makes_no_new_version(self, session: AsyncSession) -> None:
+        ledger = await make_ledger(session)
+        present = await coins.get_policy(session, ledger.campaign_id)
+        equal = PolicyWrite.model_validate(present.model_dump(include=set(PolicyWrite.model_fields)))
+        assert await coins.set_policy(session, ledger.campaign_id, equal, actor_id=None) == present
 
 
 class TestStakesVisibleTo:

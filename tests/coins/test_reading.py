@@ -106,10 +106,13 @@ class TestCsv:
             response = await world.call(world.members[1], "GET", HISTORY, params=params, headers={"Accept": accept})
             assert response.headers["content-type"] == "application/json"
 
-    async def test_has_all_lines_in_parts(self, moved: tuple[World, str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-        """Parts of two lines; each part continues after the last line of the previous one."""
+    @pytest.mark.parametrize("lines_at_once", [2, 3])  # with three, the second part is empty
+    async def test_has_all_lines_in_parts(
+        self, moved: tuple[World, str, str], monkeypatch: pytest.MonkeyPatch, lines_at_once: int
+    ) -> None:
+        """Each part continues after the last line of the previous one."""
         world, one, _ = moved
-        monkeypatch.setattr(statements, "LINES_AT_ONCE", 2)
+        monkeypatch.setattr(statements, "LINES_AT_ONCE", lines_at_once)
         response = await world.call(
             world.members[1], "GET", HISTORY, params={"format": "csv", "idea_id": one, "limit": 1}
         )

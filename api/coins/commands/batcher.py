@@ -173,10 +173,11 @@ class Batcher:
                 self._settle(item, outcome)
 
     async def _one_by_one(self, batch: list[_Item]) -> None:
-        """Carry out the items one by one after an unexpected error, so that only the item that causes it fails."""
+        """Carry out the items one by one after an unexpected error, so that only the item that causes it fails.
+
+        None of them has an outcome: the call of a batch returns all outcomes or raises.
+        """
         for item in batch:
-            if item.is_settled:
-                continue
             try:
                 await self._carry_out([item])
             except Exception as error:  # noqa: BLE001 - the request of this item raises it
