@@ -32,13 +32,14 @@ def questions(figures: Sequence[Figure], recent: Sequence[Figure]) -> None:
         f'<div class="im-cards">{_cards(group, by_key)}</div></section>'
         for question, group in by_question.items()
     )
-    st.html(f'<div class="im-questions">{body}</div>')
+    st.html(f'<div class="im-figures"><div class="im-questions">{body}</div></div>')
 
 
 def row(figures: Sequence[Figure]) -> None:
     """Show some figures side by side."""
     if figures:
-        st.html(f'<div class="im-cards im-row" style="--cards: {_width(figures)}">{_cards(figures, {})}</div>')
+        cards = f'<div class="im-cards im-row" style="--cards: {_width(figures)}">{_cards(figures, {})}</div>'
+        st.html(f'<div class="im-figures">{cards}</div>')
 
 
 def _width(figures: Iterable[Figure]) -> int:
@@ -58,9 +59,9 @@ def _card(group: Sequence[Figure], recent: Mapping[tuple[str, str | None], Figur
     first = group[0]
     readings = "".join(_reading(figure, recent.get((figure.name, figure.currency))) for figure in group)
     return (
-        f'<article class="im-card" style="--readings: {_width(group)}" data-figure="{escape(first.name)}" '
-        f'title="{escape(first.definition)}"><h3>{escape(first.title)}</h3><div class="im-readings">{readings}</div>'
-        f'<p class="im-definition">{escape(first.definition)}</p></article>'
+        f'<article class="im-card" style="--readings: {_width(group)}" data-figure="{escape(first.name)}">'
+        f'<h3>{escape(first.title)}</h3><div class="im-readings">{readings}</div>'
+        f'<details class="im-definition"><summary>Definition</summary><p>{escape(first.definition)}</p></details></article>'
     )
 
 

@@ -23,16 +23,18 @@ from pipelines.marts import GROUP_SIZE_MIN
 _ROW_PX: Final = 34
 _TITLE_CHARACTERS: Final = 36
 _CONFIG: Final = {"displayModeBar": False, "typesetMath": False, "displaylogo": False}
-_STATUS_COLOURS: Final = {  # indexes of the theme's colours: blue for accepted ideas, grey and orange for refused ones
-    "competing": 0,
-    "accepted": 2,
-    "in_progress": 5,
-    "complete": 7,
-    "not_selected": 6,
-    "rejected": 1,
-    "stopped": 3,
-    "pending": 4,
-    "withdrawn": 8,
+# Indexes of the theme's colours: blue for accepted ideas, grey and orange for refused ones. Colours that some readers cannot
+# distinguish have different patterns.
+STATUS_MARKS: Final[Mapping[str, tuple[int, str]]] = {
+    "competing": (0, ""),
+    "accepted": (2, "+"),
+    "in_progress": (5, "/"),
+    "complete": (7, "x"),
+    "not_selected": (6, "-"),
+    "rejected": (1, ""),
+    "stopped": (3, "\\"),
+    "pending": (4, "."),
+    "withdrawn": (8, "|"),
 }
 _HOLDINGS: Final = (
     ("wallet_coins", "In wallets"),
@@ -62,7 +64,7 @@ def ideas_by_coins(ideas: pl.DataFrame) -> go.Figure:
             y=part["idea_id"].to_list(),
             x=part["coins"].to_list(),
             name=plain(wording.status_title(status)),
-            marker_color=_colour(_STATUS_COLOURS.get(status, 0)),
+            marker=_mark(status),
             orientation="h",
             text=[wording.count(coins) for coins in part["coins"]],
             textposition="outside",
@@ -165,10 +167,11 @@ def retention(cohorts: pl.DataFrame) -> go.Figure:
     figure = go.Figure()
     figure.add_heatmap(
         x=since, y=list(range(len(months))), z=shares, text=texts, texttemplate="%{text}",
-        textfont_size=13, hovertext=hover,
+        textfont_size=11, hovertext=hover,
         hoverinfo="text", xgap=2, ygap=2, coloraxis="coloraxis",
     )  # fmt: skip
-    labels = [f"{wording.month(month)}: {wording.people(sizes[month])} people" for month in months]
+    # two lines and small texts, so that nine months fit on a telephone
+    labels = [f"{wording.month(month)}<br>{wording.people(sizes[month])} people" for month in months]
     figure.update_yaxes(tickvals=list(range(len(months))), ticktext=labels, autorange="reversed", showgrid=False)
     figure.update_xaxes(tickvals=since, title="Months since joining", side="top", showgrid=False)
     figure.update_yaxes(zeroline=False, ticks="")
@@ -252,6 +255,11 @@ def _colour(index: int) -> str:
     """A name that Streamlit replaces by the theme's colour with this index."""
     name: str = pio.templates["streamlit"].layout.colorway[index]
     return name
+
+
+def _mark(status: str) -> Mapping[str, Any]:
+    colour, pattern = STATUS_MARKS.get(status, (0, ""))
+    return {"color": _colour(colour), "pattern": {"shape": pattern, "fillmode": "overlay", "size": 6, "solidity": 0.25}}
 
 
 def _label_rows(figure: go.Figure, titles: Mapping[str, str]) -> None:

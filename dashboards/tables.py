@@ -22,10 +22,7 @@ class Column:
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, marked: frozenset[int] = frozenset()) -> None:
     """Show a table of formatted texts. Rows whose index is in `marked` are highlighted as wrong."""
     wrong = ' class="im-wrong"'
-    head = "".join(
-        f'<th scope="col"{_kind(column)} title="{escape(column.hint)}">{escape(column.title)}</th>'
-        for column in columns
-    )
+    head = "".join(f'<th scope="col"{_kind(column)}>{escape(column.title)}</th>' for column in columns)
     body = "".join(
         f"<tr{wrong if number in marked else ''}>"
         + "".join(
@@ -35,8 +32,19 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, marked: f
         for number, row in enumerate(rows)
     )
     st.html(
-        f'<div class="im-scroll"><table class="im-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        '<div class="im-scroll" role="region" tabindex="0" aria-label="Table, which scrolls sideways">'
+        f'<table class="im-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{_hints(columns)}'
     )
+
+
+def _hints(columns: Sequence[Column]) -> str:
+    """What the columns mean, for those that say so; opened by mouse, keyboard or touch."""
+    hints = "".join(
+        f"<dt>{escape(column.title)}</dt><dd>{escape(column.hint)}</dd>" for column in columns if column.hint
+    )
+    if not hints:
+        return ""
+    return f'<details class="im-definition"><summary>What the columns mean</summary><dl>{hints}</dl></details>'
 
 
 def _kind(column: Column) -> str:

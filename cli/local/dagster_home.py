@@ -20,6 +20,10 @@ storage:
 run_coordinator:
   module: dagster.core.run_coordinator
   class: QueuedRunCoordinator
+  # A run that is dequeued while the code server restarts is launched later.
+  config:
+    max_user_code_failure_retries: 10
+    user_code_failure_retry_delay: 15
 run_launcher:
   module: orchestration.run_launcher
   class: CodeServerRunLauncher

@@ -56,7 +56,7 @@ def expect_figures(visit: Visit, rows: list[dict[str, Any]]) -> None:
     assert rows
     for row in rows:
         card = visit.page.locator(f'[data-figure="{row["figure"]}"]')
-        expect(card).to_have_attribute("title", row["definition"])
+        expect(card.locator(".im-definition p")).to_have_text(row["definition"])
         if row["value"] is None:
             expect(card.locator(".im-unknown").first).to_contain_text(row["unknown_reason"])
             continue

@@ -116,7 +116,7 @@ class TestRetention:
 
     def test_the_size_of_a_small_cohort_is_hidden(self, reader: marts.Marts) -> None:
         labels = charts.retention(reader.cohorts()).layout.yaxis.ticktext
-        assert "Mar\N{NO-BREAK SPACE}2026: fewer than 5 people" in labels
+        assert "Mar\N{NO-BREAK SPACE}2026<br>fewer than 5 people" in labels
 
 
 class TestExpectedAndRealised:
