@@ -28,7 +28,7 @@ def refused(refusal: Refusal) -> str:
 
 def refusal_reasons(refusal: Refusal) -> str:
     """The reasons of a refusal in one line, as far as the reader may see them."""
-    lines = [reason.strip().partition("\n")[0] for reason in refusal.reasons]
+    lines = [reason.strip().partition("\n")[0].rstrip(" .") for reason in refusal.reasons]
     shown = [plain(line, _REASON_CHARACTERS_MAX) for line in lines[:_REASONS_MAX] if line]
     if not shown:
         return _HIDDEN
