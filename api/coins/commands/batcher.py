@@ -199,7 +199,9 @@ class Batcher:
             )
         async with asyncio.timeout(self._call_s):
             cursor = await self._connection.execute(SQL, as_arguments(moves), prepare=True)
-        return [Outcome(*row) for row in await cursor.fetchall()]  # type: ignore[arg-type]
+        outcomes = [Outcome(*row) for row in await cursor.fetchall()]  # type: ignore[arg-type]
+        assert {outcome.item for outcome in outcomes} == set(range(1, len(moves) + 1)), "each item has one outcome"
+        return outcomes
 
     async def _drop_connection(self) -> None:
         if self._connection is not None:
