@@ -92,13 +92,13 @@ class WeakPassword(InvalidInput):
 
 
 class EmailTaken(DomainError):
-    """An account with this address exists; upper and lower case are not distinguished."""
+    """An account with this address exists; upper and lower case are not distinguished. Only the command line reports it."""
 
     slug = "email-taken"
     title = "An account with this e-mail address exists"
 
     def __init__(self) -> None:
-        super().__init__("Another account has this e-mail address; log in, or use another address.")
+        super().__init__("Another account has this e-mail address.")
 
 
 class BadEmail(InvalidInput):

@@ -29,7 +29,7 @@ class Register(Schema):
 
 
 class Registration(ResponseModel):
-    """The address of an account that can log in. The response is the same if it had an account before."""
+    """The address of the request. The response does not state whether it had an account before."""
 
     email: str
 

@@ -42,7 +42,7 @@ async def record_event(
 ) -> None:
     """Append one event; its kind and version are those of the payload.
 
-    `user_id` is the person concerned, `actor_id` the person who caused the event (None is the system).
+    `user_id` is the person concerned, `actor_id` the person who caused the event (None is the system, or somebody who is not logged in).
     """
     await session.execute(
         _INSERT,
