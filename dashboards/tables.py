@@ -19,8 +19,10 @@ class Column:
     is_short: bool = False
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, marked: frozenset[int] = frozenset()) -> None:
-    """Show a table of formatted texts. Rows whose index is in `marked` are highlighted as wrong."""
+def table(
+    label: str, columns: Sequence[Column], rows: Iterable[Sequence[str]], *, marked: frozenset[int] = frozenset()
+) -> None:
+    """Show a table of formatted texts; `label` names it for screen readers. Rows in `marked`, by index, are highlighted as wrong."""
     wrong = ' class="im-wrong"'
     head = "".join(f'<th scope="col"{_kind(column)}>{escape(column.title)}</th>' for column in columns)
     body = "".join(
@@ -32,7 +34,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, marked: f
         for number, row in enumerate(rows)
     )
     st.html(
-        '<div class="im-scroll" role="region" tabindex="0" aria-label="Table, which scrolls sideways">'
+        f'<div class="im-scroll" role="region" tabindex="0" aria-label="{escape(label)}">'
         f'<table class="im-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{_hints(columns)}'
     )
 

@@ -54,6 +54,7 @@ def render(view: View) -> None:
             is_good=False,
         )
     tables.table(
+        "Coins of each campaign by account",
         _COLUMNS,
         [_cells(row) for row in rows.iter_rows(named=True)],
         marked=frozenset(range(wrong.height)),  # wrong rows come first

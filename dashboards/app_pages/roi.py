@@ -61,7 +61,7 @@ def render(view: View) -> None:
             key=f"roi-{currency}",
             alt=f"Expected and realised cost and value in {currency}",
         )
-        _table(of_currency, with_campaign=campaign is None)
+        _table(of_currency, str(currency), with_campaign=campaign is None)
 
 
 def _has_only_planned_costs(outcomes: pl.DataFrame) -> bool:
@@ -69,9 +69,10 @@ def _has_only_planned_costs(outcomes: pl.DataFrame) -> bool:
     return outcomes.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in others)).is_empty()
 
 
-def _table(outcomes: pl.DataFrame, *, with_campaign: bool) -> None:
+def _table(outcomes: pl.DataFrame, currency: str, *, with_campaign: bool) -> None:
     amounts = ("expected_cost", "realised_cost", "expected_value", "realised_value")
     tables.table(
+        f"Ideas with costs and values in {currency}",
         [column for column in _COLUMNS if with_campaign or column.title != "Campaign"],
         [
             [

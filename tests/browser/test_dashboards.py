@@ -149,6 +149,13 @@ class TestNumbers:
             expect(recent).to_contain_text(f"Last 30 days{wording.percent(now[figure]['value'])}")
             expect(recent).to_contain_text(f"30 before{wording.percent(before[figure]['value'])}")
 
+    def test_a_definition_opens_by_keyboard(self, visit: Visit) -> None:
+        card = visit.page.locator('[data-figure="participation"]')
+        expect(card.locator(".im-definition p")).to_be_hidden()
+        card.locator("summary").focus()
+        visit.page.keyboard.press("Enter")
+        expect(card.locator(".im-definition p")).to_be_visible()
+
     def test_participation_counts_the_current_members(self, visit: Visit) -> None:
         """Counted in the application's tables, without dbt models."""
         (row,) = visit.installation.rows(
