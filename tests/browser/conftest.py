@@ -25,6 +25,7 @@ from psycopg.rows import dict_row
 
 from cli.local.ports import free_port
 from tests.factories.clocks import GIVE_UP_AFTER_S
+from tests.factories.shells import measuring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ def installation() -> Iterator[Installation]:
     data_dir = Path(tempfile.mkdtemp(prefix="ideamint-browser-"))
     data_dir.chmod(0o711)  # PostgreSQL does not run as root
     api_port, dashboards_port, dagster_port = free_port(), free_port(), free_port()
-    environment = {
+    environment = measuring() | {
         "PATH": os.environ["PATH"],
         "HOME": str(data_dir),
         "PYTHONPATH": str(ROOT),

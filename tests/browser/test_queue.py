@@ -1,4 +1,7 @@
-"""Dagster's queue under `ideamint up`: a killed code server does not block it. No browser is needed, but its installation."""
+"""Dagster's queue under `ideamint up`: a killed code server does not block it.
+
+It uses the installation of the browser tests, but no browser.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Measures which lines and branches of the product run, in the process that executes this file.
 
 `make coverage` sets COVERAGE_START to the path of this file and COVERAGE_DIR to a folder; a `.pth` file in the environment
-then executes it at the start of every Python process, before the product is imported. SlipCover instruments the bytecode
+then executes it at the start of every Python process that inherits both, before the product is imported. SlipCover instruments the bytecode
 of the product's modules alone, so that other packages run at full speed: a tracer makes the tests of dbt, Great Expectations
 and Streamlit take twice as long. A process writes its results to COVERAGE_DIR when it ends; one that is killed by SIGKILL
 writes none.

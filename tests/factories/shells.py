@@ -17,6 +17,11 @@ COMMAND = [sys.executable, "-m", "cli.main"]
 ROOT = Path(__file__).parents[2]
 
 
+def measuring() -> dict[str, str]:
+    """The variables by which `tests/coverage/collecting.py` measures a process, if this run is measured."""
+    return {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+
+
 @dataclass(frozen=True)
 class Done:
     """Exit code and output of a command."""
@@ -40,8 +45,7 @@ class Shell:
     def environment(self, **variables: str) -> dict[str, str]:
         own = {"PATH": os.environ["PATH"], "HOME": str(self.data_dir), "PYTHONPATH": str(ROOT)}
         own |= {"IDEAMINT_DATA_DIR": str(self.data_dir), "IDEAMINT_ENV": "test"}
-        coverage = {name: value for name, value in os.environ.items() if name.startswith("COV")}
-        return own | coverage | dict(self.variables) | variables
+        return own | measuring() | dict(self.variables) | variables
 
     def __call__(self, *arguments: str, given: str = "", settings: Mapping[str, str] | None = None) -> Done:
         done = subprocess.run(

@@ -18,6 +18,7 @@ from api.ideas import service as ideas
 from api.kernel import clock
 from api.kernel.db import Database
 from tests.factories.campaigns import DESCRIPTION
+from tests.factories.shells import measuring
 from tests.factories.users import make_user
 from tests.factories.warehouse import database_of_its_own
 from tests.proofs.closing_worker import STEPS
@@ -65,7 +66,7 @@ async def run_worker(settings: Settings, step: str) -> int:
     """The exit code of a process that kills itself at a step."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.proofs.closing_worker", str(settings.database.url), step, cwd=ROOT,
-        env={
+        env=measuring() | {
             "APP_PASSWORD": settings.database.role_password("app"), "PYTHONPATH": str(ROOT),
             "IDEAMINT_DATA_DIR": str(settings.paths.data_dir),
         },

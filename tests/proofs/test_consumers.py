@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from tests.events.conftest import effects
 from tests.factories.consumers import Probe, edit
+from tests.factories.shells import measuring
 from tests.proofs.consumer_worker import STEPS
 
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ class Workers:
 
     def __init__(self, settings: Settings, name: str, outside: Path) -> None:
         self.arguments = [str(settings.database.url), name, str(outside)]
-        self.environment = {"APP_PASSWORD": settings.database.role_password("app"), "PYTHONPATH": str(ROOT)}
+        self.environment = measuring() | {
+            "APP_PASSWORD": settings.database.role_password("app"),
+            "PYTHONPATH": str(ROOT),
+        }
         self.running: list[subprocess.Popen[bytes]] = []
         self.kills: Counter[str] = Counter()
         self.steps: dict[int, str] = {}

@@ -39,6 +39,10 @@ class TestWrite:
             assert instance.run_monitoring_enabled
             assert instance.run_monitoring_max_runtime_seconds == dagster_home.RUN_TIMEOUT_S
             assert instance.run_launcher.supports_check_run_worker_health
+            queue = instance.get_concurrency_config().run_queue_config
+            assert queue is not None
+            assert queue.max_concurrent_runs == 1
+            assert queue.max_user_code_failure_retries > 0  # a run dequeued while the code server restarts stays queued
             assert instance.run_retries_enabled
             assert instance.run_retries_max_retries == 1
             assert not instance.run_retries_retry_on_asset_or_op_failure
