@@ -11,6 +11,7 @@ UV := $(BIN)/uv --system-certs
 SOURCES := api benchmarks cli dashboards orchestration pipelines settings tests
 WORKERS ?= auto
 PYTEST_OPTIONS ?=
+MEASURED := COVERAGE_START=$(CURDIR)/tests/coverage/collecting.py COVERAGE_DIR=$(CURDIR)/.coverage
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +25,7 @@ test-fast: $(STAMP) ## Run the fast tests for development, under a minute: witho
 test: $(STAMP) ## Run unit and integration tests; IDEAMINT_TEST_ELECTIONS=folder adds the real elections of that folder
 	$(BIN)/pytest -m "not deep" -n $(WORKERS) $(PYTEST_OPTIONS)
 
-test-deep: $(STAMP) ## Run the proofs at small size, the last release on this schema, and the browser tests (needs Go and chromium)
+test-deep: $(STAMP) ## Run the proofs at small size, the permission matrix, the last release on this schema, and the browser tests (needs Go and chromium)
 	$(BIN)/pytest -m "deep and not browser" -n $(WORKERS) $(PYTEST_OPTIONS)
 	$(BIN)/pytest -m browser $(PYTEST_OPTIONS)
 
@@ -42,7 +43,6 @@ coverage: $(STAMP) ## Run every test once, measured, and check the floors in tes
 	$(MEASURED) $(BIN)/pytest -m "not browser" -n $(WORKERS) $(PYTEST_OPTIONS)
 	$(MEASURED) $(BIN)/pytest -m browser $(PYTEST_OPTIONS)
 	$(BIN)/python -m tests.coverage.report .coverage
-MEASURED := COVERAGE_START=$(CURDIR)/tests/coverage/collecting.py COVERAGE_DIR=$(CURDIR)/.coverage
 
 bench: $(STAMP) ## Measure the API, with PostgreSQL alone as the limit (needs Go); with IDEAMINT_TEST_ELECTIONS also an import
 	$(BIN)/python -m benchmarks.allocate
