@@ -13,7 +13,7 @@ import httpx2
 import psutil
 import pytest
 
-from benchmarks import allocate, event_lag, held, history, ledgers
+from benchmarks import allocate, compare, event_lag, held, history, ledgers
 from tests.factories.clocks import GIVE_UP_AFTER_S
 
 if TYPE_CHECKING:
@@ -52,6 +52,12 @@ def test_allocate(installation: tuple[Settings, Path], monkeypatch: pytest.Monke
         "limit_per_s", "pgbench_n_per_s", "spread_per_s", "hot_per_s", "ratio_spread", "ratio_hot", "p50_ms", "p99_ms",
         "seeded_per_s",
     }  # fmt: skip
+
+
+def test_compare_measures_a_commit_and_this_version() -> None:
+    figures = compare.compare("HEAD", 1, 0.5)
+    assert figures.keys() == {"earlier_per_s", "earlier_cpu_us", "this_per_s", "this_cpu_us", "ratio"}
+    assert min(figures.values()) > 0
 
 
 def test_a_locked_wallet_delays_only_its_owner(
