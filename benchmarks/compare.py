@@ -99,9 +99,8 @@ def compare(commit: str, rounds: int, seconds: float) -> dict[str, Any]:
         extract(commit, folder)
         sides = {"earlier": start(folder), "this": start(ROOT)}
         for side in sides.values():
-            stack.callback(side.process.wait)
-            assert side.process.stdin is not None
-            stack.callback(side.process.stdin.close)  # ends the process; callbacks run in reverse order
+            # closes the pipes, which ends the process, and waits for it
+            stack.callback(side.process.__exit__, None, None, None)
         for number in range(rounds + 1):
             for name, side in sides.items():
                 measured = side.measure(seconds)
