@@ -12,13 +12,11 @@ which varies less than the rate. The first round warms up and does not count. CO
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import statistics
 import subprocess
 import sys
-import tarfile
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -27,7 +25,6 @@ from typing import Any
 
 import psutil
 
-ROOT = Path(__file__).resolve().parents[1]
 SIDE = "--side"
 
 
@@ -85,19 +82,18 @@ def start(folder: Path) -> Side:
     return Side(process)
 
 
-def extract(commit: str, folder: Path) -> None:
-    """Write the files of a commit into a folder."""
-    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(folder, filter="data")
-
-
 def compare(commit: str, rounds: int, seconds: float) -> dict[str, Any]:
-    """Medians over `rounds` of both versions, and their ratio."""
+    """Medians over `rounds` of both versions, and their ratio.
+
+    Raises:
+        CommitMissing: the history does not contain the commit.
+    """
+    from benchmarks import commits  # not with `--side`, whose `benchmarks` are those of the other version
+
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ideamint-compare-")))
-        extract(commit, folder)
-        sides = {"earlier": start(folder), "this": start(ROOT)}
+        commits.unpack(commit, folder)
+        sides = {"earlier": start(folder), "this": start(commits.ROOT)}
         for side in sides.values():
             # closes the pipes, which ends the process, and waits for it
             stack.callback(side.process.__exit__, None, None, None)
@@ -119,17 +115,19 @@ def compare(commit: str, rounds: int, seconds: float) -> dict[str, Any]:
 
 def main() -> None:
     """Run the benchmark."""
+    from benchmarks import commits, ledgers
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("commit", help="the earlier commit")
     parser.add_argument("--rounds", type=int, default=8, help="number of measurements of each version")
     parser.add_argument("--seconds", type=float, default=3, help="length of each of them")
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     arguments = parser.parse_args()
-    figures = compare(arguments.commit, arguments.rounds, arguments.seconds)
-    if arguments.json:
-        sys.stdout.write(json.dumps(figures) + "\n")
-    else:
-        sys.stdout.writelines(f"{name:20} {value:>10,}\n" for name, value in figures.items())
+    try:
+        figures = compare(arguments.commit, arguments.rounds, arguments.seconds)
+    except commits.CommitMissing as error:
+        sys.exit(f"{arguments.commit} is not in the history of this clone: {error}")
+    ledgers.print_figures(figures, as_json=arguments.json)
 
 
 if __name__ == "__main__":

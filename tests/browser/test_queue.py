@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +19,10 @@ import settings as configuration
 from cli.local import postgres
 from cli.local.ports import free_port
 from pipelines.builds import hold_build_lock
-from tests.factories.clocks import GIVE_UP_AFTER_S
+from tests.factories.clocks import GIVE_UP_AFTER_S, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.browser.conftest import Installation
 
@@ -84,13 +83,6 @@ def code_server(installation: Installation) -> psutil.Process:
         and "grpc" not in (process.parent() or process).cmdline()
     ]
     return found
-
-
-def until(condition: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + GIVE_UP_AFTER_S
-    while not condition():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.5)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,13 +13,13 @@ import pytest
 from orchestration import refresh
 from pipelines import exports, marts, warehouse
 from pipelines.builds import NotPublishable
-from tests.factories.clocks import GIVE_UP_AFTER_S
+from tests.factories.clocks import GIVE_UP_AFTER_S, until
 from tests.factories.shells import COMMAND, Shell
 from tests.factories.warehouse import database_of_its_own, seed
 from tests.orchestration.refresh.conftest import variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from settings import Settings
 
@@ -34,13 +33,6 @@ def settings(server: Settings, worker: str, tmp_path_factory: pytest.TempPathFac
         seed(settings)
         refresh.refresh(settings)
         yield settings
-
-
-def until(condition: Callable[[], object]) -> None:
-    give_up_at = time.monotonic() + GIVE_UP_AFTER_S
-    while not condition():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.1)
 
 
 def dbt_of(process: psutil.Process) -> psutil.Process:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import os
 import re
 import subprocess
 import sys
-import tarfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
+from benchmarks import commits
 from cli.local.ports import free_port
 from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.proofs.installations import api_service
@@ -67,17 +66,14 @@ def unpack(release: Release, folder: Path, repository: Path = ROOT) -> None:
     Raises:
         ReleaseMissing: the commit is not in this clone.
     """
-    archive = subprocess.run(
-        ["git", "-C", repository, "archive", "--format=tar", release.commit], capture_output=True, check=False
-    )
-    if archive.returncode:
+    try:
+        commits.unpack(release.commit, folder, repository)
+    except commits.CommitMissing as error:
         msg = (
             f"cannot read commit {release.commit} of release {release.version} from the history: "
-            f"{archive.stderr.decode().strip()}. A shallow clone lacks it: run `git fetch --unshallow`"
+            f"{error}. A shallow clone lacks it: run `git fetch --unshallow`"
         )
-        raise ReleaseMissing(msg)
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(folder, filter="data")
+        raise ReleaseMissing(msg) from error
 
 
 def run_python(folder: Path, code: str, *arguments: str) -> str:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 import psutil
 import psycopg
@@ -18,10 +16,7 @@ from pydantic import PostgresDsn
 import settings as configuration
 from cli.local import databases, postgres
 from settings import Settings, SettingsError
-from tests.factories.clocks import GIVE_UP_AFTER_S
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.factories.clocks import until
 
 
 def connect(url: str) -> psycopg.Connection:
@@ -33,13 +28,6 @@ def value(url: str, query: str) -> object:
         row = connection.execute(query.encode()).fetchone()
         assert row is not None
         return row[0]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + GIVE_UP_AFTER_S
-    while not condition():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.01)
 
 
 def postmaster_pid(settings: Settings) -> int:
@@ -141,7 +129,7 @@ class TestEnsure:
             # busy for hours without noticing the death of its postmaster
             counting = pool.submit(busy.execute, "SELECT count(*) FROM generate_series(1, 1000000000000)")
             at_work = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {busy.info.backend_pid} AND state = 'active'"
-            until(lambda: value(url, at_work) == 1)
+            until(lambda: value(url, at_work) == 1, pause_s=0.01)
             os.kill(postmaster_pid(installation), signal.SIGKILL)
 
             again = postgres.ensure(installation)
@@ -156,7 +144,7 @@ class TestEnsure:
         for deaths in range(1, 4):
             with connect(postgres.admin_url(first)) as connection:
                 os.kill(connection.info.backend_pid, signal.SIGKILL)
-                until(lambda deaths=deaths: log.read_text().count("was terminated by signal 9") == deaths)  # type: ignore[misc]
+                until(lambda deaths=deaths: log.read_text().count("was terminated by signal 9") == deaths, pause_s=0.01)  # type: ignore[misc]
 
                 assert postgres.ensure(installation).database.url == first.database.url
 
