@@ -12,6 +12,8 @@ SOURCES := api benchmarks cli dashboards orchestration pipelines settings tests
 WORKERS ?= auto
 PYTEST_OPTIONS ?=
 MEASURED := COVERAGE_START=$(CURDIR)/tests/coverage/collecting.py COVERAGE_DIR=$(CURDIR)/.coverage
+# Without bytecode files each of the many processes compiles every module again.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,10 +22,10 @@ up: $(STAMP) ## Run everything on this machine until Ctrl-C (the first run insta
 	@exec $(BIN)/ideamint up
 
 test-fast: $(STAMP) ## Run the fast tests for development, under a minute: without dbt, Dagster and installations
-	$(BIN)/pytest --fast -n $(WORKERS) $(PYTEST_OPTIONS)
+	$(BIN)/pytest --fast -p no:schemathesis -n $(WORKERS) $(PYTEST_OPTIONS)
 
 test: $(STAMP) ## Run unit and integration tests; IDEAMINT_TEST_ELECTIONS=folder adds the real elections of that folder
-	$(BIN)/pytest -m "not deep" -n $(WORKERS) $(PYTEST_OPTIONS)
+	$(BIN)/pytest -m "not deep" -p no:schemathesis -n $(WORKERS) $(PYTEST_OPTIONS)
 
 test-deep: $(STAMP) ## Run the proofs at small size, the permission matrix, the last release on this schema, and the browser tests (needs Go and chromium)
 	$(BIN)/pytest -m "deep and not browser" -n $(WORKERS) $(PYTEST_OPTIONS)

@@ -1,7 +1,7 @@
 """Kinds of tests and groups of tests, by folder and file.
 
 A kind is a marker that says what a test needs. `make test` leaves out the kind `deep`; `make test-fast` leaves out
-every kind in `NOT_FAST` as well, and does not even import those files (`--fast`).
+every kind in `NOT_FAST` as well. Neither even imports the files whose tests it leaves out.
 
 A group is the tests that run on one worker, because they share a database, a build or an installation. By default a
 group is a file. xdist hands groups out in the order of collection, so the groups that take longest come first.
@@ -10,6 +10,7 @@ group is a file. xdist hands groups out in the order of collection, so the group
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -89,9 +90,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     found = place_of(collection_path)
-    if config.getoption("--fast") and found is not None and not NOT_FAST.isdisjoint(found.kinds):
-        return True
-    return None
+    return True if found is not None and not left_out(config).isdisjoint(found.kinds) else None
 
 
 class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
@@ -123,9 +122,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not is_of(item, NOT_FAST)]
 
 
+def left_out(config: pytest.Config) -> frozenset[str]:
+    """The kinds that this run leaves out by file."""
+    if config.getoption("--fast"):
+        return NOT_FAST
+    return DEEP if config.getoption("markexpr") == "not deep" else frozenset()
+
+
+@cache  # asked for each of thousands of tests
 def place_of(path: Path) -> Place | None:
     """The first place that holds a file or folder."""
-    return next((place for place in PLACES if within_tests(path).is_relative_to(place.path)), None)
+    inside = within_tests(path)
+    return next((place for place in PLACES if inside.is_relative_to(place.path)), None)
 
 
 def group_of(path: Path) -> str:

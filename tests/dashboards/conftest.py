@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 
 import settings as configuration
 from dashboards import data, session
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from settings import Settings
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_components() -> Iterator[None]:
+    """Each page under test looks for components of Streamlit in every installed package; there are none, and it takes long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", list)
+        yield
 
 
 @dataclass
@@ -72,7 +81,7 @@ def api(people: dict[str, dict[str, Any]]) -> Iterator[SessionServer]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
         server.url = f"http://127.0.0.1:{listening.server_port}"
-        thread = threading.Thread(target=listening.serve_forever)
+        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
         listening.shutdown()
