@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+import pytest
 import pytest_asyncio
 from fastapi import Depends, FastAPI
 from httpx2 import ASGITransport, AsyncClient
 
 from api.auth.dependencies import AnyUser, BrowserUser, CurrentUser, Principal, TokenHolder, requires
+from api.auth.throttle import LogInDelays
 from api.kernel.permissions import Permission
 from api.kernel.web import router as new_router
 from api.main import create_app
-from tests.factories.containers import parts
+from tests.factories.containers import parts, replaced
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from settings import Settings
 
@@ -67,11 +69,18 @@ def make_app(settings: Settings) -> FastAPI:
     return app
 
 
-@pytest_asyncio.fixture
-async def app(database: Settings) -> AsyncIterator[FastAPI]:
+@pytest_asyncio.fixture(scope="session")
+async def shared_app(database: Settings) -> AsyncIterator[FastAPI]:
+    """The application of `app`, made once: its routes take a quarter of a second."""
     app = make_app(database)
     yield app
     await parts(app).database.close()
+
+
+@pytest.fixture
+def app(shared_app: FastAPI) -> Iterator[FastAPI]:
+    with replaced(shared_app, log_in_delays=LogInDelays()):
+        yield shared_app
 
 
 @pytest_asyncio.fixture

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.factories.shells import Shell
+from tests.factories.shells import Shell, installed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="module")
 def ideamint() -> Iterator[Shell]:
-    """The command line of a new installation; its server is stopped at the end.
-
-    Not in tmp_path, since the account of the server cannot enter it if root runs the tests.
-    """
-    with tempfile.TemporaryDirectory(prefix="ideamint-test-") as folder:
-        Path(folder).chmod(0o711)
-        shell = Shell(Path(folder) / "data")
+    """The command line of a new installation."""
+    with installed() as shell:
         yield shell
-        shell("db", "stop")

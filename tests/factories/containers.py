@@ -41,5 +41,7 @@ def replaced(app: FastAPI, **others: Any) -> Iterator[None]:
     """Replace objects of the application inside a block."""
     before = parts(app)
     app.state.container = dataclasses.replace(before, **others)
-    yield
-    app.state.container = before
+    try:
+        yield
+    finally:
+        app.state.container = before

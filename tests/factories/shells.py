@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,3 +62,18 @@ class Shell:
         )
         assert "Traceback" not in done.stderr, done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def installed() -> Iterator[Shell]:
+    """The command line of a new installation; its server is stopped at the end.
+
+    Not in tmp_path, since the account of the server cannot enter it if root runs the tests.
+    """
+    with tempfile.TemporaryDirectory(prefix="ideamint-test-") as folder:
+        Path(folder).chmod(0o711)
+        shell = Shell(Path(folder) / "data")
+        try:
+            yield shell
+        finally:
+            shell("db", "stop")

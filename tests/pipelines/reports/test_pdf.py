@@ -59,8 +59,13 @@ def read_back(data: bytes) -> pypdf.PdfReader:
     return pypdf.PdfReader(BytesIO(data))
 
 
+@cache
+def pages_of(data: bytes) -> tuple[str, ...]:
+    return tuple(page.extract_text().replace("\N{NO-BREAK SPACE}", " ") for page in read_back(data).pages)
+
+
 def text_of(data: bytes) -> str:
-    return "\n".join(page.extract_text() for page in read_back(data).pages).replace("\N{NO-BREAK SPACE}", " ")
+    return "\n".join(pages_of(data))
 
 
 def without_spaces(text: str) -> str:
@@ -91,10 +96,9 @@ class TestMakePdf:
     @pytest.mark.parametrize("slug", SLUGS)
     def test_every_page_has_its_number_and_the_date_of_the_data(self, pdf_of: Callable[[str], Pdf], slug: str) -> None:
         made = pdf_of(slug)
-        pages = read_back(made.data).pages
+        pages = pages_of(made.data)
         assert len(pages) == made.pages
-        for number, page in enumerate(pages, start=1):
-            text = page.extract_text().replace("\N{NO-BREAK SPACE}", " ")
+        for number, text in enumerate(pages, start=1):
             assert f"Page {number} of {made.pages}" in text
             assert "Data as of 30 Jun 2026, 04:00 UTC · snapshot 20260630T040000Z" in text
 
