@@ -42,12 +42,17 @@ class Measured:
 
     def __init__(self, folder: Path) -> None:
         """Instrument the modules of the product that are imported from now on."""
-        self.path = folder / f"{uuid.uuid4().hex}.json"
+        self.folder = folder
+        self._find_path()
+        os.register_at_fork(after_in_child=self._find_path)
         self.slipcover = slipcover.Slipcover(branch=True, exclude_also=EXCLUDED)
         sources = slipcover.FileMatcher(sources=SOURCES)
         importer.SlipcoverLoader = Loader
         importer.ImportManager(self.slipcover, sources).__enter__()
         slipcover.wrap_spec_from_file_location(self.slipcover, sources)  # Alembic loads versions by file
+
+    def _find_path(self) -> None:
+        self.path = self.folder / f"{uuid.uuid4().hex}.json"
 
     def write(self) -> None:
         """Write what ran until now, if the process has imported a module of the product."""

@@ -11,10 +11,11 @@ import yaml
 
 from pipelines import wording
 from pipelines.marts import GROUP_SIZE_MIN
-from pipelines.warehouse import PROJECT_DIR, parse
+from pipelines.warehouse import PROJECT_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 Node = dict[str, Any]
 
@@ -27,14 +28,14 @@ READS = {
 
 
 @pytest.fixture(scope="session")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(parse(tmp_path_factory.mktemp("dbt")).read_text())
+def project(manifest: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(manifest.read_text())
     return found
 
 
 @pytest.fixture(scope="session")
-def models(manifest: dict[str, Any]) -> dict[str, Node]:
-    return {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
+def models(project: dict[str, Any]) -> dict[str, Node]:
+    return {key: node for key, node in project["nodes"].items() if node["resource_type"] == "model"}
 
 
 def kind_of(key: str, models: Mapping[str, Node]) -> str:
@@ -68,8 +69,8 @@ class TestLayers:
 
 
 class TestDescriptions:
-    def test_every_model_and_seed_states_its_grain(self, manifest: dict[str, Any]) -> None:
-        described = [node for node in manifest["nodes"].values() if node["resource_type"] in ("model", "seed")]
+    def test_every_model_and_seed_states_its_grain(self, project: dict[str, Any]) -> None:
+        described = [node for node in project["nodes"].values() if node["resource_type"] in ("model", "seed")]
         assert [node["name"] for node in described if "Grain: " not in node["description"]] == []
 
     def test_every_column_has_one(self, models: dict[str, Node]) -> None:
@@ -83,8 +84,8 @@ class TestDescriptions:
 
 
 class TestExposures:
-    def test_they_read_marts_alone(self, manifest: dict[str, Any], models: dict[str, Node]) -> None:
-        exposures = manifest["exposures"].values()
+    def test_they_read_marts_alone(self, project: dict[str, Any], models: dict[str, Node]) -> None:
+        exposures = project["exposures"].values()
         assert len(exposures) >= 7
         read = {parent for exposure in exposures for parent in exposure["depends_on"]["nodes"]}
         assert {models[parent]["schema"] for parent in read} == {"marts"}
@@ -94,8 +95,8 @@ class TestSmallestGroup:
     def test_it_is_the_one_of_the_readers(self) -> None:
         assert variables()["group_size_min"] == GROUP_SIZE_MIN
 
-    def test_the_reason_of_a_hidden_figure_is_worded_as_by_the_readers(self, manifest: dict[str, Any]) -> None:
-        description = manifest["nodes"]["model.ideamint.fct_figures"]["columns"]["unknown_reason"]["description"]
+    def test_the_reason_of_a_hidden_figure_is_worded_as_by_the_readers(self, project: dict[str, Any]) -> None:
+        description = project["nodes"]["model.ideamint.fct_figures"]["columns"]["unknown_reason"]["description"]
         assert wording.FEWER_PEOPLE in description
 
     def test_the_definition_of_backed_ideas_names_the_smallest_number_of_backers(self) -> None:

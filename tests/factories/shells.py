@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.factories.clocks import GIVE_UP_AFTER_S
+from tests.factories.forks import ROOT, Forks
 
 COMMAND = [sys.executable, "-m", "cli.main"]
-ROOT = Path(__file__).parents[2]
 
 
 def measuring() -> dict[str, str]:
@@ -39,10 +39,14 @@ class Done:
 
 @dataclass(frozen=True)
 class Shell:
-    """Runs `ideamint` on one data folder, without the caller's settings; `variables` are set for every command."""
+    """Runs `ideamint` on one data folder, without the caller's settings; `variables` are set for every command.
+
+    With `forks`, commands start faster.
+    """
 
     data_dir: Path
     variables: Mapping[str, str] = field(default_factory=dict)
+    forks: Forks | None = None
 
     def environment(self, **variables: str) -> dict[str, str]:
         own = {"PATH": os.environ["PATH"], "HOME": str(self.data_dir), "PYTHONPATH": str(ROOT)}
@@ -50,29 +54,34 @@ class Shell:
         return own | measuring() | dict(self.variables) | variables
 
     def __call__(self, *arguments: str, given: str = "", settings: Mapping[str, str] | None = None) -> Done:
-        done = subprocess.run(
-            [*COMMAND, *arguments],
-            input=given,
-            capture_output=True,
-            text=True,
-            env=self.environment(**(settings or {})),
-            cwd="/",
-            check=False,
-            timeout=GIVE_UP_AFTER_S,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Done(done.returncode, done.stdout, done.stderr)
+        environment = self.environment(**(settings or {}))
+        if self.forks is not None:
+            done = Done(*self.forks.run(arguments, environment, given))
+        else:
+            ended = subprocess.run(
+                [*COMMAND, *arguments],
+                input=given,
+                capture_output=True,
+                text=True,
+                env=environment,
+                cwd="/",
+                check=False,
+                timeout=GIVE_UP_AFTER_S,
+            )
+            done = Done(ended.returncode, ended.stdout, ended.stderr)
+        assert "Traceback" not in done.err, done.err
+        return done
 
 
 @contextmanager
-def installed() -> Iterator[Shell]:
+def installed(forks: Forks | None = None) -> Iterator[Shell]:
     """The command line of a new installation; its server is stopped at the end.
 
     Not in tmp_path, since the account of the server cannot enter it if root runs the tests.
     """
     with tempfile.TemporaryDirectory(prefix="ideamint-test-") as folder:
         Path(folder).chmod(0o711)
-        shell = Shell(Path(folder) / "data")
+        shell = Shell(Path(folder) / "data", forks=forks)
         try:
             yield shell
         finally:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.factories.shells import ROOT, Shell, installed
+from tests.factories.forks import ROOT, Forks
+from tests.factories.shells import Shell, installed, measuring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +19,8 @@ ELECTIONS = ROOT / "tests" / "imports" / "elections"
 @pytest.fixture(scope="session")
 def ideamint() -> Iterator[Shell]:
     """The command line of the installation."""
-    with installed() as shell:
+    environment = {"PATH": os.environ["PATH"]} | measuring()
+    with Forks(environment) as forks, installed(forks) as shell:
         assert shell("db", "start").code == 0
         yield shell
 

@@ -172,6 +172,7 @@ class TestMakeDemo:
         assert again.logins == demo.logins
         assert await _counts(demo_database) == before
 
+    @pytest.mark.deep
     async def test_the_same_day_gives_the_same_figures(
         self, demo: DemoResult, demo_database: Database, new_database: Callable[..., Settings], demo_template: str
     ) -> None:
