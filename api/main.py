@@ -51,7 +51,6 @@ def _lifespan(
         gc.collect()
         gc.freeze()
         async with AsyncExitStack() as stack:
-            stack.callback(gc.unfreeze)
             stack.push_async_callback(container.close)
             for domain in domains:
                 await stack.enter_async_context(domain.lifespan(container))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 import pytest
 
 pytest_plugins = ["tests.run_folder", "tests.selection", "tests.databases", "tests.figures", "tests.responses"]
+
+
+def pytest_collection_finish() -> None:
+    """The garbage collector does not visit the tests and modules again, which live until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)

@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 4
 STOP_S = 4.0  # the time that running jobs have to end when the worker stops; then they are cancelled, and retried later
 PAUSE_S = 5.0
+POLL_S = 5.0  # between looks for jobs that are due only now, such as retries; PostgreSQL notifies of new ones
 HEARTBEAT_S = 10.0
 STALLED_AFTER_S = 30.0
 BACKOFF_S = 4
@@ -75,6 +76,7 @@ class JobWorker(Generic[Needs_contra]):
             await self._app.run_worker_async(
                 queues=list(self._jobs),
                 concurrency=AT_ONCE,
+                fetch_job_polling_interval=POLL_S,
                 shutdown_graceful_timeout=STOP_S,
                 install_signal_handlers=False,
                 update_heartbeat_interval=HEARTBEAT_S,

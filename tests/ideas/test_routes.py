@@ -133,6 +133,7 @@ async def event_kinds(application: FastAPI, idea_id: object) -> list[str]:
 
 
 class TestSteps:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("source", "target"), list(itertools.product(PATHS, [status for status in PATHS if status != "pending"]))
     )

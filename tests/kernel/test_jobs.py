@@ -59,6 +59,7 @@ async def container(database: Settings) -> AsyncIterator[Container]:
 @pytest.fixture
 def without_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_worker, "BACKOFF_S", 0)
+    monkeypatch.setattr(job_worker, "POLL_S", 0.02)
 
 
 async def rows(db: Database, name: str) -> list[tuple[str, int]]:
