@@ -43,6 +43,9 @@ class Release:
     commit: str
 
 
+CURRENT = Release(None, "HEAD")
+
+
 def find_last_release(changelog: str) -> Release:
     """The first release that the changelog lists, or the current commit if it lists none.
 
@@ -57,7 +60,14 @@ def find_last_release(changelog: str) -> Release:
                 msg = f"CHANGELOG.md: release {heading['version']} has no line 'Commit: `<40 hexadecimal digits>`'"
                 raise ReleaseMissing(msg)
             return Release(heading["version"], found["commit"])
-    return Release(None, "HEAD")
+    return CURRENT
+
+
+def is_cut_off(release: Release, repository: Path = ROOT) -> bool:
+    """Whether this is a shallow clone whose history does not reach back to the release."""
+    return _git(repository, "rev-parse", "--is-shallow-repository") == (0, "true") and bool(
+        _git(repository, "cat-file", "-e", f"{release.commit}^{{commit}}")[0]
+    )
 
 
 def unpack(release: Release, folder: Path, repository: Path = ROOT) -> None:
@@ -112,6 +122,11 @@ async def until_ready(client: httpx2.AsyncClient, process: subprocess.Popen[byte
                 if (await client.get("/health/ready")).status_code == HTTPStatus.OK:
                     return
             await asyncio.sleep(0.05)
+
+
+def _git(repository: Path, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(["git", "-C", repository, *arguments], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout.strip()
 
 
 def _environment(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.upgrade.releases import ROOT, Release, ReleaseMissing, find_last_release, unpack
+from tests.upgrade.releases import CURRENT, ROOT, Release, ReleaseMissing, find_last_release, is_cut_off, unpack
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CHANGELOG = f"""# Changelog
@@ -42,6 +43,19 @@ class TestFindLastRelease:
 
     def test_the_changelog_of_the_project_is_readable(self) -> None:
         find_last_release((ROOT / "CHANGELOG.md").read_text())
+
+
+class TestIsCutOff:
+    def test_only_an_earlier_commit_in_a_shallow_clone_is(self, tmp_path: Path) -> None:
+        whole, shallow = tmp_path / "whole", tmp_path / "shallow"
+        for command in (
+            ["init", "--quiet", whole],
+            ["clone", "--quiet", "--depth=1", f"file://{ROOT}", shallow],
+        ):
+            subprocess.run(["git", *command], check=True, capture_output=True)
+        assert is_cut_off(Release("1.3.0", COMMIT), shallow)
+        assert not is_cut_off(CURRENT, shallow)
+        assert not is_cut_off(Release("1.3.0", COMMIT), whole)
 
 
 class TestUnpack:
