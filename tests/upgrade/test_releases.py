@@ -49,8 +49,8 @@ class TestIsCutOff:
     def test_only_an_earlier_commit_in_a_shallow_clone_is(self, tmp_path: Path) -> None:
         whole, shallow = tmp_path / "whole", tmp_path / "shallow"
         for command in (
-            ["init", "--quiet", whole],
-            ["clone", "--quiet", "--depth=1", f"file://{ROOT}", shallow],
+            ["init", "--quiet", str(whole)],
+            ["clone", "--quiet", "--depth=1", f"file://{ROOT}", str(shallow)],
         ):
             subprocess.run(["git", *command], check=True, capture_output=True)
         assert is_cut_off(Release("1.3.0", COMMIT), shallow)
