@@ -17,7 +17,7 @@ class DatabaseSettings(Subject):
         alias="database_url",
         repr=False,
         description="postgresql://user:password@host:port/name of a server, PostgreSQL 16 or newer; empty: the embedded server. "
-        "Only `ideamint db migrate` uses the log-in in it; services log in with their own roles",
+        "Only the preparation and migration of the database use the log-in in it; services log in with their own roles",
     )
     dagster_name: str = Field(
         "dagster",
