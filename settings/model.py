@@ -98,6 +98,16 @@ def variables() -> dict[str, str]:
     return {variable: name for name, subject in SUBJECTS.items() for variable in subject.variables()}
 
 
+def confidential() -> list[str]:
+    """The variables whose values appear in no message: secrets, and URLs that may contain one."""
+    return [
+        variable
+        for subject in SUBJECTS.values()
+        for variable, name in subject.variables().items()
+        if not subject.model_fields[name].repr
+    ]
+
+
 def _explain(subject: type[Subject], error: ValidationError) -> list[str]:
     lines = []
     for problem in error.errors():

@@ -156,6 +156,55 @@ class TestLoad:
         ]
 
 
+class TestFiles:
+    @pytest.fixture(autouse=True)
+    def _data_dir(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("IDEAMINT_DATA_DIR", str(tmp_path / "data"))
+
+    def test_a_secret_is_the_content_without_the_last_line_break(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "jwt").write_text(" " + "s" * 40 + "\n")
+        (tmp_path / "url").write_text("postgresql://admin:secret@db.example.org/mint\r\n")
+        monkeypatch.setenv("IDEAMINT_JWT_SECRET_FILE", str(tmp_path / "jwt"))
+        monkeypatch.setenv("IDEAMINT_DATABASE_URL_FILE", str(tmp_path / "url"))
+        settings = configuration.load(env_file=None)
+        assert settings.auth.signing_secret == b" " + b"s" * 40
+        assert str(settings.database.url) == "postgresql://admin:secret@db.example.org/mint"
+
+    def test_the_file_of_env_names_one_too(self, tmp_path: Path) -> None:
+        (tmp_path / "jwt").write_text("s" * 40)
+        (tmp_path / ".env").write_text(f"IDEAMINT_JWT_SECRET_FILE={tmp_path / 'jwt'}\n")
+        assert configuration.load(env_file=tmp_path / ".env").auth.signing_secret == b"s" * 40
+
+    @pytest.mark.parametrize(
+        ("content", "reason"), [(None, "No such file or directory"), (b"\xff" * 40, "it is not UTF-8 text")]
+    )
+    def test_an_unreadable_one_is_refused_with_its_path(
+        self, content: bytes | None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "jwt"
+        if content is not None:
+            path.write_bytes(content)
+        monkeypatch.setenv("IDEAMINT_JWT_SECRET_FILE", str(path))
+        with pytest.raises(SettingsError, match=f"IDEAMINT_JWT_SECRET_FILE: {path}: {reason}"):
+            configuration.load(env_file=None)
+
+    def test_two_values_are_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "jwt").write_text("s" * 40)
+        monkeypatch.setenv("IDEAMINT_JWT_SECRET_FILE", str(tmp_path / "jwt"))
+        monkeypatch.setenv("IDEAMINT_JWT_SECRET", "t" * 40)
+        with pytest.raises(SettingsError, match="IDEAMINT_JWT_SECRET: also given by IDEAMINT_JWT_SECRET_FILE"):
+            configuration.load(env_file=None)
+
+    def test_the_content_is_checked_and_not_shown(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "jwt").write_text("too-short")
+        monkeypatch.setenv("IDEAMINT_JWT_SECRET_FILE", str(tmp_path / "jwt"))
+        with pytest.raises(SettingsError, match="IDEAMINT_JWT_SECRET: shorter than 32 characters") as refused:
+            configuration.load(env_file=None)
+        assert "too-short" not in str(refused.value)
+
+
 class TestWith:
     def test_changes_the_named_values_and_keeps_the_rest(self, tmp_path: Path) -> None:
         settings = load(tmp_path, env="test", ledger_queue_max=7)
