@@ -83,7 +83,7 @@ class Following:
             return 0
         try:
             handled = await self._handle_all(lease)
-        except asyncio.CancelledError:  # the worker stops; its open transaction is rolled back
+        except (Exception, asyncio.CancelledError):
             await self._release_lease(lease)
             raise
         await self._release_lease(lease)
@@ -94,8 +94,20 @@ class Following:
             return await Lease.take(session, self.consumer, partition, holder=self.holder)
 
     async def _release_lease(self, lease: Lease) -> None:
-        async with self.database.session() as session:
-            await lease.change(session, queries.RELEASE_LEASE)
+        """Release the lease, also if the worker stops or the database failed; otherwise other workers wait until it ends.
+
+        A failure is only logged: it must not replace the cancellation of the worker. A lease that was abandoned is kept
+        until its events are set aside, since one of them may have ended the process.
+        """
+        if lease.was_abandoned:
+            return
+        try:
+            async with self.database.session() as session:
+                await lease.release(session)
+        except Exception as error:  # noqa: BLE001 (a database error of any kind)
+            log.warning(
+                "lease not released", consumer=lease.consumer.name, partition=lease.partition, error=_text(error)
+            )
 
     async def _handle_all(self, lease: Lease) -> int:
         handled = 0
@@ -118,6 +130,7 @@ class Following:
             async with self.database.session() as session:
                 rows = await _read(session, lease)
                 if not rows:
+                    lease.was_abandoned = False
                     return 0, 0
                 followed = [row for row in rows if row.is_followed]
                 blocked = await _find_blocked(session, consumer, followed)

@@ -50,6 +50,14 @@ class Lease:
             return None
         return cls(consumer, partition, token, row.xid, row.id, row.was_abandoned)
 
+    async def release(self, session: AsyncSession) -> None:
+        """Let other workers lease the partition; does nothing if the lease has ended.
+
+        The position is not compared: after a cancelled COMMIT this worker does not know it.
+        """
+        values = {"consumer": self.consumer.name, "partition": self.partition, "token": self.token}
+        await session.execute(queries.RELEASE_LEASE, values)
+
     async def change(self, session: AsyncSession, statement: TextClause, *, to: tuple[str, UUID] | None = None) -> None:
         """Lock the cursor and change it if it still has this lease and position.
 

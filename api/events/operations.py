@@ -11,10 +11,11 @@ from uuid import UUID
 from sqlalchemy import text
 
 from api.events.consumers import NO_CAMPAIGN
+from api.events.leases import count_changed
 from api.kernel.errors import DomainError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -99,10 +100,10 @@ async def skip_events(session: AsyncSession, consumer: str, event_ids: Sequence[
 
 async def replay(
     session: AsyncSession, consumer: str, *, event_id: UUID | None = None, recorded_since: datetime | None = None
-) -> None:
+) -> int:
     """Move a consumer back so that it handles events again: from one event, from a time, or from the beginning.
 
-    It is never moved forward. Failures after the position are deleted, because those events are read again.
+    Returns how many of its partitions moved. It is never moved forward. Failures after the position are deleted, because those events are read again.
 
     Raises:
         NotFound: there is no such consumer, or no such event.
@@ -119,17 +120,21 @@ async def replay(
         first = await session.scalar(_FIND_POSITION_AT, {"recorded_since": recorded_since})
         xid = first if first is not None else await session.scalar(_FIND_END)
     position = {"consumer": consumer, "xid": xid, "id": id_}
-    await session.execute(_MOVE, position)
+    moved = await count_changed(session, _MOVE, position)
     await session.execute(_DELETE_FAILURES, position)
+    return moved
 
 
-async def forget(session: AsyncSession, consumer: str) -> None:
+async def forget(session: AsyncSession, consumer: str, declared: Collection[str] = ()) -> None:
     """Delete the position and the failures of a consumer that the code no longer has.
 
     Raises:
         NotFound: there is no such consumer.
-        DomainError: a worker has leased one of its partitions.
+        DomainError: it is one of the consumers that are `declared` by this code, or a worker has leased one of its partitions.
     """
+    if consumer in declared:
+        msg = f"This version has the consumer {consumer!r}; without its position it would handle every event again."
+        raise DomainError(msg)
     await _lock(session, consumer)
     if await session.scalar(_IS_LEASED, {"consumer": consumer}):
         msg = f"A worker runs the consumer {consumer!r}; stop the workers whose code has it first."

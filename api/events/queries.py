@@ -81,7 +81,13 @@ _HOLDS = """
 _RENEWED = "lease_until = clock_timestamp() + make_interval(secs => :lease_s)"
 ADVANCE = text(_HOLDS.format(values=f"xid = CAST(:xid AS xid8), id = :id, moved_at = clock_timestamp(), {_RENEWED}"))
 RENEW_LEASE = text(_HOLDS.format(values=_RENEWED))
-RELEASE_LEASE = text(_HOLDS.format(values="lease_token = NULL, lease_until = NULL, holder = NULL"))
+RELEASE_LEASE = text(
+    """
+    UPDATE app.event_cursors AS c
+    SET lease_token = NULL, lease_until = NULL, holder = NULL
+    WHERE c.consumer = :consumer AND c.partition = :partition AND c.lease_token = :token
+    """
+)
 
 _READ_BATCH = """
     SELECT {event}, e.kind = ANY (:kinds) AS is_followed

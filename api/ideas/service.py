@@ -289,6 +289,8 @@ async def record_valuation(
     Raises:
         OtherCurrency: earlier valuations of this idea are in another currency, so the ROI could not be computed.
     """
+    # two first valuations at once would both find no other currency
+    await session.execute(select(Idea.id).where(Idea.id == idea.id).with_for_update())
     other = await session.scalar(
         select(IdeaValuation.currency)
         .where(IdeaValuation.idea_id == idea.id, IdeaValuation.currency != currency)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic
 
+import psycopg
 import structlog
 from procrastinate import App, PsycopgConnector, RetryStrategy
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from api.kernel.background import Loop
 from api.kernel.jobs import Job, Needs_contra, as_ids
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from api.kernel.db import Database
 
 log = structlog.get_logger(__name__)
@@ -42,6 +46,18 @@ _FIND_STALLED = text(
 )
 _RETRY = text("SELECT jobs.procrastinate_retry_job_v2(:id, now(), NULL, NULL, NULL)")
 _FAIL = text("SELECT jobs.procrastinate_finish_job_v1(:id, 'failed', false)")
+
+
+async def _retry(session: AsyncSession, job_id: int) -> bool:
+    """Queue a job again; False if an equal one is queued."""
+    try:
+        async with session.begin_nested():
+            await session.execute(_RETRY, {"id": job_id})
+    except IntegrityError as error:
+        if not isinstance(error.orig, psycopg.errors.UniqueViolation):
+            raise
+        return False
+    return True
 
 
 class JobWorker(Generic[Needs_contra]):
@@ -86,7 +102,8 @@ class JobWorker(Generic[Needs_contra]):
     async def retry_stalled(self, database: Database) -> int:
         """Retry jobs whose worker has not been seen for `STALLED_AFTER_S`; returns how many were found.
 
-        A job that has used all its attempts is marked as failed: the job itself may have ended its process.
+        A job that has used all its attempts is marked as failed: the job itself may have ended its process. So is one that may not
+        be queued again, since an equal one is.
         """
         async with database.session() as session:
             if not await session.scalar(_TRY_LOCK, {"lock": _LOCK}):
@@ -94,8 +111,9 @@ class JobWorker(Generic[Needs_contra]):
             values = {"names": list(self._jobs), "stalled_after_s": STALLED_AFTER_S}
             stalled = (await session.execute(_FIND_STALLED, values)).all()
             for row in stalled:
-                is_retried = row.attempts + 1 < self._jobs[row.task_name].attempts_max
-                await session.execute(_RETRY if is_retried else _FAIL, {"id": row.id})
+                is_retried = row.attempts + 1 < self._jobs[row.task_name].attempts_max and await _retry(session, row.id)
+                if not is_retried:
+                    await session.execute(_FAIL, {"id": row.id})
                 log.warning("stalled job", job=row.task_name, id=row.id, attempts=row.attempts + 1, retried=is_retried)
         return len(stalled)
 

@@ -108,33 +108,36 @@ def replay(
         msg = "give one of --from-event, --since and --from-beginning"
         raise typer.BadParameter(msg)
 
-    async def work(database: Database) -> None:
+    async def work(database: Database) -> int:
         from api.events import operations
 
         async with database.session() as session:
             recorded_since = since.replace(tzinfo=UTC) if since else None
-            await operations.replay(session, consumer, event_id=from_event, recorded_since=recorded_since)
+            return await operations.replay(session, consumer, event_id=from_event, recorded_since=recorded_since)
 
     with installation.ready() as settings:
-        installation.with_database(settings, work)
-    console.result({"consumer": consumer}, [f"{consumer}: moved back"], as_json=as_json)
+        moved = installation.with_database(settings, work)
+    line = f"{moved} partitions moved back" if moved else "not moved, since it has handled no event after this position"
+    console.result({"consumer": consumer, "moved_partitions": moved}, [f"{consumer}: {line}"], as_json=as_json)
 
 
 @app.command()
 def forget(consumer: ConsumerName, as_json: AsJson = False) -> None:
     """Delete the position and the failed events of a consumer that this version no longer has.
 
-    Readiness would report it as behind forever. Refused while a worker runs the consumer. A consumer that the code
-    still has starts again at its first position.
+    Readiness would report it as behind forever. Stop the workers of earlier versions first: while one of them handles
+    events of the consumer, the command is refused.
     """
     from cli import console
     from cli.local import installation
 
     async def work(database: Database) -> None:
+        from api.domains import select_domains
         from api.events import operations
 
+        declared = {each.name for domain in select_domains(()) for each in domain.consumers}
         async with database.session() as session:
-            await operations.forget(session, consumer)
+            await operations.forget(session, consumer, declared)
 
     with installation.ready() as settings:
         installation.with_database(settings, work)

@@ -104,12 +104,15 @@ def refuse_unmigrated(app_url: str) -> None:
     """Check that the schema is at the revision that this version needs, or at a later one.
 
     Raises:
-        SettingsError: it is at another revision.
+        SettingsError: it is at another revision, or cannot be reached.
     """
     from api.migrations import revisions
 
-    with psycopg.connect(app_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
-        missing = _schema_state(connection).missing_for(revisions.needed())
+    try:
+        with psycopg.connect(app_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
+            missing = _schema_state(connection).missing_for(revisions.needed())
+    except psycopg.OperationalError as error:
+        raise SettingsError(_unreachable(f"{PREFIX}DATABASE_URL", app_url, error)) from error
     if missing is not None:
         raise SettingsError(missing)
 
@@ -170,10 +173,13 @@ def _administrator(admin_url: str, settings: Settings) -> Iterator[psycopg.Conne
             )
         else:
             where = "the embedded PostgreSQL" if settings.database.url is None else f"{PREFIX}DATABASE_URL"
-            msg = f"{where}: cannot connect to {without_login(admin_url)}: {_first_line(error)}"
-            raise SettingsError(msg) from error
+            raise SettingsError(_unreachable(where, admin_url, error)) from error
     with connection:
         yield connection
+
+
+def _unreachable(where: str, url: str, error: psycopg.OperationalError) -> str:
+    return f"{where}: cannot connect to {without_login(url)}: {_first_line(error)}"
 
 
 def _is_missing_database(error: psycopg.OperationalError, database: str) -> bool:

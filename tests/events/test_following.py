@@ -10,15 +10,17 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from api.events import queries
+from api.events import following, queries
 from api.events.consumers import Consumer, Event, partition_of
 from api.events.following import NO_RESULT, Following
 from api.events.kinds import EventKind
-from api.events.leases import LeaseLost
+from api.events.leases import Lease, LeaseLost
 from api.kernel.background import Background
 from tests.factories.consumers import Probe, edit
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from api.kernel.db import Database
 
 MakeProbe = Callable[..., Awaitable[Probe]]
@@ -204,6 +206,62 @@ class TestLease:
         await probe.follow()
         assert await probe.seen() == [1]
         assert await probe.failures() == []
+
+    async def test_is_released_if_the_worker_stops_while_its_batch_is_committed(
+        self, make_probe: MakeProbe, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The COMMIT succeeds, but the worker does not know it. It must end, not continue with the next partition."""
+        probe = await make_probe()
+        campaign = uuid4()
+        await probe.record(campaign, 1)
+        advance = Lease.change
+
+        async def cancelled_after(lease: Lease, session: AsyncSession, *arguments: Any, **options: Any) -> None:
+            await advance(lease, session, *arguments, **options)
+            if "to" in options:
+                await session.commit()
+                raise asyncio.CancelledError
+
+        monkeypatch.setattr(Lease, "change", cancelled_after)
+        with pytest.raises(asyncio.CancelledError):
+            await probe.following.run_once()
+        assert (await probe.cursor(partition_of(campaign))).lease_token is None
+        monkeypatch.undo()
+        await probe.follow()
+        assert await probe.seen() == [1]
+
+    async def test_is_released_if_the_database_fails(
+        self, make_probe: MakeProbe, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        probe = await make_probe()
+        campaign = uuid4()
+        await probe.record(campaign, 1)
+
+        async def fail(*_: object) -> None:
+            raise ConnectionError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(following, "_read", fail)
+            with pytest.raises(ConnectionError):
+                await probe.following.run_once()
+        assert (await probe.cursor(partition_of(campaign))).lease_token is None
+
+    async def test_a_release_that_fails_does_not_replace_the_cancellation(
+        self, make_probe: MakeProbe, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        probe = await make_probe()
+        await probe.record(uuid4(), 1)
+
+        async def stop(event: Event) -> None:
+            raise asyncio.CancelledError
+
+        async def fail(*_: object) -> None:
+            raise ConnectionError
+
+        probe.before_effects = stop
+        monkeypatch.setattr(Lease, "release", fail)
+        with pytest.raises(asyncio.CancelledError):
+            await probe.following.run_once()
 
     async def test_a_handler_that_takes_longer_than_the_lease_fails(self, make_probe: MakeProbe) -> None:
         probe = await make_probe(lease_s=0.4, attempts_max=1)

@@ -95,7 +95,8 @@ class TestReplay:
                 {"id": campaign},
             )
             _, second, third = rows.all()
-            await operations.replay(session, probe.name, event_id=second.id)
+            assert await operations.replay(session, probe.name, event_id=second.id) == 1
+            assert await operations.replay(session, probe.name, event_id=third.id) == 0, "never forward"
         await probe.follow()
         assert await probe.seen(campaign) == [1, 2, 3, 2, 3]
         async with db.session() as session:
@@ -144,6 +145,13 @@ class TestForget:
             async with db.session() as session:
                 await operations.forget(session, probe.name)
         assert (await probe.cursor(5)).lease_token is not None
+
+    async def test_refuses_a_consumer_of_this_version(self, make_probe: MakeProbe, db: Database) -> None:
+        probe = await make_probe()
+        with pytest.raises(DomainError, match="This version has the consumer"):
+            async with db.session() as session:
+                await operations.forget(session, probe.name, [probe.name])
+        assert await probe.cursor(5)
 
     async def test_refuses_an_unknown_consumer(self, db: Database) -> None:
         with pytest.raises(NotFound, match="There is no consumer 'mail'"):

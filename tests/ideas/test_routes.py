@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -408,3 +409,18 @@ class TestValuations:
         assert (mixed.status_code, mixed.json()["type"]) == (422, "urn:ideamint:problem:other-currency")
         refused = await world.call(world.members[0], "POST", f"/ideas/{idea}/valuations", json=body)
         assert refused.status_code == 403
+
+    async def test_of_two_first_ones_in_different_currencies_one_is_refused(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client)
+        body = {"kind": "expected_cost", "amount": "100", "valued_on": "2026-05-01", "source": "Quote"}
+        for _ in range(5):
+            idea = await world.submit(world.members[0])
+            responses = await asyncio.gather(
+                *(
+                    world.call(world.manager, "POST", f"/ideas/{idea}/valuations", json=body | {"currency": currency})
+                    for currency in ("EUR", "USD")
+                )
+            )
+            assert sorted(response.status_code for response in responses) == [201, 422]

@@ -193,11 +193,14 @@ class TestJobWorker:
         assert await rows(db, name) == [("succeeded", 1)]
 
 
+CAMPAIGN = uuid4()
+
+
 class TestRetryStalled:
     async def stall(self, db: Database, probe: Probe, *, attempts: int = 0, seen_s_ago: float | None = None) -> None:
         """Store a job in the state after its worker was killed; without `seen_s_ago` the worker's row is removed."""
         async with db.session() as session:
-            await defer(session, probe.job, campaign_id=uuid4(), number=1)
+            await defer(session, probe.job, campaign_id=CAMPAIGN, number=1)
             worker_id = None
             if seen_s_ago is not None:
                 worker_id = await session.scalar(
@@ -234,6 +237,19 @@ class TestRetryStalled:
         await self.stall(db, probe, attempts=2)
         await self.retry(container, probe)
         assert await rows(db, probe.name) == [("failed", 3)]
+
+    async def test_a_job_fails_if_an_equal_one_is_queued_and_the_others_are_retried(
+        self, container: Container, db: Database
+    ) -> None:
+        unique, probe = Probe(is_unique=True), Probe()
+        await self.stall(db, unique)
+        async with db.session() as session:
+            assert await defer(session, unique.job, campaign_id=CAMPAIGN, number=1)
+        await self.stall(db, probe)
+        worker = JobWorker[Container](container, [unique.job, probe.job])
+        assert await worker.retry_stalled(container.database) == 2
+        assert await rows(db, unique.name) == [("failed", 1), ("todo", 0)]
+        assert await rows(db, probe.name) == [("todo", 1)]
 
     async def test_ignores_the_job_of_a_running_worker(self, container: Container, db: Database) -> None:
         probe = Probe()

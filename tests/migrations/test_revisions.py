@@ -226,6 +226,12 @@ class TestMigrate:
                 call(url)
         connection.execute("UPDATE app.alembic_version SET version_num = '1009'")
 
+    def test_names_an_unreachable_address_without_its_log_in(self) -> None:
+        with pytest.raises(
+            SettingsError, match=r"IDEAMINT_DATABASE_URL: cannot connect to postgresql://127\.0\.0\.1:1/mint"
+        ):
+            databases.refuse_unmigrated("postgresql://app:secret@127.0.0.1:1/mint")
+
     def test_does_not_change_a_later_database(self, url: str, connection: psycopg.Connection) -> None:
         connection.execute("UPDATE app.alembic_version SET version_num = '9999'")
         connection.execute("UPDATE app.schema_routines SET hash = 'of a later version'")
