@@ -23,8 +23,8 @@ class _Variables(BaseSettings):
 def load(*, env_file: Path | str | None = ".env", **overrides: Any) -> Settings:
     """Read the environment and `env_file`, and generate missing secrets, which are stored under the data folder.
 
-    A secret, or a URL that may contain one, can be the content of a file that `IDEAMINT_<NAME>_FILE` names, without the line break
-    at its end. `overrides` are values by variable name (`database_url`). In production no secret is generated.
+    A secret, or a URL that may contain one, can be the content of a file that `IDEAMINT_<NAME>_FILE` names, without the
+    line break at its end. `overrides` are values by variable name (`database_url`). In production no secret is generated.
 
     Raises:
         SettingsError: a value is invalid, is given twice, or is in a file that cannot be read; or, in production, a secret is missing.

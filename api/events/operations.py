@@ -103,7 +103,8 @@ async def replay(
 ) -> int:
     """Move a consumer back so that it handles events again: from one event, from a time, or from the beginning.
 
-    Returns how many of its partitions moved. It is never moved forward. Failures after the position are deleted, because those events are read again.
+    Returns how many of its partitions moved. It is never moved forward. Failures after the position are deleted, because
+    those events are read again.
 
     Raises:
         NotFound: there is no such consumer, or no such event.

@@ -102,8 +102,8 @@ class JobWorker(Generic[Needs_contra]):
     async def retry_stalled(self, database: Database) -> int:
         """Retry jobs whose worker has not been seen for `STALLED_AFTER_S`; returns how many were found.
 
-        A job that has used all its attempts is marked as failed: the job itself may have ended its process. So is one that may not
-        be queued again, since an equal one is.
+        A job that has used all its attempts is marked as failed: the job itself may have ended its process. So is one that
+        cannot be queued again, since an equal one is queued.
         """
         async with database.session() as session:
             if not await session.scalar(_TRY_LOCK, {"lock": _LOCK}):

@@ -92,6 +92,7 @@ def child_environment(settings: Settings) -> dict[str, str]:
         **os.environ,
         **QUIET,
         f"{PREFIX}DATABASE_URL": without_login(str(settings.database.url)),
+        f"{PREFIX}DATABASE_URL_FILE": "",
         f"{PREFIX}DATA_DIR": str(settings.paths.data_dir),
         **dagster_home.environment(settings),
         "PYTHONPATH": os.pathsep.join(path),
