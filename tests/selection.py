@@ -81,6 +81,7 @@ PLACES = (
             "campaigns/test_coin_events.py",
             "coins/test_balances.py",
             "campaigns/test_dates.py",
+            "ideas/test_steps.py",
             "coins/test_routes.py",
             "events/test_following.py",
             "kernel/test_http_limits.py",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from httpx2 import ASGITransport, AsyncClient
+from sqlalchemy import text
 
 from api.campaigns import service as campaigns
 from api.coins.schemas import PolicyWrite
@@ -145,3 +146,12 @@ async def submit_many(world: World, count: int) -> list[UUID]:
             for n in range(count)
         ]
     return [idea.id for idea in made]
+
+
+async def event_kinds(application: FastAPI, idea_id: object) -> list[str]:
+    """The kinds of the events of an idea, in order."""
+    async with parts(application).database.session() as session:
+        kinds = await session.scalars(
+            text("SELECT kind FROM app.events WHERE idea_id = :id ORDER BY xid, id"), {"id": idea_id}
+        )
+        return list(kinds)
