@@ -224,7 +224,7 @@ class TestLease:
 
         monkeypatch.setattr(Lease, "change", cancelled_after)
         with pytest.raises(asyncio.CancelledError):
-            await probe.following.run_once()
+            await probe.follow()
         assert (await probe.cursor(partition_of(campaign))).lease_token is None
         monkeypatch.undo()
         await probe.follow()
@@ -243,7 +243,7 @@ class TestLease:
         with monkeypatch.context() as patch:
             patch.setattr(following, "_read", fail)
             with pytest.raises(ConnectionError):
-                await probe.following.run_once()
+                await probe.follow()
         assert (await probe.cursor(partition_of(campaign))).lease_token is None
 
     async def test_a_release_that_fails_does_not_replace_the_cancellation(
@@ -261,7 +261,7 @@ class TestLease:
         probe.before_effects = stop
         monkeypatch.setattr(Lease, "release", fail)
         with pytest.raises(asyncio.CancelledError):
-            await probe.following.run_once()
+            await probe.follow()
 
     async def test_a_handler_that_takes_longer_than_the_lease_fails(self, make_probe: MakeProbe) -> None:
         probe = await make_probe(lease_s=0.4, attempts_max=1)
