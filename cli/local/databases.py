@@ -96,7 +96,7 @@ def is_behind(admin_url: str) -> bool:
     """Whether migrations or changed routines are pending."""
     from api.migrations import revisions
 
-    with psycopg.connect(admin_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
+    with _connect(admin_url) as connection:
         return _is_behind(_schema_state(connection), revisions.needed())
 
 
@@ -109,7 +109,7 @@ def refuse_unmigrated(app_url: str) -> None:
     from api.migrations import revisions
 
     try:
-        with psycopg.connect(app_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
+        with _connect(app_url) as connection:
             missing = _schema_state(connection).missing_for(revisions.needed())
     except psycopg.OperationalError as error:
         raise SettingsError(_unreachable(f"{PREFIX}DATABASE_URL", app_url, error)) from error
@@ -120,7 +120,7 @@ def refuse_unmigrated(app_url: str) -> None:
 @contextmanager
 def _migrating(admin_url: str) -> Iterator[psycopg.Connection]:
     """A connection that holds the migration lock."""
-    with psycopg.connect(admin_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
+    with _connect(admin_url) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
         yield connection
 
@@ -165,17 +165,19 @@ def without_login(url: str) -> str:
 def _administrator(admin_url: str, settings: Settings) -> Iterator[psycopg.Connection]:
     """A connection to the application's database, or to `postgres` if it does not exist yet."""
     try:
-        connection = psycopg.connect(admin_url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S)
+        connection = _connect(admin_url)
     except psycopg.OperationalError as error:
         if _is_missing_database(error, database_name(admin_url)):
-            connection = psycopg.connect(
-                with_database(admin_url, "postgres"), autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S
-            )
+            connection = _connect(with_database(admin_url, "postgres"))
         else:
             where = "the embedded PostgreSQL" if settings.database.url is None else f"{PREFIX}DATABASE_URL"
             raise SettingsError(_unreachable(where, admin_url, error)) from error
     with connection:
         yield connection
+
+
+def _connect(url: str) -> psycopg.Connection:
+    return psycopg.connect(url, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S)
 
 
 def _unreachable(where: str, url: str, error: psycopg.OperationalError) -> str:

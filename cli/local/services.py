@@ -92,7 +92,7 @@ def child_environment(settings: Settings) -> dict[str, str]:
         **os.environ,
         **QUIET,
         f"{PREFIX}DATABASE_URL": without_login(str(settings.database.url)),
-        f"{PREFIX}DATABASE_URL_FILE": "",
+        f"{PREFIX}DATABASE_URL_FILE": "",  # its URL is the one above
         f"{PREFIX}DATA_DIR": str(settings.paths.data_dir),
         **dagster_home.environment(settings),
         "PYTHONPATH": os.pathsep.join(path),
