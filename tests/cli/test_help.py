@@ -11,7 +11,7 @@ import pytest
 import typer.main
 
 from cli.main import _EXIT_CODES, app
-from tests.factories.forks import ROOT
+from tests.factories.shells import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -141,6 +141,10 @@ class TestStart:
         assert await probe.seen() == [1]
 
 
+async def fail_to_connect(*_: object) -> None:
+    raise ConnectionError
+
+
 class TestLease:
     async def test_a_worker_that_lost_it_rolls_back(self, make_probe: MakeProbe, db: Database) -> None:
         probe = await make_probe()
@@ -237,11 +241,8 @@ class TestLease:
         campaign = uuid4()
         await probe.record(campaign, 1)
 
-        async def fail(*_: object) -> None:
-            raise ConnectionError
-
         with monkeypatch.context() as patch:
-            patch.setattr(following, "_read", fail)
+            patch.setattr(following, "_read", fail_to_connect)
             with pytest.raises(ConnectionError):
                 await probe.follow()
         assert (await probe.cursor(partition_of(campaign))).lease_token is None
@@ -255,11 +256,8 @@ class TestLease:
         async def stop(event: Event) -> None:
             raise asyncio.CancelledError
 
-        async def fail(*_: object) -> None:
-            raise ConnectionError
-
         probe.before_effects = stop
-        monkeypatch.setattr(Lease, "release", fail)
+        monkeypatch.setattr(Lease, "release", fail_to_connect)
         with pytest.raises(asyncio.CancelledError):
             await probe.follow()
 

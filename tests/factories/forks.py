@@ -11,15 +11,20 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
+
+from tests.factories.shells import ROOT, Done
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-ROOT = Path(__file__).parents[2]
+    from tests.factories.shells import Run
+
 # No module that starts threads, since they do not exist in a fork.
 IMPORTED = ("api.migrations.revisions", "cli.local.installation")
 
@@ -33,42 +38,31 @@ class Request:
     folder: str
 
 
-class Forks:
-    """The process whose forks run the commands; it ends at the end of the `with` block."""
+@contextmanager
+def forking() -> Iterator[Run]:
+    """Runs commands in forks of a process that lasts as long as the `with` block."""
+    # leaving the block closes the pipes, which ends the process, and waits for it
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.factories.forks"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as server:
+        yield partial(_run, server)
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        """`environment` is that of the process; each command replaces it."""
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.factories.forks"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=dict(environment),
-            cwd=ROOT,
-        )
 
-    def run(self, arguments: Sequence[str], environment: Mapping[str, str], given: str) -> tuple[int, str, str]:
-        """Exit code, output and errors of a command that reads `given`."""
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            (folder / "in").write_text(given)
-            request = Request(list(arguments), dict(environment), name)
-            self._server.stdin.write(json.dumps(asdict(request)) + "\n")
-            self._server.stdin.flush()
-            code = int(self._server.stdout.readline())
-            return code, (folder / "out").read_text(), (folder / "err").read_text()
-
-    def __enter__(self) -> Self:
-        """Nothing to do: the process runs."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End the process."""
-        with self._server as server:
-            assert server.stdin is not None
-            server.stdin.close()
+def _run(server: subprocess.Popen[str], arguments: Sequence[str], environment: Mapping[str, str], given: str) -> Done:
+    assert server.stdin is not None
+    assert server.stdout is not None
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "in").write_text(given)
+        request = Request(list(arguments), dict(environment), name)
+        server.stdin.write(json.dumps(asdict(request)) + "\n")
+        server.stdin.flush()
+        code = int(server.stdout.readline())
+        return Done(code, (folder / "out").read_text(), (folder / "err").read_text())
 
 
 def _serve() -> None:

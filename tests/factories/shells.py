@@ -7,16 +7,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.factories.clocks import GIVE_UP_AFTER_S
-from tests.factories.forks import ROOT, Forks
 
 COMMAND = [sys.executable, "-m", "cli.main"]
+ROOT = Path(__file__).parents[2]
 
 
 def measuring() -> dict[str, str]:
@@ -37,16 +37,32 @@ class Done:
         return json.loads(self.out)
 
 
+Run = Callable[[Sequence[str], Mapping[str, str], str], Done]
+"""Runs `ideamint` with these arguments, environment and standard input."""
+
+
+def run_process(arguments: Sequence[str], environment: Mapping[str, str], given: str) -> Done:
+    """Run a command in a new process."""
+    ended = subprocess.run(
+        [*COMMAND, *arguments],
+        input=given,
+        capture_output=True,
+        text=True,
+        env=dict(environment),
+        cwd="/",
+        check=False,
+        timeout=GIVE_UP_AFTER_S,
+    )
+    return Done(ended.returncode, ended.stdout, ended.stderr)
+
+
 @dataclass(frozen=True)
 class Shell:
-    """Runs `ideamint` on one data folder, without the caller's settings; `variables` are set for every command.
-
-    With `forks`, commands start faster.
-    """
+    """Runs `ideamint` on one data folder, without the caller's settings; `variables` are set for every command."""
 
     data_dir: Path
     variables: Mapping[str, str] = field(default_factory=dict)
-    forks: Forks | None = None
+    run: Run = run_process
 
     def environment(self, **variables: str) -> dict[str, str]:
         own = {"PATH": os.environ["PATH"], "HOME": str(self.data_dir), "PYTHONPATH": str(ROOT)}
@@ -54,34 +70,20 @@ class Shell:
         return own | measuring() | dict(self.variables) | variables
 
     def __call__(self, *arguments: str, given: str = "", settings: Mapping[str, str] | None = None) -> Done:
-        environment = self.environment(**(settings or {}))
-        if self.forks is not None:
-            done = Done(*self.forks.run(arguments, environment, given))
-        else:
-            ended = subprocess.run(
-                [*COMMAND, *arguments],
-                input=given,
-                capture_output=True,
-                text=True,
-                env=environment,
-                cwd="/",
-                check=False,
-                timeout=GIVE_UP_AFTER_S,
-            )
-            done = Done(ended.returncode, ended.stdout, ended.stderr)
+        done = self.run(arguments, self.environment(**(settings or {})), given)
         assert "Traceback" not in done.err, done.err
         return done
 
 
 @contextmanager
-def installed(forks: Forks | None = None) -> Iterator[Shell]:
+def installed(run: Run = run_process) -> Iterator[Shell]:
     """The command line of a new installation; its server is stopped at the end.
 
     Not in tmp_path, since the account of the server cannot enter it if root runs the tests.
     """
     with tempfile.TemporaryDirectory(prefix="ideamint-test-") as folder:
         Path(folder).chmod(0o711)
-        shell = Shell(Path(folder) / "data", forks=forks)
+        shell = Shell(Path(folder) / "data", run=run)
         try:
             yield shell
         finally:

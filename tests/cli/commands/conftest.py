@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.factories.forks import ROOT, Forks
-from tests.factories.shells import Shell, installed, measuring
+from tests.factories.forks import forking
+from tests.factories.shells import ROOT, Shell, installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +18,7 @@ ELECTIONS = ROOT / "tests" / "imports" / "elections"
 @pytest.fixture(scope="session")
 def ideamint() -> Iterator[Shell]:
     """The command line of the installation."""
-    environment = {"PATH": os.environ["PATH"]} | measuring()
-    with Forks(environment) as forks, installed(forks) as shell:
+    with forking() as run, installed(run) as shell:
         assert shell("db", "start").code == 0
         yield shell
 

@@ -14,7 +14,7 @@ from api.kernel import clock
 from cli.demo.run import make_demo
 from cli.local.installation import with_database
 from tests.factories.clocks import GIVE_UP_AFTER_S
-from tests.factories.forks import ROOT
+from tests.factories.shells import ROOT
 from tests.upgrade.releases import running_api, until_ready
 
 if TYPE_CHECKING:
