@@ -69,20 +69,36 @@ def elections() -> Path:
 def server(request: pytest.FixtureRequest) -> Iterator[Settings]:
     """The embedded PostgreSQL of this run; its database `ideamint` is migrated and serves as the template."""
     run_dir = request.config.stash[RUN_DIR]
-    settings = configuration.load(
+    with ExitStack() as until_the_end:
+        with exclusive(run_dir, "postgres"):
+            server = until_the_end.enter_context(postgres.running(_server_settings(run_dir / "data")))
+            postgres.migrate(server)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server_of_its_own(request: pytest.FixtureRequest, worker: str) -> Iterator[Settings]:
+    """An embedded PostgreSQL of one module, migrated.
+
+    It is for transactions of minutes: they hold back the watermark of events, which is that of the whole server, and so
+    every test that waits for it.
+    """
+    folder = request.config.stash[RUN_DIR] / f"server-{worker}"
+    with postgres.running(_server_settings(folder)) as server:
+        postgres.migrate(server)
+        yield server
+
+
+def _server_settings(data_dir: Path) -> Settings:
+    return configuration.load(
         env_file=None,
         env="test",
-        data_dir=run_dir / "data",
+        data_dir=data_dir,
         log_level="WARNING",
         public_hosts="testserver",
         statement_timeout_ms=120_000,  # a statement may take long on a machine that does much else
         **WITHOUT_RATE_LIMITS,
     )
-    with ExitStack() as until_the_end:
-        with exclusive(run_dir, "postgres"):
-            server = until_the_end.enter_context(postgres.running(settings))
-            postgres.migrate(server)
-        yield server
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from api.coins import service as coins
 from api.coins.background import aggregate_totals, seal
 from api.coins.schemas import PolicyWrite
 from api.coins.service import Move
+from tests.factories.clocks import GIVE_UP_AFTER_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from api.kernel.db import Database
-
-# longer than the slowest test in one open transaction
-WATERMARK_TIMEOUT_S = 120
 
 _OPEN_TRANSACTIONS = text(
     """
@@ -115,14 +113,14 @@ async def attempts(database: Database, until: int) -> AsyncIterator[None]:
     Fails after that and lists the open transactions, since a caller with its own open transaction would wait forever.
     """
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + WATERMARK_TIMEOUT_S
+    deadline = loop.time() + GIVE_UP_AFTER_S
     while loop.time() < deadline:
         yield
         await asyncio.sleep(0.02)
     async with database.session() as session:
         rows = await session.execute(_OPEN_TRANSACTIONS, {"until": until})
         holders = "; ".join(" ".join(map(str, row)) for row in rows) or "none that this role can see"
-    pytest.fail(f"the watermark did not pass {until} in {WATERMARK_TIMEOUT_S} s; open transactions below it: {holders}")
+    pytest.fail(f"the watermark did not pass {until} in {GIVE_UP_AFTER_S} s; open transactions below it: {holders}")
 
 
 async def seal_now(database: Database) -> None:

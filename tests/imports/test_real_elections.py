@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import text
 
 from api.coins import service as coins
 from api.imports.service import Status, import_election
-from tests.factories.containers import parts
+from api.kernel.db import Database
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from collections.abc import AsyncIterator
+
+    from settings import Settings
 
 FOLDER = os.environ.get("IDEAMINT_TEST_ELECTIONS")
 FILES = sorted(Path(FOLDER).glob("*.pb")) if FOLDER else []
@@ -60,17 +63,24 @@ def published(path: Path) -> tuple[dict[str, dict[str, str]], dict[str, int], in
     return projects, named, votes
 
 
+@pytest_asyncio.fixture(scope="module")
+async def empty_database(server_of_its_own: Settings) -> AsyncIterator[Database]:
+    """A migrated database on a server of its own, since the largest of these imports takes minutes."""
+    database = Database(server_of_its_own.database)
+    yield database
+    await database.close()
+
+
 @pytest.mark.skipif(not FILES, reason="IDEAMINT_TEST_ELECTIONS names no folder with .pb files")
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 class TestRealElection:
-    async def test_its_result_equals_the_published_one(self, path: Path, application: FastAPI) -> None:
+    async def test_its_result_equals_the_published_one(self, path: Path, empty_database: Database) -> None:
         projects, named, votes = published(path)
-        database = parts(application).database
-        async with database.session(statement_timeout_ms=0) as session:
+        async with empty_database.session(statement_timeout_ms=0) as session:
             election = await import_election(session, path, actor_id=None)
         assert (election.ideas, election.ballots) == (len(projects), votes)
 
-        async with database.session(statement_timeout_ms=0) as session:
+        async with empty_database.session(statement_timeout_ms=0) as session:
             ideas = {
                 row.source_ref: row for row in await session.execute(RESULT, {"campaign_id": election.campaign_id})
             }
