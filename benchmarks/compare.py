@@ -1,12 +1,14 @@
 """Compares durable allocations per second of this version with those of an earlier commit, by turns on one machine.
 
-    python -m benchmarks.compare COMMIT [--rounds 8] [--seconds 3] [--json]
+    python -m benchmarks.compare COMMIT [--pairs 5] [--rounds 4] [--seconds 3] [--json]
 
 Both versions run at once, each with a PostgreSQL server, an API and a worker of its own, and one of them is under load at a
-time. Each round measures first one, then the other, so that what else the machine does concerns both. `ratio` is the median
-rate of this version divided by that of the commit; `cpu_us` is the processor time of the API for one request, in microseconds,
-which varies less than the rate. The first round warms up and does not count. COMMIT has to have `benchmarks.ledgers`
-(f395a05 or later), whose environment is this one.
+time. Each round measures first one, then the other, so that what else the machine does concerns both; the first round warms
+up and does not count. The rates of one pair of servers can differ by some per cent in all its rounds even if the versions
+are equal, so several pairs are started, one after the other. The ratio of a pair is the median rate of this version divided
+by that of the commit, and `ratio` is the median of all pairs, between `ratio_min` and `ratio_max`. `cpu_us` is the
+processor time of the API for one request, in microseconds, which varies less than the rate. COMMIT has to have
+`benchmarks.ledgers` (f395a05 or later), whose environment is this one.
 """
 
 from __future__ import annotations
@@ -82,35 +84,54 @@ def start(folder: Path) -> Side:
     return Side(process)
 
 
-def compare(commit: str, rounds: int, seconds: float) -> dict[str, Any]:
-    """Medians over `rounds` of both versions, and their ratio.
+def compare(commit: str, pairs: int, rounds: int, seconds: float) -> dict[str, Any]:
+    """Rates, processor time and ratio of both versions, as medians over `pairs` of servers with `rounds` each.
 
     Raises:
         CommitMissing: the history does not contain the commit.
     """
     from benchmarks import commits  # not with `--side`, whose `benchmarks` are those of the other version
 
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ideamint-compare-")))
+    measured: list[dict[str, float]] = []
+    with tempfile.TemporaryDirectory(prefix="ideamint-compare-") as name:
+        folder = Path(name)
         commits.unpack(commit, folder)
-        sides = {"earlier": start(folder), "this": start(commits.ROOT)}
-        for side in sides.values():
+        for number in range(1, pairs + 1):
+            found = measure_pair(
+                {"earlier": folder, "this": commits.ROOT}, rounds, seconds, is_reversed=number % 2 == 0
+            )
+            measured.append(found)
+            rates = f"{found['earlier_per_s']:,.0f} and {found['this_per_s']:,.0f} per s"
+            sys.stderr.write(f"pair {number} of {pairs}: {rates}, ratio {found['ratio']:.3f}\n")
+    ratios = [each["ratio"] for each in measured]
+    return {
+        **{
+            name: round(statistics.median(each[name] for each in measured))
+            for name in ("earlier_per_s", "earlier_cpu_us", "this_per_s", "this_cpu_us")
+        },
+        "ratio": round(statistics.median(ratios), 3),
+        "ratio_min": round(min(ratios), 3),
+        "ratio_max": round(max(ratios), 3),
+    }
+
+
+def measure_pair(folders: dict[str, Path], rounds: int, seconds: float, *, is_reversed: bool) -> dict[str, float]:
+    """Start a server of each version, measure them by turns, and stop them; `is_reversed` is the order of both."""
+    with ExitStack() as stack:
+        sides: dict[str, Side] = {}
+        for name in sorted(folders, reverse=is_reversed):
+            sides[name] = start(folders[name])
             # closes the pipes, which ends the process, and waits for it
-            stack.callback(side.process.__exit__, None, None, None)
+            stack.callback(sides[name].process.__exit__, None, None, None)
         for number in range(rounds + 1):
-            for name, side in sides.items():
+            for side in sides.values():
                 measured = side.measure(seconds)
                 if number:
                     side.per_s.append(measured["per_s"])
                     side.cpu_us.append(measured["cpu_us"])
-                    sys.stderr.write(f"round {number} of {rounds}, {name}: {measured['per_s']:,.0f} per s\n")
-    figures: dict[str, Any] = {}
-    for name, side in sides.items():
-        figures |= {
-            f"{name}_per_s": round(statistics.median(side.per_s)),
-            f"{name}_cpu_us": round(statistics.median(side.cpu_us)),
-        }
-    return figures | {"ratio": round(figures["this_per_s"] / figures["earlier_per_s"], 3)}
+    figures = {f"{name}_per_s": statistics.median(side.per_s) for name, side in sides.items()}
+    figures |= {f"{name}_cpu_us": statistics.median(side.cpu_us) for name, side in sides.items()}
+    return figures | {"ratio": figures["this_per_s"] / figures["earlier_per_s"]}
 
 
 def main() -> None:
@@ -119,12 +140,13 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("commit", help="the earlier commit")
-    parser.add_argument("--rounds", type=int, default=8, help="number of measurements of each version")
+    parser.add_argument("--pairs", type=int, default=5, help="number of pairs of servers")
+    parser.add_argument("--rounds", type=int, default=4, help="number of measurements of each server")
     parser.add_argument("--seconds", type=float, default=3, help="length of each of them")
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     arguments = parser.parse_args()
     try:
-        figures = compare(arguments.commit, arguments.rounds, arguments.seconds)
+        figures = compare(arguments.commit, arguments.pairs, arguments.rounds, arguments.seconds)
     except commits.CommitMissing as error:
         sys.exit(f"{arguments.commit} is not in the history of this clone: {error}")
     ledgers.print_figures(figures, as_json=arguments.json)

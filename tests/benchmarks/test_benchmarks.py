@@ -55,8 +55,11 @@ def test_allocate(installation: tuple[Settings, Path], monkeypatch: pytest.Monke
 
 
 def test_compare_measures_a_commit_and_this_version() -> None:
-    figures = compare.compare("HEAD", 1, 0.5)
-    assert figures.keys() == {"earlier_per_s", "earlier_cpu_us", "this_per_s", "this_cpu_us", "ratio"}
+    figures = compare.compare("HEAD", 1, 1, 0.5)
+    assert figures.keys() == {
+        *("earlier_per_s", "earlier_cpu_us", "this_per_s", "this_cpu_us"),
+        *("ratio", "ratio_min", "ratio_max"),
+    }
     assert min(figures.values()) > 0
 
 
