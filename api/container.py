@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from api.auth.keys import SigningKeys
 from api.auth.passwords import Passwords
 from api.auth.rates import RegistrationRates
+from api.auth.revocations import Revocations
 from api.auth.throttle import LogInDelays
 from api.auth.tokens import AccessTokens
 from api.coins.commands.batcher import Batcher
@@ -43,7 +45,9 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         needed_schema=revisions.needed(),
         find_degraded=(heartbeats.degraded, consumer_status.degraded),
         disk=DiskSpace(settings.paths.data_dir),
-        access_tokens=AccessTokens(settings),
+        access_tokens=AccessTokens(
+            settings, SigningKeys(database, settings.auth), Revocations(database, settings.auth)
+        ),
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(),
         registration_rates=RegistrationRates(settings.limits, rate_buckets),

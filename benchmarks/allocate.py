@@ -92,7 +92,7 @@ def prepare(folder: Path) -> dict[str, object]:
         options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stderr": log, "start_new_session": True}
         worker = ledgers.start_worker(settings, **options)
         server = ledgers.start_api(settings, port, **options)
-    tokens = [ledgers.token(settings, member) for member in range(1, ledgers.MEMBERS + 1)]
+    tokens = ledgers.tokens(settings, range(1, ledgers.MEMBERS + 1)).values()
     (folder / "tokens.txt").write_text("".join(f"{token}\n" for token in tokens))
     (folder / "ideas.txt").write_text("".join(f"{ledgers.idea_id(number)}\n" for number in ALL_IDEAS))
     written: dict[str, object] = {

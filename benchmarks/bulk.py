@@ -35,8 +35,6 @@ from psycopg import sql
 from sqlalchemy import text
 
 from api.auth.service import create_user
-from api.auth.sessions import start_session
-from api.auth.tokens import issue_access_token
 from api.campaigns import bulk
 from api.campaigns import service as campaigns
 from api.campaigns.bulk_routes import PATH
@@ -45,6 +43,7 @@ from api.coins.commands import corrections
 from api.kernel.db import Database
 from benchmarks import ledgers
 from benchmarks.copies import copy_rows, fresh_database, read_rows
+from benchmarks.log_ins import issue_tokens
 from cli.local import postgres
 
 if TYPE_CHECKING:
@@ -100,10 +99,8 @@ async def make_campaign(settings: Settings, database: Database, items: int) -> B
         )
         idea_id = uuid4()
         await coins.open_targets(session, campaign.id, {idea_id: None})
-        for user_id in (manager.id, *people[:ALLOCATORS], *people[items:]):
-            issued = await start_session(session, settings, user_id, kind="token")
-            assert issued is not None
-            tokens[user_id] = issue_access_token(settings, issued.user, issued.session_id)
+    callers = [manager.id, *people[:ALLOCATORS], *people[items:]]
+    tokens = dict(zip(callers, await issue_tokens(settings, database, callers), strict=True))
     return BulkCampaign(campaign.id, manager.id, people[:items], people[items:], idea_id, tokens)
 
 

@@ -98,10 +98,10 @@ def _measure(settings: Settings, seconds: int, folder: Path, *, members: tuple[i
         http_load.run({**plan, "seconds": 2}, folder)
         loads = [http_load.run(plan, folder)]
         assert set(loads[0].statuses) == {201}, f"not every allocation succeeded: {loads[0].statuses}"
-        for member in members:
+        for token in ledgers.tokens(settings, members).values():
             request = (
                 f"GET /api/v1/campaigns/{ledgers.CAMPAIGN}/coins/balance HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-                f"Authorization: Bearer {ledgers.session_token(settings, member)}\r\n\r\n"
+                f"Authorization: Bearer {token}\r\n\r\n"
             )
             loads.append(http_load.run({**plan, "connections": [[request]]}, folder))
             assert set(loads[-1].statuses) == {200}, f"not every balance was returned: {loads[-1].statuses}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import random
@@ -21,17 +20,14 @@ import psycopg
 from psycopg import sql
 
 import settings as configuration
-from api.auth.models import User
-from api.auth.sessions import start_session
-from api.auth.tokens import issue_access_token
 from api.coins.commands.moves import SQL as MOVE
 from api.coins.commands.moves import Move, as_arguments
-from api.kernel.db import Database
+from benchmarks.log_ins import access_tokens
 from cli.local import databases, postgres
 from cli.local.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from settings import Settings
@@ -172,27 +168,10 @@ def pgbench_simple_update(settings: Settings, seconds: int) -> float:
     return pgbench(url, seconds, "-N")
 
 
-def token(settings: Settings, member: int) -> str:
-    """An access token of a benchmark member."""
-    user = User(id=member_id(member), roles=[], permissions=[], token_version=0)
-    return issue_access_token(settings, user, CAMPAIGN)
-
-
-def session_token(settings: Settings, member: int) -> str:
-    """An access token with a session in the database, which all routes except the coin commands check."""
-
-    async def log_in() -> str:
-        database = Database(settings.database)
-        async with database.session() as session:
-            user = User(id=member_id(member), email=f"member-{member}@example.org", display_name=f"Member {member}")
-            await session.merge(user)
-            await session.flush()
-            issued = await start_session(session, settings, user.id, kind="token")
-        await database.close()
-        assert issued is not None
-        return issue_access_token(settings, issued.user, issued.session_id)
-
-    return asyncio.run(log_in())
+def tokens(settings: Settings, members: Iterable[int]) -> dict[int, str]:
+    """Access tokens of benchmark members by their numbers."""
+    numbers = sorted(set(members))
+    return dict(zip(numbers, access_tokens(settings, [member_id(number) for number in numbers]), strict=True))
 
 
 def allocation(campaign_id: UUID, token: str, idea_id: UUID) -> str:
@@ -220,16 +199,12 @@ def plan(
     Each client is one member or, with `members`, a random one of them in each request.
     """
     chooser = random.Random(len(ideas))
-    tokens: dict[int, str] = {}
-
-    def request(member: int) -> str:
-        if member not in tokens:
-            tokens[member] = token(settings, member)
-        return allocation(CAMPAIGN, tokens[member], idea_id(chooser.choice(ideas)))
-
+    chosen = [
+        [chooser.choice(members) if members else client for _ in range(requests)] for client in range(1, clients + 1)
+    ]
+    token_of = tokens(settings, (member for row in chosen for member in row))
     connections = [
-        [request(chooser.choice(members) if members else client) for _ in range(requests)]
-        for client in range(1, clients + 1)
+        [allocation(CAMPAIGN, token_of[member], idea_id(chooser.choice(ideas))) for member in row] for row in chosen
     ]
     return {"host": "127.0.0.1", "port": port, "seconds": seconds, "connections": connections}
 

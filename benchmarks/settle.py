@@ -28,10 +28,7 @@ from uuid import UUID
 
 import psycopg
 
-from api.auth.models import User
 from api.auth.service import create_user
-from api.auth.sessions import start_session
-from api.auth.tokens import issue_access_token
 from api.campaigns import service as campaigns
 from api.coins import service as coins
 from api.coins.schemas import PolicyWrite
@@ -40,6 +37,7 @@ from api.kernel.db import Database
 from api.kernel.ids import uuid7
 from benchmarks import http_load, ledgers
 from benchmarks.bulk import send
+from benchmarks.log_ins import access_tokens, issue_tokens
 from cli.local import postgres
 
 if TYPE_CHECKING:
@@ -84,8 +82,6 @@ async def make_campaign(settings: Settings, stakes: int) -> SettlementCampaign:
         ]
         members = [uuid7() for _ in range(stakes)]
         await coins.grant_coins(session, campaign.id, members, actor_id=None)
-        issued = await start_session(session, settings, manager.id, kind="token")
-        assert issued is not None
     kinds = [(status, alone) for status in CHANGES for alone in (True, False)]
     decided = dict(zip(kinds, (idea.id for idea in made), strict=False))
     for idea_id in decided.values():
@@ -96,18 +92,15 @@ async def make_campaign(settings: Settings, stakes: int) -> SettlementCampaign:
             async with database.session(statement_timeout_ms=0) as session:
                 outcomes = await coins.move_coins(session, moves, is_import=True)
             assert all(outcome.succeeded for outcome in outcomes)
+    (token,) = await issue_tokens(settings, database, [manager.id])
     await database.close()
-    token = issue_access_token(settings, issued.user, issued.session_id)
     return SettlementCampaign(campaign.id, members, decided, [idea.id for idea in made[4:]], token)
 
 
 def make_plan(settings: Settings, port: int, campaign: SettlementCampaign, seconds: float) -> dict[str, Any]:
     """Requests of 32 clients, each for random members and ideas."""
     chooser = random.Random(1)
-    tokens = [
-        issue_access_token(settings, User(id=member, roles=[], permissions=[], token_version=0), campaign.campaign_id)
-        for member in chooser.sample(campaign.members, min(LOADING_MEMBERS, len(campaign.members)))
-    ]
+    tokens = access_tokens(settings, chooser.sample(campaign.members, min(LOADING_MEMBERS, len(campaign.members))))
 
     def request() -> str:
         idea_id = chooser.choice(campaign.others)

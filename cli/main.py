@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli.commands import data, database, events, exports, ledger, people, platform, serving
+from cli.commands import data, database, events, exports, keys, ledger, people, platform, serving
 
 REFUSED = 1
 WRONG_SETTINGS = 2
@@ -84,6 +84,7 @@ app.command("verify")(ledger.verify)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(events.app, name="events")
 app.add_typer(people.app, name="user")
+app.add_typer(keys.app, name="keys")
 
 
 if __name__ == "__main__":

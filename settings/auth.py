@@ -20,6 +20,13 @@ class AuthSettings(Subject):
     )
     access_token_ttl_s: int = Field(900, ge=60, le=3600, description="lifetime of an access token, seconds")
     refresh_token_ttl_s: int = Field(30 * 86400, ge=3600, description="lifetime of a refresh token, seconds")
+    refresh_grace_s: int = Field(
+        10,
+        ge=0,
+        le=60,
+        description="time after the use of a refresh token in which a second use is refused but does not end the session, "
+        "seconds",
+    )
     session_ttl_s: int = Field(90 * 86400, ge=3600, description="maximum lifetime of a session, seconds")
     sessions_per_user_max: int = Field(
         10, ge=1, le=1000, description="concurrent sessions of a user; a further log-in ends the oldest"

@@ -1,7 +1,7 @@
 """Authentication of the caller, and the access rules that depend on the caller alone.
 
-`TokenHolder` trusts a verified token without a query (the fast path of coin commands). `CurrentUser` also checks the
-session in the database; all other routes use it. `BrowserUser` reads the dashboards' cookie, on safe methods only: no
+`TokenHolder` and `CurrentUser` hold a valid access token; `CurrentUser` also begins the idempotency key of a write, which
+coin commands keep in the ledger. `BrowserUser` reads the dashboards' cookie, on safe methods only: no
 write accepts a cookie, so no other site can make a browser write (CSRF). `ReadingUser` accepts either, for files that
 both programs and browsers download. `AnyUser` is None without a token.
 
@@ -23,7 +23,7 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from api.auth.container import ProvidedAccessTokens
 from api.auth.errors import TokenInvalid, TokenMissing
 from api.auth.models import User
-from api.auth.sessions import find_user_of_cookie, find_user_of_session
+from api.auth.sessions import find_user_of_cookie
 from api.auth.tokens import Claims
 from api.kernel import idempotency
 from api.kernel.contract import raises
@@ -62,7 +62,7 @@ async def _claims(
     if credentials is None:
         msg = "This request requires the header `Authorization: Bearer <access token>`."
         raise TokenMissing(msg)
-    claims = tokens.read(credentials.credentials)
+    claims = await tokens.read(credentials.credentials)
     structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
     return claims
 
@@ -74,15 +74,11 @@ async def _token_holder(claims: _Claims) -> Principal:
     return Principal(claims.user_id, claims.session_id, claims.roles, claims.permissions)
 
 
-@raises(TokenInvalid, idempotency.BadKey, idempotency.KeyReused)
+@raises(idempotency.BadKey, idempotency.KeyReused)
 async def _current_user(request: Request, session: Session, claims: _Claims) -> Principal:
-    user = await find_user_of_session(session, claims.session_id, token_version=claims.token_version)
-    if user is None or user.id != claims.user_id:
-        msg = "The session has ended; log in."
-        raise TokenInvalid(msg)
     if request.method not in SAFE_METHODS:
-        await idempotency.begin(request, session, user.id)
-    return _principal(user, claims.session_id)
+        await idempotency.begin(request, session, claims.user_id)
+    return await _token_holder(claims)
 
 
 @raises(TokenMissing)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from api.auth.container import AuthContainer
 from api.auth.handlers import JOBS
+from api.auth.key_set import router as key_set
 from api.auth.routes import router
 from api.kernel.domains import Domain
 
-AUTH = Domain[AuthContainer](name="auth", routers=(router,), jobs=JOBS)
+AUTH = Domain[AuthContainer](
+    name="auth",
+    routers=(router,),
+    pages=(key_set,),
+    lifespan=lambda container: container.access_tokens.followed(),
+    jobs=JOBS,
+)

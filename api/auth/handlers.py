@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from api.auth.revocations import COMMIT_S_MAX
 from api.kernel.jobs import Job
 
 if TYPE_CHECKING:
@@ -24,6 +25,15 @@ _DELETE = text(
     ))
     """
 )
+_DELETE_REVOCATIONS = text(
+    """
+    DELETE FROM app.token_revocations AS r
+    WHERE r.id = ANY (ARRAY(
+        SELECT x.id FROM app.token_revocations AS x WHERE x.revoked_at < now() - make_interval(secs => :kept_s)
+        LIMIT :rows_max
+    ))
+    """
+)
 
 
 async def delete_ended_sessions(container: KernelContainer) -> int:
@@ -31,4 +41,13 @@ async def delete_ended_sessions(container: KernelContainer) -> int:
     return await container.database.delete_in_parts(_DELETE, kept_days=SESSIONS_KEPT_DAYS)
 
 
-JOBS = (Job(name="delete_ended_sessions", run=delete_ended_sessions, cron="37 1 * * *"),)
+async def delete_old_revocations(container: KernelContainer) -> int:
+    """Delete the revocations of tokens that have expired; returns how many."""
+    kept_s = container.settings.auth.access_token_ttl_s + 2 * COMMIT_S_MAX
+    return await container.database.delete_in_parts(_DELETE_REVOCATIONS, kept_s=kept_s)
+
+
+JOBS = (
+    Job(name="delete_ended_sessions", run=delete_ended_sessions, cron="37 1 * * *"),
+    Job(name="delete_old_revocations", run=delete_old_revocations, cron="17 * * * *"),
+)

@@ -11,6 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from api.kernel import clock
 from api.kernel.db import Edited, Model, PrimaryKey
 
+TOKENS_REVOKED = "tokens_revoked"
+"""The signal of commits that end a session or raise a token version (:func:`api.kernel.db.signal_commit`)."""
+
 
 class User(Edited, Model):
     """A person. A user without an address, such as an imported voter, owns coins but cannot log in.
@@ -60,3 +63,16 @@ class SessionToken(Model):
     issued_at: Mapped[datetime] = mapped_column(default=clock.now)
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class StoredKey(Model):
+    """A key that signs access tokens; see :mod:`api.auth.keys`."""
+
+    __tablename__ = "signing_keys"
+
+    kid: Mapped[str] = mapped_column(primary_key=True)
+    public_key: Mapped[bytes]
+    encrypted_private_key: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    signs_from: Mapped[datetime]
+    accepted_until: Mapped[datetime | None]

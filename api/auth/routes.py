@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from api.auth import service, sessions
-from api.auth.container import ProvidedLogInDelays, ProvidedPasswords, ProvidedRegistrationRates
+from api.auth.container import ProvidedAccessTokens, ProvidedLogInDelays, ProvidedPasswords, ProvidedRegistrationRates
 from api.auth.dependencies import Myself
 from api.auth.errors import (
     BadEmail,
@@ -25,7 +25,7 @@ from api.auth.errors import (
 )
 from api.auth.models import User
 from api.auth.schemas import LogIn, Me, RefreshToken, Register, Registration, Tokens, UpdateMe
-from api.auth.tokens import issue_access_token
+from api.auth.tokens import AccessTokens
 from api.kernel import clock
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.contract import raises
@@ -77,6 +77,7 @@ async def log_in(
     database: ProvidedDatabase,
     passwords: ProvidedPasswords,
     delays: ProvidedLogInDelays,
+    tokens: ProvidedAccessTokens,
     body: LogIn,
 ) -> Any:
     """Exchange e-mail address and password for a short-lived access token and a refresh token.
@@ -94,14 +95,19 @@ async def log_in(
     )
     issued = await sessions.log_in(session, settings, attempt, kind="token")
     if isinstance(issued, sessions.Issued):
-        return _tokens(settings, response, issued)
+        return await _tokens(tokens, settings, response, issued)
     return refusal(request, issued)
 
 
 @router.post("/auth/refresh", operation_id="refreshToken", dependencies=[PUBLIC], response_model=Tokens)
 @raises(RefreshTokenInvalid, RefreshTokenUsed)
 async def refresh(
-    request: Request, response: Response, session: Session, settings: ProvidedSettings, body: RefreshToken
+    request: Request,
+    response: Response,
+    session: Session,
+    settings: ProvidedSettings,
+    tokens: ProvidedAccessTokens,
+    body: RefreshToken,
 ) -> Any:
     """Exchange a refresh token for a new access token and refresh token. Reuse of a refresh token ends the session.
 
@@ -111,13 +117,13 @@ async def refresh(
     received_at = clock.now()
     issued = await sessions.refresh_session(session, settings, body.refresh_token, received_at=received_at)
     if isinstance(issued, sessions.Issued):
-        return _tokens(settings, response, issued)
+        return await _tokens(tokens, settings, response, issued)
     return refusal(request, issued)
 
 
 @router.post("/auth/logout", status_code=HTTPStatus.NO_CONTENT, operation_id="logOut")
 async def log_out(session: Session, caller: Myself) -> None:
-    """End this session: its refresh token becomes invalid, and so do its access tokens, except for coin commands."""
+    """End this session: its refresh token and its access tokens become invalid, in other processes within a second."""
     await sessions.end_session(session, caller.session_id, user_id=caller.user_id)
 
 
@@ -134,10 +140,10 @@ async def update_me(session: Session, caller: Myself, body: UpdateMe) -> User:
     return await service.update_user(session, user, actor_id=caller.user_id, changes=body.changes)
 
 
-def _tokens(settings: Settings, response: Response, issued: sessions.Issued) -> Tokens:
+async def _tokens(tokens: AccessTokens, settings: Settings, response: Response, issued: sessions.Issued) -> Tokens:
     response.headers.update(NO_STORE)
     return Tokens(
-        access_token=issue_access_token(settings, issued.user, issued.session_id),
+        access_token=await tokens.issue(issued.user, issued.session_id, ends_at=issued.ends_at),
         refresh_token=issued.secret,
         expires_in_s=settings.auth.access_token_ttl_s,
     )

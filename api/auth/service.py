@@ -11,11 +11,12 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from api.auth.errors import BadEmail, EmailTaken, RegistrationClosed
-from api.auth.models import User, UserSession
+from api.auth.models import TOKENS_REVOKED, User, UserSession
 from api.auth.passwords import Passwords, check_strength, hash_password
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
+from api.kernel.db import signal_commit
 from api.kernel.errors import InvalidInput, NotFound
 from api.kernel.permissions import ASSIGNABLE, SystemRole
 from api.kernel.texts import single_line
@@ -128,12 +129,13 @@ async def deactivate_user(session: AsyncSession, user: User, *, actor_id: UUID |
     user.is_active = False
     user.updated_by = actor_id
     await session.flush()
+    await session.refresh(user, ["token_version"])  # a trigger raises it
     await record_event(session, payloads.Deactivated(), actor_id=actor_id, user_id=user.id)
     await end_all_sessions(session, user, actor_id=actor_id)
 
 
 async def end_all_sessions(session: AsyncSession, user: User, *, actor_id: UUID | None) -> None:
-    """End all sessions of the user; all access tokens issued before become invalid, except for coin commands."""
+    """End all sessions of the user; all access tokens issued before become invalid."""
     user.token_version = User.token_version + 1
     user.updated_by = actor_id
     await session.flush()
@@ -144,6 +146,7 @@ async def end_all_sessions(session: AsyncSession, user: User, *, actor_id: UUID 
         .values(revoked_at=clock.now())
         .execution_options(synchronize_session=False)
     )
+    signal_commit(session, TOKENS_REVOKED)
     await record_event(session, payloads.SessionsEnded(), actor_id=actor_id, user_id=user.id)
 
 

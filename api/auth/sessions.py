@@ -2,8 +2,8 @@
 
 A session is the family of all tokens that follow from one log-in. If a refresh token is used a second time, two clients
 have it and one may have stolen it, so the session ends for both (RFC 9700, 4.14). The exception is a client that sends
-the same refresh twice at the same time: a request that arrived before the token was used is not a reuse. It is refused
-as well, because a token succeeds once, but the session continues.
+the same refresh twice, such as two tabs of a browser: a request that arrives before or at most `refresh_grace_s` seconds
+after the token was used is not a reuse. It is refused as well, because a token succeeds once, but the session continues.
 
 Refusals that must be recorded (a failed log-in, a reuse) are returned as errors and not raised: raising would roll back
 the record.
@@ -20,13 +20,14 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 
 from api.auth.errors import LogInFailed, RefreshTokenInvalid, RefreshTokenUsed
-from api.auth.models import SessionToken, User, UserSession
+from api.auth.models import TOKENS_REVOKED, SessionToken, User, UserSession
 from api.auth.passwords import hash_password, needs_rehash
 from api.auth.service import find_user_by_email
 from api.auth.tokens import hash_secret, new_secret
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
+from api.kernel.db import signal_commit
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -50,12 +51,16 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Issued:
-    """A new secret, which is not stored: a refresh token, or the value of the browser's cookie."""
+    """A new secret, which is not stored: a refresh token, or the value of the browser's cookie.
+
+    `expires_at` is its expiry, `ends_at` that of the session.
+    """
 
     user: User
     session_id: UUID
     secret: str
     expires_at: datetime
+    ends_at: datetime
 
 
 async def authenticate(
@@ -153,7 +158,7 @@ async def refresh_session(
         return RefreshTokenInvalid("The refresh token is unknown or has expired; log in.")
     token, family, user = row.SessionToken, row.UserSession, row.User
     if token.used_at is not None:
-        return await _refuse_used(session, token, family, received_at)
+        return await _refuse_used(session, settings, token, family, received_at)
     if family.revoked_at is not None or family.expires_at <= now or not user.is_active:
         return RefreshTokenInvalid("The session has ended; log in.")
     token.used_at = now
@@ -175,22 +180,25 @@ async def end_session(session: AsyncSession, session_id: UUID, *, user_id: UUID)
         .execution_options(synchronize_session=False)
     )
     if ended is not None:
+        signal_commit(session, TOKENS_REVOKED)
         await record_event(session, payloads.LoggedOut(), actor_id=user_id, user_id=user_id)
 
 
-async def find_user_of_session(session: AsyncSession, session_id: UUID, *, token_version: int) -> User | None:
-    """The owner of the session, if it has not ended, the owner is active and `token_version` is the current one."""
-    return await session.scalar(
-        select(User)
+async def is_session_open(session: AsyncSession, session_id: UUID, *, user_id: UUID, token_version: int) -> bool:
+    """Whether the session has not ended, its owner is active, and `token_version` is the current one."""
+    found = await session.scalar(
+        select(User.id)
         .join(UserSession, UserSession.user_id == User.id)
         .where(
             UserSession.id == session_id,
             UserSession.revoked_at.is_(None),
             UserSession.expires_at > clock.now(),
+            User.id == user_id,
             User.is_active,
             User.token_version == token_version,
         )
     )
+    return found is not None
 
 
 async def find_user_of_cookie(session: AsyncSession, secret: str) -> tuple[User, UUID] | None:
@@ -214,21 +222,22 @@ async def find_user_of_cookie(session: AsyncSession, secret: str) -> tuple[User,
 
 
 async def _refuse_used(
-    session: AsyncSession, token: SessionToken, family: UserSession, received_at: datetime
+    session: AsyncSession, settings: Settings, token: SessionToken, family: UserSession, received_at: datetime
 ) -> RefreshTokenUsed:
     assert token.used_at is not None
-    is_reuse = received_at > token.used_at
+    is_reuse = received_at > token.used_at + timedelta(seconds=settings.auth.refresh_grace_s)
     if family.revoked_at is None:  # reuse after the end of a session is not recorded, so that it cannot fill the table
         if is_reuse:
             family.revoked_at = clock.now()
             await session.flush()
+            signal_commit(session, TOKENS_REVOKED)
         await record_event(
             session, payloads.RefreshTokenReused(session_ended=is_reuse), actor_id=None, user_id=family.user_id
         )
     if is_reuse:
         msg = "The refresh token was used before and may have been stolen, so the session has ended; log in."
     else:
-        msg = "The same refresh token was sent twice at the same time; use the token in the other response."
+        msg = "The same refresh token was sent twice; use the token in the other response."
     return RefreshTokenUsed(msg, session_ended=family.revoked_at is not None)
 
 
@@ -245,12 +254,15 @@ async def _end_surplus(session: AsyncSession, user_id: UUID, *, kept: int) -> No
         .offset(kept)
     )
     free = select(UserSession.id).where(UserSession.id.in_(surplus)).with_for_update(skip_locked=True, key_share=True)
-    await session.execute(
+    ended = await session.scalars(
         update(UserSession)
         .where(UserSession.id.in_(free))
         .values(revoked_at=now)
+        .returning(UserSession.id)
         .execution_options(synchronize_session=False)
     )
+    if ended.first() is not None:
+        signal_commit(session, TOKENS_REVOKED)
 
 
 async def _issue(session: AsyncSession, settings: Settings, user: User, family: UserSession) -> Issued:
@@ -262,4 +274,4 @@ async def _issue(session: AsyncSession, settings: Settings, user: User, family: 
         SessionToken(session_id=family.id, token_hash=hash_secret(secret), issued_at=now, expires_at=expires_at)
     )
     await session.flush()
-    return Issued(user, family.id, secret, expires_at)
+    return Issued(user, family.id, secret, expires_at, family.expires_at)

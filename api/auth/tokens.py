@@ -1,8 +1,8 @@
 """Access tokens, which are verified by their signature, and secrets, of which only a hash is stored.
 
-An access token is a JWT signed with HMAC-SHA-256 and the installation's secret. It is short-lived and contains the user
-and their roles, so that a coin command needs no query to identify its caller. The roles may be a quarter of an hour
-old; where this matters, :data:`api.auth.dependencies.CurrentUser` reads them from the database.
+An access token is a JWT signed with Ed25519 (:mod:`api.auth.keys`). It is short-lived and contains the user, their
+session, roles and permissions, so that a request needs no query to identify its caller. A token whose session has ended
+or whose roles have changed is refused (:mod:`api.auth.revocations`).
 """
 
 from __future__ import annotations
@@ -10,36 +10,43 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import jwt
 
 from api.auth.errors import TokenInvalid
 from api.kernel import clock
+from api.kernel.ids import uuid7
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from api.auth.keys import SigningKeys
     from api.auth.models import User
+    from api.auth.revocations import Revocations
     from settings import Settings
 
-ALGORITHM = "HS256"
-ISSUER = "ideamint"
+ALGORITHM = "EdDSA"
 AUDIENCE = "ideamint-api"
 TOKEN_TYPE = "access"  # noqa: S105 - the name of a kind, not a secret
-TOKEN_LENGTH_MAX = 4096  # a valid token has about 500 characters
+TOKEN_LENGTH_MAX = 4096  # a valid token has about 700 characters
 SECRET_BYTES = 32
 VERIFIED_TOKENS_MAX = 10_000  # about 10 MB
 
 _EXPIRED = "The access token has expired; refresh it."
-_CLAIMS = ["sub", "sid", "roles", "perms", "ver", "iss", "aud", "iat", "exp", "typ"]
+_INVALID = "The access token is not valid; log in, or refresh."
+_REVOKED = "The session has ended, or the account has changed; refresh the access token, or log in."
+_CLAIMS = ["sub", "sid", "jti", "roles", "perms", "ver", "iss", "aud", "iat", "exp", "typ"]
 
 
 @dataclass(frozen=True)
 class Claims:
-    """The claims of a verified access token; `expires_at` is in seconds since 1970."""
+    """The claims of a verified access token; `expires_at` is in seconds since 1970, `kid` is the id of its key."""
 
     user_id: UUID
     session_id: UUID
@@ -47,86 +54,118 @@ class Claims:
     permissions: frozenset[str]
     token_version: int
     expires_at: float
-
-
-def issue_access_token(settings: Settings, user: User, session_id: UUID) -> str:
-    """A token for `settings.auth.access_token_ttl_s` seconds from now."""
-    now = clock.now()
-    claims: dict[str, Any] = {
-        "sub": str(user.id),
-        "sid": str(session_id),
-        "roles": sorted(user.roles),
-        "perms": sorted(user.permissions),
-        "ver": user.token_version,
-        "iss": ISSUER,
-        "aud": AUDIENCE,
-        "iat": now,
-        "exp": now + timedelta(seconds=settings.auth.access_token_ttl_s),
-        "typ": TOKEN_TYPE,
-    }
-    return jwt.encode(claims, settings.auth.signing_secret, ALGORITHM)
-
-
-def read_access_token(settings: Settings, token: str) -> Claims:
-    """Verify signature, algorithm, issuer, audience, type and expiry, without leeway.
-
-    Raises:
-        TokenInvalid: one of them is not valid. The detail states only whether the token has expired.
-    """
-    msg = "The access token is not valid; log in, or refresh."
-    if len(token) > TOKEN_LENGTH_MAX:
-        raise TokenInvalid(msg)
-    try:
-        claims = jwt.decode(
-            token,
-            settings.auth.signing_secret,
-            algorithms=[ALGORITHM],
-            issuer=ISSUER,
-            audience=AUDIENCE,
-            # `iat` is not verified: a token from a host whose clock is slightly ahead is valid
-            options={"require": _CLAIMS, "strict_aud": True, "verify_iat": False},
-        )
-        if claims["typ"] != TOKEN_TYPE:
-            raise TokenInvalid(msg)
-        return Claims(
-            user_id=UUID(claims["sub"]),
-            session_id=UUID(claims["sid"]),
-            roles=frozenset(claims["roles"]),
-            permissions=frozenset(claims["perms"]),
-            token_version=int(claims["ver"]),
-            expires_at=float(claims["exp"]),
-        )
-    except jwt.ExpiredSignatureError as error:
-        raise TokenInvalid(_EXPIRED) from error
-    except (jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
-        raise TokenInvalid(msg) from error
+    kid: str
 
 
 class AccessTokens:
-    """Reads access tokens and caches the verified ones, because all requests of a session have the same token."""
+    """Issues and reads access tokens, and caches the verified ones, since all requests of a session have the same."""
 
-    def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        keys: SigningKeys,
+        revocations: Revocations,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         """`now` returns seconds since 1970."""
-        self._settings = settings
+        self._ttl = timedelta(seconds=settings.auth.access_token_ttl_s)
+        self._issuer = settings.addresses.public_api_url
+        self.keys = keys
+        self.revocations = revocations
         self._now = now
         self._verified: dict[str, Claims] = {}
 
-    def read(self, token: str) -> Claims:
-        """As :func:`read_access_token`; a verified token is only checked for expiry.
+    async def issue(self, user: User, session_id: UUID, *, ends_at: datetime | None = None) -> str:
+        """A token for `access_token_ttl_s` seconds from now, but not beyond the end of its session.
 
         Raises:
-            TokenInvalid: the token is not valid or has expired.
+            SettingsError: the signing key cannot be decrypted.
+        """
+        kid, private = await self.keys.to_sign()
+        now = clock.now()
+        expires_at = now + self._ttl
+        claims: dict[str, Any] = {
+            "sub": str(user.id),
+            "sid": str(session_id),
+            "jti": str(uuid7()),
+            "roles": sorted(user.roles),
+            "perms": sorted(user.permissions),
+            "ver": user.token_version,
+            "iss": self._issuer,
+            "aud": AUDIENCE,
+            "iat": now,
+            "exp": expires_at if ends_at is None else min(expires_at, ends_at),
+            "typ": TOKEN_TYPE,
+        }
+        return sign(claims, kid, private)
+
+    async def read(self, token: str) -> Claims:
+        """Verify signature, algorithm, issuer, audience, type, expiry (without leeway) and revocation.
+
+        A verified token is only checked for expiry and revocation.
+
+        Raises:
+            TokenInvalid: one of them is not valid.
+            SQLAlchemyError: keys or revocations must be read, and the database does not answer.
         """
         claims = self._verified.get(token)
         if claims is None:
-            claims = read_access_token(self._settings, token)
+            claims = await self._verify(token)
             if len(self._verified) >= VERIFIED_TOKENS_MAX:
                 del self._verified[next(iter(self._verified))]
             self._verified[token] = claims
         elif claims.expires_at <= self._now():
             del self._verified[token]
             raise TokenInvalid(_EXPIRED)
+        elif not self.keys.accepts(claims.kid):
+            raise TokenInvalid(_INVALID)
+        if await self.revocations.is_revoked(claims):
+            raise TokenInvalid(_REVOKED)
         return claims
+
+    @asynccontextmanager
+    async def followed(self) -> AsyncIterator[None]:
+        """Keep the keys and the revocations current while the block lasts."""
+        async with self.revocations.followed(), self.keys.followed():
+            yield
+
+    async def _verify(self, token: str) -> Claims:
+        if len(token) > TOKEN_LENGTH_MAX:
+            raise TokenInvalid(_INVALID)
+        try:
+            kid = jwt.get_unverified_header(token)["kid"]
+            key = await self.keys.find(kid)
+            if key is None:
+                raise TokenInvalid(_INVALID)
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                issuer=self._issuer,
+                audience=AUDIENCE,
+                # `iat` is not verified: a token from a host whose clock is slightly ahead is valid
+                options={"require": _CLAIMS, "strict_aud": True, "verify_iat": False},
+            )
+            if claims["typ"] != TOKEN_TYPE:
+                raise TokenInvalid(_INVALID)
+            return Claims(
+                user_id=UUID(claims["sub"]),
+                session_id=UUID(claims["sid"]),
+                roles=frozenset(claims["roles"]),
+                permissions=frozenset(claims["perms"]),
+                token_version=int(claims["ver"]),
+                expires_at=float(claims["exp"]),
+                kid=cast("str", kid),
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise TokenInvalid(_EXPIRED) from error
+        except (jwt.PyJWTError, KeyError, ValueError, TypeError, AttributeError) as error:
+            raise TokenInvalid(_INVALID) from error
+
+
+def sign(claims: dict[str, Any], kid: str, private: Ed25519PrivateKey) -> str:
+    """A JWT with the claims."""
+    return jwt.encode(claims, private, ALGORITHM, headers={"kid": kid})
 
 
 def new_secret() -> str:

@@ -17,7 +17,7 @@ from api.kernel import clock
 from api.kernel.ids import uuid7
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from sqlalchemy import TextClause
 
@@ -59,6 +59,7 @@ class Edited:
 # SQL may omit the schema of names; the functions of the job queue require this path
 SEARCH_PATH = "app,jobs"
 _DELETED_AT_ONCE = 5000
+_SIGNALS = "signals"
 
 
 class Database:
@@ -78,7 +79,11 @@ class Database:
             f"-c lock_timeout={settings.lock_timeout_ms} -c idle_in_transaction_session_timeout=60000"
         )
         self.url = settings.role_url("app")
-        self.connect_args = {"options": options, "application_name": application_name, "connect_timeout": 10}
+        self.connect_args: dict[str, Any] = {
+            "options": options,
+            "application_name": application_name,
+            "connect_timeout": 10,
+        }
         self.engine = create_async_engine(
             self.url.replace("postgresql://", "postgresql+psycopg://", 1),
             pool_size=settings.pool_size if pool_size is None else pool_size,
@@ -90,6 +95,7 @@ class Database:
             json_deserializer=orjson.loads,
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        self._on_commit: dict[str, list[Callable[[], None]]] = {}
 
     @asynccontextmanager
     async def session(self, *, statement_timeout_ms: int | None = None) -> AsyncIterator[AsyncSession]:
@@ -106,6 +112,13 @@ class Database:
                 await session.rollback()
                 raise
             await session.commit()
+            for signal in session.info.get(_SIGNALS, ()):
+                for call in self._on_commit.get(signal, ()):
+                    call()
+
+    def on_commit(self, signal: str, call: Callable[[], None]) -> None:
+        """Call a function after each commit in this process for which :func:`signal_commit` named the signal."""
+        self._on_commit.setdefault(signal, []).append(call)
 
     @asynccontextmanager
     async def dry_run(self) -> AsyncIterator[AsyncSession]:
@@ -157,6 +170,11 @@ class Database:
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
+
+
+def signal_commit(session: AsyncSession, signal: str) -> None:
+    """Name a signal that this process receives when the session has committed, before the response is sent."""
+    session.info.setdefault(_SIGNALS, set()).add(signal)
 
 
 async def begin_snapshot(session: AsyncSession) -> None:

@@ -43,6 +43,8 @@ FILES: tuple[tuple[int, str], ...] = (
     (1001, "kernel/sql/append_only.sql"),
     (1002, "events/sql/partitions.sql"),
     (1002, "events/sql/triggers.sql"),
+    (1014, "auth/sql/revocations.sql"),
+    (1014, "auth/sql/triggers.sql"),
     (1004, "coins/sql/postings.sql"),
     (1007, "coins/sql/moves.sql"),
     (1004, "coins/sql/corrections.sql"),
@@ -137,6 +139,7 @@ def apply(connection: Connection[Any], revision: int | None, kept: frozenset[str
 
 def _apply_file(connection: Connection[Any], cursor: Cursor[Any], path: str) -> None:
     statements = _read(path)
+    assert not re.search(r"^CREATE (CONSTRAINT )?TRIGGER", statements, re.MULTILINE), f"{path}: see triggers.sql"
     try:
         with connection.transaction():
             cursor.execute(statements.encode())

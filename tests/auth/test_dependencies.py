@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -7,7 +8,7 @@ from sqlalchemy import text
 
 from api.auth import service, sessions
 from api.auth.models import User
-from tests.factories.containers import parts, replaced
+from tests.factories.containers import current_revocations, parts, replaced, statements_of
 from tests.factories.users import bearer, commit_user
 
 if TYPE_CHECKING:
@@ -45,12 +46,13 @@ class TestCurrentUser:
         assert slug(refused) == (401, "token-invalid")
         assert refused.headers["www-authenticate"] == 'Bearer error="invalid_token"'
 
-    async def test_takes_roles_from_the_database_and_not_from_the_token(self, app: FastAPI, http: AsyncClient) -> None:
+    async def test_other_roles_require_a_new_token(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, roles=["system_admin"])
         headers = await bearer(app, user)
         assert (await http.get(f"{PROBES}/current", headers=headers)).json()["manages_all_campaigns"] is True
         await change(app, "UPDATE app.users SET roles = '{executive}' WHERE id = :id", user)
-        caller = (await http.get(f"{PROBES}/current", headers=headers)).json()
+        assert slug(await http.get(f"{PROBES}/current", headers=headers)) == (401, "token-invalid")
+        caller = (await http.get(f"{PROBES}/current", headers=await bearer(app, user))).json()
         assert caller["roles"] == ["executive"]
         assert (caller["manages_all_campaigns"], caller["views_all_campaigns"]) == (False, True)
 
@@ -72,16 +74,18 @@ class TestCurrentUser:
         assert slug(await http.get(f"{PROBES}/current", headers=headers)) == (401, "token-invalid")
         assert (await http.get(f"{PROBES}/current", headers=others)).status_code == 200
 
-    async def test_runs_one_query(self, app: FastAPI, http: AsyncClient) -> None:
-        from sqlalchemy import event
-
+    @pytest.mark.parametrize(("is_current", "queries"), [(True, 0), (False, 1)])
+    async def test_runs_a_query_only_if_the_revocations_are_old(
+        self, app: FastAPI, http: AsyncClient, *, is_current: bool, queries: int
+    ) -> None:
         headers = await bearer(app, await commit_user(app))
-        statements: list[str] = []
-        event.listen(
-            parts(app).database.engine.sync_engine, "before_cursor_execute", lambda *args: statements.append(args[2])
-        )
-        assert (await http.get(f"{PROBES}/current", headers=headers)).status_code == 200
-        assert len(statements) == 1
+        async with current_revocations(app) if is_current else nullcontext():
+            if not is_current:
+                parts(app).access_tokens.revocations.expire()
+            with statements_of(app) as statements:
+                assert (await http.get(f"{PROBES}/current", headers=headers)).status_code == 200
+        assert len([each for each in statements if "sessions" in each]) == queries
+        assert len(statements) == queries
 
     async def test_a_write_uses_the_idempotency_key(self, app: FastAPI, http: AsyncClient) -> None:
         user, other = await commit_user(app), await commit_user(app)
@@ -109,8 +113,9 @@ class TestTokenHolder:
     async def test_runs_no_query(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, roles=["executive"])
         headers = await bearer(app, user)
-        with replaced(app, database=None):
-            response = await http.get(f"{PROBES}/token", headers=headers)
+        async with current_revocations(app):
+            with replaced(app, database=None):
+                response = await http.get(f"{PROBES}/token", headers=headers)
         assert (response.status_code, response.json()["user_id"], response.json()["roles"]) == (
             200,
             str(user.id),

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
 from httpx2 import AsyncClient
 from sqlalchemy import text
 
@@ -21,7 +22,14 @@ from tests.factories.containers import parts
 from tests.factories.users import PASSWORD, commit_user
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from fastapi import FastAPI
+
+
+def after_the_grace() -> AbstractContextManager[None]:
+    """A time at which the repeated use of a refresh token counts as reuse."""
+    return clock.at(datetime.now(UTC) + timedelta(seconds=11))
 
 
 class TestRefresh:
@@ -45,7 +53,8 @@ class TestRefresh:
         user = await commit_user(app, password=PASSWORD)
         first, other = await log_in(http, user), await log_in(http, user)
         second = await refresh(http, first.json()["refresh_token"])
-        stolen = await refresh(http, first.json()["refresh_token"])
+        with after_the_grace():
+            stolen = await refresh(http, first.json()["refresh_token"])
         assert assert_problem(stolen, 401, "refresh-token-used")["session_ended"] is True
         assert_problem(await refresh(http, second.json()["refresh_token"]), 401, "refresh-token-invalid")
         assert_problem(await http.get("/api/v1/users/me", headers=header(second)), 401, "token-invalid")
@@ -71,8 +80,23 @@ class TestRefresh:
         assert {document["session_ended"] for document in lost} == {False}
         following = await refresh(http, won[0].json()["refresh_token"])
         assert following.status_code == 200
-        assert_problem(await refresh(http, first), 401, "refresh-token-used")
+        with after_the_grace():
+            assert_problem(await refresh(http, first), 401, "refresh-token-used")
         assert_problem(await refresh(http, following.json()["refresh_token"]), 401, "refresh-token-invalid")
+
+    @pytest.mark.parametrize(("seconds", "is_reuse"), [(9, False), (11, True)])
+    async def test_shortly_after_the_first_use_is_not_reuse(
+        self, app: FastAPI, http: AsyncClient, *, seconds: int, is_reuse: bool
+    ) -> None:
+        user = await commit_user(app, password=PASSWORD)
+        now = datetime.now(UTC)
+        with clock.at(now):
+            first = (await log_in(http, user)).json()["refresh_token"]
+            second = (await refresh(http, first)).json()["refresh_token"]
+        with clock.at(now + timedelta(seconds=seconds)):
+            refused = assert_problem(await refresh(http, first), 401, "refresh-token-used")
+            assert refused["session_ended"] is is_reuse
+            assert (await refresh(http, second)).status_code == (401 if is_reuse else 200)
 
     async def test_is_valid_for_30_days_and_extended_up_to_90(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import QueuePool
+from sqlalchemy import QueuePool, event
 
 from api.container import Container
 from api.kernel.container import container_of
+from tests.factories.clocks import TRIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from fastapi import FastAPI
 
@@ -45,3 +47,29 @@ def replaced(app: FastAPI, **others: Any) -> Iterator[None]:
         yield
     finally:
         app.state.container = before
+
+
+@asynccontextmanager
+async def current_revocations(app: FastAPI) -> AsyncIterator[None]:
+    """Follows the revocations, as in a started application."""
+    tokens = parts(app).access_tokens
+    async with tokens.followed():
+        for _ in range(TRIES):
+            if tokens.revocations.is_current:
+                break
+            await asyncio.sleep(0.01)
+        yield
+
+
+@contextmanager
+def statements_of(app: FastAPI) -> Iterator[list[str]]:
+    """The statements that the application's connections execute."""
+    statements: list[str] = []
+    engine = parts(app).database.engine.sync_engine
+
+    def add(*arguments: Any) -> None:
+        statements.append(arguments[2])
+
+    event.listen(engine, "before_cursor_execute", add)
+    yield statements
+    event.remove(engine, "before_cursor_execute", add)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from api.auth import service, sessions
-from api.auth.tokens import issue_access_token
 from tests.factories.containers import parts
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ async def bearer(app: FastAPI, user: User) -> dict[str, str]:
     async with parts(app).database.session() as session:
         issued = await sessions.start_session(session, settings, user.id, kind="token")
     assert issued is not None, "a deactivated user cannot log in"
-    return {"Authorization": f"Bearer {issue_access_token(settings, issued.user, issued.session_id)}"}
+    return {"Authorization": f"Bearer {await parts(app).access_tokens.issue(issued.user, issued.session_id)}"}
 
 
 _ARGUMENTS = {"email", "display_name", "password", "roles", "permissions", "actor_id"}

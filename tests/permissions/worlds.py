@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from api.auth import sessions
-from api.auth.tokens import issue_access_token
 from api.campaigns import service as campaigns
 from api.coins import service as coins
 from api.coins.schemas import PolicyWrite
@@ -194,4 +193,4 @@ async def _log_in(app: FastAPI, user: User) -> Credentials:
         browser = await sessions.start_session(session, parts(app).settings, user.id, kind="browser")
     assert token is not None
     assert browser is not None
-    return Credentials(issue_access_token(parts(app).settings, token.user, token.session_id), browser.secret)
+    return Credentials(await parts(app).access_tokens.issue(token.user, token.session_id), browser.secret)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx2
 import psycopg
@@ -20,10 +20,9 @@ from pydantic import PostgresDsn
 from starlette.types import ASGIApp
 
 import settings as configuration
-from api.auth.models import User
-from api.auth.tokens import issue_access_token
 from api.kernel.db import Database
 from api.main import create_app
+from benchmarks.log_ins import issue_tokens
 from cli.local import postgres, services
 from cli.local.cluster import Cluster
 from cli.local.database_watchdog import DatabaseWatchdog
@@ -79,15 +78,10 @@ async def make_campaign(settings: Settings, *, members: int, coins_per_member: i
     try:
         async with database.session() as session:
             ledger = await make_ledger(session, members=members, ideas=2, coins_per_member=coins_per_member)
+        tokens = await issue_tokens(settings, database, ledger.members)
     finally:
         await database.close()
-    accounts = [
-        Account(
-            user_id,
-            issue_access_token(settings, User(id=user_id, roles=[], permissions=[], token_version=0), uuid4()),
-        )
-        for user_id in ledger.members
-    ]
+    accounts = [Account(user_id, token) for user_id, token in zip(ledger.members, tokens, strict=True)]
     return Campaign(settings, ledger, accounts)
 
 

@@ -62,15 +62,17 @@ class FastPath:
             await self._app(scope, receive, send)
             return
         body, receive_again = await _read(receive)
-        move = None if body is None else self._parse(scope, headers, found[1], found[2], body)
-        if move is None:
-            await self._app(scope, receive_again, send)
-            return
+        movement = None
         try:
-            movement = await self._commands.carry_out(move)
+            move = None if body is None else await self._parse(scope, headers, found[1], found[2], body)
+            if move is not None:
+                movement = await self._commands.carry_out(move)
         except Exception as error:  # noqa: BLE001 - unexpected errors are raised again
             response = await problems.respond(Request(scope), error)
             await response(scope, receive, send)
+            return
+        if movement is None:
+            await self._app(scope, receive_again, send)
             return
         await send(
             {
@@ -85,13 +87,15 @@ class FastPath:
         )
         await send({"type": "http.response.body", "body": movement.body})
 
-    def _parse(self, scope: Scope, headers: dict[bytes, str], campaign: str, verb: str, body: bytes) -> Move | None:
+    async def _parse(
+        self, scope: Scope, headers: dict[bytes, str], campaign: str, verb: str, body: bytes
+    ) -> Move | None:
         """The command in the request; None for an invalid request, whose errors the routes report."""
         authorization = headers.get(b"authorization", "")
         if authorization[: len(_BEARER)].lower() != _BEARER:
             return None
         try:
-            claims = self._access_tokens.read(authorization[len(_BEARER) :].strip())
+            claims = await self._access_tokens.read(authorization[len(_BEARER) :].strip())
             key = idempotency.check_key(headers.get(_KEY, ""))
             campaign_id = UUID(campaign)
             command = (AllocateCoins if verb == "allocate" else ReallocateCoins).model_validate_json(body)
