@@ -1,4 +1,4 @@
--- Ended sessions and raised token versions, which every API process keeps in memory for the lifetime of an access token.
+-- Ended sessions and raised token versions. Every API process keeps them in memory for the lifetime of an access token.
 -- Rows are added by triggers only, so that no way to end a session can leave one out.
 CREATE TABLE app.token_revocations (
     id uuid NOT NULL DEFAULT app.uuid7(),
