@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from api.auth.keys import SigningKeys
 from api.auth.passwords import Passwords
-from api.auth.rates import RegistrationRates
+from api.auth.rates import MailRates, RegistrationRates
 from api.auth.revocations import Revocations
 from api.auth.throttle import LogInDelays
 from api.auth.tokens import AccessTokens
@@ -51,6 +51,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(),
         registration_rates=RegistrationRates(settings.limits, rate_buckets),
+        mail_rates=MailRates(settings.limits, rate_buckets),
         batcher=batcher,
         coin_rates=coin_rates,
         # the coins domain is below the ideas domain and does not import it

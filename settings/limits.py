@@ -30,5 +30,9 @@ class LimitSettings(Subject):
     registrations_per_installation: RateLimit = Field(
         Rate(1000, "hour"), description="registrations of everyone, such as 1000/hour, or off"
     )
+    account_mails_per_address: RateLimit = Field(
+        Rate(20, "hour"),
+        description="requests for a mail without a log-in from one network address, such as 20/hour, or off",
+    )
     request_body_bytes_max: int = Field(1_048_576, ge=1024, description="largest request body, bytes")
     connections_max: int = Field(1000, ge=1, description="open HTTP connections of one API process")

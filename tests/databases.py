@@ -44,6 +44,7 @@ WITHOUT_RATE_LIMITS = dict.fromkeys(
         "coin_figures_per_member",
         "registrations_per_address",
         "registrations_per_installation",
+        "account_mails_per_address",
     ),
     "off",
 )

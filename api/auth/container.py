@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from api.auth.passwords import Passwords
-from api.auth.rates import RegistrationRates
+from api.auth.rates import MailRates, RegistrationRates
 from api.auth.throttle import LogInDelays
 from api.auth.tokens import AccessTokens
 from api.kernel.container import KernelContainer, provided
@@ -22,6 +22,7 @@ class AuthContainer(KernelContainer):
     passwords: Passwords
     log_in_delays: LogInDelays
     registration_rates: RegistrationRates
+    mail_rates: MailRates
 
 
 ProvidedAccessTokens = Annotated[
@@ -34,3 +35,4 @@ ProvidedLogInDelays = Annotated[
 ProvidedRegistrationRates = Annotated[
     RegistrationRates, Depends(provided(AuthContainer, lambda container: container.registration_rates))
 ]
+ProvidedMailRates = Annotated[MailRates, Depends(provided(AuthContainer, lambda container: container.mail_rates))]

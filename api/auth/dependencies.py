@@ -23,14 +23,14 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from api.auth.container import ProvidedAccessTokens
 from api.auth.errors import TokenInvalid, TokenMissing
 from api.auth.models import User
-from api.auth.sessions import find_user_of_cookie
+from api.auth.sessions import Client, find_user_of_cookie
 from api.auth.tokens import Claims
 from api.kernel import idempotency
 from api.kernel.contract import raises
 from api.kernel.errors import Forbidden
 from api.kernel.permissions import Permission, grants
 from api.kernel.rules import Rule, Scope, enforces
-from api.kernel.web import Session
+from api.kernel.web import Session, client_address
 
 COOKIE = "ideamint_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -120,6 +120,11 @@ async def _any_user(
     if credentials is None:
         return None
     return await _current_user(request, session, await _claims(tokens, credentials))
+
+
+def client_of(request: Request) -> Client:
+    """Where the request comes from, for the list of sessions."""
+    return Client(client_address(request) or None, request.headers.get("user-agent"))
 
 
 def _principal(user: User, session_id: UUID) -> Principal:

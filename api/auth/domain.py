@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from api.auth.account_routes import router as account_router
 from api.auth.container import AuthContainer
 from api.auth.handlers import JOBS
 from api.auth.key_set import router as key_set
@@ -10,7 +11,7 @@ from api.kernel.domains import Domain
 
 AUTH = Domain[AuthContainer](
     name="auth",
-    routers=(router,),
+    routers=(router, account_router),
     pages=(key_set,),
     lifespan=lambda container: container.access_tokens.followed(),
     jobs=JOBS,

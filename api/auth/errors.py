@@ -45,7 +45,7 @@ class RefreshTokenUsed(DomainError):
 
 
 class LogInFailed(DomainError):
-    """The address is unknown, the password is wrong, or the user may not log in; the response is the same for all."""
+    """The address is unknown or not confirmed, the password is wrong, or the user is deactivated; the response is the same."""
 
     status = HTTPStatus.UNAUTHORIZED
     slug = "log-in-failed"
@@ -53,7 +53,7 @@ class LogInFailed(DomainError):
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
 
     def __init__(self) -> None:
-        super().__init__("The e-mail address or the password is wrong.")
+        super().__init__("The e-mail address or the password is wrong, or the address is not confirmed yet.")
 
 
 class TooManyAttempts(DomainError):
@@ -92,7 +92,7 @@ class WeakPassword(InvalidInput):
 
 
 class EmailTaken(DomainError):
-    """An account with this address exists; upper and lower case are not distinguished. Only the command line reports it."""
+    """An account with this address exists; upper and lower case are not distinguished."""
 
     slug = "email-taken"
     title = "An account with this e-mail address exists"
@@ -106,6 +106,37 @@ class BadEmail(InvalidInput):
 
     slug = "bad-email"
     title = "Not a valid e-mail address"
+
+
+class LinkInvalid(DomainError):
+    """The link of a mail is unknown, has expired, was used, or was replaced by a newer one."""
+
+    status = HTTPStatus.BAD_REQUEST
+    slug = "link-invalid"
+    title = "The link is not valid"
+
+    def __init__(self) -> None:
+        super().__init__("This link is not valid any more: it has expired, was used, or a newer one was sent.")
+
+
+class PasswordWrong(Forbidden):
+    """The current password in the request is wrong."""
+
+    slug = "password-wrong"
+    title = "The current password is wrong"
+
+    def __init__(self) -> None:
+        super().__init__("The current password is wrong.")
+
+
+class LastAdministrator(DomainError):
+    """The change would leave no active system administrator."""
+
+    slug = "last-administrator"
+    title = "The last administrator stays"
+
+    def __init__(self) -> None:
+        super().__init__("This user is the only active system administrator; make another user one first.")
 
 
 class RegistrationClosed(Forbidden):

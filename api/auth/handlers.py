@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from api.auth.account_mails import DELETE_OLD, SEND
 from api.auth.revocations import COMMIT_S_MAX
 from api.kernel.jobs import Job
 
@@ -49,5 +50,7 @@ async def delete_old_revocations(container: KernelContainer) -> int:
 
 JOBS = (
     Job(name="delete_ended_sessions", run=delete_ended_sessions, cron="37 1 * * *"),
+    SEND,
+    DELETE_OLD,
     Job(name="delete_old_revocations", run=delete_old_revocations, cron="17 * * * *"),
 )

@@ -16,7 +16,7 @@ TOKENS_REVOKED = "tokens_revoked"
 
 
 class User(Edited, Model):
-    """A person. A user without an address, such as an imported voter, owns coins but cannot log in.
+    """A person. A user without a verified address, such as an imported voter, cannot log in.
 
     Every access token contains `token_version`: raising it invalidates all tokens that were issued before.
     """
@@ -32,6 +32,10 @@ class User(Edited, Model):
     is_active: Mapped[bool] = mapped_column(default=True)
     is_imported: Mapped[bool] = mapped_column(default=False)
     token_version: Mapped[int] = mapped_column(default=0)
+    email_verified_at: Mapped[datetime | None]
+    language: Mapped[str | None]
+    time_zone: Mapped[str | None]
+    department: Mapped[str | None]
 
     __table_args__ = (Index("uq_users_email_lower", func.lower(email), unique=True),)
 
@@ -50,6 +54,9 @@ class UserSession(Model):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    address: Mapped[str | None]
+    agent: Mapped[str | None]
+    last_used_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
 class SessionToken(Model):
@@ -62,6 +69,22 @@ class SessionToken(Model):
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     issued_at: Mapped[datetime] = mapped_column(default=clock.now)
     expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class AccountMail(Model):
+    """A mail about an account, and the link in it; see :mod:`api.auth.account_mails`."""
+
+    __tablename__ = "account_mails"
+
+    id: Mapped[PrimaryKey]
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("app.users.id"), index=True)
+    purpose: Mapped[str]
+    email: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    sent_at: Mapped[datetime | None]
+    secret_hash: Mapped[bytes | None] = mapped_column(unique=True)
+    expires_at: Mapped[datetime | None]
     used_at: Mapped[datetime | None]
 
 

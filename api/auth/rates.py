@@ -1,4 +1,7 @@
-"""Rate limits of registrations: an account gets coins in every open campaign, so accounts must not be free to create."""
+"""Rate limits of registrations and of mails to people who are not logged in.
+
+An account gets coins in every open campaign, so accounts must not be free to create.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,22 @@ if TYPE_CHECKING:
     from settings.limits import LimitSettings
 
 _INSTALLATION = UUID(int=0)
+
+
+class MailRates:
+    """The limit of mails that people ask for without a log-in."""
+
+    def __init__(self, limits: LimitSettings, buckets: Buckets) -> None:
+        """`buckets` count in this process or in Redis."""
+        self._limits = RateLimits(buckets, "account_mails", address=limits.account_mails_per_address)
+
+    async def spend(self, address: str) -> None:
+        """Count a request from a network address; of IPv6 the /64 counts.
+
+        Raises:
+            RateLimited: the address's limit was exceeded.
+        """
+        await self._limits.spend(address=uuid5(NAMESPACE_URL, network_of(address)))
 
 
 class RegistrationRates:

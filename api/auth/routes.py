@@ -10,9 +10,9 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from api.auth import service, sessions
+from api.auth import registration, service, sessions
 from api.auth.container import ProvidedAccessTokens, ProvidedLogInDelays, ProvidedPasswords, ProvidedRegistrationRates
-from api.auth.dependencies import Myself
+from api.auth.dependencies import Myself, client_of
 from api.auth.errors import (
     BadEmail,
     LogInFailed,
@@ -53,10 +53,11 @@ async def register(
 ) -> Registration:
     """Create an account for myself, if registration is open in this installation.
 
-    If the address has an account, the response is the same, and that account and its password do not change.
+    A mail with a link is sent to the address; I can log in after I have opened it. If the address has a confirmed account,
+    the response is the same, that account does not change, and its owner is informed by mail.
     """
     await rates.spend(client_address(request))
-    email = await service.register_user(
+    email = await registration.register_user(
         session,
         settings,
         passwords,
@@ -82,7 +83,7 @@ async def log_in(
 ) -> Any:
     """Exchange e-mail address and password for a short-lived access token and a refresh token.
 
-    The response is the same for a wrong password and an unknown address. From the fifth failure of an account or
+    The response is the same for a wrong password, an unknown address and one that is not confirmed. From the fifth failure of an account or
     network address on, the next attempt has to wait: 429 with `Retry-After`, 1 s at first, doubled up to 15 minutes.
     """
     attempt = await sessions.authenticate(
@@ -93,7 +94,7 @@ async def log_in(
         password=body.password,
         address=client_address(request),
     )
-    issued = await sessions.log_in(session, settings, attempt, kind="token")
+    issued = await sessions.log_in(session, settings, attempt, kind="token", client=client_of(request))
     if isinstance(issued, sessions.Issued):
         return await _tokens(tokens, settings, response, issued)
     return refusal(request, issued)

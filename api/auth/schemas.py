@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
+from zoneinfo import available_timezones
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from api.auth.passwords import LENGTH_MAX, LENGTH_MIN
 from api.kernel.schemas import Edit, ResponseModel, Schema, required
@@ -15,6 +16,20 @@ from api.kernel.texts import Line
 DisplayName = Annotated[Line, Field(min_length=1, max_length=200)]
 # spaces at the start and end are part of a password
 Password = Annotated[str, StringConstraints(strip_whitespace=False, max_length=1024)]
+PASSWORD_RULE = f"{LENGTH_MIN} to {LENGTH_MAX} characters, not easy to guess"
+LinkToken = Annotated[str, Field(min_length=1, max_length=128)]
+Language = Literal["en", "pl"]
+Department = Annotated[Line, Field(min_length=1, max_length=200)]
+
+
+def _known_time_zone(name: str) -> str:
+    if name not in available_timezones():
+        msg = "is no time zone of the IANA database, such as Europe/Warsaw"
+        raise ValueError(msg)
+    return name
+
+
+TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_known_time_zone)]
 EmailText = Annotated[Line, Field(min_length=3, max_length=254, examples=["anna@example.org"])]
 
 
@@ -25,7 +40,7 @@ class Register(Schema):
 
     email: EmailText
     display_name: DisplayName
-    password: Annotated[Password, Field(description=f"{LENGTH_MIN} to {LENGTH_MAX} characters, not a common password")]
+    password: Annotated[Password, Field(description=PASSWORD_RULE)]
 
 
 class Registration(ResponseModel):
@@ -49,6 +64,64 @@ class RefreshToken(Schema):
     refresh_token: Annotated[str, Field(min_length=1, max_length=128)]
 
 
+class Link(Schema):
+    """The token in the link of a mail."""
+
+    token: LinkToken
+
+
+class Address(Schema):
+    """An e-mail address, which may have an account."""
+
+    email: EmailText
+
+
+class ResetPassword(Schema):
+    """A new password, and the token in the link of the mail."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    token: LinkToken
+    password: Annotated[Password, Field(description=PASSWORD_RULE)]
+
+
+class ChangePassword(Schema):
+    """The old and the new password."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    current_password: Password
+    new_password: Annotated[Password, Field(description=PASSWORD_RULE)]
+
+
+class ChangeAddress(Schema):
+    """The new address, and the password as a proof that the owner asks for it."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    email: EmailText
+    current_password: Password
+
+
+class MySession(ResponseModel):
+    """A session of the caller. `address` and `agent` are where it began."""
+
+    id: UUID
+    kind: Annotated[Literal["token", "browser"], Field(description="token: a program; browser: the log-in page")]
+    created_at: datetime
+    last_used_at: Annotated[datetime, Field(description="the log-in or the last refresh")]
+    expires_at: datetime
+    address: str | None
+    agent: str | None
+    is_current: bool
+
+
+class MySessions(ResponseModel):
+    """All open sessions of the caller."""
+
+    items: list[MySession]
+
+
 class Tokens(ResponseModel):
     """The tokens of a log-in or a refresh. A refresh token can be used once: replace it by the new one."""
 
@@ -66,6 +139,9 @@ class Me(ResponseModel):
     display_name: str
     roles: list[str]
     permissions: list[str]
+    language: str | None
+    time_zone: str | None
+    department: str | None
     created_at: datetime
 
 
@@ -73,3 +149,6 @@ class UpdateMe(Edit):
     """The fields of an account that its owner may change; omitted fields are not changed."""
 
     display_name: DisplayName = required()
+    language: Annotated[Language | None, Field(description="language of mails; null: that of the installation")] = None
+    time_zone: Annotated[TimeZone | None, Field(description="such as Europe/Warsaw; null: UTC")] = None
+    department: Annotated[Department | None, Field(description="null: none")] = None

@@ -10,9 +10,10 @@ from email_validator import validate_email
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from api.auth.errors import BadEmail, EmailTaken, RegistrationClosed
+from api.auth.account_mails import Purpose, order_mail
+from api.auth.errors import BadEmail, EmailTaken, LastAdministrator
 from api.auth.models import TOKENS_REVOKED, User, UserSession
-from api.auth.passwords import Passwords, check_strength, hash_password
+from api.auth.passwords import check_strength, hash_password
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
@@ -26,42 +27,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from settings import Settings
-
 NAME_LENGTH_MAX = 200
 # names and addresses, to be joined by queries of other domains
 PEOPLE = select(User.id, User.display_name, User.email).subquery("people")
-
-
-async def register_user(
-    session: AsyncSession, settings: Settings, passwords: Passwords, *, email: str, display_name: str, password: str
-) -> str:
-    """Create an account without roles and permissions, at the request of its owner; returns its address.
-
-    If the address has an account, nothing changes except that an event records the attempt for its owner. The caller is
-    not told, since that would reveal who has an account.
-
-    Raises:
-        RegistrationClosed: the setting `registration` is not `open`.
-        BadEmail, WeakPassword: as :func:`create_user`.
-        PasswordsBusy: too many passwords are waiting for their hash.
-    """
-    if settings.auth.registration != "open":
-        raise RegistrationClosed
-    email = check_email(email)
-    check_strength(password, email=email, display_name=display_name)
-    # before the first statement, so that no connection is held meanwhile
-    password_hash = await passwords.hash(password)
-    user = User(email=email, display_name=display_name, password_hash=password_hash)
-    try:
-        async with session.begin_nested():
-            await _add(session, user)
-    except EmailTaken:
-        owner_id = await session.scalar(select(User.id).where(func.lower(User.email) == func.lower(email)))
-        await record_event(session, payloads.RegistrationRepeated(), actor_id=None, user_id=owner_id)
-    else:
-        await record_event(session, payloads.Registered(), actor_id=user.id, user_id=user.id)
-    return email
 
 
 async def create_user(
@@ -74,7 +42,7 @@ async def create_user(
     permissions: Iterable[str] = (),
     actor_id: UUID | None = None,
 ) -> User:
-    """Create an account; without a password its owner cannot log in.
+    """Create an account whose address counts as verified; without a password its owner cannot log in.
 
     Raises:
         BadEmail: this is not an e-mail address, or there is a password without an address.
@@ -97,6 +65,7 @@ async def create_user(
         email=email,
         display_name=display_name,
         password_hash=password_hash,
+        email_verified_at=clock.now() if email is not None else None,
         roles=roles,
         permissions=permissions,
         created_by=actor_id,
@@ -125,13 +94,65 @@ async def update_user(session: AsyncSession, user: User, *, actor_id: UUID, chan
 
 
 async def deactivate_user(session: AsyncSession, user: User, *, actor_id: UUID | None) -> None:
-    """End the user's sessions and refuse new log-ins; the user's ideas, coins and memberships are kept."""
+    """End the user's sessions and refuse new log-ins; the user's ideas, coins and memberships are kept.
+
+    Raises:
+        LastAdministrator: no other active user is a system administrator.
+    """
+    await _keep_an_administrator(session, user)
     user.is_active = False
     user.updated_by = actor_id
     await session.flush()
     await session.refresh(user, ["token_version"])  # a trigger raises it
     await record_event(session, payloads.Deactivated(), actor_id=actor_id, user_id=user.id)
     await end_all_sessions(session, user, actor_id=actor_id)
+    await order_mail(session, Purpose.ACCOUNT_DEACTIVATED, user.id)
+
+
+async def reactivate_user(session: AsyncSession, user: User, *, actor_id: UUID | None) -> None:
+    """Let a deactivated user log in again."""
+    if user.is_active:
+        return
+    user.is_active = True
+    user.updated_by = actor_id
+    await session.flush()
+    await session.refresh(user, ["token_version", "updated_at"])  # a trigger raises the version
+    await record_event(session, payloads.Reactivated(), actor_id=actor_id, user_id=user.id)
+
+
+async def change_rights(
+    session: AsyncSession,
+    user: User,
+    *,
+    actor_id: UUID | None,
+    roles: Iterable[str] | None = None,
+    permissions: Iterable[str] | None = None,
+) -> None:
+    """Replace the roles or permissions of a user; their access tokens become invalid, so that clients refresh them.
+
+    Raises:
+        InvalidInput: a role or permission does not exist.
+        LastAdministrator: the user would lose the role of the only active system administrator.
+    """
+    new_roles = user.roles if roles is None else sorted(set(roles))
+    new_permissions = user.permissions if permissions is None else sorted(set(permissions))
+    _check_known("role", new_roles, SystemRole)
+    _check_known("permission", new_permissions, ASSIGNABLE)
+    if (new_roles, new_permissions) == (user.roles, user.permissions):
+        return
+    if SystemRole.SYSTEM_ADMIN not in new_roles:
+        await _keep_an_administrator(session, user)
+    user.roles, user.permissions = new_roles, new_permissions
+    user.updated_by = actor_id
+    await session.flush()
+    await session.refresh(user, ["token_version", "updated_at"])  # a trigger raises the version
+    signal_commit(session, TOKENS_REVOKED)
+    await record_event(
+        session,
+        payloads.RightsChanged(roles=tuple(new_roles), permissions=tuple(new_permissions)),
+        actor_id=actor_id,
+        user_id=user.id,
+    )
 
 
 async def end_all_sessions(session: AsyncSession, user: User, *, actor_id: UUID | None) -> None:
@@ -192,6 +213,31 @@ async def find_ids_by_email(session: AsyncSession, emails: Sequence[str]) -> dic
     return {row.email: row.id for row in rows}
 
 
+async def is_email_taken(session: AsyncSession, email: str, *, except_for: UUID) -> bool:
+    """Whether another user has this address, in upper or lower case."""
+    found = await session.scalar(
+        select(User.id).where(func.lower(User.email) == func.lower(email), User.id != except_for)
+    )
+    return found is not None
+
+
+def check_display_name(name: str) -> str:
+    """The name in one line, without spaces around it.
+
+    Raises:
+        InvalidInput: the name is empty, longer than 200 characters, or not one line.
+    """
+    try:
+        name = single_line(name)
+    except ValueError as error:
+        msg = f"The name {error}."
+        raise InvalidInput(msg) from error
+    if not 1 <= len(name) <= NAME_LENGTH_MAX:
+        msg = f"A name must have 1 to {NAME_LENGTH_MAX} characters."
+        raise InvalidInput(msg)
+    return name
+
+
 def check_email(email: str) -> str:
     """The address with its domain in lower case. The domain is not looked up.
 
@@ -205,14 +251,7 @@ def check_email(email: str) -> str:
 
 
 async def _add(session: AsyncSession, user: User) -> None:
-    try:
-        user.display_name = single_line(user.display_name)
-    except ValueError as error:
-        msg = f"The name {error}."
-        raise InvalidInput(msg) from error
-    if not 1 <= len(user.display_name) <= NAME_LENGTH_MAX:
-        msg = f"A name must have 1 to {NAME_LENGTH_MAX} characters."
-        raise InvalidInput(msg)
+    user.display_name = check_display_name(user.display_name)
     session.add(user)
     try:
         await session.flush()
@@ -220,6 +259,21 @@ async def _add(session: AsyncSession, user: User) -> None:
         if getattr(getattr(error.orig, "diag", None), "constraint_name", None) == "uq_users_email_lower":
             raise EmailTaken from error
         raise
+
+
+async def _keep_an_administrator(session: AsyncSession, user: User) -> None:
+    """Refuse to lose the only active system administrator.
+
+    Raises:
+        LastAdministrator: this user is the only one.
+    """
+    if SystemRole.SYSTEM_ADMIN not in user.roles or not user.is_active:
+        return
+    administrators = select(User.id).where(User.roles.contains([SystemRole.SYSTEM_ADMIN]), User.is_active)
+    # locked in one order, so that two administrators cannot remove each other at the same time
+    found = await session.scalars(administrators.order_by(User.id).with_for_update(key_share=True))
+    if set(found) <= {user.id}:
+        raise LastAdministrator
 
 
 def _check_known(what: str, given: Iterable[str], known: Iterable[str]) -> None:

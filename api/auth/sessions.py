@@ -19,6 +19,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, select, update
 
+from api.auth.account_mails import Purpose, order_mail
 from api.auth.errors import LogInFailed, RefreshTokenInvalid, RefreshTokenUsed
 from api.auth.models import TOKENS_REVOKED, SessionToken, User, UserSession
 from api.auth.passwords import hash_password, needs_rehash
@@ -30,6 +31,8 @@ from api.kernel import clock
 from api.kernel.db import signal_commit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from api.auth.passwords import Passwords
@@ -37,16 +40,30 @@ if TYPE_CHECKING:
     from api.kernel.db import Database
     from settings import Settings
 
+AGENT_LENGTH_MAX = 300
 SessionKind = Literal["token", "browser"]
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """The result of checking a password. `new_hash` replaces a stored hash that has old parameters."""
+    """The result of checking a password.
+
+    `new_hash` replaces a stored hash that has old parameters. `is_unverified`: the password is right, but the address is
+    not confirmed.
+    """
 
     user: User | None
     succeeded: bool
     new_hash: str | None = None
+    is_unverified: bool = False
+
+
+@dataclass(frozen=True)
+class Client:
+    """Where a session is used: the network address and the name that the program reports."""
+
+    address: str | None = None
+    agent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,9 +98,9 @@ async def authenticate(
     async with passwords.slot():
         delays.check(email, address)
         matches = await passwords.verify(user.password_hash if user else None, password)
-        if user is None or not matches or not user.is_active:
+        if user is None or not matches or not user.is_active or user.email_verified_at is None:
             delays.failed(email, address)
-            return Attempt(user, succeeded=False)
+            return Attempt(user, succeeded=False, is_unverified=bool(user and matches and user.is_active))
         delays.succeeded(email, address)
         stale = user.password_hash is not None and needs_rehash(user.password_hash)
         new_hash = await asyncio.to_thread(hash_password, password) if stale else None
@@ -91,12 +108,17 @@ async def authenticate(
 
 
 async def log_in(
-    session: AsyncSession, settings: Settings, attempt: Attempt, *, kind: SessionKind
+    session: AsyncSession, settings: Settings, attempt: Attempt, *, kind: SessionKind, client: Client
 ) -> Issued | LogInFailed:
-    """Start a session if the attempt succeeded, and record the log-in or the failure."""
+    """Start a session if the attempt succeeded, and record the log-in or the failure.
+
+    Who knows the password of an unconfirmed account gets a new mail with a link.
+    """
     user = attempt.user
     if user is None or not attempt.succeeded:
         await record_event(session, payloads.LogInFailed(), actor_id=None, user_id=user.id if user else None)
+        if user is not None and attempt.is_unverified:
+            await order_mail(session, Purpose.VERIFY_ADDRESS, user.id)
         return LogInFailed()
     if attempt.new_hash is not None:  # before start_session, which takes a weaker lock on the same row
         await session.execute(
@@ -104,7 +126,7 @@ async def log_in(
             .where(User.id == user.id, User.password_hash == user.password_hash)
             .values(password_hash=attempt.new_hash)
         )
-    issued = await start_session(session, settings, user.id, kind=kind)
+    issued = await start_session(session, settings, user.id, kind=kind, client=client)
     if issued is None:  # deactivated after the check
         await record_event(session, payloads.LogInFailed(), actor_id=None, user_id=user.id)
         return LogInFailed()
@@ -113,7 +135,7 @@ async def log_in(
 
 
 async def start_session(
-    session: AsyncSession, settings: Settings, user_id: UUID, *, kind: SessionKind
+    session: AsyncSession, settings: Settings, user_id: UUID, *, kind: SessionKind, client: Client | None = None
 ) -> Issued | None:
     """A new session with its first secret, or None if the user may not log in.
 
@@ -133,6 +155,9 @@ async def start_session(
         kind=kind,
         created_at=now,
         expires_at=now + timedelta(seconds=settings.auth.session_ttl_s),
+        last_used_at=now,
+        address=client.address if client else None,
+        agent=client.agent[:AGENT_LENGTH_MAX] if client and client.agent else None,
     )
     session.add(started)
     await session.flush()
@@ -162,6 +187,7 @@ async def refresh_session(
     if family.revoked_at is not None or family.expires_at <= now or not user.is_active:
         return RefreshTokenInvalid("The session has ended; log in.")
     token.used_at = now
+    family.last_used_at = now
     await session.flush()
     # an expired token is handled like an unknown one, so its row is not needed
     await session.execute(
@@ -170,8 +196,18 @@ async def refresh_session(
     return await _issue(session, settings, user, family)
 
 
-async def end_session(session: AsyncSession, session_id: UUID, *, user_id: UUID) -> None:
-    """Log out: the session's refresh tokens, access tokens and cookie become invalid."""
+async def list_sessions(session: AsyncSession, user_id: UUID) -> Sequence[UserSession]:
+    """The open sessions of a user, the last used first."""
+    found = await session.scalars(
+        select(UserSession)
+        .where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None), UserSession.expires_at > clock.now())
+        .order_by(UserSession.last_used_at.desc(), UserSession.id)
+    )
+    return found.all()
+
+
+async def end_session(session: AsyncSession, session_id: UUID, *, user_id: UUID) -> bool:
+    """Log out: the session's refresh tokens, access tokens and cookie become invalid. False if it is no open session."""
     ended = await session.scalar(
         update(UserSession)
         .where(UserSession.id == session_id, UserSession.user_id == user_id, UserSession.revoked_at.is_(None))
@@ -182,6 +218,7 @@ async def end_session(session: AsyncSession, session_id: UUID, *, user_id: UUID)
     if ended is not None:
         signal_commit(session, TOKENS_REVOKED)
         await record_event(session, payloads.LoggedOut(), actor_id=user_id, user_id=user_id)
+    return ended is not None
 
 
 async def is_session_open(session: AsyncSession, session_id: UUID, *, user_id: UUID, token_version: int) -> bool:
@@ -231,6 +268,7 @@ async def _refuse_used(
             family.revoked_at = clock.now()
             await session.flush()
             signal_commit(session, TOKENS_REVOKED)
+            await order_mail(session, Purpose.SESSION_ENDED_BY_REUSE, family.user_id)
         await record_event(
             session, payloads.RefreshTokenReused(session_ended=is_reuse), actor_id=None, user_id=family.user_id
         )

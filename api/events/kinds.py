@@ -13,6 +13,12 @@ class EventKind(StrEnum):
     USER_CREATED = "user_created"
     USER_UPDATED = "user_updated"
     USER_DEACTIVATED = "user_deactivated"
+    USER_REACTIVATED = "user_reactivated"
+    USER_RIGHTS_CHANGED = "user_rights_changed"
+    USER_ADDRESS_VERIFIED = "user_address_verified"
+    USER_ADDRESS_CHANGED = "user_address_changed"
+    PASSWORD_RESET_REQUESTED = "password_reset_requested"  # noqa: S105 (the name of a fact, not a password)
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 (the same)
     USER_SESSIONS_ENDED = "user_sessions_ended"
     USER_LOGGED_IN = "user_logged_in"
     USER_LOGGED_OUT = "user_logged_out"

@@ -77,6 +77,45 @@ class Deactivated(Payload):
     kind = EventKind.USER_DEACTIVATED
 
 
+class Reactivated(Payload):
+    """No data except the user's id."""
+
+    kind = EventKind.USER_REACTIVATED
+
+
+class RightsChanged(Payload):
+    """The roles and permissions after the change."""
+
+    kind = EventKind.USER_RIGHTS_CHANGED
+    roles: tuple[str, ...]
+    permissions: tuple[str, ...]
+
+
+class AddressVerified(Payload):
+    """No data except the user's id."""
+
+    kind = EventKind.USER_ADDRESS_VERIFIED
+
+
+class AddressChanged(Payload):
+    """No data except the user's id."""
+
+    kind = EventKind.USER_ADDRESS_CHANGED
+
+
+class PasswordResetRequested(Payload):
+    """No data except the user's id, which is missing for an unknown address."""
+
+    kind = EventKind.PASSWORD_RESET_REQUESTED
+
+
+class PasswordChanged(Payload):
+    """Whether the owner used a link that was mailed, instead of the old password."""
+
+    kind = EventKind.PASSWORD_CHANGED
+    is_reset: bool
+
+
 class SessionsEnded(Payload):
     """No data except the user's id."""
 

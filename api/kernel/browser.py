@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse
 
 from settings import Settings
 
+EXPIRED_FORM = "This form has expired. Please try again."
 CSRF_COOKIE = "ideamint_form"
 SECRET_LENGTH = len(secrets.token_urlsafe())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from api.auth.container import AuthContainer
 from api.kernel.domains import Domain
+from api.web.accounts import router as accounts
 from api.web.log_in import router
 
-WEB = Domain[AuthContainer](name="web", pages=(router,))
+WEB = Domain[AuthContainer](name="web", pages=(router, accounts))

@@ -11,17 +11,15 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from api.auth import sessions
 from api.auth.container import ProvidedLogInDelays, ProvidedPasswords
-from api.auth.dependencies import COOKIE
+from api.auth.dependencies import COOKIE, client_of
 from api.auth.errors import LogInFailed, PasswordsBusy, TooManyAttempts
 from api.kernel import clock
-from api.kernel.browser import Browser, is_own_form
+from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.rules import PUBLIC
 from api.kernel.texts import single_line
 from api.kernel.web import Session, client_address
 from settings import Settings
-
-EXPIRED_FORM = "This form has expired. Please try again."
 
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
 browser = Browser("api.web")
@@ -63,7 +61,7 @@ async def log_in(
         page = _log_in_page(request, settings, error.status, next_url=next, email=email, problem=problem)
         page.headers.update(error.response_headers())
         return page
-    issued = await sessions.log_in(session, settings, attempt, kind="browser")
+    issued = await sessions.log_in(session, settings, attempt, kind="browser", client=client_of(request))
     if isinstance(issued, LogInFailed):
         return _log_in_page(
             request, settings, HTTPStatus.UNPROCESSABLE_ENTITY, next_url=next, email=email, problem=issued.detail
@@ -118,7 +116,15 @@ def _log_in_page(
     action = _path(request, "log_in_page")
     next_url = _allowed_next(settings, next_url)
     return browser.render(
-        request, settings, status, "log_in.html", action=action, next=next_url, email=email, problem=problem
+        request,
+        settings,
+        status,
+        "log_in.html",
+        action=action,
+        next=next_url,
+        email=email,
+        problem=problem,
+        forgot=_path(request, "show_forgot_password"),
     )
 
 

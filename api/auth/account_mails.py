@@ -1,0 +1,223 @@
+"""Mails about accounts, and the links in them.
+
+A command orders a mail in its transaction: a row in `account_mails` and a job with the id of this row. The worker creates
+the secret of the link, stores a hash of it, renders the mail and sends it. A retry creates a new secret, so the link in
+an earlier copy of the mail is void. A link can be used once, and a later order for the same purpose voids it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select, text, update
+
+from api.auth.errors import LinkInvalid
+from api.auth.models import AccountMail, User
+from api.auth.tokens import hash_secret, new_secret
+from api.kernel import clock
+from api.kernel.jobs import Job, defer
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.kernel.container import KernelContainer
+
+log = structlog.get_logger(__name__)
+
+KEPT_DAYS = 30
+# A person receives at most one mail of a purpose in this time, whoever asks for it.
+PAUSE = timedelta(minutes=1)
+ATTEMPTS_MAX = 8  # the last one after about a day
+
+
+class Purpose(StrEnum):
+    """What a mail about an account is for."""
+
+    VERIFY_ADDRESS = "verify_address"
+    REGISTRATION_REPEATED = "registration_repeated"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 (a name)
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 (a name)
+    CONFIRM_NEW_ADDRESS = "confirm_new_address"
+    ADDRESS_CHANGED = "address_changed"
+    SESSION_ENDED_BY_REUSE = "session_ended_by_reuse"
+    ACCOUNT_DEACTIVATED = "account_deactivated"
+
+
+LINK_TTL = {
+    Purpose.VERIFY_ADDRESS: timedelta(hours=48),
+    Purpose.CONFIRM_NEW_ADDRESS: timedelta(hours=48),
+    Purpose.RESET_PASSWORD: timedelta(minutes=30),
+}
+"""The purposes whose mail has a link with a secret, and how long it is valid after the mail was sent."""
+
+_LIMITED = (Purpose.VERIFY_ADDRESS, Purpose.REGISTRATION_REPEATED, Purpose.RESET_PASSWORD, Purpose.CONFIRM_NEW_ADDRESS)
+
+_DELETE_OLD = text(
+    """
+    DELETE FROM app.account_mails AS m
+    WHERE m.id = ANY (ARRAY(
+        SELECT x.id FROM app.account_mails AS x WHERE x.created_at < now() - make_interval(days => :kept_days)
+        LIMIT :rows_max
+    ))
+    """
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the worker needs to write a mail; `secret` is that of its link."""
+
+    id: UUID
+    purpose: Purpose
+    user: User
+    to: str
+    new_address: str | None
+    created_at: datetime
+    secret: str | None
+
+
+async def order_mail(
+    session: AsyncSession, purpose: Purpose, user_id: UUID | None, *, email: str | None = None
+) -> None:
+    """Order a mail in the session's transaction.
+
+    `email` is the recipient if it is not the user's address. Without a user no mail is sent, but the request takes as
+    long: nobody can measure whether an address has an account.
+    """
+    mail = AccountMail(user_id=user_id, purpose=purpose, email=email)
+    session.add(mail)
+    await session.flush()
+    await defer(session, SEND, mail_id=mail.id)
+
+
+async def prepare_mail(session: AsyncSession, mail_id: UUID) -> Prepared | None:
+    """Create the secret of the mail's link, and void earlier links of this user and purpose.
+
+    None if no mail is to be sent: there is no such user or address, it was sent before, or another one of this purpose
+    was sent a moment ago.
+    """
+    mail = await session.get(AccountMail, mail_id, with_for_update=True)
+    if mail is None or mail.user_id is None or (mail.sent_at is not None):
+        return None
+    purpose = Purpose(mail.purpose)
+    # also serialises the mails of this user
+    user = await session.get_one(User, mail.user_id, with_for_update={"key_share": True}, populate_existing=True)
+    to = mail.email or user.email
+    if to is None or not await _is_wanted(session, mail, user):
+        return None
+    secret = None
+    if purpose in LINK_TTL:
+        await void_links(session, user.id, (purpose,))
+        secret = new_secret()
+        mail.secret_hash = hash_secret(secret)
+        mail.expires_at = clock.now() + LINK_TTL[purpose]
+        await session.flush()
+    new_address = mail.email if purpose is Purpose.CONFIRM_NEW_ADDRESS else user.email
+    return Prepared(mail.id, purpose, user, to, new_address, mail.created_at, secret)
+
+
+async def record_sent(session: AsyncSession, mail_id: UUID) -> None:
+    """Note that a mail was sent, so that its job is not repeated."""
+    await session.execute(update(AccountMail).where(AccountMail.id == mail_id).values(sent_at=clock.now()))
+
+
+async def find_link(session: AsyncSession, secret: str, purposes: Collection[Purpose]) -> AccountMail:
+    """The mail whose link has this secret, locked against a second use.
+
+    Raises:
+        LinkInvalid: no link has this secret, or it has expired, was used or is void, or its user is deactivated.
+    """
+    mail = await session.scalar(
+        select(AccountMail)
+        .join(User, User.id == AccountMail.user_id)
+        .where(
+            AccountMail.secret_hash == hash_secret(secret),
+            AccountMail.purpose.in_(purposes),
+            AccountMail.expires_at > clock.now(),
+            AccountMail.used_at.is_(None),
+            User.is_active,
+        )
+        .with_for_update(of=AccountMail)
+        .execution_options(populate_existing=True)
+    )
+    if mail is None:
+        raise LinkInvalid
+    return mail
+
+
+async def use_link(session: AsyncSession, mail: AccountMail) -> User:
+    """Mark a link as used, and return its user, locked."""
+    assert mail.user_id is not None
+    mail.used_at = clock.now()
+    await session.flush()
+    return await session.get_one(User, mail.user_id, with_for_update={"key_share": True}, populate_existing=True)
+
+
+async def void_links(session: AsyncSession, user_id: UUID, purposes: Collection[Purpose]) -> None:
+    """Void the unused links of a user for these purposes."""
+    await session.execute(
+        update(AccountMail)
+        .where(AccountMail.user_id == user_id, AccountMail.purpose.in_(purposes), AccountMail.used_at.is_(None))
+        .values(secret_hash=None, expires_at=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def _is_wanted(session: AsyncSession, mail: AccountMail, user: User) -> bool:
+    """Whether the mail still makes sense, and is not one of many that somebody asks for."""
+    if mail.purpose == Purpose.VERIFY_ADDRESS and user.email_verified_at is not None:
+        return False
+    if mail.purpose == Purpose.ACCOUNT_DEACTIVATED:
+        return not user.is_active
+    if mail.purpose not in _LIMITED:
+        return True
+    if not user.is_active:
+        return False
+    recent = select(AccountMail.id).where(
+        AccountMail.user_id == user.id,
+        AccountMail.purpose == mail.purpose,
+        AccountMail.id != mail.id,
+        AccountMail.email.is_not_distinct_from(mail.email),
+        AccountMail.sent_at > clock.now() - PAUSE,
+    )
+    if mail.purpose in LINK_TTL:
+        recent = recent.where(AccountMail.secret_hash.is_not(None), AccountMail.used_at.is_(None))
+    return await session.scalar(recent.limit(1)) is None
+
+
+async def send_account_mail(container: KernelContainer, *, mail_id: UUID) -> None:
+    """Send an ordered mail.
+
+    Raises:
+        MailUnavailable: it was not sent now; the job is retried.
+    """
+    from api.auth.mail_contents import write_mail  # takes 0.1 s to import
+    from api.kernel.mail import MailRefused
+
+    async with container.database.session() as session:
+        prepared = await prepare_mail(session, mail_id)
+    if prepared is None:
+        return
+    # the link is committed before the mail leaves, and no transaction is open meanwhile
+    try:
+        await container.mail.send(write_mail(container.settings, prepared))
+    except MailRefused as error:
+        log.warning("mail refused", mail_id=str(mail_id), purpose=prepared.purpose, error=str(error))
+    async with container.database.session() as session:
+        await record_sent(session, mail_id)
+
+
+async def delete_old_account_mails(container: KernelContainer) -> int:
+    """Delete the mails that were ordered more than 30 days ago; returns how many."""
+    return await container.database.delete_in_parts(_DELETE_OLD, kept_days=KEPT_DAYS)
+
+
+SEND = Job(name="send_account_mail", run=send_account_mail, attempts_max=ATTEMPTS_MAX)
+DELETE_OLD = Job(name="delete_old_account_mails", run=delete_old_account_mails, cron="47 1 * * *")

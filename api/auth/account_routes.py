@@ -1,0 +1,175 @@
+"""Routes for confirming addresses, forgotten passwords, and the caller's password, address and sessions.
+
+The routes without a log-in respond alike for known and unknown addresses.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request
+
+from api.auth import recovery, registration, service, sessions
+from api.auth.container import ProvidedLogInDelays, ProvidedMailRates, ProvidedPasswords
+from api.auth.dependencies import Myself
+from api.auth.errors import (
+    BadEmail,
+    EmailTaken,
+    LinkInvalid,
+    PasswordsBusy,
+    PasswordWrong,
+    TooManyAttempts,
+    WeakPassword,
+)
+from api.auth.schemas import (
+    Address,
+    ChangeAddress,
+    ChangePassword,
+    Link,
+    MySession,
+    MySessions,
+    Registration,
+    ResetPassword,
+)
+from api.kernel.container import ProvidedDatabase
+from api.kernel.contract import raises
+from api.kernel.errors import NotFound
+from api.kernel.rates import RateLimited
+from api.kernel.rules import PUBLIC
+from api.kernel.web import Session, client_address
+from api.kernel.web import router as new_router
+
+router = new_router("", "auth")
+
+
+@router.post("/auth/verify-email", status_code=HTTPStatus.NO_CONTENT, operation_id="verifyEmail", dependencies=[PUBLIC])
+@raises(LinkInvalid, EmailTaken)
+async def verify_email(session: Session, body: Link) -> None:
+    """Confirm the address of a new account, or the new address of an account, by the token of the link in the mail."""
+    await registration.confirm_address(session, secret=body.token)
+
+
+@router.post(
+    "/auth/verify-email/resend",
+    status_code=HTTPStatus.ACCEPTED,
+    operation_id="resendVerification",
+    dependencies=[PUBLIC],
+)
+@raises(RateLimited)
+async def resend_verification(
+    request: Request, session: Session, rates: ProvidedMailRates, body: Address
+) -> Registration:
+    """Mail a new link to an address that is not confirmed. At most one mail a minute is sent to an address."""
+    await rates.spend(client_address(request))
+    await registration.resend_verification(session, email=body.email)
+    return Registration(email=body.email)
+
+
+@router.post(
+    "/auth/forgot-password", status_code=HTTPStatus.ACCEPTED, operation_id="forgotPassword", dependencies=[PUBLIC]
+)
+@raises(RateLimited)
+async def forgot_password(request: Request, session: Session, rates: ProvidedMailRates, body: Address) -> Registration:
+    """Mail a link to set a new password. It is valid for 30 minutes. At most one mail a minute is sent to an address."""
+    await rates.spend(client_address(request))
+    await recovery.request_password_reset(session, email=body.email)
+    return Registration(email=body.email)
+
+
+@router.post(
+    "/auth/reset-password", status_code=HTTPStatus.NO_CONTENT, operation_id="resetPassword", dependencies=[PUBLIC]
+)
+@raises(LinkInvalid, WeakPassword, PasswordsBusy)
+async def reset_password(
+    session: Session, database: ProvidedDatabase, passwords: ProvidedPasswords, body: ResetPassword
+) -> None:
+    """Set a new password by the token of the link in the mail. All sessions end, and the owner is informed by mail."""
+    await recovery.reset_password(session, database, passwords, secret=body.token, password=body.password)
+
+
+@router.post("/users/me/password", status_code=HTTPStatus.NO_CONTENT, operation_id="changeMyPassword")
+@raises(PasswordWrong, WeakPassword, TooManyAttempts, PasswordsBusy)
+async def change_password(
+    request: Request,
+    session: Session,
+    database: ProvidedDatabase,
+    passwords: ProvidedPasswords,
+    delays: ProvidedLogInDelays,
+    caller: Myself,
+    body: ChangePassword,
+) -> None:
+    """Replace my password. My other sessions end, and I am informed by mail."""
+    await recovery.change_password(
+        session,
+        database,
+        passwords,
+        delays,
+        user_id=caller.user_id,
+        session_id=caller.session_id,
+        current=body.current_password,
+        new=body.new_password,
+        address=client_address(request),
+    )
+
+
+@router.post("/users/me/email", status_code=HTTPStatus.ACCEPTED, operation_id="changeMyEmail")
+@raises(BadEmail, PasswordWrong, TooManyAttempts, PasswordsBusy)
+async def change_email(
+    request: Request,
+    session: Session,
+    database: ProvidedDatabase,
+    passwords: ProvidedPasswords,
+    delays: ProvidedLogInDelays,
+    caller: Myself,
+    body: ChangeAddress,
+) -> Registration:
+    """Mail a link to my new address. My address changes when the link is opened; the old one is informed."""
+    email = await recovery.request_address_change(
+        session,
+        database,
+        passwords,
+        delays,
+        user_id=caller.user_id,
+        email=body.email,
+        password=body.current_password,
+        address=client_address(request),
+    )
+    return Registration(email=email)
+
+
+@router.get("/users/me/sessions", operation_id="listMySessions", response_model=MySessions)
+async def list_my_sessions(session: Session, caller: Myself) -> Any:
+    """My open sessions, the last used first."""
+    found = await sessions.list_sessions(session, caller.user_id)
+    return MySessions(
+        items=[
+            MySession(
+                id=each.id,
+                kind=each.kind,
+                created_at=each.created_at,
+                last_used_at=each.last_used_at,
+                expires_at=each.expires_at,
+                address=each.address,
+                agent=each.agent,
+                is_current=each.id == caller.session_id,
+            )
+            for each in found
+        ]
+    )
+
+
+@router.delete("/users/me/sessions", status_code=HTTPStatus.NO_CONTENT, operation_id="endMySessions")
+async def end_my_sessions(session: Session, caller: Myself) -> None:
+    """Log out everywhere: end all my sessions, this one included."""
+    await service.end_all_sessions(session, await service.get_user(session, caller.user_id), actor_id=caller.user_id)
+
+
+@router.delete("/users/me/sessions/{session_id}", status_code=HTTPStatus.NO_CONTENT, operation_id="endMySession")
+@raises(NotFound)
+async def end_my_session(session: Session, caller: Myself, session_id: UUID) -> None:
+    """End one of my sessions."""
+    if not await sessions.end_session(session, session_id, user_id=caller.user_id):
+        msg = f"You have no open session {session_id}."
+        raise NotFound(msg)

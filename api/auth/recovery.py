@@ -1,0 +1,150 @@
+"""Changes of passwords and addresses, with and without the old password."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import update
+
+from api.auth.account_mails import Purpose, find_link, order_mail, use_link, void_links
+from api.auth.errors import PasswordWrong
+from api.auth.models import TOKENS_REVOKED, User, UserSession
+from api.auth.passwords import Passwords, check_strength
+from api.auth.registration import verify_address
+from api.auth.service import check_email, find_user_by_email, get_user
+from api.events import payloads
+from api.events.service import record_event
+from api.kernel import clock
+from api.kernel.db import signal_commit
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.auth.throttle import LogInDelays
+    from api.kernel.db import Database
+
+
+async def request_password_reset(session: AsyncSession, *, email: str) -> None:
+    """Mail a link to set a new password, if the address has an account. The caller is not told."""
+    user = await find_user_by_email(session, email)
+    user_id = user.id if user is not None and user.is_active else None
+    await record_event(session, payloads.PasswordResetRequested(), actor_id=None, user_id=user_id)
+    await order_mail(session, Purpose.RESET_PASSWORD, user_id)
+
+
+async def reset_password(
+    session: AsyncSession, database: Database, passwords: Passwords, *, secret: str, password: str
+) -> None:
+    """Set a new password by the secret of a mailed link, and end all sessions. The address counts as verified.
+
+    Raises:
+        LinkInvalid: the link is unknown, expired, used or void.
+        WeakPassword: see :func:`api.auth.passwords.check_strength`; the link stays valid.
+        PasswordsBusy: too many passwords are waiting for their hash; the link stays valid.
+    """
+    async with database.session() as first:
+        mail = await find_link(first, secret, (Purpose.RESET_PASSWORD,))
+        assert mail.user_id is not None
+        user = await get_user(first, mail.user_id)
+        check_strength(password, email=user.email, display_name=user.display_name)
+    # without a connection; the link is found again, because it may have been used meanwhile
+    password_hash = await passwords.hash(password)
+    mail = await find_link(session, secret, (Purpose.RESET_PASSWORD,))
+    user = await use_link(session, mail)
+    if user.email_verified_at is None:
+        await verify_address(session, user)
+    await _set_password(session, user, password_hash, is_reset=True, kept_session=None)
+
+
+async def change_password(
+    session: AsyncSession,
+    database: Database,
+    passwords: Passwords,
+    delays: LogInDelays,
+    *,
+    user_id: UUID,
+    session_id: UUID,
+    current: str,
+    new: str,
+    address: str,
+) -> None:
+    """Replace the password of a logged-in user, and end their other sessions.
+
+    Raises:
+        PasswordWrong: `current` is not the password; it counts as a failed log-in.
+        WeakPassword: see :func:`api.auth.passwords.check_strength`.
+        TooManyAttempts, PasswordsBusy: as for a log-in.
+    """
+    user = await check_password(database, passwords, delays, user_id=user_id, password=current, address=address)
+    check_strength(new, email=user.email, display_name=user.display_name)
+    password_hash = await passwords.hash(new)
+    found = await session.get_one(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
+    if found.password_hash != user.password_hash:
+        raise PasswordWrong
+    await _set_password(session, found, password_hash, is_reset=False, kept_session=session_id)
+
+
+async def request_address_change(
+    session: AsyncSession,
+    database: Database,
+    passwords: Passwords,
+    delays: LogInDelays,
+    *,
+    user_id: UUID,
+    email: str,
+    password: str,
+    address: str,
+) -> str:
+    """Mail a link to the new address, which replaces the old one when the link is opened; returns the new address.
+
+    Whether another account has the address is not told here, but to the owner of the address.
+
+    Raises:
+        BadEmail: this is not an e-mail address.
+        PasswordWrong, TooManyAttempts, PasswordsBusy: as for :func:`change_password`.
+    """
+    email = check_email(email)
+    await check_password(database, passwords, delays, user_id=user_id, password=password, address=address)
+    owner = await find_user_by_email(session, email)
+    if owner is not None and owner.id != user_id:
+        await order_mail(session, Purpose.REGISTRATION_REPEATED, owner.id)
+    else:
+        await order_mail(session, Purpose.CONFIRM_NEW_ADDRESS, user_id, email=email)
+    return email
+
+
+async def check_password(
+    database: Database, passwords: Passwords, delays: LogInDelays, *, user_id: UUID, password: str, address: str
+) -> User:
+    """The logged-in user, if this is their password. Holds no connection while the hash is computed.
+
+    Raises:
+        PasswordWrong: it is not, or the user has none.
+        TooManyAttempts, PasswordsBusy: as for a log-in.
+    """
+    async with database.session() as session:
+        user = await get_user(session, user_id)
+    email = user.email or str(user.id)
+    delays.check(email, address)
+    async with passwords.slot():
+        if not await passwords.verify(user.password_hash, password):
+            delays.failed(email, address)
+            raise PasswordWrong
+    return user
+
+
+async def _set_password(
+    session: AsyncSession, user: User, password_hash: str, *, is_reset: bool, kept_session: UUID | None
+) -> None:
+    user.password_hash = password_hash
+    user.updated_by = user.id
+    await session.flush()
+    await void_links(session, user.id, (Purpose.RESET_PASSWORD,))
+    ended = update(UserSession).where(UserSession.user_id == user.id, UserSession.revoked_at.is_(None))
+    if kept_session is not None:
+        ended = ended.where(UserSession.id != kept_session)
+    await session.execute(ended.values(revoked_at=clock.now()).execution_options(synchronize_session=False))
+    signal_commit(session, TOKENS_REVOKED)
+    await record_event(session, payloads.PasswordChanged(is_reset=is_reset), actor_id=user.id, user_id=user.id)
+    await order_mail(session, Purpose.PASSWORD_CHANGED, user.id)

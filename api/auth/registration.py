@@ -1,0 +1,120 @@
+"""Registration, and the confirmation of addresses.
+
+An account is unverified until its owner opens the link that is mailed to its address, and cannot log in before. The
+response, the number of statements and the number of jobs are the same for new and for known addresses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import case, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from api.auth.account_mails import Purpose, find_link, order_mail, use_link, void_links
+from api.auth.errors import EmailTaken, RegistrationClosed
+from api.auth.models import User
+from api.auth.passwords import Passwords, check_strength
+from api.auth.service import check_display_name, check_email, find_user_by_email, is_email_taken
+from api.events import payloads
+from api.events.service import record_event
+from api.kernel import clock
+from api.kernel.ids import uuid7
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from settings import Settings
+
+
+async def register_user(
+    session: AsyncSession, settings: Settings, passwords: Passwords, *, email: str, display_name: str, password: str
+) -> str:
+    """Create an account without roles and permissions, at the request of its owner; returns its address.
+
+    A mail with a link is sent, which verifies the address. If the account is not verified yet, the last registration
+    counts: its name and password replace the earlier ones, and the earlier link is void, so nobody can prepare an account
+    for the owner of an address. If the account is verified, nothing changes and its owner is informed.
+
+    Raises:
+        RegistrationClosed: the setting `registration` is not `open`.
+        BadEmail: this is not an e-mail address.
+        WeakPassword: see :func:`api.auth.passwords.check_strength`.
+        InvalidInput: the name is empty or too long.
+        PasswordsBusy: too many passwords are waiting for their hash.
+    """
+    if settings.auth.registration != "open":
+        raise RegistrationClosed
+    email = check_email(email)
+    display_name = check_display_name(display_name)
+    check_strength(password, email=email, display_name=display_name)
+    # before the first statement, so that no connection is held meanwhile
+    password_hash = await passwords.hash(password)
+    new = insert(User).values(id=uuid7(), email=email, display_name=display_name, password_hash=password_hash)
+    # imported people and those whom an administrator created are verified or have another way to log in
+    is_open = User.email_verified_at.is_(None) & User.is_active
+    row = (
+        await session.execute(
+            new.on_conflict_do_update(
+                index_elements=[func.lower(User.email)],
+                set_={
+                    "password_hash": case((is_open, new.excluded.password_hash), else_=User.password_hash),
+                    "display_name": case((is_open, new.excluded.display_name), else_=User.display_name),
+                },
+            ).returning(User.id, User.email_verified_at, User.is_active)
+        )
+    ).one()
+    is_unverified = row.email_verified_at is None and row.is_active
+    event = payloads.Registered() if is_unverified else payloads.RegistrationRepeated()
+    await record_event(session, event, actor_id=row.id if is_unverified else None, user_id=row.id)
+    await void_links(session, row.id, (Purpose.VERIFY_ADDRESS,))
+    await order_mail(session, Purpose.VERIFY_ADDRESS if is_unverified else Purpose.REGISTRATION_REPEATED, row.id)
+    return email
+
+
+async def resend_verification(session: AsyncSession, *, email: str) -> None:
+    """Mail a new link, if the address has an unverified account. The caller is not told."""
+    user = await find_user_by_email(session, email)
+    is_unverified = user is not None and user.email_verified_at is None and user.is_active
+    await order_mail(session, Purpose.VERIFY_ADDRESS, user.id if user is not None and is_unverified else None)
+
+
+async def confirm_address(session: AsyncSession, *, secret: str) -> User:
+    """Verify the address of a new account, or replace the address of an existing one, by the secret of a mailed link.
+
+    Raises:
+        LinkInvalid: the link is unknown, expired, used or void.
+        EmailTaken: another account has taken the new address meanwhile.
+    """
+    mail = await find_link(session, secret, (Purpose.VERIFY_ADDRESS, Purpose.CONFIRM_NEW_ADDRESS))
+    user = await use_link(session, mail)
+    if mail.purpose == Purpose.VERIFY_ADDRESS:
+        if user.email_verified_at is None:
+            await verify_address(session, user)
+        return user
+    assert mail.email is not None
+    if await is_email_taken(session, mail.email, except_for=user.id):
+        raise EmailTaken
+    previous, user.email = user.email, mail.email
+    user.email_verified_at = clock.now()
+    user.updated_by = user.id
+    await session.flush()
+    await void_links(session, user.id, (Purpose.RESET_PASSWORD, Purpose.VERIFY_ADDRESS, Purpose.CONFIRM_NEW_ADDRESS))
+    await record_event(session, payloads.AddressChanged(), actor_id=user.id, user_id=user.id)
+    if previous is not None:
+        await order_mail(session, Purpose.ADDRESS_CHANGED, user.id, email=previous)
+    return user
+
+
+async def verify_address(session: AsyncSession, user: User) -> None:
+    """Note that the user has received a mail at their address."""
+    user.email_verified_at = clock.now()
+    await session.flush()
+    await record_event(session, payloads.AddressVerified(), actor_id=user.id, user_id=user.id)
+
+
+async def find_unverified(session: AsyncSession, email: str) -> User | None:
+    """The account with this address, if it is not verified."""
+    return await session.scalar(
+        select(User).where(func.lower(User.email) == func.lower(email), User.email_verified_at.is_(None))
+    )

@@ -1,0 +1,183 @@
+"""The pages of the links in mails: confirm an address, set a new password. Forms that work without JavaScript.
+
+A GET changes nothing, because programs that scan mails open their links; the button of the form does.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+
+from api.auth import recovery, registration
+from api.auth.container import ProvidedMailRates, ProvidedPasswords
+from api.auth.errors import EmailTaken, LinkInvalid, PasswordsBusy, WeakPassword
+from api.auth.passwords import LENGTH_MAX, LENGTH_MIN
+from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
+from api.kernel.container import ProvidedDatabase, ProvidedSettings
+from api.kernel.errors import DomainError
+from api.kernel.rates import RateLimited
+from api.kernel.rules import PUBLIC
+from api.kernel.texts import single_line
+from api.kernel.web import Session, client_address
+
+router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
+browser = Browser("api.web")
+
+TOKEN_LENGTH_MAX = 128
+_MAILED = "If the address has an account, a mail with a link is on its way. The link is valid for 30 minutes."
+
+
+@router.get("/verify-email")
+async def show_verify_email(request: Request, settings: ProvidedSettings, token: str = "") -> Response:
+    """The form that confirms an address."""
+    return browser.render(
+        request, settings, HTTPStatus.OK, "verify_email.html", action=_path(request, "verify_email_page"), token=token
+    )
+
+
+@router.post("/verify-email", name="verify_email_page")
+async def verify_email(
+    request: Request,
+    session: Session,
+    settings: ProvidedSettings,
+    token: Annotated[str, Form(max_length=TOKEN_LENGTH_MAX)] = "",
+    csrf: Annotated[str, Form()] = "",
+) -> Response:
+    """Confirm the address."""
+    action = _path(request, "verify_email_page")
+    if not is_own_form(request, settings, csrf):
+        return browser.render(
+            request,
+            settings,
+            HTTPStatus.FORBIDDEN,
+            "verify_email.html",
+            action=action,
+            token=token,
+            problem=EXPIRED_FORM,
+        )
+    try:
+        async with session.begin_nested():
+            await registration.confirm_address(session, secret=token)
+    except (LinkInvalid, EmailTaken) as error:
+        return _message(request, settings, error.status, "Not confirmed", error.detail, is_problem=True)
+    return _message(request, settings, HTTPStatus.OK, "Address confirmed", "Your address is confirmed. You can log in.")
+
+
+@router.get("/forgot-password")
+async def show_forgot_password(request: Request, settings: ProvidedSettings) -> Response:
+    """The form that asks for a link."""
+    return _forgot_page(request, settings, HTTPStatus.OK)
+
+
+@router.post("/forgot-password", name="forgot_password_page")
+async def forgot_password(
+    request: Request,
+    session: Session,
+    settings: ProvidedSettings,
+    rates: ProvidedMailRates,
+    email: Annotated[str, Form(max_length=1000)] = "",
+    csrf: Annotated[str, Form()] = "",
+) -> Response:
+    """Mail a link; the response is the same for known and unknown addresses."""
+    if not is_own_form(request, settings, csrf):
+        return _forgot_page(request, settings, HTTPStatus.FORBIDDEN, email=email, problem=EXPIRED_FORM)
+    try:
+        await rates.spend(client_address(request))
+        address = single_line(email)
+    except RateLimited as error:
+        page = _forgot_page(request, settings, error.status, email=email, problem=f"{error.title}. {error.detail}")
+        page.headers.update(error.response_headers())
+        return page
+    except ValueError:
+        address = ""
+    await recovery.request_password_reset(session, email=address)
+    return _message(request, settings, HTTPStatus.OK, "Check your mail", _MAILED)
+
+
+@router.get("/reset-password")
+async def show_reset_password(request: Request, settings: ProvidedSettings, token: str = "") -> Response:
+    """The form for a new password."""
+    return _reset_page(request, settings, HTTPStatus.OK, token)
+
+
+@router.post("/reset-password", name="reset_password_page")
+async def reset_password(
+    request: Request,
+    session: Session,
+    settings: ProvidedSettings,
+    database: ProvidedDatabase,
+    passwords: ProvidedPasswords,
+    token: Annotated[str, Form(max_length=TOKEN_LENGTH_MAX)] = "",
+    password: Annotated[str, Form()] = "",
+    csrf: Annotated[str, Form()] = "",
+) -> Response:
+    """Set the new password."""
+    if not is_own_form(request, settings, csrf):
+        return _reset_page(request, settings, HTTPStatus.FORBIDDEN, token, problem=EXPIRED_FORM)
+    try:
+        async with session.begin_nested():
+            await recovery.reset_password(session, database, passwords, secret=token, password=password)
+    except LinkInvalid as error:
+        return _message(request, settings, error.status, "Password not changed", error.detail, is_problem=True)
+    except (WeakPassword, PasswordsBusy) as error:
+        page = _reset_page(request, settings, error.status, token, problem=error.detail)
+        page.headers.update(_headers(error))
+        return page
+    return _message(
+        request,
+        settings,
+        HTTPStatus.OK,
+        "Password changed",
+        "Your password is changed, and you are logged out everywhere. Log in with the new password.",
+    )
+
+
+def _headers(error: DomainError) -> dict[str, str]:
+    return error.response_headers()
+
+
+def _forgot_page(
+    request: Request, settings: ProvidedSettings, status: int, *, email: str = "", problem: str = ""
+) -> Response:
+    action = _path(request, "forgot_password_page")
+    return browser.render(
+        request, settings, status, "forgot_password.html", action=action, email=email, problem=problem
+    )
+
+
+def _reset_page(
+    request: Request, settings: ProvidedSettings, status: int, token: str, *, problem: str = ""
+) -> Response:
+    return browser.render(
+        request,
+        settings,
+        status,
+        "reset_password.html",
+        action=_path(request, "reset_password_page"),
+        token=token,
+        length_min=LENGTH_MIN,
+        length_max=LENGTH_MAX,
+        problem=problem,
+    )
+
+
+def _message(
+    request: Request, settings: ProvidedSettings, status: int, title: str, text: str, *, is_problem: bool = False
+) -> Response:
+    return browser.render(
+        request,
+        settings,
+        status,
+        "message.html",
+        heading=title,
+        text=text,
+        is_problem=is_problem,
+        log_in=_path(request, "show_log_in"),
+        forgot=_path(request, "show_forgot_password"),
+    )
+
+
+def _path(request: Request, name: str) -> str:
+    return str(request.app.url_path_for(name))
