@@ -18,6 +18,7 @@ from api.ideas.queries import find_statuses
 from api.kernel import heartbeats
 from api.kernel.db import Database
 from api.kernel.disk import DiskSpace
+from api.kernel.mail import make_mail
 from api.kernel.rates import Buckets, LocalBuckets
 from api.migrations import revisions
 
@@ -43,6 +44,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         needed_schema=revisions.needed(),
         find_degraded=(heartbeats.degraded, consumer_status.degraded),
         disk=DiskSpace(settings.paths.data_dir),
+        mail=make_mail(settings),
         access_tokens=AccessTokens(settings),
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(),
