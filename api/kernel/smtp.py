@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import ssl
 from contextlib import contextmanager, suppress
@@ -206,7 +207,7 @@ class SmtpMail:
         elif isinstance(error, SMTPTimeoutError | TimeoutError):
             reason = f"no response within {self._settings.timeout_s} s"
         elif isinstance(error.__cause__, OSError):
-            reason = error.__cause__.strerror or "cannot be reached"
+            reason = _reason(error.__cause__)
         else:
             reason = "the connection was lost"
         return MailUnavailable(f"{self._server}: {reason}")
@@ -232,6 +233,13 @@ class SmtpMail:
         task = asyncio.get_running_loop().create_task(_quit(client), name="smtp-quit")
         self._quitting.add(task)
         task.add_done_callback(self._quitting.discard)
+
+
+def _reason(error: OSError) -> str:
+    """Why there is no connection: "Connection refused". Numbers of name resolution are negative."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or "cannot be reached"
 
 
 async def _reset(client: SMTP) -> None:

@@ -44,6 +44,8 @@ class TestHelp:
                 "verify",
                 "ledger export",
                 "user create",
+                "mail preview",
+                "mail test",
             ),
         }
 
