@@ -20,6 +20,7 @@ from api.ideas.queries import find_statuses
 from api.kernel import heartbeats
 from api.kernel.db import Database
 from api.kernel.disk import DiskSpace
+from api.kernel.mail import make_mail
 from api.kernel.rates import Buckets, LocalBuckets
 from api.migrations import revisions
 
@@ -48,6 +49,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         access_tokens=AccessTokens(
             settings, SigningKeys(database, settings.auth), Revocations(database, settings.auth)
         ),
+        mail=make_mail(settings),
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(),
         registration_rates=RegistrationRates(settings.limits, rate_buckets),

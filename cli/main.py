@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli.commands import data, database, events, exports, keys, ledger, people, platform, serving
+from cli.commands import data, database, events, exports, keys, ledger, mail, people, platform, serving
 
 REFUSED = 1
 WRONG_SETTINGS = 2
@@ -40,6 +40,7 @@ class _Commands(TyperGroup):
 _EXIT_CODES = {
     "settings.subject.SettingsError": WRONG_SETTINGS,
     "api.kernel.errors.DomainError": REFUSED,
+    "api.kernel.mail.MailError": REFUSED,
     "builtins.OSError": REFUSED,
     "cli.demo.run.DemoRefused": REFUSED,
     "cli.local.cluster.ServerError": REFUSED,
@@ -85,6 +86,7 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(events.app, name="events")
 app.add_typer(people.app, name="user")
 app.add_typer(keys.app, name="keys")
+app.add_typer(mail.app, name="mail")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from settings.installation import Environment, InstallationSettings
 from settings.ledger import LedgerSettings
 from settings.limits import LimitSettings
 from settings.logs import LogSettings
+from settings.mail import MailSettings
 from settings.paths import PathSettings
 from settings.redis import RedisSettings
 from settings.subject import PREFIX, SettingsError, Subject
@@ -27,6 +28,7 @@ SUBJECTS: Mapping[str, type[Subject]] = {
     "addresses": AddressSettings,
     "auth": AuthSettings,
     "ledger": LedgerSettings,
+    "mail": MailSettings,
     "limits": LimitSettings,
     "logs": LogSettings,
 }
@@ -45,6 +47,7 @@ class Settings:
     addresses: AddressSettings
     auth: AuthSettings
     ledger: LedgerSettings
+    mail: MailSettings
     limits: LimitSettings
     logs: LogSettings
     _given: Mapping[str, Any] = field(repr=False, compare=False)
@@ -110,8 +113,10 @@ def confidential() -> list[str]:
 
 def _explain(subject: type[Subject], error: ValidationError) -> list[str]:
     lines = []
+    variable_of = {name: variable for variable, name in subject.variables().items()}
     for problem in error.errors():
-        variable = str(problem["loc"][0])
+        place = str(problem["loc"][0])
+        variable = variable_of.get(place, place)  # pydantic names a default by its field, a given value by its alias
         field_info = subject.model_fields[subject.variables()[variable]]
         shown = f" (given: {problem['input']!r})" if field_info.repr else ""
         reason = problem["msg"].removeprefix("Value error, ")

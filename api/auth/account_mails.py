@@ -78,7 +78,6 @@ class Prepared:
     purpose: Purpose
     user: User
     to: str
-    new_address: str | None
     created_at: datetime
     secret: str | None
 
@@ -119,8 +118,7 @@ async def prepare_mail(session: AsyncSession, mail_id: UUID) -> Prepared | None:
         mail.secret_hash = hash_secret(secret)
         mail.expires_at = clock.now() + LINK_TTL[purpose]
         await session.flush()
-    new_address = mail.email if purpose is Purpose.CONFIRM_NEW_ADDRESS else user.email
-    return Prepared(mail.id, purpose, user, to, new_address, mail.created_at, secret)
+    return Prepared(mail.id, purpose, user, to, mail.created_at, secret)
 
 
 async def record_sent(session: AsyncSession, mail_id: UUID) -> None:

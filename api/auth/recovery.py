@@ -10,7 +10,7 @@ from sqlalchemy import update
 from api.auth.account_mails import Purpose, find_link, order_mail, use_link, void_links
 from api.auth.errors import PasswordWrong
 from api.auth.models import TOKENS_REVOKED, User, UserSession
-from api.auth.passwords import Passwords, check_strength
+from api.auth.passwords import LENGTH_MAX, LENGTH_MIN, Passwords, check_strength
 from api.auth.registration import verify_address
 from api.auth.service import check_email, find_user_by_email, get_user
 from api.events import payloads
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from api.auth.throttle import LogInDelays
     from api.kernel.db import Database
+
+
+PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = LENGTH_MIN, LENGTH_MAX
 
 
 async def request_password_reset(session: AsyncSession, *, email: str) -> None:

@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 
 from api.kernel.db import Database
 from api.kernel.disk import DiskSpace
+from api.kernel.mail import MailPort
 from api.kernel.rates import Buckets
 from api.kernel.schema import SchemaState
 from settings import Settings
@@ -36,6 +37,7 @@ class KernelContainer:
         needed_schema: the state of the database schema that this code needs.
         find_degraded: what readiness reports in addition to the schema.
         disk: free space for the data folder and the database.
+        mail: sends mails.
     """
 
     settings: Settings
@@ -44,9 +46,11 @@ class KernelContainer:
     needed_schema: SchemaState
     find_degraded: tuple[FindDegraded, ...]
     disk: DiskSpace
+    mail: MailPort
 
     async def close(self) -> None:
         """Close connections."""
+        await self.mail.close()
         await self.rate_buckets.close()
         await self.database.close()
 

@@ -13,7 +13,6 @@ from fastapi import APIRouter, Form, Request, Response
 from api.auth import recovery, registration
 from api.auth.container import ProvidedMailRates, ProvidedPasswords
 from api.auth.errors import EmailTaken, LinkInvalid, PasswordsBusy, WeakPassword
-from api.auth.passwords import LENGTH_MAX, LENGTH_MIN
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.errors import DomainError
@@ -157,8 +156,8 @@ def _reset_page(
         "reset_password.html",
         action=_path(request, "reset_password_page"),
         token=token,
-        length_min=LENGTH_MIN,
-        length_max=LENGTH_MAX,
+        length_min=recovery.PASSWORD_LENGTH_MIN,
+        length_max=recovery.PASSWORD_LENGTH_MAX,
         problem=problem,
     )
 

@@ -46,6 +46,8 @@ class TestHelp:
                 "user create",
                 "keys list",
                 "keys rotate",
+                "mail preview",
+                "mail test",
             ),
         }
 
