@@ -14,10 +14,12 @@ from api.auth.throttle import LogInDelays
 from api.kernel.permissions import Permission
 from api.kernel.web import router as new_router
 from api.main import create_app
+from tests.auth.mailboxes import Mailbox, mailbox
 from tests.factories.containers import parts, replaced
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from settings import Settings
 
@@ -81,6 +83,12 @@ async def shared_app(database: Settings) -> AsyncIterator[FastAPI]:
 def app(shared_app: FastAPI) -> Iterator[FastAPI]:
     with replaced(shared_app, log_in_delays=LogInDelays()):
         yield shared_app
+
+
+@pytest.fixture
+def mails(app: FastAPI, tmp_path: Path) -> Iterator[Mailbox]:
+    with mailbox(app, tmp_path / "mails") as box:
+        yield box
 
 
 @pytest_asyncio.fixture

@@ -23,6 +23,7 @@ from orchestration.web.commands import Commands
 from orchestration.web.records import CommandRecords
 from orchestration.web.viewers import Viewer
 from tests.auth.calls import header, log_in, new_email, refresh
+from tests.auth.mailboxes import mailbox
 from tests.coins.test_background import settle_all, staked
 from tests.factories.campaigns import World, make_world
 from tests.factories.containers import parts
@@ -36,12 +37,16 @@ if TYPE_CHECKING:
 _ROWS = text("SELECT kind, version, data FROM app.events")
 
 
-async def play_accounts(app: FastAPI, http: AsyncClient) -> None:
-    """All events of an account."""
+async def play_accounts(app: FastAPI, http: AsyncClient, folder: Path) -> None:
+    """All events of an account; its mails are files in the folder."""
     account = {"email": new_email(), "password": PASSWORD, "display_name": "Anna"}
     for _ in range(2):
         registered = await http.post("/api/v1/auth/register", json=account)
         assert registered.status_code == 202, registered.text
+    with mailbox(app, folder) as mails:
+        token = await mails.token(account["email"])
+        assert (await http.post("/api/v1/auth/verify-email", json={"token": token})).status_code == 204
+        assert (await http.post("/api/v1/auth/register", json=account)).status_code == 202
     user = await commit_user(app, password=PASSWORD)
     assert (await log_in(http, user, "a wrong password")).status_code == 401
     tokens = await log_in(http, user)
@@ -51,12 +56,24 @@ async def play_accounts(app: FastAPI, http: AsyncClient) -> None:
     secret = tokens.json()["refresh_token"]
     assert (await refresh(http, secret)).status_code == 200
     assert (await refresh(http, secret)).status_code == 401
-    other = await log_in(http, user)
+    asked = await http.post("/api/v1/auth/forgot-password", json={"email": user.email})
+    assert asked.status_code == 202, asked.text
+    body = {"current_password": PASSWORD, "new_password": "eleven quiet herons waiting"}
+    assert (await http.post("/api/v1/users/me/password", json=body, headers=header(tokens))).status_code == 204
+    with mailbox(app, folder) as mails:
+        change = {"email": new_email(), "current_password": "eleven quiet herons waiting"}
+        assert (await http.post("/api/v1/users/me/email", json=change, headers=header(tokens))).status_code == 202
+        token = await mails.token(change["email"])
+        assert (await http.post("/api/v1/auth/verify-email", json={"token": token})).status_code == 204
+    user.email = change["email"]
+    other = await log_in(http, user, "eleven quiet herons waiting")
     left = await http.post("/api/v1/auth/logout", headers=header(other))
     assert left.status_code == 204, left.text
     async with parts(app).database.session() as session:
         found = await auth.get_user(session, user.id)
+        await auth.change_rights(session, found, actor_id=None, permissions=["create_campaign"])
         await auth.deactivate_user(session, found, actor_id=None)
+        await auth.reactivate_user(session, found, actor_id=None)
 
 
 async def play_delivery(world: World) -> None:
@@ -142,7 +159,7 @@ async def test_every_kind_occurs_and_every_row_fits_its_payload(
     tmp_path: Path,
 ) -> None:
     started_at = datetime.now(UTC)
-    await play_accounts(application, client)
+    await play_accounts(application, client, tmp_path / "mails")
     world = await make_world(application, client, is_mediated=True)
     await play_delivery(world)
     await play_coins(world)

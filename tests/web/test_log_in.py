@@ -42,7 +42,7 @@ class TestShowLogIn:
         page = await http.get("/login")
         assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert "<script" not in page.text
-        assert not re.search(r"(src|href)=", page.text)
+        assert re.findall(r'(?:src|href)="([^"]*)"', page.text) == ["/forgot-password"]
         policy = page.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
@@ -137,7 +137,10 @@ class TestLogIn:
         unknown = await http.post("/login", data=form | {"email": f"{uuid4().hex}@example.org", "password": PASSWORD})
         for page in (wrong, unknown):
             assert page.status_code == 422
-            assert 'role="alert">The e-mail address or the password is wrong.</p>' in page.text
+            assert (
+                'role="alert">The e-mail address or the password is wrong, or the address is not confirmed yet.</p>'
+                in page.text
+            )
             assert PASSWORD not in page.text
             assert "ideamint_session" not in http.cookies
         assert f'value="{user.email}"' in wrong.text
