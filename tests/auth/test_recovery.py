@@ -54,7 +54,7 @@ class TestResetPassword:
         tokens, cookie = await log_in(http, user), await browser_cookie(app, user)
         await forget(http, user.email)
         (message,) = await mails.receive(user.email or "")
-        assert "30 minutes" in text_of(message)
+        assert "30\N{NO-BREAK SPACE}minutes" in text_of(message)
         assert (await reset(http, token_of(message))).status_code == 204
         assert_problem(await refresh(http, tokens.json()["refresh_token"]), 401, "refresh-token-invalid")
         assert_problem(await http.get("/api/v1/users/me", headers=header(tokens)), 401, "token-invalid")

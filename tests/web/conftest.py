@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.auth.conftest import app, http, shared_app
+from tests.auth.conftest import app, http, mails, shared_app
 
-__all__ = ["app", "http", "shared_app"]
+__all__ = ["app", "http", "mails", "shared_app"]
