@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from api.auth.passwords import LENGTH_MAX, LENGTH_MIN
+from api.kernel.permissions import SystemRole
 from api.kernel.schemas import Edit, ResponseModel, Schema, required
 from api.kernel.texts import Line
 
@@ -101,6 +102,29 @@ class ChangeAddress(Schema):
 
     email: EmailText
     current_password: Password
+
+
+class UserRead(ResponseModel):
+    """An account, as administrators see it."""
+
+    id: UUID
+    email: str | None
+    display_name: str
+    roles: list[str]
+    permissions: list[str]
+    is_active: bool
+    email_verified_at: Annotated[datetime | None, Field(description="null: the address is not confirmed")]
+    language: str | None
+    time_zone: str | None
+    department: str | None
+    created_at: datetime
+
+
+class UpdateUser(Edit):
+    """The rights of an account; omitted fields are not changed."""
+
+    roles: Annotated[list[SystemRole], Field(max_length=20)] = required()
+    permissions: Annotated[list[str], Field(max_length=20, description="rights without a role")] = required()
 
 
 class MySession(ResponseModel):

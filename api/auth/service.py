@@ -184,6 +184,43 @@ async def get_user(session: AsyncSession, user_id: UUID) -> User:
     return user
 
 
+async def lock_user(session: AsyncSession, user_id: UUID) -> User:
+    """The user, locked against other changes of the account.
+
+    Raises:
+        NotFound: there is no user with this id.
+    """
+    user = await session.get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
+    if user is None:
+        msg = f"There is no user {user_id}."
+        raise NotFound(msg)
+    return user
+
+
+async def list_users(
+    session: AsyncSession,
+    *,
+    q: str = "",
+    is_active: bool | None = None,
+    role: str | None = None,
+    after: tuple[UUID] | None = None,
+    limit: int,
+) -> Sequence[User]:
+    """People with an account whose name or address contains `q`, the newest first, after the user with the id `after`."""
+    found = select(User).where(~User.is_imported)
+    if q.strip():
+        found = found.where(
+            User.display_name.icontains(q.strip(), autoescape=True) | User.email.icontains(q.strip(), autoescape=True)
+        )
+    if is_active is not None:
+        found = found.where(User.is_active == is_active)
+    if role is not None:
+        found = found.where(User.roles.contains([role]))
+    if after is not None:
+        found = found.where(User.id < after[0])
+    return (await session.scalars(found.order_by(User.id.desc()).limit(limit))).all()
+
+
 async def add_names(session: AsyncSession, rows: Sequence[object], **fields: str) -> None:
     """Set the display names of people in response models: `fields` are fields with an id and the fields for the name."""
     ids = {getattr(row, id_field) for row in rows for id_field in fields} - {None}

@@ -41,6 +41,7 @@ class Relation(StrEnum):
 class Permission(StrEnum):
     """Something that a caller may do."""
 
+    MANAGE_USERS = "manage_users"
     CREATE_CAMPAIGN = "create_campaign"
     VIEW_CAMPAIGN = "view_campaign"
     JOIN_CAMPAIGN = "join_campaign"
@@ -75,6 +76,7 @@ DESCRIPTIONS: Mapping[Role | Permission, str] = MappingProxyType(
         CampaignRole.MEMBER: "takes part in the campaign",
         Relation.AUTHOR: "submitted the idea",
         Relation.VISITOR: "visits a public campaign: open to all, and not a draft",
+        Permission.MANAGE_USERS: "list accounts, change their roles, deactivate them and end their sessions",
         Permission.CREATE_CAMPAIGN: "create a campaign and become its manager; can be given to one user",
         Permission.VIEW_CAMPAIGN: "see the campaign, its coin policies and its public ideas",
         Permission.JOIN_CAMPAIGN: "become a member of a campaign that is open to join",
@@ -133,7 +135,10 @@ _DATA_PLATFORM = frozenset({Permission.VIEW_DATA_PLATFORM, Permission.COMMAND_DA
 
 GRANTS: Mapping[str, frozenset[Permission]] = MappingProxyType(
     {
-        SystemRole.SYSTEM_ADMIN: _READING | _MANAGING | _DATA_PLATFORM | {Permission.CREATE_CAMPAIGN},
+        SystemRole.SYSTEM_ADMIN: _READING
+        | _MANAGING
+        | _DATA_PLATFORM
+        | {Permission.MANAGE_USERS, Permission.CREATE_CAMPAIGN},
         SystemRole.EXECUTIVE: _READING | {Permission.JOIN_CAMPAIGN},
         SystemRole.DATA_ENGINEER: _DATA_PLATFORM,
         SystemRole.DATA_VIEWER: frozenset({Permission.VIEW_DATA_PLATFORM}),

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
+    from api.auth.models import User
     from api.kernel.db import Database
 
-app = typer.Typer(no_args_is_help=True, help="Create user accounts.")
+app = typer.Typer(no_args_is_help=True, help="Create and change user accounts.")
 
 
 def _describe(choices: Iterable[SystemRole | Permission]) -> str:
@@ -75,4 +76,122 @@ def create(
         {"id": user_id, "email": email, "roles": roles, "permissions": permissions},
         [f"Created {email}"],
         as_json=as_json,
+    )
+
+
+Email = Annotated[str, typer.Argument(help="The email address of the user.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command("list")
+def list_accounts(
+    search: Annotated[str, typer.Argument(help="Part of the name or of the address.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List accounts with their state and rights, the newest first; at most 1,000."""
+    from cli import console
+    from cli.local import installation
+
+    async def work(database: Database) -> list[User]:
+        from api.auth.service import list_users
+
+        async with database.session() as session:
+            return list(await list_users(session, q=search, limit=1000))
+
+    with installation.ready() as settings:
+        users = installation.with_database(settings, work)
+    console.result(
+        {"users": [_as_result(user) for user in users]},
+        [_as_line(user) for user in users] or ["No account matches."],
+        as_json=as_json,
+    )
+
+
+@app.command()
+def deactivate(email: Email, as_json: AsJson = False) -> None:
+    """End the sessions of a user and refuse new log-ins. Ideas, coins and memberships are kept."""
+    _change(email, "deactivate_user", "Deactivated", as_json=as_json)
+
+
+@app.command()
+def reactivate(email: Email, as_json: AsJson = False) -> None:
+    """Let a deactivated user log in again, with the roles and memberships of before."""
+    _change(email, "reactivate_user", "Reactivated", as_json=as_json)
+
+
+@app.command("log-out")
+def log_out(email: Email, as_json: AsJson = False) -> None:
+    """End all sessions of a user; the user can log in again with the same password."""
+    _change(email, "end_all_sessions", "Ended all sessions of", as_json=as_json)
+
+
+@app.command()
+def rights(
+    email: Email,
+    role: Annotated[
+        list[SystemRole] | None, typer.Option(help="A system role, repeatable; replaces all present roles.")
+    ] = None,
+    permission: Annotated[
+        list[str] | None, typer.Option(help="A permission, repeatable; replaces all present permissions.")
+    ] = None,
+    no_roles: Annotated[bool, typer.Option("--no-roles", help="Remove all roles.")] = False,
+    no_permissions: Annotated[bool, typer.Option("--no-permissions", help="Remove all permissions.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Replace the roles or the permissions of a user; what no option names stays as it is."""
+    if no_roles and role:
+        msg = "give either roles or --no-roles"
+        raise typer.BadParameter(msg, param_hint="--role")
+    if no_permissions and permission:
+        msg = "give either permissions or --no-permissions"
+        raise typer.BadParameter(msg, param_hint="--permission")
+    roles = [str(each) for each in role or ()] if role or no_roles else None
+    permissions = list(permission or ()) if permission or no_permissions else None
+    if roles is None and permissions is None:
+        msg = "nothing to change: give --role, --no-roles, --permission or --no-permissions"
+        raise typer.BadParameter(msg)
+    _change(email, "change_rights", "Changed the rights of", as_json=as_json, roles=roles, permissions=permissions)
+
+
+def _change(email: str, function: str, done: str, *, as_json: bool, **changes: object) -> None:
+    """Call a function of the accounts' service on the user with this address, and print the account."""
+    from cli import console
+    from cli.local import installation
+
+    async def work(database: Database) -> User:
+        from api.auth import service
+        from api.kernel.errors import NotFound
+
+        async with database.session() as session:
+            found = await service.find_user_by_email(session, email)
+            if found is None:
+                msg = f"No user has the address {email}; `ideamint user list` shows the accounts."
+                raise NotFound(msg)
+            user = await service.lock_user(session, found.id)
+            await getattr(service, function)(session, user, actor_id=None, **changes)
+            return user
+
+    with installation.ready() as settings:
+        user = installation.with_database(settings, work)
+    console.result(_as_result(user), [f"{done} {user.email}", _as_line(user)], as_json=as_json)
+
+
+def _as_result(user: User) -> dict[str, object]:
+    return {
+        "id": user.id,
+        "email": user.email,
+        "display_name": user.display_name,
+        "roles": user.roles,
+        "permissions": user.permissions,
+        "is_active": user.is_active,
+        "email_verified_at": user.email_verified_at,
+    }
+
+
+def _as_line(user: User) -> str:
+    state = "active" if user.is_active else "deactivated"
+    if user.is_active and user.email_verified_at is None:
+        state = "unconfirmed"
+    return "  ".join(
+        (user.email or "(no address)", user.display_name, state, ", ".join((*user.roles, *user.permissions)))
     )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Sent = dict[str, Any]
 
 API = "/api/v1"
+NEW_PASSWORD = "eleven quiet herons waiting"
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "joinCampaign": _when_draft,  # campaign-not-active
     "submitIdea": _when_draft,  # campaign-not-active
     "leaveCampaign": lambda cell: 409 if cell.actor is Actor.MANAGER else None,  # last-manager
+    "endMySession": lambda _: 404,  # the session is of nobody
     "getCampaignReport": lambda _: 503,  # nothing-published
     "editIdea": lambda cell: 409 if cell.idea == "competing" else None,  # idea-fixed
     # step-not-allowed: each of the two needs another permission; then campaign-not-active
@@ -205,7 +207,14 @@ def _body(name: str, world: World, place: Place) -> Sent:
         },
         "logIn": {"email": world.newcomer.email, "password": PASSWORD},
         "refreshToken": {"refresh_token": world.refresh_token},
+        "verifyEmail": {"token": world.link_tokens["verify_address"]},
+        "resendVerification": {"email": world.newcomer.email},
+        "forgotPassword": {"email": world.newcomer.email},
+        "resetPassword": {"token": world.link_tokens["reset_password"], "password": NEW_PASSWORD},
+        "changeMyPassword": {"current_password": PASSWORD, "new_password": NEW_PASSWORD},
+        "changeMyEmail": {"email": f"{uuid4().hex}@example.org", "current_password": PASSWORD},
         "updateMe": {"display_name": "Changed"},
+        "updateUser": {"permissions": ["create_campaign"]},
         "createCampaign": {"title": "A new campaign"},
         "editCampaign": {"decide_by": None},
         "addMember": {"email": world.newcomer.email},
@@ -245,7 +254,9 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
     """
     operation, place = cell.operation, cell.place
     idea_id = place.pending_id if cell.idea == "pending" else place.competing_id
-    path = operation.path.format(campaign_id=place.campaign_id, idea_id=idea_id, user_id=world.spare_member.id)
+    path = operation.path.format(
+        campaign_id=place.campaign_id, idea_id=idea_id, user_id=world.spare_member.id, session_id=uuid4()
+    )
     headers = {}
     if cell.actor is not Actor.ANONYMOUS:
         credentials = world.credentials[cell.actor]

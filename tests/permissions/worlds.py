@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from api.auth import sessions
+from api.auth.models import AccountMail
+from api.auth.tokens import hash_secret, new_secret
 from api.campaigns import service as campaigns
 from api.coins import service as coins
 from api.coins.schemas import PolicyWrite
@@ -109,6 +112,7 @@ class World:
     spare_member: User
     newcomer: User
     refresh_token: str
+    link_tokens: dict[str, str]
 
 
 async def make_world(app: FastAPI, client: AsyncClient) -> World:
@@ -117,6 +121,7 @@ async def make_world(app: FastAPI, client: AsyncClient) -> World:
         users: dict[Actor, User] = {
             actor: await make_user(
                 session,
+                password=PASSWORD,
                 roles=[SYSTEM_ROLES[actor]] if actor in SYSTEM_ROLES else [],
                 permissions=PERMISSIONS.get(actor, ()),
             )
@@ -134,8 +139,27 @@ async def make_world(app: FastAPI, client: AsyncClient) -> World:
     credentials: dict[Actor, Credentials] = {actor: await _log_in(app, user) for actor, user in users.items()}
     async with parts(app).database.session() as session:
         issued = await sessions.start_session(session, parts(app).settings, newcomer.id, kind="token")
+        links = {
+            purpose: await _make_link(session, newcomer, purpose) for purpose in ("verify_address", "reset_password")
+        }
     assert issued is not None
-    return World(app, client, places, credentials, spare, newcomer, issued.secret)
+    return World(app, client, places, credentials, spare, newcomer, issued.secret, links)
+
+
+async def _make_link(session: AsyncSession, user: User, purpose: str) -> str:
+    """The token of the link in a mail that was sent to the user."""
+    token, now = new_secret(), clock.now()
+    session.add(
+        AccountMail(
+            user_id=user.id,
+            purpose=purpose,
+            sent_at=now,
+            secret_hash=hash_secret(token),
+            expires_at=now + timedelta(hours=1),
+        )
+    )
+    await session.flush()
+    return token
 
 
 async def _make_place(session: AsyncSession, kind: str, users: dict[Actor, User], spare: User) -> Place:

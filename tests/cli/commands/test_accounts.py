@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -33,3 +34,30 @@ class TestUserCreate:
         assert short.code == 1
         for unknown in (("--role", "king"), ("--permission", "manage_members")):
             assert ideamint("user", "create", "a@example.org", *unknown, "--password-file", "-").code == 2
+
+
+class TestUserChange:
+    def test_deactivates_lists_and_reactivates(self, ideamint: Shell) -> None:
+        email = "changed@example.org"
+        ideamint("user", "create", email, "--password-file", "-", given="seven lanterns over the canal\n")
+        assert f"Deactivated {email}" in ideamint("user", "deactivate", email).out
+        listed = json.loads(ideamint("user", "list", "changed@", "--json").out)["users"]
+        assert [(user["email"], user["is_active"]) for user in listed] == [(email, False)]
+        assert "active" in ideamint("user", "reactivate", email).out
+        assert ideamint("user", "log-out", email).code == 0
+
+    def test_replaces_rights(self, ideamint: Shell) -> None:
+        email = "rights@example.org"
+        ideamint("user", "create", email, "--password-file", "-", given="seven lanterns over the canal\n")
+        changed = ideamint("user", "rights", email, "--role", "executive", "--permission", "create_campaign", "--json")
+        assert (json.loads(changed.out)["roles"], json.loads(changed.out)["permissions"]) == (
+            ["executive"],
+            ["create_campaign"],
+        )
+        left = json.loads(ideamint("user", "rights", email, "--no-roles", "--json").out)
+        assert (left["roles"], left["permissions"]) == ([], ["create_campaign"])
+
+    def test_refuses_unknown_users_and_permissions_and_empty_changes(self, ideamint: Shell) -> None:
+        assert "ideamint user list" in ideamint("user", "deactivate", "nobody@example.org").err
+        assert ideamint("user", "rights", "nobody@example.org").code == 2
+        assert ideamint("user", "rights", "rights@example.org", "--permission", "manage_users").code == 1

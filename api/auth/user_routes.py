@@ -1,0 +1,84 @@
+"""Routes for administrators: the accounts of others, their roles, and their sessions."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Query
+
+from api.auth import service
+from api.auth.dependencies import Principal, requires
+from api.auth.errors import LastAdministrator
+from api.auth.models import User
+from api.auth.schemas import UpdateUser, UserRead
+from api.kernel.contract import raises
+from api.kernel.errors import InvalidInput, NotFound
+from api.kernel.permissions import Permission
+from api.kernel.schemas import Page
+from api.kernel.web import PageQuery, Session
+from api.kernel.web import router as new_router
+
+router = new_router("/users", "users")
+
+Administrator = Annotated[Principal, Depends(requires(Permission.MANAGE_USERS))]
+
+
+@router.get("", operation_id="listUsers")
+async def list_users(
+    session: Session,
+    _: Administrator,
+    paging: PageQuery,
+    q: Annotated[str, Query(max_length=200, description="part of the name or of the address")] = "",
+    is_active: Annotated[bool | None, Query(description="only active, or only deactivated users")] = None,
+    role: Annotated[str | None, Query(max_length=50, description="only users with this system role")] = None,
+) -> Page[UserRead]:
+    """People with an account, the newest first. Imported voters are not listed."""
+    rows = await service.list_users(
+        session, q=q, is_active=is_active, role=role, after=paging.after(UUID), limit=paging.limit + 1
+    )
+    return paging.page([UserRead.model_validate(row) for row in rows], lambda row: (row.id,))
+
+
+@router.get("/{user_id}", operation_id="getUser", response_model=UserRead)
+@raises(NotFound)
+async def get_user(session: Session, _: Administrator, user_id: UUID) -> User:
+    """One account."""
+    return await service.get_user(session, user_id)
+
+
+@router.patch("/{user_id}", operation_id="updateUser", response_model=UserRead)
+@raises(NotFound, LastAdministrator, InvalidInput)
+async def update_user(session: Session, caller: Administrator, user_id: UUID, body: UpdateUser) -> Any:
+    """Replace the roles or permissions. Access tokens of the user become invalid; clients refresh them."""
+    user = await service.lock_user(session, user_id)
+    await service.change_rights(session, user, actor_id=caller.user_id, **body.changes)
+    return user
+
+
+@router.post("/{user_id}/deactivate", operation_id="deactivateUser", response_model=UserRead)
+@raises(NotFound, LastAdministrator)
+async def deactivate_user(session: Session, caller: Administrator, user_id: UUID) -> User:
+    """End the user's sessions and refuse new log-ins. Ideas, coins and memberships are kept; the user is informed."""
+    user = await service.lock_user(session, user_id)
+    if user.is_active:
+        await service.deactivate_user(session, user, actor_id=caller.user_id)
+    return user
+
+
+@router.post("/{user_id}/reactivate", operation_id="reactivateUser", response_model=UserRead)
+@raises(NotFound)
+async def reactivate_user(session: Session, caller: Administrator, user_id: UUID) -> User:
+    """Let a deactivated user log in again."""
+    user = await service.lock_user(session, user_id)
+    await service.reactivate_user(session, user, actor_id=caller.user_id)
+    return user
+
+
+@router.delete("/{user_id}/sessions", status_code=HTTPStatus.NO_CONTENT, operation_id="endUserSessions")
+@raises(NotFound)
+async def end_sessions(session: Session, caller: Administrator, user_id: UUID) -> None:
+    """Log the user out everywhere."""
+    user = await service.lock_user(session, user_id)
+    await service.end_all_sessions(session, user, actor_id=caller.user_id)
