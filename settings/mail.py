@@ -9,7 +9,6 @@ from email.headerregistry import Address
 from enum import StrEnum
 from typing import Annotated, Any
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from settings.subject import PREFIX, Subject
@@ -63,6 +62,8 @@ def _read_sender(value: Any) -> Any:
     """
     if not isinstance(value, str):
         return value
+    from email_validator import EmailNotValidError, validate_email  # every process imports the settings
+
     notation = _NOTATION.fullmatch(value)
     name, address = notation.groups() if notation else ("", value)
     if name.startswith('"') and name.endswith('"') and len(name) > 1:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -145,7 +146,7 @@ def as_envelope(mail: Mail, sender: Sender, *, encoding: str = "quoted-printable
     """A mail in the form in which it is sent, with `encoding` as the transfer encoding of its parts.
 
     Raises:
-        MailRefused: the recipient is not an address, or a header has a line break or an invalid name.
+        MailRefused: the recipient is not an address, or a header has a control character or an invalid name.
     """
     try:
         # not the address itself: its message would contain it
@@ -165,6 +166,10 @@ def as_envelope(mail: Mail, sender: Sender, *, encoding: str = "quoted-printable
 
 
 def _message(mail: Mail, sender: Sender, to: Address) -> EmailMessage:
+    for value in (mail.subject, *mail.headers.values()):
+        if any(unicodedata.category(character) == "Cc" for character in value):
+            msg = "a header has a control character"
+            raise ValueError(msg)
     message = EmailMessage(policy=_policy(needs_utf8=not to.username.isascii()))
     message["From"] = Address(sender.name, addr_spec=sender.address)
     message["To"] = to

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiosmtplib import (
     SMTP,
+    SMTPConnectError,
     SMTPDataError,
     SMTPException,
     SMTPRecipientRefused,
@@ -206,7 +207,7 @@ class SmtpMail:
             reason = f"no encrypted connection ({cause.reason}); does {PREFIX}SMTP_SECURITY fit the port?"
         elif isinstance(error, SMTPTimeoutError | TimeoutError):
             reason = f"no response within {self._settings.timeout_s} s"
-        elif isinstance(error.__cause__, OSError):
+        elif isinstance(error, SMTPConnectError) and isinstance(error.__cause__, OSError):
             reason = _reason(error.__cause__)
         else:
             reason = "the connection was lost"
@@ -248,6 +249,9 @@ async def _reset(client: SMTP) -> None:
         await client.rset()
     except (SMTPException, OSError):
         client.close()
+    except BaseException:
+        client.close()
+        raise
 
 
 async def _quit(client: SMTP) -> None:

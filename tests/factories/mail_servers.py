@@ -1,22 +1,22 @@
-"""Real SMTP servers on the loopback address, and their certificates."""
+"""Real SMTP servers on the loopback address, and ports that send to them."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import SMTPUTF8
 from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.smtp import SMTP, AuthResult
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from api.kernel.mail import Mail
+from api.kernel.smtp import SmtpMail
+from settings import Settings
+from settings.mail import Language
+from tests.factories.certificates import trusting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,36 +24,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 USER, PASSWORD = "ideas", "seven lanterns over the canal"
+TOKEN = "q7ZkP0x-2mVt_8sYc4LwEo9RbN1uGhJd"
+LINK = f"https://ideas.example.org/verify?token={TOKEN}"
+PATIENT_S = 60
 
 
-def make_certificate(path: Path, *, host: str = "localhost") -> Path:
-    """A new key with a certificate for `host` that it signed itself, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tests of mail")])
-    names: list[x509.GeneralName] = [x509.DNSName(host)]
-    if host == "localhost":
-        names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, SHA256())
-    )
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(secret + certificate.public_bytes(Encoding.PEM))
-    return path
-
-
-def trusting(certificate: Path) -> ssl.SSLContext:
-    """A client's context that trusts this certificate and no other."""
-    return ssl.create_default_context(cafile=certificate)
+def mail(to: str = "anna@example.org", **changes: Any) -> Mail:
+    values = {"subject": "Confirm", "text": f"Open\n{LINK}\n", "html": f'<a href="{LINK}">Open</a>'}
+    return Mail(to=to, language=Language.ENGLISH, **(values | changes))
 
 
 @dataclass(frozen=True)
@@ -74,7 +52,7 @@ class MailServer:
     """What a server did, and how it answers.
 
     `answers` are responses by recipient, `data_answer` is the one to a mail's content. A mail waits at `gate` before it is
-    accepted. With `mails_per_connection_max` further mails get 421. On connections in `silent`, MAIL is not answered.
+    accepted, and `waiting` is how many have come there. With `mails_per_connection_max` further mails get 421. On connections in `silent`, MAIL is not answered.
     """
 
     port: int = 0
@@ -88,6 +66,7 @@ class MailServer:
     sender_answer: str = "250 OK"
     data_answer: str = "250 2.0.0 queued as 4A3B"
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: int = 0
     mails_per_connection_max: int | None = None
     silent: set[Session] = field(default_factory=set)
     options: dict[str, Any] = field(default_factory=dict)
@@ -138,6 +117,7 @@ class MailServer:
         return answer
 
     async def handle_DATA(self, _: Session, __: Any, envelope: Any) -> str:  # noqa: N802
+        self.waiting += 1
         await self.gate.wait()
         if self.data_answer.startswith("250"):
             self.received.append(Received(envelope.mail_from, list(envelope.rcpt_tos), envelope.original_content))
@@ -198,3 +178,23 @@ async def mail_server(
         yield server
     finally:
         await server.stop()
+
+
+@asynccontextmanager
+async def port_to(
+    server: MailServer, certificate: Path | None = None, *, idle_s: float = PATIENT_S, **values: Any
+) -> AsyncIterator[SmtpMail]:
+    given = {"smtp_timeout_s": PATIENT_S, "smtp_security": "none" if certificate is None else "starttls"}
+    settings = Settings.of(smtp_host="localhost", smtp_port=server.port, **(given | values))
+    context = trusting(certificate) if certificate else None
+    port = SmtpMail(settings.mail, tls_context=context, idle_s=idle_s)
+    try:
+        yield port
+    finally:
+        await port.close()
+
+
+async def eventually(condition: Any) -> None:
+    async with asyncio.timeout(PATIENT_S):
+        while not condition():  # noqa: ASYNC110 - the other end of a connection changes it
+            await asyncio.sleep(0.01)

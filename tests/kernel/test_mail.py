@@ -63,9 +63,9 @@ class TestAsEnvelope:
         assert parsed(content)["Bcc"] is None
         assert max(len(line) for line in content.splitlines()) <= 998
 
-    @pytest.mark.parametrize("break_", ["\n", "\r", "\r\n", "\r\n\r\n", "\u2028", "\x85", "\x0b"])
+    @pytest.mark.parametrize("break_", ["\n", "\r", "\r\n", "\r\n\r\n", "\u2028", "\x85", "\x0b", "\x00"])
     @pytest.mark.parametrize("field", ["subject", "to"])
-    def test_a_line_break_in_a_header_is_refused(self, field: str, break_: str) -> None:
+    def test_a_line_break_or_control_character_in_a_header_is_refused(self, field: str, break_: str) -> None:
         with pytest.raises(MailRefused) as refused:
             as_envelope(mail(**{field: f"anna@example.org{break_}Bcc: eve@example.org"}), SENDER)
         assert "example.org" not in str(refused.value)

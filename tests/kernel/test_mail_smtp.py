@@ -1,58 +1,27 @@
-"""Mails to a real SMTP server: the pool, encryption, log-in, and refusals."""
+"""Mails to a real SMTP server: the pool of connections, and refusals."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import traceback
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from api.kernel.mail import Mail, MailRefused, MailUnavailable
-from api.kernel.smtp import SmtpMail
-from settings import Settings
-from settings.mail import Language
-from tests.factories.mail_servers import PASSWORD, USER, MailServer, mail_server, make_certificate, trusting
+from api.container import make_container
+from api.kernel.mail import MailRefused, MailUnavailable
+from tests.factories.certificates import make_certificate
+from tests.factories.mail_servers import LINK, PASSWORD, TOKEN, USER, eventually, mail, mail_server, port_to
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
-TOKEN = "q7ZkP0x-2mVt_8sYc4LwEo9RbN1uGhJd"
-LINK = f"https://ideas.example.org/verify?token={TOKEN}"
-PATIENT_S = 60
-
-
-def mail(to: str = "anna@example.org", **changes: Any) -> Mail:
-    values = {"subject": "Confirm", "text": f"Open\n{LINK}\n", "html": f'<a href="{LINK}">Open</a>'}
-    return Mail(to=to, language=Language.ENGLISH, **(values | changes))
+    from settings import Settings
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_certificate(tmp_path_factory.mktemp("mail") / "server.pem")
-
-
-@asynccontextmanager
-async def port_to(
-    server: MailServer, certificate: Path | None = None, *, idle_s: float = PATIENT_S, **values: Any
-) -> AsyncIterator[SmtpMail]:
-    given = {"smtp_timeout_s": PATIENT_S, "smtp_security": "none" if certificate is None else "starttls"}
-    settings = Settings.of(smtp_host="localhost", smtp_port=server.port, **(given | values))
-    context = trusting(certificate) if certificate else None
-    port = SmtpMail(settings.mail, tls_context=context, idle_s=idle_s)
-    try:
-        yield port
-    finally:
-        await port.close()
-
-
-async def eventually(condition: Any) -> None:
-    async with asyncio.timeout(PATIENT_S):
-        while not condition():  # noqa: ASYNC110 - the other end of a connection changes it
-            await asyncio.sleep(0.01)
 
 
 class TestDelivery:
@@ -97,7 +66,7 @@ class TestPool:
         async with mail_server() as server, port_to(server, smtp_connections_max=3) as port:
             server.gate.clear()
             sending = [asyncio.create_task(port.send(mail())) for _ in range(20)]
-            await eventually(lambda: len(server.open) == 3)
+            await eventually(lambda: server.waiting == 3)
             server.gate.set()
             await asyncio.gather(*sending)
             assert (len(server.received), server.connections, server.open_max) == (20, 3, 3)
@@ -117,7 +86,7 @@ class TestPool:
             assert (len(server.received), server.connections) == (5, 3)
 
     async def test_a_connection_on_which_the_server_is_silent_is_replaced(self) -> None:
-        async with mail_server() as server, port_to(server, smtp_timeout_s=1) as port:
+        async with mail_server() as server, port_to(server, smtp_timeout_s=3) as port:
             await port.send(mail())
             server.silent = set(server.open)
             await port.send(mail())
@@ -134,7 +103,7 @@ class TestPool:
         async with mail_server() as server, port_to(server, smtp_connections_max=1) as port:
             server.gate.clear()
             sending = asyncio.create_task(port.send(mail()))
-            await eventually(lambda: server.open)
+            await eventually(lambda: server.waiting)
             sending.cancel()
             await asyncio.wait([sending])
             server.gate.set()
@@ -147,7 +116,7 @@ class TestPool:
             async with port_to(server) as port:
                 server.gate.clear()
                 sending = asyncio.create_task(port.send(mail()))
-                await eventually(lambda: server.open)
+                await eventually(lambda: server.waiting)
             server.gate.set()
             await sending
             await eventually(lambda: not server.open)
@@ -219,7 +188,7 @@ class TestRefusals:
         async with mail_server() as server, port_to(server) as port:
             server.gate.clear()
             sending = asyncio.create_task(port.send(mail()))
-            await eventually(lambda: any(session.mails for session in server.open))
+            await eventually(lambda: server.waiting)
             await server.stop()
             with pytest.raises(MailUnavailable, match="the connection was lost"):
                 await sending
@@ -228,90 +197,13 @@ class TestRefusals:
             assert server.connections == 1
 
 
-class TestEncryption:
-    async def test_a_server_without_starttls_gets_neither_log_in_nor_mail(self, certificate: Path) -> None:
-        async with (
-            mail_server(log_in=True) as server,
-            port_to(server, certificate, smtp_user=USER, smtp_password=PASSWORD) as port,
-        ):
-            with pytest.raises(MailUnavailable, match="does not offer STARTTLS, so nothing was sent"):
-                await port.send(mail())
-            assert (server.log_ins, server.received) == ([], [])
-
-    async def test_a_certificate_of_an_unknown_authority_is_refused(self, certificate: Path, tmp_path: Path) -> None:
-        other = make_certificate(tmp_path / "other.pem")
-        async with (
-            mail_server(certificate, log_in=True) as server,
-            port_to(server, other, smtp_user=USER, smtp_password=PASSWORD) as port,
-        ):
-            with pytest.raises(MailUnavailable, match="the certificate of the server is not valid: "):
-                await port.send(mail())
-            assert server.log_ins == []
-
-    async def test_a_certificate_for_another_name_is_refused(self, tmp_path: Path) -> None:
-        other = make_certificate(tmp_path / "other.pem", host="mail.example.com")
-        async with mail_server(other) as server, port_to(server, other) as port:
-            with pytest.raises(MailUnavailable, match="Hostname mismatch"):
-                await port.send(mail())
-
-    async def test_the_systems_certificates_are_used_by_default(self, certificate: Path) -> None:
-        async with mail_server(certificate) as server:
-            port = SmtpMail(Settings.of(smtp_host="localhost", smtp_port=server.port).mail)
-            with pytest.raises(MailUnavailable, match="self-signed certificate"):
-                await port.send(mail())
-            await port.close()
-
-    async def test_tls_from_the_start(self, certificate: Path) -> None:
-        async with (
-            mail_server(certificate, log_in=True, is_tls_from_the_start=True) as server,
-            port_to(server, certificate, smtp_security="tls", smtp_user=USER, smtp_password=PASSWORD) as port,
-        ):
-            await port.send(mail())
-            assert len(server.received) == 1
-
-    async def test_tls_to_a_port_without_it_says_what_to_check(self, certificate: Path) -> None:
-        async with mail_server() as server, port_to(server, certificate, smtp_security="tls") as port:
-            with pytest.raises(MailUnavailable, match="does IDEAMINT_SMTP_SECURITY fit the port"):
-                await port.send(mail())
-
-
-class TestLogIn:
-    async def test_a_wrong_password_is_unavailable_since_the_settings_can_be_corrected(self, certificate: Path) -> None:
-        async with (
-            mail_server(certificate, log_in=True) as server,
-            port_to(server, certificate, smtp_user=USER, smtp_password="wrong") as port,
-        ):
-            with pytest.raises(MailUnavailable, match="refuses the log-in of IDEAMINT_SMTP_USER: 535") as refused:
-                await port.send(mail())
-            assert "wrong" not in str(refused.value)
-            assert server.received == []
+class TestContainer:
+    async def test_opens_no_connection_before_the_first_mail_and_closes_it(self, database: Settings) -> None:
+        async with mail_server() as server:
+            settings = database.with_(smtp_host="localhost", smtp_port=server.port, smtp_security="none")
+            container = make_container(settings)
+            assert server.connections == 0
+            await container.mail.send(mail())
+            await container.close()
             await eventually(lambda: not server.open)
-
-    async def test_a_server_without_log_in_is_reported(self, certificate: Path) -> None:
-        async with (
-            mail_server(certificate, options={"auth_exclude_mechanism": ["PLAIN", "LOGIN"]}) as server,
-            port_to(server, certificate, smtp_user=USER, smtp_password=PASSWORD) as port,
-        ):
-            with pytest.raises(MailUnavailable, match="offers no log-in by password"):
-                await port.send(mail())
-
-
-class TestLogs:
-    async def test_contain_nothing_of_a_mail_or_a_log_in(
-        self, certificate: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        for name in ("mail.log", "mail.debug"):  # of aiosmtpd, which is the server of this test
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        caplog.set_level(logging.DEBUG)
-        async with mail_server(certificate, log_in=True) as server:
-            async with port_to(server, certificate, smtp_user=USER, smtp_password=PASSWORD) as port:
-                await port.send(mail())
-                server.data_answer = f"554 5.7.1 {LINK}"
-                with pytest.raises(MailRefused):
-                    await port.send(mail())
-            async with port_to(server, certificate, smtp_user=USER, smtp_password="hunter2") as port:
-                with pytest.raises(MailUnavailable):
-                    await port.send(mail())
-        logged = caplog.text + repr(mail()) + repr(port.__dict__)
-        for secret in (TOKEN, PASSWORD, "hunter2", "anna@example.org"):
-            assert secret not in logged
+            assert server.quits == 1

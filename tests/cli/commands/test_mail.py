@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.factories.mail_servers import PASSWORD, USER, mail_server, make_certificate
+from tests.factories.certificates import make_certificate
+from tests.factories.mail_servers import PASSWORD, USER, mail_server
 
 if TYPE_CHECKING:
     from pathlib import Path
