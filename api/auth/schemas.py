@@ -123,7 +123,7 @@ class UserRead(ResponseModel):
 class UpdateUser(Edit):
     """The rights of an account; omitted fields are not changed."""
 
-    roles: Annotated[list[SystemRole], Field(max_length=20)] = required()
+    roles: Annotated[list[str], Field(max_length=20, description=f"of {', '.join(SystemRole)}")] = required()
     permissions: Annotated[list[str], Field(max_length=20, description="rights without a role")] = required()
 
 

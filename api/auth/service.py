@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from email_validator import validate_email
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from api.auth.account_mails import Purpose, order_mail
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
 NAME_LENGTH_MAX = 200
+_LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
+_ADMINISTRATORS = 0x1DEA0005
 # names and addresses, to be joined by queries of other domains
 PEOPLE = select(User.id, User.display_name, User.email).subquery("people")
 
@@ -134,7 +136,7 @@ async def change_rights(
         InvalidInput: a role or permission does not exist.
         LastAdministrator: the user would lose the role of the only active system administrator.
     """
-    new_roles = user.roles if roles is None else sorted(set(roles))
+    new_roles = user.roles if roles is None else sorted({str(role) for role in roles})
     new_permissions = user.permissions if permissions is None else sorted(set(permissions))
     _check_known("role", new_roles, SystemRole)
     _check_known("permission", new_permissions, ASSIGNABLE)
@@ -187,9 +189,12 @@ async def get_user(session: AsyncSession, user_id: UUID) -> User:
 async def lock_user(session: AsyncSession, user_id: UUID) -> User:
     """The user, locked against other changes of the account.
 
+    Changes by administrators happen one after the other, so that two cannot remove each other at the same time.
+
     Raises:
         NotFound: there is no user with this id.
     """
+    await session.execute(_LOCK, {"lock": _ADMINISTRATORS})
     user = await session.get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
     if user is None:
         msg = f"There is no user {user_id}."
@@ -306,10 +311,8 @@ async def _keep_an_administrator(session: AsyncSession, user: User) -> None:
     """
     if SystemRole.SYSTEM_ADMIN not in user.roles or not user.is_active:
         return
-    administrators = select(User.id).where(User.roles.contains([SystemRole.SYSTEM_ADMIN]), User.is_active)
-    # locked in one order, so that two administrators cannot remove each other at the same time
-    found = await session.scalars(administrators.order_by(User.id).with_for_update(key_share=True))
-    if set(found) <= {user.id}:
+    other = select(User.id).where(User.roles.contains([SystemRole.SYSTEM_ADMIN]), User.is_active, User.id != user.id)
+    if await session.scalar(other.limit(1)) is None:
         raise LastAdministrator
 
 
