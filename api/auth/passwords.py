@@ -11,9 +11,6 @@ import re
 import secrets
 import unicodedata
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import cache
-from importlib import resources
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from argon2 import PasswordHasher
@@ -26,11 +23,12 @@ if TYPE_CHECKING:
 
 LENGTH_MIN = 12
 LENGTH_MAX = 128
-DISTINCT_CHARACTERS_MIN = 5
+OTHER_LETTERS_MIN = 5
+SCORE_MIN = 3
+SCORED_LENGTH_MAX = 72
 WAITING_MAX_PER_SLOT = 100  # at 20 ms per hash, two seconds of waiting
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_LOOK_ALIKES = str.maketrans("013457@$!|", "oleastasil")
 
 
 def hash_password(password: str) -> str:
@@ -59,76 +57,41 @@ def normalise(password: str) -> str:
 def check_strength(password: str, *, email: str | None = None, display_name: str = "") -> None:
     """Check the length, and that the password is not easy to guess. No mix of characters is required (NIST SP 800-63B).
 
+    zxcvbn estimates how many guesses an attacker needs who knows common passwords, words, names and patterns, and the
+    owner's name and address. At least `SCORE_MIN` of 4 is required: more than 10^8 guesses.
+
     Raises:
-        WeakPassword: it has fewer than 12 or more than 128 characters or fewer than 5 different ones, is a common
-            password or a variant of one, or consists of the owner's name or address.
+        WeakPassword: it has fewer than 12 or more than 128 characters, is easy to guess, or consists of the owner's name
+            or address.
     """
     password = normalise(password)
     if not LENGTH_MIN <= len(password) <= LENGTH_MAX:
         msg = f"A password must have {LENGTH_MIN} to {LENGTH_MAX} characters; this one has {len(password)}."
         raise WeakPassword(msg)
-    folded = password.casefold()
-    if len(set(folded)) < DISTINCT_CHARACTERS_MIN:
-        msg = f"A password must have at least {DISTINCT_CHARACTERS_MIN} different characters."
-        raise WeakPassword(msg)
-    if _is_common(folded):
-        msg = "This is a common password, which is easy to guess."
-        raise WeakPassword(msg)
-    if _is_personal(folded, email, display_name):
+    words = _words_of(email, display_name)
+    if _is_personal(password.casefold(), words):
         msg = "This password consists mainly of your name or address."
         raise WeakPassword(msg)
+    from zxcvbn import zxcvbn  # takes 0.1 s to import
+
+    # the time grows with the square of the length, and 72 characters decide
+    found = zxcvbn(password[:SCORED_LENGTH_MAX], user_inputs=[*words, "ideamint"], max_length=SCORED_LENGTH_MAX)
+    if found["score"] < SCORE_MIN:
+        hints = [found["feedback"]["warning"], *found["feedback"]["suggestions"]]
+        raise WeakPassword(" ".join(["This password is easy to guess.", *filter(None, hints)]))
 
 
-@cache
-def common_passwords() -> frozenset[str]:
-    """The bundled list, in lower case."""
-    text = resources.files("api.auth").joinpath("common_passwords.txt").read_text(encoding="utf-8")
-    return frozenset(line.casefold() for line in text.splitlines() if line and not line.startswith("#"))
+def _words_of(email: str | None, display_name: str) -> list[str]:
+    """The words of a name and an address, the longest first."""
+    return sorted(re.findall(r"\w{3,}", f"{email or ''} {display_name}".casefold()), key=len, reverse=True)
 
 
-@cache
-def _common_words() -> frozenset[str]:
-    """The words of the list without digits and signs at the ends: `password` for `password1234`."""
-    return frozenset(core for core in map(_core, common_passwords()) if len(core) >= 4)
-
-
-def _core(folded: str) -> str:
-    return re.sub(r"^[\W\d_]+|[\W\d_]+$", "", folded)
-
-
-def _is_common(folded: str) -> bool:
-    unmasked = folded.translate(_LOOK_ALIKES)
-    if folded in common_passwords() or unmasked in common_passwords():
-        return True
-    # one common word with digits or signs added, repeated, or spelt with look-alike characters
-    for core in {_core(folded), _core(folded).translate(_LOOK_ALIKES), _core(unmasked)}:
-        if core in _common_words() or _repeated(core) in _common_words():
-            return True
-    return _is_run(folded)
-
-
-def _repeated(text: str) -> str:
-    """The shortest text of which `text` is a repetition: `abc` for `abcabcabc`; otherwise `text`."""
-    period = (text + text).find(text, 1) if text else 0
-    return text[:period] if text else text
-
-
-def _is_run(folded: str) -> bool:
-    """Whether all steps between neighbouring characters are equal: 123456789012, abcdefghijkl."""
-    steps = {
-        (ord(after) - ord(before)) % 10 if (before + after).isdecimal() else ord(after) - ord(before)
-        for before, after in pairwise(folded)
-    }
-    return len(steps) == 1
-
-
-def _is_personal(folded: str, email: str | None, display_name: str) -> bool:
+def _is_personal(folded: str, words: list[str]) -> bool:
     """Whether fewer than five letters remain without the owner's name and address."""
-    words = re.findall(r"\w{3,}", f"{email or ''} {display_name}".casefold())
     rest = folded
-    for word in sorted(words, key=len, reverse=True):
+    for word in words:
         rest = rest.replace(word, "")
-    return rest != folded and len(re.sub(r"[\W\d_]", "", rest)) < DISTINCT_CHARACTERS_MIN
+    return rest != folded and len(re.sub(r"[\W\d_]", "", rest)) < OTHER_LETTERS_MIN
 
 
 class _Slots:

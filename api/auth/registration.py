@@ -6,9 +6,9 @@ response, the number of statements and the number of jobs are the same for new a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 
 from api.auth.account_mails import Purpose, find_link, order_mail, use_link, void_links
@@ -53,7 +53,7 @@ async def register_user(
     new = insert(User).values(id=uuid7(), email=email, display_name=display_name, password_hash=password_hash)
     # imported people and those whom an administrator created are verified or have another way to log in
     is_open = User.email_verified_at.is_(None) & User.is_active
-    row = (
+    row: Any = (
         await session.execute(
             new.on_conflict_do_update(
                 index_elements=[func.lower(User.email)],
@@ -61,12 +61,12 @@ async def register_user(
                     "password_hash": case((is_open, new.excluded.password_hash), else_=User.password_hash),
                     "display_name": case((is_open, new.excluded.display_name), else_=User.display_name),
                 },
-            ).returning(User.id, User.email_verified_at, User.is_active)
+            ).returning(User.id, User.email_verified_at, User.is_active, literal_column("xmax = 0").label("is_new"))
         )
     ).one()
     is_unverified = row.email_verified_at is None and row.is_active
-    event = payloads.Registered() if is_unverified else payloads.RegistrationRepeated()
-    await record_event(session, event, actor_id=row.id if is_unverified else None, user_id=row.id)
+    event = payloads.Registered() if row.is_new else payloads.RegistrationRepeated()
+    await record_event(session, event, actor_id=row.id if row.is_new else None, user_id=row.id)
     await void_links(session, row.id, (Purpose.VERIFY_ADDRESS,))
     await order_mail(session, Purpose.VERIFY_ADDRESS if is_unverified else Purpose.REGISTRATION_REPEATED, row.id)
     return email

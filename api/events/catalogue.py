@@ -57,7 +57,7 @@ def _coin_entry(payload: type[Payload], when: str, visible_to: Audience, *, move
 _ENTRIES = (
     _entry(payloads.Registered, "A person registers.", Audience.PERSON),
     _entry(
-        payloads.RegistrationRepeated, "A registration uses an address that has an account.", Audience.PERSON
+        payloads.RegistrationRepeated, "A registration uses an address that has an account, confirmed or not.", Audience.PERSON
     ),
     _entry(payloads.Created, "An administrator, an import or the demo creates a user.", Audience.ADMINISTRATORS),
     _entry(payloads.Updated, "A user's own fields change.", Audience.PERSON),

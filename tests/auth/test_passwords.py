@@ -10,7 +10,6 @@ from api.auth.errors import PasswordsBusy, WeakPassword
 from api.auth.passwords import (
     Passwords,
     check_strength,
-    common_passwords,
     hash_password,
     needs_rehash,
     verify_password,
@@ -42,35 +41,23 @@ class TestCheckStrength:
         with pytest.raises(WeakPassword, match="this one has 11"):
             check_strength(decomposed)
 
-    @pytest.mark.parametrize("password", ["aaaaaaaaaaaaaa", "abababababab", "aaaabbbbccccdddd"])
-    def test_requires_five_different_characters(self, password: str) -> None:
-        with pytest.raises(WeakPassword, match="at least 5 different characters"):
-            check_strength(password)
-
     @pytest.mark.parametrize(
-        "password",
+        ("password", "hint"),
         [
-            "password1234",
-            "PassWord1234",
-            "P@ssw0rd!2031",
-            "!!liverpool!!2031",
-            "monkeymonkeymonkey",
-            "correct horse battery staple",
-            "qwertyuiop123",
-            "123456789012",
-            "zyxwvutsrqpon",
-            "Dragon-2031-77",
+            ("aaaaaaaaaaaaaa", 'Repeats like "aaa"'),
+            ("password1234", "very common password"),
+            ("PassWord1234", "commonly used password"),
+            ("P@ssw0rd!2031", "Predictable substitutions"),
+            ("monkeymonkeymonkey", "Repeats"),
+            ("qwertyuiop123", "very common password"),
+            ("123456789012", "commonly used password"),
+            ("zyxwvutsrqpon", "Sequences"),
         ],
     )
-    def test_refuses_variants_of_common_passwords(self, password: str) -> None:
-        with pytest.raises(WeakPassword, match="easy to guess"):
+    def test_refuses_what_is_easy_to_guess_and_says_why(self, password: str, hint: str) -> None:
+        with pytest.raises(WeakPassword, match="This password is easy to guess") as refused:
             check_strength(password)
-
-    def test_refuses_every_one_of_the_list(self) -> None:
-        assert len(common_passwords()) > 300
-        for password in common_passwords():
-            with pytest.raises(WeakPassword):
-                check_strength(password)
+        assert hint in refused.value.detail
 
     @pytest.mark.parametrize(
         "password", ["anna.kowalska@example.org", "Kowalska-Anna-77", "annakowalska!2031", "KOWALSKA77777kowalska"]

@@ -97,7 +97,7 @@ class TestRegister:
         async with parts(app).database.session() as session:
             (user_id,) = await session.scalars(select(User.id).where(User.email == email))
         events = await events_of(app, User(id=user_id))
-        assert events == ["user_registered"] * 8
+        assert sorted(events) == ["registration_repeated"] * 7 + ["user_registered"]
 
     @pytest.mark.parametrize("email", ["anna", "anna@", "@example.org", "an na@example.org", "anna@example"])
     async def test_refuses_an_invalid_address(self, http: AsyncClient, email: str) -> None:
