@@ -47,13 +47,13 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        # objects made at the start are never freed; a full collection that visits them blocks requests for 0.1 s
-        gc.collect()
-        gc.freeze()
         async with AsyncExitStack() as stack:
             stack.push_async_callback(container.close)
             for domain in domains:
                 await stack.enter_async_context(domain.lifespan(container))
+            # objects made at the start are never freed; a full collection that visits them blocks requests for 0.1 s
+            gc.collect()
+            gc.freeze()
             yield
 
     return lifespan

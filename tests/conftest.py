@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-pytest_plugins = ["tests.run_folder", "tests.selection", "tests.databases", "tests.figures", "tests.responses"]
+pytest_plugins = ["tests.selection", "tests.run_folder", "tests.databases", "tests.figures", "tests.responses"]
 
 
 def pytest_collection_finish() -> None:

@@ -1,8 +1,12 @@
-"""The folder of a test run: made before the workers start, removed with every server in it after the last has ended."""
+"""The folder of a test run: made before the workers start, removed with every server in it after the last has ended.
+
+It is in memory where there is enough, since PostgreSQL copies a database of 600 files for each test that needs its own.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,10 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from filelock import FileLock
 
 import settings as configuration
+from tests.selection import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +27,8 @@ if TYPE_CHECKING:
 ELECTIONS_VARIABLE = "IDEAMINT_TEST_ELECTIONS"
 RUN_DIR = pytest.StashKey[Path]()
 CARETAKER = pytest.StashKey["subprocess.Popen[bytes]"]()
+MEMORY = Path("/dev/shm")  # noqa: S108 - the folder that is made in it has a random name
+MEMORY_BYTES_MIN = 4 * 2**30  # twice what a run without deep tests writes
 
 # Runs until the other end of its stdin closes, and so cleans up even after a run that was killed.
 CARE = """
@@ -54,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         config.stash[RUN_DIR] = Path(config.workerinput["run_dir"])
     else:
-        config.stash[RUN_DIR] = Path(tempfile.mkdtemp(prefix="ideamint-test-"))
+        config.stash[RUN_DIR] = Path(tempfile.mkdtemp(prefix="ideamint-test-", dir=parent_folder(config)))
         config.stash[CARETAKER] = subprocess.Popen(
             [sys.executable, "-c", CARE, config.stash[RUN_DIR]],
             stdin=subprocess.PIPE,
@@ -64,6 +72,15 @@ def pytest_configure(config: pytest.Config) -> None:
         # PostgreSQL does not run as root: the account that it runs as needs to enter the folder.
         config.stash[RUN_DIR].chmod(0o711)
         config.pluginmanager.register(RunFolder())
+
+
+def parent_folder(config: pytest.Config) -> Path:
+    """The folder in memory for runs without deep tests, which write much more; otherwise that of temporary files."""
+    if left_out(config) and "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK | os.X_OK):
+        free = min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available)
+        if free >= MEMORY_BYTES_MIN:
+            return MEMORY
+    return Path(tempfile.gettempdir())
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -20,7 +20,7 @@ from api.kernel.permissions import Permission
 from api.kernel.rules import Rule, Scope, Visibility, enforces
 from api.kernel.web import Session
 from api.kernel.web import router as new_router
-from pipelines.reports import Format
+from pipelines.report_formats import Format
 
 router = new_router("", "analytics")
 

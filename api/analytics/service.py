@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from anyio import CapacityLimiter, to_thread
 
 from api.analytics import errors
-from pipelines import marts, reports
+
+if TYPE_CHECKING:
+    from pipelines.report_formats import Format
+    from pipelines.reports import Report
 
 CONCURRENT_MAX: Final = 2
 """Reports generated concurrently in a process: each uses a core for a few tenths of a second."""
@@ -23,10 +26,10 @@ _slots = CapacityLimiter(CONCURRENT_MAX)
 async def make_report(
     data_dir: Path,
     campaign_id: UUID,
-    format: reports.Format,  # noqa: A002 - the name in the API
+    format: Format,  # noqa: A002 - the name in the API
     *,
     made_at: datetime,
-) -> reports.Report:
+) -> Report:
     """A campaign's report from the newest snapshot under `data_dir`, generated in a thread.
 
     Raises:
@@ -40,7 +43,10 @@ async def make_report(
     return await to_thread.run_sync(_make, data_dir, str(campaign_id), format, made_at, limiter=_slots)
 
 
-def _make(data_dir: Path, campaign_id: str, format: reports.Format, made_at: datetime) -> reports.Report:  # noqa: A002
+def _make(data_dir: Path, campaign_id: str, format: Format, made_at: datetime) -> Report:  # noqa: A002
+    # imported at the start of the API (`api.analytics.domain`)
+    from pipelines import marts, reports
+
     try:
         with marts.open_snapshot(data_dir, marts.Scope.of({campaign_id})) as reader:
             return reports.render(reader, campaign_id, format, made_at=made_at)

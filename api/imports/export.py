@@ -24,7 +24,7 @@ from api.imports.errors import ElectionNotOver, TooFewVoters
 from api.imports.writing import write_sections
 from api.kernel import clock
 from api.kernel.texts import joined_lines, normalise
-from pipelines.marts.privacy import GROUP_SIZE_MIN
+from pipelines.privacy import GROUP_SIZE_MIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ with hold_build_lock(url, "ideamint refresh", report) as lock:
 
 from pipelines.builds.differences import describe_differences
 from pipelines.builds.lock import BuildLock, BuildLockLost, Report, hold_build_lock
-from pipelines.builds.records import Build, NotPublishable, Status, publishable
+from pipelines.builds.records import Build, NotPublishable, Status, publishable, refuse_without_build
 
 __all__ = [
     "Build",
@@ -20,4 +20,5 @@ __all__ = [
     "describe_differences",
     "hold_build_lock",
     "publishable",
+    "refuse_without_build",
 ]

@@ -117,6 +117,16 @@ def _end(connection: psycopg.Connection, status: Status, build_id: int | None) -
         return tuple(Build(*row) for row in rows)
 
 
+def refuse_without_build(url: str) -> None:
+    """Check that a build was begun.
+
+    Raises:
+        NotPublishable: there is no build.
+    """
+    with psycopg.connect(url) as connection:
+        _newest(connection)
+
+
 def publishable(url: str, marts: Sequence[str]) -> int:
     """The id of the build that all these marts are of; it is the newest build and has passed.
 
@@ -128,16 +138,7 @@ def publishable(url: str, marts: Sequence[str]) -> int:
         NotPublishable: there is no build, the newest one did not pass, or a mart is not of it.
     """
     with psycopg.connect(url) as connection:
-        try:
-            row = connection.execute(
-                "SELECT build_id, holder, started_at, status FROM builds.builds ORDER BY build_id DESC LIMIT 1"
-            ).fetchone()
-        except psycopg.errors.UndefinedTable:
-            row = None
-        if row is None:
-            msg = "there is no build yet; `ideamint refresh` builds and publishes"
-            raise NotPublishable(msg)
-        build, status = Build(*row[:3]), Status(row[3])
+        build, status = _newest(connection)
         if status is not Status.PASSED:
             msg = f"{build} {_DESCRIPTIONS[status]}, so nothing was published; `ideamint refresh` builds again"
             raise NotPublishable(msg)
@@ -171,3 +172,16 @@ def _terminate_backends(connection: psycopg.Connection) -> int:
         (_TERMINATION_TIMEOUT_MS,),
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def _newest(connection: psycopg.Connection) -> tuple[Build, Status]:
+    try:
+        row = connection.execute(
+            "SELECT build_id, holder, started_at, status FROM builds.builds ORDER BY build_id DESC LIMIT 1"
+        ).fetchone()
+    except psycopg.errors.UndefinedTable:
+        row = None
+    if row is None:
+        msg = "there is no build yet; `ideamint refresh` builds and publishes"
+        raise NotPublishable(msg)
+    return Build(*row[:3]), Status(row[3])

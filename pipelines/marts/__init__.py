@@ -7,12 +7,12 @@ An open reader keeps its snapshot, even if a newer one is published meanwhile. I
 campaigns of its scope.
 """
 
-from pipelines.marts.privacy import GROUP_SIZE_MIN
 from pipelines.marts.reader import Marts, open_snapshot
 from pipelines.marts.records import Campaign, Figure, Measure, Period, Snapshot
 from pipelines.marts.refusals import Refusal, find_refusal
 from pipelines.marts.scopes import Scope
 from pipelines.marts.snapshots import NoSnapshot, OutOfScope, UnknownCampaign, published
+from pipelines.privacy import GROUP_SIZE_MIN
 
 __all__ = [
     "GROUP_SIZE_MIN",

@@ -9,8 +9,9 @@ A report shows only data of the marts. Unknown values are shown as unknown, amou
 added, and nothing is shown for a group smaller than `GROUP_SIZE_MIN`.
 """
 
+from pipelines.report_formats import Format
 from pipelines.reports.content import UnknownCampaign
-from pipelines.reports.service import Format, Report, ReportResult, render, render_pdf, render_xlsx, write_report
+from pipelines.reports.service import Report, ReportResult, render, render_pdf, render_xlsx, write_report
 
 __all__ = [
     "Format",

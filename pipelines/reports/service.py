@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines import marts
+from pipelines.report_formats import Format
 from pipelines.reports.content import read_content
 from pipelines.reports.pdf import make_pdf
 from pipelines.reports.workbook import make_xlsx
@@ -16,20 +16,6 @@ from settings.files import replace_file
 
 if TYPE_CHECKING:
     from pipelines.marts import Marts, Snapshot
-
-
-class Format(StrEnum):
-    """File format of a report; the value is also the file's suffix."""
-
-    PDF = "pdf"
-    XLSX = "xlsx"
-
-    @property
-    def media_type(self) -> str:
-        """The Content-Type of such a file."""
-        if self is Format.PDF:
-            return "application/pdf"
-        return "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipelines.marts.privacy import GROUP_SIZE_MIN
+from pipelines.privacy import GROUP_SIZE_MIN
 from pipelines.wording.numbers import count
 
 FEWER: Final = f"fewer than {GROUP_SIZE_MIN}"

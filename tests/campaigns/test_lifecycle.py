@@ -149,17 +149,18 @@ async def test_every_command_in_every_phase(
     application: FastAPI, client: AsyncClient, phase: Phase, state: tuple[str, int | None, int | None]
 ) -> None:
     found, expected_statuses = {}, {}
-    # commands that change the campaign come last, each in a campaign of its own
+    # commands that change the campaign come last; after one that succeeds there is a new campaign
     last = {"activate", "complete", "archive"}
-    place = await make_place(application, client, state)
+    place, is_changed = await make_place(application, client, state), False
     for command, role in sorted(
         EXPECTED, key=lambda cell: (cell[0] in last and cell[1] == "manager", cell[0] == "take back")
     ):
         if command in {"allocate", "reallocate", "take back"} and phase is Phase.DRAFT:
             continue  # a real draft has no ideas
-        if command in last and role == "manager":
+        if is_changed:
             place = await make_place(application, client, state)
         response = await place.call(command, role)
+        is_changed = command in last and response.is_success
         found[command, role] = response.status_code
         expected_statuses[command, role] = expected(command, role, phase)
     assert found == expected_statuses

@@ -31,7 +31,7 @@ def quiet_admin_url(server: Settings, quiet_database: Settings) -> str:
     return databases.with_database(postgres.admin_url(server), name)
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="session")
 async def quiet_db(quiet_database: Settings) -> AsyncIterator[Database]:
     """Sessions on the quiet database, as in the application."""
     db = Database(quiet_database.database)

@@ -410,6 +410,7 @@ class TestCsv:
 
 
 class TestManyItems:
+    @pytest.mark.volume
     async def test_ten_thousand_in_one_call(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         people = await move_in(world, MANY)

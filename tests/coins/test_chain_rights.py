@@ -24,9 +24,9 @@ TABLES = ("coin_chains", "coin_blocks", "coin_block_transfers", "coin_seals")
 HEAD = "campaign_id, height, hash, sealed_transfers, sealed_at"
 
 
-@pytest_asyncio.fixture(autouse=True)
+@pytest_asyncio.fixture(scope="module", autouse=True)
 async def ledger(quiet_db: Database) -> Ledger:
-    """A sealed ledger."""
+    """A sealed ledger, which no test can change."""
     async with quiet_db.session() as session:
         ledger = await make_ledger(session)
     await seal_now(quiet_db)

@@ -35,12 +35,17 @@ class Export:
     heads: list[str]
 
 
-@pytest_asyncio.fixture
-async def export(quiet_db: Database, monkeypatch: pytest.MonkeyPatch) -> Export:
+@pytest.fixture
+def export(exported: Export) -> Export:
+    """A copy of the export, which a test may change."""
+    return Export([*exported.lines], exported.heads)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def exported(quiet_db: Database) -> Export:
     """Line 1 is the header; block 1 is line 2, its 3 grants 3 to 5; block 2 is line 6, its 2 movements 7 and 8; block 3
     is line 9, its 2 expiries 10 and 11; read 2 lines at a time.
     """
-    monkeypatch.setattr(chains, "LINES_AT_ONCE", 2)
     ledger = await make_sealed_ledger(quiet_db, "a|b\n")
     async with quiet_db.session() as session:
         head = await chains.get_head(session, ledger.campaign_id)
@@ -48,7 +53,9 @@ async def export(quiet_db: Database, monkeypatch: pytest.MonkeyPatch) -> Export:
         # transfers that are sealed during an export are not part of it
         await coins.move_coins(session, [ledger.move(1, target=2)])
     await seal_now(quiet_db)
-    parts = [part async for part in chains.export_chain(quiet_db, head)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(chains, "LINES_AT_ONCE", 2)
+        parts = [part async for part in chains.export_chain(quiet_db, head)]
     assert [part.transfers_done for part in parts] == [0, 1, 3, 4, 5, 7]
     assert {part.transfers_total for part in parts} == {7}
     text = "".join(part.lines for part in parts)

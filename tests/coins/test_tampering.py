@@ -13,12 +13,16 @@ from psycopg.rows import dict_row
 
 from api.coins import service as coins
 from api.coins.chain import chains
+from api.kernel.db import Database
+from cli.local import databases, postgres
 from tests.factories.ledgers import Ledger, make_sealed_ledger, seal_now
+from tests.factories.warehouse import database_of_its_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from api.kernel.db import Database
+    from settings import Settings
 
 BLOCKS = 4
 
@@ -31,20 +35,25 @@ class Sealed:
     transfers: list[UUID]
 
 
-@pytest_asyncio.fixture
-async def sealed(quiet_db: Database) -> Sealed:
+async def seal_ledger(db: Database) -> Sealed:
     """3 grants; 2 movements; an expiry of 2 stakes with a reason; a movement."""
-    ledger = await make_sealed_ledger(quiet_db, "Built")
-    async with quiet_db.session() as session:
+    ledger = await make_sealed_ledger(db, "Built")
+    async with db.session() as session:
         await coins.move_coins(session, [ledger.move(5, target=2)])
-    await seal_now(quiet_db)
-    async with quiet_db.session() as session:
+    await seal_now(db)
+    async with db.session() as session:
         connection = await session.connection()
         rows = await connection.exec_driver_sql(
             "SELECT transfer_id FROM app.coin_block_transfers WHERE campaign_id = %s ORDER BY height, position",
             (ledger.campaign_id,),
         )
         return Sealed(ledger, list(rows.scalars()))
+
+
+@pytest_asyncio.fixture(scope="module")
+async def sealed(quiet_db: Database) -> Sealed:
+    """A ledger for tests whose changes are rolled back."""
+    return await seal_ledger(quiet_db)
 
 
 @pytest.fixture
@@ -258,7 +267,8 @@ class TestBlocks:
 
 
 class TestKeptHead:
-    async def test_is_in_the_chain_after_further_blocks(self, quiet_db: Database, sealed: Sealed) -> None:
+    async def test_is_in_the_chain_after_further_blocks(self, quiet_db: Database) -> None:
+        sealed = await seal_ledger(quiet_db)
         campaign_id = sealed.ledger.campaign_id
         async with quiet_db.session() as session:
             head = await chains.get_head(session, campaign_id)
@@ -274,27 +284,31 @@ class TestKeptHead:
                 found = await chains.check_chain(session, campaign_id, kept)
                 assert (found.holds, found.has_kept_head, found.findings) == (False, False, [])
 
-    async def test_alone_proves_that_a_chain_was_rebuilt(
-        self, quiet_db: Database, quiet_admin_url: str, sealed: Sealed
-    ) -> None:
+    async def test_alone_proves_that_a_chain_was_rebuilt(self, server: Settings, worker: str, tmp_path: Path) -> None:
         """An amount is doubled and all transfers are sealed again with the same function."""
-        async with quiet_db.session() as session:
-            kept = await chains.get_head(session, sealed.ledger.campaign_id, 2)
-        with psycopg.connect(quiet_admin_url) as connection:
-            connection.execute("SET session_replication_role = replica")
-            connection.execute("UPDATE app.coin_transfers SET kind = 'correct' WHERE id = %s", (sealed.transfers[3],))
-            keys = connection.execute("SELECT campaign_id, key FROM app.coin_chains").fetchall()
-            connection.execute("TRUNCATE app.coin_blocks, app.coin_block_transfers, app.coin_chains")
-            for campaign_id, key in keys:
-                connection.execute("INSERT INTO app.coin_chains (campaign_id, key) VALUES (%s, %s)", (campaign_id, key))
-            connection.execute(
-                "UPDATE app.coin_seals SET sealed_xid = '0', sealed_id = '00000000-0000-0000-0000-000000000000'"
-            )
-        await seal_now(quiet_db)
-        async with quiet_db.session() as session:
-            without = await chains.check_chain(session, sealed.ledger.campaign_id)
-            checked = await chains.check_chain(
-                session, sealed.ledger.campaign_id, chains.KeptHead(kept.height, kept.hash)
-            )
+        with database_of_its_own(server, f"rebuilt_{worker}", tmp_path) as settings:
+            db = Database(settings.database)
+            sealed = await seal_ledger(db)
+            async with db.session() as session:
+                kept = await chains.get_head(session, sealed.ledger.campaign_id, 2)
+            url = databases.with_database(postgres.admin_url(server), f"rebuilt_{worker}")
+            with psycopg.connect(url) as connection:
+                connection.execute("SET session_replication_role = replica")
+                connection.execute(
+                    "UPDATE app.coin_transfers SET kind = 'correct' WHERE id = %s", (sealed.transfers[3],)
+                )
+                (row,) = connection.execute("SELECT campaign_id, key FROM app.coin_chains").fetchall()
+                connection.execute("TRUNCATE app.coin_blocks, app.coin_block_transfers, app.coin_chains")
+                connection.execute("INSERT INTO app.coin_chains (campaign_id, key) VALUES (%s, %s)", row)
+                connection.execute(
+                    "UPDATE app.coin_seals SET sealed_xid = '0', sealed_id = '00000000-0000-0000-0000-000000000000'"
+                )
+            await seal_now(db)
+            async with db.session() as session:
+                without = await chains.check_chain(session, sealed.ledger.campaign_id)
+                checked = await chains.check_chain(
+                    session, sealed.ledger.campaign_id, chains.KeptHead(kept.height, kept.hash)
+                )
+            await db.close()
         assert (without.holds, without.has_kept_head, without.sealed_transfers) == (True, None, 8)
         assert (checked.holds, checked.has_kept_head, checked.findings) == (False, False, [])

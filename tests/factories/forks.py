@@ -6,6 +6,7 @@ Each command has a process of its own, as in a shell, without the second that th
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -26,7 +27,19 @@ if TYPE_CHECKING:
     from tests.factories.shells import Run
 
 # No module that starts threads, since they do not exist in a fork.
-IMPORTED = ("api.migrations.revisions", "cli.local.installation")
+IMPORTED = (
+    "api.domains",
+    "api.events.operations",
+    "api.events.status",
+    "api.imports.export",
+    "api.imports.service",
+    "api.migrations.revisions",
+    "cli.console",
+    "cli.demo.run",
+    "cli.local.installation",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlalchemy.ext.asyncio",
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,8 @@ def _serve() -> None:
         import_module(module)
     from cli.main import app
 
+    gc.collect()
+    gc.freeze()  # a collection in a fork would copy the memory of every object
     while line := sys.stdin.readline():
         request = Request(**json.loads(line))
         pid = os.fork()

@@ -7,15 +7,18 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
+from httpx2 import ASGITransport, AsyncClient
 
 from api.ideas.steps import Status, find_step
 from api.kernel import clock
-from tests.factories.campaigns import event_kinds, make_world
+from tests.factories.campaigns import World, event_kinds, make_world
 from tests.factories.users import commit_user
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from fastapi import FastAPI
-    from httpx2 import AsyncClient
 
     from api.auth.models import User
 
@@ -32,14 +35,20 @@ PATHS: dict[str, list[str]] = {
 }
 
 
+@pytest_asyncio.fixture(scope="module")
+async def mediated(application: FastAPI) -> AsyncIterator[World]:
+    """A campaign in which every case has an idea of its own."""
+    transport = ASGITransport(app=application, raise_app_exceptions=False)
+    async with AsyncClient(transport=transport, base_url="http://testserver") as client:
+        yield await make_world(application, client, members=1, is_mediated=True)
+
+
 class TestSteps:
     @pytest.mark.parametrize(
         ("source", "target"), list(itertools.product(PATHS, [status for status in PATHS if status != "pending"]))
     )
-    async def test_every_step_succeeds_or_is_refused(
-        self, application: FastAPI, client: AsyncClient, source: str, target: str
-    ) -> None:
-        world = await make_world(application, client, members=1, is_mediated=True)
+    async def test_every_step_succeeds_or_is_refused(self, mediated: World, source: str, target: str) -> None:
+        world = mediated
         idea = await world.submit(world.members[0])
 
         async def take(status: str) -> tuple[int, dict[str, object]]:

@@ -72,3 +72,7 @@ class TestBackground:
             await started.wait()
         assert running.unfinished == ["stubborn"]
         may_end.set()
+        (task,) = running._tasks
+        while not task.done():  # otherwise it would run without a pause during all later tests
+            task.cancel()
+            await asyncio.sleep(0)

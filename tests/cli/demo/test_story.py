@@ -39,7 +39,7 @@ def _statuses(plan: Plan, slug: str) -> dict[str, tuple[str, datetime]]:
 
 class TestMakePlan:
     def test_the_same_day_gives_the_same_plan(self) -> None:
-        assert make_plan(TODAY) == make_plan(TODAY)
+        assert make_plan(TODAY) == plan_of(TODAY)
 
     def test_another_week_shifts_the_same_plan(self) -> None:
         def planned(today: date) -> list[tuple[timedelta, str]]:

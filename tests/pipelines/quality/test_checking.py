@@ -177,7 +177,8 @@ class TestCheck:
         with duckdb.connect(str(folder / DATABASE_FILE)) as connection:
             connection.execute(change)
 
-        report = quality.check(with_manifest(folder), suites=[each for each in quality.SUITES if each.name == suite])
+        # only the suite `files` compares the manifest and the Parquet files with the tables
+        report = quality.check(folder, suites=[each for each in quality.SUITES if each.name == suite])
 
         assert [result.name for result in report.failed] == [suite]
         assert any(f"'{column}'" in failure for failure in report.failed[0].failures)
