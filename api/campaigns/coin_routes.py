@@ -21,6 +21,7 @@ from api.coins.reading.statistics import CoinStatistics
 from api.coins.schemas import ChainHead, ConservationRead
 from api.kernel.contract import raises
 from api.kernel.dates import Moment
+from api.kernel.db import begin_snapshot
 from api.kernel.permissions import Permission
 from api.kernel.schemas import Page
 from api.kernel.web import PageQuery, Session
@@ -68,6 +69,7 @@ async def verify(
 ) -> ConservationRead:
     """Recompute every balance, total and hash from the postings; for managers and executives."""
     kept = None if head is None else chains.KeptHead.parse(head)
+    await begin_snapshot(session)
     await service.allow_time(session)
     (found,) = await service.verify(session, access.campaign.id)
     chain = await chains.check_chain(session, access.campaign.id, kept)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import select
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
 import orjson
-from sqlalchemy import CursorResult, DateTime, MetaData, Text, text
+from sqlalchemy import CursorResult, DateTime, MetaData, Text, event, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -88,13 +90,15 @@ class Database:
             self.url.replace("postgresql://", "postgresql+psycopg://", 1),
             pool_size=settings.pool_size if pool_size is None else pool_size,
             max_overflow=settings.pool_overflow if pool_overflow is None else pool_overflow,
-            pool_pre_ping=True,
             hide_parameters=True,  # errors are logged, and parameters contain personal data and hashes
             connect_args=self.connect_args,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
         )
+        event.listen(self.engine.sync_engine, "checkout", _replace_closed)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._readings = async_sessionmaker(autocommit, expire_on_commit=False, autoflush=False)
         self._on_commit: dict[str, list[Callable[[], None]]] = {}
 
     @asynccontextmanager
@@ -115,6 +119,16 @@ class Database:
             for signal in session.info.get(_SIGNALS, ()):
                 for call in self._on_commit.get(signal, ()):
                     call()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session for reading in autocommit mode: each statement reads the rows of its own moment.
+
+        It saves the round trips of BEGIN and COMMIT. :func:`begin_snapshot` begins a transaction where several statements
+        must agree.
+        """
+        async with self._readings() as session:
+            yield session
 
     def on_commit(self, signal: str, call: Callable[[], None]) -> None:
         """Call a function after each commit in this process for which :func:`signal_commit` named the signal."""
@@ -184,4 +198,21 @@ async def begin_snapshot(session: AsyncSession) -> None:
     that hold one connection while they wait for another can deadlock on the pool.
     """
     await session.commit()
-    await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+    await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    await session.execute(text("SET TRANSACTION READ ONLY"))
+
+
+def _replace_closed(dbapi_connection: Any, *_: Any) -> None:
+    """Have the pool replace a connection that its server has closed.
+
+    Nothing is to be read from an idle connection, except that it was closed. So a look at the socket replaces a round trip
+    to the server for each request.
+
+    Raises:
+        DisconnectionError: the connection was closed; the pool opens a new one.
+    """
+    socket = dbapi_connection.driver_connection.pgconn.socket
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    if poll.poll(0):
+        raise DisconnectionError

@@ -133,6 +133,10 @@ def router(prefix: str, tag: str) -> APIRouter:
 @contract.raises(*DATABASE_PROBLEMS)
 async def _session(request: Request) -> AsyncIterator[AsyncSession]:
     database = container_of(request.app, KernelContainer).database
+    if request.method in requests.READING_METHODS:
+        async with database.reading() as session:
+            yield session
+        return
     if idempotency.is_dry_run(request):
         async with database.dry_run() as session:
             yield session
