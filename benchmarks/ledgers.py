@@ -209,11 +209,13 @@ def plan(
     return {"host": "127.0.0.1", "port": port, "seconds": seconds, "connections": connections}
 
 
-def start_api(settings: Settings, port: int, **options: Any) -> subprocess.Popen[bytes]:
+def start_api(
+    settings: Settings, port: int, *, variables: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.Popen[bytes]:
     """Start one API process as `ideamint up` does, and wait until it is ready; `options` are those of Popen."""
     server = subprocess.Popen(
         [sys.executable, "-m", "api.server", "--port", str(port)],
-        env=environment(settings), stdout=subprocess.DEVNULL, **options,
+        env={**environment(settings), **(variables or {})}, stdout=subprocess.DEVNULL, **options,
     )  # fmt: skip
     for _ in range(READY_TRIES):
         try:
@@ -254,12 +256,12 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def api(settings: Settings) -> Iterator[int]:
-    """Run one API process and one worker process; yields the API's port."""
+def api(settings: Settings, **variables: str) -> Iterator[int]:
+    """Run one API process, with `variables` of its environment, and one worker process; yields the API's port."""
     port = free_port()
     processes = [start_worker(settings)]
     try:
-        processes.append(start_api(settings, port))
+        processes.append(start_api(settings, port, variables=variables))
         yield port
     finally:
         for process in processes:

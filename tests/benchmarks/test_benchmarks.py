@@ -13,7 +13,7 @@ import httpx2
 import psutil
 import pytest
 
-from benchmarks import allocate, compare, event_lag, held, history, ledgers
+from benchmarks import accounts, allocate, compare, event_lag, held, history, ledgers, routes
 from tests.factories.clocks import GIVE_UP_AFTER_S
 
 if TYPE_CHECKING:
@@ -77,6 +77,27 @@ def test_the_inserted_history_is_a_consistent_ledger(installation: tuple[Setting
     settings, folder = installation
     figures = history.measure(settings, 1, 20_000, folder, NoProgress())
     assert figures["allocations_full_per_s"] > 0
+
+
+def test_routes(installation: tuple[Settings, Path]) -> None:
+    settings, folder = installation
+    figures = routes.measure(settings, 1, folder)
+    assert {name for name, value in figures.items() if value <= 0} == set()
+    assert figures.keys() >= {"live_per_s", "me_per_s", "campaigns_per_s", "refused_per_s", "ratio_me"}
+
+
+def test_accounts(installation: tuple[Settings, Path]) -> None:
+    figures = accounts.measure(installation[0], 5, 2)
+    assert figures["revocation_max_ms"] >= figures["revocation_median_ms"] > 0
+    assert 0 <= figures["auc"] <= 1
+
+
+class TestAuc:
+    def test_is_the_probability_that_the_first_is_larger(self) -> None:
+        assert accounts.auc([3, 4], [1, 2]) == 1
+        assert accounts.auc([1, 2], [3, 4]) == 0
+        assert accounts.auc([1, 3], [1, 3]) == 0.5
+        assert accounts.auc([2, 2], [1, 2]) == 0.75
 
 
 def test_event_lag(installation: tuple[Settings, Path], monkeypatch: pytest.MonkeyPatch) -> None:

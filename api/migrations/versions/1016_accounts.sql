@@ -6,7 +6,8 @@ ALTER TABLE app.users
     ADD COLUMN department text CONSTRAINT ck_users_department_length CHECK (length(department) BETWEEN 1 AND 200),
     ADD CONSTRAINT ck_users_verified_needs_email CHECK (email_verified_at IS NULL OR email IS NOT NULL);
 -- earlier releases let every account log in
-UPDATE app.users SET email_verified_at = created_at WHERE email IS NOT NULL;
+UPDATE app.users SET email_verified_at = created_at
+WHERE email IS NOT NULL;
 
 ALTER TABLE app.sessions
     ADD COLUMN address text,
@@ -42,7 +43,8 @@ ALTER TABLE app.events
     ADD CONSTRAINT ck_events_kind CHECK (kind IN (
         'user_registered', 'registration_repeated', 'user_created', 'user_updated', 'user_deactivated',
         'user_reactivated', 'user_rights_changed', 'user_address_verified', 'user_address_changed',
-        'password_reset_requested', 'password_changed', 'user_sessions_ended', 'user_logged_in', 'user_logged_out', 'log_in_failed',
+        'password_reset_requested', 'password_changed', 'user_sessions_ended', 'user_logged_in',
+        'user_logged_out', 'log_in_failed',
         'refresh_token_reused', 'campaign_created', 'campaign_activated', 'campaign_dates_changed',
         'campaign_closed', 'campaign_completed', 'campaign_archived', 'election_imported',
         'member_joined', 'member_left', 'member_role_changed', 'member_attributes_changed', 'coin_policy_changed',
