@@ -50,7 +50,9 @@ async def register_user(
     check_strength(password, email=email, display_name=display_name)
     # before the first statement, so that no connection is held meanwhile
     password_hash = await passwords.hash(password)
-    new = insert(User).values(id=uuid7(), email=email, display_name=display_name, password_hash=password_hash)
+    new = insert(User).values(
+        id=uuid7(), email=email, display_name=display_name, password_hash=password_hash, email_verified_at=None
+    )
     # imported people and those whom an administrator created are verified or have another way to log in
     is_open = User.email_verified_at.is_(None) & User.is_active
     row: Any = (

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from settings import Settings
 
 ALGORITHM = "EdDSA"
+# not a URL: each API process has an address of its own
+ISSUER = "ideamint"
 AUDIENCE = "ideamint-api"
 TOKEN_TYPE = "access"  # noqa: S105 - the name of a kind, not a secret
 TOKEN_LENGTH_MAX = 4096  # a valid token has about 700 characters
@@ -69,7 +71,6 @@ class AccessTokens:
     ) -> None:
         """`now` returns seconds since 1970."""
         self._ttl = timedelta(seconds=settings.auth.access_token_ttl_s)
-        self._issuer = settings.addresses.public_api_url
         self.keys = keys
         self.revocations = revocations
         self._now = now
@@ -91,7 +92,7 @@ class AccessTokens:
             "roles": sorted(user.roles),
             "perms": sorted(user.permissions),
             "ver": user.token_version,
-            "iss": self._issuer,
+            "iss": ISSUER,
             "aud": AUDIENCE,
             "iat": now,
             "exp": expires_at if ends_at is None else min(expires_at, ends_at),
@@ -141,7 +142,7 @@ class AccessTokens:
                 token,
                 key,
                 algorithms=[ALGORITHM],
-                issuer=self._issuer,
+                issuer=ISSUER,
                 audience=AUDIENCE,
                 # `iat` is not verified: a token from a host whose clock is slightly ahead is valid
                 options={"require": _CLAIMS, "strict_aud": True, "verify_iat": False},

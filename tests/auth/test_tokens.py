@@ -119,7 +119,7 @@ class TestIssue:
             "roles": ["executive"],
             "perms": ["create_campaign"],
             "ver": 3,
-            "iss": "http://localhost:8000",
+            "iss": "ideamint",
             "aud": "ideamint-api",
             "iat": now.timestamp(),
             "exp": (now + timedelta(minutes=15)).timestamp(),

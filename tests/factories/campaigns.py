@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -38,11 +39,13 @@ class World:
     manager: User
     members: list[User]
     _headers: dict[UUID, dict[str, str]] = field(default_factory=dict)
+    _logging_in: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def headers(self, user: User) -> dict[str, str]:
-        """The user's Authorization header."""
-        if user.id not in self._headers:
-            self._headers[user.id] = await bearer(self.app, user)
+        """The user's Authorization header. Concurrent requests share a session, since a user has ten at most."""
+        async with self._logging_in:
+            if user.id not in self._headers:
+                self._headers[user.id] = await bearer(self.app, user)
         return self._headers[user.id]
 
     async def call(self, user: User, method: str, path: str, *, key: str | None = None, **arguments: Any) -> Response:

@@ -9,10 +9,14 @@ DO $$ BEGIN
         RAISE EXCEPTION 'app.events holds events of accounts that the earlier release does not know; not downgraded';
     END IF;
 END $$;
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM app.users WHERE email_verified_at IS NULL AND password_hash IS NOT NULL) THEN
+        RAISE EXCEPTION 'app.users holds unconfirmed accounts, which the earlier release would let log in; not downgraded';
+    END IF;
+END $$;
 DROP TABLE app.account_mails;
 ALTER TABLE app.sessions DROP COLUMN address, DROP COLUMN agent, DROP COLUMN last_used_at;
 ALTER TABLE app.users
-    DROP CONSTRAINT ck_users_verified_needs_email,
     DROP COLUMN email_verified_at,
     DROP COLUMN language,
     DROP COLUMN time_zone,

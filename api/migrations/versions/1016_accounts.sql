@@ -1,13 +1,10 @@
 -- Verified addresses, the reader's language and time zone, and mails about accounts with their links.
 ALTER TABLE app.users
-    ADD COLUMN email_verified_at timestamptz,
+    -- accounts that the earlier release creates during the upgrade can log in; registrations of this one set null
+    ADD COLUMN email_verified_at timestamptz DEFAULT now(),
     ADD COLUMN language text CONSTRAINT ck_users_language CHECK (language IN ('en', 'pl')),
     ADD COLUMN time_zone text CONSTRAINT ck_users_time_zone_length CHECK (length(time_zone) BETWEEN 1 AND 64),
-    ADD COLUMN department text CONSTRAINT ck_users_department_length CHECK (length(department) BETWEEN 1 AND 200),
-    ADD CONSTRAINT ck_users_verified_needs_email CHECK (email_verified_at IS NULL OR email IS NOT NULL);
--- earlier releases let every account log in
-UPDATE app.users SET email_verified_at = created_at
-WHERE email IS NOT NULL;
+    ADD COLUMN department text CONSTRAINT ck_users_department_length CHECK (length(department) BETWEEN 1 AND 200);
 
 ALTER TABLE app.sessions
     ADD COLUMN address text,
