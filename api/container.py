@@ -46,9 +46,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         needed_schema=revisions.needed(),
         find_degraded=(heartbeats.degraded, consumer_status.degraded),
         disk=DiskSpace(settings.paths.data_dir),
-        access_tokens=AccessTokens(
-            settings, SigningKeys(database, settings.auth), Revocations(database, settings.auth)
-        ),
+        access_tokens=AccessTokens(settings, SigningKeys(database, settings.auth), Revocations(database)),
         mail=make_mail(settings),
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(),

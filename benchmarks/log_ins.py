@@ -56,7 +56,7 @@ async def issue_tokens(settings: Settings, database: Database, users: Sequence[U
         await session.execute(_CREATE, {"users": list(users)})
         started = await session.execute(_START, {"users": list(users)})
         sessions = {row.user_id: row.id for row in started}
-    tokens = AccessTokens(settings, SigningKeys(database, settings.auth), Revocations(database, settings.auth))
+    tokens = AccessTokens(settings, SigningKeys(database, settings.auth), Revocations(database))
     async with database.session() as session:
         found = await session.scalars(select(User).where(User.id.in_(users)))
         accounts = {account.id: account for account in found}

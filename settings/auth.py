@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 from settings.subject import Subject
 
 SECRET_LENGTH_MIN = 32
+ACCESS_TOKEN_TTL_MAX_S = 3600
 
 
 class AuthSettings(Subject):
@@ -18,7 +19,9 @@ class AuthSettings(Subject):
     registration: str = Field(
         "open", pattern=r"^(open|closed)$", description="whether anyone may register: open or closed"
     )
-    access_token_ttl_s: int = Field(900, ge=60, le=3600, description="lifetime of an access token, seconds")
+    access_token_ttl_s: int = Field(
+        900, ge=60, le=ACCESS_TOKEN_TTL_MAX_S, description="lifetime of an access token, seconds"
+    )
     refresh_token_ttl_s: int = Field(30 * 86400, ge=3600, description="lifetime of a refresh token, seconds")
     refresh_grace_s: int = Field(
         10,

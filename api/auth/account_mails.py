@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 
 from api.auth.errors import LinkInvalid
 from api.auth.models import AccountMail, User
@@ -102,18 +102,23 @@ async def prepare_mail(session: AsyncSession, mail_id: UUID) -> Prepared | None:
     None if no mail is to be sent: there is no such user or address, it was sent before, or another one of this purpose
     was sent a moment ago.
     """
-    mail = await session.get(AccountMail, mail_id, with_for_update=True)
-    if mail is None or mail.user_id is None or (mail.sent_at is not None):
+    mail = await session.get(AccountMail, mail_id)
+    if mail is None or mail.user_id is None:
+        return None
+    # users are locked before mails, and this serialises the mails of a user
+    user = await session.get_one(User, mail.user_id, with_for_update={"key_share": True}, populate_existing=True)
+    mail = await session.get(AccountMail, mail_id, with_for_update=True, populate_existing=True)
+    if mail is None or mail.sent_at is not None:
         return None
     purpose = Purpose(mail.purpose)
-    # also serialises the mails of this user
-    user = await session.get_one(User, mail.user_id, with_for_update={"key_share": True}, populate_existing=True)
     to = mail.email or user.email
     if to is None or not await _is_wanted(session, mail, user):
         return None
     secret = None
+    mail.prepared_at = clock.now()
+    await session.flush()
     if purpose in LINK_TTL:
-        await void_links(session, user.id, (purpose,))
+        await void_links(session, user.id, (purpose,), kept=mail.id)
         secret = new_secret()
         mail.secret_hash = hash_secret(secret)
         mail.expires_at = clock.now() + LINK_TTL[purpose]
@@ -127,24 +132,28 @@ async def record_sent(session: AsyncSession, mail_id: UUID) -> None:
 
 
 async def find_link(session: AsyncSession, secret: str, purposes: Collection[Purpose]) -> AccountMail:
-    """The mail whose link has this secret, locked against a second use.
+    """The mail whose link has this secret, locked against a second use, with its user.
 
     Raises:
         LinkInvalid: no link has this secret, or it has expired, was used or is void, or its user is deactivated.
     """
-    mail = await session.scalar(
-        select(AccountMail)
-        .join(User, User.id == AccountMail.user_id)
-        .where(
-            AccountMail.secret_hash == hash_secret(secret),
-            AccountMail.purpose.in_(purposes),
-            AccountMail.expires_at > clock.now(),
-            AccountMail.used_at.is_(None),
-            User.is_active,
-        )
-        .with_for_update(of=AccountMail)
-        .execution_options(populate_existing=True)
+    is_valid = (
+        AccountMail.secret_hash == hash_secret(secret),
+        AccountMail.purpose.in_(purposes),
+        AccountMail.expires_at > clock.now(),
+        AccountMail.used_at.is_(None),
     )
+    # users are locked before mails
+    user_id = await session.scalar(
+        select(User.id)
+        .join(AccountMail, AccountMail.user_id == User.id)
+        .where(*is_valid, User.is_active)
+        .with_for_update(of=User, key_share=True)
+    )
+    mail = None
+    if user_id is not None:
+        found = select(AccountMail).where(*is_valid).with_for_update().execution_options(populate_existing=True)
+        mail = await session.scalar(found)
     if mail is None:
         raise LinkInvalid
     return mail
@@ -158,12 +167,25 @@ async def use_link(session: AsyncSession, mail: AccountMail) -> User:
     return await session.get_one(User, mail.user_id, with_for_update={"key_share": True}, populate_existing=True)
 
 
-async def void_links(session: AsyncSession, user_id: UUID, purposes: Collection[Purpose]) -> None:
-    """Void the unused links of a user for these purposes."""
+async def void_links(
+    session: AsyncSession, user_id: UUID, purposes: Collection[Purpose], *, kept: UUID | None = None
+) -> None:
+    """Void the unused links of a user for these purposes, except that of the mail `kept`."""
+    unused = update(AccountMail).where(
+        AccountMail.user_id == user_id, AccountMail.purpose.in_(purposes), AccountMail.used_at.is_(None)
+    )
+    if kept is not None:
+        unused = unused.where(AccountMail.id != kept)
+    await session.execute(unused.values(secret_hash=None, expires_at=None).execution_options(synchronize_session=False))
+
+
+async def cancel_links(session: AsyncSession, user_id: UUID) -> None:
+    """Void all unused links of a user, and cancel the mails with links that are not sent yet."""
+    await void_links(session, user_id, tuple(LINK_TTL))
     await session.execute(
         update(AccountMail)
-        .where(AccountMail.user_id == user_id, AccountMail.purpose.in_(purposes), AccountMail.used_at.is_(None))
-        .values(secret_hash=None, expires_at=None)
+        .where(AccountMail.user_id == user_id, AccountMail.purpose.in_(tuple(LINK_TTL)), AccountMail.sent_at.is_(None))
+        .values(user_id=None)
         .execution_options(synchronize_session=False)
     )
 
@@ -178,15 +200,18 @@ async def _is_wanted(session: AsyncSession, mail: AccountMail, user: User) -> bo
         return True
     if not user.is_active:
         return False
-    recent = select(AccountMail.id).where(
-        AccountMail.user_id == user.id,
-        AccountMail.purpose == mail.purpose,
-        AccountMail.id != mail.id,
-        AccountMail.email.is_not_distinct_from(mail.email),
-        AccountMail.sent_at > clock.now() - PAUSE,
+    # by recipient, since one person can change between several addresses
+    recipient = func.lower(func.coalesce(AccountMail.email, User.email))
+    recent = (
+        select(AccountMail.id)
+        .join(User, User.id == AccountMail.user_id)
+        .where(
+            AccountMail.purpose == mail.purpose,
+            AccountMail.id != mail.id,
+            recipient == func.lower(mail.email or user.email),
+            AccountMail.prepared_at > clock.now() - PAUSE,
+        )
     )
-    if mail.purpose in LINK_TTL:
-        recent = recent.where(AccountMail.secret_hash.is_not(None), AccountMail.used_at.is_(None))
     return await session.scalar(recent.limit(1)) is None
 
 

@@ -13,7 +13,7 @@ from fastapi import Request
 
 from api.auth import recovery, registration, service, sessions
 from api.auth.container import ProvidedLogInDelays, ProvidedMailRates, ProvidedPasswords
-from api.auth.dependencies import Myself
+from api.auth.dependencies import Myself, MyselfWithoutKey
 from api.auth.errors import (
     BadEmail,
     EmailTaken,
@@ -27,7 +27,7 @@ from api.auth.schemas import (
     Address,
     ChangeAddress,
     ChangePassword,
-    Link,
+    ConfirmAddress,
     MySession,
     MySessions,
     Registration,
@@ -45,10 +45,28 @@ router = new_router("", "auth")
 
 
 @router.post("/auth/verify-email", status_code=HTTPStatus.NO_CONTENT, operation_id="verifyEmail", dependencies=[PUBLIC])
-@raises(LinkInvalid, EmailTaken)
-async def verify_email(session: Session, body: Link) -> None:
-    """Confirm the address of a new account, or the new address of an account, by the token of the link in the mail."""
-    await registration.confirm_address(session, secret=body.token)
+@raises(LinkInvalid, EmailTaken, PasswordWrong, TooManyAttempts, PasswordsBusy)
+async def verify_email(
+    request: Request,
+    session: Session,
+    database: ProvidedDatabase,
+    passwords: ProvidedPasswords,
+    delays: ProvidedLogInDelays,
+    body: ConfirmAddress,
+) -> None:
+    """Confirm the address of a new account, or the new address of an account, by the token of the link in the mail.
+
+    The password is that of the account: a link does not confirm an account that somebody else has prepared.
+    """
+    await registration.confirm_address(
+        session,
+        database,
+        passwords,
+        delays,
+        secret=body.token,
+        password=body.password,
+        address=client_address(request),
+    )
 
 
 @router.post(
@@ -97,7 +115,7 @@ async def change_password(
     database: ProvidedDatabase,
     passwords: ProvidedPasswords,
     delays: ProvidedLogInDelays,
-    caller: Myself,
+    caller: MyselfWithoutKey,
     body: ChangePassword,
 ) -> None:
     """Replace my password. My other sessions end, and I am informed by mail."""
@@ -115,17 +133,19 @@ async def change_password(
 
 
 @router.post("/users/me/email", status_code=HTTPStatus.ACCEPTED, operation_id="changeMyEmail")
-@raises(BadEmail, PasswordWrong, TooManyAttempts, PasswordsBusy)
+@raises(RateLimited, BadEmail, PasswordWrong, TooManyAttempts, PasswordsBusy)
 async def change_email(
     request: Request,
     session: Session,
     database: ProvidedDatabase,
     passwords: ProvidedPasswords,
     delays: ProvidedLogInDelays,
-    caller: Myself,
+    rates: ProvidedMailRates,
+    caller: MyselfWithoutKey,
     body: ChangeAddress,
 ) -> Registration:
     """Mail a link to my new address. My address changes when the link is opened; the old one is informed."""
+    await rates.spend(client_address(request))
     email = await recovery.request_address_change(
         session,
         database,

@@ -148,6 +148,13 @@ async def _myself_in_browser(caller: BrowserUser) -> Principal:
     return caller
 
 
+@enforces(Rule(Scope.SELF))
+async def _token_owner(caller: TokenHolder) -> Principal:
+    return caller
+
+
+# for bodies with passwords: an idempotency key would store a fast hash of them, and hold a connection during slow ones
+MyselfWithoutKey = Annotated[Principal, Depends(_token_owner)]
 Myself = Annotated[Principal, Depends(_myself)]
 MyselfInBrowser = Annotated[Principal, Depends(_myself_in_browser)]
 

@@ -111,7 +111,7 @@ class BadEmail(InvalidInput):
 class LinkInvalid(DomainError):
     """The link of a mail is unknown, has expired, was used, or was replaced by a newer one."""
 
-    status = HTTPStatus.BAD_REQUEST
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
     slug = "link-invalid"
     title = "The link is not valid"
 
@@ -120,13 +120,15 @@ class LinkInvalid(DomainError):
 
 
 class PasswordWrong(Forbidden):
-    """The current password in the request is wrong."""
+    """The password in the request is not the present password of the account."""
 
     slug = "password-wrong"
-    title = "The current password is wrong"
+    title = "The password is wrong"
 
     def __init__(self) -> None:
-        super().__init__("The current password is wrong.")
+        super().__init__(
+            "This is not the password of the account. Who has forgotten it can ask for a link to set a new one."
+        )
 
 
 class LastAdministrator(DomainError):

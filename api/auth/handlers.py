@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from api.auth.account_mails import DELETE_OLD, SEND
-from api.auth.revocations import COMMIT_S_MAX
+from api.auth.revocations import COMMIT_S_MAX, KEPT_S
 from api.kernel.jobs import Job
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ async def delete_ended_sessions(container: KernelContainer) -> int:
 
 async def delete_old_revocations(container: KernelContainer) -> int:
     """Delete the revocations of tokens that have expired; returns how many."""
-    kept_s = container.settings.auth.access_token_ttl_s + 2 * COMMIT_S_MAX
-    return await container.database.delete_in_parts(_DELETE_REVOCATIONS, kept_s=kept_s)
+    return await container.database.delete_in_parts(_DELETE_REVOCATIONS, kept_s=KEPT_S + COMMIT_S_MAX)
 
 
 JOBS = (

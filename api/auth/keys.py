@@ -82,7 +82,8 @@ class SigningKeys:
         Raises:
             SettingsError: `IDEAMINT_JWT_SECRET` is not the secret with which the key was encrypted.
         """
-        if self._now() - self._read_at > RELOAD_S:
+        # usually the follower has read them; here the caller may hold a connection
+        if self._now() - self._read_at > 3 * RELOAD_S or self._signing() is None:
             await self.reload()
         key = self._signing()
         assert key is not None, "a reload creates the first key"
@@ -189,9 +190,15 @@ async def rotate_keys(session: AsyncSession, settings: AuthSettings, *, at_once:
     The new key signs after `PUBLISHED_S`, and the old ones are accepted for one token lifetime after that. With
     `at_once`, for a key that may be stolen, the new key signs now and the old ones are accepted no more: all access
     tokens become invalid within `RELOAD_S`, and clients refresh them.
+
+    Raises:
+        SettingsError: the present key was encrypted with another secret.
     """
     await session.execute(_LOCK, {"lock": _LOCK_ID})
     now = clock.now()
+    current = _signing(await list_keys(session))
+    if current is not None and not at_once:
+        _decrypt(settings, current)  # with another secret, the API could not read the new key
     signs_from = now if at_once else now + timedelta(seconds=PUBLISHED_S)
     accepted_until = now if at_once else signs_from + timedelta(seconds=settings.access_token_ttl_s)
     in_use = StoredKey.accepted_until.is_(None) | (StoredKey.accepted_until > accepted_until)

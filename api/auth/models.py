@@ -33,6 +33,7 @@ class User(Edited, Model):
     is_imported: Mapped[bool] = mapped_column(default=False)
     token_version: Mapped[int] = mapped_column(default=0)
     email_verified_at: Mapped[datetime | None]
+    password_changed_at: Mapped[datetime | None]
     language: Mapped[str | None]
     time_zone: Mapped[str | None]
     department: Mapped[str | None]
@@ -82,6 +83,7 @@ class AccountMail(Model):
     purpose: Mapped[str]
     email: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    prepared_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     secret_hash: Mapped[bytes | None] = mapped_column(unique=True)
     expires_at: Mapped[datetime | None]

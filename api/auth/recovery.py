@@ -7,10 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import update
 
-from api.auth.account_mails import Purpose, find_link, order_mail, use_link, void_links
+from api.auth.account_mails import Purpose, cancel_links, find_link, order_mail, use_link
 from api.auth.errors import PasswordWrong
 from api.auth.models import TOKENS_REVOKED, User, UserSession
-from api.auth.passwords import LENGTH_MAX, LENGTH_MIN, Passwords, check_strength
+from api.auth.password_checks import check_password
+from api.auth.passwords import LENGTH_MAX, LENGTH_MIN, Passwords
 from api.auth.registration import verify_address
 from api.auth.service import check_email, find_user_by_email, get_user
 from api.events import payloads
@@ -50,7 +51,7 @@ async def reset_password(
         mail = await find_link(first, secret, (Purpose.RESET_PASSWORD,))
         assert mail.user_id is not None
         user = await get_user(first, mail.user_id)
-        check_strength(password, email=user.email, display_name=user.display_name)
+    await passwords.check(password, email=user.email, display_name=user.display_name)
     # without a connection; the link is found again, because it may have been used meanwhile
     password_hash = await passwords.hash(password)
     mail = await find_link(session, secret, (Purpose.RESET_PASSWORD,))
@@ -80,10 +81,10 @@ async def change_password(
         TooManyAttempts, PasswordsBusy: as for a log-in.
     """
     user = await check_password(database, passwords, delays, user_id=user_id, password=current, address=address)
-    check_strength(new, email=user.email, display_name=user.display_name)
+    await passwords.check(new, email=user.email, display_name=user.display_name)
     password_hash = await passwords.hash(new)
     found = await session.get_one(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
-    if found.password_hash != user.password_hash:
+    if found.password_changed_at != user.password_changed_at:
         raise PasswordWrong
     await _set_password(session, found, password_hash, is_reset=False, kept_session=session_id)
 
@@ -108,7 +109,10 @@ async def request_address_change(
         PasswordWrong, TooManyAttempts, PasswordsBusy: as for :func:`change_password`.
     """
     email = check_email(email)
-    await check_password(database, passwords, delays, user_id=user_id, password=password, address=address)
+    user = await check_password(database, passwords, delays, user_id=user_id, password=password, address=address)
+    found = await session.get_one(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
+    if found.password_changed_at != user.password_changed_at:
+        raise PasswordWrong
     owner = await find_user_by_email(session, email)
     if owner is not None and owner.id != user_id:
         await order_mail(session, Purpose.REGISTRATION_REPEATED, owner.id)
@@ -117,33 +121,14 @@ async def request_address_change(
     return email
 
 
-async def check_password(
-    database: Database, passwords: Passwords, delays: LogInDelays, *, user_id: UUID, password: str, address: str
-) -> User:
-    """The logged-in user, if this is their password. Holds no connection while the hash is computed.
-
-    Raises:
-        PasswordWrong: it is not, or the user has none.
-        TooManyAttempts, PasswordsBusy: as for a log-in.
-    """
-    async with database.session() as session:
-        user = await get_user(session, user_id)
-    email = user.email or str(user.id)
-    delays.check(email, address)
-    async with passwords.slot():
-        if not await passwords.verify(user.password_hash, password):
-            delays.failed(email, address)
-            raise PasswordWrong
-    return user
-
-
 async def _set_password(
     session: AsyncSession, user: User, password_hash: str, *, is_reset: bool, kept_session: UUID | None
 ) -> None:
     user.password_hash = password_hash
+    user.password_changed_at = clock.now()
     user.updated_by = user.id
     await session.flush()
-    await void_links(session, user.id, (Purpose.RESET_PASSWORD,))
+    await cancel_links(session, user.id)
     ended = update(UserSession).where(UserSession.user_id == user.id, UserSession.revoked_at.is_(None))
     if kept_session is not None:
         ended = ended.where(UserSession.id != kept_session)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, func, literal_column, select
+from sqlalchemy import case, func, literal_column
 from sqlalchemy.dialects.postgresql import insert
 
-from api.auth.account_mails import Purpose, find_link, order_mail, use_link, void_links
-from api.auth.errors import EmailTaken, RegistrationClosed
+from api.auth.account_mails import Purpose, cancel_links, find_link, order_mail, use_link
+from api.auth.errors import PasswordWrong, RegistrationClosed
 from api.auth.models import User
-from api.auth.passwords import Passwords, check_strength
-from api.auth.service import check_display_name, check_email, find_user_by_email, is_email_taken
+from api.auth.password_checks import check_password
+from api.auth.passwords import Passwords
+from api.auth.service import check_display_name, check_email, find_user_by_email, flush_user
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
@@ -24,6 +25,8 @@ from api.kernel.ids import uuid7
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from api.auth.throttle import LogInDelays
+    from api.kernel.db import Database
     from settings import Settings
 
 
@@ -32,9 +35,9 @@ async def register_user(
 ) -> str:
     """Create an account without roles and permissions, at the request of its owner; returns its address.
 
-    A mail with a link is sent, which verifies the address. If the account is not verified yet, the last registration
-    counts: its name and password replace the earlier ones, and the earlier link is void, so nobody can prepare an account
-    for the owner of an address. If the account is verified, nothing changes and its owner is informed.
+    A mail with a link is sent, which verifies the address together with the password, so nobody can prepare an account for
+    the owner of an address. If the account is not verified yet, the last registration counts: its name and password replace
+    the earlier ones. If the account is verified, nothing changes and its owner is informed.
 
     Raises:
         RegistrationClosed: the setting `registration` is not `open`.
@@ -47,7 +50,7 @@ async def register_user(
         raise RegistrationClosed
     email = check_email(email)
     display_name = check_display_name(display_name)
-    check_strength(password, email=email, display_name=display_name)
+    await passwords.check(password, email=email, display_name=display_name)
     # before the first statement, so that no connection is held meanwhile
     password_hash = await passwords.hash(password)
     new = insert(User).values(
@@ -69,7 +72,6 @@ async def register_user(
     is_unverified = row.email_verified_at is None and row.is_active
     event = payloads.Registered() if row.is_new else payloads.RegistrationRepeated()
     await record_event(session, event, actor_id=row.id if row.is_new else None, user_id=row.id)
-    await void_links(session, row.id, (Purpose.VERIFY_ADDRESS,))
     await order_mail(session, Purpose.VERIFY_ADDRESS if is_unverified else Purpose.REGISTRATION_REPEATED, row.id)
     return email
 
@@ -81,31 +83,46 @@ async def resend_verification(session: AsyncSession, *, email: str) -> None:
     await order_mail(session, Purpose.VERIFY_ADDRESS, user.id if user is not None and is_unverified else None)
 
 
-async def confirm_address(session: AsyncSession, *, secret: str) -> User:
-    """Verify the address of a new account, or replace the address of an existing one, by the secret of a mailed link.
+async def confirm_address(
+    session: AsyncSession,
+    database: Database,
+    passwords: Passwords,
+    delays: LogInDelays,
+    *,
+    secret: str,
+    password: str,
+    address: str,
+) -> None:
+    """Verify the address of a new account, or replace the address of an existing one, by a mailed link and the password.
 
     Raises:
         LinkInvalid: the link is unknown, expired, used or void.
+        PasswordWrong: this is not the password of the account; the link stays valid.
         EmailTaken: another account has taken the new address meanwhile.
+        TooManyAttempts, PasswordsBusy: as for a log-in.
     """
-    mail = await find_link(session, secret, (Purpose.VERIFY_ADDRESS, Purpose.CONFIRM_NEW_ADDRESS))
+    purposes = (Purpose.VERIFY_ADDRESS, Purpose.CONFIRM_NEW_ADDRESS)
+    async with database.session() as first:
+        user_id = (await find_link(first, secret, purposes)).user_id
+    assert user_id is not None
+    checked = await check_password(database, passwords, delays, user_id=user_id, password=password, address=address)
+    mail = await find_link(session, secret, purposes)
     user = await use_link(session, mail)
+    if user.password_hash != checked.password_hash:
+        raise PasswordWrong
     if mail.purpose == Purpose.VERIFY_ADDRESS:
         if user.email_verified_at is None:
             await verify_address(session, user)
-        return user
+        return
     assert mail.email is not None
-    if await is_email_taken(session, mail.email, except_for=user.id):
-        raise EmailTaken
     previous, user.email = user.email, mail.email
     user.email_verified_at = clock.now()
     user.updated_by = user.id
-    await session.flush()
-    await void_links(session, user.id, (Purpose.RESET_PASSWORD, Purpose.VERIFY_ADDRESS, Purpose.CONFIRM_NEW_ADDRESS))
+    await flush_user(session)
+    await cancel_links(session, user.id)
     await record_event(session, payloads.AddressChanged(), actor_id=user.id, user_id=user.id)
     if previous is not None:
         await order_mail(session, Purpose.ADDRESS_CHANGED, user.id, email=previous)
-    return user
 
 
 async def verify_address(session: AsyncSession, user: User) -> None:
@@ -113,10 +130,3 @@ async def verify_address(session: AsyncSession, user: User) -> None:
     user.email_verified_at = clock.now()
     await session.flush()
     await record_event(session, payloads.AddressVerified(), actor_id=user.id, user_id=user.id)
-
-
-async def find_unverified(session: AsyncSession, email: str) -> User | None:
-    """The account with this address, if it is not verified."""
-    return await session.scalar(
-        select(User).where(func.lower(User.email) == func.lower(email), User.email_verified_at.is_(None))
-    )

@@ -24,11 +24,11 @@ import structlog
 
 from api.auth.models import TOKENS_REVOKED
 from api.auth.sessions import is_session_open
+from settings.auth import ACCESS_TOKEN_TTL_MAX_S
 
 if TYPE_CHECKING:
     from api.auth.tokens import Claims
     from api.kernel.db import Database
-    from settings.auth import AuthSettings
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +36,8 @@ REFRESH_S = 0.5
 AGE_MAX_S = 1.0
 # A revocation is recorded in its transaction, which may commit later than its `revoked_at`.
 COMMIT_S_MAX = 600
+# of the longest lifetime: the setting may have been larger when a token was issued
+KEPT_S = ACCESS_TOKEN_TTL_MAX_S + COMMIT_S_MAX
 
 # one statement, so that rows and watermark are of the same snapshot
 _READ = """
@@ -48,10 +50,10 @@ _READ = """
 class Revocations:
     """The revocations that concern access tokens which have not expired."""
 
-    def __init__(self, database: Database, settings: AuthSettings, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, database: Database, now: Callable[[], float] = time.monotonic) -> None:
         """`now` returns seconds."""
         self._database = database
-        self._kept_s = settings.access_token_ttl_s + COMMIT_S_MAX
+        self._kept_s = KEPT_S
         self._now = now
         self._read_at = -float("inf")
         self._changed_at = -float("inf")

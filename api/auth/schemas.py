@@ -65,10 +65,13 @@ class RefreshToken(Schema):
     refresh_token: Annotated[str, Field(min_length=1, max_length=128)]
 
 
-class Link(Schema):
-    """The token in the link of a mail."""
+class ConfirmAddress(Schema):
+    """The token in the link of a mail, and the password of the account."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
 
     token: LinkToken
+    password: Password
 
 
 class Address(Schema):

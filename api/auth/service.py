@@ -10,7 +10,7 @@ from email_validator import validate_email
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from api.auth.account_mails import Purpose, order_mail
+from api.auth.account_mails import Purpose, cancel_links, order_mail
 from api.auth.errors import BadEmail, EmailTaken, LastAdministrator
 from api.auth.models import TOKENS_REVOKED, User, UserSession
 from api.auth.passwords import check_strength, hash_password
@@ -163,6 +163,7 @@ async def end_all_sessions(session: AsyncSession, user: User, *, actor_id: UUID 
     user.updated_by = actor_id
     await session.flush()
     await session.refresh(user, ["token_version", "updated_at"])
+    await cancel_links(session, user.id)
     await session.execute(
         update(UserSession)
         .where(UserSession.user_id == user.id, UserSession.revoked_at.is_(None))
@@ -255,14 +256,6 @@ async def find_ids_by_email(session: AsyncSession, emails: Sequence[str]) -> dic
     return {row.email: row.id for row in rows}
 
 
-async def is_email_taken(session: AsyncSession, email: str, *, except_for: UUID) -> bool:
-    """Whether another user has this address, in upper or lower case."""
-    found = await session.scalar(
-        select(User.id).where(func.lower(User.email) == func.lower(email), User.id != except_for)
-    )
-    return found is not None
-
-
 def check_display_name(name: str) -> str:
     """The name in one line, without spaces around it.
 
@@ -295,6 +288,15 @@ def check_email(email: str) -> str:
 async def _add(session: AsyncSession, user: User) -> None:
     user.display_name = check_display_name(user.display_name)
     session.add(user)
+    await flush_user(session)
+
+
+async def flush_user(session: AsyncSession) -> None:
+    """Write the changes of an account.
+
+    Raises:
+        EmailTaken: another account has the address.
+    """
     try:
         await session.flush()
     except IntegrityError as error:
@@ -311,7 +313,12 @@ async def _keep_an_administrator(session: AsyncSession, user: User) -> None:
     """
     if SystemRole.SYSTEM_ADMIN not in user.roles or not user.is_active:
         return
-    other = select(User.id).where(User.roles.contains([SystemRole.SYSTEM_ADMIN]), User.is_active, User.id != user.id)
+    other = select(User.id).where(
+        User.roles.contains([SystemRole.SYSTEM_ADMIN]),
+        User.is_active,
+        User.email_verified_at.is_not(None),
+        User.id != user.id,
+    )
     if await session.scalar(other.limit(1)) is None:
         raise LastAdministrator
 

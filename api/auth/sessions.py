@@ -48,14 +48,12 @@ SessionKind = Literal["token", "browser"]
 class Attempt:
     """The result of checking a password.
 
-    `new_hash` replaces a stored hash that has old parameters. `is_unverified`: the password is right, but the address is
-    not confirmed.
+    `new_hash` replaces a stored hash that has old parameters.
     """
 
     user: User | None
     succeeded: bool
     new_hash: str | None = None
-    is_unverified: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ async def authenticate(
         matches = await passwords.verify(user.password_hash if user else None, password)
         if user is None or not matches or not user.is_active or user.email_verified_at is None:
             delays.failed(email, address)
-            return Attempt(user, succeeded=False, is_unverified=bool(user and matches and user.is_active))
+            return Attempt(user, succeeded=False)
         delays.succeeded(email, address)
         stale = user.password_hash is not None and needs_rehash(user.password_hash)
         new_hash = await asyncio.to_thread(hash_password, password) if stale else None
@@ -110,15 +108,10 @@ async def authenticate(
 async def log_in(
     session: AsyncSession, settings: Settings, attempt: Attempt, *, kind: SessionKind, client: Client
 ) -> Issued | LogInFailed:
-    """Start a session if the attempt succeeded, and record the log-in or the failure.
-
-    Who knows the password of an unconfirmed account gets a new mail with a link.
-    """
+    """Start a session if the attempt succeeded, and record the log-in or the failure."""
     user = attempt.user
     if user is None or not attempt.succeeded:
         await record_event(session, payloads.LogInFailed(), actor_id=None, user_id=user.id if user else None)
-        if user is not None and attempt.is_unverified:
-            await order_mail(session, Purpose.VERIFY_ADDRESS, user.id)
         return LogInFailed()
     if attempt.new_hash is not None:  # before start_session, which takes a weaker lock on the same row
         await session.execute(
@@ -126,8 +119,8 @@ async def log_in(
             .where(User.id == user.id, User.password_hash == user.password_hash)
             .values(password_hash=attempt.new_hash)
         )
-    issued = await start_session(session, settings, user.id, kind=kind, client=client)
-    if issued is None:  # deactivated after the check
+    issued = await start_session(session, settings, user.id, kind=kind, client=client, checked=user)
+    if issued is None:  # deactivated, or with a new password, after the check
         await record_event(session, payloads.LogInFailed(), actor_id=None, user_id=user.id)
         return LogInFailed()
     await record_event(session, payloads.LoggedIn(session_kind=kind), actor_id=user.id, user_id=user.id)
@@ -135,9 +128,17 @@ async def log_in(
 
 
 async def start_session(
-    session: AsyncSession, settings: Settings, user_id: UUID, *, kind: SessionKind, client: Client | None = None
+    session: AsyncSession,
+    settings: Settings,
+    user_id: UUID,
+    *,
+    kind: SessionKind,
+    client: Client | None = None,
+    checked: User | None = None,
 ) -> Issued | None:
     """A new session with its first secret, or None if the user may not log in.
+
+    `checked` is the user as the password was checked: a password that was changed meanwhile starts no session.
 
     A user has at most `settings.auth.sessions_per_user_max` sessions: a new session ends the oldest. Log-ins at the
     same moment do not wait for each other, so there may be a few more sessions until the next log-in.
@@ -147,6 +148,8 @@ async def start_session(
         select(User).where(User.id == user_id).with_for_update(read=True).execution_options(populate_existing=True)
     )
     if user is None or not user.is_active:
+        return None
+    if checked is not None and checked.password_changed_at != user.password_changed_at:
         return None
     now = clock.now()
     await _end_surplus(session, user_id, kept=settings.auth.sessions_per_user_max - 1)

@@ -11,11 +11,10 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 
 from api.auth import recovery, registration
-from api.auth.container import ProvidedMailRates, ProvidedPasswords
-from api.auth.errors import EmailTaken, LinkInvalid, PasswordsBusy, WeakPassword
+from api.auth.container import ProvidedLogInDelays, ProvidedMailRates, ProvidedPasswords
+from api.auth.errors import EmailTaken, LinkInvalid, PasswordsBusy, PasswordWrong, TooManyAttempts, WeakPassword
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
-from api.kernel.errors import DomainError
 from api.kernel.rates import RateLimited
 from api.kernel.rules import PUBLIC
 from api.kernel.texts import single_line
@@ -31,9 +30,7 @@ _MAILED = "If the address has an account, a mail with a link is on its way. The 
 @router.get("/verify-email")
 async def show_verify_email(request: Request, settings: ProvidedSettings, token: str = "") -> Response:
     """The form that confirms an address."""
-    return browser.render(
-        request, settings, HTTPStatus.OK, "verify_email.html", action=_path(request, "verify_email_page"), token=token
-    )
+    return _verify_page(request, settings, HTTPStatus.OK, token)
 
 
 @router.post("/verify-email", name="verify_email_page")
@@ -41,26 +38,33 @@ async def verify_email(
     request: Request,
     session: Session,
     settings: ProvidedSettings,
+    database: ProvidedDatabase,
+    passwords: ProvidedPasswords,
+    delays: ProvidedLogInDelays,
     token: Annotated[str, Form(max_length=TOKEN_LENGTH_MAX)] = "",
+    password: Annotated[str, Form()] = "",
     csrf: Annotated[str, Form()] = "",
 ) -> Response:
     """Confirm the address."""
-    action = _path(request, "verify_email_page")
     if not is_own_form(request, settings, csrf):
-        return browser.render(
-            request,
-            settings,
-            HTTPStatus.FORBIDDEN,
-            "verify_email.html",
-            action=action,
-            token=token,
-            problem=EXPIRED_FORM,
-        )
+        return _verify_page(request, settings, HTTPStatus.FORBIDDEN, token, problem=EXPIRED_FORM)
     try:
         async with session.begin_nested():
-            await registration.confirm_address(session, secret=token)
+            await registration.confirm_address(
+                session,
+                database,
+                passwords,
+                delays,
+                secret=token,
+                password=password,
+                address=client_address(request),
+            )
     except (LinkInvalid, EmailTaken) as error:
         return _message(request, settings, error.status, "Not confirmed", error.detail, is_problem=True)
+    except (PasswordWrong, TooManyAttempts, PasswordsBusy) as error:
+        page = _verify_page(request, settings, error.status, token, problem=error.detail)
+        page.headers.update(error.response_headers())
+        return page
     return _message(request, settings, HTTPStatus.OK, "Address confirmed", "Your address is confirmed. You can log in.")
 
 
@@ -122,7 +126,7 @@ async def reset_password(
         return _message(request, settings, error.status, "Password not changed", error.detail, is_problem=True)
     except (WeakPassword, PasswordsBusy) as error:
         page = _reset_page(request, settings, error.status, token, problem=error.detail)
-        page.headers.update(_headers(error))
+        page.headers.update(error.response_headers())
         return page
     return _message(
         request,
@@ -133,8 +137,19 @@ async def reset_password(
     )
 
 
-def _headers(error: DomainError) -> dict[str, str]:
-    return error.response_headers()
+def _verify_page(
+    request: Request, settings: ProvidedSettings, status: int, token: str, *, problem: str = ""
+) -> Response:
+    return browser.render(
+        request,
+        settings,
+        status,
+        "verify_email.html",
+        action=_path(request, "verify_email_page"),
+        forgot=_path(request, "show_forgot_password"),
+        token=token,
+        problem=problem,
+    )
 
 
 def _forgot_page(

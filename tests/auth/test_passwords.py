@@ -59,6 +59,19 @@ class TestCheckStrength:
             check_strength(password)
         assert hint in refused.value.detail
 
+    def test_scores_a_text_of_look_alike_characters_without_trying_all_their_meanings(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scored: list[str] = []
+
+        def score(text: str, **_: object) -> dict[str, int]:
+            scored.append(text)
+            return {"score": 4}
+
+        monkeypatch.setattr("zxcvbn.zxcvbn", score)
+        check_strength("4@8({[<3691!|1|70$5+7%2" * 3)
+        assert not set(scored[0]) & set("@({[<!|$+%")
+
     @pytest.mark.parametrize(
         "password", ["anna.kowalska@example.org", "Kowalska-Anna-77", "annakowalska!2031", "KOWALSKA77777kowalska"]
     )

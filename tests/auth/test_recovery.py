@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
+from api.auth import sessions
+from api.auth.errors import LogInFailed
 from api.kernel import clock
 from tests.auth.calls import assert_problem, browser_cookie, events_of, header, log_in, new_email, refresh
 from tests.auth.mailboxes import Mailbox, text_of, token_of
@@ -40,6 +42,10 @@ async def change_password(http: AsyncClient, headers: dict[str, str], **changes:
 async def change_email(http: AsyncClient, headers: dict[str, str], email: str, password: str = PASSWORD) -> Response:
     body = {"email": email, "current_password": password}
     return await http.post("/api/v1/users/me/email", json=body, headers=headers)
+
+
+async def confirm(http: AsyncClient, token: str, password: str = PASSWORD) -> Response:
+    return await http.post("/api/v1/auth/verify-email", json={"token": token, "password": password})
 
 
 @pytest.fixture
@@ -74,17 +80,17 @@ class TestResetPassword:
         with clock.at(datetime.now(UTC) + timedelta(minutes=2)):
             await forget(http, user.email)
             second = await mails.token(user.email or "")
-            assert_problem(await reset(http, first), 400, "link-invalid")
+            assert_problem(await reset(http, first), 422, "link-invalid")
         with clock.at(datetime.now(UTC) + timedelta(minutes=33)):
-            assert_problem(await reset(http, second), 400, "link-invalid")
+            assert_problem(await reset(http, second), 422, "link-invalid")
         assert (await reset(http, second)).status_code == 204
-        assert_problem(await reset(http, second), 400, "link-invalid")
+        assert_problem(await reset(http, second), 422, "link-invalid")
 
     async def test_concurrent_uses_of_a_link_succeed_once(self, http: AsyncClient, mails: Mailbox, user: User) -> None:
         await forget(http, user.email)
         token = await mails.token(user.email or "")
         responses = await asyncio.gather(*(reset(http, token, f"{NEW_PASSWORD} {n}") for n in range(6)))
-        assert sorted(response.status_code for response in responses) == [204] + [400] * 5
+        assert sorted(response.status_code for response in responses) == [204] + [422] * 5
 
     async def test_a_weak_password_leaves_the_link_valid(self, http: AsyncClient, mails: Mailbox, user: User) -> None:
         await forget(http, user.email)
@@ -124,7 +130,7 @@ class TestChangePassword:
         await forget(http, user.email)
         token = await mails.token(user.email or "")
         assert (await change_password(http, header(await log_in(http, user)))).status_code == 204
-        assert_problem(await reset(http, token), 400, "link-invalid")
+        assert_problem(await reset(http, token), 422, "link-invalid")
 
     async def test_wrong_current_passwords_are_refused_and_delayed(
         self, app: FastAPI, http: AsyncClient, user: User
@@ -152,7 +158,7 @@ class TestChangeEmail:
         asked = await change_email(http, headers, new)
         assert (asked.status_code, asked.json()) == (202, {"email": new})
         assert (await http.get("/api/v1/users/me", headers=headers)).json()["email"] == old
-        assert (await http.post("/api/v1/auth/verify-email", json={"token": await mails.token(new)})).status_code == 204
+        assert (await confirm(http, await mails.token(new))).status_code == 204
         assert (await http.get("/api/v1/users/me", headers=headers)).json()["email"] == new
         (notice,) = await mails.receive(old)
         assert new not in notice.as_string()
@@ -178,13 +184,57 @@ class TestChangeEmail:
         await change_email(http, await bearer(app, user), new)
         token = await mails.token(new)
         await commit_user(app, email=new.upper())
-        refused = await http.post("/api/v1/auth/verify-email", json={"token": token})
+        refused = await confirm(http, token)
         assert_problem(refused, 409, "email-taken")
 
     async def test_requires_the_password_and_an_address(self, app: FastAPI, http: AsyncClient, user: User) -> None:
         headers = await bearer(app, user)
         assert_problem(await change_email(http, headers, new_email(), "a wrong password"), 403, "password-wrong")
         assert_problem(await change_email(http, headers, "anna@"), 422, "bad-email")
+
+    @pytest.mark.parametrize("is_sent", [True, False])
+    async def test_is_cancelled_by_a_new_password(
+        self, app: FastAPI, http: AsyncClient, mails: Mailbox, user: User, *, is_sent: bool
+    ) -> None:
+        """Who knew the old password cannot take the account over by a link that was requested before."""
+        new = new_email()
+        await change_email(http, await bearer(app, user), new)
+        token = await mails.token(new) if is_sent else ""
+        assert (await change_password(http, await bearer(app, user))).status_code == 204
+        if is_sent:
+            assert_problem(await confirm(http, token, NEW_PASSWORD), 422, "link-invalid")
+        assert await mails.receive(new) == []
+
+    async def test_sends_one_mail_a_minute_to_an_address(
+        self, app: FastAPI, http: AsyncClient, mails: Mailbox, user: User
+    ) -> None:
+        headers, first, second = await bearer(app, user), new_email(), new_email()
+        received = 0
+        for email in (first, second, first, second):
+            assert (await change_email(http, headers, email)).status_code == 202
+            received += len(await mails.receive(email))
+        assert received == 2
+
+
+class TestLogInDuringAReset:
+    async def test_a_password_that_was_checked_before_starts_no_session(
+        self, app: FastAPI, http: AsyncClient, mails: Mailbox, user: User
+    ) -> None:
+        container = parts(app)
+        attempt = await sessions.authenticate(
+            container.database,
+            container.passwords,
+            container.log_in_delays,
+            email=user.email or "",
+            password=PASSWORD,
+            address="192.0.2.1",
+        )
+        assert attempt.succeeded
+        await forget(http, user.email)
+        assert (await reset(http, await mails.token(user.email or ""))).status_code == 204
+        async with container.database.session() as session:
+            found = await sessions.log_in(session, container.settings, attempt, kind="token", client=sessions.Client())
+        assert isinstance(found, LogInFailed)
 
 
 class TestSessions:

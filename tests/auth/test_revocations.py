@@ -34,7 +34,7 @@ class Process:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self.clock = Clock()
-        self.revocations = Revocations(database, settings.auth, self.clock)
+        self.revocations = Revocations(database, self.clock)
         self.since = 0
 
     async def read(self, connection: psycopg.AsyncConnection) -> None:
@@ -150,7 +150,7 @@ class TestIsRevoked:
 
     async def test_fails_if_the_memory_is_old_and_the_database_does_not_answer(self, database: Settings) -> None:
         unreachable = Database(database.with_(database_url="postgresql://127.0.0.1:1/ideamint").database)
-        found = Revocations(unreachable, database.auth)
+        found = Revocations(unreachable)
         with pytest.raises(OperationalError):
             await found.is_revoked(Claims(uuid4(), uuid4(), frozenset(), frozenset(), 0, 0.0, "kid"))
         await unreachable.close()
@@ -165,7 +165,7 @@ class TestIsRevoked:
         await process.read(connection)
         assert process.revocations._sessions
         assert process.revocations._versions
-        process.clock.now_s += database.auth.access_token_ttl_s + revocations.COMMIT_S_MAX + 1
+        process.clock.now_s += revocations.KEPT_S + 1
         process.since = 2**62
         await process.read(connection)
         assert not process.revocations._sessions
@@ -176,7 +176,7 @@ class TestFollowed:
     async def test_reads_again_after_its_connection_was_lost(self, application: FastAPI, admin_url: str) -> None:
         container = parts(application)
         claims = await log_in(container.database, container.settings)
-        found = Revocations(container.database, container.settings.auth)
+        found = Revocations(container.database)
         async with found.followed():
             await _until_current(found)
             async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as connection:
@@ -192,7 +192,7 @@ class TestFollowed:
 
 class TestCommitSignal:
     async def test_the_own_process_refuses_at_once(self, db: Database, database: Settings) -> None:
-        found = Revocations(db, database.auth)
+        found = Revocations(db)
         async with found.followed():
             claims = await log_in(db, database)
             await _until_current(found)
@@ -202,7 +202,7 @@ class TestCommitSignal:
             assert await found.is_revoked(claims)
 
     async def test_a_rollback_revokes_nothing(self, db: Database, database: Settings) -> None:
-        found = Revocations(db, database.auth)
+        found = Revocations(db)
         async with found.followed():
             claims = await log_in(db, database)
             await _until_current(found)

@@ -49,7 +49,9 @@ class TestRegister:
         assert (registered.status_code, registered.json()) == (202, {"email": email})
         early = await http.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD})
         assert_problem(early, 401, "log-in-failed")
-        confirmed = await http.post("/api/v1/auth/verify-email", json={"token": await mails.token(email)})
+        confirmed = await http.post(
+            "/api/v1/auth/verify-email", json={"token": await mails.token(email), "password": PASSWORD}
+        )
         assert confirmed.status_code == 204
         tokens = await http.post("/api/v1/auth/login", json={"email": email.upper(), "password": PASSWORD})
         assert tokens.status_code == 200
@@ -85,7 +87,7 @@ class TestRegister:
         registered = await self.register(http, email=f"\u200b{email} ")
         assert (registered.status_code, registered.json()) == (202, {"email": email})
         assert (
-            await http.post("/api/v1/auth/verify-email", json={"token": await mails.token(email)})
+            await http.post("/api/v1/auth/verify-email", json={"token": await mails.token(email), "password": PASSWORD})
         ).status_code == 204
         body = {"email": f" {email}\u2028", "password": PASSWORD}
         assert (await http.post("/api/v1/auth/login", json=body)).status_code == 200

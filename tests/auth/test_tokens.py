@@ -91,7 +91,7 @@ def unpadded(part: object) -> str:
 
 
 def make_reader(database: Database, settings: Settings, **options: Any) -> AccessTokens:
-    return AccessTokens(settings, SigningKeys(database, settings.auth), Revocations(database, settings.auth), **options)
+    return AccessTokens(settings, SigningKeys(database, settings.auth), Revocations(database), **options)
 
 
 @pytest_asyncio.fixture

@@ -44,8 +44,8 @@ async def play_accounts(app: FastAPI, http: AsyncClient, folder: Path) -> None:
         registered = await http.post("/api/v1/auth/register", json=account)
         assert registered.status_code == 202, registered.text
     with mailbox(app, folder) as mails:
-        token = await mails.token(account["email"])
-        assert (await http.post("/api/v1/auth/verify-email", json={"token": token})).status_code == 204
+        body = {"token": await mails.token(account["email"]), "password": PASSWORD}
+        assert (await http.post("/api/v1/auth/verify-email", json=body)).status_code == 204
         assert (await http.post("/api/v1/auth/register", json=account)).status_code == 202
     user = await commit_user(app, password=PASSWORD)
     assert (await log_in(http, user, "a wrong password")).status_code == 401
@@ -63,8 +63,8 @@ async def play_accounts(app: FastAPI, http: AsyncClient, folder: Path) -> None:
     with mailbox(app, folder) as mails:
         change = {"email": new_email(), "current_password": "eleven quiet herons waiting"}
         assert (await http.post("/api/v1/users/me/email", json=change, headers=header(tokens))).status_code == 202
-        token = await mails.token(change["email"])
-        assert (await http.post("/api/v1/auth/verify-email", json={"token": token})).status_code == 204
+        body = {"token": await mails.token(change["email"]), "password": change["current_password"]}
+        assert (await http.post("/api/v1/auth/verify-email", json=body)).status_code == 204
     user.email = change["email"]
     other = await log_in(http, user, "eleven quiet herons waiting")
     left = await http.post("/api/v1/auth/logout", headers=header(other))

@@ -207,7 +207,7 @@ def _body(name: str, world: World, place: Place) -> Sent:
         },
         "logIn": {"email": world.newcomer.email, "password": PASSWORD},
         "refreshToken": {"refresh_token": world.refresh_token},
-        "verifyEmail": {"token": world.link_tokens["verify_address"]},
+        "verifyEmail": {"token": world.link_tokens["verify_address"], "password": PASSWORD},
         "resendVerification": {"email": world.newcomer.email},
         "forgotPassword": {"email": world.newcomer.email},
         "resetPassword": {"token": world.link_tokens["reset_password"], "password": NEW_PASSWORD},

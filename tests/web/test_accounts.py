@@ -46,12 +46,15 @@ class TestVerifyEmail:
         for _ in range(2):
             await open_form(http, "/verify-email", token)
         assert not await can_log_in(http, email, PASSWORD)
-        done = await submit(http, "/verify-email", token)
+        wrong = await submit(http, "/verify-email", token, password=NEW_PASSWORD)
+        assert wrong.status_code == 403
+        assert "not the password of the account" in wrong.text
+        done = await submit(http, "/verify-email", token, password=PASSWORD)
         assert done.status_code == 200
         assert "Your address is confirmed" in done.text
         assert await can_log_in(http, email, PASSWORD)
-        again = await submit(http, "/verify-email", token)
-        assert again.status_code == 400
+        again = await submit(http, "/verify-email", token, password=PASSWORD)
+        assert again.status_code == 422
         assert 'role="alert"' in again.text
 
     async def test_shows_the_token_as_text_only(self, http: AsyncClient) -> None:
@@ -88,7 +91,7 @@ class TestResetPassword:
         assert done.status_code == 200
         assert await can_log_in(http, email, NEW_PASSWORD)
         again = await submit(http, "/reset-password", token, password=NEW_PASSWORD)
-        assert again.status_code == 400
+        assert again.status_code == 422
 
 
 @pytest.mark.parametrize("path", ["/verify-email", "/forgot-password", "/reset-password"])

@@ -18,6 +18,7 @@ DROP TABLE app.account_mails;
 ALTER TABLE app.sessions DROP COLUMN address, DROP COLUMN agent, DROP COLUMN last_used_at;
 ALTER TABLE app.users
     DROP COLUMN email_verified_at,
+    DROP COLUMN password_changed_at,
     DROP COLUMN language,
     DROP COLUMN time_zone,
     DROP COLUMN department;

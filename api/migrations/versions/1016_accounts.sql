@@ -2,6 +2,7 @@
 ALTER TABLE app.users
     -- accounts that the earlier release creates during the upgrade can log in; registrations of this one set null
     ADD COLUMN email_verified_at timestamptz DEFAULT now(),
+    ADD COLUMN password_changed_at timestamptz,
     ADD COLUMN language text CONSTRAINT ck_users_language CHECK (language IN ('en', 'pl')),
     ADD COLUMN time_zone text CONSTRAINT ck_users_time_zone_length CHECK (length(time_zone) BETWEEN 1 AND 64),
     ADD COLUMN department text CONSTRAINT ck_users_department_length CHECK (length(department) BETWEEN 1 AND 200);
@@ -21,6 +22,7 @@ CREATE TABLE app.account_mails (
     )),
     email text CONSTRAINT ck_account_mails_email_length CHECK (length(email) <= 254), -- null: the user's address
     created_at timestamptz NOT NULL DEFAULT now(),
+    prepared_at timestamptz,
     sent_at timestamptz,
     secret_hash bytea,
     expires_at timestamptz,
