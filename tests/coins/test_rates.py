@@ -252,6 +252,6 @@ class TestOpenAPI:
             for operation in operations
             if "`rate-limited`" in operation["responses"].get("429", {}).get("description", "")
         }
-        assert documented == LIMITED | {"register", "forgotPassword", "resendVerification"}
+        assert documented == LIMITED | {"register", "forgotPassword", "resendVerification", "changeMyEmail"}
         balance = next(operation for operation in operations if operation["operationId"] == "getCoinBalance")
         assert "Retry-After" in balance["responses"]["429"]["headers"]
