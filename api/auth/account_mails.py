@@ -108,7 +108,7 @@ async def prepare_mail(session: AsyncSession, mail_id: UUID) -> Prepared | None:
     # users are locked before mails, and this serialises the mails of a user
     user = await session.get_one(User, mail.user_id, with_for_update={"key_share": True}, populate_existing=True)
     mail = await session.get(AccountMail, mail_id, with_for_update=True, populate_existing=True)
-    if mail is None or mail.sent_at is not None:
+    if mail is None or mail.user_id is None or mail.sent_at is not None:
         return None
     purpose = Purpose(mail.purpose)
     to = mail.email or user.email
