@@ -88,7 +88,7 @@ async def order_mail(
     """Order a mail in the session's transaction.
 
     `email` is the recipient if it is not the user's address. Without a user no mail is sent, but the request takes as
-    long: nobody can measure whether an address has an account.
+    long, so its time does not reveal whether an address has an account.
     """
     mail = AccountMail(user_id=user_id, purpose=purpose, email=email)
     session.add(mail)
@@ -191,7 +191,7 @@ async def cancel_links(session: AsyncSession, user_id: UUID) -> None:
 
 
 async def _is_wanted(session: AsyncSession, mail: AccountMail, user: User) -> bool:
-    """Whether the mail still makes sense, and is not one of many that somebody asks for."""
+    """Whether the mail still makes sense, and is not one of many that were requested."""
     if mail.purpose == Purpose.VERIFY_ADDRESS and user.email_verified_at is not None:
         return False
     if mail.purpose == Purpose.ACCOUNT_DEACTIVATED:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import time
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ from sqlalchemy import delete, select, text, update
 
 from api.auth.models import StoredKey
 from api.kernel import clock
+from api.kernel.background import running
 from settings import SettingsError
 
 if TYPE_CHECKING:
@@ -127,12 +129,8 @@ class SigningKeys:
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:
         """Read the keys every `RELOAD_S` seconds while the block lasts, to notice keys that are accepted no more."""
-        following = asyncio.create_task(self._follow(), name="signing keys")
-        try:
+        async with running(self._follow(), name="signing keys"):
             yield
-        finally:
-            following.cancel()
-            await asyncio.wait({following})
 
     async def _follow(self) -> None:
         while True:
@@ -225,8 +223,7 @@ def _jwk_members(public: Ed25519PublicKey) -> dict[str, str]:
 
 def _thumbprint(public: Ed25519PublicKey) -> str:
     """The JWK thumbprint (RFC 7638)."""
-    members = _jwk_members(public)
-    document = "{" + ",".join(f'"{name}":"{members[name]}"' for name in sorted(members)) + "}"
+    document = json.dumps(_jwk_members(public), sort_keys=True, separators=(",", ":"))
     return _base64(sha256(document.encode()).digest())
 
 

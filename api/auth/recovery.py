@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import update
-
 from api.auth.account_mails import Purpose, cancel_links, find_link, order_mail, use_link
 from api.auth.errors import PasswordWrong
-from api.auth.models import TOKENS_REVOKED, User, UserSession
+from api.auth.models import User
 from api.auth.password_checks import check_password
 from api.auth.passwords import LENGTH_MAX, LENGTH_MIN, Passwords
 from api.auth.registration import verify_address
-from api.auth.service import check_email, find_user_by_email, get_user
+from api.auth.service import check_email, find_user_by_email, get_user, revoke_sessions
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
-from api.kernel.db import signal_commit
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,7 +27,7 @@ PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = LENGTH_MIN, LENGTH_MAX
 
 
 async def request_password_reset(session: AsyncSession, *, email: str) -> None:
-    """Mail a link to set a new password, if the address has an account. The caller is not told."""
+    """Mail a link to set a new password, if the address has an account. The response does not reveal it."""
     user = await find_user_by_email(session, email)
     user_id = user.id if user is not None and user.is_active else None
     await record_event(session, payloads.PasswordResetRequested(), actor_id=None, user_id=user_id)
@@ -83,9 +80,7 @@ async def change_password(
     user = await check_password(database, passwords, delays, user_id=user_id, password=current, address=address)
     await passwords.check(new, email=user.email, display_name=user.display_name)
     password_hash = await passwords.hash(new)
-    found = await session.get_one(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
-    if found.password_changed_at != user.password_changed_at:
-        raise PasswordWrong
+    found = await _lock_checked(session, user)
     await _set_password(session, found, password_hash, is_reset=False, kept_session=session_id)
 
 
@@ -102,7 +97,7 @@ async def request_address_change(
 ) -> str:
     """Mail a link to the new address, which replaces the old one when the link is opened; returns the new address.
 
-    Whether another account has the address is not told here, but to the owner of the address.
+    If another account has the address, only its owner is informed.
 
     Raises:
         BadEmail: this is not an e-mail address.
@@ -110,15 +105,25 @@ async def request_address_change(
     """
     email = check_email(email)
     user = await check_password(database, passwords, delays, user_id=user_id, password=password, address=address)
-    found = await session.get_one(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
-    if found.password_changed_at != user.password_changed_at:
-        raise PasswordWrong
+    await _lock_checked(session, user)
     owner = await find_user_by_email(session, email)
     if owner is not None and owner.id != user_id:
         await order_mail(session, Purpose.REGISTRATION_REPEATED, owner.id)
     else:
         await order_mail(session, Purpose.CONFIRM_NEW_ADDRESS, user_id, email=email)
     return email
+
+
+async def _lock_checked(session: AsyncSession, checked: User) -> User:
+    """The user, locked, if the password is still the one that was checked.
+
+    Raises:
+        PasswordWrong: it was changed meanwhile.
+    """
+    user = await session.get_one(User, checked.id, with_for_update={"key_share": True}, populate_existing=True)
+    if user.password_changed_at != checked.password_changed_at:
+        raise PasswordWrong
+    return user
 
 
 async def _set_password(
@@ -129,10 +134,6 @@ async def _set_password(
     user.updated_by = user.id
     await session.flush()
     await cancel_links(session, user.id)
-    ended = update(UserSession).where(UserSession.user_id == user.id, UserSession.revoked_at.is_(None))
-    if kept_session is not None:
-        ended = ended.where(UserSession.id != kept_session)
-    await session.execute(ended.values(revoked_at=clock.now()).execution_options(synchronize_session=False))
-    signal_commit(session, TOKENS_REVOKED)
+    await revoke_sessions(session, user.id, kept=kept_session)
     await record_event(session, payloads.PasswordChanged(is_reset=is_reset), actor_id=user.id, user_id=user.id)
     await order_mail(session, Purpose.PASSWORD_CHANGED, user.id)

@@ -35,8 +35,8 @@ async def register_user(
 ) -> str:
     """Create an account without roles and permissions, at the request of its owner; returns its address.
 
-    A mail with a link is sent, which verifies the address together with the password, so nobody can prepare an account for
-    the owner of an address. If the account is not verified yet, the last registration counts: its name and password replace
+    A mail with a link is sent, which verifies the address together with the password, so no other person can prepare an
+    account for the owner of an address. If the account is not verified yet, the last registration counts: its name and password replace
     the earlier ones. If the account is verified, nothing changes and its owner is informed.
 
     Raises:
@@ -77,7 +77,7 @@ async def register_user(
 
 
 async def resend_verification(session: AsyncSession, *, email: str) -> None:
-    """Mail a new link, if the address has an unverified account. The caller is not told."""
+    """Mail a new link, if the address has an unverified account. The response does not reveal it."""
     user = await find_user_by_email(session, email)
     is_unverified = user is not None and user.email_verified_at is None and user.is_active
     await order_mail(session, Purpose.VERIFY_ADDRESS, user.id if user is not None and is_unverified else None)

@@ -24,6 +24,7 @@ import structlog
 
 from api.auth.models import TOKENS_REVOKED
 from api.auth.sessions import is_session_open
+from api.kernel.background import running
 from settings.auth import ACCESS_TOKEN_TTL_MAX_S
 
 if TYPE_CHECKING:
@@ -53,7 +54,6 @@ class Revocations:
     def __init__(self, database: Database, now: Callable[[], float] = time.monotonic) -> None:
         """`now` returns seconds."""
         self._database = database
-        self._kept_s = KEPT_S
         self._now = now
         self._read_at = -float("inf")
         self._changed_at = -float("inf")
@@ -88,12 +88,8 @@ class Revocations:
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:
         """Keep the set current while the block lasts, on a connection of its own."""
-        following = asyncio.create_task(self._follow(), name="token revocations")
-        try:
+        async with running(self._follow(), name="token revocations"):
             yield
-        finally:
-            following.cancel()
-            await asyncio.wait({following})
 
     async def _follow(self) -> None:
         while True:
@@ -113,8 +109,8 @@ class Revocations:
     async def read(self, connection: psycopg.AsyncConnection, since: int) -> int:
         """Add the revocations of transactions from `since` on, or all with 0; returns where the next read starts."""
         started_at = self._now()
-        rows = await (await connection.execute(_READ, (since, self._kept_s))).fetchall()
-        forgotten_at = self._now() + self._kept_s
+        rows = await (await connection.execute(_READ, (since, KEPT_S))).fetchall()
+        forgotten_at = self._now() + KEPT_S
         for _, user_id, session_id, version in rows:
             if session_id is not None:
                 self._sessions[session_id] = forgotten_at

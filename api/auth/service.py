@@ -111,6 +111,15 @@ async def deactivate_user(session: AsyncSession, user: User, *, actor_id: UUID |
     await order_mail(session, Purpose.ACCOUNT_DEACTIVATED, user.id)
 
 
+async def revoke_sessions(session: AsyncSession, user_id: UUID, *, kept: UUID | None = None) -> None:
+    """End the open sessions of a user, except `kept`, without an event of its own."""
+    ended = update(UserSession).where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None))
+    if kept is not None:
+        ended = ended.where(UserSession.id != kept)
+    await session.execute(ended.values(revoked_at=clock.now()).execution_options(synchronize_session=False))
+    signal_commit(session, TOKENS_REVOKED)
+
+
 async def reactivate_user(session: AsyncSession, user: User, *, actor_id: UUID | None) -> None:
     """Let a deactivated user log in again."""
     if user.is_active:
@@ -164,13 +173,7 @@ async def end_all_sessions(session: AsyncSession, user: User, *, actor_id: UUID 
     await session.flush()
     await session.refresh(user, ["token_version", "updated_at"])
     await cancel_links(session, user.id)
-    await session.execute(
-        update(UserSession)
-        .where(UserSession.user_id == user.id, UserSession.revoked_at.is_(None))
-        .values(revoked_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
-    signal_commit(session, TOKENS_REVOKED)
+    await revoke_sessions(session, user.id)
     await record_event(session, payloads.SessionsEnded(), actor_id=actor_id, user_id=user.id)
 
 
