@@ -35,6 +35,10 @@ class AuthSettings(Subject):
         10, ge=1, le=1000, description="concurrent sessions of a user; a further log-in ends the oldest"
     )
     secure_cookies: bool = Field(default=False, description="send the dashboards' cookie over HTTPS only")
+    administrators_need_second_factor: bool = Field(
+        default=False,
+        description="system administrators have no system rights until they have logged in with a second factor",
+    )
     password_hashes_at_once: int = Field(2, ge=1, le=16, description="argon2id computations in parallel per process")
 
     @field_validator("jwt_secret")

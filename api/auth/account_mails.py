@@ -18,6 +18,7 @@ from sqlalchemy import func, select, text, update
 
 from api.auth.errors import LinkInvalid
 from api.auth.models import AccountMail, User
+from api.auth.second_factors import challenges
 from api.auth.tokens import hash_secret, new_secret
 from api.kernel import clock
 from api.kernel.jobs import Job, defer
@@ -34,6 +35,8 @@ log = structlog.get_logger(__name__)
 KEPT_DAYS = 30
 # A person receives at most one mail of a purpose in this time, whoever asks for it.
 PAUSE = timedelta(minutes=1)
+# Somebody who tries passwords of an account must not be able to fill its owner's mailbox.
+PAUSE_OF_ALERTS = timedelta(days=1)
 ATTEMPTS_MAX = 8  # the last one after about a day
 
 
@@ -48,6 +51,10 @@ class Purpose(StrEnum):
     ADDRESS_CHANGED = "address_changed"
     SESSION_ENDED_BY_REUSE = "session_ended_by_reuse"
     ACCOUNT_DEACTIVATED = "account_deactivated"
+    LOG_INS_DELAYED = "log_ins_delayed"
+    LOG_IN_CODE = "log_in_code"
+    FACTORS_CHANGED = "factors_changed"
+    FACTOR_RESET = "factor_reset"
 
 
 LINK_TTL = {
@@ -72,7 +79,7 @@ _DELETE_OLD = text(
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the worker needs to write a mail; `secret` is that of its link."""
+    """What the worker needs to write a mail; `secret` is that of its link, or the code in it."""
 
     id: UUID
     purpose: Purpose
@@ -83,14 +90,19 @@ class Prepared:
 
 
 async def order_mail(
-    session: AsyncSession, purpose: Purpose, user_id: UUID | None, *, email: str | None = None
+    session: AsyncSession,
+    purpose: Purpose,
+    user_id: UUID | None,
+    *,
+    email: str | None = None,
+    challenge_id: UUID | None = None,
 ) -> None:
     """Order a mail in the session's transaction.
 
-    `email` is the recipient if it is not the user's address. Without a user no mail is sent, but the request takes as
+    `email` is the recipient if it is not the user's address; `challenge_id` is the log-in for which a code is mailed. Without a user no mail is sent, but the request takes as
     long, so its time does not reveal whether an address has an account.
     """
-    mail = AccountMail(user_id=user_id, purpose=purpose, email=email)
+    mail = AccountMail(user_id=user_id, purpose=purpose, email=email, challenge_id=challenge_id)
     session.add(mail)
     await session.flush()
     await defer(session, SEND, mail_id=mail.id)
@@ -123,6 +135,10 @@ async def prepare_mail(session: AsyncSession, mail_id: UUID) -> Prepared | None:
         mail.secret_hash = hash_secret(secret)
         mail.expires_at = clock.now() + LINK_TTL[purpose]
         await session.flush()
+    elif mail.challenge_id is not None:
+        secret = await challenges.set_mail_code(session, mail.challenge_id)
+        if secret is None:
+            return None
     return Prepared(mail.id, purpose, user, to, mail.created_at, secret)
 
 
@@ -196,7 +212,11 @@ async def _is_wanted(session: AsyncSession, mail: AccountMail, user: User) -> bo
         return False
     if mail.purpose == Purpose.ACCOUNT_DEACTIVATED:
         return not user.is_active
-    if mail.purpose not in _LIMITED:
+    if mail.purpose == Purpose.LOG_INS_DELAYED:
+        pause = PAUSE_OF_ALERTS
+    elif mail.purpose in _LIMITED:
+        pause = PAUSE
+    else:
         return True
     if not user.is_active:
         return False
@@ -209,7 +229,7 @@ async def _is_wanted(session: AsyncSession, mail: AccountMail, user: User) -> bo
             AccountMail.purpose == mail.purpose,
             AccountMail.id != mail.id,
             recipient == func.lower(mail.email or user.email),
-            AccountMail.prepared_at > clock.now() - PAUSE,
+            AccountMail.prepared_at > clock.now() - pause,
         )
     )
     return await session.scalar(recent.limit(1)) is None

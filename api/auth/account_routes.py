@@ -13,7 +13,7 @@ from fastapi import Request
 
 from api.auth import recovery, registration, service, sessions
 from api.auth.container import ProvidedLogInDelays, ProvidedMailRates, ProvidedPasswords
-from api.auth.dependencies import Myself, MyselfWithoutKey
+from api.auth.dependencies import Myself, RecentlyMyself
 from api.auth.errors import (
     BadEmail,
     EmailTaken,
@@ -115,10 +115,10 @@ async def change_password(
     database: ProvidedDatabase,
     passwords: ProvidedPasswords,
     delays: ProvidedLogInDelays,
-    caller: MyselfWithoutKey,
+    caller: RecentlyMyself,
     body: ChangePassword,
 ) -> None:
-    """Replace my password. My other sessions end, and I am informed by mail."""
+    """Replace my password, within ten minutes of a log-in. My other sessions end, and I am informed by mail."""
     await recovery.change_password(
         session,
         database,
@@ -141,10 +141,13 @@ async def change_email(
     passwords: ProvidedPasswords,
     delays: ProvidedLogInDelays,
     rates: ProvidedMailRates,
-    caller: MyselfWithoutKey,
+    caller: RecentlyMyself,
     body: ChangeAddress,
 ) -> Registration:
-    """Mail a link to my new address. My address changes when the link is opened; the old one is informed."""
+    """Mail a link to my new address, within ten minutes of a log-in.
+
+    My address changes when the link is opened; the old one is informed.
+    """
     await rates.spend(client_address(request))
     email = await recovery.request_address_change(
         session,

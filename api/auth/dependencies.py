@@ -19,18 +19,25 @@ from uuid import UUID
 import structlog
 from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.auth.container import ProvidedAccessTokens
+from api.auth.devices import COOKIE as DEVICE_COOKIE
+from api.auth.devices import DeviceCookie
 from api.auth.errors import TokenInvalid, TokenMissing
-from api.auth.models import User
-from api.auth.sessions import Client, find_user_of_cookie
+from api.auth.rights import effective_rights
+from api.auth.second_factors.errors import LogInNotRecent
+from api.auth.second_factors.service import require_recent_log_in
+from api.auth.sessions import Client, find_session_of_cookie
 from api.auth.tokens import Claims
 from api.kernel import idempotency
+from api.kernel.container import ProvidedSettings
 from api.kernel.contract import raises
 from api.kernel.errors import Forbidden
 from api.kernel.permissions import Permission, grants
 from api.kernel.rules import Rule, Scope, enforces
 from api.kernel.web import Session, client_address
+from settings import Settings
 
 COOKIE = "ideamint_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -83,30 +90,30 @@ async def _current_user(request: Request, session: Session, claims: _Claims) -> 
 
 @raises(TokenMissing)
 async def _browser_user(
-    request: Request, session: Session, secret: Annotated[str | None, Depends(_cookie)]
+    request: Request, session: Session, settings: ProvidedSettings, secret: Annotated[str | None, Depends(_cookie)]
 ) -> Principal:
     if request.method not in SAFE_METHODS:
         msg = "A cookie is for reading only; this request requires the header `Authorization: Bearer <access token>`."
         raise TokenMissing(msg)
-    found = await find_user_of_cookie(session, secret) if secret else None
-    if found is None:
+    caller = await find_caller_of_cookie(session, settings, secret)
+    if caller is None:
         msg = "This browser is not logged in, or its session has ended; log in at /login."
         raise TokenMissing(msg)
-    user, session_id = found
-    structlog.contextvars.bind_contextvars(user_id=str(user.id))
-    return _principal(user, session_id)
+    structlog.contextvars.bind_contextvars(user_id=str(caller.user_id))
+    return caller
 
 
 @raises(TokenMissing, TokenInvalid)
 async def _reading_user(
     request: Request,
     session: Session,
+    settings: ProvidedSettings,
     tokens: ProvidedAccessTokens,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     secret: Annotated[str | None, Depends(_cookie)],
 ) -> Principal:
     if credentials is None and secret is not None:
-        return await _browser_user(request, session, secret)
+        return await _browser_user(request, session, settings, secret)
     return await _current_user(request, session, await _claims(tokens, credentials))
 
 
@@ -122,13 +129,23 @@ async def _any_user(
     return await _current_user(request, session, await _claims(tokens, credentials))
 
 
-def client_of(request: Request) -> Client:
-    """Where the request comes from, for the list of sessions."""
-    return Client(client_address(request) or None, request.headers.get("user-agent"))
+def client_of(request: Request, settings: Settings) -> Client:
+    """Where the request comes from, for the list of sessions and the delays of log-ins."""
+    return Client(
+        client_address(request) or None,
+        request.headers.get("user-agent"),
+        DeviceCookie.read(settings.auth, request.cookies.get(DEVICE_COOKIE)),
+    )
 
 
-def _principal(user: User, session_id: UUID) -> Principal:
-    return Principal(user.id, session_id, frozenset(user.roles), frozenset(user.permissions))
+async def find_caller_of_cookie(session: AsyncSession, settings: Settings, secret: str | None) -> Principal | None:
+    """The caller whose browser has this cookie; None if it is missing or not valid."""
+    found = await find_session_of_cookie(session, secret) if secret else None
+    if found is None:
+        return None
+    user, family = found
+    rights = effective_rights(settings, user, has_second_factor=family.second_factor_at is not None)
+    return Principal(user.id, family.id, rights.roles, rights.permissions)
 
 
 TokenHolder = Annotated[Principal, Depends(_token_holder)]
@@ -153,6 +170,15 @@ async def _token_owner(caller: TokenHolder) -> Principal:
     return caller
 
 
+@raises(LogInNotRecent)
+@enforces(Rule(Scope.SELF))
+async def _recently_myself(session: Session, caller: TokenHolder) -> Principal:
+    await require_recent_log_in(session, caller.session_id)
+    return caller
+
+
+# the caller has logged in, or confirmed who they are, within the last ten minutes
+RecentlyMyself = Annotated[Principal, Depends(_recently_myself)]
 # for bodies with passwords: an idempotency key would store a fast hash of them, and hold a connection during slow ones
 MyselfWithoutKey = Annotated[Principal, Depends(_token_owner)]
 Myself = Annotated[Principal, Depends(_myself)]

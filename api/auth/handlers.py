@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from api.auth.account_mails import DELETE_OLD, SEND
 from api.auth.revocations import COMMIT_S_MAX, KEPT_S
+from api.auth.second_factors.challenges import DELETE_OLD as DELETE_OLD_CHALLENGES
 from api.kernel.jobs import Job
 
 if TYPE_CHECKING:
@@ -51,5 +52,6 @@ JOBS = (
     Job(name="delete_ended_sessions", run=delete_ended_sessions, cron="37 1 * * *"),
     SEND,
     DELETE_OLD,
+    DELETE_OLD_CHALLENGES,
     Job(name="delete_old_revocations", run=delete_old_revocations, cron="17 * * * *"),
 )

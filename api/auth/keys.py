@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,13 +19,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import delete, select, text, update
 
+from api.auth.encryption import Encryption, WrongSecret
 from api.auth.models import StoredKey
 from api.kernel import clock
 from api.kernel.background import running
@@ -45,7 +41,7 @@ log = structlog.get_logger(__name__)
 PUBLISHED_S = 300
 RELOAD_S = 30.0
 UNKNOWN_KEY_PAUSE_S = 1.0
-_NONCE_BYTES = 12
+_USE = "signing keys"
 _LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
 _LOCK_ID = 0x1DEA0004
 
@@ -167,8 +163,7 @@ async def add_key(session: AsyncSession, settings: AuthSettings, *, signs_from: 
     private = Ed25519PrivateKey.generate()
     public = private.public_key()
     kid = _thumbprint(public)
-    nonce = os.urandom(_NONCE_BYTES)
-    encrypted = nonce + _cipher(settings).encrypt(nonce, private.private_bytes_raw(), kid.encode())
+    encrypted = Encryption(settings, _USE).encrypt(private.private_bytes_raw(), kid)
     session.add(
         StoredKey(
             kid=kid,
@@ -231,16 +226,10 @@ def _base64(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).decode().rstrip("=")
 
 
-def _cipher(settings: AuthSettings) -> AESGCM:
-    derived = HKDF(SHA256(), length=32, salt=None, info=b"ideamint signing keys").derive(settings.signing_secret)
-    return AESGCM(derived)
-
-
 def _decrypt(settings: AuthSettings, key: SigningKey) -> Ed25519PrivateKey:
-    nonce, encrypted = key.encrypted[:_NONCE_BYTES], key.encrypted[_NONCE_BYTES:]
     try:
-        private = _cipher(settings).decrypt(nonce, encrypted, key.kid.encode())
-    except InvalidTag as error:
+        private = Encryption(settings, _USE).decrypt(key.encrypted, key.kid)
+    except WrongSecret as error:
         msg = (
             f"IDEAMINT_JWT_SECRET is not the secret with which the signing key {key.kid} was encrypted; restore it, or "
             "replace the key with `ideamint keys rotate --at-once`"

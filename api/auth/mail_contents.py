@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from api.auth import mails
 from api.auth.account_mails import LINK_TTL, Purpose
+from api.auth.second_factors import challenges
 from api.kernel.mail_templates import UTC_ZONE, MailContent, render
 from settings.mail import Language
 
@@ -29,6 +30,14 @@ def write_mail(settings: Settings, prepared: Prepared) -> Mail:
 
 
 def _content(settings: Settings, prepared: Prepared) -> MailContent:
+    if prepared.purpose is Purpose.LOG_IN_CODE:
+        assert prepared.secret is not None
+        return mails.LogInCode(
+            name=prepared.user.display_name,
+            at=prepared.created_at,
+            code=prepared.secret,
+            valid_minutes=int(challenges.TTL.total_seconds()) // 60,
+        )
     if prepared.secret is not None:
         return _with_link(settings, prepared, prepared.secret)
     name, at = prepared.user.display_name, prepared.created_at
@@ -42,6 +51,9 @@ def _content(settings: Settings, prepared: Prepared) -> MailContent:
             name=name, new_address_masked=mask_address(prepared.user.email or ""), at=at
         ),
         Purpose.SESSION_ENDED_BY_REUSE: mails.SessionEndedByReuse(name=name, at=at),
+        Purpose.LOG_INS_DELAYED: mails.LogInsDelayed(name=name, at=at, reset_link=reset_link),
+        Purpose.FACTORS_CHANGED: mails.FactorsChanged(name=name, at=at, security_link=_url(settings, "account")),
+        Purpose.FACTOR_RESET: mails.FactorReset(name=name, at=at),
         Purpose.ACCOUNT_DEACTIVATED: mails.AccountDeactivated(name=name, at=at),
     }
     return contents[prepared.purpose]

@@ -44,7 +44,8 @@ class User(Edited, Model):
 class UserSession(Model):
     """One log-in, from the password to the log-out. All tokens that are issued in it end with it.
 
-    `kind` is `token` (refresh tokens, for programs) or `browser` (one cookie, for the dashboards).
+    `kind` is `token` (refresh tokens, for programs) or `browser` (one cookie, for the dashboards). `authenticated_at` is
+    when its user last proved who they are, `second_factor_at` when they last used a second factor or a passkey.
     """
 
     __tablename__ = "sessions"
@@ -58,6 +59,8 @@ class UserSession(Model):
     address: Mapped[str | None]
     agent: Mapped[str | None]
     last_used_at: Mapped[datetime] = mapped_column(default=clock.now)
+    authenticated_at: Mapped[datetime] = mapped_column(default=clock.now)
+    second_factor_at: Mapped[datetime | None]
 
 
 class SessionToken(Model):
@@ -82,6 +85,7 @@ class AccountMail(Model):
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("app.users.id"), index=True)
     purpose: Mapped[str]
     email: Mapped[str | None]
+    challenge_id: Mapped[UUID | None] = mapped_column(ForeignKey("app.log_in_challenges.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     prepared_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]

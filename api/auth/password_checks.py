@@ -7,6 +7,7 @@ from uuid import UUID
 
 from api.auth.errors import PasswordWrong
 from api.auth.service import get_user
+from api.auth.throttle import Origin
 
 if TYPE_CHECKING:
     from api.auth.models import User
@@ -26,11 +27,13 @@ async def check_password(
     """
     async with database.session() as session:
         user = await get_user(session, user_id)
-    email = user.email or str(user.id)
-    delays.check(email, address)
+        email, origin = user.email or str(user.id), Origin(address)
+        await delays.check(session, email, origin)
     async with passwords.slot():
-        delays.check(email, address)
+        async with database.session() as session:
+            standing = await delays.check(session, email, origin)
         if not await passwords.verify(user.password_hash, password):
-            delays.failed(email, address)
+            async with database.session() as session:
+                await delays.failed(session, standing)
             raise PasswordWrong
     return user

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from api.auth import registration, service, sessions
+from api.auth import log_ins, registration, service, sessions
 from api.auth.container import ProvidedAccessTokens, ProvidedLogInDelays, ProvidedPasswords, ProvidedRegistrationRates
 from api.auth.dependencies import Myself, client_of
 from api.auth.errors import (
@@ -25,20 +25,17 @@ from api.auth.errors import (
 )
 from api.auth.models import User
 from api.auth.schemas import LogIn, Me, RefreshToken, Register, Registration, Tokens, UpdateMe
-from api.auth.tokens import AccessTokens
+from api.auth.second_factors.errors import SecondStepRequired
+from api.auth.token_responses import tokens_or_refusal
 from api.kernel import clock
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.contract import raises
-from api.kernel.problems import refusal
 from api.kernel.rates import RateLimited
 from api.kernel.rules import PUBLIC
 from api.kernel.web import Session, client_address
 from api.kernel.web import router as new_router
-from settings import Settings
 
 router = new_router("", "auth")
-
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 @router.post("/auth/register", status_code=HTTPStatus.ACCEPTED, operation_id="register", dependencies=[PUBLIC])
@@ -69,7 +66,7 @@ async def register(
 
 
 @router.post("/auth/login", operation_id="logIn", dependencies=[PUBLIC], response_model=Tokens)
-@raises(LogInFailed, TooManyAttempts, PasswordsBusy)
+@raises(LogInFailed, SecondStepRequired, TooManyAttempts, PasswordsBusy)
 async def log_in(
     request: Request,
     response: Response,
@@ -83,21 +80,17 @@ async def log_in(
 ) -> Any:
     """Exchange e-mail address and password for a short-lived access token and a refresh token.
 
-    The response is the same for a wrong password, an unknown address and one that is not confirmed. From the fifth failure of an account or
-    network address on, the next attempt has to wait: 429 with `Retry-After`, 1 s at first, doubled up to 15 minutes.
+    The response is the same for a wrong password, an unknown address and one that is not confirmed. From the fifth failure from a
+    network address on, the next attempt from there has to wait: 429 with `Retry-After`, 1 s at first, doubled up to 15 minutes.
+    If the account has a second factor, or many log-ins to it have failed, the response is 401 with the type
+    `second-step-required` and a challenge for `/auth/login/second-step`.
     """
-    attempt = await sessions.authenticate(
-        database,
-        passwords,
-        delays,
-        email=body.email,
-        password=body.password,
-        address=client_address(request),
+    client = client_of(request, settings)
+    attempt = await log_ins.authenticate(
+        database, passwords, delays, email=body.email, password=body.password, client=client
     )
-    issued = await sessions.log_in(session, settings, attempt, kind="token", client=client_of(request))
-    if isinstance(issued, sessions.Issued):
-        return await _tokens(tokens, settings, response, issued)
-    return refusal(request, issued)
+    issued = await log_ins.log_in(session, settings, delays, attempt, kind="token", client=client)
+    return await tokens_or_refusal(request, response, tokens, issued)
 
 
 @router.post("/auth/refresh", operation_id="refreshToken", dependencies=[PUBLIC], response_model=Tokens)
@@ -117,9 +110,7 @@ async def refresh(
     """
     received_at = clock.now()
     issued = await sessions.refresh_session(session, settings, body.refresh_token, received_at=received_at)
-    if isinstance(issued, sessions.Issued):
-        return await _tokens(tokens, settings, response, issued)
-    return refusal(request, issued)
+    return await tokens_or_refusal(request, response, tokens, issued)
 
 
 @router.post("/auth/logout", status_code=HTTPStatus.NO_CONTENT, operation_id="logOut")
@@ -139,12 +130,3 @@ async def update_me(session: Session, caller: Myself, body: UpdateMe) -> User:
     """Change the given fields of my account."""
     user = await service.get_user(session, caller.user_id)
     return await service.update_user(session, user, actor_id=caller.user_id, changes=body.changes)
-
-
-async def _tokens(tokens: AccessTokens, settings: Settings, response: Response, issued: sessions.Issued) -> Tokens:
-    response.headers.update(NO_STORE)
-    return Tokens(
-        access_token=await tokens.issue(issued.user, issued.session_id, ends_at=issued.ends_at),
-        refresh_token=issued.secret,
-        expires_in_s=settings.auth.access_token_ttl_s,
-    )

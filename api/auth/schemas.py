@@ -156,6 +156,13 @@ class Tokens(ResponseModel):
     refresh_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme
     expires_in_s: Annotated[int, Field(description="lifetime of the access token, seconds")]
+    second_factor_missing: Annotated[
+        bool,
+        Field(
+            description="true: administrators need a second factor here, so the token has no system rights; add one "
+            "and refresh"
+        ),
+    ]
 
 
 class Me(ResponseModel):

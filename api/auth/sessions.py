@@ -1,17 +1,15 @@
-"""Log-ins: sessions from the password to the log-out, with refresh tokens that can be used once.
+"""Sessions, from the log-in (:mod:`api.auth.log_ins`) to the log-out, with refresh tokens that can be used once.
 
 A session is the family of all tokens that follow from one log-in. If a refresh token is used a second time, two clients
 have it and one may have stolen it, so the session ends for both (RFC 9700, 4.14). The exception is a client that sends
 the same refresh twice, such as two tabs of a browser: a request that arrives before or at most `refresh_grace_s` seconds
 after the token was used is not a reuse. It is refused as well, because a token succeeds once, but the session continues.
 
-Refusals that must be recorded (a failed log-in, a reuse) are returned as errors and not raised: raising would roll back
-the record.
+Refusals that must be recorded (a reuse) are returned as errors and not raised: raising would roll back the record.
 """
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -20,10 +18,9 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 
 from api.auth.account_mails import Purpose, order_mail
-from api.auth.errors import LogInFailed, RefreshTokenInvalid, RefreshTokenUsed
+from api.auth.errors import RefreshTokenInvalid, RefreshTokenUsed
 from api.auth.models import TOKENS_REVOKED, SessionToken, User, UserSession
-from api.auth.passwords import hash_password, needs_rehash
-from api.auth.service import find_user_by_email
+from api.auth.throttle import Origin
 from api.auth.tokens import hash_secret, new_secret
 from api.events import payloads
 from api.events.service import record_event
@@ -35,9 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from api.auth.passwords import Passwords
-    from api.auth.throttle import LogInDelays
-    from api.kernel.db import Database
+    from api.auth.devices import DeviceCookie
     from settings import Settings
 
 AGENT_LENGTH_MAX = 300
@@ -45,23 +40,17 @@ SessionKind = Literal["token", "browser"]
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """The result of checking a password.
-
-    `new_hash` replaces a stored hash that has old parameters.
-    """
-
-    user: User | None
-    succeeded: bool
-    new_hash: str | None = None
-
-
-@dataclass(frozen=True)
 class Client:
-    """Where a session is used: the network address and the name that the program reports."""
+    """Where a session is used: the network address, the name that the program reports, and the browser's device cookie."""
 
     address: str | None = None
     agent: str | None = None
+    device: DeviceCookie | None = None
+
+    def origin(self, user: User | None) -> Origin:
+        """Where an attempt to log in to an account comes from."""
+        is_owner = user is not None and self.device is not None and self.device.user_id == user.id
+        return Origin(self.address or "", self.device.device if self.device and is_owner else None)
 
 
 @dataclass(frozen=True)
@@ -76,55 +65,7 @@ class Issued:
     secret: str
     expires_at: datetime
     ends_at: datetime
-
-
-async def authenticate(
-    database: Database, passwords: Passwords, delays: LogInDelays, *, email: str, password: str, address: str
-) -> Attempt:
-    """Check a password. Uses a database session of its own and ends it before it waits for a slot.
-
-    An unknown address takes as long as a known one. The delays are checked again when a slot is free, so that of many
-    attempts at the same time only as many as there are slots pass the check.
-
-    Raises:
-        TooManyAttempts: too many attempts failed before, for this account or from this address.
-        PasswordsBusy: too many attempts are waiting.
-    """
-    delays.check(email, address)
-    async with database.session() as session:
-        user = await find_user_by_email(session, email)
-    async with passwords.slot():
-        delays.check(email, address)
-        matches = await passwords.verify(user.password_hash if user else None, password)
-        if user is None or not matches or not user.is_active or user.email_verified_at is None:
-            delays.failed(email, address)
-            return Attempt(user, succeeded=False)
-        delays.succeeded(email, address)
-        stale = user.password_hash is not None and needs_rehash(user.password_hash)
-        new_hash = await asyncio.to_thread(hash_password, password) if stale else None
-    return Attempt(user, succeeded=True, new_hash=new_hash)
-
-
-async def log_in(
-    session: AsyncSession, settings: Settings, attempt: Attempt, *, kind: SessionKind, client: Client
-) -> Issued | LogInFailed:
-    """Start a session if the attempt succeeded, and record the log-in or the failure."""
-    user = attempt.user
-    if user is None or not attempt.succeeded:
-        await record_event(session, payloads.LogInFailed(), actor_id=None, user_id=user.id if user else None)
-        return LogInFailed()
-    if attempt.new_hash is not None:  # before start_session, which takes a weaker lock on the same row
-        await session.execute(
-            update(User)
-            .where(User.id == user.id, User.password_hash == user.password_hash)
-            .values(password_hash=attempt.new_hash)
-        )
-    issued = await start_session(session, settings, user.id, kind=kind, client=client, checked=user)
-    if issued is None:  # deactivated, or with a new password, after the check
-        await record_event(session, payloads.LogInFailed(), actor_id=None, user_id=user.id)
-        return LogInFailed()
-    await record_event(session, payloads.LoggedIn(session_kind=kind), actor_id=user.id, user_id=user.id)
-    return issued
+    has_second_factor: bool = False
 
 
 async def start_session(
@@ -135,10 +76,12 @@ async def start_session(
     kind: SessionKind,
     client: Client | None = None,
     checked: User | None = None,
+    has_second_factor: bool = False,
 ) -> Issued | None:
     """A new session with its first secret, or None if the user may not log in.
 
     `checked` is the user as the password was checked: a password that was changed meanwhile starts no session.
+    `has_second_factor`: the user has used one, or a passkey.
 
     A user has at most `settings.auth.sessions_per_user_max` sessions: a new session ends the oldest. Log-ins at the
     same moment do not wait for each other, so there may be a few more sessions until the next log-in.
@@ -159,6 +102,8 @@ async def start_session(
         created_at=now,
         expires_at=now + timedelta(seconds=settings.auth.session_ttl_s),
         last_used_at=now,
+        authenticated_at=now,
+        second_factor_at=now if has_second_factor else None,
         address=client.address if client else None,
         agent=client.agent[:AGENT_LENGTH_MAX] if client and client.agent else None,
     )
@@ -241,11 +186,11 @@ async def is_session_open(session: AsyncSession, session_id: UUID, *, user_id: U
     return found is not None
 
 
-async def find_user_of_cookie(session: AsyncSession, secret: str) -> tuple[User, UUID] | None:
+async def find_session_of_cookie(session: AsyncSession, secret: str) -> tuple[User, UserSession] | None:
     """The owner of the cookie and the session; None if the cookie is not valid."""
     now = clock.now()
     found = await session.execute(
-        select(User, UserSession.id)
+        select(User, UserSession)
         .join(UserSession, UserSession.user_id == User.id)
         .join(SessionToken, SessionToken.session_id == UserSession.id)
         .where(
@@ -315,4 +260,5 @@ async def _issue(session: AsyncSession, settings: Settings, user: User, family: 
         SessionToken(session_id=family.id, token_hash=hash_secret(secret), issued_at=now, expires_at=expires_at)
     )
     await session.flush()
-    return Issued(user, family.id, secret, expires_at, family.expires_at)
+    has_second_factor = family.second_factor_at is not None
+    return Issued(user, family.id, secret, expires_at, family.expires_at, has_second_factor)

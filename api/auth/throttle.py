@@ -1,12 +1,18 @@
-"""Growing delays after failed log-ins, counted separately by account and by network address.
+"""Growing delays after failed log-ins, which all processes count together in the database.
 
 From the fifth failure on, the next attempt has to wait: 1 s, then 2, 4, ... up to 15 minutes. An hour without a failure
-resets the count. If an account has logged in from an address before, its failures there are counted by the pair of both
-only, so that guesses by other people, or failures of a colleague behind the same address, do not lock out its owner.
+resets a count. Where an attempt comes from decides which counts delay it:
 
-The counts are kept in the memory of the process and limited in number: each process counts separately (n processes
-allow up to n times as many guesses), and a restart resets the counts. This is by design: with counts in the database,
-many guesses would cause many writes. At the limit, the count that changed longest ago is removed.
+- a browser with the device cookie of an earlier log-in to this account: only the failures of this browser;
+- a network from which a log-in to this account succeeded before: only the failures of this account from there;
+- any other: the failures of this account from this network, and those of all accounts from there.
+
+So guesses by others, or failures of a colleague behind the same address, delay no owner. The failures of an account from
+everywhere are counted too. They delay nothing: from `ALERT_FAILURES` on, the owner is informed by mail, and a log-in from
+an unknown place needs a second step.
+
+A process checks as many passwords at a time as it has slots, so failures cause few writes. The keys of the counts are
+hashes with the installation's secret: the table contains no address.
 """
 
 from __future__ import annotations
@@ -14,93 +20,175 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import math
-import time
-from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import text
 
 from api.auth.errors import TooManyAttempts
+from api.kernel import clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
+
+    from sqlalchemy.ext.asyncio import AsyncSession
 
 FREE_FAILURES = 4
 DELAY_FIRST_S = 1.0
 DELAY_MAX_S = 15 * 60.0
-FORGOTTEN_AFTER_S = 60 * 60.0
-COUNTS_MAX = 20_000
+FORGOTTEN_AFTER = timedelta(hours=1)
+KNOWN_FOR_DAYS = 90
+ALERT_FAILURES = 10
+
+_READ = text("SELECT key, failures, failed_at, succeeded_at FROM app.log_in_counts WHERE key = ANY(:keys)")
+# in the order of the keys, so that two failures cannot wait for each other
+_COUNT = text(
+    """
+    INSERT INTO app.log_in_counts AS c (key, failures, failed_at)
+    SELECT k, 1, :now FROM unnest(CAST(:keys AS bytea[])) AS k ORDER BY k
+    ON CONFLICT (key) DO UPDATE SET
+        failures = CASE WHEN c.failed_at >= :forgotten THEN c.failures + 1 ELSE 1 END,
+        failed_at = :now
+    RETURNING key, failures
+    """
+)
+_SUCCEED = text(
+    """
+    INSERT INTO app.log_in_counts AS c (key, failures, succeeded_at)
+    SELECT k, 0, :now FROM unnest(CAST(:keys AS bytea[])) AS k ORDER BY k
+    ON CONFLICT (key) DO UPDATE SET failures = 0, succeeded_at = :now
+    """
+)
 
 
-@dataclass
+@dataclass(frozen=True)
+class Origin:
+    """Where an attempt comes from: the network address, and the id in the browser's device cookie of this account."""
+
+    address: str
+    device: str | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The counts of an attempt.
+
+    Attributes:
+        delaying: keys of the counts that delay it and that its failure increases.
+        account: key of the failures of the account from everywhere.
+        is_known: whether an earlier log-in to the account succeeded from there.
+        is_under_attack: whether so many log-ins to the account failed that one from an unknown place needs a second step.
+    """
+
+    delaying: tuple[bytes, ...]
+    account: bytes
+    is_known: bool
+    is_under_attack: bool
+
+
+@dataclass(frozen=True)
 class _Count:
-    failures: int
-    last_at_s: float
+    failures: int = 0
+    failed_at: datetime | None = None
+    succeeded_at: datetime | None = None
 
-    @property
-    def delay_s(self) -> float:
-        over = self.failures - FREE_FAILURES
-        return min(DELAY_FIRST_S * 2.0 ** min(over - 1, 30), DELAY_MAX_S) if over > 0 else 0.0
+    def wait_s(self, now: datetime) -> float:
+        """Seconds until the next attempt is possible."""
+        over = self.counted(now) - FREE_FAILURES
+        if over <= 0 or self.failed_at is None:
+            return 0.0
+        delay_s = min(DELAY_FIRST_S * 2.0 ** min(over - 1, 30), DELAY_MAX_S)
+        return (self.failed_at - now).total_seconds() + delay_s
+
+    def counted(self, now: datetime) -> int:
+        """The failures that are not forgotten."""
+        return self.failures if self.failed_at is not None and self.failed_at >= now - FORGOTTEN_AFTER else 0
+
+    def is_known(self, now: datetime) -> bool:
+        """Whether a log-in from there succeeded lately."""
+        return self.succeeded_at is not None and self.succeeded_at > now - timedelta(days=KNOWN_FOR_DAYS)
 
 
 class LogInDelays:
-    """The counts of one process."""
+    """The counts in the database."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, counts_max: int = COUNTS_MAX) -> None:
-        """`clock` returns seconds."""
-        self._clock = clock
-        self._counts_max = counts_max
-        self._counts: OrderedDict[bytes, _Count] = OrderedDict()
-        self._known: OrderedDict[bytes, None] = OrderedDict()
+    def __init__(self, secret: bytes) -> None:
+        """`secret` is that of the installation; the same secret finds the same counts."""
+        self._key = hashlib.blake2b(b"log-in counts" + secret, digest_size=32).digest()
 
-    def check(self, email: str, address: str) -> None:
+    async def check(self, session: AsyncSession, email: str, origin: Origin) -> Standing:
         """Refuse an attempt before the end of its delay.
 
         Raises:
             TooManyAttempts: with the seconds to wait, rounded up.
         """
-        now = self._clock()
-        wait_s = 0.0
-        for key in self._keys(email, address):
-            count = self._counts.get(key)
-            if count is not None:
-                wait_s = max(wait_s, count.last_at_s + count.delay_s - now)
-        if wait_s > 0:
-            raise TooManyAttempts(math.ceil(wait_s))
+        network = network_of(origin.address)
+        account, pair = self._hash("account", email), self._hash("pair", email, network)
+        elsewhere = (self._hash("network", network), pair)
+        device = () if origin.device is None else (self._hash("device", email, origin.device),)
+        counts = await self._read(session, (account, *elsewhere, *device))
+        now = clock.now()
+        own = device or ((pair,) if counts[pair].is_known(now) else ())
+        delaying = own or elsewhere
+        _refuse_early(counts[key].wait_s(now) for key in delaying)
+        return Standing(
+            delaying=delaying,
+            account=account,
+            is_known=bool(own),
+            is_under_attack=counts[account].counted(now) >= ALERT_FAILURES,
+        )
 
-    def failed(self, email: str, address: str) -> None:
-        """Count a failure."""
-        now = self._clock()
-        for key in self._keys(email, address):
-            count = self._counts.get(key)
-            if count is None or count.last_at_s + FORGOTTEN_AFTER_S < now:
-                count = self._counts[key] = _Count(0, now)
-            count.failures += 1
-            count.last_at_s = now
-            self._counts.move_to_end(key)
-        while len(self._counts) > self._counts_max:
-            self._counts.popitem(last=False)
+    async def failed(self, session: AsyncSession, standing: Standing) -> bool:
+        """Count a failure; True if its account's failures have just reached `ALERT_FAILURES`."""
+        counted = await self._count(session, (*standing.delaying, standing.account))
+        return counted[standing.account] == ALERT_FAILURES
 
-    def succeeded(self, email: str, address: str) -> None:
-        """Reset the account's failures. Those of the address are kept: an attacker may have an account too."""
-        pair = _key("pair", email, network_of(address))
-        self._counts.pop(pair, None)
-        self._counts.pop(_key("account", email), None)
-        self._known[pair] = None
-        self._known.move_to_end(pair)
-        while len(self._known) > self._counts_max:
-            self._known.popitem(last=False)
+    async def succeeded(self, session: AsyncSession, email: str, origin: Origin) -> None:
+        """Reset the failures of this account from there. Those of the network are kept: an attacker may have an account."""
+        keys = [self._hash("pair", email, network_of(origin.address))]
+        if origin.device is not None:
+            keys.append(self._hash("device", email, origin.device))
+        await session.execute(_SUCCEED, {"keys": keys, "now": clock.now()})
 
-    def _keys(self, email: str, address: str) -> tuple[bytes, ...]:
-        network = network_of(address)
-        pair = _key("pair", email, network)
-        if pair in self._known:
-            return (pair,)
-        return (_key("account", email), _key("address", network))
+    async def check_second_step(self, session: AsyncSession, user_id: UUID) -> None:
+        """Refuse a code before the end of the delay. Only who has the password can cause this delay.
+
+        Raises:
+            TooManyAttempts: with the seconds to wait, rounded up.
+        """
+        key = self._hash("second step", str(user_id))
+        counts = await self._read(session, (key,))
+        _refuse_early([counts[key].wait_s(clock.now())])
+
+    async def second_step_failed(self, session: AsyncSession, user_id: UUID) -> None:
+        """Count a wrong code of an account."""
+        await self._count(session, (self._hash("second step", str(user_id)),))
+
+    async def second_step_succeeded(self, session: AsyncSession, user_id: UUID) -> None:
+        """Reset the wrong codes of an account."""
+        await session.execute(_SUCCEED, {"keys": [self._hash("second step", str(user_id))], "now": clock.now()})
+
+    async def _read(self, session: AsyncSession, keys: tuple[bytes, ...]) -> dict[bytes, _Count]:
+        rows = await session.execute(_READ, {"keys": list(keys)})
+        found = {bytes(row.key): _Count(row.failures, row.failed_at, row.succeeded_at) for row in rows}
+        return {key: found.get(key, _Count()) for key in keys}
+
+    async def _count(self, session: AsyncSession, keys: tuple[bytes, ...]) -> dict[bytes, int]:
+        now = clock.now()
+        values = {"keys": sorted(keys), "now": now, "forgotten": now - FORGOTTEN_AFTER}
+        return {bytes(row.key): row.failures for row in await session.execute(_COUNT, values)}
+
+    def _hash(self, *parts: str) -> bytes:
+        joined = "\0".join(parts).casefold().encode(errors="replace")
+        return hashlib.blake2b(joined, key=self._key, digest_size=16).digest()
 
 
-def _key(*parts: str) -> bytes:
-    """A hash, so that keys have a fixed size and memory contains no personal addresses."""
-    return hashlib.blake2b("\0".join(parts).casefold().encode(errors="replace"), digest_size=16).digest()
+def _refuse_early(waits_s: Iterable[float]) -> None:
+    wait_s = max(waits_s)
+    if wait_s > 0:
+        raise TooManyAttempts(math.ceil(wait_s))
 
 
 def network_of(address: str) -> str:

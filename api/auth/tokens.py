@@ -20,6 +20,7 @@ from uuid import UUID
 import jwt
 
 from api.auth.errors import TokenInvalid
+from api.auth.rights import effective_rights, lacks_factor
 from api.kernel import clock
 from api.kernel.ids import uuid7
 
@@ -70,27 +71,33 @@ class AccessTokens:
         now: Callable[[], float] = time.time,
     ) -> None:
         """`now` returns seconds since 1970."""
-        self._ttl = timedelta(seconds=settings.auth.access_token_ttl_s)
+        self._settings = settings
+        self.ttl_s = settings.auth.access_token_ttl_s
         self.keys = keys
         self.revocations = revocations
         self._now = now
         self._verified: dict[str, Claims] = {}
 
-    async def issue(self, user: User, session_id: UUID, *, ends_at: datetime | None = None) -> str:
+    async def issue(
+        self, user: User, session_id: UUID, *, ends_at: datetime | None = None, has_second_factor: bool = False
+    ) -> str:
         """A token for `access_token_ttl_s` seconds from now, but not beyond the end of its session.
+
+        It has the user's system rights, except those of an administrator whose session lacks a second factor.
 
         Raises:
             SettingsError: the signing key cannot be decrypted.
         """
         kid, private = await self.keys.to_sign()
+        rights = effective_rights(self._settings, user, has_second_factor=has_second_factor)
         now = clock.now()
-        expires_at = now + self._ttl
+        expires_at = now + timedelta(seconds=self.ttl_s)
         claims: dict[str, Any] = {
             "sub": str(user.id),
             "sid": str(session_id),
             "jti": str(uuid7()),
-            "roles": sorted(user.roles),
-            "perms": sorted(user.permissions),
+            "roles": sorted(rights.roles),
+            "perms": sorted(rights.permissions),
             "ver": user.token_version,
             "iss": ISSUER,
             "aud": AUDIENCE,
@@ -99,6 +106,10 @@ class AccessTokens:
             "typ": TOKEN_TYPE,
         }
         return sign(claims, kid, private)
+
+    def lacks_factor(self, user: User, *, has_second_factor: bool) -> bool:
+        """Whether the user's tokens have no system rights for want of a second factor."""
+        return lacks_factor(self._settings, user, has_second_factor=has_second_factor)
 
     async def read(self, token: str) -> Claims:
         """Verify signature, algorithm, issuer, audience, type, expiry (without leeway) and revocation.

@@ -73,6 +73,16 @@ _ENTRIES = (
     _entry(payloads.LoggedOut, "A session is ended by its user.", Audience.PERSON),
     _entry(payloads.LogInFailed, "A log-in fails.", Audience.ADMINISTRATORS),
     _entry(payloads.RefreshTokenReused, "A refresh token that was used before is presented again.", Audience.PERSON),
+    _entry(payloads.SecondFactorAdded, "A user adds an authenticator app or a passkey.", Audience.PERSON),
+    _entry(payloads.SecondFactorRemoved, "A user removes an authenticator app or a passkey.", Audience.PERSON),
+    _entry(
+        payloads.SecondFactorsReset, "An administrator removes the second factors of a user who has lost them.",
+        Audience.ADMINISTRATORS,
+    ),
+    _entry(payloads.SecondFactorFailed, "A code is wrong, or a passkey is not accepted.", Audience.ADMINISTRATORS),
+    _entry(payloads.RecoveryCodesCreated, "A user receives new recovery codes.", Audience.PERSON),
+    _entry(payloads.RecoveryCodeUsed, "A user logs in with a recovery code.", Audience.PERSON),
+    _entry(payloads.Confirmed, "A logged-in user proves again who they are.", Audience.PERSON),
     _coin_entry(payloads.CampaignCreated, "A campaign is created as a draft.", Audience.MANAGERS),
     _coin_entry(
         payloads.CampaignActivated, "A draft becomes active; its members receive their coins.", Audience.CAMPAIGN,

@@ -24,6 +24,13 @@ class EventKind(StrEnum):
     USER_LOGGED_OUT = "user_logged_out"
     LOG_IN_FAILED = "log_in_failed"
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 (the name of a fact, not a password)
+    SECOND_FACTOR_ADDED = "second_factor_added"
+    SECOND_FACTOR_REMOVED = "second_factor_removed"
+    SECOND_FACTORS_RESET = "second_factors_reset"
+    SECOND_FACTOR_FAILED = "second_factor_failed"
+    RECOVERY_CODES_CREATED = "recovery_codes_created"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    USER_CONFIRMED = "user_confirmed"
 
     CAMPAIGN_CREATED = "campaign_created"
     CAMPAIGN_ACTIVATED = "campaign_activated"

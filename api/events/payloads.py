@@ -123,10 +123,55 @@ class SessionsEnded(Payload):
 
 
 class LoggedIn(Payload):
-    """The kind of session that began."""
+    """The kind of session that began, and the factor of the second step, if there was one, or `passkey`."""
 
     kind = EventKind.USER_LOGGED_IN
     session_kind: str
+    factor: str | None = None
+
+
+class SecondFactorAdded(Payload):
+    """`authenticator_app` or `passkey`."""
+
+    kind = EventKind.SECOND_FACTOR_ADDED
+    factor: str
+
+
+class SecondFactorRemoved(Payload):
+    """`authenticator_app` or `passkey`."""
+
+    kind = EventKind.SECOND_FACTOR_REMOVED
+    factor: str
+
+
+class SecondFactorsReset(Payload):
+    """No data except the user's id."""
+
+    kind = EventKind.SECOND_FACTORS_RESET
+
+
+class SecondFactorFailed(Payload):
+    """No data except the user's id, which is missing for a passkey that is not known."""
+
+    kind = EventKind.SECOND_FACTOR_FAILED
+
+
+class RecoveryCodesCreated(Payload):
+    """No data except the user's id."""
+
+    kind = EventKind.RECOVERY_CODES_CREATED
+
+
+class RecoveryCodeUsed(Payload):
+    """No data except the user's id."""
+
+    kind = EventKind.RECOVERY_CODE_USED
+
+
+class Confirmed(Payload):
+    """No data except the user's id."""
+
+    kind = EventKind.USER_CONFIRMED
 
 
 class LoggedOut(Payload):

@@ -31,12 +31,15 @@ class Browser:
     Templates are in the package's folder `templates`; they may extend the kernel's `page.html`.
     """
 
-    def __init__(self, package: str) -> None:
-        """`package` is the name of the pages' package, such as `api.web`."""
+    def __init__(self, package: str, *, script: str | None = None) -> None:
+        """`package` is the name of the pages' package, such as `api.web`; `script` a file of its templates' folder.
+
+        The script is part of every page of this object, and the only one that its pages run.
+        """
         loader = ChoiceLoader([PackageLoader(package), PackageLoader("api.kernel")])
         self._templates = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
         self._style, _, _ = loader.get_source(self._templates, "page.css")
-        self._style_hash = base64.b64encode(hashlib.sha256(self._style.encode()).digest()).decode()
+        self._script = "" if script is None else loader.get_source(self._templates, script)[0]
 
     def render(self, request: Request, settings: Settings, status: int, template: str, **shown: Any) -> HTMLResponse:
         """A page. `shown` are the template's variables in addition to `csrf`, which its forms must submit."""
@@ -44,6 +47,7 @@ class Browser:
         secret = given if len(given) == SECRET_LENGTH else secrets.token_urlsafe()
         html = self._templates.get_template(template).render(
             style=Markup(self._style),  # noqa: S704 - our own file
+            script=Markup(self._script),  # noqa: S704 - the same
             csrf=_form_signer(settings).get_signature(secret).decode(),
             **shown,
         )
@@ -54,12 +58,13 @@ class Browser:
         return response
 
     def headers(self, settings: Settings) -> dict[str, str]:
-        """Security headers: a page loads only its own style; its forms go to this host or to the dashboards."""
+        """Security headers: a page has only its own style and script; its forms go to this host or to the dashboards."""
         addresses = settings.addresses
         pages = (urlsplit(url) for url in (addresses.public_dashboards_url, addresses.public_dagster_url))
         targets = " ".join(["'self'", *(f"{page.scheme}://{page.netloc}" for page in pages)])
+        script = f"script-src {_source(self._script)}; " if self._script else ""
         policy = (
-            f"default-src 'none'; style-src 'sha256-{self._style_hash}'; base-uri 'none'; frame-ancestors 'none'; "
+            f"default-src 'none'; style-src {_source(self._style)}; {script}base-uri 'none'; frame-ancestors 'none'; "
             f"form-action {targets}"
         )
         return {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
@@ -70,6 +75,11 @@ def is_own_form(request: Request, settings: Settings, token: str) -> bool:
     secret = request.cookies.get(CSRF_COOKIE, "")
     from_elsewhere = request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}
     return bool(secret) and not from_elsewhere and _form_signer(settings).verify_signature(secret, token)
+
+
+def _source(text: str) -> str:
+    """The source expression of an inline style or script (CSP, 2.3.1)."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _form_signer(settings: Settings) -> Signer:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from api.auth.container import AuthContainer
 from api.kernel.domains import Domain
+from api.web.account import router as account
 from api.web.accounts import router as accounts
 from api.web.log_in import router
+from api.web.second_step import router as second_step
 
-WEB = Domain[AuthContainer](name="web", pages=(router, accounts))
+WEB = Domain[AuthContainer](name="web", pages=(router, account, accounts, second_step))

@@ -153,12 +153,22 @@ def rights(
     _change(email, "change_rights", "Changed the rights of", as_json=as_json, roles=roles, permissions=permissions)
 
 
-def _change(email: str, function: str, done: str, *, as_json: bool, **changes: object) -> None:
-    """Call a function of the accounts' service on the user with this address, and print the account."""
+@app.command("reset-factors")
+def reset_factors(email: Email, as_json: AsJson = False) -> None:
+    """Remove the second factors of a user who has lost them, and end their sessions; the user is informed by mail."""
+    _change(email, "reset", "Removed the second factors of", as_json=as_json, of="api.auth.second_factors.service")
+
+
+def _change(
+    email: str, function: str, done: str, *, as_json: bool, of: str = "api.auth.service", **changes: object
+) -> None:
+    """Call a function of the module `of` on the user with this address, and print the account."""
     from cli import console
     from cli.local import installation
 
     async def work(database: Database) -> User:
+        from importlib import import_module
+
         from api.auth import service
         from api.kernel.errors import NotFound
 
@@ -168,7 +178,7 @@ def _change(email: str, function: str, done: str, *, as_json: bool, **changes: o
                 msg = f"No user has the address {email}; `ideamint user list` shows the accounts."
                 raise NotFound(msg)
             user = await service.lock_user(session, found.id)
-            await getattr(service, function)(session, user, actor_id=None, **changes)
+            await getattr(import_module(of), function)(session, user, actor_id=None, **changes)
             return user
 
     with installation.ready() as settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Annotated
 
 import pytest
@@ -81,7 +82,7 @@ async def shared_app(database: Settings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 def app(shared_app: FastAPI) -> Iterator[FastAPI]:
-    with replaced(shared_app, log_in_delays=LogInDelays()):
+    with replaced(shared_app, log_in_delays=LogInDelays(secrets.token_bytes(32))):
         yield shared_app
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from api.auth import sessions
+from api.auth import log_ins, sessions
 from api.auth.errors import LogInFailed
 from api.kernel import clock
 from tests.auth.calls import assert_problem, browser_cookie, events_of, header, log_in, new_email, refresh
@@ -221,19 +221,26 @@ class TestLogInDuringAReset:
         self, app: FastAPI, http: AsyncClient, mails: Mailbox, user: User
     ) -> None:
         container = parts(app)
-        attempt = await sessions.authenticate(
+        attempt = await log_ins.authenticate(
             container.database,
             container.passwords,
             container.log_in_delays,
             email=user.email or "",
             password=PASSWORD,
-            address="192.0.2.1",
+            client=sessions.Client("192.0.2.1"),
         )
         assert attempt.succeeded
         await forget(http, user.email)
         assert (await reset(http, await mails.token(user.email or ""))).status_code == 204
         async with container.database.session() as session:
-            found = await sessions.log_in(session, container.settings, attempt, kind="token", client=sessions.Client())
+            found = await log_ins.log_in(
+                session,
+                container.settings,
+                container.log_in_delays,
+                attempt,
+                kind="token",
+                client=sessions.Client("192.0.2.1"),
+            )
         assert isinstance(found, LogInFailed)
 
 

@@ -1,98 +1,184 @@
 from __future__ import annotations
 
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
 import pytest
 
+from api.auth.devices import DeviceCookie
 from api.auth.errors import TooManyAttempts
-from api.auth.throttle import LogInDelays
-from tests.factories.clocks import Clock
+from api.auth.throttle import ALERT_FAILURES, LogInDelays, Origin
+from api.kernel import clock
+from settings.auth import AuthSettings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+ANNA, BEN = "anna@example.org", "ben@example.org"
+HERE, ELSEWHERE = "192.0.2.1", "198.51.100.1"
+
+
+class Door:
+    """Attempts to log in, at a time that the test sets."""
+
+    def __init__(self, session: AsyncSession, delays: LogInDelays) -> None:
+        self.session = session
+        self.delays = delays
+        self.now = START
+
+    async def wait_s(self, email: str, address: str, device: str | None = None) -> int:
+        with clock.at(self.now):
+            try:
+                await self.delays.check(self.session, email, Origin(address, device))
+            except TooManyAttempts as error:
+                return error.retry_after_s
+        return 0
+
+    async def fail(self, email: str, address: str, device: str | None = None, *, times: int = 1) -> list[bool]:
+        """Fail so many times, as late after each other as the delays require; whether each alerts the owner."""
+        alerts = []
+        for _ in range(times):
+            self.now += timedelta(seconds=await self.wait_s(email, address, device))
+            with clock.at(self.now):
+                standing = await self.delays.check(self.session, email, Origin(address, device))
+                alerts.append(await self.delays.failed(self.session, standing))
+        return alerts
+
+    async def succeed(self, email: str, address: str, device: str | None = None) -> None:
+        with clock.at(self.now):
+            await self.delays.succeeded(self.session, email, Origin(address, device))
+
+    async def needs_second_step(self, email: str, address: str, device: str | None = None) -> bool:
+        with clock.at(self.now):
+            standing = await self.delays.check(self.session, email, Origin(address, device))
+        return standing.is_under_attack and not standing.is_known
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def door(session: AsyncSession) -> Door:
+    return Door(session, LogInDelays(secrets.token_bytes(32)))
 
 
-@pytest.fixture
-def delays(clock: Clock) -> LogInDelays:
-    return LogInDelays(clock)
-
-
-def wait_s(delays: LogInDelays, email: str, address: str) -> int:
-    try:
-        delays.check(email, address)
-    except TooManyAttempts as error:
-        return error.retry_after_s
-    return 0
-
-
-class TestLogInDelays:
-    def test_delays_start_after_four_failures_and_double_up_to_15_minutes(
-        self, delays: LogInDelays, clock: Clock
-    ) -> None:
+class TestDelays:
+    async def test_start_after_four_failures_and_double_up_to_15_minutes(self, door: Door) -> None:
         waits = []
         for _ in range(17):
-            delays.failed("anna@example.org", "192.0.2.1")
-            waits.append(wait_s(delays, "anna@example.org", "192.0.2.1"))
-            clock.now_s += waits[-1]
-            assert wait_s(delays, "anna@example.org", "192.0.2.1") == 0
+            await door.fail(ANNA, HERE)
+            waits.append(await door.wait_s(ANNA, HERE))
         assert waits == [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]
 
-    def test_an_account_is_counted_over_all_addresses(self, delays: LogInDelays) -> None:
-        for host in range(5):
-            delays.failed("Anna@Example.org", f"192.0.2.{host}")
-        assert wait_s(delays, "anna@example.org", "198.51.100.1") == 1
-        assert wait_s(delays, "ben@example.org", "198.51.100.1") == 0
-
-    def test_an_address_is_counted_over_all_accounts(self, delays: LogInDelays) -> None:
+    async def test_a_network_is_counted_over_all_accounts(self, door: Door) -> None:
         for number in range(5):
-            delays.failed(f"user{number}@example.org", "192.0.2.1")
-        assert wait_s(delays, "ben@example.org", "192.0.2.1") == 1
-        assert wait_s(delays, "ben@example.org", "192.0.2.2") == 0
+            await door.fail(f"user{number}@example.org", HERE)
+        assert await door.wait_s(BEN, HERE) == 1
+        assert await door.wait_s(BEN, "192.0.2.2") == 0
 
-    def test_a_success_clears_the_account_and_not_the_address(self, delays: LogInDelays) -> None:
-        for _ in range(5):
-            delays.failed("anna@example.org", "192.0.2.1")
-        delays.succeeded("anna@example.org", "192.0.2.9")
-        assert wait_s(delays, "anna@example.org", "198.51.100.1") == 0
-        assert wait_s(delays, "ben@example.org", "192.0.2.1") == 1
+    async def test_failures_from_elsewhere_delay_no_account(self, door: Door) -> None:
+        for host in range(60):
+            await door.fail(ANNA, f"203.0.113.{host}")
+        assert await door.wait_s(ANNA, ELSEWHERE) == 0
 
-    def test_failures_of_others_do_not_lock_out_a_user_who_logged_in_from_here(self, delays: LogInDelays) -> None:
-        delays.succeeded("anna@example.org", "192.0.2.1")
-        for number in range(50):
-            delays.failed("anna@example.org", f"198.51.100.{number}")  # failures of her account from other addresses
-            delays.failed(f"user{number}@example.org", "192.0.2.1")  # failures of other accounts from her address
-        assert wait_s(delays, "anna@example.org", "192.0.2.1") == 0
-        assert wait_s(delays, "anna@example.org", "203.0.113.1") == 900
+    async def test_a_network_that_is_known_is_not_delayed_by_its_other_accounts(self, door: Door) -> None:
+        await door.succeed(ANNA, HERE)
+        for number in range(20):
+            await door.fail(f"user{number}@example.org", HERE)
+        assert await door.wait_s(ANNA, HERE) == 0
+        assert await door.wait_s(BEN, HERE) > 0
 
-    def test_a_user_who_logged_in_from_here_is_delayed_as_well(self, delays: LogInDelays) -> None:
-        delays.succeeded("anna@example.org", "192.0.2.1")
-        for _ in range(6):
-            delays.failed("anna@example.org", "192.0.2.1")
-        assert wait_s(delays, "anna@example.org", "192.0.2.1") == 2
+    async def test_own_failures_delay_a_network_that_is_known(self, door: Door) -> None:
+        await door.succeed(ANNA, HERE)
+        await door.fail(ANNA, HERE, times=6)
+        assert await door.wait_s(ANNA, HERE) == 2
 
-    def test_an_hour_without_a_failure_resets_the_count(self, delays: LogInDelays, clock: Clock) -> None:
-        for _ in range(12):
-            delays.failed("anna@example.org", "192.0.2.1")
-        clock.now_s += 3601
-        delays.failed("anna@example.org", "192.0.2.1")
-        assert wait_s(delays, "anna@example.org", "192.0.2.1") == 0
+    async def test_a_browser_that_is_known_has_its_own_count(self, door: Door) -> None:
+        await door.fail(ANNA, HERE, times=7)
+        assert await door.wait_s(ANNA, HERE) == 4
+        assert await door.wait_s(ANNA, HERE, "her laptop") == 0
+        await door.fail(ANNA, HERE, "her laptop", times=5)
+        assert await door.wait_s(ANNA, HERE, "her laptop") == 1
+        assert await door.wait_s(ANNA, HERE, "her phone") == 0
 
-    def test_one_host_has_many_ipv6_addresses(self, delays: LogInDelays) -> None:
+    async def test_a_success_resets_the_account_there_and_not_the_network(self, door: Door) -> None:
+        await door.fail(ANNA, HERE, times=5)
+        await door.succeed(ANNA, HERE)
+        assert await door.wait_s(ANNA, HERE) == 0
+        assert await door.wait_s(BEN, HERE) == 1
+
+    async def test_an_hour_without_a_failure_resets_a_count(self, door: Door) -> None:
+        await door.fail(ANNA, HERE, times=12)
+        door.now += timedelta(seconds=3601)
+        await door.fail(ANNA, HERE)
+        assert await door.wait_s(ANNA, HERE) == 0
+
+    async def test_one_host_has_many_ipv6_addresses(self, door: Door) -> None:
         for number in range(5):
-            delays.failed(f"user{number}@example.org", f"2001:db8:0:1::{number}")
-        assert wait_s(delays, "ben@example.org", "2001:db8:0:1:ffff::1") == 1
-        assert wait_s(delays, "ben@example.org", "2001:db8:0:2::1") == 0
+            await door.fail(f"user{number}@example.org", f"2001:db8:0:1::{number}")
+        assert await door.wait_s(BEN, "2001:db8:0:1:ffff::1") == 1
+        assert await door.wait_s(BEN, "2001:db8:0:2::1") == 0
 
-    def test_the_number_of_counts_is_limited_and_the_oldest_is_removed_first(self, clock: Clock) -> None:
-        delays = LogInDelays(clock, counts_max=100)
-        for _ in range(5):
-            delays.failed("anna@example.org", "192.0.2.1")
-        for number in range(49):
-            delays.failed(f"user{number}@example.org", f"host-{number}")
-            delays.succeeded(f"known{number}@example.org", "192.0.2.7")
-        assert wait_s(delays, "anna@example.org", "203.0.113.1") == 1
-        for number in range(1000):
-            delays.failed(f"more{number}@example.org", f"other-{number}")
-            delays.succeeded(f"other{number}@example.org", "192.0.2.7")
-        assert wait_s(delays, "anna@example.org", "203.0.113.1") == 0
-        assert (len(delays._counts), len(delays._known)) == (100, 100)
+    async def test_upper_and_lower_case_are_one_account(self, door: Door) -> None:
+        await door.succeed("Anna@Example.org", HERE)
+        await door.fail("ANNA@example.org", HERE, times=5)
+        assert await door.wait_s(ANNA, HERE) == 1
+
+    async def test_processes_count_together_and_installations_do_not(self, session: AsyncSession) -> None:
+        secret = secrets.token_bytes(32)
+        await Door(session, LogInDelays(secret)).fail(ANNA, HERE, times=6)
+        assert await Door(session, LogInDelays(secret)).wait_s(ANNA, HERE) > 0
+        assert await Door(session, LogInDelays(secrets.token_bytes(32))).wait_s(ANNA, HERE) == 0
+
+
+class TestAnAccountUnderAttack:
+    async def test_alerts_its_owner_once_and_needs_a_second_step_from_unknown_places(self, door: Door) -> None:
+        await door.succeed(ANNA, HERE)
+        alerts = []
+        for host in range(ALERT_FAILURES + 5):
+            assert await door.needs_second_step(ANNA, ELSEWHERE) is (host >= ALERT_FAILURES)
+            alerts += await door.fail(ANNA, f"203.0.113.{host}")
+        assert [number + 1 for number, alert in enumerate(alerts) if alert] == [ALERT_FAILURES]
+        assert not await door.needs_second_step(ANNA, HERE)
+        assert not await door.needs_second_step(ANNA, ELSEWHERE, "her laptop")
+
+    async def test_ends_after_an_hour_without_a_failure(self, door: Door) -> None:
+        for host in range(ALERT_FAILURES):
+            await door.fail(ANNA, f"203.0.113.{host}")
+        door.now += timedelta(seconds=3601)
+        assert not await door.needs_second_step(ANNA, ELSEWHERE)
+
+
+class TestSecondStep:
+    async def test_wrong_codes_of_an_account_are_delayed_everywhere(self, door: Door) -> None:
+        user_id = uuid4()
+        with clock.at(START):
+            for _ in range(5):
+                await door.delays.check_second_step(door.session, user_id)
+                await door.delays.second_step_failed(door.session, user_id)
+            with pytest.raises(TooManyAttempts):
+                await door.delays.check_second_step(door.session, user_id)
+            await door.delays.check_second_step(door.session, uuid4())
+            await door.delays.second_step_succeeded(door.session, user_id)
+            await door.delays.check_second_step(door.session, user_id)
+
+
+class TestDeviceCookie:
+    SETTINGS = AuthSettings.model_validate({"jwt_secret": "s" * 40})
+    OTHER = AuthSettings.model_validate({"jwt_secret": "t" * 40})
+
+    def test_is_read_as_it_was_signed(self) -> None:
+        cookie = DeviceCookie.of_user(uuid4(), None)
+        assert DeviceCookie.read(self.SETTINGS, cookie.signed(self.SETTINGS)) == cookie
+
+    def test_stays_the_same_for_its_account_only(self) -> None:
+        cookie = DeviceCookie.of_user(uuid4(), None)
+        assert DeviceCookie.of_user(cookie.user_id, cookie) == cookie
+        assert DeviceCookie.of_user(uuid4(), cookie).device != cookie.device
+
+    def test_a_forged_or_changed_one_is_ignored(self) -> None:
+        signed = DeviceCookie.of_user(uuid4(), None).signed(self.SETTINGS)
+        changed = f"{uuid4()}{signed[36:]}"
+        for value in (None, "", "x", "a" * 300, signed[:-1], changed, signed + "x"):
+            assert DeviceCookie.read(self.SETTINGS, value) is None
+        assert DeviceCookie.read(self.OTHER, signed) is None

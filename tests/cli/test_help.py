@@ -48,6 +48,7 @@ class TestHelp:
                 "user deactivate",
                 "user reactivate",
                 "user log-out",
+                "user reset-factors",
                 "user rights",
                 "keys list",
                 "keys rotate",

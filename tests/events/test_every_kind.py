@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from api.auth import service as auth
+from api.auth.second_factors import service as second_factors
 from api.campaigns.handlers import close_due_campaigns
 from api.coins import background
 from api.coins import service as coins
@@ -24,6 +25,7 @@ from orchestration.web.records import CommandRecords
 from orchestration.web.viewers import Viewer
 from tests.auth.calls import header, log_in, new_email, refresh
 from tests.auth.mailboxes import mailbox
+from tests.auth.test_second_factors import add_app
 from tests.coins.test_background import settle_all, staked
 from tests.factories.campaigns import World, make_world
 from tests.factories.containers import parts
@@ -74,6 +76,22 @@ async def play_accounts(app: FastAPI, http: AsyncClient, folder: Path) -> None:
         await auth.change_rights(session, found, actor_id=None, permissions=["create_campaign"])
         await auth.deactivate_user(session, found, actor_id=None)
         await auth.reactivate_user(session, found, actor_id=None)
+
+
+async def play_second_factors(app: FastAPI, http: AsyncClient) -> None:
+    """All events of second factors."""
+    user = await commit_user(app, password=PASSWORD)
+    headers = header(await log_in(http, user))
+    _, codes = await add_app(http, headers)
+    for code in ("000000", codes[0]):
+        challenge = (await log_in(http, user)).json()["challenge"]
+        await http.post("/api/v1/auth/login/second-step", json={"challenge": challenge, "code": code})
+    body = {"password": PASSWORD, "code": codes[1]}
+    assert (await http.post("/api/v1/auth/confirm", json=body, headers=headers)).status_code == 204
+    assert (await http.delete("/api/v1/users/me/authenticator-app", headers=headers)).status_code == 204
+    await add_app(http, headers)
+    async with parts(app).database.session() as session:
+        await second_factors.reset(session, await auth.lock_user(session, user.id), actor_id=None)
 
 
 async def play_delivery(world: World) -> None:
@@ -160,6 +178,7 @@ async def test_every_kind_occurs_and_every_row_fits_its_payload(
 ) -> None:
     started_at = datetime.now(UTC)
     await play_accounts(application, client, tmp_path / "mails")
+    await play_second_factors(application, client)
     world = await make_world(application, client, is_mediated=True)
     await play_delivery(world)
     await play_coins(world)

@@ -148,6 +148,11 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "submitIdea": _when_draft,  # campaign-not-active
     "leaveCampaign": lambda cell: 409 if cell.actor is Actor.MANAGER else None,  # last-manager
     "endMySession": lambda _: 404,  # the session is of nobody
+    "addAuthenticatorApp": lambda _: 401,  # code-wrong: none was begun
+    "removeAuthenticatorApp": lambda _: 404,  # the caller has none
+    "addPasskey": lambda _: 401,  # challenge-invalid
+    "removePasskey": lambda _: 404,  # the caller has none
+    "createRecoveryCodes": lambda _: 404,  # the caller has no second factor
     "getCampaignReport": lambda _: 503,  # nothing-published
     "editIdea": lambda cell: 409 if cell.idea == "competing" else None,  # idea-fixed
     # step-not-allowed: each of the two needs another permission; then campaign-not-active
@@ -213,6 +218,11 @@ def _body(name: str, world: World, place: Place) -> Sent:
         "resetPassword": {"token": world.link_tokens["reset_password"], "password": NEW_PASSWORD},
         "changeMyPassword": {"current_password": PASSWORD, "new_password": NEW_PASSWORD},
         "changeMyEmail": {"email": f"{uuid4().hex}@example.org", "current_password": PASSWORD},
+        "takeSecondStep": {"challenge": world.steps.challenge, "code": world.steps.recovery_code},
+        "logInByPasskey": {"challenge": world.steps.passkey_challenge, "passkey": world.steps.passkey_response},
+        "confirmMyself": {"password": PASSWORD},
+        "addAuthenticatorApp": {"code": "123456"},
+        "addPasskey": {"challenge": "of nobody", "name": "Laptop", "passkey": {}},
         "updateMe": {"display_name": "Changed"},
         "updateUser": {"permissions": ["create_campaign"]},
         "createCampaign": {"title": "A new campaign"},
@@ -255,7 +265,11 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
     operation, place = cell.operation, cell.place
     idea_id = place.pending_id if cell.idea == "pending" else place.competing_id
     path = operation.path.format(
-        campaign_id=place.campaign_id, idea_id=idea_id, user_id=world.spare_member.id, session_id=uuid4()
+        campaign_id=place.campaign_id,
+        idea_id=idea_id,
+        user_id=world.spare_member.id,
+        session_id=uuid4(),
+        passkey_id=uuid4(),
     )
     headers = {}
     if cell.actor is not Actor.ANONYMOUS:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from api.auth import sessions
 from api.auth.models import AccountMail
+from api.auth.second_factors import challenges, passkeys, recovery_codes
+from api.auth.second_factors.models import AuthenticatorApp
 from api.auth.tokens import hash_secret, new_secret
 from api.campaigns import service as campaigns
 from api.coins import service as coins
@@ -20,6 +22,7 @@ from api.ideas.models import Idea
 from api.kernel import clock
 from api.kernel.ids import uuid7
 from api.kernel.permissions import CampaignRole, Permission, Relation, SystemRole
+from tests.auth.authenticators import SoftwarePasskey
 from tests.factories.campaigns import DESCRIPTION
 from tests.factories.containers import parts
 from tests.factories.users import PASSWORD, make_user
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from api.auth.models import User
+    from settings import Settings
 
 POLICY = PolicyWrite(own_ideas=True, stakes_visible_to="members")
 
@@ -102,6 +106,16 @@ class Credentials:
 
 
 @dataclass(frozen=True)
+class Steps:
+    """Log-ins of a user with second factors that wait for their next step."""
+
+    challenge: str
+    recovery_code: str
+    passkey_challenge: str
+    passkey_response: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class World:
     """The application, its actors, and the places of their requests."""
 
@@ -113,6 +127,7 @@ class World:
     newcomer: User
     refresh_token: str
     link_tokens: dict[str, str]
+    steps: Steps
 
 
 async def make_world(app: FastAPI, client: AsyncClient) -> World:
@@ -142,8 +157,25 @@ async def make_world(app: FastAPI, client: AsyncClient) -> World:
         links = {
             purpose: await _make_link(session, newcomer, purpose) for purpose in ("verify_address", "reset_password")
         }
+        waiting = await _make_steps(session, parts(app).settings, spare)
     assert issued is not None
-    return World(app, client, places, credentials, spare, newcomer, issued.secret, links)
+    return World(app, client, places, credentials, spare, newcomer, issued.secret, links, waiting)
+
+
+async def _make_steps(session: AsyncSession, settings: Settings, reset: User) -> Steps:
+    """A user with a passkey and recovery codes, and one whose app can be reset."""
+    session.add(AuthenticatorApp(user_id=reset.id, encrypted_secret=b"of no app", confirmed_at=clock.now()))
+    user = await make_user(session, password=PASSWORD)
+    passkey = SoftwarePasskey(settings.addresses.public_api_url)
+    registration = await challenges.create(session, challenges.Purpose.PASSKEY_REGISTRATION, user)
+    options = passkeys.registration_options(settings, user, (), registration.webauthn)
+    response = passkey.create(options)
+    await passkeys.add(session, settings, user.id, name="Laptop", response=response, challenge=registration.webauthn)
+    codes = await recovery_codes.create(session, user.id)
+    second = await challenges.create(session, challenges.Purpose.SECOND_STEP, user)
+    alone = await challenges.create(session, challenges.Purpose.PASSKEY_LOG_IN)
+    signed = passkey.get(passkeys.log_in_options(settings, (), alone.webauthn))
+    return Steps(second.secret, codes[0], alone.secret, signed)
 
 
 async def _make_link(session: AsyncSession, user: User, purpose: str) -> str:

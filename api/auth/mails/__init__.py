@@ -65,7 +65,7 @@ class AddressChanged(MailContent):
 
 @dataclass(frozen=True, kw_only=True)
 class LogInsDelayed(MailContent):
-    """Sent when log-ins are delayed because many have failed."""
+    """Sent when many log-ins to an account have failed."""
 
     name: str
     at: datetime
@@ -98,6 +98,25 @@ class AccountDeactivated(MailContent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LogInCode(MailContent):
+    """Sent when a log-in with the right password needs a second step, because many others have failed."""
+
+    name: str
+    at: datetime
+    code: str
+    valid_minutes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorsChanged(MailContent):
+    """Sent when a second factor of an account was added or removed by its owner."""
+
+    name: str
+    at: datetime
+    security_link: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FactorReset(MailContent):
     """Sent when the second factor of an account was removed."""
 
@@ -121,5 +140,7 @@ EXAMPLES: tuple[MailContent, ...] = (
     SessionEndedByReuse(name=_NAME, at=_AT),
     Invited(link=f"https://ideas.example.org/invitation?token={_TOKEN}", inviter_name=_NAME, valid_days=7),
     AccountDeactivated(name=_NAME, at=_AT),
+    LogInCode(name=_NAME, at=_AT, code="40718263", valid_minutes=15),
+    FactorsChanged(name=_NAME, at=_AT, security_link="https://ideas.example.org/account"),
     FactorReset(name=_NAME, at=_AT),
 )
