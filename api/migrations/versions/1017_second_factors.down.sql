@@ -10,12 +10,15 @@ DO $$ BEGIN
     END IF;
 END $$;
 DO $$ BEGIN
-    IF EXISTS (SELECT FROM app.authenticator_apps WHERE confirmed_at IS NOT NULL)
-        OR EXISTS (SELECT FROM app.passkeys) THEN
+    IF EXISTS (
+        SELECT a.user_id FROM app.authenticator_apps AS a WHERE a.confirmed_at IS NOT NULL
+        UNION ALL SELECT p.user_id FROM app.passkeys AS p
+    ) THEN
         RAISE EXCEPTION 'accounts have second factors, which the earlier release would not ask for; not downgraded';
     END IF;
 END $$;
-DELETE FROM app.account_mails WHERE purpose IN ('log_ins_delayed', 'log_in_code', 'factors_changed', 'factor_reset');
+DELETE FROM app.account_mails
+WHERE purpose IN ('log_ins_delayed', 'log_in_code', 'factors_changed', 'factor_reset');
 ALTER TABLE app.account_mails
     DROP COLUMN challenge_id,
     DROP CONSTRAINT ck_account_mails_purpose,
