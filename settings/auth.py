@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr, field_validator
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from settings.subject import Subject
 
 SECRET_LENGTH_MIN = 32
 ACCESS_TOKEN_TTL_MAX_S = 3600
+
+
+class Registration(StrEnum):
+    """Who may create an account for themselves."""
+
+    OPEN = "open"
+    DOMAINS = "domains"
+    INVITATION = "invitation"
 
 
 class AuthSettings(Subject):
@@ -16,8 +27,15 @@ class AuthSettings(Subject):
     jwt_secret: SecretStr | None = Field(
         None, repr=False, description=f"at least {SECRET_LENGTH_MIN} characters; signs access tokens"
     )
-    registration: str = Field(
-        "open", pattern=r"^(open|closed)$", description="whether anyone may register: open or closed"
+    registration: Registration = Field(
+        Registration.OPEN,
+        description="who may register: open (anyone), domains (addresses of the registration domains), or invitation (who "
+        "was invited); in production invitation",
+    )
+    registration_domains: tuple[str, ...] = Field(
+        (),
+        validate_default=True,
+        description="domains whose addresses may register, such as example.org, comma separated",
     )
     access_token_ttl_s: int = Field(
         900, ge=60, le=ACCESS_TOKEN_TTL_MAX_S, description="lifetime of an access token, seconds"
@@ -39,6 +57,9 @@ class AuthSettings(Subject):
         default=False,
         description="system administrators have no system rights until they have logged in with a second factor",
     )
+    earlier_passwords_refused: int = Field(
+        0, ge=0, le=24, description="a new password must differ from so many of the user's earlier ones; 0: no rule"
+    )
     password_hashes_at_once: int = Field(2, ge=1, le=16, description="argon2id computations in parallel per process")
 
     @field_validator("jwt_secret")
@@ -48,6 +69,23 @@ class AuthSettings(Subject):
             msg = f"shorter than {SECRET_LENGTH_MIN} characters; `openssl rand -hex 32` generates one"
             raise ValueError(msg)
         return value
+
+    @field_validator("registration_domains", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("registration_domains")
+    @classmethod
+    def _some_domain(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not value and info.data.get("registration") is Registration.DOMAINS:
+            msg = "empty, although the setting registration is domains"
+            raise ValueError(msg)
+        for domain in value:
+            if "@" in domain or "." not in domain:
+                msg = f"{domain!r} is no domain"
+                raise ValueError(msg)
+        return tuple(domain.lower() for domain in value)
 
     @property
     def signing_secret(self) -> bytes:

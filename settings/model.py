@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import ValidationError
 
 from settings.addresses import AddressSettings
-from settings.auth import AuthSettings
+from settings.auth import AuthSettings, Registration
 from settings.database import DatabaseSettings
 from settings.installation import Environment, InstallationSettings
 from settings.ledger import LedgerSettings
@@ -32,6 +32,9 @@ SUBJECTS: Mapping[str, type[Subject]] = {
     "limits": LimitSettings,
     "logs": LogSettings,
 }
+
+PRODUCTION_DEFAULTS: Mapping[str, Any] = {"registration": Registration.INVITATION}
+"""Defaults of a production installation that differ from those of the subjects."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,8 @@ class Settings:
         Raises:
             SettingsError: a value is invalid, a name is unknown or, in production, a secret is missing.
         """
+        if values.get("env") == Environment.PRODUCTION:
+            values = {**PRODUCTION_DEFAULTS, **values}
         unknown = sorted(values.keys() - variables().keys())
         if unknown:
             msg = "\n".join(f"{PREFIX}{name.upper()}: there is no such setting" for name in unknown)

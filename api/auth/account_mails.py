@@ -55,16 +55,25 @@ class Purpose(StrEnum):
     LOG_IN_CODE = "log_in_code"
     FACTORS_CHANGED = "factors_changed"
     FACTOR_RESET = "factor_reset"
+    INVITED = "invited"
+    ACCOUNT_DELETED = "account_deleted"
 
 
 LINK_TTL = {
     Purpose.VERIFY_ADDRESS: timedelta(hours=48),
     Purpose.CONFIRM_NEW_ADDRESS: timedelta(hours=48),
     Purpose.RESET_PASSWORD: timedelta(minutes=30),
+    Purpose.INVITED: timedelta(days=14),
 }
 """The purposes whose mail has a link with a secret, and how long it is valid after the mail was sent."""
 
-_LIMITED = (Purpose.VERIFY_ADDRESS, Purpose.REGISTRATION_REPEATED, Purpose.RESET_PASSWORD, Purpose.CONFIRM_NEW_ADDRESS)
+_LIMITED = (
+    Purpose.VERIFY_ADDRESS,
+    Purpose.REGISTRATION_REPEATED,
+    Purpose.RESET_PASSWORD,
+    Purpose.CONFIRM_NEW_ADDRESS,
+    Purpose.INVITED,
+)
 
 _DELETE_OLD = text(
     """
@@ -87,6 +96,7 @@ class Prepared:
     to: str
     created_at: datetime
     secret: str | None
+    inviter_name: str = ""
 
 
 async def order_mail(
@@ -139,7 +149,8 @@ async def prepare_mail(session: AsyncSession, mail_id: UUID) -> Prepared | None:
         secret = await challenges.set_mail_code(session, mail.challenge_id)
         if secret is None:
             return None
-    return Prepared(mail.id, purpose, user, to, mail.created_at, secret)
+    inviter = await session.get(User, user.created_by) if purpose is Purpose.INVITED and user.created_by else None
+    return Prepared(mail.id, purpose, user, to, mail.created_at, secret, inviter.display_name if inviter else "")
 
 
 async def record_sent(session: AsyncSession, mail_id: UUID) -> None:
@@ -208,9 +219,9 @@ async def cancel_links(session: AsyncSession, user_id: UUID) -> None:
 
 async def _is_wanted(session: AsyncSession, mail: AccountMail, user: User) -> bool:
     """Whether the mail still makes sense, and is not one of many that were requested."""
-    if mail.purpose == Purpose.VERIFY_ADDRESS and user.email_verified_at is not None:
+    if mail.purpose in {Purpose.VERIFY_ADDRESS, Purpose.INVITED} and user.email_verified_at is not None:
         return False
-    if mail.purpose == Purpose.ACCOUNT_DEACTIVATED:
+    if mail.purpose in {Purpose.ACCOUNT_DEACTIVATED, Purpose.ACCOUNT_DELETED}:
         return not user.is_active
     if mail.purpose == Purpose.LOG_INS_DELAYED:
         pause = PAUSE_OF_ALERTS

@@ -11,19 +11,22 @@ from uuid import UUID
 
 from fastapi import Request
 
-from api.auth import recovery, registration, service, sessions
+from api.auth import invitations, recovery, registration, service, sessions
 from api.auth.container import ProvidedLogInDelays, ProvidedMailRates, ProvidedPasswords
 from api.auth.dependencies import Myself, RecentlyMyself
 from api.auth.errors import (
     BadEmail,
     EmailTaken,
+    LastAdministrator,
     LinkInvalid,
     PasswordsBusy,
+    PasswordUsedBefore,
     PasswordWrong,
     TooManyAttempts,
     WeakPassword,
 )
 from api.auth.schemas import (
+    AcceptInvitation,
     Address,
     ChangeAddress,
     ChangePassword,
@@ -33,9 +36,9 @@ from api.auth.schemas import (
     Registration,
     ResetPassword,
 )
-from api.kernel.container import ProvidedDatabase
+from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.contract import raises
-from api.kernel.errors import NotFound
+from api.kernel.errors import InvalidInput, NotFound
 from api.kernel.rates import RateLimited
 from api.kernel.rules import PUBLIC
 from api.kernel.web import Session, client_address
@@ -99,19 +102,47 @@ async def forgot_password(request: Request, session: Session, rates: ProvidedMai
 @router.post(
     "/auth/reset-password", status_code=HTTPStatus.NO_CONTENT, operation_id="resetPassword", dependencies=[PUBLIC]
 )
-@raises(LinkInvalid, WeakPassword, PasswordsBusy)
+@raises(LinkInvalid, WeakPassword, PasswordUsedBefore, PasswordsBusy)
 async def reset_password(
-    session: Session, database: ProvidedDatabase, passwords: ProvidedPasswords, body: ResetPassword
+    session: Session,
+    settings: ProvidedSettings,
+    database: ProvidedDatabase,
+    passwords: ProvidedPasswords,
+    body: ResetPassword,
 ) -> None:
     """Set a new password by the token of the link in the mail. All sessions end, and the owner is informed by mail."""
-    await recovery.reset_password(session, database, passwords, secret=body.token, password=body.password)
+    await recovery.reset_password(session, settings, database, passwords, secret=body.token, password=body.password)
+
+
+@router.post(
+    "/auth/accept-invitation", status_code=HTTPStatus.NO_CONTENT, operation_id="acceptInvitation", dependencies=[PUBLIC]
+)
+@raises(LinkInvalid, InvalidInput, WeakPassword, PasswordsBusy)
+async def accept_invitation(
+    session: Session,
+    settings: ProvidedSettings,
+    database: ProvidedDatabase,
+    passwords: ProvidedPasswords,
+    body: AcceptInvitation,
+) -> None:
+    """Complete the account of an invitation by the token of the link in the mail. I can log in afterwards."""
+    await invitations.accept_invitation(
+        session,
+        settings,
+        database,
+        passwords,
+        secret=body.token,
+        display_name=body.display_name,
+        password=body.password,
+    )
 
 
 @router.post("/users/me/password", status_code=HTTPStatus.NO_CONTENT, operation_id="changeMyPassword")
-@raises(PasswordWrong, WeakPassword, TooManyAttempts, PasswordsBusy)
+@raises(PasswordWrong, WeakPassword, PasswordUsedBefore, TooManyAttempts, PasswordsBusy)
 async def change_password(
     request: Request,
     session: Session,
+    settings: ProvidedSettings,
     database: ProvidedDatabase,
     passwords: ProvidedPasswords,
     delays: ProvidedLogInDelays,
@@ -121,6 +152,7 @@ async def change_password(
     """Replace my password, within ten minutes of a log-in. My other sessions end, and I am informed by mail."""
     await recovery.change_password(
         session,
+        settings,
         database,
         passwords,
         delays,
@@ -160,6 +192,16 @@ async def change_email(
         address=client_address(request),
     )
     return Registration(email=email)
+
+
+@router.delete("/users/me", status_code=HTTPStatus.NO_CONTENT, operation_id="deleteMe")
+@raises(LastAdministrator)
+async def delete_me(session: Session, caller: RecentlyMyself) -> None:
+    """Delete my account, within ten minutes of a log-in: I am logged out everywhere, and my name is not shown any more.
+
+    My ideas, coins and memberships are kept. An administrator can restore the account for 30 days.
+    """
+    await service.delete_user(session, await service.lock_user(session, caller.user_id), actor_id=caller.user_id)
 
 
 @router.get("/users/me/sessions", operation_id="listMySessions", response_model=MySessions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -141,11 +142,37 @@ class LastAdministrator(DomainError):
         super().__init__("This user is the only active system administrator; make another user one first.")
 
 
+class RestorePeriodOver(DomainError):
+    """The user was deleted too long ago to be reactivated; `days` is how long it is possible."""
+
+    slug = "restore-period-over"
+    title = "The account cannot be restored any more"
+
+    def __init__(self, *, days: int) -> None:
+        super().__init__(f"A deleted account can be restored for {days} days, and these are over.", days=days)
+
+
+class PasswordUsedBefore(InvalidInput):
+    """The new password is one that the user has or had before, and the installation requires another one."""
+
+    slug = "password-used-before"
+    title = "Choose a password that you have not used here before"
+
+    def __init__(self) -> None:
+        super().__init__("You have used this password here before; choose another one.")
+
+
 class RegistrationClosed(Forbidden):
-    """Only administrators create accounts in this installation."""
+    """Who was not invited, or whose address is of another domain, cannot register in this installation."""
 
     slug = "registration-closed"
     title = "Registration is closed"
 
-    def __init__(self) -> None:
-        super().__init__("Only administrators create accounts in this installation; ask an administrator for one.")
+    def __init__(self, *, domains: Iterable[str] = ()) -> None:
+        """`domains` are those whose addresses may register; empty: only invited people may."""
+        if domains:
+            super().__init__(f"Only addresses of {', '.join(sorted(domains))} can register here.")
+        else:
+            super().__init__(
+                "Only people who were invited have an account here; ask an administrator for an invitation."
+            )

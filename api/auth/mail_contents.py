@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from api.auth import mails
 from api.auth.account_mails import LINK_TTL, Purpose
 from api.auth.second_factors import challenges
+from api.auth.service import DELETED_KEPT
 from api.kernel.mail_templates import UTC_ZONE, MailContent, render
 from settings.mail import Language
 
@@ -54,6 +55,7 @@ def _content(settings: Settings, prepared: Prepared) -> MailContent:
         Purpose.LOG_INS_DELAYED: mails.LogInsDelayed(name=name, at=at, reset_link=reset_link),
         Purpose.FACTORS_CHANGED: mails.FactorsChanged(name=name, at=at, security_link=_url(settings, "account")),
         Purpose.FACTOR_RESET: mails.FactorReset(name=name, at=at),
+        Purpose.ACCOUNT_DELETED: mails.AccountDeleted(name=name, at=at, kept_days=DELETED_KEPT.days),
         Purpose.ACCOUNT_DEACTIVATED: mails.AccountDeactivated(name=name, at=at),
     }
     return contents[prepared.purpose]
@@ -62,6 +64,9 @@ def _content(settings: Settings, prepared: Prepared) -> MailContent:
 def _with_link(settings: Settings, prepared: Prepared, secret: str) -> MailContent:
     name = prepared.user.display_name
     valid_s = int(LINK_TTL[prepared.purpose].total_seconds())
+    if prepared.purpose is Purpose.INVITED:
+        link = f"{_url(settings, 'invitation')}?{urlencode({'token': secret})}"
+        return mails.Invited(link=link, inviter_name=prepared.inviter_name, valid_days=valid_s // 86400)
     page = "reset-password" if prepared.purpose is Purpose.RESET_PASSWORD else "verify-email"
     link = f"{_url(settings, page)}?{urlencode({'token': secret})}"
     if prepared.purpose is Purpose.RESET_PASSWORD:

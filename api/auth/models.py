@@ -30,6 +30,7 @@ class User(Edited, Model):
     roles: Mapped[list[str]] = mapped_column(default=list)
     permissions: Mapped[list[str]] = mapped_column(default=list)
     is_active: Mapped[bool] = mapped_column(default=True)
+    deleted_at: Mapped[datetime | None]
     is_imported: Mapped[bool] = mapped_column(default=False)
     token_version: Mapped[int] = mapped_column(default=0)
     email_verified_at: Mapped[datetime | None]
@@ -39,6 +40,17 @@ class User(Edited, Model):
     department: Mapped[str | None]
 
     __table_args__ = (Index("uq_users_email_lower", func.lower(email), unique=True),)
+
+
+class EarlierPassword(Model):
+    """The hash of a password that a user had before."""
+
+    __tablename__ = "earlier_passwords"
+
+    id: Mapped[PrimaryKey]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("app.users.id"), index=True)
+    password_hash: Mapped[str]
+    replaced_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
 class UserSession(Model):

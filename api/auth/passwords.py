@@ -13,10 +13,12 @@ import unicodedata
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
+import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from api.auth.errors import PasswordsBusy, WeakPassword
+from api.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,6 +32,13 @@ LOOK_ALIKES_MAX = 3
 _LOOK_ALIKES = frozenset("@({[<!|$+%")
 WAITING_MAX_PER_SLOT = 100  # at 20 ms per hash, two seconds of waiting
 
+_BCRYPT = ("$2a$", "$2b$", "$2y$")
+_BCRYPT_BYTES = 72
+_HASHES = re.compile(
+    r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}|"
+    r"\$argon2id\$v=19\$m=\d{1,7},t=\d{1,3},p=\d{1,2}\$[+/A-Za-z0-9]{11,86}\$[+/A-Za-z0-9]{22,86}"
+)
+
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
@@ -39,15 +48,33 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password_hash: str, password: str) -> bool:
-    """Whether the password has this hash. Takes as long as hashing it."""
+    """Whether the password has this hash: argon2id, or bcrypt of an imported account. Takes as long as hashing it."""
+    if password_hash.startswith(_BCRYPT):
+        try:  # bcrypt ignores what follows the 72nd byte
+            return bcrypt.checkpw(normalise(password).encode()[:_BCRYPT_BYTES], password_hash.encode())
+        except ValueError:
+            return False
     try:
         return _hasher.verify(password_hash, normalise(password))
     except (VerificationError, InvalidHashError):
         return False
 
 
+def check_hash(password_hash: str) -> None:
+    """Check that this is a hash that :func:`verify_password` can verify.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    if _HASHES.fullmatch(password_hash) is None:
+        msg = "This is no hash of a password: expected bcrypt ($2b$...) or argon2id ($argon2id$...)."
+        raise InvalidInput(msg)
+
+
 def needs_rehash(password_hash: str) -> bool:
-    """Whether the hash was computed with other parameters than the current ones."""
+    """Whether the hash was computed with another function or other parameters than the current ones."""
+    if password_hash.startswith(_BCRYPT):
+        return True
     return _hasher.check_needs_rehash(password_hash)
 
 

@@ -16,11 +16,12 @@ from api.auth.errors import PasswordWrong, RegistrationClosed
 from api.auth.models import User
 from api.auth.password_checks import check_password
 from api.auth.passwords import Passwords
-from api.auth.service import check_display_name, check_email, find_user_by_email, flush_user
+from api.auth.service import change_address, check_display_name, check_email, find_user_by_email
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
 from api.kernel.ids import uuid7
+from settings.auth import Registration as Setting
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -40,15 +41,14 @@ async def register_user(
     the earlier ones. If the account is verified, nothing changes and its owner is informed.
 
     Raises:
-        RegistrationClosed: the setting `registration` is not `open`.
+        RegistrationClosed: the setting `registration` does not allow it, or not for this address.
         BadEmail: this is not an e-mail address.
         WeakPassword: see :func:`api.auth.passwords.check_strength`.
         InvalidInput: the name is empty or too long.
         PasswordsBusy: too many passwords are waiting for their hash.
     """
-    if settings.auth.registration != "open":
-        raise RegistrationClosed
     email = check_email(email)
+    _check_may_register(settings, email)
     display_name = check_display_name(display_name)
     await passwords.check(password, email=email, display_name=display_name)
     # before the first statement, so that no connection is held meanwhile
@@ -115,14 +115,21 @@ async def confirm_address(
             await verify_address(session, user)
         return
     assert mail.email is not None
-    previous, user.email = user.email, mail.email
-    user.email_verified_at = clock.now()
-    user.updated_by = user.id
-    await flush_user(session)
+    previous = user.email
+    await change_address(session, user, mail.email)
     await cancel_links(session, user.id)
     await record_event(session, payloads.AddressChanged(), actor_id=user.id, user_id=user.id)
     if previous is not None:
         await order_mail(session, Purpose.ADDRESS_CHANGED, user.id, email=previous)
+
+
+def _check_may_register(settings: Settings, email: str) -> None:
+    if settings.auth.registration is Setting.OPEN:
+        return
+    if settings.auth.registration is Setting.INVITATION:
+        raise RegistrationClosed
+    if email.rpartition("@")[2].lower() not in settings.auth.registration_domains:
+        raise RegistrationClosed(domains=settings.auth.registration_domains)
 
 
 async def verify_address(session: AsyncSession, user: User) -> None:

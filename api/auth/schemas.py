@@ -89,6 +89,25 @@ class ResetPassword(Schema):
     password: Annotated[Password, Field(description=PASSWORD_RULE)]
 
 
+class AcceptInvitation(Schema):
+    """The owner's name and password, and the token in the link of the invitation."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    token: LinkToken
+    display_name: DisplayName
+    password: Annotated[Password, Field(description=PASSWORD_RULE)]
+
+
+class InviteUser(Schema):
+    """The person to invite, and the rights of their account."""
+
+    email: EmailText
+    display_name: DisplayName
+    roles: list[str] = Field(default_factory=list, max_length=20, description=f"of {', '.join(SystemRole)}")
+    permissions: list[str] = Field(default_factory=list, max_length=20, description="rights without a role")
+
+
 class ChangePassword(Schema):
     """The old and the new password."""
 
@@ -116,6 +135,7 @@ class UserRead(ResponseModel):
     roles: list[str]
     permissions: list[str]
     is_active: bool
+    deleted_at: Annotated[datetime | None, Field(description="null: not deleted")]
     email_verified_at: Annotated[datetime | None, Field(description="null: the address is not confirmed")]
     language: str | None
     time_zone: str | None

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from email_validator import validate_email
-from sqlalchemy import func, select, text, update
+from sqlalchemy import case, func, null, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from api.auth.account_mails import Purpose, cancel_links, order_mail
-from api.auth.errors import BadEmail, EmailTaken, LastAdministrator
+from api.auth.errors import BadEmail, EmailTaken, LastAdministrator, RestorePeriodOver
 from api.auth.models import TOKENS_REVOKED, User, UserSession
-from api.auth.passwords import check_strength, hash_password
+from api.auth.passwords import check_hash, check_strength, hash_password
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
@@ -30,8 +31,13 @@ if TYPE_CHECKING:
 NAME_LENGTH_MAX = 200
 _LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
 _ADMINISTRATORS = 0x1DEA0005
+DELETED_KEPT = timedelta(days=30)
+DELETED_NAME = "Deleted user"
 # names and addresses, to be joined by queries of other domains
-PEOPLE = select(User.id, User.display_name, User.email).subquery("people")
+_SHOWN_NAME = case((User.deleted_at.is_(None), User.display_name), else_=DELETED_NAME).label("display_name")
+PEOPLE = select(
+    User.id, _SHOWN_NAME, case((User.deleted_at.is_(None), User.email), else_=null()).label("email")
+).subquery("people")
 
 
 async def create_user(
@@ -40,26 +46,32 @@ async def create_user(
     email: str | None,
     display_name: str,
     password: str | None = None,
+    password_hash: str | None = None,
     roles: Iterable[str] = (),
     permissions: Iterable[str] = (),
     actor_id: UUID | None = None,
 ) -> User:
     """Create an account whose address counts as verified; without a password its owner cannot log in.
 
+    `password_hash` is the hash of another system, instead of the password. An account with this address that was never
+    confirmed is removed from it.
+
     Raises:
         BadEmail: this is not an e-mail address, or there is a password without an address.
         WeakPassword: see :func:`api.auth.passwords.check_strength`.
-        InvalidInput: a role or permission does not exist, or the name is empty or longer than 200 characters.
+        InvalidInput: a role or permission does not exist, the name is empty or longer than 200 characters, or the hash is
+            none of bcrypt or argon2id.
         EmailTaken: an account with this address exists.
     """
     _check_known("role", roles := sorted(set(roles)), SystemRole)
     _check_known("permission", permissions := sorted(set(permissions)), ASSIGNABLE)
     if email is not None:
         email = check_email(email)
-    elif password is not None:
+    elif password is not None or password_hash is not None:
         msg = "A user with a password needs an e-mail address to log in with."
         raise BadEmail(msg)
-    password_hash = None
+    if password_hash is not None:
+        check_hash(password_hash)
     if password is not None:
         check_strength(password, email=email, display_name=display_name)
         password_hash = await asyncio.to_thread(hash_password, password)
@@ -73,6 +85,7 @@ async def create_user(
         created_by=actor_id,
         updated_by=actor_id,
     )
+    await _release_address(session, email)
     await _add(session, user)
     await record_event(
         session,
@@ -120,11 +133,35 @@ async def revoke_sessions(session: AsyncSession, user_id: UUID, *, kept: UUID | 
     signal_commit(session, TOKENS_REVOKED)
 
 
+async def delete_user(session: AsyncSession, user: User, *, actor_id: UUID | None) -> None:
+    """Deactivate a user and hide their name and address. For `DELETED_KEPT`, they can be reactivated.
+
+    Raises:
+        LastAdministrator: no other active user is a system administrator.
+    """
+    if user.deleted_at is not None:
+        return
+    await _keep_an_administrator(session, user)
+    user.is_active, user.deleted_at = False, clock.now()
+    user.updated_by = actor_id
+    await session.flush()
+    await session.refresh(user, ["token_version", "updated_at"])  # a trigger raises the version
+    await record_event(session, payloads.Deleted(), actor_id=actor_id, user_id=user.id)
+    await end_all_sessions(session, user, actor_id=actor_id)
+    await order_mail(session, Purpose.ACCOUNT_DELETED, user.id)
+
+
 async def reactivate_user(session: AsyncSession, user: User, *, actor_id: UUID | None) -> None:
-    """Let a deactivated user log in again."""
+    """Let a deactivated or deleted user log in again.
+
+    Raises:
+        RestorePeriodOver: the user was deleted more than `DELETED_KEPT` ago.
+    """
     if user.is_active:
         return
-    user.is_active = True
+    if user.deleted_at is not None and user.deleted_at < clock.now() - DELETED_KEPT:
+        raise RestorePeriodOver(days=DELETED_KEPT.days)
+    user.is_active, user.deleted_at = True, None
     user.updated_by = actor_id
     await session.flush()
     await session.refresh(user, ["token_version", "updated_at"])  # a trigger raises the version
@@ -212,11 +249,17 @@ async def list_users(
     q: str = "",
     is_active: bool | None = None,
     role: str | None = None,
+    is_deleted: bool = False,
     after: tuple[UUID] | None = None,
     limit: int,
 ) -> Sequence[User]:
-    """People with an account whose name or address contains `q`, the newest first, after the user with the id `after`."""
-    found = select(User).where(~User.is_imported)
+    """People with an account whose name or address contains `q`, the newest first, after the user with the id `after`.
+
+    Deleted users are in their own list, `is_deleted`.
+    """
+    found = select(User).where(
+        ~User.is_imported, User.deleted_at.is_not(None) if is_deleted else User.deleted_at.is_(None)
+    )
     if q.strip():
         found = found.where(
             User.display_name.icontains(q.strip(), autoescape=True) | User.email.icontains(q.strip(), autoescape=True)
@@ -235,11 +278,17 @@ async def add_names(session: AsyncSession, rows: Sequence[object], **fields: str
     ids = {getattr(row, id_field) for row in rows for id_field in fields} - {None}
     if not ids:
         return
-    found = await session.execute(select(User.id, User.display_name).where(User.id.in_(ids)))
+    found = await session.execute(select(User.id, _SHOWN_NAME).where(User.id.in_(ids)))
     names = {user.id: user.display_name for user in found}
     for row in rows:
         for id_field, name_field in fields.items():
             setattr(row, name_field, names.get(getattr(row, id_field)))
+
+
+async def find_confirmed_user(session: AsyncSession, email: str) -> User | None:
+    """The active user with this address, if its owner has confirmed it; who only typed it must not get anything by it."""
+    user = await find_user_by_email(session, email)
+    return user if user is not None and user.is_active and user.email_verified_at is not None else None
 
 
 async def find_user_by_email(session: AsyncSession, email: str) -> User | None:
@@ -250,12 +299,17 @@ async def find_user_by_email(session: AsyncSession, email: str) -> User | None:
 
 
 async def find_ids_by_email(session: AsyncSession, emails: Sequence[str]) -> dict[str, UUID]:
-    """The ids of the users with these addresses, by the address in lower case; unknown addresses are omitted."""
+    """The ids of the users with these addresses, by the address in lower case.
+
+    Addresses that are unknown or not confirmed are omitted.
+    """
     if not emails:
         return {}
     lowered = func.lower(User.email)
     wanted = {email.lower() for email in emails if "\0" not in email}
-    rows = await session.execute(select(lowered.label("email"), User.id).where(lowered.in_(wanted)))
+    rows = await session.execute(
+        select(lowered.label("email"), User.id).where(lowered.in_(wanted), User.email_verified_at.is_not(None))
+    )
     return {row.email: row.id for row in rows}
 
 
@@ -286,6 +340,34 @@ def check_email(email: str) -> str:
         return validate_email(single_line(email), check_deliverability=False, test_environment=True).normalized
     except ValueError as error:  # of the text, or of the address
         raise BadEmail(str(error)) from error
+
+
+async def _release_address(session: AsyncSession, email: str | None) -> None:
+    """Take the address from an account that was never confirmed, and so has never been used."""
+    if email is None:
+        return
+    abandoned = await session.scalar(
+        select(User)
+        .where(func.lower(User.email) == func.lower(email), User.email_verified_at.is_(None))
+        .with_for_update(key_share=True)
+    )
+    if abandoned is None:
+        return
+    abandoned.email, abandoned.password_hash, abandoned.is_active = None, None, False
+    await session.flush()
+    await cancel_links(session, abandoned.id)
+
+
+async def change_address(session: AsyncSession, user: User, email: str) -> None:
+    """Give a user another address, which counts as verified.
+
+    Raises:
+        EmailTaken: another account has confirmed it.
+    """
+    await _release_address(session, email)
+    user.email, user.email_verified_at = email, clock.now()
+    user.updated_by = user.id
+    await flush_user(session)
 
 
 async def _add(session: AsyncSession, user: User) -> None:

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 
-from api.auth import service
+from api.auth import invitations, service
 from api.auth.dependencies import Principal, requires
-from api.auth.errors import LastAdministrator
+from api.auth.errors import BadEmail, EmailTaken, LastAdministrator, RestorePeriodOver
 from api.auth.models import User
-from api.auth.schemas import UpdateUser, UserRead
+from api.auth.schemas import InviteUser, UpdateUser, UserRead
 from api.kernel.contract import raises
 from api.kernel.errors import InvalidInput, NotFound
 from api.kernel.permissions import Permission
@@ -33,12 +33,44 @@ async def list_users(
     q: Annotated[str, Query(max_length=200, description="part of the name or of the address")] = "",
     is_active: Annotated[bool | None, Query(description="only active, or only deactivated users")] = None,
     role: Annotated[str | None, Query(max_length=50, description="only users with this system role")] = None,
+    is_deleted: Annotated[bool, Query(description="only deleted users; by default they are not listed")] = False,  # noqa: FBT002
 ) -> Page[UserRead]:
     """People with an account, the newest first. Imported voters are not listed."""
     rows = await service.list_users(
-        session, q=q, is_active=is_active, role=role, after=paging.after(UUID), limit=paging.limit + 1
+        session,
+        q=q,
+        is_active=is_active,
+        role=role,
+        is_deleted=is_deleted,
+        after=paging.after(UUID),
+        limit=paging.limit + 1,
     )
     return paging.page([UserRead.model_validate(row) for row in rows], lambda row: (row.id,))
+
+
+@router.post("", status_code=HTTPStatus.CREATED, operation_id="inviteUser", response_model=UserRead)
+@raises(EmailTaken, BadEmail, InvalidInput)
+async def invite_user(session: Session, caller: Administrator, body: InviteUser) -> User:
+    """Prepare an account and mail its owner a link, valid for 14 days, to set a password. Rights have no effect before."""
+    return await invitations.invite_user(
+        session,
+        email=body.email,
+        display_name=body.display_name,
+        roles=body.roles,
+        permissions=body.permissions,
+        actor_id=caller.user_id,
+    )
+
+
+@router.post(
+    "/{user_id}/invite", status_code=HTTPStatus.ACCEPTED, operation_id="inviteUserAgain", response_model=UserRead
+)
+@raises(NotFound, EmailTaken)
+async def invite_again(session: Session, caller: Administrator, user_id: UUID) -> User:
+    """Mail a new link to a person who has not accepted yet. At most one mail a minute is sent to an address."""
+    user = await service.lock_user(session, user_id)
+    await invitations.invite_again(session, user, actor_id=caller.user_id)
+    return user
 
 
 @router.get("/{user_id}", operation_id="getUser", response_model=UserRead)
@@ -68,11 +100,20 @@ async def deactivate_user(session: Session, caller: Administrator, user_id: UUID
 
 
 @router.post("/{user_id}/reactivate", operation_id="reactivateUser", response_model=UserRead)
-@raises(NotFound)
+@raises(NotFound, RestorePeriodOver)
 async def reactivate_user(session: Session, caller: Administrator, user_id: UUID) -> User:
-    """Let a deactivated user log in again."""
+    """Let a deactivated user, or one that was deleted less than 30 days ago, log in again."""
     user = await service.lock_user(session, user_id)
     await service.reactivate_user(session, user, actor_id=caller.user_id)
+    return user
+
+
+@router.delete("/{user_id}", response_model=UserRead, operation_id="deleteUser")
+@raises(NotFound, LastAdministrator)
+async def delete_user(session: Session, caller: Administrator, user_id: UUID) -> User:
+    """Deactivate a user and hide their name. Ideas, coins and memberships are kept; 30 days long it can be undone."""
+    user = await service.lock_user(session, user_id)
+    await service.delete_user(session, user, actor_id=caller.user_id)
     return user
 
 

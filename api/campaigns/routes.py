@@ -168,9 +168,9 @@ async def add_member(
     If the user is a member already, the response is 200: the given role and attributes replace those of the member, and
     omitted ones are not changed. The same request again changes nothing.
     """
-    user = await auth.find_user_by_email(session, body.email)
-    if user is None or not user.is_active:
-        msg = "There is no active account with this address; the user has to register first."
+    user = await auth.find_confirmed_user(session, body.email)
+    if user is None:
+        msg = "There is no active account with this address, or it is not confirmed; the user has to register first."
         raise errors.UnknownUser(msg)
     given = body.model_fields_set
     membership, is_new = await service.add_member(

@@ -14,6 +14,8 @@ class EventKind(StrEnum):
     USER_UPDATED = "user_updated"
     USER_DEACTIVATED = "user_deactivated"
     USER_REACTIVATED = "user_reactivated"
+    USER_INVITED = "user_invited"
+    USER_DELETED = "user_deleted"
     USER_RIGHTS_CHANGED = "user_rights_changed"
     USER_ADDRESS_VERIFIED = "user_address_verified"
     USER_ADDRESS_CHANGED = "user_address_changed"

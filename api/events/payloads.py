@@ -83,6 +83,18 @@ class Reactivated(Payload):
     kind = EventKind.USER_REACTIVATED
 
 
+class Invited(Payload):
+    """No data except the user's id."""
+
+    kind = EventKind.USER_INVITED
+
+
+class Deleted(Payload):
+    """No data except the user's id."""
+
+    kind = EventKind.USER_DELETED
+
+
 class RightsChanged(Payload):
     """The roles and permissions after the change."""
 

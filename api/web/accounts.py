@@ -12,7 +12,15 @@ from fastapi import APIRouter, Form, Request, Response
 
 from api.auth import recovery, registration
 from api.auth.container import ProvidedLogInDelays, ProvidedMailRates, ProvidedPasswords
-from api.auth.errors import EmailTaken, LinkInvalid, PasswordsBusy, PasswordWrong, TooManyAttempts, WeakPassword
+from api.auth.errors import (
+    EmailTaken,
+    LinkInvalid,
+    PasswordsBusy,
+    PasswordUsedBefore,
+    PasswordWrong,
+    TooManyAttempts,
+    WeakPassword,
+)
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.rates import RateLimited
@@ -60,12 +68,14 @@ async def verify_email(
                 address=client_address(request),
             )
     except (LinkInvalid, EmailTaken) as error:
-        return _message(request, settings, error.status, "Not confirmed", error.detail, is_problem=True)
+        return message_page(request, settings, error.status, "Not confirmed", error.detail, is_problem=True)
     except (PasswordWrong, TooManyAttempts, PasswordsBusy) as error:
         page = _verify_page(request, settings, error.status, token, problem=error.detail)
         page.headers.update(error.response_headers())
         return page
-    return _message(request, settings, HTTPStatus.OK, "Address confirmed", "Your address is confirmed. You can log in.")
+    return message_page(
+        request, settings, HTTPStatus.OK, "Address confirmed", "Your address is confirmed. You can log in."
+    )
 
 
 @router.get("/forgot-password")
@@ -96,7 +106,7 @@ async def forgot_password(
     except ValueError:
         address = ""
     await recovery.request_password_reset(session, email=address)
-    return _message(request, settings, HTTPStatus.OK, "Check your mail", _MAILED)
+    return message_page(request, settings, HTTPStatus.OK, "Check your mail", _MAILED)
 
 
 @router.get("/reset-password")
@@ -121,14 +131,14 @@ async def reset_password(
         return _reset_page(request, settings, HTTPStatus.FORBIDDEN, token, problem=EXPIRED_FORM)
     try:
         async with session.begin_nested():
-            await recovery.reset_password(session, database, passwords, secret=token, password=password)
+            await recovery.reset_password(session, settings, database, passwords, secret=token, password=password)
     except LinkInvalid as error:
-        return _message(request, settings, error.status, "Password not changed", error.detail, is_problem=True)
-    except (WeakPassword, PasswordsBusy) as error:
+        return message_page(request, settings, error.status, "Password not changed", error.detail, is_problem=True)
+    except (WeakPassword, PasswordUsedBefore, PasswordsBusy) as error:
         page = _reset_page(request, settings, error.status, token, problem=error.detail)
         page.headers.update(error.response_headers())
         return page
-    return _message(
+    return message_page(
         request,
         settings,
         HTTPStatus.OK,
@@ -177,9 +187,10 @@ def _reset_page(
     )
 
 
-def _message(
+def message_page(
     request: Request, settings: ProvidedSettings, status: int, title: str, text: str, *, is_problem: bool = False
 ) -> Response:
+    """A page with the result of a form."""
     return browser.render(
         request,
         settings,

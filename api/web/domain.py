@@ -6,7 +6,8 @@ from api.auth.container import AuthContainer
 from api.kernel.domains import Domain
 from api.web.account import router as account
 from api.web.accounts import router as accounts
+from api.web.joining import router as joining
 from api.web.log_in import router
 from api.web.second_step import router as second_step
 
-WEB = Domain[AuthContainer](name="web", pages=(router, account, accounts, second_step))
+WEB = Domain[AuthContainer](name="web", pages=(router, account, accounts, joining, second_step))

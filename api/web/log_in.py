@@ -21,6 +21,7 @@ from api.kernel.web import Session
 from api.web.second_step import second_step_page
 from api.web.sessions import allowed_next, delete_cookie, logged_in
 from settings import Settings
+from settings.auth import Registration
 
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
 browser = Browser("api.web")
@@ -115,6 +116,7 @@ def _log_in_page(
         email=email,
         problem=problem,
         forgot=_path(request, "show_forgot_password"),
+        register=_path(request, "show_registration") if settings.auth.registration != Registration.INVITATION else "",
         by_passkey=_path(request, "passkey_page"),
     )
 

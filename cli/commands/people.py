@@ -36,6 +36,13 @@ def create(
         typer.FileText | None,
         typer.Option(help="File whose first line is the password, - for stdin; otherwise the command prompts for it."),
     ] = None,
+    password_hash_file: Annotated[
+        typer.FileText | None,
+        typer.Option(
+            help="File whose first line is the password's hash from another system, bcrypt or argon2id; instead of a "
+            "password. It is replaced at the first log-in."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Create a user, for example the first administrator of a new installation.
@@ -51,7 +58,13 @@ def create(
         if each not in ASSIGNABLE:
             msg = f"{each!r} is not one of {', '.join(sorted(ASSIGNABLE))}"
             raise typer.BadParameter(msg, param_hint="--permission")
-    if password_file is not None:
+    if password_file is not None and password_hash_file is not None:
+        msg = "give either a password or its hash"
+        raise typer.BadParameter(msg, param_hint="--password-hash-file")
+    password = password_hash = None
+    if password_hash_file is not None:
+        password_hash = password_hash_file.readline().strip()
+    elif password_file is not None:
         password = password_file.readline().rstrip("\r\n")
     else:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
@@ -65,6 +78,7 @@ def create(
                 email=email,
                 display_name=name or email.partition("@")[0],
                 password=password,
+                password_hash=password_hash,
                 roles=roles,
                 permissions=permissions,
             )
@@ -105,6 +119,35 @@ def list_accounts(
         [_as_line(user) for user in users] or ["No account matches."],
         as_json=as_json,
     )
+
+
+@app.command()
+def invite(
+    email: Annotated[str, typer.Argument(help="The email address of the person; the invitation is mailed to it.")],
+    name: Annotated[str, typer.Option(help="The display name; by default the part of the address before the @.")] = "",
+    role: Annotated[list[SystemRole] | None, typer.Option(help="A system role of the new account, repeatable.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prepare an account and mail its owner a link to choose a password; the link is valid for 14 days."""
+    from cli import console
+    from cli.local import installation
+
+    async def work(database: Database) -> User:
+        from api.auth.invitations import invite_user
+
+        display_name, roles = name or email.partition("@")[0], tuple(map(str, role or ()))
+        async with database.session() as session:
+            return await invite_user(session, email=email, display_name=display_name, roles=roles, actor_id=None)
+
+    with installation.ready() as settings:
+        user = installation.with_database(settings, work)
+    console.result(_as_result(user), [f"Invited {user.email}", _as_line(user)], as_json=as_json)
+
+
+@app.command()
+def delete(email: Email, as_json: AsJson = False) -> None:
+    """Deactivate a user and hide their name. `ideamint user reactivate` undoes it for 30 days."""
+    _change(email, "delete_user", "Deleted", as_json=as_json)
 
 
 @app.command()
@@ -199,7 +242,7 @@ def _as_result(user: User) -> dict[str, object]:
 
 
 def _as_line(user: User) -> str:
-    state = "active" if user.is_active else "deactivated"
+    state = "active" if user.is_active else "deleted" if user.deleted_at else "deactivated"
     if user.is_active and user.email_verified_at is None:
         state = "unconfirmed"
     return "  ".join(

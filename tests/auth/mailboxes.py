@@ -28,7 +28,7 @@ _WAITING = text(
     ORDER BY m.created_at, m.id
     """
 )
-_TOKEN = re.compile(r"^(https?://\S+/)(verify-email|reset-password)\?token=(\S+)$", re.MULTILINE)
+_TOKEN = re.compile(r"^(https?://\S+/)(verify-email|reset-password|invitation)\?token=(\S+)$", re.MULTILINE)
 
 
 @dataclass

@@ -194,6 +194,7 @@ class TestLinks:
             Purpose.VERIFY_ADDRESS: timedelta(hours=48),
             Purpose.CONFIRM_NEW_ADDRESS: timedelta(hours=48),
             Purpose.RESET_PASSWORD: timedelta(minutes=30),
+            Purpose.INVITED: timedelta(days=14),
         } == LINK_TTL
 
     async def test_never_contain_the_host_of_a_request(self, app: FastAPI, http: AsyncClient, mails: Mailbox) -> None:

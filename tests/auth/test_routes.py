@@ -125,7 +125,7 @@ class TestRegister:
             assert (again.status_code, "idempotency-replayed" in again.headers) == (202, False)
 
     async def test_is_closed_by_the_setting(self, database: Settings) -> None:
-        app = make_app(database.with_(registration="closed"))
+        app = make_app(database.with_(registration="invitation"))
         async with AsyncClient(transport=ASGITransport(app=app), base_url="http://testserver") as http:
             assert_problem(await self.register(http), 403, "registration-closed")
 

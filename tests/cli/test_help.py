@@ -45,6 +45,8 @@ class TestHelp:
                 "ledger export",
                 "user create",
                 "user list",
+                "user invite",
+                "user delete",
                 "user deactivate",
                 "user reactivate",
                 "user log-out",

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from api.auth import service as auth
+from api.auth.invitations import invite_user
 from api.auth.second_factors import service as second_factors
 from api.campaigns.handlers import close_due_campaigns
 from api.coins import background
@@ -76,6 +77,8 @@ async def play_accounts(app: FastAPI, http: AsyncClient, folder: Path) -> None:
         await auth.change_rights(session, found, actor_id=None, permissions=["create_campaign"])
         await auth.deactivate_user(session, found, actor_id=None)
         await auth.reactivate_user(session, found, actor_id=None)
+        await auth.delete_user(session, found, actor_id=None)
+        await invite_user(session, email=new_email(), display_name="Ida", actor_id=None)
 
 
 async def play_second_factors(app: FastAPI, http: AsyncClient) -> None:

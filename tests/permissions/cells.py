@@ -152,6 +152,8 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "removeAuthenticatorApp": lambda _: 404,  # the caller has none
     "addPasskey": lambda _: 401,  # challenge-invalid
     "removePasskey": lambda _: 404,  # the caller has none
+    "deleteMe": lambda cell: 409 if cell.actor is Actor.ADMINISTRATOR else None,  # last-administrator
+    "inviteUserAgain": lambda _: 409,  # email-taken: the spare member is confirmed
     "createRecoveryCodes": lambda _: 404,  # the caller has no second factor
     "getCampaignReport": lambda _: 503,  # nothing-published
     "editIdea": lambda cell: 409 if cell.idea == "competing" else None,  # idea-fixed
@@ -224,6 +226,12 @@ def _body(name: str, world: World, place: Place) -> Sent:
         "addAuthenticatorApp": {"code": "123456"},
         "addPasskey": {"challenge": "of nobody", "name": "Laptop", "passkey": {}},
         "updateMe": {"display_name": "Changed"},
+        "inviteUser": {"email": f"{uuid4().hex}@example.org", "display_name": "New"},
+        "acceptInvitation": {
+            "token": world.link_tokens["invited"],
+            "display_name": "New",
+            "password": NEW_PASSWORD,
+        },
         "updateUser": {"permissions": ["create_campaign"]},
         "createCampaign": {"title": "A new campaign"},
         "editCampaign": {"decide_by": None},

@@ -155,7 +155,8 @@ async def make_world(app: FastAPI, client: AsyncClient) -> World:
     async with parts(app).database.session() as session:
         issued = await sessions.start_session(session, parts(app).settings, newcomer.id, kind="token")
         links = {
-            purpose: await _make_link(session, newcomer, purpose) for purpose in ("verify_address", "reset_password")
+            purpose: await _make_link(session, newcomer, purpose)
+            for purpose in ("verify_address", "reset_password", "invited")
         }
         waiting = await _make_steps(session, parts(app).settings, spare)
     assert issued is not None

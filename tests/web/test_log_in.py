@@ -42,7 +42,7 @@ class TestShowLogIn:
         page = await http.get("/login")
         assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert "<script" not in page.text
-        assert re.findall(r'(?:src|href)="([^"]*)"', page.text) == ["/forgot-password"]
+        assert re.findall(r'(?:src|href)="([^"]*)"', page.text) == ["/forgot-password", "/register"]
         policy = page.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy

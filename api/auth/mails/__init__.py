@@ -98,6 +98,15 @@ class AccountDeactivated(MailContent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccountDeleted(MailContent):
+    """Sent when an account is deleted, which can be undone for a time."""
+
+    name: str
+    at: datetime
+    kept_days: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogInCode(MailContent):
     """Sent when a log-in with the right password needs a second step, because many others have failed."""
 
@@ -140,6 +149,7 @@ EXAMPLES: tuple[MailContent, ...] = (
     SessionEndedByReuse(name=_NAME, at=_AT),
     Invited(link=f"https://ideas.example.org/invitation?token={_TOKEN}", inviter_name=_NAME, valid_days=7),
     AccountDeactivated(name=_NAME, at=_AT),
+    AccountDeleted(name=_NAME, at=_AT, kept_days=20),
     LogInCode(name=_NAME, at=_AT, code="40718263", valid_minutes=15),
     FactorsChanged(name=_NAME, at=_AT, security_link="https://ideas.example.org/account"),
     FactorReset(name=_NAME, at=_AT),

@@ -1,0 +1,113 @@
+"""Invitations: accounts that an administrator prepares, and that their owner completes by a mailed link.
+
+An invited account has no password and is not confirmed, so nobody can log in. Its rights are those that the administrator
+has given it; they have no effect before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from api.auth.account_mails import Purpose, find_link, order_mail, use_link
+from api.auth.errors import EmailTaken
+from api.auth.models import User
+from api.auth.recovery import store_password
+from api.auth.registration import verify_address
+from api.auth.service import check_display_name, check_email, create_user, find_user_by_email, get_user
+from api.events import payloads
+from api.events.service import record_event
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.auth.passwords import Passwords
+    from api.kernel.db import Database
+    from settings import Settings
+
+
+async def invite_user(
+    session: AsyncSession,
+    *,
+    email: str,
+    display_name: str,
+    roles: Iterable[str] = (),
+    permissions: Iterable[str] = (),
+    actor_id: UUID | None,
+) -> User:
+    """Prepare an account and mail its owner a link, which is valid for 14 days. An account that was never confirmed is replaced.
+
+    Raises:
+        EmailTaken: an account with this address is confirmed.
+        BadEmail: this is not an e-mail address.
+        InvalidInput: a role or permission does not exist, or the name is empty or too long.
+    """
+    user = await find_user_by_email(session, check_email(email))
+    if user is not None and user.email_verified_at is not None:
+        raise EmailTaken
+    user = await create_user(
+        session, email=email, display_name=display_name, roles=roles, permissions=permissions, actor_id=actor_id
+    )
+    user.email_verified_at = None
+    await session.flush()
+    await _send(session, user, actor_id)
+    return user
+
+
+async def invite_again(session: AsyncSession, user: User, *, actor_id: UUID | None) -> None:
+    """Mail a new link to a person who has not accepted yet; the earlier one becomes void.
+
+    Raises:
+        EmailTaken: the person has accepted, or has confirmed the address otherwise.
+    """
+    if user.email is None or user.email_verified_at is not None or not user.is_active:
+        raise EmailTaken
+    await _send(session, user, actor_id)
+
+
+async def find_invited(session: AsyncSession, secret: str) -> User:
+    """The account of an invitation.
+
+    Raises:
+        LinkInvalid: the link is unknown, expired, used or void.
+    """
+    mail = await find_link(session, secret, (Purpose.INVITED,))
+    assert mail.user_id is not None
+    return await get_user(session, mail.user_id)
+
+
+async def accept_invitation(
+    session: AsyncSession,
+    settings: Settings,
+    database: Database,
+    passwords: Passwords,
+    *,
+    secret: str,
+    display_name: str,
+    password: str,
+) -> User:
+    """Complete the account by its owner's name and password. The link proves that the address is theirs.
+
+    Raises:
+        LinkInvalid: the link is unknown, expired, used or void.
+        InvalidInput: the name is empty or too long.
+        WeakPassword: see :func:`api.auth.passwords.check_strength`; the link stays valid.
+        PasswordsBusy: too many passwords are waiting for their hash; the link stays valid.
+    """
+    display_name = check_display_name(display_name)
+    async with database.session() as first:
+        invited = await find_invited(first, secret)
+    await passwords.check(password, email=invited.email, display_name=display_name)
+    # without a connection; the link is found again, because it may have been used meanwhile
+    password_hash = await passwords.hash(password)
+    user = await use_link(session, await find_link(session, secret, (Purpose.INVITED,)))
+    user.display_name = display_name
+    await store_password(session, settings, user, password_hash)
+    await verify_address(session, user)
+    return user
+
+
+async def _send(session: AsyncSession, user: User, actor_id: UUID | None) -> None:
+    await record_event(session, payloads.Invited(), actor_id=actor_id, user_id=user.id)
+    await order_mail(session, Purpose.INVITED, user.id)

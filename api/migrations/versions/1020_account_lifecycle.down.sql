@@ -1,0 +1,39 @@
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM app.events WHERE kind IN ('user_invited', 'user_deleted')) THEN
+        RAISE EXCEPTION 'app.events holds events of accounts that the earlier release does not know; not downgraded';
+    END IF;
+END $$;
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM app.users WHERE deleted_at IS NOT NULL) THEN
+        RAISE EXCEPTION 'app.users holds deleted accounts, which the earlier release would show; not downgraded';
+    END IF;
+END $$;
+ALTER TABLE app.users DROP COLUMN deleted_at;
+DROP TABLE app.earlier_passwords;
+DELETE FROM app.account_mails
+WHERE purpose IN ('invited', 'account_deleted');
+ALTER TABLE app.account_mails
+    DROP CONSTRAINT ck_account_mails_purpose,
+    ADD CONSTRAINT ck_account_mails_purpose CHECK (purpose IN (
+        'verify_address', 'registration_repeated', 'reset_password', 'password_changed', 'confirm_new_address',
+        'address_changed', 'session_ended_by_reuse', 'account_deactivated', 'log_ins_delayed', 'log_in_code',
+        'factors_changed', 'factor_reset'
+    ));
+ALTER TABLE app.events
+    DROP CONSTRAINT ck_events_kind,
+    ADD CONSTRAINT ck_events_kind CHECK (kind IN (
+        'user_registered', 'registration_repeated', 'user_created', 'user_updated', 'user_deactivated',
+        'user_reactivated', 'user_rights_changed', 'user_address_verified', 'user_address_changed',
+        'password_reset_requested', 'password_changed', 'user_sessions_ended', 'user_logged_in',
+        'user_logged_out', 'log_in_failed',
+        'refresh_token_reused', 'second_factor_added', 'second_factor_removed', 'second_factors_reset',
+        'second_factor_failed', 'recovery_codes_created', 'recovery_code_used', 'user_confirmed',
+        'campaign_created', 'campaign_activated', 'campaign_dates_changed',
+        'campaign_closed', 'campaign_completed', 'campaign_archived', 'election_imported',
+        'member_joined', 'member_left', 'member_role_changed', 'member_attributes_changed', 'coin_policy_changed',
+        'coins_granted', 'coins_corrected', 'coins_allocated', 'coins_reallocated',
+        'coins_taken_back', 'coins_settled', 'idea_submitted', 'idea_edited',
+        'idea_approved', 'idea_rejected', 'idea_withdrawn', 'idea_accepted',
+        'idea_acceptance_undone', 'idea_started', 'idea_completed', 'idea_stopped',
+        'idea_not_selected', 'idea_valued', 'data_command_sent'
+    ));

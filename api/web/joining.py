@@ -1,0 +1,164 @@
+"""The pages on which people get an account: by an invitation, or by registration if the installation allows it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+
+from api.auth import invitations, recovery, registration
+from api.auth.container import ProvidedPasswords, ProvidedRegistrationRates
+from api.auth.errors import BadEmail, LinkInvalid, PasswordsBusy, RegistrationClosed, WeakPassword
+from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
+from api.kernel.container import ProvidedDatabase, ProvidedSettings
+from api.kernel.errors import DomainError, InvalidInput
+from api.kernel.rates import RateLimited
+from api.kernel.rules import PUBLIC
+from api.kernel.web import Session, client_address
+from api.web.accounts import TOKEN_LENGTH_MAX, message_page
+from settings import Settings
+
+router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
+browser = Browser("api.web")
+
+TEXT_LENGTH_MAX = 1000
+
+
+@router.get("/invitation")
+async def show_invitation(request: Request, session: Session, settings: ProvidedSettings, token: str = "") -> Response:
+    """The form that completes an invited account."""
+    try:
+        user = await invitations.find_invited(session, token)
+    except LinkInvalid as error:
+        return _void(request, settings, error)
+    return _invitation_page(request, settings, HTTPStatus.OK, token, name=user.display_name)
+
+
+@router.post("/invitation", name="invitation_page")
+async def accept_invitation(
+    request: Request,
+    session: Session,
+    settings: ProvidedSettings,
+    database: ProvidedDatabase,
+    passwords: ProvidedPasswords,
+    token: Annotated[str, Form(max_length=TOKEN_LENGTH_MAX)] = "",
+    name: Annotated[str, Form(max_length=TEXT_LENGTH_MAX)] = "",
+    password: Annotated[str, Form()] = "",
+    csrf: Annotated[str, Form()] = "",
+) -> Response:
+    """Complete the account."""
+    if not is_own_form(request, settings, csrf):
+        return _invitation_page(request, settings, HTTPStatus.FORBIDDEN, token, name=name, problem=EXPIRED_FORM)
+    try:
+        async with session.begin_nested():
+            await invitations.accept_invitation(
+                session, settings, database, passwords, secret=token, display_name=name, password=password
+            )
+    except LinkInvalid as error:
+        return _void(request, settings, error)
+    except (InvalidInput, PasswordsBusy) as error:
+        page = _invitation_page(request, settings, error.status, token, name=name, problem=error.detail)
+        page.headers.update(error.response_headers())
+        return page
+    return message_page(request, settings, HTTPStatus.OK, "Welcome", "Your account is ready. You can log in.")
+
+
+@router.get("/register")
+async def show_registration(request: Request, settings: ProvidedSettings) -> Response:
+    """The form that creates an account."""
+    return _registration_page(request, settings, HTTPStatus.OK)
+
+
+@router.post("/register", name="registration_page")
+async def register(
+    request: Request,
+    session: Session,
+    settings: ProvidedSettings,
+    passwords: ProvidedPasswords,
+    rates: ProvidedRegistrationRates,
+    name: Annotated[str, Form(max_length=TEXT_LENGTH_MAX)] = "",
+    email: Annotated[str, Form(max_length=TEXT_LENGTH_MAX)] = "",
+    password: Annotated[str, Form()] = "",
+    csrf: Annotated[str, Form()] = "",
+) -> Response:
+    """Create an account. The response is the same for new and for known addresses."""
+    if not is_own_form(request, settings, csrf):
+        return _registration_page(request, settings, HTTPStatus.FORBIDDEN, name=name, email=email, problem=EXPIRED_FORM)
+    try:
+        await rates.spend(client_address(request))
+        async with session.begin_nested():
+            await registration.register_user(
+                session, settings, passwords, email=email, display_name=name, password=password
+            )
+    except (RateLimited, RegistrationClosed, BadEmail, WeakPassword, InvalidInput, PasswordsBusy) as error:
+        page = _registration_page(request, settings, error.status, name=name, email=email, problem=_reason(error))
+        page.headers.update(error.response_headers())
+        return page
+    return message_page(
+        request,
+        settings,
+        HTTPStatus.OK,
+        "Check your mail",
+        "A mail with a link is on its way to you. Your account can be used after you have opened it.",
+    )
+
+
+def _invitation_page(
+    request: Request, settings: Settings, status: int, token: str, *, name: str, problem: str = ""
+) -> Response:
+    return _join_page(
+        request,
+        settings,
+        status,
+        heading="Welcome to Ideamint",
+        lead="You are invited. Choose a password to complete your account.",
+        action=_path(request, "invitation_page"),
+        button="Complete my account",
+        token=token,
+        name=name,
+        problem=problem,
+    )
+
+
+def _registration_page(
+    request: Request, settings: Settings, status: int, *, name: str = "", email: str = "", problem: str = ""
+) -> Response:
+    return _join_page(
+        request,
+        settings,
+        status,
+        heading="Create an account",
+        lead="You get a mail with a link, to confirm that the address is yours.",
+        action=_path(request, "registration_page"),
+        button="Create the account",
+        name=name,
+        email=email,
+        problem=problem,
+    )
+
+
+def _join_page(request: Request, settings: Settings, status: int, **shown: str) -> Response:
+    return browser.render(
+        request,
+        settings,
+        status,
+        "join.html",
+        length_min=recovery.PASSWORD_LENGTH_MIN,
+        length_max=recovery.PASSWORD_LENGTH_MAX,
+        log_in=_path(request, "show_log_in"),
+        **shown,
+    )
+
+
+def _void(request: Request, settings: Settings, error: LinkInvalid) -> Response:
+    text = f"{error.detail} Ask the person who invited you to do it again."
+    return message_page(request, settings, error.status, "The invitation is not valid", text, is_problem=True)
+
+
+def _reason(error: DomainError) -> str:
+    return f"{error.title}. {error.detail}" if isinstance(error, RateLimited) else error.detail
+
+
+def _path(request: Request, name: str) -> str:
+    return str(request.app.url_path_for(name))
