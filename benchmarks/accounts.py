@@ -55,11 +55,11 @@ def measure(settings: Settings, log_ins: int, revocations: int) -> dict[str, flo
 
         def log_in(email: str) -> int:
             body = {"email": email, "password": "a wrong password"}
-            return first.post("/auth/login", json=body, headers=_from_elsewhere()).status_code
+            return first.post("/auth/login", json=body, headers=from_elsewhere()).status_code
 
         def register(email: str) -> int:
             body = {"email": email, "password": PASSWORD, "display_name": "Anna"}
-            return first.post("/auth/register", json=body, headers=_from_elsewhere()).status_code
+            return first.post("/auth/register", json=body, headers=from_elsewhere()).status_code
 
         figures = _compare(log_in, 401, known, unknown)
         registrations = _compare(register, 202, known, unknown)
@@ -106,7 +106,7 @@ def _compare(call: Callable[[str], int], status: int, known: Sequence[str], unkn
     }
 
 
-def _from_elsewhere() -> dict[str, str]:
+def from_elsewhere() -> dict[str, str]:
     """The header of a proxy that reports a random network address."""
     return {"X-Forwarded-For": str(IPv4Address(randbits(32)))}
 

@@ -13,7 +13,7 @@ import httpx2
 import psutil
 import pytest
 
-from benchmarks import accounts, allocate, compare, event_lag, held, history, ledgers, routes
+from benchmarks import accounts, allocate, compare, event_lag, floods, held, history, ledgers, routes
 from tests.factories.clocks import GIVE_UP_AFTER_S
 
 if TYPE_CHECKING:
@@ -52,6 +52,13 @@ def test_allocate(installation: tuple[Settings, Path], monkeypatch: pytest.Monke
         "limit_per_s", "pgbench_n_per_s", "spread_per_s", "hot_per_s", "ratio_spread", "ratio_hot", "p50_ms", "p99_ms",
         "seeded_per_s",
     }  # fmt: skip
+
+
+def test_floods(installation: tuple[Settings, Path]) -> None:
+    settings, folder = installation
+    figures = asyncio.run(floods.measure(settings, 1, folder))
+    assert figures.keys() >= {"ratio_log_ins", "ratio_registrations", "ratio_slow_clients", "log_in_ms_registrations"}
+    assert {name for name, value in figures.items() if value < 0} == set()
 
 
 def test_compare_measures_a_commit_and_this_version() -> None:
