@@ -22,6 +22,7 @@ from api.kernel.db import Database
 from api.kernel.disk import DiskSpace
 from api.kernel.mail import make_mail
 from api.kernel.rates import Buckets, LocalBuckets
+from api.kernel.request_rates import RequestRates
 from api.migrations import revisions
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         settings=settings,
         database=database,
         rate_buckets=rate_buckets,
+        request_rates=RequestRates(settings.limits, rate_buckets),
         needed_schema=revisions.needed(),
         find_degraded=(heartbeats.degraded, consumer_status.degraded),
         disk=DiskSpace(settings.paths.data_dir),

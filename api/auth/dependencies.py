@@ -29,6 +29,7 @@ from api.kernel import idempotency
 from api.kernel.contract import raises
 from api.kernel.errors import Forbidden
 from api.kernel.permissions import Permission, grants
+from api.kernel.request_rates import count_caller
 from api.kernel.rules import Rule, Scope, enforces
 from api.kernel.web import Session, client_address
 
@@ -57,13 +58,16 @@ class Principal:
 
 @raises(TokenMissing, TokenInvalid)
 async def _claims(
-    tokens: ProvidedAccessTokens, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request,
+    tokens: ProvidedAccessTokens,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Claims:
     if credentials is None:
         msg = "This request requires the header `Authorization: Bearer <access token>`."
         raise TokenMissing(msg)
     claims = await tokens.read(credentials.credentials)
     structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
+    await count_caller(request, claims.user_id)
     return claims
 
 
@@ -94,6 +98,7 @@ async def _browser_user(
         raise TokenMissing(msg)
     user, session_id = found
     structlog.contextvars.bind_contextvars(user_id=str(user.id))
+    await count_caller(request, user.id)
     return _principal(user, session_id)
 
 
@@ -107,7 +112,7 @@ async def _reading_user(
 ) -> Principal:
     if credentials is None and secret is not None:
         return await _browser_user(request, session, secret)
-    return await _current_user(request, session, await _claims(tokens, credentials))
+    return await _current_user(request, session, await _claims(request, tokens, credentials))
 
 
 @raises(TokenInvalid)
@@ -118,8 +123,9 @@ async def _any_user(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Principal | None:
     if credentials is None:
+        await count_caller(request, None)
         return None
-    return await _current_user(request, session, await _claims(tokens, credentials))
+    return await _current_user(request, session, await _claims(request, tokens, credentials))
 
 
 def client_of(request: Request) -> Client:

@@ -12,7 +12,6 @@ many guesses would cause many writes. At the limit, the count that changed longe
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import math
 import time
 from collections import OrderedDict
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from api.auth.errors import TooManyAttempts
+from api.kernel.networks import network_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,16 +101,3 @@ class LogInDelays:
 def _key(*parts: str) -> bytes:
     """A hash, so that keys have a fixed size and memory contains no personal addresses."""
     return hashlib.blake2b("\0".join(parts).casefold().encode(errors="replace"), digest_size=16).digest()
-
-
-def network_of(address: str) -> str:
-    """The IPv4 address, or the /64 network of an IPv6 address, because one household or host has all of it."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return str(ip.ipv4_mapped)
-        return str(ipaddress.ip_network((ip, 64), strict=False))
-    return str(ip)

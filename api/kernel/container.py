@@ -19,6 +19,7 @@ from api.kernel.db import Database
 from api.kernel.disk import DiskSpace
 from api.kernel.mail import MailPort
 from api.kernel.rates import Buckets
+from api.kernel.request_rates import RequestRates
 from api.kernel.schema import SchemaState
 from settings import Settings
 
@@ -34,6 +35,7 @@ class KernelContainer:
         settings: the settings of the installation.
         database: the connection pool.
         rate_buckets: the counters of rate limits.
+        request_rates: the limits of all routes.
         needed_schema: the state of the database schema that this code needs.
         find_degraded: what readiness reports in addition to the schema.
         disk: free space for the data folder and the database.
@@ -43,6 +45,7 @@ class KernelContainer:
     settings: Settings
     database: Database
     rate_buckets: Buckets
+    request_rates: RequestRates
     needed_schema: SchemaState
     find_degraded: tuple[FindDegraded, ...]
     disk: DiskSpace

@@ -13,16 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.kernel.container import FindDegraded, KernelContainer, ProvidedDatabase, provided
 from api.kernel.disk import DiskSpace
+from api.kernel.routing import Route
 from api.kernel.rules import PUBLIC
 from api.kernel.schema import REVISION, ROUTINES, SchemaState
 from api.kernel.schemas import ResponseModel
-from api.kernel.web import Route
 
 
 class HealthRoute(Route):
-    """A route for monitors, which may add parameters of their own."""
+    """A route for monitors, which may add parameters of their own, and ask as often as they need."""
 
     checks_requests = False
+    is_limited = False
 
 
 router = APIRouter(prefix="/health", tags=["health"], dependencies=[PUBLIC], route_class=HealthRoute)

@@ -16,12 +16,14 @@ from api.auth.errors import LogInFailed, PasswordsBusy, TooManyAttempts
 from api.kernel import clock
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
+from api.kernel.request_rates import RateClass, counts_as
+from api.kernel.routing import LimitedRoute
 from api.kernel.rules import PUBLIC
 from api.kernel.texts import single_line
 from api.kernel.web import Session, client_address
 from settings import Settings
 
-router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
+router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=LimitedRoute)
 browser = Browser("api.web")
 
 
@@ -36,6 +38,7 @@ async def show_log_in(
 
 
 @router.post("/login", name="log_in_page")
+@counts_as(RateClass.LOG_INS)
 async def log_in(
     request: Request,
     session: Session,

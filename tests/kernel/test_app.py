@@ -23,7 +23,7 @@ from api.domains import DOMAINS
 from api.kernel import problems
 from api.kernel.errors import Forbidden
 from api.kernel.heartbeats import Heartbeat
-from api.kernel.middleware import Edge, RequestContext
+from api.kernel.middleware import Defects, Edge, RequestContext
 from api.kernel.schema import SchemaState
 from api.kernel.web import Session
 from api.kernel.web import router as new_router
@@ -149,6 +149,7 @@ class TestSession:
 
         app = FastAPI()
         app.state.container = make_container(database)
+        app.add_middleware(Defects)
         app.add_middleware(
             RequestContext,
             edge=Edge(hosts=frozenset({"testserver"}), body_bytes_max=database.limits.request_body_bytes_max),
