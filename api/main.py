@@ -13,7 +13,8 @@ from fastapi_offline import FastAPIOffline
 import settings as configuration
 from api.container import Container, make_container
 from api.domains import select_domains
-from api.kernel import contract, health, logs, problems, rules
+from api.kernel import contract, documents, health, logs, problems, rules
+from api.kernel.cors import ApiCors
 from api.kernel.middleware import Defects, Edge, RequestContext
 from api.kernel.web import API_PREFIX
 
@@ -85,6 +86,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         for middleware in domain.middleware(container):
             app.add_middleware(middleware.cls, *middleware.args, **middleware.kwargs)
     app.add_middleware(Defects)
+    if origins := settings.addresses.cors_origins:
+        app.add_middleware(ApiCors, prefix=API_PREFIX, origins=origins)
     app.add_middleware(
         RequestContext,
         edge=Edge(
@@ -109,6 +112,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for domain in domains:
         for pages in domain.pages:
             app.include_router(pages)
+    documents.serve_document(app)
     describe = app.openapi
     app.openapi = lambda: contract.complete(describe())  # type: ignore[method-assign] # as FastAPI documents it
     return app

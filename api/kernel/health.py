@@ -23,6 +23,7 @@ class HealthRoute(Route):
     """A route for monitors, which may add parameters of their own, and ask as often as they need."""
 
     checks_requests = False
+    may_be_kept = False
     is_limited = False
 
 

@@ -8,11 +8,12 @@ the query parameter `q` counts as a search.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from fastapi.security import APIKeyCookie
 from fastapi.security.base import SecurityBase
 
 from api.kernel.networks import network_id
@@ -64,10 +65,13 @@ def find_class(dependant: Dependant) -> RateClass:
     return next((found for call in calls if (found := getattr(call, _ATTRIBUTE, None))), RateClass.REQUESTS)
 
 
-def is_authenticating(dependant: Dependant) -> bool:
-    """Whether a route reads a token or a cookie that identifies its caller."""
+def find_credentials(dependant: Dependant) -> Iterator[str]:
+    """The headers in which a route reads a token or a cookie that identifies its caller."""
     call: object = dependant.call
-    return isinstance(call, SecurityBase) or any(map(is_authenticating, dependant.dependencies))
+    if isinstance(call, SecurityBase):
+        yield "Cookie" if isinstance(call, APIKeyCookie) else "Authorization"
+    for inner in dependant.dependencies:
+        yield from find_credentials(inner)
 
 
 class RequestRates:

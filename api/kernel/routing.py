@@ -17,6 +17,7 @@ from api.kernel.middleware import UnknownHost
 from api.kernel.networks import client_address
 from api.kernel.problems import BAD_REQUEST, BODY_TOO_LARGE, INTERNAL, VALIDATION
 from api.kernel.rates import RateLimited, begin_counting
+from api.kernel.representations import NOT_MODIFIED, finish
 from api.kernel.request_rates import Counting, RateClass
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -31,7 +32,8 @@ class LimitedRoute(APIRoute):
         """Find the class of the route."""
         super().__init__(path, endpoint, **options)
         self.rate_class = request_rates.find_class(self.dependant)
-        self.is_authenticating = request_rates.is_authenticating(self.dependant)
+        # the headers that identify the caller
+        self.credentials = tuple(sorted(set(request_rates.find_credentials(self.dependant))))
         self.query_names = frozenset(_query_names(self.dependant))
         self.has_searches = request_rates.SEARCH_PARAMETER in self.query_names
 
@@ -49,7 +51,7 @@ class LimitedRoute(APIRoute):
             counting = self._counting(request)
             request.state.counting = counting
             try:
-                await counting.begin(is_authenticating=self.is_authenticating)
+                await counting.begin(is_authenticating=bool(self.credentials))
                 return await handle(request)
             except Exception:
                 await counting.refused()
@@ -76,6 +78,8 @@ class Route(LimitedRoute):
 
     checks_requests: ClassVar[bool] = True
     """Whether query parameters and headers that the route does not read are refused."""
+    may_be_kept: ClassVar[bool] = True
+    """Whether clients may keep what they read, and ask by its tag whether it is still current."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         """Add the rule of the route's dependencies, its problems and its key to OpenAPI."""
@@ -91,8 +95,11 @@ class Route(LimitedRoute):
                 # beside the ways to log in that FastAPI adds: a public campaign needs none
                 self.openapi_extra["security"] = [{}]
         self.is_write = bool(set(self.methods or ()) - requests.READING_METHODS)
+        self.is_kept = self.may_be_kept and not self.is_write
         problems = set(self._problems())
         self.responses = _merged(contract.describe(problems), self.responses)
+        if self.is_kept:
+            self.responses = {**NOT_MODIFIED, **self.responses}
         if self.is_write and idempotency.KeyReused.problem_type() in problems:
             key = idempotency.describe_key(is_required=_is_called(self.dependant, idempotency.required_key))
             self.openapi_extra = {**(self.openapi_extra or {}), "parameters": [key]}
@@ -134,7 +141,7 @@ class Route(LimitedRoute):
             except idempotency.Replay as replay:
                 return replay.response
             request.state.response = response
-            return response
+            return await finish(response, request.headers, self.credentials) if self.is_kept else response
 
         return handle_and_keep
 
