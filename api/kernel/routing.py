@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 
 from api.kernel import contract, idempotency, request_rates, requests, rules
 from api.kernel.container import KernelContainer, container_of
+from api.kernel.deprecation import find_deprecation
 from api.kernel.errors import ProblemType
 from api.kernel.http_limits import HEADERS_TOO_LARGE, REQUEST_LINE_TOO_LONG
 from api.kernel.middleware import UnknownHost
@@ -36,6 +37,11 @@ class LimitedRoute(APIRoute):
         self.credentials = tuple(sorted(set(request_rates.find_credentials(self.dependant))))
         self.query_names = frozenset(_query_names(self.dependant))
         self.has_searches = request_rates.SEARCH_PARAMETER in self.query_names
+        deprecation = find_deprecation(self.endpoint)
+        self.deprecation_headers = deprecation.headers() if deprecation else ()
+        if deprecation:
+            self.deprecated = True
+            self.description = "\n\n".join(filter(None, (deprecation.text(), self.description)))
 
     def make_handler(self) -> Handler:
         """The function that handles a request that was counted."""
@@ -50,6 +56,8 @@ class LimitedRoute(APIRoute):
         async def count_and_handle(request: Request) -> Response:
             counting = self._counting(request)
             request.state.counting = counting
+            if self.deprecation_headers:
+                request.state.response_headers = self.deprecation_headers
             try:
                 await counting.begin(is_authenticating=bool(self.credentials))
                 return await handle(request)
