@@ -123,6 +123,9 @@ class Buckets(Protocol):
     async def spend(self, buckets: Sequence[Bucket]) -> Spent:
         """Take a token from each bucket, or from none if one of them is empty."""
 
+    async def check(self) -> None:
+        """Raise an error if the server that counts does not work; without one nothing can fail."""
+
     async def close(self) -> None:
         """Close connections."""
 
@@ -155,6 +158,9 @@ class LocalBuckets:
         if len(full_at_us) > self._sweep_from:
             self._remove_full(now_us)
         return Spent(tuple(full_in_us))
+
+    async def check(self) -> None:
+        """Do nothing: there is no server."""
 
     async def close(self) -> None:
         """Do nothing: there are no connections."""

@@ -66,6 +66,16 @@ class SharedBuckets:
         except RedisUnavailable:
             return await self._local.spend(buckets)
 
+    async def check(self) -> None:
+        """Ask Redis whether it works.
+
+        Raises:
+            RedisError: it does not.
+            TimeoutError: it did not answer in time.
+        """
+        async with asyncio.timeout(self._timeout_s):
+            await self._redis.ping()
+
     async def close(self) -> None:
         """Close the connection."""
         await self._redis.aclose()
