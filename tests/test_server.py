@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import httpx2
 import psycopg
@@ -21,6 +22,7 @@ from cli.local.services import child_environment
 from tests.databases import WITHOUT_RATE_LIMITS
 from tests.factories.campaigns import make_world
 from tests.factories.clocks import GIVE_UP_AFTER_S, until
+from tests.factories.users import PASSWORD, bearer, commit_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,6 +135,47 @@ class TestStop:
         ):
             while (await (await watching.execute(statement, (since,))).fetchone()) == (0,):  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.02)
+
+
+class TestLog:
+    async def test_has_one_line_for_each_request_and_no_value_of_it(
+        self, application: FastAPI, database: Settings, tmp_path: Path
+    ) -> None:
+        user = await commit_user(application, password=PASSWORD)
+        headers = await bearer(application, user)
+        secret = "a-secret-in-the-query"
+        with api_process(database, tmp_path) as api:
+            await asyncio.to_thread(until, api.is_ready)
+            async with httpx2.AsyncClient(base_url=api.url) as http:
+                tokens = (
+                    await http.post("/api/v1/auth/login", json={"email": user.email, "password": PASSWORD})
+                ).json()
+                await http.get(f"/verify-email?token={secret}")
+                await http.get(f"/api/v1/campaigns/{uuid4()}?q={secret}", headers=headers | {"X-Request-ID": "mine"})
+                await http.get(f"/{secret}")
+                await http.head("/api/v1/users/me", headers=headers)
+            lines = [line for line in api.said() if line["event"] == "request" and line["route"] != "/health/ready"]
+            said = (tmp_path / "api.log").read_text()
+        assert [(line["method"], line["route"], line["status"]) for line in lines] == [
+            ("POST", "/api/v1/auth/login", 200),
+            ("GET", "/verify-email", 200),
+            ("GET", "/api/v1/campaigns/{campaign_id}", 422),
+            ("GET", None, 404),
+            ("HEAD", "/api/v1/users/me", 200),
+        ]
+        assert {line["level"] for line in lines} == {"info"}
+        assert all(line["duration_ms"] >= 0 and line["request_id"] for line in lines)
+        assert lines[2]["request_id"] == "mine"
+        assert [line.get("user_id") for line in lines] == [None, None, None, None, str(user.id)]
+        values = (
+            secret,
+            PASSWORD,
+            user.email,
+            tokens["access_token"],
+            tokens["refresh_token"],
+            headers["Authorization"],
+        )
+        assert [value for value in values if str(value) in said] == []
 
 
 class TestStart:

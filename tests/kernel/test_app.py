@@ -25,9 +25,7 @@ from api.kernel.errors import Forbidden
 from api.kernel.middleware import Defects, Edge, RequestContext
 from api.kernel.web import Session
 from api.kernel.web import router as new_router
-from api.main import create_app
 from api.models import Model
-from settings import SettingsError
 from tests.factories.containers import parts
 
 if TYPE_CHECKING:
@@ -184,19 +182,6 @@ class TestDependencies:
 def _is_coroutine(call: object) -> bool:
     call = call if inspect.isfunction(call) else type(call).__call__
     return inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)
-
-
-class TestServices:
-    async def test_only_the_named_ones_are_mounted(self, database: Settings) -> None:
-        paths = create_app(database.with_(services=("coins",))).openapi()["paths"]
-        assert "/api/v1/campaigns/{campaign_id}/coins/allocate" in paths
-        assert "/api/v1/auth/login" not in paths
-
-    async def test_an_unknown_one_is_refused_by_name(self, database: Settings) -> None:
-        with pytest.raises(
-            SettingsError, match="IDEAMINT_SERVICES: there is no domain 'coin'; expected: auth, campaigns, coins"
-        ):
-            create_app(database.with_(services=("coin",)))
 
 
 class TestModels:
