@@ -18,13 +18,18 @@ from api.coins.rates import CoinRates
 from api.events import status as consumer_status
 from api.ideas.queries import find_statuses
 from api.kernel import heartbeats
+from api.kernel.container import Probe
 from api.kernel.db import Database
 from api.kernel.disk import DiskSpace
 from api.kernel.mail import make_mail
 from api.kernel.rates import Buckets, LocalBuckets
+from api.kernel.request_rates import RequestRates
 from api.migrations import revisions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from api.kernel.mail import MailPort
     from settings import Settings
 
 
@@ -37,17 +42,20 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
     """A container of new objects; `database` is by default a pool of the size in the settings."""
     database = database or Database(settings.database)
     rate_buckets = _rate_buckets(settings)
+    mail = make_mail(settings)
     batcher = Batcher(settings.database, settings.ledger)
     coin_rates = CoinRates(settings.limits, rate_buckets)
     return Container(
         settings=settings,
         database=database,
         rate_buckets=rate_buckets,
+        request_rates=RequestRates(settings.limits, rate_buckets),
         needed_schema=revisions.needed(),
-        find_degraded=(heartbeats.degraded, consumer_status.degraded),
+        find_degraded={"worker": heartbeats.degraded, "consumers": consumer_status.degraded},
+        probes=tuple(_probes(settings, rate_buckets, mail)),
         disk=DiskSpace(settings.paths.data_dir),
         access_tokens=AccessTokens(settings, SigningKeys(database, settings.auth), Revocations(database)),
-        mail=make_mail(settings),
+        mail=mail,
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(settings.auth.signing_secret),
         registration_rates=RegistrationRates(settings.limits, rate_buckets),
@@ -57,6 +65,14 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         # the coins domain is below the ideas domain and does not import it
         member_commands=MemberCommands(database, batcher, coin_rates, find_statuses),
     )
+
+
+def _probes(settings: Settings, rate_buckets: Buckets, mail: MailPort) -> Iterator[Probe]:
+    """The servers that the settings name, apart from the database."""
+    if settings.redis.url is not None:
+        yield Probe("redis", rate_buckets.check)
+    if settings.mail.host is not None:
+        yield Probe("mail", mail.check)
 
 
 def _rate_buckets(settings: Settings) -> Buckets:

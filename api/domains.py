@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from api.analytics.domain import ANALYTICS
-from api.auth.domain import AUTH
+from api.auth.domain import AUTH, TOKENS
 from api.campaigns.domain import CAMPAIGNS
 from api.coins.domain import COINS
 from api.events.domain import EVENTS
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from api.kernel.domains import Domain
 
 # every process runs these, whatever domains are selected
-FOUNDATION: tuple[Domain[Container], ...] = (KERNEL, EVENTS)
+FOUNDATION: tuple[Domain[Container], ...] = (KERNEL, EVENTS, TOKENS)
 DOMAINS: tuple[Domain[Container], ...] = (AUTH, CAMPAIGNS, COINS, IDEAS, ANALYTICS, WEB)
 
 

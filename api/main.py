@@ -5,8 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 from fastapi_offline import FastAPIOffline
@@ -14,8 +13,9 @@ from fastapi_offline import FastAPIOffline
 import settings as configuration
 from api.container import Container, make_container
 from api.domains import select_domains
-from api.kernel import contract, health, logs, problems, rules
-from api.kernel.middleware import Edge, RequestContext
+from api.kernel import contract, documents, health, logs, problems, rules
+from api.kernel.cors import ApiCors
+from api.kernel.middleware import Defects, Edge, RequestContext
 from api.kernel.web import API_PREFIX
 
 if TYPE_CHECKING:
@@ -85,6 +85,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for domain in domains:
         for middleware in domain.middleware(container):
             app.add_middleware(middleware.cls, *middleware.args, **middleware.kwargs)
+    app.add_middleware(Defects)
+    if origins := settings.addresses.cors_origins:
+        app.add_middleware(ApiCors, prefix=API_PREFIX, origins=origins)
     app.add_middleware(
         RequestContext,
         edge=Edge(
@@ -109,12 +112,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for domain in domains:
         for pages in domain.pages:
             app.include_router(pages)
-    app.openapi = partial(_describe, app.openapi)  # type: ignore[method-assign] # as FastAPI documents it
+    documents.serve_document(app)
+    describe = app.openapi
+    app.openapi = lambda: contract.complete(describe())  # type: ignore[method-assign] # as FastAPI documents it
     return app
-
-
-def _describe(describe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The OpenAPI document with the schema of problems, to which the responses of the operations refer."""
-    document = describe()
-    document.setdefault("components", {}).setdefault("schemas", {})[contract.SCHEMA_NAME] = contract.SCHEMA
-    return document

@@ -11,11 +11,17 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 import settings as configuration
+from api.kernel import logs
 from api.kernel.http_limits import HttpLimits, limited
+from api.kernel.startup import DatabaseMissing, wait_for_database
 from api.main import create_app
 
 if TYPE_CHECKING:
     from settings import Settings
+
+# Requests have this time to end after SIGTERM, then waiting coin commands 2 s: the supervisor sends SIGKILL after 10 s, and so do
+# container hosts.
+DRAIN_S = 6
 
 
 def configure(settings: Settings, *, host: str, port: int) -> uvicorn.Config:
@@ -30,9 +36,11 @@ def configure(settings: Settings, *, host: str, port: int) -> uvicorn.Config:
         ws="none",
         proxy_headers=bool(addresses.trusted_proxies),
         forwarded_allow_ips=addresses.trusted_proxies,
+        log_config=None,  # its loggers are those of the process
         access_log=False,
         server_header=False,
         log_level=settings.logs.level.lower(),
+        timeout_graceful_shutdown=DRAIN_S,
     )
 
 
@@ -44,7 +52,9 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         settings = configuration.load()
-    except configuration.SettingsError as error:
+        logs.configure(settings.logs)
+        wait_for_database(settings.database)
+    except (configuration.SettingsError, DatabaseMissing) as error:
         sys.exit(str(error))
     host = arguments.host or settings.addresses.bind_host
     port = settings.addresses.api_port if arguments.port is None else arguments.port

@@ -25,6 +25,7 @@ from api.kernel.background import Background, Loop
 from api.kernel.db import Database
 from api.kernel.heartbeats import Heartbeat
 from api.kernel.job_worker import JobWorker
+from api.kernel.startup import DatabaseMissing, wait_for_database
 
 if TYPE_CHECKING:
     from api.kernel.domains import Domain
@@ -95,13 +96,18 @@ async def serve(settings: Settings) -> None:
 
 
 def run(settings: Settings) -> None:
-    """Configure the logs and run a worker until it is stopped."""
+    """Configure the logs, wait for the database, and run a worker until it is stopped.
+
+    Raises:
+        DatabaseMissing: the database accepts no log-in in time.
+    """
     logs.configure(settings.logs)
+    wait_for_database(settings.database)
     asyncio.run(serve(settings))
 
 
 if __name__ == "__main__":
     try:
         run(configuration.load())
-    except configuration.SettingsError as error:
+    except (configuration.SettingsError, DatabaseMissing) as error:
         sys.exit(str(error))

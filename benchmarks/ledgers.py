@@ -40,8 +40,13 @@ SEAL_MAX = 50_000
 PGBENCH_S_MAX = 60
 READY_TRIES = 6000  # a tenth of a second apart
 COINS = 1_000_000_000
-# a benchmark member sends more commands in a second than the limit allows in a minute
-RATE_LIMITS = ("COMMANDS_PER_MEMBER", "COMMANDS_PER_CAMPAIGN", "READS_PER_MEMBER", "FIGURES_PER_MEMBER")
+# a benchmark member sends more requests in a second than the limits allow in a minute
+RATE_LIMITS = (
+    "COIN_COMMANDS_PER_MEMBER", "COIN_COMMANDS_PER_CAMPAIGN", "COIN_READS_PER_MEMBER", "COIN_FIGURES_PER_MEMBER",
+    "LOG_INS_PER_ADDRESS",
+)  # fmt: skip
+# a limit that counts each request, as in an installation, but refuses none
+RATE_OF_CALLERS = "1000000/second"
 CAMPAIGN = UUID("00000000-0000-7000-8000-00000000c000")
 
 # the same command as over HTTP, one item per call
@@ -250,7 +255,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "IDEAMINT_DATA_DIR": str(settings.paths.data_dir),
         "IDEAMINT_DATABASE_URL": str(settings.database.url),
         "IDEAMINT_LOG_LEVEL": "WARNING",
-        **{f"IDEAMINT_COIN_{limit}": "off" for limit in RATE_LIMITS},
+        "IDEAMINT_REQUESTS_PER_CALLER": RATE_OF_CALLERS,
+        **{f"IDEAMINT_{limit}": "off" for limit in RATE_LIMITS},
     }
     return {**os.environ, **variables}
 

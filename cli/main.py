@@ -41,6 +41,7 @@ _EXIT_CODES = {
     "settings.subject.SettingsError": WRONG_SETTINGS,
     "api.kernel.errors.DomainError": REFUSED,
     "api.kernel.mail.MailError": REFUSED,
+    "api.kernel.startup.DatabaseMissing": REFUSED,
     "builtins.OSError": REFUSED,
     "cli.demo.run.DemoRefused": REFUSED,
     "cli.local.cluster.ServerError": REFUSED,

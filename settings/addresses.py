@@ -6,9 +6,24 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from settings.subject import Subject
+
+_ORIGIN = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def _as_origin(text: str) -> str | None:
+    """The origin as browsers send it: in lower case, without the default port. None if the text is not an origin."""
+    found = _ORIGIN.fullmatch(text)
+    if found is None:
+        return None
+    scheme, host = found[1].lower(), found[2].lower()
+    port = int(found[3] or _DEFAULT_PORTS[scheme])
+    if not 1 <= port <= 65535:
+        return None
+    return f"{scheme}://{host}" if port == _DEFAULT_PORTS[scheme] else f"{scheme}://{host}:{port}"
 
 
 class AddressSettings(Subject):
@@ -35,6 +50,11 @@ class AddressSettings(Subject):
         description="further hosts that requests to the API may name, comma separated; those of the addresses above and "
         "localhost are known",
     )
+    cors_origins: tuple[str, ...] = Field(
+        (),
+        description="other sites whose programs browsers let call the API, comma separated and exact, such as "
+        "https://app.example.org; empty: none",
+    )
     trusted_proxies: str = Field(
         "",
         description="addresses or networks of reverse proxies that report the client's address and scheme, comma "
@@ -49,6 +69,21 @@ class AddressSettings(Subject):
             port = values.get(f"{part}_port", cls.model_fields[f"{part}_port"].default)
             derived[f"public_{part}_url"] = values.get(f"public_{part}_url") or f"http://localhost:{port}"
         return values | derived
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _exact(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if (sent := _as_origin(origin)) != origin:
+                hint = f"browsers send {sent}" if sent else "not an origin: scheme://host or scheme://host:port"
+                msg = f"{origin!r}: {hint}"
+                raise ValueError(msg)
+        return value
 
     @property
     def internal_api_url(self) -> str:

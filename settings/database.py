@@ -33,6 +33,13 @@ class DatabaseSettings(Subject):
     pool_overflow: int = Field(
         5, alias="db_pool_overflow", ge=0, le=200, description="further connections under load per API process"
     )
+    wait_s: int = Field(
+        60,
+        alias="db_wait_s",
+        ge=0,
+        le=3600,
+        description="longest wait for the database at the start of an API or worker process, seconds",
+    )
     statement_timeout_ms: int = Field(
         5000, ge=100, description="longest duration of a statement in a request, milliseconds"
     )

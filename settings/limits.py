@@ -9,8 +9,22 @@ from settings.subject import Subject
 
 
 class LimitSettings(Subject):
-    """Limits per member, campaign and request; a rate of None is no limit."""
+    """Limits per caller, member, campaign and request; a rate of None is no limit."""
 
+    requests_per_caller: RateLimit = Field(
+        Rate(600, "minute"),
+        description="requests of one user, or of one network address without a log-in, such as 600/minute, or off",
+    )
+    searches_per_caller: RateLimit = Field(
+        Rate(60, "minute"), description="requests of one user that search for words, such as 60/minute, or off"
+    )
+    figures_per_caller: RateLimit = Field(
+        Rate(20, "minute"), description="reports and exports of one user, such as 20/minute, or off"
+    )
+    log_ins_per_address: RateLimit = Field(
+        Rate(10, "minute"),
+        description="log-ins, refreshes and uses of mailed links from one network address, such as 10/minute, or off",
+    )
     coin_commands_per_member: RateLimit = Field(
         Rate(120, "minute"), description="coin commands of one member, such as 120/minute (second, hour, day), or off"
     )

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 # A test calls as one member more often than people do. Tests of the rate limits make applications that have them.
 WITHOUT_RATE_LIMITS = dict.fromkeys(
     (
+        "requests_per_caller",
+        "searches_per_caller",
+        "figures_per_caller",
+        "log_ins_per_address",
         "coin_commands_per_member",
         "coin_commands_per_campaign",
         "coin_reads_per_member",

@@ -17,6 +17,7 @@ from api.kernel import clock
 from api.kernel.container import ProvidedSettings
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
+from api.kernel.request_rates import RateClass, counts_as
 from api.kernel.rules import Rule, Scope, Visibility, enforces
 from api.kernel.web import Session
 from api.kernel.web import router as new_router
@@ -39,6 +40,7 @@ async def _report_reader(session: Session, caller: ReadingUser, campaign_id: UUI
     response_class=Response,
     responses={200: {"description": "The report", "content": {kind.media_type: {} for kind in Format}}},
 )
+@counts_as(RateClass.FIGURES)
 @raises(NothingPublished, CampaignNotPublished, ReportsBusy)
 async def report(
     settings: ProvidedSettings,

@@ -40,6 +40,7 @@ from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.contract import raises
 from api.kernel.errors import InvalidInput, NotFound
 from api.kernel.rates import RateLimited
+from api.kernel.request_rates import RateClass, counts_as
 from api.kernel.rules import PUBLIC
 from api.kernel.web import Session, client_address
 from api.kernel.web import router as new_router
@@ -48,6 +49,7 @@ router = new_router("", "auth")
 
 
 @router.post("/auth/verify-email", status_code=HTTPStatus.NO_CONTENT, operation_id="verifyEmail", dependencies=[PUBLIC])
+@counts_as(RateClass.LOG_INS)
 @raises(LinkInvalid, EmailTaken, PasswordWrong, TooManyAttempts, PasswordsBusy)
 async def verify_email(
     request: Request,
@@ -78,6 +80,7 @@ async def verify_email(
     operation_id="resendVerification",
     dependencies=[PUBLIC],
 )
+@counts_as(RateClass.LOG_INS)
 @raises(RateLimited)
 async def resend_verification(
     request: Request, session: Session, rates: ProvidedMailRates, body: Address
@@ -91,6 +94,7 @@ async def resend_verification(
 @router.post(
     "/auth/forgot-password", status_code=HTTPStatus.ACCEPTED, operation_id="forgotPassword", dependencies=[PUBLIC]
 )
+@counts_as(RateClass.LOG_INS)
 @raises(RateLimited)
 async def forgot_password(request: Request, session: Session, rates: ProvidedMailRates, body: Address) -> Registration:
     """Mail a link to set a new password. It is valid for 30 minutes. At most one mail a minute is sent to an address."""
@@ -102,6 +106,7 @@ async def forgot_password(request: Request, session: Session, rates: ProvidedMai
 @router.post(
     "/auth/reset-password", status_code=HTTPStatus.NO_CONTENT, operation_id="resetPassword", dependencies=[PUBLIC]
 )
+@counts_as(RateClass.LOG_INS)
 @raises(LinkInvalid, WeakPassword, PasswordUsedBefore, PasswordsBusy)
 async def reset_password(
     session: Session,
@@ -117,6 +122,7 @@ async def reset_password(
 @router.post(
     "/auth/accept-invitation", status_code=HTTPStatus.NO_CONTENT, operation_id="acceptInvitation", dependencies=[PUBLIC]
 )
+@counts_as(RateClass.LOG_INS)
 @raises(LinkInvalid, InvalidInput, WeakPassword, PasswordsBusy)
 async def accept_invitation(
     session: Session,

@@ -35,6 +35,7 @@ from api.kernel.container import ProvidedSettings
 from api.kernel.contract import raises
 from api.kernel.errors import Forbidden
 from api.kernel.permissions import Permission, grants
+from api.kernel.request_rates import count_caller
 from api.kernel.rules import Rule, Scope, enforces
 from api.kernel.web import Session, client_address
 from settings import Settings
@@ -64,13 +65,16 @@ class Principal:
 
 @raises(TokenMissing, TokenInvalid)
 async def _claims(
-    tokens: ProvidedAccessTokens, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request,
+    tokens: ProvidedAccessTokens,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Claims:
     if credentials is None:
         msg = "This request requires the header `Authorization: Bearer <access token>`."
         raise TokenMissing(msg)
     claims = await tokens.read(credentials.credentials)
     structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
+    await count_caller(request, claims.user_id)
     return claims
 
 
@@ -100,6 +104,7 @@ async def _browser_user(
         msg = "This browser is not logged in, or its session has ended; log in at /login."
         raise TokenMissing(msg)
     structlog.contextvars.bind_contextvars(user_id=str(caller.user_id))
+    await count_caller(request, caller.user_id)
     return caller
 
 
@@ -114,7 +119,7 @@ async def _reading_user(
 ) -> Principal:
     if credentials is None and secret is not None:
         return await _browser_user(request, session, settings, secret)
-    return await _current_user(request, session, await _claims(tokens, credentials))
+    return await _current_user(request, session, await _claims(request, tokens, credentials))
 
 
 @raises(TokenInvalid)
@@ -125,8 +130,9 @@ async def _any_user(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Principal | None:
     if credentials is None:
+        await count_caller(request, None)
         return None
-    return await _current_user(request, session, await _claims(tokens, credentials))
+    return await _current_user(request, session, await _claims(request, tokens, credentials))
 
 
 def client_of(request: Request, settings: Settings) -> Client:

@@ -1,4 +1,4 @@
-"""The record of the domain auth."""
+"""The records of the domain auth."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from api.auth.second_factors.routes import router as factor_router
 from api.auth.user_routes import router as user_router
 from api.kernel.domains import Domain
 
+TOKENS = Domain[AuthContainer](name="tokens", lifespan=lambda container: container.access_tokens.followed())
+"""What every process needs to check access tokens, whether it serves the routes of this domain or not."""
+
 AUTH = Domain[AuthContainer](
     name="auth",
     routers=(router, account_router, factor_router, step_router, user_router),
     pages=(key_set,),
-    lifespan=lambda container: container.access_tokens.followed(),
     jobs=JOBS,
 )

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Response
 
 from api.auth.container import ProvidedAccessTokens
 from api.auth.keys import PUBLISHED_S, as_jwk
+from api.kernel.routing import LimitedRoute
 from api.kernel.rules import PUBLIC
 
-router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
+router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=LimitedRoute)
 
 
 @router.get("/.well-known/jwks.json")

@@ -6,9 +6,9 @@ An account gets coins in every open campaign, so accounts must not be free to cr
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
-from api.auth.throttle import network_of
+from api.kernel.networks import network_id
 from api.kernel.rates import Buckets, RateLimits
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class MailRates:
         Raises:
             RateLimited: the address's limit was exceeded.
         """
-        await self._limits.spend(address=uuid5(NAMESPACE_URL, network_of(address)))
+        await self._limits.spend(address=network_id(address))
 
 
 class RegistrationRates:
@@ -51,4 +51,4 @@ class RegistrationRates:
         Raises:
             RateLimited: the address's limit or the installation's was exceeded.
         """
-        await self._limits.spend(address=uuid5(NAMESPACE_URL, network_of(address)), installation=_INSTALLATION)
+        await self._limits.spend(address=network_id(address), installation=_INSTALLATION)

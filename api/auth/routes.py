@@ -31,6 +31,7 @@ from api.kernel import clock
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.contract import raises
 from api.kernel.rates import RateLimited
+from api.kernel.request_rates import RateClass, counts_as
 from api.kernel.rules import PUBLIC
 from api.kernel.web import Session, client_address
 from api.kernel.web import router as new_router
@@ -66,6 +67,7 @@ async def register(
 
 
 @router.post("/auth/login", operation_id="logIn", dependencies=[PUBLIC], response_model=Tokens)
+@counts_as(RateClass.LOG_INS)
 @raises(LogInFailed, SecondStepRequired, TooManyAttempts, PasswordsBusy)
 async def log_in(
     request: Request,
@@ -94,6 +96,7 @@ async def log_in(
 
 
 @router.post("/auth/refresh", operation_id="refreshToken", dependencies=[PUBLIC], response_model=Tokens)
+@counts_as(RateClass.LOG_INS)
 @raises(RefreshTokenInvalid, RefreshTokenUsed)
 async def refresh(
     request: Request,

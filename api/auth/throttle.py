@@ -18,7 +18,6 @@ hashes with the installation's secret: the table contains no address.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +28,7 @@ from sqlalchemy import text
 
 from api.auth.errors import TooManyAttempts
 from api.kernel import clock
+from api.kernel.networks import network_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -189,16 +189,3 @@ def _refuse_early(waits_s: Iterable[float]) -> None:
     wait_s = max(waits_s)
     if wait_s > 0:
         raise TooManyAttempts(math.ceil(wait_s))
-
-
-def network_of(address: str) -> str:
-    """The IPv4 address, or the /64 network of an IPv6 address, because one household or host has all of it."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return str(ip.ipv4_mapped)
-        return str(ipaddress.ip_network((ip, 64), strict=False))
-    return str(ip)

@@ -16,6 +16,7 @@ from api.coins.container import ProvidedCoinRates
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.rates import RateLimited
+from api.kernel.request_rates import RateClass, counts_as
 from api.kernel.rules import Rule, Scope, Visibility, enforces
 
 MOVE_COINS: Final = Rule(Scope.CAMPAIGN, (Permission.MOVE_COINS,), Visibility.ALIKE)
@@ -36,16 +37,19 @@ WalletOwner = Annotated[Principal, Depends(_wallet_owner)]
 OwnWallet = Annotated[Principal, Depends(_own_wallet)]
 
 
+@counts_as(RateClass.COINS)
 @raises(RateLimited)
 async def _bulk(rates: ProvidedCoinRates, caller: TokenHolder) -> None:
     await rates.spend_bulk(caller.user_id)
 
 
+@counts_as(RateClass.COINS)
 @raises(RateLimited)
 async def _read(rates: ProvidedCoinRates, caller: TokenHolder) -> None:
     await rates.spend_read(caller.user_id)
 
 
+@counts_as(RateClass.COINS)
 @raises(RateLimited)
 async def _figures(rates: ProvidedCoinRates, caller: TokenHolder) -> None:
     await rates.spend_figures(caller.user_id)

@@ -32,6 +32,7 @@ from api.kernel.contract import raises
 from api.kernel.dates import Moment
 from api.kernel.problems import BUSY, DATABASE_UNAVAILABLE, DISK_FULL
 from api.kernel.rates import RateLimited
+from api.kernel.request_rates import RateClass, counts_as
 from api.kernel.schemas import Page
 from api.kernel.web import DryRun, PageQuery, RequiredKey, Session
 from api.kernel.web import router as new_router
@@ -83,6 +84,7 @@ _REFUSALS = (
     operation_id="allocateCoins",
     response_model=Movement,
 )
+@counts_as(RateClass.COINS)
 @raises(*_REFUSALS)
 async def allocate(
     request: Request,
@@ -106,6 +108,7 @@ async def allocate(
     operation_id="reallocateCoins",
     response_model=Movement,
 )
+@counts_as(RateClass.COINS)
 @raises(*_REFUSALS, errors.TakeBackRefused, errors.SameAccount)
 async def reallocate(
     request: Request,

@@ -7,7 +7,7 @@ a higher domain. `api.container.Container` has the objects of all domains. The a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
@@ -19,11 +19,21 @@ from api.kernel.db import Database
 from api.kernel.disk import DiskSpace
 from api.kernel.mail import MailPort
 from api.kernel.rates import Buckets
+from api.kernel.request_rates import RequestRates
 from api.kernel.schema import SchemaState
 from settings import Settings
 
 FindDegraded = Callable[[AsyncConnection], Awaitable[dict[str, str]]]
 """Reports what needs attention while requests are served, by subject; an empty dict if nothing does."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A server that requests can do without. `ask` raises an error if the server does not work."""
+
+    name: str
+    ask: Callable[[], Awaitable[None]]
+    timeout_s: float = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +44,11 @@ class KernelContainer:
         settings: the settings of the installation.
         database: the connection pool.
         rate_buckets: the counters of rate limits.
+        request_rates: the limits of all routes.
         needed_schema: the state of the database schema that this code needs.
-        find_degraded: what readiness reports in addition to the schema.
+        find_degraded: what readiness reports in addition to the schema, by check; each key is a check that is ok if nothing
+            is reported.
+        probes: the servers, apart from the database, that readiness asks.
         disk: free space for the data folder and the database.
         mail: sends mails.
     """
@@ -43,8 +56,10 @@ class KernelContainer:
     settings: Settings
     database: Database
     rate_buckets: Buckets
+    request_rates: RequestRates
     needed_schema: SchemaState
-    find_degraded: tuple[FindDegraded, ...]
+    find_degraded: Mapping[str, FindDegraded]
+    probes: tuple[Probe, ...]
     disk: DiskSpace
     mail: MailPort
 

@@ -32,8 +32,24 @@ SCHEMA: Final[dict[str, Any]] = {
     },
     "required": ["type", "title", "status", "detail"],
 }
+HEADERS: Final[dict[str, Any]] = {
+    "RateLimit": {
+        "description": "For each limit that counted the request: r, the requests that remain, and t, the seconds until all "
+        "of them are available again. Most responses have it",
+        "schema": {"type": "string", "examples": ['"requests-per-caller";r=599;t=1']},
+    },
+    "RateLimit-Policy": {
+        "description": "For each limit that counted the request: q requests in w seconds. Most responses have it",
+        "schema": {"type": "string", "examples": ['"requests-per-caller";q=600;w=60']},
+    },
+    "Retry-After": {"description": "seconds", "schema": {"type": "integer"}},
+}
+"""Headers of responses to which the operations refer."""
 _ATTRIBUTE = "__raised_problems__"
-_RETRYABLE = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+_HEADERS_OF = {
+    HTTPStatus.TOO_MANY_REQUESTS: ("Retry-After", "RateLimit", "RateLimit-Policy"),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After",),
+}
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Problem = ProblemType | type[DomainError]
@@ -70,6 +86,14 @@ def describe(problems: Iterable[ProblemType]) -> dict[int | str, dict[str, Any]]
     return {int(status): _response(status, titles) for status, titles in by_status.items()}
 
 
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """An OpenAPI document with the components to which the responses of the operations refer."""
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {})[SCHEMA_NAME] = SCHEMA
+    components["headers"] = HEADERS
+    return document
+
+
 def _response(status: HTTPStatus, titles: dict[str, str]) -> dict[str, Any]:
     names = [TYPE_PREFIX + slug for slug in titles]
     members = {"type": {"enum": names}, "status": {"const": int(status)}}
@@ -78,6 +102,6 @@ def _response(status: HTTPStatus, titles: dict[str, str]) -> dict[str, Any]:
         "description": "; ".join(f"`{slug}`: {title}" for slug, title in titles.items()),
         "content": {MEDIA_TYPE: {"schema": schema}},
     }
-    if status in _RETRYABLE:
-        described["headers"] = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
+    if names_of_headers := _HEADERS_OF.get(status):
+        described["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names_of_headers}
     return described

@@ -16,15 +16,16 @@ from uuid import UUID
 
 from sqlalchemy import SmallInteger, select, text
 from sqlalchemy.orm import Mapped, mapped_column
+from starlette.requests import Request
 from starlette.responses import Response
 
 from api.kernel import clock
+from api.kernel.contract import raises
 from api.kernel.db import Model
 from api.kernel.errors import DomainError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
-    from starlette.requests import Request
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -168,3 +169,19 @@ async def bind(request: Request, session: AsyncSession) -> None:
         )
     )
     await session.flush()
+
+
+@raises(BadKey, KeyReused)
+async def required_key(request: Request) -> str:
+    """The key of a command that must not be repeated by accident; empty in a dry run.
+
+    Raises:
+        BadKey: it is missing or malformed.
+    """
+    if is_dry_run(request):
+        return ""
+    key = request.headers.get(HEADER)
+    if key is None:
+        msg = "This command requires the header Idempotency-Key: a new key for each command, the same key for a retry."
+        raise BadKey(msg)
+    return check_key(key)

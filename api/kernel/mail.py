@@ -96,6 +96,13 @@ class MailPort(Protocol):
             MailUnavailable: it was not sent now. It may have been delivered if the connection was lost at the end.
         """
 
+    async def check(self) -> None:
+        """Ask the server whether it works; without a server nothing can fail.
+
+        Raises:
+            MailUnavailable: no mail can be sent now.
+        """
+
     async def close(self) -> None:
         """Close connections. Raises no error."""
 
@@ -133,6 +140,9 @@ class FolderMail:
             msg = f"{path}: {error.strerror}"
             raise MailUnavailable(msg) from error
         return str(path)
+
+    async def check(self) -> None:
+        """There is no server."""
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -1,4 +1,4 @@
-"""Middleware for every request: id, known host, security headers, body limit, HEAD, log line.
+"""Middleware for every request: id, known host, headers of every response, body limit, HEAD, log line.
 
 Plain ASGI: `BaseHTTPMiddleware` costs 80%.
 """
@@ -7,26 +7,27 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from api.kernel import problems
 from api.kernel.errors import DomainError
 from api.kernel.ids import uuid7
+from api.kernel.rates import begin_counting
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger("api.request")
 
-REQUEST_ID = "X-Request-ID"
+_REQUEST_ID = b"x-request-id"
+_READ_HEADERS = frozenset({_REQUEST_ID, b"host"})
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -34,6 +35,9 @@ _SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+_POLICY = b"content-security-policy"
+# a response that states neither how long it is valid nor what it can be compared by
+_NOT_STORED = (b"cache-control", b"no-store")
 _ONE_YEAR_S = 365 * 86_400
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::[0-9]+)?", re.IGNORECASE)
 
@@ -66,73 +70,60 @@ class Edge:
 
 
 class RequestContext:
-    """Gives each request its id (the caller's own, if it is valid), applies the :class:`Edge`, and logs the response."""
+    """Gives each request its id (the caller's own, if it is valid), applies the :class:`Edge`, and logs the response.
+
+    The headers of every response are added here, also those of requests that no route handles. A part inside adds headers
+    by the list `response_headers` of the request's state, and the name of its route by `route`.
+    """
 
     def __init__(self, app: ASGIApp, edge: Edge) -> None:
         """Wrap `app`."""
         self.app = app
         self.edge = edge
-        self._headers = dict(_SECURITY_HEADERS)
+        headers = dict(_SECURITY_HEADERS)
         if edge.is_https:
-            self._headers["Strict-Transport-Security"] = f"max-age={_ONE_YEAR_S}; includeSubDomains"
+            headers["Strict-Transport-Security"] = f"max-age={_ONE_YEAR_S}; includeSubDomains"
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_headers = Headers(scope=scope)
-        given = request_headers.get(REQUEST_ID, "")
-        request_id = given if _GIVEN_ID.fullmatch(given) else str(uuid7())
-        scope.setdefault("state", {})["request_id"] = request_id
+        started = time.perf_counter()
+        given = {name: value for name, value in reversed(scope["headers"]) if name in _READ_HEADERS}
+        request_id = given.get(_REQUEST_ID, b"").decode("latin-1")
+        if not _GIVEN_ID.fullmatch(request_id):
+            request_id = str(uuid7())
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        state["rate_levels"] = begin_counting()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        started = time.perf_counter()
         status = 500
-        has_started = False
 
         async def send_response(message: Message) -> None:
-            nonlocal status, has_started
+            nonlocal status
             if message["type"] == "http.response.start":
-                status, has_started = message["status"], True
-                headers = MutableHeaders(scope=message)
-                headers[REQUEST_ID] = request_id
-                if policy := self.edge.policies.get(scope["path"]):
-                    headers.setdefault("Content-Security-Policy", policy)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
+                status = message["status"]
+                message["headers"] = self._completed(message.get("headers", ()), scope)
             await send(message)
 
         # every route that answers GET answers HEAD
         is_head = scope["method"] == "HEAD"
-        send_with_headers = _without_body(send_response) if is_head else send_response
         routed = {**scope, "method": "GET"} if is_head else scope
-        body_bytes = 0
-        body_bytes_max = max(self.edge.body_bytes_max, self.edge.longer_bodies.get(scope["path"], 0))
-
-        async def receive_within_bounds() -> Message:
-            nonlocal body_bytes
-            message = await receive()
-            body_bytes += len(message.get("body", b""))
-            if body_bytes > body_bytes_max:
-                msg = f"A request body has at most {body_bytes_max:,} bytes."
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, msg)
-            return message
-
         try:
-            host = request_headers.get("host", "")
-            await self._answer(host, routed, receive_within_bounds, send_with_headers)
-        except Exception as error:
-            # here and not in an outer layer, so that the response has the headers of every other one
-            if has_started:
-                raise
-            response = await problems.unexpected(Request(scope), error)
-            await response(routed, receive, send_with_headers)
+            await self._answer(
+                given.get(b"host", b"").decode("latin-1"),
+                routed,
+                self._bounded(receive, scope["path"]),
+                _without_body(send_response) if is_head else send_response,
+            )
         finally:
-            log.debug(
-                "answered",
+            log.info(
+                "request",
                 method=scope["method"],
-                path=scope["path"],
+                route=_template(routed),
                 status=status,
                 duration_ms=round((time.perf_counter() - started) * 1000, 1),
             )
@@ -145,6 +136,75 @@ class RequestContext:
             return
         msg = f"This installation has no host {host[:100]!r}; IDEAMINT_PUBLIC_HOSTS lists further ones."
         await problems.refusal(Request(scope), UnknownHost(msg))(scope, receive, send)
+
+    def _completed(self, given: Iterable[tuple[bytes, bytes]], scope: Scope) -> list[tuple[bytes, bytes]]:
+        """The headers of a response with those that every response has, unless it has its own."""
+        headers = list(given)
+        present = {name for name, _ in headers}
+        state = scope["state"]
+        headers.append((_REQUEST_ID, state["request_id"].encode()))
+        if policy := self.edge.policies.get(scope["path"]):
+            present.add(_POLICY)
+            headers.append((_POLICY, policy.encode()))
+        headers += [header for header in self._headers if header[0] not in present]
+        if b"cache-control" not in present and b"etag" not in present:
+            headers.append(_NOT_STORED)
+        if levels := [level for level in state["rate_levels"] if level.limit.is_reported]:
+            headers.append((b"ratelimit-policy", ", ".join([level.limit.policy for level in levels]).encode()))
+            headers.append((b"ratelimit", ", ".join(map(str, levels)).encode()))
+        headers += state.get("response_headers", ())
+        return headers
+
+    def _bounded(self, receive: Receive, path: str) -> Receive:
+        """Receive a body of at most as many bytes as the path allows."""
+        body_bytes = 0
+        body_bytes_max = max(self.edge.body_bytes_max, self.edge.longer_bodies.get(path, 0))
+
+        async def receive_within_bounds() -> Message:
+            nonlocal body_bytes
+            message = await receive()
+            body_bytes += len(message.get("body", b""))
+            if body_bytes > body_bytes_max:
+                msg = f"A request body has at most {body_bytes_max:,} bytes."
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, msg)
+            return message
+
+        return receive_within_bounds
+
+
+class Defects:
+    """Responds to unexpected errors, inside of the middleware that adds headers to responses."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap `app`."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        has_started = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note)
+        except Exception as error:
+            if has_started:
+                raise
+            response = await problems.unexpected(Request(scope), error)
+            await response(scope, receive, send)
+
+
+def _template(scope: Scope) -> str | None:
+    """The path of the route that handled a request, with the names of its parameters; None if no route did."""
+    if "route" in scope["state"]:
+        named: str = scope["state"]["route"]
+        return named
+    # the route that FastAPI chose, with the prefixes of the routers around it
+    chosen = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    return getattr(chosen, "path", None)
 
 
 def _without_body(send: Send) -> Send:

@@ -6,12 +6,16 @@ it is at most one period in the future. A full bucket is not stored, so memory i
 taken within the last period. Tokens are taken from every bucket of a request, or from none.
 
 Each process counts separately: n processes allow up to n times the limit. `kernel.shared_rates` counts in Redis.
+
+The middleware reports the buckets of a request in the headers `RateLimit` and `RateLimit-Policy` of its response
+(draft-ietf-httpapi-ratelimit-headers-11). :class:`RateLimits` notes them for it in the context of the request.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 
 US_PER_S = 1_000_000
 BUCKETS_SWEPT_FROM = 10_000
+# The buckets of other scopes are those of many people, whose requests are not disclosed.
+REPORTED_SCOPES = frozenset({"member", "caller", "address"})
 
 
 class Limit:
@@ -38,6 +44,9 @@ class Limit:
         self.key_prefix = f"ideamint:{what.replace(' ', '_')}:{scope}:"
         self.period_us = rate.period_s * US_PER_S
         self.interval_us = self.period_us // rate.limit  # whole, so that sums are exact
+        self.is_reported = scope in REPORTED_SCOPES
+        self.name = f'"{what.replace(" ", "-")}-per-{scope}"'
+        self.policy = f"{self.name};q={rate.limit};w={rate.period_s}"
 
 
 class Bucket(NamedTuple):
@@ -52,6 +61,36 @@ class Refusal(NamedTuple):
 
     limit: Limit
     wait_us: int
+
+
+class Spent(NamedTuple):
+    """What a request took: the time after which each of its buckets is full again, or the refusal if one was empty."""
+
+    full_in_us: tuple[int, ...] = ()
+    refusal: Refusal | None = None
+
+
+class Level(NamedTuple):
+    """The content of one bucket after a request."""
+
+    limit: Limit
+    full_in_us: int
+
+    def __str__(self) -> str:
+        """The item of the header `RateLimit`: the remaining requests, and the seconds until the bucket is full."""
+        limit, full_in_us = self
+        remaining = max(0, (limit.period_us - full_in_us) // limit.interval_us)
+        return f"{limit.name};r={remaining};t={-(-full_in_us // US_PER_S)}"
+
+
+_LEVELS: ContextVar[list[Level] | None] = ContextVar("rate_limit_levels", default=None)
+
+
+def begin_counting() -> list[Level]:
+    """The list to which the limits of the current request are added as they are counted."""
+    levels: list[Level] = []
+    _LEVELS.set(levels)
+    return levels
 
 
 class RateLimited(DomainError):
@@ -81,8 +120,11 @@ class RateLimited(DomainError):
 class Buckets(Protocol):
     """The interface of a store that counts tokens."""
 
-    async def spend(self, buckets: Sequence[Bucket]) -> Refusal | None:
-        """Take a token from each bucket and return None, or from none and return the limit of an empty one."""
+    async def spend(self, buckets: Sequence[Bucket]) -> Spent:
+        """Take a token from each bucket, or from none if one of them is empty."""
+
+    async def check(self) -> None:
+        """Raise an error if the server that counts does not work; without one nothing can fail."""
 
     async def close(self) -> None:
         """Close connections."""
@@ -101,19 +143,24 @@ class LocalBuckets:
         """The number of stored buckets."""
         return len(self._full_at_us)
 
-    async def spend(self, buckets: Sequence[Bucket]) -> Refusal | None:
-        """Take a token from each bucket and return None, or from none and return the limit of an empty one."""
+    async def spend(self, buckets: Sequence[Bucket]) -> Spent:
+        """Take a token from each bucket, or from none if one of them is empty."""
         now_us = self._clock_us()
         full_at_us = self._full_at_us
+        full_in_us = []
         for key, limit in buckets:
-            wait_us = full_at_us.get(key, now_us) + limit.interval_us - limit.period_us - now_us
-            if wait_us > 0:
-                return Refusal(limit, wait_us)
-        for key, limit in buckets:
-            full_at_us[key] = max(full_at_us.get(key, now_us), now_us) + limit.interval_us
+            after_us = max(full_at_us.get(key, now_us) - now_us, 0) + limit.interval_us
+            if after_us > limit.period_us:
+                return Spent(refusal=Refusal(limit, after_us - limit.period_us))
+            full_in_us.append(after_us)
+        for (key, _), after_us in zip(buckets, full_in_us, strict=True):
+            full_at_us[key] = now_us + after_us
         if len(full_at_us) > self._sweep_from:
             self._remove_full(now_us)
-        return None
+        return Spent(tuple(full_in_us))
+
+    async def check(self) -> None:
+        """Do nothing: there is no server."""
 
     async def close(self) -> None:
         """Do nothing: there are no connections."""
@@ -141,6 +188,14 @@ class RateLimits:
         buckets = [
             Bucket(limit.key_prefix + ids[limit.scope].hex, limit) for limit in self._limits if limit.scope in ids
         ]
-        refusal = await self._buckets.spend(buckets) if buckets else None
+        if not buckets:
+            return
+        full_in_us, refusal = await self._buckets.spend(buckets)
+        levels = _LEVELS.get()
         if refusal is not None:
+            if levels is not None:
+                limit, wait_us = refusal
+                levels.append(Level(limit, wait_us + limit.period_us - limit.interval_us))
             raise RateLimited(refusal)
+        if levels is not None:
+            levels += [Level(bucket.limit, full_us) for bucket, full_us in zip(buckets, full_in_us, strict=True)]

@@ -2,8 +2,8 @@
 --
 -- KEYS: the buckets of all items, one after the other.
 -- ARGV: for each item the number of its buckets, then for each bucket its interval and its period in microseconds.
--- Returns two numbers per item: 0 and 0 if tokens were taken; otherwise the position of an empty bucket, from 1, and the
--- wait in microseconds.
+-- Returns for each item two numbers, then one for each of its buckets: 0 and 0 if tokens were taken, otherwise the position
+-- of an empty bucket, from 1, and the wait in microseconds; then the microseconds until each bucket would be full.
 --
 -- A key expires when its bucket is full. Only the clock of this server is used. If the clock was set back or the limit was
 -- changed, the stored moment may be more than one period in the future; it is then limited to one period.
@@ -33,6 +33,9 @@ while argument <= #ARGV do
   end
   results[#results + 1] = empty
   results[#results + 1] = wait_us
+  for bucket = 1, buckets do
+    results[#results + 1] = full_at_us[bucket] - now_us
+  end
   key = key + buckets
   argument = argument + 1 + 2 * buckets
 end

@@ -9,6 +9,7 @@ Redis is counted in the process. After five failures in a row all requests are, 
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from api.kernel.breaker import Breaker
-from api.kernel.rates import Bucket, LocalBuckets, Refusal
+from api.kernel.rates import Bucket, LocalBuckets, Refusal, Spent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ SCRIPT = Path(__file__).with_suffix(".lua")
 
 class _Item(NamedTuple):
     buckets: Sequence[Bucket]
-    future: asyncio.Future[Refusal | None]
+    future: asyncio.Future[Spent]
 
 
 class RedisUnavailable(Exception):
@@ -52,11 +53,11 @@ class SharedBuckets:
         self._waiting: list[_Item] = []
         self._calling: asyncio.Task[None] | None = None
 
-    async def spend(self, buckets: Sequence[Bucket]) -> Refusal | None:
-        """Take a token from each bucket and return None, or from none and return the limit of an empty one."""
+    async def spend(self, buckets: Sequence[Bucket]) -> Spent:
+        """Take a token from each bucket, or from none if one of them is empty."""
         if not self._breaker.allows():
             return await self._local.spend(buckets)
-        future: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Spent] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Item(buckets, future))
         if self._calling is None:
             self._calling = asyncio.create_task(self._call_while_waiting(), name="shared-rates")
@@ -64,6 +65,16 @@ class SharedBuckets:
             return await future
         except RedisUnavailable:
             return await self._local.spend(buckets)
+
+    async def check(self) -> None:
+        """Ask Redis whether it works.
+
+        Raises:
+            RedisError: it does not.
+            TimeoutError: it did not answer in time.
+        """
+        async with asyncio.timeout(self._timeout_s):
+            await self._redis.ping()
 
     async def close(self) -> None:
         """Close the connection."""
@@ -74,7 +85,7 @@ class SharedBuckets:
             items, self._waiting = self._waiting[:CALL_ITEMS_MAX], self._waiting[CALL_ITEMS_MAX:]
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    refusals = await self._call(items)
+                    outcomes = await self._call(items)
             except Exception as error:  # noqa: BLE001 - no error of Redis may fail a request
                 if self._breaker.failed():
                     log.warning("rate limits are counted by each process: Redis is unavailable", error=repr(error))
@@ -86,20 +97,23 @@ class SharedBuckets:
                 continue
             if self._breaker.succeeded():
                 log.warning("rate limits are counted in Redis again")
-            for item, refusal in zip(items, refusals, strict=True):
+            for item, spent in zip(items, outcomes, strict=True):
                 if not item.future.done():
-                    item.future.set_result(refusal)
+                    item.future.set_result(spent)
         self._calling = None
 
-    async def _call(self, items: Sequence[_Item]) -> list[Refusal | None]:
+    async def _call(self, items: Sequence[_Item]) -> list[Spent]:
         keys = [bucket.key for item in items for bucket in item.buckets]
         arguments: list[int] = []
         for item in items:
             arguments.append(len(item.buckets))
             for bucket in item.buckets:
                 arguments += (bucket.limit.interval_us, bucket.limit.period_us)
-        results = await self._script(keys, arguments)
-        return [
-            Refusal(item.buckets[empty - 1].limit, wait_us) if empty else None
-            for item, empty, wait_us in zip(items, results[::2], results[1::2], strict=True)
-        ]
+        results = iter(await self._script(keys, arguments))
+        outcomes = []
+        for item in items:
+            empty, wait_us = next(results), next(results)
+            full_in_us = tuple(islice(results, len(item.buckets)))
+            refusal = Refusal(item.buckets[empty - 1].limit, wait_us) if empty else None
+            outcomes.append(Spent(full_in_us, refusal))
+        return outcomes

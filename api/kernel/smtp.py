@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import ssl
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,16 @@ from settings.mail import Security
 from settings.subject import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from api.kernel.mail import Envelope, Mail
     from settings.mail import MailSettings
 
 IDLE_S = 30.0
 QUIT_S = 0.5
+# longest duration of a check, and how long its result is kept
+CHECK_S = 4.0
+CHECK_KEPT_S = 30.0
 _TOO_LARGE = 552
 # the server misses a log-in or another command: the fault of the session, not of the mail
 _OF_THE_SESSION = frozenset({503, 530, 534, 535, 538})
@@ -47,7 +51,12 @@ class SmtpMail:
     """
 
     def __init__(
-        self, settings: MailSettings, *, tls_context: ssl.SSLContext | None = None, idle_s: float = IDLE_S
+        self,
+        settings: MailSettings,
+        *,
+        tls_context: ssl.SSLContext | None = None,
+        idle_s: float = IDLE_S,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """No connection is opened before the first mail. `tls_context`: by default, the system's certificates."""
         assert settings.host is not None, "without a server, mails are written to a folder"
@@ -59,6 +68,10 @@ class SmtpMail:
         self._idle: dict[SMTP, asyncio.TimerHandle] = {}  # the one that was used last is the last
         self._quitting: set[asyncio.Task[None]] = set()
         self._is_closed = False
+        self._checking = asyncio.Lock()
+        self._clock_s = clock_s
+        self._checked_s = -float("inf")
+        self._failure: str | None = None
 
     async def send(self, mail: Mail) -> str:
         """Send a mail, and return the server's response.
@@ -75,6 +88,31 @@ class SmtpMail:
                 return await self._finish(client, envelope)
             finally:
                 self._release(client)
+
+    async def check(self) -> None:
+        """Connect and log in, as for a mail. The result is kept for 30 s, since servers count connections.
+
+        Raises:
+            MailUnavailable: no mail can be sent now.
+        """
+        async with self._checking:
+            if self._clock_s() >= self._checked_s + CHECK_KEPT_S:
+                self._failure = await self._find_failure()
+                self._checked_s = self._clock_s()
+            if self._failure is not None:
+                raise MailUnavailable(self._failure)
+
+    async def _find_failure(self) -> str | None:
+        if self._slots.locked():  # mails are being sent over all connections
+            return None
+        try:
+            async with asyncio.timeout(CHECK_S):
+                self._release(await self._connect())
+        except TimeoutError:
+            return f"{self._server}: no response within {CHECK_S:g} s"
+        except MailUnavailable as error:
+            return str(error)
+        return None
 
     async def close(self) -> None:
         """Close the connections that no mail uses; the others are closed when their mail is sent."""

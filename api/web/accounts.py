@@ -24,11 +24,13 @@ from api.auth.errors import (
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.rates import RateLimited
+from api.kernel.request_rates import RateClass, counts_as
+from api.kernel.routing import LimitedRoute
 from api.kernel.rules import PUBLIC
 from api.kernel.texts import single_line
 from api.kernel.web import Session, client_address
 
-router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
+router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=LimitedRoute)
 browser = Browser("api.web")
 
 TOKEN_LENGTH_MAX = 128
@@ -42,6 +44,7 @@ async def show_verify_email(request: Request, settings: ProvidedSettings, token:
 
 
 @router.post("/verify-email", name="verify_email_page")
+@counts_as(RateClass.LOG_INS)
 async def verify_email(
     request: Request,
     session: Session,
@@ -85,6 +88,7 @@ async def show_forgot_password(request: Request, settings: ProvidedSettings) -> 
 
 
 @router.post("/forgot-password", name="forgot_password_page")
+@counts_as(RateClass.LOG_INS)
 async def forgot_password(
     request: Request,
     session: Session,
@@ -116,6 +120,7 @@ async def show_reset_password(request: Request, settings: ProvidedSettings, toke
 
 
 @router.post("/reset-password", name="reset_password_page")
+@counts_as(RateClass.LOG_INS)
 async def reset_password(
     request: Request,
     session: Session,

@@ -14,12 +14,14 @@ from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.errors import DomainError, InvalidInput
 from api.kernel.rates import RateLimited
+from api.kernel.request_rates import RateClass, counts_as
+from api.kernel.routing import LimitedRoute
 from api.kernel.rules import PUBLIC
 from api.kernel.web import Session, client_address
 from api.web.accounts import TOKEN_LENGTH_MAX, message_page
 from settings import Settings
 
-router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
+router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=LimitedRoute)
 browser = Browser("api.web")
 
 TEXT_LENGTH_MAX = 1000
@@ -36,6 +38,7 @@ async def show_invitation(request: Request, session: Session, settings: Provided
 
 
 @router.post("/invitation", name="invitation_page")
+@counts_as(RateClass.LOG_INS)
 async def accept_invitation(
     request: Request,
     session: Session,
@@ -71,6 +74,7 @@ async def show_registration(request: Request, settings: ProvidedSettings) -> Res
 
 
 @router.post("/register", name="registration_page")
+@counts_as(RateClass.LOG_INS)
 async def register(
     request: Request,
     session: Session,

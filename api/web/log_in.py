@@ -15,6 +15,8 @@ from api.auth.errors import LogInFailed, PasswordsBusy, TooManyAttempts
 from api.auth.second_factors.errors import SecondStepRequired
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
+from api.kernel.request_rates import RateClass, counts_as
+from api.kernel.routing import LimitedRoute
 from api.kernel.rules import PUBLIC
 from api.kernel.texts import single_line
 from api.kernel.web import Session
@@ -23,7 +25,7 @@ from api.web.sessions import allowed_next, delete_cookie, logged_in
 from settings import Settings
 from settings.auth import Registration
 
-router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
+router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=LimitedRoute)
 browser = Browser("api.web")
 
 
@@ -38,6 +40,7 @@ async def show_log_in(
 
 
 @router.post("/login", name="log_in_page")
+@counts_as(RateClass.LOG_INS)
 async def log_in(
     request: Request,
     session: Session,

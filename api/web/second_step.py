@@ -18,12 +18,14 @@ from api.auth.second_factors.service import Factor
 from api.auth.sessions import Issued
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedSettings
+from api.kernel.request_rates import RateClass, counts_as
+from api.kernel.routing import LimitedRoute
 from api.kernel.rules import PUBLIC
 from api.kernel.web import Session
 from api.web.sessions import allowed_next, logged_in
 from settings import Settings
 
-router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
+router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=LimitedRoute)
 browser = Browser("api.web", script="passkeys.js")
 
 SECRET_LENGTH_MAX = 128
@@ -37,6 +39,7 @@ _LEADS = {
 
 
 @router.post("/login/second-step", name="second_step_page")
+@counts_as(RateClass.LOG_INS)
 async def take_second_step(
     request: Request,
     session: Session,
@@ -78,6 +81,7 @@ async def take_second_step(
 
 
 @router.post("/login/passkey", name="passkey_page")
+@counts_as(RateClass.LOG_INS)
 async def log_in_by_passkey(
     request: Request,
     session: Session,

@@ -60,6 +60,6 @@ class ReadinessWatch:
             if head.split()[1:2] != [b"200"]:
                 return None
             checks = json.loads(body)["checks"]
+            return {name: check["detail"] for name, check in checks.items() if not check["ok"]}
         except (OSError, TimeoutError, ValueError, KeyError):
             return None
-        return {check: text for check, text in checks.items() if text != "ok"}

@@ -78,6 +78,7 @@ def installation() -> Iterator[Installation]:
         "HOME": str(data_dir),
         "PYTHONPATH": str(ROOT),
         "IDEAMINT_ENV": "test",
+        "IDEAMINT_LOG_INS_PER_ADDRESS": "off",
         "IDEAMINT_DATA_DIR": str(data_dir / "data"),
         "IDEAMINT_API_PORT": str(api_port),
         "IDEAMINT_DASHBOARDS_PORT": str(dashboards_port),

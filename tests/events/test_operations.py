@@ -174,7 +174,7 @@ class TestStatus:
         probe = await parked(make_probe, "park")
         response = await client.get("/health/ready")
         assert (response.status_code, response.json()["status"]) == (200, "degraded")
-        assert response.json()["checks"][f"consumer {probe.name}"].startswith("1 parked")
+        assert response.json()["checks"][f"consumer {probe.name}"]["detail"].startswith("1 parked")
 
     async def test_lag_is_the_age_of_the_oldest_unread_event(self, make_probe: MakeProbe, db: Database) -> None:
         probe = await make_probe()

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from api.kernel.rates import Bucket, Buckets, Limit
+from typing import TYPE_CHECKING
+
+from api.kernel.rates import Bucket, Buckets, Limit, Refusal
 from settings.rates import Rate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # so slow that no token is added while a test runs
 FIVE_A_DAY = Limit("probes", "member", Rate(5, "day"))
 TWO_A_DAY = Limit("probes", "campaign", Rate(2, "day"))
+
+
+async def refusal_of(buckets: Buckets, wanted: Sequence[Bucket]) -> Refusal | None:
+    """Take a token from each bucket; None if there was one in each."""
+    return (await buckets.spend(wanted)).refusal
 
 
 async def check_all_or_none(buckets: Buckets) -> None:
@@ -15,7 +25,7 @@ async def check_all_or_none(buckets: Buckets) -> None:
     member, campaign = Bucket("member", FIVE_A_DAY), Bucket("campaign", TWO_A_DAY)
 
     async def refused_by(*wanted: Bucket) -> Limit | None:
-        refusal = await buckets.spend(wanted)
+        refusal = await refusal_of(buckets, wanted)
         return refusal.limit if refusal else None
 
     for _ in range(2):

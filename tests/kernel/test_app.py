@@ -22,69 +22,18 @@ from api.container import make_container
 from api.domains import DOMAINS
 from api.kernel import problems
 from api.kernel.errors import Forbidden
-from api.kernel.heartbeats import Heartbeat
-from api.kernel.middleware import Edge, RequestContext
-from api.kernel.schema import SchemaState
+from api.kernel.middleware import Defects, Edge, RequestContext
 from api.kernel.web import Session
 from api.kernel.web import router as new_router
-from api.main import create_app
 from api.models import Model
-from settings import SettingsError
-from tests.factories.containers import parts, replaced
+from tests.factories.containers import parts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from api.kernel.db import Database
     from settings import Settings
 
 ROOT = Path(__file__).parents[2]
-
-
-class TestHealth:
-    async def test_is_alive(self, client: AsyncClient) -> None:
-        assert (await client.get("/health/live")).json() == {"status": "ok", "checks": {}}
-
-    async def test_is_ready_with_its_migrations(self, client: AsyncClient, db: Database) -> None:
-        await Heartbeat("host:1").beat(db)
-        response = await client.get("/health/ready")
-        assert response.status_code == 200
-        assert response.json() == {"status": "ok", "checks": {"database": "ok", "migrations": "ok", "routines": "ok"}}
-
-    async def test_is_not_ready_before_them(self, application: FastAPI, client: AsyncClient) -> None:
-        needed = parts(application).needed_schema
-        assert needed.revision is not None
-        with replaced(application, needed_schema=SchemaState(needed.revision + 1, needed.routines)):
-            response = await client.get("/health/ready")
-        assert response.status_code == 503
-        assert "ideamint db migrate" in response.json()["checks"]["migrations"]
-
-    async def test_is_ready_with_a_later_database(
-        self, application: FastAPI, client: AsyncClient, db: Database
-    ) -> None:
-        """Another version may have migrated it; its routines are reported."""
-        await Heartbeat("host:1").beat(db)
-        needed = parts(application).needed_schema
-        assert needed.revision is not None
-        routines = {**needed.routines, "coins/sql/moves.sql": "another"}
-        with replaced(application, needed_schema=SchemaState(needed.revision - 1, routines)):
-            response = await client.get("/health/ready")
-        assert response.status_code == 200
-        assert response.json() == {
-            "status": "degraded",
-            "checks": {"database": "ok", "migrations": "ok", "routines": "not of this version: coins/sql/moves.sql"},
-        }
-
-    async def test_is_not_ready_without_the_database(self, database: Settings) -> None:
-        away = type(database.database.url)("postgresql://127.0.0.1:1/ideamint")  # type: ignore[misc]
-        app = create_app(database.with_(database_url=away))
-        async with AsyncClient(transport=ASGITransport(app), base_url="http://testserver") as client:
-            response = await client.get("/health/ready")
-            login = await client.post("/api/v1/auth/login", json={"email": "a@example.org", "password": "a" * 12})
-        assert (response.status_code, response.json()["checks"]) == (503, {"database": "unavailable"})
-        assert (login.status_code, login.json()["type"]) == (503, "urn:ideamint:problem:database-unavailable")
-        assert login.headers["retry-after"] == "1"
-        await parts(app).database.close()
 
 
 class TestRequestIds:
@@ -149,6 +98,7 @@ class TestSession:
 
         app = FastAPI()
         app.state.container = make_container(database)
+        app.add_middleware(Defects)
         app.add_middleware(
             RequestContext,
             edge=Edge(hosts=frozenset({"testserver"}), body_bytes_max=database.limits.request_body_bytes_max),
@@ -232,19 +182,6 @@ class TestDependencies:
 def _is_coroutine(call: object) -> bool:
     call = call if inspect.isfunction(call) else type(call).__call__
     return inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)
-
-
-class TestServices:
-    async def test_only_the_named_ones_are_mounted(self, database: Settings) -> None:
-        paths = create_app(database.with_(services=("coins",))).openapi()["paths"]
-        assert "/api/v1/campaigns/{campaign_id}/coins/allocate" in paths
-        assert "/api/v1/auth/login" not in paths
-
-    async def test_an_unknown_one_is_refused_by_name(self, database: Settings) -> None:
-        with pytest.raises(
-            SettingsError, match="IDEAMINT_SERVICES: there is no domain 'coin'; expected: auth, campaigns, coins"
-        ):
-            create_app(database.with_(services=("coin",)))
 
 
 class TestModels:

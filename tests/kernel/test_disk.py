@@ -57,7 +57,7 @@ class TestReadiness:
         await Heartbeat("host:1").beat(db)
         response = await client.get("/health/ready")
         assert (response.status_code, response.json()["status"]) == (200, "degraded")
-        assert response.json()["checks"]["disk"].startswith("3 MiB free")
+        assert response.json()["checks"]["disk"]["detail"].startswith("3 MiB free")
 
     async def test_names_a_disk_on_which_postgresql_cannot_write(
         self, application: FastAPI, client: AsyncClient, db: Database, tmp_path: Path
@@ -66,4 +66,4 @@ class TestReadiness:
         with replaced(application, disk=DiskSpace(tmp_path)):
             parts(application).disk.note_refusal()
             checks = (await client.get("/health/ready")).json()["checks"]
-        assert checks["disk"].startswith("full: PostgreSQL refused a write")
+        assert checks["disk"]["detail"].startswith("full: PostgreSQL refused a write")

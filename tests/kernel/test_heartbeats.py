@@ -60,7 +60,7 @@ class TestDegraded:
             newest = await session.scalar(text("SELECT max(seen_at) FROM app.worker_heartbeats"))
         response = await client.get("/health/ready")
         assert (response.status_code, response.json()["status"]) == (200, "degraded")
-        assert response.json()["checks"]["worker"].startswith(f"missing since {newest:%Y-%m-%dT%H:%M:%SZ}")
+        assert response.json()["checks"]["worker"]["detail"].startswith(f"missing since {newest:%Y-%m-%dT%H:%M:%SZ}")
 
     async def test_reports_nothing_while_one_worker_is_seen(self, db: Database, without_heartbeats: None) -> None:
         for worker in ("a:1", "b:2"):

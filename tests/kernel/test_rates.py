@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from api.kernel.rates import BUCKETS_SWEPT_FROM, Bucket, Limit, LocalBuckets, RateLimited, RateLimits, Refusal
 from settings.rates import Rate
-from tests.factories.rate_limits import TWO_A_DAY, check_all_or_none
+from tests.factories.rate_limits import TWO_A_DAY, check_all_or_none, refusal_of
 
 MINUTE_US = 60_000_000
 
@@ -41,19 +41,19 @@ class TestLocalBuckets:
     ) -> None:
         limit = Limit("probes", "member", Rate(120, "minute"))
         bucket = Bucket("anna", limit)
-        assert [await local.spend([bucket]) for _ in range(120)] == [None] * 120
-        assert await local.spend([bucket]) == Refusal(limit, 500_000)
+        assert [await refusal_of(local, [bucket]) for _ in range(120)] == [None] * 120
+        assert await refusal_of(local, [bucket]) == Refusal(limit, 500_000)
         clock.now += 499_999
-        assert await local.spend([bucket]) == Refusal(limit, 1)
+        assert await refusal_of(local, [bucket]) == Refusal(limit, 1)
         clock.now += 1
-        assert await local.spend([bucket]) is None
-        assert await local.spend([bucket]) == Refusal(limit, 500_000)
+        assert await refusal_of(local, [bucket]) is None
+        assert await refusal_of(local, [bucket]) == Refusal(limit, 500_000)
 
     async def test_a_full_bucket_does_not_exceed_its_limit(self, local: LocalBuckets, clock: Clock) -> None:
         bucket = Bucket("anna", Limit("probes", "member", Rate(3, "minute")))
         for _ in range(4):
-            assert [await local.spend([bucket]) for _ in range(3)] == [None] * 3
-            assert await local.spend([bucket]) is not None
+            assert [await refusal_of(local, [bucket]) for _ in range(3)] == [None] * 3
+            assert await refusal_of(local, [bucket]) is not None
             clock.now += 100 * MINUTE_US
 
     @given(
@@ -70,7 +70,7 @@ class TestLocalBuckets:
             clock.now += passed_us
             level_us, at_us = filled_us[name]
             level_us = min(MINUTE_US, level_us + clock.now - at_us)
-            refusal = await local.spend([Bucket(name, rule)])
+            refusal = await refusal_of(local, [Bucket(name, rule)])
             assert (refusal is None) == (level_us >= rule.interval_us)
             if refusal is None:
                 filled_us[name] = (level_us - rule.interval_us, clock.now)
@@ -83,12 +83,12 @@ class TestLocalBuckets:
     async def test_removes_only_full_buckets(self, local: LocalBuckets, clock: Clock) -> None:
         slow, quick = TWO_A_DAY, Limit("probes", "member", Rate(120, "minute"))
         for _ in range(2):
-            assert await local.spend([Bucket("slow", slow)]) is None
+            assert await refusal_of(local, [Bucket("slow", slow)]) is None
         for number in range(10 * BUCKETS_SWEPT_FROM):
             clock.now += quick.interval_us // 100  # a hundred buckets are not full at any time
-            assert await local.spend([Bucket(f"quick-{number}", quick)]) is None
+            assert await refusal_of(local, [Bucket(f"quick-{number}", quick)]) is None
         assert len(local) <= BUCKETS_SWEPT_FROM
-        assert await local.spend([Bucket("slow", slow)]) is not None
+        assert await refusal_of(local, [Bucket("slow", slow)]) is not None
 
 
 class TestRateLimits:

@@ -1,4 +1,4 @@
-"""Misspelt parameters and headers, dry runs of routes that have none, unknown hosts, and headers of every response."""
+"""Misspelt parameters and headers, dry runs of routes that have none, and unknown hosts."""
 
 from __future__ import annotations
 
@@ -104,7 +104,8 @@ class TestHeaders:
 class TestMethods:
     @pytest.mark.parametrize("path", ["/health/live", "/api/v1/openapi.json", "/login", "/docs"])
     async def test_head_is_answered_where_get_is(self, client: AsyncClient, path: str) -> None:
-        got, head = await client.get(path), await client.head(path)
+        plain = {"Accept-Encoding": "identity"}
+        got, head = await client.get(path, headers=plain), await client.head(path, headers=plain)
         assert (head.status_code, head.content) == (200, b"")
         assert head.headers["content-length"] == got.headers["content-length"] == str(len(got.content))
 
@@ -117,7 +118,7 @@ class TestMethods:
     @pytest.mark.parametrize(
         ("method", "path", "allowed"),
         [
-            ("PUT", "/api/v1/users/me", "GET, HEAD, PATCH"),
+            ("PUT", "/api/v1/users/me", "DELETE, GET, HEAD, PATCH"),
             ("DELETE", "/api/v1/campaigns", "GET, HEAD, POST"),
             ("HEAD", "/api/v1/auth/login", "POST"),
             ("OPTIONS", "/api/v1/campaigns/00000000-0000-7000-8000-000000000001", "GET, HEAD, PATCH"),
@@ -179,14 +180,3 @@ class TestHosts:
 
     async def test_no_redirect_repeats_the_host(self, client: AsyncClient) -> None:
         assert (await client.get("/api/v1/campaigns/")).status_code == 404
-
-
-class TestSecurityHeaders:
-    @pytest.mark.parametrize("path", ["/health/live", "/api/v1/nowhere", "/api/v1/campaigns", "/login", "/docs"])
-    async def test_every_response_has_them(self, client: AsyncClient, path: str) -> None:
-        headers = (await client.get(path)).headers
-        assert headers["x-content-type-options"] == "nosniff"
-        assert headers["x-frame-options"] == "DENY"
-        assert "default-src 'none'" in headers["content-security-policy"]
-        assert "frame-ancestors 'none'" in headers["content-security-policy"]
-        assert "strict-transport-security" not in headers  # browsers reach this installation by HTTP

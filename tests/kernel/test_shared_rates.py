@@ -17,7 +17,7 @@ from api.kernel.rates import Bucket, Limit, RateLimits, Refusal
 from api.kernel.shared_rates import CALL_ITEMS_MAX, SharedBuckets
 from settings.rates import Rate
 from tests.factories.clocks import Clock
-from tests.factories.rate_limits import FIVE_A_DAY, check_all_or_none
+from tests.factories.rate_limits import FIVE_A_DAY, check_all_or_none, refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -55,8 +55,8 @@ async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
 class TestSharedBuckets:
     async def test_allows_the_limit_and_returns_the_wait(self, shared: SharedBuckets) -> None:
         bucket = Bucket("anna", FIVE_A_DAY)
-        assert [await shared.spend([bucket]) for _ in range(5)] == [None] * 5
-        refusal = await shared.spend([bucket])
+        assert [await refusal_of(shared, [bucket]) for _ in range(5)] == [None] * 5
+        refusal = await refusal_of(shared, [bucket])
         assert refusal is not None
         assert refusal.limit is FIVE_A_DAY
         assert 0 < refusal.wait_us <= FIVE_A_DAY.interval_us
@@ -67,9 +67,9 @@ class TestSharedBuckets:
     async def test_processes_count_together(self, shared: SharedBuckets, other_process: SharedBuckets) -> None:
         bucket = Bucket("anna", FIVE_A_DAY)
         for process in (shared, other_process, shared, other_process, other_process):
-            assert await process.spend([bucket]) is None
-        assert await shared.spend([bucket]) is not None
-        assert await other_process.spend([bucket]) is not None
+            assert await refusal_of(process, [bucket]) is None
+        assert await refusal_of(shared, [bucket]) is not None
+        assert await refusal_of(other_process, [bucket]) is not None
 
     async def test_concurrent_requests_get_exactly_the_limit(
         self, shared: SharedBuckets, other_process: SharedBuckets
@@ -77,7 +77,7 @@ class TestSharedBuckets:
         campaign = Bucket("campaign", Limit("probes", "campaign", Rate(50, "day")))
         results = await asyncio.gather(
             *(
-                process.spend([Bucket(f"member-{number % 40}", FIVE_A_DAY), campaign])
+                refusal_of(process, [Bucket(f"member-{number % 40}", FIVE_A_DAY), campaign])
                 for number in range(2 * CALL_ITEMS_MAX)
                 for process in (shared, other_process)
             )
@@ -86,17 +86,17 @@ class TestSharedBuckets:
         assert {refusal.limit for refusal in results if refusal} == {campaign.limit}
 
     async def test_concurrent_requests_are_one_call(self, shared: SharedBuckets, redis: Redis) -> None:
-        await shared.spend([Bucket("anna", FIVE_A_DAY)])
+        await refusal_of(shared, [Bucket("anna", FIVE_A_DAY)])
         await redis.config_resetstat()
-        await asyncio.gather(*(shared.spend([Bucket(f"member-{n}", FIVE_A_DAY)]) for n in range(100)))
+        await asyncio.gather(*(refusal_of(shared, [Bucket(f"member-{n}", FIVE_A_DAY)]) for n in range(100)))
         assert (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] == 1
         assert await redis.dbsize() == 101
 
     async def test_a_cancelled_request_does_not_affect_others(self, shared: SharedBuckets, redis: Redis) -> None:
-        await shared.spend([Bucket("anna", FIVE_A_DAY)])
+        await refusal_of(shared, [Bucket("anna", FIVE_A_DAY)])
         connections = (await redis.info("stats"))["total_connections_received"]
         for _ in range(20):
-            requests = [asyncio.create_task(shared.spend([Bucket(str(uuid4()), FIVE_A_DAY)])) for _ in range(10)]
+            requests = [asyncio.create_task(refusal_of(shared, [Bucket(str(uuid4()), FIVE_A_DAY)])) for _ in range(10)]
             await asyncio.sleep(0)  # they wait, and the call is running or about to start
             for request in requests[::2]:
                 request.cancel()
@@ -123,7 +123,7 @@ class TestSharedBuckets:
     ) -> None:
         seconds, _ = await redis.time()
         await redis.set("anna", (seconds + ahead_days * 86400) * 1_000_000)
-        assert await shared.spend([Bucket("anna", FIVE_A_DAY)]) == Refusal(FIVE_A_DAY, FIVE_A_DAY.interval_us)
+        assert await refusal_of(shared, [Bucket("anna", FIVE_A_DAY)]) == Refusal(FIVE_A_DAY, FIVE_A_DAY.interval_us)
 
 
 class TestRedisUnavailable:
@@ -136,14 +136,14 @@ class TestRedisUnavailable:
         self, shared: SharedBuckets, redis_server: RedisServer, breaker_clock: Clock
     ) -> None:
         bucket = Bucket("anna", FIVE_A_DAY)
-        assert [await shared.spend([bucket]) for _ in range(5)] == [None] * 5
-        assert await shared.spend([bucket]) is not None
+        assert [await refusal_of(shared, [bucket]) for _ in range(5)] == [None] * 5
+        assert await refusal_of(shared, [bucket]) is not None
 
         redis_server.stop()
         with capture_logs() as logs:
-            assert [await shared.spend([bucket]) for _ in range(5)] == [None] * 5
+            assert [await refusal_of(shared, [bucket]) for _ in range(5)] == [None] * 5
             for _ in range(20):
-                refusal = await shared.spend([bucket])
+                refusal = await refusal_of(shared, [bucket])
                 assert refusal is not None
                 assert refusal.limit is FIVE_A_DAY
         assert [entry["log_level"] for entry in logs] == ["warning"]
@@ -151,11 +151,11 @@ class TestRedisUnavailable:
 
         redis_server.start()
         # it is not called before the end of the pause
-        assert await shared.spend([bucket]) is not None
+        assert await refusal_of(shared, [bucket]) is not None
         breaker_clock.now_s += PAUSE_S
         with capture_logs() as logs:
-            assert [await shared.spend([bucket]) for _ in range(5)] == [None] * 5  # this Redis is empty
-            assert await shared.spend([bucket]) is not None
+            assert [await refusal_of(shared, [bucket]) for _ in range(5)] == [None] * 5  # this Redis is empty
+            assert await refusal_of(shared, [bucket]) is not None
         assert ["in Redis again" in entry["event"] for entry in logs] == [True]
 
     async def test_a_failing_trial_delays_one_request(
@@ -164,12 +164,14 @@ class TestRedisUnavailable:
         redis_server.stop()
         with capture_logs() as logs:
             for _ in range(3):
-                results = await asyncio.gather(*(shared.spend([Bucket(str(uuid4()), FIVE_A_DAY)]) for _ in range(50)))
+                results = await asyncio.gather(
+                    *(refusal_of(shared, [Bucket(str(uuid4()), FIVE_A_DAY)]) for _ in range(50))
+                )
                 assert results == [None] * 50
             for _ in range(10):
-                await shared.spend([Bucket(str(uuid4()), FIVE_A_DAY)])
+                await refusal_of(shared, [Bucket(str(uuid4()), FIVE_A_DAY)])
             breaker_clock.now_s += PAUSE_S
-            results = await asyncio.gather(*(shared.spend([Bucket(str(uuid4()), FIVE_A_DAY)]) for _ in range(50)))
+            results = await asyncio.gather(*(refusal_of(shared, [Bucket(str(uuid4()), FIVE_A_DAY)]) for _ in range(50)))
             assert results == [None] * 50
         assert len(logs) == 1
 
@@ -181,13 +183,13 @@ class TestRedisUnavailable:
         many = 2 * CALL_ITEMS_MAX
         redis_server.freeze()
         async with asyncio.timeout(PATIENT_S):
-            results = await asyncio.gather(*(shared.spend([Bucket(f"m{n}", FIVE_A_DAY)]) for n in range(many)))
+            results = await asyncio.gather(*(refusal_of(shared, [Bucket(f"m{n}", FIVE_A_DAY)]) for n in range(many)))
         assert results == [None] * many
         assert breaker._failures == 1  # all of them waited for the same call
         redis_server.thaw()
         for _ in range(100):
             breaker_clock.now_s += PAUSE_S
-            assert await shared.spend([Bucket(str(uuid4()), FIVE_A_DAY)]) is None
+            assert await refusal_of(shared, [Bucket(str(uuid4()), FIVE_A_DAY)]) is None
             if await redis.dbsize():
                 break
         else:
@@ -199,11 +201,11 @@ class TestRedisUnavailable:
     ) -> None:
         await redis.lpush("anna", "not a time")
         bucket = Bucket("anna", FIVE_A_DAY)
-        assert [await shared.spend([bucket]) for _ in range(5)] == [None] * 5
-        assert await shared.spend([bucket]) is not None
+        assert [await refusal_of(shared, [bucket]) for _ in range(5)] == [None] * 5
+        assert await refusal_of(shared, [bucket]) is not None
 
     async def test_an_address_without_a_server_refuses_no_request(self, redis_server: RedisServer) -> None:
         redis_server.stop()
         buckets = SharedBuckets(redis_server.url, timeout_s=PATIENT_S)
-        assert [await buckets.spend([Bucket("anna", FIVE_A_DAY)]) for _ in range(5)] == [None] * 5
+        assert [await refusal_of(buckets, [Bucket("anna", FIVE_A_DAY)]) for _ in range(5)] == [None] * 5
         await buckets.close()

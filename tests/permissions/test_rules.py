@@ -69,7 +69,8 @@ class TestCheckRouters:
         rules.check_routers([router])
         (route,) = router.routes
         assert isinstance(route, APIRoute)
-        assert route.openapi_extra == {"x-permission": {"scope": "system", "permissions": ["create_campaign"]}}
+        assert route.openapi_extra is not None
+        assert route.openapi_extra["x-permission"] == {"scope": "system", "permissions": ["create_campaign"]}
 
     def test_is_run_when_the_application_is_created(self, database: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         router = APIRouter()

@@ -19,6 +19,7 @@ from api.auth.token_responses import NO_STORE, tokens_or_refusal
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.contract import raises
 from api.kernel.problems import refusal
+from api.kernel.request_rates import RateClass, counts_as
 from api.kernel.rules import PUBLIC
 from api.kernel.web import Session, client_address
 from api.kernel.web import router as new_router
@@ -27,6 +28,7 @@ router = new_router("/auth", "auth")
 
 
 @router.post("/login/second-step", operation_id="takeSecondStep", dependencies=[PUBLIC], response_model=Tokens)
+@counts_as(RateClass.LOG_INS)
 @raises(ChallengeInvalid, CodeWrong, PasskeyRefused, LogInFailed, TooManyAttempts)
 async def take_second_step(
     request: Request,
@@ -52,6 +54,7 @@ async def take_second_step(
 
 
 @router.post("/passkey/options", operation_id="beginPasskeyLogIn", dependencies=[PUBLIC])
+@counts_as(RateClass.LOG_INS)
 async def begin_passkey_log_in(response: Response, session: Session, settings: ProvidedSettings) -> PasskeyOptions:
     """What a browser needs to log in by a passkey, without an address and a password."""
     response.headers.update(NO_STORE)
@@ -60,6 +63,7 @@ async def begin_passkey_log_in(response: Response, session: Session, settings: P
 
 
 @router.post("/passkey", operation_id="logInByPasskey", dependencies=[PUBLIC], response_model=Tokens)
+@counts_as(RateClass.LOG_INS)
 @raises(ChallengeInvalid, PasskeyRefused, LogInFailed)
 async def log_in_by_passkey(
     request: Request,
@@ -84,6 +88,7 @@ async def log_in_by_passkey(
 
 
 @router.post("/confirm", status_code=HTTPStatus.NO_CONTENT, operation_id="confirmMyself", response_model=None)
+@counts_as(RateClass.LOG_INS)
 @raises(PasswordWrong, CodeWrong, TooManyAttempts, PasswordsBusy)
 async def confirm_myself(
     request: Request,

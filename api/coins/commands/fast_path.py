@@ -47,6 +47,7 @@ class FastPath:
     def __init__(self, app: ASGIApp, prefix: str, access_tokens: AccessTokens, commands: MemberCommands) -> None:
         """Wrap `app`, whose coin commands are under `prefix`."""
         self._app = app
+        self._prefix = prefix
         self._access_tokens = access_tokens
         self._commands = commands
         self._path = re.compile(rf"{re.escape(prefix)}/campaigns/([0-9a-f-]{{36}})/coins/(allocate|reallocate)")
@@ -66,6 +67,7 @@ class FastPath:
         try:
             move = None if body is None else await self._parse(scope, headers, found[1], found[2], body)
             if move is not None:
+                scope["state"]["route"] = f"{self._prefix}/campaigns/{{campaign_id}}/coins/{found[2]}"
                 movement = await self._commands.carry_out(move)
         except Exception as error:  # noqa: BLE001 - unexpected errors are raised again
             response = await problems.respond(Request(scope), error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,8 +17,10 @@ from tests.factories.clocks import TRIES
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-OK = {"database": "ok"}
-MISSING = {"database": "ok", "worker": "missing since 2026-01-01T00:00:00Z"}
+DATABASE: dict[str, Any] = {"required": True, "ok": True, "latency_ms": 1.5, "detail": None}
+WORKER = {"required": False, "ok": False, "latency_ms": 1.5, "detail": "missing since 2026-01-01T00:00:00Z"}
+OK: dict[str, Any] = {"database": DATABASE}
+MISSING: dict[str, Any] = {"database": DATABASE, "worker": WORKER}
 
 
 class Api:
@@ -90,7 +92,7 @@ async def test_leaves_an_api_that_is_not_ready_to_the_supervisor(status: int) ->
         watch.begin()
         api.checks = MISSING
         await api.wait_for_requests()
-        api.status, api.checks = status, {"database": "unavailable"}
+        api.status, api.checks = status, {"database": {**DATABASE, "ok": False, "detail": "unavailable"}}
         await api.wait_for_requests()
         api.status, api.checks = 200, MISSING
         await api.wait_for_requests()
