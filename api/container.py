@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from api.auth.api_tokens.verification import ApiTokens
 from api.auth.keys import SigningKeys
 from api.auth.passwords import Passwords
 from api.auth.rates import MailRates, RegistrationRates
@@ -39,6 +40,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
     rate_buckets = _rate_buckets(settings)
     batcher = Batcher(settings.database, settings.ledger)
     coin_rates = CoinRates(settings.limits, rate_buckets)
+    revocations = Revocations(database)
     return Container(
         settings=settings,
         database=database,
@@ -46,7 +48,9 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         needed_schema=revisions.needed(),
         find_degraded=(heartbeats.degraded, consumer_status.degraded),
         disk=DiskSpace(settings.paths.data_dir),
-        access_tokens=AccessTokens(settings, SigningKeys(database, settings.auth), Revocations(database)),
+        access_tokens=AccessTokens(
+            settings, SigningKeys(database, settings.auth), revocations, ApiTokens(database, revocations)
+        ),
         mail=make_mail(settings),
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from api.auth import models as auth
+from api.auth.api_tokens import models as api_tokens
 from api.campaigns import models as campaigns
 from api.ideas import models as ideas
 from api.kernel import idempotency
 from api.kernel.db import Model
 
-__all__ = ["Model", "auth", "campaigns", "ideas", "idempotency"]
+__all__ = ["Model", "api_tokens", "auth", "campaigns", "ideas", "idempotency"]

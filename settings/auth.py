@@ -34,6 +34,9 @@ class AuthSettings(Subject):
     sessions_per_user_max: int = Field(
         10, ge=1, le=1000, description="concurrent sessions of a user; a further log-in ends the oldest"
     )
+    api_token_days_max: int = Field(
+        365, ge=1, le=365, description="lifetime of an API token by default and at most, days"
+    )
     secure_cookies: bool = Field(default=False, description="send the dashboards' cookie over HTTPS only")
     password_hashes_at_once: int = Field(2, ge=1, le=16, description="argon2id computations in parallel per process")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from api.auth.account_routes import router as account_router
+from api.auth.api_tokens.routes import router as token_router
+from api.auth.api_tokens.service_account_routes import router as service_account_router
 from api.auth.container import AuthContainer
 from api.auth.handlers import JOBS
 from api.auth.key_set import router as key_set
@@ -12,7 +14,7 @@ from api.kernel.domains import Domain
 
 AUTH = Domain[AuthContainer](
     name="auth",
-    routers=(router, account_router, user_router),
+    routers=(router, account_router, user_router, token_router, service_account_router),
     pages=(key_set,),
     lifespan=lambda container: container.access_tokens.followed(),
     jobs=JOBS,

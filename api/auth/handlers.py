@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from api.auth.account_mails import DELETE_OLD, SEND
+from api.auth.api_tokens.service import DELETE_ENDED
 from api.auth.revocations import COMMIT_S_MAX, KEPT_S
 from api.kernel.jobs import Job
 
@@ -51,5 +52,6 @@ JOBS = (
     Job(name="delete_ended_sessions", run=delete_ended_sessions, cron="37 1 * * *"),
     SEND,
     DELETE_OLD,
+    DELETE_ENDED,
     Job(name="delete_old_revocations", run=delete_old_revocations, cron="17 * * * *"),
 )

@@ -23,6 +23,8 @@ from api.kernel.web import router as new_router
 router = new_router("/users", "users")
 
 Administrator = Annotated[Principal, Depends(requires(Permission.MANAGE_USERS))]
+# API tokens read accounts and change none
+LoggedInAdministrator = Annotated[Principal, Depends(requires(Permission.MANAGE_USERS, is_for_tokens=False))]
 
 
 @router.get("", operation_id="listUsers")
@@ -50,7 +52,7 @@ async def get_user(session: Session, _: Administrator, user_id: UUID) -> User:
 
 @router.patch("/{user_id}", operation_id="updateUser", response_model=UserRead)
 @raises(NotFound, LastAdministrator, InvalidInput)
-async def update_user(session: Session, caller: Administrator, user_id: UUID, body: UpdateUser) -> Any:
+async def update_user(session: Session, caller: LoggedInAdministrator, user_id: UUID, body: UpdateUser) -> Any:
     """Replace the roles or permissions. Access tokens of the user become invalid; clients refresh them."""
     user = await service.lock_user(session, user_id)
     await service.change_rights(session, user, actor_id=caller.user_id, **body.changes)
@@ -59,7 +61,7 @@ async def update_user(session: Session, caller: Administrator, user_id: UUID, bo
 
 @router.post("/{user_id}/deactivate", operation_id="deactivateUser", response_model=UserRead)
 @raises(NotFound, LastAdministrator)
-async def deactivate_user(session: Session, caller: Administrator, user_id: UUID) -> User:
+async def deactivate_user(session: Session, caller: LoggedInAdministrator, user_id: UUID) -> User:
     """End the user's sessions and refuse new log-ins. Ideas, coins and memberships are kept; the user is informed."""
     user = await service.lock_user(session, user_id)
     if user.is_active:
@@ -69,7 +71,7 @@ async def deactivate_user(session: Session, caller: Administrator, user_id: UUID
 
 @router.post("/{user_id}/reactivate", operation_id="reactivateUser", response_model=UserRead)
 @raises(NotFound)
-async def reactivate_user(session: Session, caller: Administrator, user_id: UUID) -> User:
+async def reactivate_user(session: Session, caller: LoggedInAdministrator, user_id: UUID) -> User:
     """Let a deactivated user log in again."""
     user = await service.lock_user(session, user_id)
     await service.reactivate_user(session, user, actor_id=caller.user_id)
@@ -78,7 +80,7 @@ async def reactivate_user(session: Session, caller: Administrator, user_id: UUID
 
 @router.delete("/{user_id}/sessions", status_code=HTTPStatus.NO_CONTENT, operation_id="endUserSessions")
 @raises(NotFound)
-async def end_sessions(session: Session, caller: Administrator, user_id: UUID) -> None:
+async def end_sessions(session: Session, caller: LoggedInAdministrator, user_id: UUID) -> None:
     """Log the user out everywhere."""
     user = await service.lock_user(session, user_id)
     await service.end_all_sessions(session, user, actor_id=caller.user_id)

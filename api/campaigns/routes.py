@@ -9,9 +9,9 @@ from uuid import UUID
 from fastapi import Depends, Query, Response
 
 from api.auth import service as auth
-from api.auth.dependencies import Myself, MyselfInBrowser, Principal, requires
+from api.auth.dependencies import MyselfInBrowser, Principal, requires
 from api.campaigns import errors, service
-from api.campaigns.dependencies import Access, requires_in_campaign
+from api.campaigns.dependencies import Access, CampaignReader, requires_in_campaign
 from api.campaigns.lifecycle import CampaignStatus
 from api.campaigns.schemas import (
     BrowserSession,
@@ -55,7 +55,7 @@ async def create(
 @router.get("/campaigns", operation_id="listCampaigns")
 async def list_all(
     session: Session,
-    caller: Myself,
+    caller: CampaignReader,
     paging: PageQuery,
     status: Annotated[CampaignStatus | None, Query()] = None,
     slug: Annotated[str | None, Query(max_length=100, description="the campaign with this slug")] = None,

@@ -24,6 +24,15 @@ class EventKind(StrEnum):
     USER_LOGGED_OUT = "user_logged_out"
     LOG_IN_FAILED = "log_in_failed"
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 (the name of a fact, not a password)
+    SESSION_REFRESHED = "session_refreshed"
+    API_TOKEN_CREATED = "api_token_created"  # noqa: S105 (the same)
+    API_TOKEN_ROTATED = "api_token_rotated"  # noqa: S105 (the same)
+    API_TOKEN_REVOKED = "api_token_revoked"  # noqa: S105 (the same)
+    SERVICE_ACCOUNT_CREATED = "service_account_created"
+    SERVICE_ACCOUNT_CHANGED = "service_account_changed"
+    SERVICE_ACCOUNT_DEACTIVATED = "service_account_deactivated"
+    REQUEST_REFUSED = "request_refused"
+    PERSONAL_DATA_READ = "personal_data_read"
 
     CAMPAIGN_CREATED = "campaign_created"
     CAMPAIGN_ACTIVATED = "campaign_activated"

@@ -43,13 +43,14 @@ class Route(APIRoute):
         self.query_names = frozenset(_query_names(self.dependant))
         described = (self.openapi_extra or {}).get("requestBody", {}).get("content", {})
         self.media_types = frozenset({requests.JSON, *described}) if self.body_field else frozenset()
-        rule = rules.find_rule(self.dependant, self.name)
+        self.is_write = bool(set(self.methods or ()) - requests.READING_METHODS)
+        self.rule = rule = rules.find_rule(self.dependant, self.name)
         if rule is not None:
-            self.openapi_extra = {**(self.openapi_extra or {}), rules.EXTENSION: rule.as_extension()}
+            described_rule = rule.as_extension(is_write=self.is_write)
+            self.openapi_extra = {**(self.openapi_extra or {}), rules.EXTENSION: described_rule}
             if rule.scope is rules.Scope.PUBLIC and rule.permissions:
                 # beside the ways to log in that FastAPI adds: a public campaign needs none
                 self.openapi_extra["security"] = [{}]
-        self.is_write = bool(set(self.methods or ()) - requests.READING_METHODS)
         problems = set(self._problems())
         self.responses = _merged(contract.describe(problems), self.responses)
         if self.is_write and idempotency.KeyReused.problem_type() in problems:
@@ -85,6 +86,7 @@ class Route(APIRoute):
             if self.media_types:
                 requests.check_media_type(request.headers, self.media_types)
             asked = request.query_params.get(idempotency.DRY_RUN, "").lower()
+            request.state.rule = self.rule
             request.state.is_dry_run = idempotency.DRY_RUN in self.query_names and asked in requests.TRUE_TEXTS
             try:
                 response = await handle(request)

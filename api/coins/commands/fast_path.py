@@ -17,7 +17,8 @@ import structlog
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from api.auth.errors import TokenInvalid
+from api.auth.dependencies import check_scopes
+from api.auth.errors import ScopeMissing, TokenInvalid
 from api.coins.commands import execution
 from api.coins.dependencies import MOVE_COINS
 from api.coins.schemas import AllocateCoins, ReallocateCoins
@@ -96,10 +97,11 @@ class FastPath:
             return None
         try:
             claims = await self._access_tokens.read(authorization[len(_BEARER) :].strip())
+            check_scopes(claims, self.rule, is_write=True)
             key = idempotency.check_key(headers.get(_KEY, ""))
             campaign_id = UUID(campaign)
             command = (AllocateCoins if verb == "allocate" else ReallocateCoins).model_validate_json(body)
-        except (TokenInvalid, idempotency.BadKey, ValidationError, ValueError):
+        except (TokenInvalid, ScopeMissing, idempotency.BadKey, ValidationError, ValueError):
             return None
         structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
         request_hash = idempotency.hash_of("POST", scope["path"], "", body)
