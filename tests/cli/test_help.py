@@ -53,6 +53,14 @@ class TestHelp:
                 "keys rotate",
                 "mail preview",
                 "mail test",
+                "token create",
+                "token list",
+                "token revoke",
+                "service-account create",
+                "service-account list",
+                "service-account issue",
+                "service-account rotate",
+                "service-account deactivate",
             ),
         }
 

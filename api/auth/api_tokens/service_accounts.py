@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from api.auth.api_tokens.models import ApiToken, ServiceAccount
@@ -74,6 +74,11 @@ async def list_service_accounts(
     if after is not None:
         found = found.where(ServiceAccount.id < after[0])
     return (await session.scalars(found.order_by(ServiceAccount.id.desc()).limit(limit))).all()
+
+
+async def find_service_account(session: AsyncSession, name: str) -> ServiceAccount | None:
+    """The account with this name, in upper or lower case, or None."""
+    return await session.scalar(select(ServiceAccount).where(func.lower(ServiceAccount.name) == func.lower(name)))
 
 
 async def get_service_account(session: AsyncSession, account_id: UUID, *, is_locked: bool = False) -> ServiceAccount:
