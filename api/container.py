@@ -23,6 +23,7 @@ from api.kernel.db import Database
 from api.kernel.disk import DiskSpace
 from api.kernel.mail import make_mail
 from api.kernel.rates import Buckets, LocalBuckets
+from api.kernel.refusals import Refusals
 from api.migrations import revisions
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
             settings, SigningKeys(database, settings.auth), revocations, ApiTokens(database, revocations)
         ),
         mail=make_mail(settings),
+        refusals=Refusals(),
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(),
         registration_rates=RegistrationRates(settings.limits, rate_buckets),

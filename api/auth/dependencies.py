@@ -27,7 +27,7 @@ from api.auth.errors import LogInRequired, ScopeMissing, TokenInvalid, TokenMiss
 from api.auth.models import User
 from api.auth.sessions import Client, find_user_of_cookie
 from api.auth.tokens import Claims
-from api.kernel import idempotency, scopes
+from api.kernel import idempotency, origins, scopes
 from api.kernel.contract import raises
 from api.kernel.errors import Forbidden
 from api.kernel.permissions import Permission, grants
@@ -95,6 +95,7 @@ async def _claims(
         raise TokenMissing(msg)
     claims = await tokens.read(credentials.credentials)
     structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
+    origins.identify(claims.user_id, claims.session_id if claims.scopes is not None else None)
     check_scopes(claims, getattr(request.state, "rule", None), is_write=request.method not in SAFE_METHODS)
     return claims
 
@@ -126,6 +127,7 @@ async def _browser_user(
         raise TokenMissing(msg)
     user, session_id = found
     structlog.contextvars.bind_contextvars(user_id=str(user.id))
+    origins.identify(user.id)
     return _principal(user, session_id)
 
 

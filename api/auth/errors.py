@@ -48,6 +48,7 @@ class RefreshTokenInvalid(DomainError):
 
     status = HTTPStatus.UNAUTHORIZED
     slug = "refresh-token-invalid"
+    is_audited = True
     title = "The refresh token is not valid"
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
 
@@ -78,6 +79,7 @@ class TooManyAttempts(DomainError):
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     slug = "too-many-attempts"
+    is_audited = True
     title = "Too many failed log-ins"
 
     def __init__(self, retry_after_s: int) -> None:

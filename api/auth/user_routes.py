@@ -13,6 +13,8 @@ from api.auth.dependencies import Principal, requires
 from api.auth.errors import LastAdministrator
 from api.auth.models import User
 from api.auth.schemas import UpdateUser, UserRead
+from api.events import payloads
+from api.events.service import record_event
 from api.kernel.contract import raises
 from api.kernel.errors import InvalidInput, NotFound
 from api.kernel.permissions import Permission
@@ -30,7 +32,7 @@ LoggedInAdministrator = Annotated[Principal, Depends(requires(Permission.MANAGE_
 @router.get("", operation_id="listUsers")
 async def list_users(
     session: Session,
-    _: Administrator,
+    caller: Administrator,
     paging: PageQuery,
     q: Annotated[str, Query(max_length=200, description="part of the name or of the address")] = "",
     is_active: Annotated[bool | None, Query(description="only active, or only deactivated users")] = None,
@@ -40,14 +42,24 @@ async def list_users(
     rows = await service.list_users(
         session, q=q, is_active=is_active, role=role, after=paging.after(UUID), limit=paging.limit + 1
     )
-    return paging.page([UserRead.model_validate(row) for row in rows], lambda row: (row.id,))
+    page = paging.page([UserRead.model_validate(row) for row in rows], lambda row: (row.id,))
+    given = tuple(
+        name for name, value in (("q", q), ("is_active", is_active), ("role", role)) if value not in {"", None}
+    )
+    payload = payloads.PersonalDataRead(what="users", filters=given, rows=len(page.items))
+    await record_event(session, payload, actor_id=caller.user_id)
+    return page
 
 
 @router.get("/{user_id}", operation_id="getUser", response_model=UserRead)
 @raises(NotFound)
-async def get_user(session: Session, _: Administrator, user_id: UUID) -> User:
+async def get_user(session: Session, caller: Administrator, user_id: UUID) -> User:
     """One account."""
-    return await service.get_user(session, user_id)
+    user = await service.get_user(session, user_id)
+    await record_event(
+        session, payloads.PersonalDataRead(what="user", rows=1), actor_id=caller.user_id, user_id=user_id
+    )
+    return user
 
 
 @router.patch("/{user_id}", operation_id="updateUser", response_model=UserRead)

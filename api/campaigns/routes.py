@@ -27,6 +27,8 @@ from api.campaigns.schemas import (
 from api.coins import service as coins
 from api.coins.errors import PolicyFrozen
 from api.coins.schemas import PolicyRead, PolicyWrite
+from api.events import payloads
+from api.events.service import record_event
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.schemas import Page
@@ -147,6 +149,8 @@ async def members(
         MemberRead.model_validate({**vars(membership), "display_name": name, "email": email})
         for membership, name, email in page.items
     ]
+    payload = payloads.PersonalDataRead(what="members", filters=("q",) if q else (), rows=len(members))
+    await record_event(session, payload, actor_id=access.caller.user_id, campaign_id=access.campaign.id)
     return Page(items=members, next_cursor=page.next_cursor)
 
 

@@ -19,6 +19,7 @@ from api.kernel.db import Database
 from api.kernel.disk import DiskSpace
 from api.kernel.mail import MailPort
 from api.kernel.rates import Buckets
+from api.kernel.refusals import Refusals
 from api.kernel.schema import SchemaState
 from settings import Settings
 
@@ -38,6 +39,7 @@ class KernelContainer:
         find_degraded: what readiness reports in addition to the schema.
         disk: free space for the data folder and the database.
         mail: sends mails.
+        refusals: counts refused requests until they are recorded.
     """
 
     settings: Settings
@@ -47,6 +49,7 @@ class KernelContainer:
     find_degraded: tuple[FindDegraded, ...]
     disk: DiskSpace
     mail: MailPort
+    refusals: Refusals
 
     async def close(self) -> None:
         """Close connections."""

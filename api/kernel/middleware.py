@@ -17,7 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from api.kernel import problems
+from api.kernel import origins, problems
 from api.kernel.errors import DomainError
 from api.kernel.ids import uuid7
 
@@ -87,6 +87,9 @@ class RequestContext:
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        client = scope.get("client")
+        agent = request_headers.get("user-agent", "")[: origins.AGENT_LENGTH_MAX]
+        origin = origins.Origin(client[0] if client else None, agent or None)
         started = time.perf_counter()
         status = 500
         has_started = False
@@ -121,7 +124,8 @@ class RequestContext:
 
         try:
             host = request_headers.get("host", "")
-            await self._answer(host, routed, receive_within_bounds, send_with_headers)
+            with origins.acting(origin):
+                await self._answer(host, routed, receive_within_bounds, send_with_headers)
         except Exception as error:
             # here and not in an outer layer, so that the response has the headers of every other one
             if has_started:

@@ -87,6 +87,7 @@ class Route(APIRoute):
                 requests.check_media_type(request.headers, self.media_types)
             asked = request.query_params.get(idempotency.DRY_RUN, "").lower()
             request.state.rule = self.rule
+            request.state.operation = self.operation_id or self.name
             request.state.is_dry_run = idempotency.DRY_RUN in self.query_names and asked in requests.TRUE_TEXTS
             try:
                 response = await handle(request)

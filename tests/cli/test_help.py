@@ -53,6 +53,7 @@ class TestHelp:
                 "keys rotate",
                 "mail preview",
                 "mail test",
+                "audit",
                 "token create",
                 "token list",
                 "token revoke",

@@ -22,7 +22,7 @@ from api.auth.errors import ScopeMissing, TokenInvalid
 from api.coins.commands import execution
 from api.coins.dependencies import MOVE_COINS
 from api.coins.schemas import AllocateCoins, ReallocateCoins
-from api.kernel import idempotency, problems
+from api.kernel import idempotency, origins, problems
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -104,6 +104,8 @@ class FastPath:
         except (TokenInvalid, ScopeMissing, idempotency.BadKey, ValidationError, ValueError):
             return None
         structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
+        origins.identify(claims.user_id, claims.session_id if claims.scopes is not None else None)
+        scope["state"]["operation"] = f"{verb}Coins"
         request_hash = idempotency.hash_of("POST", scope["path"], "", body)
         return execution.as_move(command, campaign_id, claims.user_id, key, request_hash, scope["state"]["request_id"])
 

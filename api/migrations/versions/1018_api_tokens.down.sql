@@ -11,8 +11,11 @@ DO $$ BEGIN
 END $$;
 DROP TABLE app.api_tokens;
 DROP TABLE app.service_accounts;
+DROP INDEX app.ix_events_audit;
 DROP INDEX app.ix_events_actor_id;
 DROP INDEX app.ix_events_user_id;
+DROP INDEX app.ix_events_audit_campaign_id;
+DROP INDEX app.ix_events_idea_id;
 DROP INDEX app.ix_events_kind;
 ALTER TABLE app.events DROP COLUMN address, DROP COLUMN agent, DROP COLUMN token_id;
 ALTER TABLE app.events

@@ -5,8 +5,8 @@ CREATE TABLE app.service_accounts (
     name text NOT NULL CONSTRAINT ck_service_accounts_name_length CHECK (length(name) BETWEEN 1 AND 100),
     scopes text[] NOT NULL CONSTRAINT ck_service_accounts_scopes CHECK (
         cardinality(scopes) > 0 AND scopes <@ ARRAY[
-            'manage_users', 'view_campaign', 'manage_campaign', 'manage_members', 'manage_coin_policy',
-            'grant_coins',
+            'manage_users', 'view_audit', 'view_campaign', 'manage_campaign', 'manage_members',
+            'manage_coin_policy', 'grant_coins',
             'view_coin_figures', 'view_coin_audit', 'view_stakes', 'view_report', 'view_all_ideas', 'manage_ideas'
         ]
     ),
@@ -33,7 +33,7 @@ CREATE TABLE app.api_tokens (
     token_hash bytea NOT NULL CONSTRAINT ck_api_tokens_token_hash CHECK (length(token_hash) = 32),
     scopes text[] NOT NULL CONSTRAINT ck_api_tokens_scopes CHECK (
         cardinality(scopes) > 0 AND scopes <@ ARRAY[
-            'own:read', 'manage_users', 'create_campaign', 'view_campaign', 'join_campaign',
+            'own:read', 'manage_users', 'view_audit', 'create_campaign', 'view_campaign', 'join_campaign',
             'leave_campaign', 'manage_campaign', 'manage_members', 'manage_coin_policy', 'coins:stake', 'grant_coins',
             'view_coin_figures', 'view_coin_audit', 'view_stakes', 'view_report', 'submit_idea', 'view_all_ideas',
             'edit_idea', 'withdraw_idea', 'manage_ideas'
@@ -73,13 +73,23 @@ ALTER TABLE app.events
     ADD COLUMN address text,
     ADD COLUMN agent text CONSTRAINT ck_events_agent_length CHECK (length(agent) <= 300),
     ADD COLUMN token_id uuid;
--- The audit lists events by id, newest first. Only the first of these indexes has entries for movements of coins.
-CREATE INDEX ix_events_actor_id ON app.events (actor_id, id);
-CREATE INDEX ix_events_user_id ON app.events (user_id, id) WHERE user_id IS DISTINCT FROM actor_id;
+-- The audit lists events by id, newest first. Movements of coins are not in it, and have no entries in its indexes.
+CREATE INDEX ix_events_audit ON app.events (id)
+WHERE kind NOT IN ('coins_allocated', 'coins_reallocated', 'coins_taken_back');
+CREATE INDEX ix_events_actor_id ON app.events (actor_id, id)
+WHERE kind NOT IN ('coins_allocated', 'coins_reallocated', 'coins_taken_back');
+CREATE INDEX ix_events_user_id ON app.events (user_id, id)
+WHERE kind NOT IN ('coins_allocated', 'coins_reallocated', 'coins_taken_back');
+CREATE INDEX ix_events_audit_campaign_id ON app.events (campaign_id, id)
+WHERE kind NOT IN ('coins_allocated', 'coins_reallocated', 'coins_taken_back');
+CREATE INDEX ix_events_idea_id ON app.events (idea_id, id)
+WHERE kind NOT IN ('coins_allocated', 'coins_reallocated', 'coins_taken_back') AND idea_id IS NOT NULL;
 CREATE INDEX ix_events_kind ON app.events (kind, id)
 WHERE kind NOT IN ('coins_allocated', 'coins_reallocated', 'coins_taken_back');
-CREATE INDEX ix_events_address ON app.events (address, id) WHERE address IS NOT NULL;
-CREATE INDEX ix_events_token_id ON app.events (token_id, id) WHERE token_id IS NOT NULL;
+CREATE INDEX ix_events_address ON app.events (address, id)
+WHERE kind NOT IN ('coins_allocated', 'coins_reallocated', 'coins_taken_back') AND address IS NOT NULL;
+CREATE INDEX ix_events_token_id ON app.events (token_id, id)
+WHERE kind NOT IN ('coins_allocated', 'coins_reallocated', 'coins_taken_back') AND token_id IS NOT NULL;
 
 ALTER TABLE app.events
     DROP CONSTRAINT ck_events_kind,
