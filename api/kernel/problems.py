@@ -98,11 +98,17 @@ def problem(
 
 def refusal(request: Request, error: DomainError) -> Response:
     """The response for an error of a domain: raised, or returned so that the transaction is committed."""
+    note_refusal(request, error)
+    return problem(request, error.problem_type(), error.detail, error.response_headers(), **error.extensions)
+
+
+def note_refusal(request: Request, error: DomainError) -> None:
+    """Count a refused request, if its error is one that is recorded. For pages, which show errors themselves."""
     if error.is_audited or error.status is HTTPStatus.FORBIDDEN:
-        operation = getattr(request.state, "operation", request.method)
+        route = request.scope.get("route")
+        operation: str = getattr(request.state, "operation", None) or getattr(route, "name", None) or request.method
         noted = Refusal(operation, error.slug, int(error.status), origins.current())
         container_of(request.app, KernelContainer).refusals.note(noted)
-    return problem(request, error.problem_type(), error.detail, error.response_headers(), **error.extensions)
 
 
 async def _domain_error(request: Request, error: Exception) -> Response:

@@ -16,6 +16,7 @@ from api.auth.errors import LogInFailed, PasswordsBusy, TooManyAttempts
 from api.kernel import clock
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
+from api.kernel.problems import note_refusal
 from api.kernel.rules import PUBLIC
 from api.kernel.texts import single_line
 from api.kernel.web import Session, client_address
@@ -57,6 +58,7 @@ async def log_in(
             database, passwords, delays, email=email, password=password, address=client_address(request)
         )
     except (TooManyAttempts, PasswordsBusy) as error:
+        note_refusal(request, error)
         problem = f"{error.title}. {error.detail}"
         page = _log_in_page(request, settings, error.status, next_url=next, email=email, problem=problem)
         page.headers.update(error.response_headers())
