@@ -55,7 +55,7 @@ check: $(STAMP) ## Run all checks, and every test once
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target static
 	@$(MAKE) --no-print-directory coverage
 
-static: types sql-lint compose-check lint format-check contracts docs-check
+static: types sql-lint compose-check lint format-check contracts docs-check secrets-check packages-check
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff format .
@@ -80,6 +80,13 @@ compose-check: ## Check docker-compose.yml with Compose's loader (needs Go)
 	@if command -v go > /dev/null; then cd deploy/check-compose && go run . ../../docker-compose.yml ../compose.env.example; \
 	elif [ "$${CI:-}" = true ]; then echo "compose-check needs Go" >&2; exit 1; \
 	else echo "compose-check is skipped: Go is not installed"; fi
+
+secrets-check: $(STAMP) ## Search all files for secrets that .secrets.baseline does not know
+	$(BIN)/python -m tests.scans.secrets
+
+# A vulnerability fails; a service that cannot be reached is reported, and does not.
+packages-check: $(STAMP) ## Look for known vulnerabilities of the pinned packages, if PyPI's data can be reached
+	$(BIN)/python -m tests.scans.packages
 
 docs: $(STAMP) ## Write openapi.json and the generated pages of docs/
 	$(BIN)/python -m cli.generate.openapi openapi.json
@@ -119,4 +126,4 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
-.PHONY: help up test-fast test test-deep proofs coverage bench check static format format-check lint types contracts sql-lint compose-check docs docs-check lock clean
+.PHONY: help up test-fast test test-deep proofs coverage bench check static format format-check lint types contracts sql-lint compose-check secrets-check packages-check docs docs-check lock clean

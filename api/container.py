@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from api.auth.api_tokens.verification import ApiTokens
 from api.auth.keys import SigningKeys
 from api.auth.passwords import Passwords
 from api.auth.rates import MailRates, RegistrationRates
@@ -23,6 +24,7 @@ from api.kernel.db import Database
 from api.kernel.disk import DiskSpace
 from api.kernel.mail import make_mail
 from api.kernel.rates import Buckets, LocalBuckets
+from api.kernel.refusals import Refusals
 from api.kernel.request_rates import RequestRates
 from api.migrations import revisions
 
@@ -45,6 +47,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
     mail = make_mail(settings)
     batcher = Batcher(settings.database, settings.ledger)
     coin_rates = CoinRates(settings.limits, rate_buckets)
+    revocations = Revocations(database)
     return Container(
         settings=settings,
         database=database,
@@ -54,8 +57,11 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         find_degraded={"worker": heartbeats.degraded, "consumers": consumer_status.degraded},
         probes=tuple(_probes(settings, rate_buckets, mail)),
         disk=DiskSpace(settings.paths.data_dir),
-        access_tokens=AccessTokens(settings, SigningKeys(database, settings.auth), Revocations(database)),
+        access_tokens=AccessTokens(
+            settings, SigningKeys(database, settings.auth), revocations, ApiTokens(database, revocations)
+        ),
         mail=mail,
+        refusals=Refusals(),
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(settings.auth.signing_secret),
         registration_rates=RegistrationRates(settings.limits, rate_buckets),

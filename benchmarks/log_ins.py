@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select, text
 
+from api.auth.api_tokens.verification import ApiTokens
 from api.auth.keys import SigningKeys
 from api.auth.models import User
 from api.auth.revocations import Revocations
@@ -56,7 +57,9 @@ async def issue_tokens(settings: Settings, database: Database, users: Sequence[U
         await session.execute(_CREATE, {"users": list(users)})
         started = await session.execute(_START, {"users": list(users)})
         sessions = {row.user_id: row.id for row in started}
-    tokens = AccessTokens(settings, SigningKeys(database, settings.auth), Revocations(database))
+    revocations = Revocations(database)
+    keys = SigningKeys(database, settings.auth)
+    tokens = AccessTokens(settings, keys, revocations, ApiTokens(database, revocations))
     async with database.session() as session:
         found = await session.scalars(select(User).where(User.id.in_(users)))
         accounts = {account.id: account for account in found}

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli.commands import data, database, events, exports, keys, ledger, mail, people, platform, serving
+from cli.commands import audit, data, database, events, exports, keys, ledger, mail, people, platform, serving, tokens
 
 REFUSED = 1
 WRONG_SETTINGS = 2
@@ -87,6 +87,9 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(events.app, name="events")
 app.add_typer(people.app, name="user")
 app.add_typer(keys.app, name="keys")
+app.command("audit")(audit.audit)
+app.add_typer(tokens.tokens, name="token")
+app.add_typer(tokens.service_accounts, name="service-account")
 app.add_typer(mail.app, name="mail")
 
 

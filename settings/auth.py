@@ -52,6 +52,9 @@ class AuthSettings(Subject):
     sessions_per_user_max: int = Field(
         10, ge=1, le=1000, description="concurrent sessions of a user; a further log-in ends the oldest"
     )
+    api_token_days_max: int = Field(
+        365, ge=1, le=365, description="lifetime of an API token by default and at most, days"
+    )
     secure_cookies: bool = Field(default=False, description="send the dashboards' cookie over HTTPS only")
     administrators_need_second_factor: bool = Field(
         default=False,

@@ -13,6 +13,8 @@ from api.analytics.errors import CampaignNotPublished, NothingPublished, Reports
 from api.auth.dependencies import ReadingUser
 from api.campaigns.dependencies import Access, access_to, refusal
 from api.campaigns.errors import CampaignNotFound
+from api.events import payloads
+from api.events.service import record_event
 from api.kernel import clock
 from api.kernel.container import ProvidedSettings
 from api.kernel.contract import raises
@@ -52,6 +54,8 @@ async def report(
 
     For executives, administrators and managers of the campaign. Browsers may use the cookie of the log-in page.
     """
+    payload = payloads.PersonalDataRead(what=f"report_{format}")
+    await record_event(session, payload, actor_id=access.caller.user_id, campaign_id=access.campaign.id)
     await session.close()  # returns its connection: requests that wait for a report must not exhaust the pool
     made = await service.make_report(settings.paths.data_dir, access.campaign.id, format, made_at=clock.now())
     headers = {

@@ -6,11 +6,13 @@ write accepts a cookie, so no other site can make a browser write (CSRF). `Readi
 both programs and browsers download. `AnyUser` is None without a token.
 
 These dependencies only authenticate. A route declares its rule with `Myself`, `requires` or a dependency of its domain.
+The scopes of an API token are checked against that rule here and on the fast path (:func:`check_scopes`), and limit every
+permission of the caller in :meth:`Principal.may`; no other code knows of scopes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated
@@ -24,13 +26,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.auth.container import ProvidedAccessTokens
 from api.auth.devices import COOKIE as DEVICE_COOKIE
 from api.auth.devices import DeviceCookie
-from api.auth.errors import TokenInvalid, TokenMissing
+from api.auth.errors import LogInRequired, ScopeMissing, TokenInvalid, TokenMissing
 from api.auth.rights import effective_rights
 from api.auth.second_factors.errors import LogInNotRecent
 from api.auth.second_factors.service import require_recent_log_in
 from api.auth.sessions import Client, find_session_of_cookie
 from api.auth.tokens import Claims
-from api.kernel import idempotency
+from api.kernel import idempotency, origins, scopes
 from api.kernel.container import ProvidedSettings
 from api.kernel.contract import raises
 from api.kernel.errors import Forbidden
@@ -43,7 +45,7 @@ from settings import Settings
 COOKIE = "ideamint_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_bearer = HTTPBearer(auto_error=False, scheme_name="bearer", bearerFormat="JWT", description="Access token of a log-in")
+_bearer = HTTPBearer(auto_error=False, scheme_name="bearer", description="Access token of a log-in, or an API token")
 _cookie = APIKeyCookie(
     name=COOKIE, auto_error=False, scheme_name="browser", description="Session of the log-in page; for reading only"
 )
@@ -51,19 +53,46 @@ _cookie = APIKeyCookie(
 
 @dataclass(frozen=True)
 class Principal:
-    """The caller. Roles and permissions are those in the installation; campaign roles are in the membership."""
+    """The caller. Roles and permissions are those in the installation; campaign roles are in the membership.
+
+    `scopes` are those of an API token, None after a log-in. The `user_id` of a service account is its own id.
+    """
 
     user_id: UUID
     session_id: UUID
     roles: frozenset[str]
     permissions: frozenset[str]
+    scopes: frozenset[str] | None = None
 
-    def may(self, permission: Permission) -> bool:
-        """Whether the caller has the permission in the installation, and so in every campaign."""
-        return permission in self.permissions or grants(self.roles, permission)
+    def may(self, permission: Permission, roles: Iterable[str] = ()) -> bool:
+        """Whether the caller has the permission: in the installation, and so in every campaign, or by one of `roles`.
+
+        `roles` are the caller's roles and relations to one resource. An API token needs the scope as well.
+        """
+        has_right = permission in self.permissions or grants((*self.roles, *roles), permission)
+        return has_right and scopes.allows(self.scopes, permission)
 
 
-@raises(TokenMissing, TokenInvalid)
+def check_scopes(claims: Claims, rule: Rule | None, *, is_write: bool) -> None:
+    """Refuse an API token for an operation with this rule, if it lacks a scope. Without a rule, no API token is accepted.
+
+    Raises:
+        LogInRequired: the operation accepts no API tokens.
+        ScopeMissing: the token lacks a scope.
+    """
+    if claims.scopes is None:
+        return
+    if rule is None:
+        raise LogInRequired
+    for needed in rule.needed_scopes(is_write=is_write):
+        if not needed:
+            raise LogInRequired
+        if not needed & claims.scopes:
+            msg = f"The API token lacks the scope {' or '.join(sorted(needed))}; create a token that has it."
+            raise ScopeMissing(msg, scopes=sorted(needed))
+
+
+@raises(TokenMissing, TokenInvalid, ScopeMissing, LogInRequired)
 async def _claims(
     request: Request,
     tokens: ProvidedAccessTokens,
@@ -74,6 +103,8 @@ async def _claims(
         raise TokenMissing(msg)
     claims = await tokens.read(credentials.credentials)
     structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
+    origins.identify(claims.user_id, claims.session_id if claims.scopes is not None else None)
+    check_scopes(claims, getattr(request.state, "rule", None), is_write=request.method not in SAFE_METHODS)
     await count_caller(request, claims.user_id)
     return claims
 
@@ -82,7 +113,7 @@ _Claims = Annotated[Claims, Depends(_claims)]
 
 
 async def _token_holder(claims: _Claims) -> Principal:
-    return Principal(claims.user_id, claims.session_id, claims.roles, claims.permissions)
+    return Principal(claims.user_id, claims.session_id, claims.roles, claims.permissions, claims.scopes)
 
 
 @raises(idempotency.BadKey, idempotency.KeyReused)
@@ -104,11 +135,12 @@ async def _browser_user(
         msg = "This browser is not logged in, or its session has ended; log in at /login."
         raise TokenMissing(msg)
     structlog.contextvars.bind_contextvars(user_id=str(caller.user_id))
+    origins.identify(caller.user_id)
     await count_caller(request, caller.user_id)
     return caller
 
 
-@raises(TokenMissing, TokenInvalid)
+@raises(TokenMissing, TokenInvalid, ScopeMissing, LogInRequired)
 async def _reading_user(
     request: Request,
     session: Session,
@@ -122,7 +154,7 @@ async def _reading_user(
     return await _current_user(request, session, await _claims(request, tokens, credentials))
 
 
-@raises(TokenInvalid)
+@raises(TokenInvalid, ScopeMissing, LogInRequired)
 async def _any_user(
     request: Request,
     session: Session,
@@ -192,19 +224,33 @@ MyselfInBrowser = Annotated[Principal, Depends(_myself_in_browser)]
 
 
 @cache
-def requires(permission: Permission) -> Callable[[Principal], Awaitable[Principal]]:
+def requires(
+    permission: Permission, *, is_for_tokens: bool = True, takes_key: bool = True
+) -> Callable[[Principal], Awaitable[Principal]]:
     """A dependency that returns the caller if they have the permission in the installation.
+
+    Without `is_for_tokens` the operation accepts no API tokens. Without `takes_key` it reads no idempotency key: for responses
+    with secrets, which would be stored with the key.
 
     Raises (when called):
         Forbidden: the caller does not have it.
     """
+    rule = Rule(Scope.SYSTEM, (permission,), token_scopes=None if is_for_tokens else ())
 
-    @raises(Forbidden)
-    @enforces(Rule(Scope.SYSTEM, (permission,)))
-    async def check(caller: CurrentUser) -> Principal:
+    def checked(caller: Principal) -> Principal:
         if not caller.may(permission):
             msg = f"Only a user with the permission {permission} may do this."
             raise Forbidden(msg, permission=permission)
         return caller
 
-    return check
+    @raises(Forbidden)
+    @enforces(rule)
+    async def check(caller: CurrentUser) -> Principal:
+        return checked(caller)
+
+    @raises(Forbidden)
+    @enforces(rule)
+    async def check_without_key(caller: TokenHolder) -> Principal:
+        return checked(caller)
+
+    return check if takes_key else check_without_key

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from api.auth.account_routes import router as account_router
+from api.auth.api_tokens.routes import router as token_router
+from api.auth.api_tokens.service_account_routes import router as service_account_router
 from api.auth.container import AuthContainer
 from api.auth.handlers import JOBS
 from api.auth.key_set import router as key_set
@@ -17,7 +19,7 @@ TOKENS = Domain[AuthContainer](name="tokens", lifespan=lambda container: contain
 
 AUTH = Domain[AuthContainer](
     name="auth",
-    routers=(router, account_router, factor_router, step_router, user_router),
+    routers=(router, account_router, factor_router, step_router, user_router, token_router, service_account_router),
     pages=(key_set,),
     jobs=JOBS,
 )

@@ -27,11 +27,29 @@ class TokenInvalid(DomainError):
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
+class ScopeMissing(Forbidden):
+    """The API token lacks a scope: it needs one of `scopes`. Or its owner has the right, but tokens cannot use it."""
+
+    slug = "scope-missing"
+    title = "The API token lacks a scope"
+
+
+class LogInRequired(Forbidden):
+    """API tokens are not accepted here; the request requires the access token of a log-in."""
+
+    slug = "log-in-required"
+    title = "API tokens are not accepted here"
+
+    def __init__(self) -> None:
+        super().__init__("This request requires the access token of a log-in; an API token may not do this.")
+
+
 class RefreshTokenInvalid(DomainError):
     """The refresh token is unknown or has expired, or its session has ended."""
 
     status = HTTPStatus.UNAUTHORIZED
     slug = "refresh-token-invalid"
+    is_audited = True
     title = "The refresh token is not valid"
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
 
@@ -62,6 +80,7 @@ class TooManyAttempts(DomainError):
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     slug = "too-many-attempts"
+    is_audited = True
     title = "Too many failed log-ins"
 
     def __init__(self, retry_after_s: int) -> None:
@@ -130,6 +149,26 @@ class PasswordWrong(Forbidden):
         super().__init__(
             "This is not the password of the account. Who has forgotten it can ask for a link to set a new one."
         )
+
+
+class TooManyTokens(DomainError):
+    """The owner has as many usable API tokens as one can have; revoke those that are no longer needed."""
+
+    slug = "too-many-tokens"
+    title = "Too many API tokens"
+
+    def __init__(self, tokens_max: int) -> None:
+        super().__init__(f"There are {tokens_max} tokens already; revoke one first.", tokens_max=tokens_max)
+
+
+class NameTaken(DomainError):
+    """Another service account has this name; upper and lower case are not distinguished."""
+
+    slug = "name-taken"
+    title = "A service account with this name exists"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Another service account has the name {name!r}.")
 
 
 class LastAdministrator(DomainError):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from api.auth.account_mails import DELETE_OLD, SEND
+from api.auth.api_tokens.service import DELETE_ENDED
 from api.auth.revocations import COMMIT_S_MAX, KEPT_S
 from api.auth.second_factors.challenges import DELETE_OLD as DELETE_OLD_CHALLENGES
 from api.kernel.jobs import Job
@@ -53,5 +54,6 @@ JOBS = (
     SEND,
     DELETE_OLD,
     DELETE_OLD_CHALLENGES,
+    DELETE_ENDED,
     Job(name="delete_old_revocations", run=delete_old_revocations, cron="17 * * * *"),
 )

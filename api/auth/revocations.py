@@ -78,12 +78,16 @@ class Revocations:
             SQLAlchemyError: the set is old and the database does not answer.
         """
         if self.is_current:
-            version = self._versions.get(claims.user_id)
-            return claims.session_id in self._sessions or (version is not None and claims.token_version < version[0])
+            return self.contains(claims)
         async with self._database.session() as session:
             return not await is_session_open(
                 session, claims.session_id, user_id=claims.user_id, token_version=claims.token_version
             )
+
+    def contains(self, claims: Claims) -> bool:
+        """Whether the set contains the token's session, or a later version than the token's."""
+        version = self._versions.get(claims.user_id)
+        return claims.session_id in self._sessions or (version is not None and claims.token_version < version[0])
 
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:

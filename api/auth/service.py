@@ -12,6 +12,7 @@ from sqlalchemy import case, func, null, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from api.auth.account_mails import Purpose, cancel_links, order_mail
+from api.auth.api_tokens.models import ServiceAccount
 from api.auth.errors import BadEmail, EmailTaken, LastAdministrator, RestorePeriodOver
 from api.auth.models import TOKENS_REVOKED, User, UserSession
 from api.auth.passwords import check_hash, check_strength, hash_password
@@ -227,6 +228,19 @@ async def get_user(session: AsyncSession, user_id: UUID) -> User:
     return user
 
 
+async def get_user_for_change(session: AsyncSession, user_id: UUID) -> User:
+    """The user, locked against other changes of the account by its owner.
+
+    Raises:
+        NotFound: there is no user with this id.
+    """
+    user = await session.get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
+    if user is None:
+        msg = f"There is no user {user_id}."
+        raise NotFound(msg)
+    return user
+
+
 async def lock_user(session: AsyncSession, user_id: UUID) -> User:
     """The user, locked against other changes of the account.
 
@@ -236,11 +250,7 @@ async def lock_user(session: AsyncSession, user_id: UUID) -> User:
         NotFound: there is no user with this id.
     """
     await session.execute(_LOCK, {"lock": _ADMINISTRATORS})
-    user = await session.get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
-    if user is None:
-        msg = f"There is no user {user_id}."
-        raise NotFound(msg)
-    return user
+    return await get_user_for_change(session, user_id)
 
 
 async def list_users(
@@ -274,12 +284,17 @@ async def list_users(
 
 
 async def add_names(session: AsyncSession, rows: Sequence[object], **fields: str) -> None:
-    """Set the display names of people in response models: `fields` are fields with an id and the fields for the name."""
+    """Set the names of people and service accounts in response models: fields with an id, and the field for the name."""
     ids = {getattr(row, id_field) for row in rows for id_field in fields} - {None}
     if not ids:
         return
     found = await session.execute(select(User.id, _SHOWN_NAME).where(User.id.in_(ids)))
     names = {user.id: user.display_name for user in found}
+    if others := ids - names.keys():
+        accounts = await session.execute(
+            select(ServiceAccount.id, ServiceAccount.name).where(ServiceAccount.id.in_(others))
+        )
+        names |= {account.id: account.name for account in accounts}
     for row in rows:
         for id_field, name_field in fields.items():
             setattr(row, name_field, names.get(getattr(row, id_field)))

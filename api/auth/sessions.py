@@ -141,6 +141,9 @@ async def refresh_session(
     await session.execute(
         delete(SessionToken).where(SessionToken.session_id == family.id, SessionToken.expires_at < now)
     )
+    await record_event(
+        session, payloads.SessionRefreshed(session_id=family.id), actor_id=family.user_id, user_id=family.user_id
+    )
     return await _issue(session, settings, user, family)
 
 

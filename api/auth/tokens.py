@@ -1,5 +1,7 @@
 """Access tokens, which are verified by their signature, and secrets, of which only a hash is stored.
 
+`AccessTokens.read` recognises every kind of token that a request can have, also API tokens (:mod:`api.auth.api_tokens`).
+
 An access token is a JWT signed with Ed25519 (:mod:`api.auth.keys`). It is short-lived and contains the user, their
 session, roles and permissions, so that a request needs no query to identify its caller. A token whose session has ended
 or whose roles have changed is refused (:mod:`api.auth.revocations`).
@@ -19,6 +21,7 @@ from uuid import UUID
 
 import jwt
 
+from api.auth.api_tokens.secrets import PREFIX
 from api.auth.errors import TokenInvalid
 from api.auth.rights import effective_rights, lacks_factor
 from api.kernel import clock
@@ -27,6 +30,7 @@ from api.kernel.ids import uuid7
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from api.auth.api_tokens.verification import ApiTokens
     from api.auth.keys import SigningKeys
     from api.auth.models import User
     from api.auth.revocations import Revocations
@@ -49,7 +53,11 @@ _CLAIMS = ["sub", "sid", "jti", "roles", "perms", "ver", "iss", "aud", "iat", "e
 
 @dataclass(frozen=True)
 class Claims:
-    """The claims of a verified access token; `expires_at` is in seconds since 1970, `kid` is the id of its key."""
+    """The claims of a verified token; `expires_at` is in seconds since 1970, `kid` is the id of the key of an access token.
+
+    `scopes` are those of an API token, and None for an access token. An API token has its own id as `session_id`, and
+    `user_id` is the id of its owner, who is a user or a service account.
+    """
 
     user_id: UUID
     session_id: UUID
@@ -58,6 +66,7 @@ class Claims:
     token_version: int
     expires_at: float
     kid: str
+    scopes: frozenset[str] | None = None
 
 
 class AccessTokens:
@@ -68,6 +77,7 @@ class AccessTokens:
         settings: Settings,
         keys: SigningKeys,
         revocations: Revocations,
+        api_tokens: ApiTokens,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`now` returns seconds since 1970."""
@@ -75,6 +85,7 @@ class AccessTokens:
         self.ttl_s = settings.auth.access_token_ttl_s
         self.keys = keys
         self.revocations = revocations
+        self.api_tokens = api_tokens
         self._now = now
         self._verified: dict[str, Claims] = {}
 
@@ -114,12 +125,14 @@ class AccessTokens:
     async def read(self, token: str) -> Claims:
         """Verify signature, algorithm, issuer, audience, type, expiry (without leeway) and revocation.
 
-        A verified token is only checked for expiry and revocation.
+        A verified token is only checked for expiry and revocation. An API token is recognised by its prefix.
 
         Raises:
             TokenInvalid: one of them is not valid.
             SQLAlchemyError: keys or revocations must be read, and the database does not answer.
         """
+        if token.startswith(PREFIX):
+            return await self.api_tokens.read(token)
         claims = self._verified.get(token)
         if claims is None:
             claims = await self._verify(token)
@@ -137,8 +150,8 @@ class AccessTokens:
 
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:
-        """Keep the keys and the revocations current while the block lasts."""
-        async with self.revocations.followed(), self.keys.followed():
+        """Keep the keys and the revocations current, and write the uses of API tokens, while the block lasts."""
+        async with self.revocations.followed(), self.keys.followed(), self.api_tokens.followed():
             yield
 
     async def _verify(self, token: str) -> Claims:

@@ -13,6 +13,8 @@ from api.auth.dependencies import Principal, requires
 from api.auth.errors import BadEmail, EmailTaken, LastAdministrator, RestorePeriodOver
 from api.auth.models import User
 from api.auth.schemas import InviteUser, UpdateUser, UserRead
+from api.events import payloads
+from api.events.service import record_event
 from api.kernel.contract import raises
 from api.kernel.errors import InvalidInput, NotFound
 from api.kernel.permissions import Permission
@@ -23,12 +25,14 @@ from api.kernel.web import router as new_router
 router = new_router("/users", "users")
 
 Administrator = Annotated[Principal, Depends(requires(Permission.MANAGE_USERS))]
+# API tokens read accounts and change none
+LoggedInAdministrator = Annotated[Principal, Depends(requires(Permission.MANAGE_USERS, is_for_tokens=False))]
 
 
 @router.get("", operation_id="listUsers")
 async def list_users(
     session: Session,
-    _: Administrator,
+    caller: Administrator,
     paging: PageQuery,
     q: Annotated[str, Query(max_length=200, description="part of the name or of the address")] = "",
     is_active: Annotated[bool | None, Query(description="only active, or only deactivated users")] = None,
@@ -45,12 +49,18 @@ async def list_users(
         after=paging.after(UUID),
         limit=paging.limit + 1,
     )
-    return paging.page([UserRead.model_validate(row) for row in rows], lambda row: (row.id,))
+    page = paging.page([UserRead.model_validate(row) for row in rows], lambda row: (row.id,))
+    given = tuple(
+        name for name, value in (("q", q), ("is_active", is_active), ("role", role)) if value not in {"", None}
+    )
+    payload = payloads.PersonalDataRead(what="users", filters=given, rows=len(page.items))
+    await record_event(session, payload, actor_id=caller.user_id)
+    return page
 
 
 @router.post("", status_code=HTTPStatus.CREATED, operation_id="inviteUser", response_model=UserRead)
 @raises(EmailTaken, BadEmail, InvalidInput)
-async def invite_user(session: Session, caller: Administrator, body: InviteUser) -> User:
+async def invite_user(session: Session, caller: LoggedInAdministrator, body: InviteUser) -> User:
     """Prepare an account and mail its owner a link, valid for 14 days, to set a password. Rights have no effect before."""
     return await invitations.invite_user(
         session,
@@ -66,7 +76,7 @@ async def invite_user(session: Session, caller: Administrator, body: InviteUser)
     "/{user_id}/invite", status_code=HTTPStatus.ACCEPTED, operation_id="inviteUserAgain", response_model=UserRead
 )
 @raises(NotFound, EmailTaken)
-async def invite_again(session: Session, caller: Administrator, user_id: UUID) -> User:
+async def invite_again(session: Session, caller: LoggedInAdministrator, user_id: UUID) -> User:
     """Mail a new link to a person who has not accepted yet. At most one mail a minute is sent to an address."""
     user = await service.lock_user(session, user_id)
     await invitations.invite_again(session, user, actor_id=caller.user_id)
@@ -75,14 +85,18 @@ async def invite_again(session: Session, caller: Administrator, user_id: UUID) -
 
 @router.get("/{user_id}", operation_id="getUser", response_model=UserRead)
 @raises(NotFound)
-async def get_user(session: Session, _: Administrator, user_id: UUID) -> User:
+async def get_user(session: Session, caller: Administrator, user_id: UUID) -> User:
     """One account."""
-    return await service.get_user(session, user_id)
+    user = await service.get_user(session, user_id)
+    await record_event(
+        session, payloads.PersonalDataRead(what="user", rows=1), actor_id=caller.user_id, user_id=user_id
+    )
+    return user
 
 
 @router.patch("/{user_id}", operation_id="updateUser", response_model=UserRead)
 @raises(NotFound, LastAdministrator, InvalidInput)
-async def update_user(session: Session, caller: Administrator, user_id: UUID, body: UpdateUser) -> Any:
+async def update_user(session: Session, caller: LoggedInAdministrator, user_id: UUID, body: UpdateUser) -> Any:
     """Replace the roles or permissions. Access tokens of the user become invalid; clients refresh them."""
     user = await service.lock_user(session, user_id)
     await service.change_rights(session, user, actor_id=caller.user_id, **body.changes)
@@ -91,7 +105,7 @@ async def update_user(session: Session, caller: Administrator, user_id: UUID, bo
 
 @router.post("/{user_id}/deactivate", operation_id="deactivateUser", response_model=UserRead)
 @raises(NotFound, LastAdministrator)
-async def deactivate_user(session: Session, caller: Administrator, user_id: UUID) -> User:
+async def deactivate_user(session: Session, caller: LoggedInAdministrator, user_id: UUID) -> User:
     """End the user's sessions and refuse new log-ins. Ideas, coins and memberships are kept; the user is informed."""
     user = await service.lock_user(session, user_id)
     if user.is_active:
@@ -101,7 +115,7 @@ async def deactivate_user(session: Session, caller: Administrator, user_id: UUID
 
 @router.post("/{user_id}/reactivate", operation_id="reactivateUser", response_model=UserRead)
 @raises(NotFound, RestorePeriodOver)
-async def reactivate_user(session: Session, caller: Administrator, user_id: UUID) -> User:
+async def reactivate_user(session: Session, caller: LoggedInAdministrator, user_id: UUID) -> User:
     """Let a deactivated user, or one that was deleted less than 30 days ago, log in again."""
     user = await service.lock_user(session, user_id)
     await service.reactivate_user(session, user, actor_id=caller.user_id)
@@ -110,7 +124,7 @@ async def reactivate_user(session: Session, caller: Administrator, user_id: UUID
 
 @router.delete("/{user_id}", response_model=UserRead, operation_id="deleteUser")
 @raises(NotFound, LastAdministrator)
-async def delete_user(session: Session, caller: Administrator, user_id: UUID) -> User:
+async def delete_user(session: Session, caller: LoggedInAdministrator, user_id: UUID) -> User:
     """Deactivate a user and hide their name. Ideas, coins and memberships are kept; 30 days long it can be undone."""
     user = await service.lock_user(session, user_id)
     await service.delete_user(session, user, actor_id=caller.user_id)
@@ -119,7 +133,7 @@ async def delete_user(session: Session, caller: Administrator, user_id: UUID) ->
 
 @router.delete("/{user_id}/sessions", status_code=HTTPStatus.NO_CONTENT, operation_id="endUserSessions")
 @raises(NotFound)
-async def end_sessions(session: Session, caller: Administrator, user_id: UUID) -> None:
+async def end_sessions(session: Session, caller: LoggedInAdministrator, user_id: UUID) -> None:
     """Log the user out everywhere."""
     user = await service.lock_user(session, user_id)
     await service.end_all_sessions(session, user, actor_id=caller.user_id)

@@ -19,6 +19,8 @@ from api.coins.reading import audit, statistics
 from api.coins.reading.audit import AuditEvent
 from api.coins.reading.statistics import CoinStatistics
 from api.coins.schemas import ChainHead, ConservationRead
+from api.events import payloads
+from api.events.service import record_event
 from api.kernel.contract import raises
 from api.kernel.dates import Moment
 from api.kernel.db import begin_snapshot
@@ -106,4 +108,9 @@ async def list_audit(
         after=paging.after(datetime.fromisoformat, UUID),
     )
     await auth.add_names(session, events, actor_id="actor_name", user_id="user_name")
-    return paging.page(events, key=lambda event: (event.occurred_at.isoformat(), event.event_id))
+    page = paging.page(events, key=lambda event: (event.occurred_at.isoformat(), event.event_id))
+    payload = payloads.PersonalDataRead(what="coin_audit", rows=len(page.items))
+    await record_event(
+        session, payload, actor_id=access.caller.user_id, campaign_id=access.campaign.id, user_id=user_id
+    )
+    return page

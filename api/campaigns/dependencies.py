@@ -17,6 +17,7 @@ from api.kernel.contract import raises
 from api.kernel.errors import Forbidden
 from api.kernel.permissions import CampaignRole, Permission, Relation, SystemRole, grants, roles_with
 from api.kernel.rules import Rule, Scope, Visibility, enforces
+from api.kernel.scopes import SCOPE_OF
 from api.kernel.web import Session
 
 PUBLIC_VISIBILITY = "open"
@@ -30,9 +31,9 @@ class Access:
     caller: Principal
     role: str | None
 
-    def may(self, permission: Permission) -> bool:
-        """Whether the caller has the permission in this campaign."""
-        return self.caller.may(permission) or grants(_roles(self.campaign, self.role), permission)
+    def may(self, permission: Permission, *relations: Relation) -> bool:
+        """Whether the caller has the permission in this campaign, or by a relation to one of its resources."""
+        return self.caller.may(permission, (*_roles(self.campaign, self.role), *relations))
 
     def check(self, permission: Permission) -> None:
         """Refuse a caller who does not have the permission.
@@ -100,6 +101,14 @@ async def _public_campaign(session: Session, caller: AnyUser, campaign_id: UUID)
         raise _not_found()
     return campaign
 
+
+@enforces(Rule(Scope.SELF, token_scopes=(SCOPE_OF[Permission.VIEW_CAMPAIGN],)))
+async def _campaign_reader(caller: CurrentUser) -> Principal:
+    return caller
+
+
+CampaignReader = Annotated[Principal, Depends(_campaign_reader)]
+"""Any user, for the list of the campaigns that they may see."""
 
 PublicCampaign = Annotated[Campaign, Depends(_public_campaign)]
 """The campaign in the path: a public one for everyone, also without a log-in; a hidden one if the caller may see it."""

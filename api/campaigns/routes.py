@@ -9,9 +9,9 @@ from uuid import UUID
 from fastapi import Depends, Query, Response
 
 from api.auth import service as auth
-from api.auth.dependencies import Myself, MyselfInBrowser, Principal, requires
+from api.auth.dependencies import MyselfInBrowser, Principal, requires
 from api.campaigns import errors, service
-from api.campaigns.dependencies import Access, requires_in_campaign
+from api.campaigns.dependencies import Access, CampaignReader, requires_in_campaign
 from api.campaigns.lifecycle import CampaignStatus
 from api.campaigns.schemas import (
     BrowserSession,
@@ -27,6 +27,8 @@ from api.campaigns.schemas import (
 from api.coins import service as coins
 from api.coins.errors import PolicyFrozen
 from api.coins.schemas import PolicyRead, PolicyWrite
+from api.events import payloads
+from api.events.service import record_event
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.schemas import Page
@@ -55,7 +57,7 @@ async def create(
 @router.get("/campaigns", operation_id="listCampaigns")
 async def list_all(
     session: Session,
-    caller: Myself,
+    caller: CampaignReader,
     paging: PageQuery,
     status: Annotated[CampaignStatus | None, Query()] = None,
     slug: Annotated[str | None, Query(max_length=100, description="the campaign with this slug")] = None,
@@ -147,6 +149,8 @@ async def members(
         MemberRead.model_validate({**vars(membership), "display_name": name, "email": email})
         for membership, name, email in page.items
     ]
+    payload = payloads.PersonalDataRead(what="members", filters=("q",) if q else (), rows=len(members))
+    await record_event(session, payload, actor_id=access.caller.user_id, campaign_id=access.campaign.id)
     return Page(items=members, next_cursor=page.next_cursor)
 
 

@@ -85,6 +85,30 @@ _ENTRIES = (
     _entry(payloads.RecoveryCodesCreated, "A user receives new recovery codes.", Audience.PERSON),
     _entry(payloads.RecoveryCodeUsed, "A user logs in with a recovery code.", Audience.PERSON),
     _entry(payloads.Confirmed, "A logged-in user proves again who they are.", Audience.PERSON),
+    _entry(payloads.SessionRefreshed, "A refresh token is exchanged for new tokens.", Audience.PERSON),
+    _entry(
+        payloads.ApiTokenCreated, "A user creates an API token, or an administrator one of a service account.",
+        Audience.PERSON,
+    ),
+    _entry(payloads.ApiTokenRotated, "A token of a service account is replaced.", Audience.ADMINISTRATORS),
+    _entry(
+        payloads.ApiTokenRevoked,
+        "A token is revoked. The deactivation of its owner ends tokens without an event of their own.", Audience.PERSON,
+    ),
+    _entry(payloads.ServiceAccountCreated, "An administrator creates a service account.", Audience.ADMINISTRATORS),
+    _entry(
+        payloads.ServiceAccountChanged, "The name, the scopes or the owner of a service account changes.",
+        Audience.ADMINISTRATORS,
+    ),
+    _entry(payloads.ServiceAccountDeactivated, "A service account is deactivated.", Audience.ADMINISTRATORS),
+    _entry(
+        payloads.RequestRefused,
+        "A request is refused for lack of a right. Equal refusals are counted, and recorded as one event in ten minutes.",
+        Audience.ADMINISTRATORS,
+    ),
+    _entry(
+        payloads.PersonalDataRead, "An administrator or a manager reads data of many persons.", Audience.ADMINISTRATORS
+    ),
     _coin_entry(payloads.CampaignCreated, "A campaign is created as a draft.", Audience.MANAGERS),
     _coin_entry(
         payloads.CampaignActivated, "A draft becomes active; its members receive their coins.", Audience.CAMPAIGN,

@@ -33,6 +33,15 @@ class EventKind(StrEnum):
     RECOVERY_CODES_CREATED = "recovery_codes_created"
     RECOVERY_CODE_USED = "recovery_code_used"
     USER_CONFIRMED = "user_confirmed"
+    SESSION_REFRESHED = "session_refreshed"
+    API_TOKEN_CREATED = "api_token_created"  # noqa: S105 (the same)
+    API_TOKEN_ROTATED = "api_token_rotated"  # noqa: S105 (the same)
+    API_TOKEN_REVOKED = "api_token_revoked"  # noqa: S105 (the same)
+    SERVICE_ACCOUNT_CREATED = "service_account_created"
+    SERVICE_ACCOUNT_CHANGED = "service_account_changed"
+    SERVICE_ACCOUNT_DEACTIVATED = "service_account_deactivated"
+    REQUEST_REFUSED = "request_refused"
+    PERSONAL_DATA_READ = "personal_data_read"
 
     CAMPAIGN_CREATED = "campaign_created"
     CAMPAIGN_ACTIVATED = "campaign_activated"

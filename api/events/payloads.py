@@ -205,6 +205,85 @@ class RefreshTokenReused(Payload):
     session_ended: bool
 
 
+class SessionRefreshed(Payload):
+    """The session whose refresh token was exchanged."""
+
+    kind = EventKind.SESSION_REFRESHED
+    session_id: UUID
+
+
+class ApiTokenCreated(Payload):
+    """The new token. Without a service account it is a token of the user."""
+
+    kind = EventKind.API_TOKEN_CREATED
+    created_token_id: UUID
+    service_account_id: UUID | None = None
+    scopes: tuple[str, ...]
+    expires_at: datetime
+
+
+class ApiTokenRotated(Payload):
+    """The replaced token of a service account with its new expiry, and the new token."""
+
+    kind = EventKind.API_TOKEN_ROTATED
+    old_token_id: UUID
+    old_expires_at: datetime
+    new_token_id: UUID
+    service_account_id: UUID
+
+
+class ApiTokenRevoked(Payload):
+    """The revoked token. Without a service account it is a token of the user."""
+
+    kind = EventKind.API_TOKEN_REVOKED
+    revoked_token_id: UUID
+    service_account_id: UUID | None = None
+
+
+class ServiceAccountCreated(Payload):
+    """The account, its scopes, and the person who answers for it."""
+
+    kind = EventKind.SERVICE_ACCOUNT_CREATED
+    service_account_id: UUID
+    scopes: tuple[str, ...]
+    owner_id: UUID
+
+
+class ServiceAccountChanged(Payload):
+    """The names of the changed fields, and the scopes after the change."""
+
+    kind = EventKind.SERVICE_ACCOUNT_CHANGED
+    service_account_id: UUID
+    fields: tuple[str, ...]
+    scopes: tuple[str, ...]
+
+
+class ServiceAccountDeactivated(Payload):
+    """The account, whose tokens were revoked."""
+
+    kind = EventKind.SERVICE_ACCOUNT_DEACTIVATED
+    service_account_id: UUID
+
+
+class RequestRefused(Payload):
+    """The operation, the problem of the response, and how many equal refusals the event stands for."""
+
+    kind = EventKind.REQUEST_REFUSED
+    operation: str
+    problem: str
+    status: int
+    times: int
+
+
+class PersonalDataRead(Payload):
+    """What was read, with the names of the filters that were used, and the number of rows, if it is known."""
+
+    kind = EventKind.PERSONAL_DATA_READ
+    what: str
+    filters: tuple[str, ...] = ()
+    rows: int | None = None
+
+
 class CampaignState(_Strict):
     """A campaign's status, the coins in all its wallets, and the policy of a new campaign."""
 

@@ -8,7 +8,7 @@ import orjson
 import structlog
 from sqlalchemy import text
 
-from api.kernel import clock
+from api.kernel import clock, origins
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 
 _INSERT = text(
     """
-    INSERT INTO app.events (occurred_at, kind, version, campaign_id, actor_id, user_id, idea_id, request_id, data)
-    VALUES (:occurred_at, :kind, :version, :campaign_id, :actor_id, :user_id, :idea_id, :request_id, CAST(:data AS jsonb))
+    INSERT INTO app.events (
+        occurred_at, kind, version, campaign_id, actor_id, user_id, idea_id, request_id, address, agent, token_id, data
+    )
+    VALUES (
+        :occurred_at, :kind, :version, :campaign_id, :actor_id, :user_id, :idea_id, :request_id, :address, :agent, :token_id,
+        CAST(:data AS jsonb)
+    )
     """
 )
 
@@ -40,10 +45,11 @@ async def record_event(
     user_id: UUID | None = None,
     idea_id: UUID | None = None,
 ) -> None:
-    """Append one event; its kind and version are those of the payload.
+    """Append one event; its kind and version are those of the payload, its address and token those of the current request.
 
     `user_id` is the person concerned, `actor_id` the person who caused the event (None is the system, or somebody who is not logged in).
     """
+    origin = origins.current()
     await session.execute(
         _INSERT,
         {
@@ -55,6 +61,9 @@ async def record_event(
             "user_id": user_id,
             "idea_id": idea_id,
             "request_id": current_request_id(),
+            "address": origin.address,
+            "agent": origin.agent,
+            "token_id": origin.token_id,
             "data": orjson.dumps(payload.as_data()).decode(),
         },
     )

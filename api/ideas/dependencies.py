@@ -19,7 +19,7 @@ from api.ideas.models import Idea
 from api.ideas.steps import PUBLIC, Status, Step, find_step
 from api.kernel.contract import raises
 from api.kernel.errors import Forbidden
-from api.kernel.permissions import Permission, Relation, grants, roles_with
+from api.kernel.permissions import Permission, Relation, roles_with
 from api.kernel.rules import Rule, Scope, Visibility, enforces
 from api.kernel.web import Session
 
@@ -60,8 +60,8 @@ def may_take(access: Access, author_id: UUID | None, step: Step) -> bool:
 
 
 def _may(access: Access, author_id: UUID | None, permission: Permission) -> bool:
-    is_author = author_id == access.caller.user_id
-    return access.may(permission) or (is_author and grants((Relation.AUTHOR,), permission))
+    relations = (Relation.AUTHOR,) if author_id == access.caller.user_id else ()
+    return access.may(permission, *relations)
 
 
 async def _idea(session: Session, caller: CurrentUser, idea_id: UUID) -> IdeaAccess:

@@ -19,6 +19,7 @@ from api.kernel.db import Database
 from api.kernel.disk import DiskSpace
 from api.kernel.mail import MailPort
 from api.kernel.rates import Buckets
+from api.kernel.refusals import Refusals
 from api.kernel.request_rates import RequestRates
 from api.kernel.schema import SchemaState
 from settings import Settings
@@ -51,6 +52,7 @@ class KernelContainer:
         probes: the servers, apart from the database, that readiness asks.
         disk: free space for the data folder and the database.
         mail: sends mails.
+        refusals: counts refused requests until they are recorded.
     """
 
     settings: Settings
@@ -62,6 +64,7 @@ class KernelContainer:
     probes: tuple[Probe, ...]
     disk: DiskSpace
     mail: MailPort
+    refusals: Refusals
 
     async def close(self) -> None:
         """Close connections."""

@@ -33,6 +33,8 @@ class DomainError(Exception):
     slug: ClassVar[str] = "conflict"
     title: ClassVar[str] = "The request conflicts with the current state"
     headers: ClassVar[dict[str, str]] = {}
+    is_audited: ClassVar[bool] = False
+    """Whether this error is recorded as an event (:mod:`api.kernel.refusals`), as every error with status 403 is."""
 
     def __init__(self, detail: str, **extensions: Any) -> None:
         """`detail` is a sentence for people; `extensions` are members of the problem document for programs."""

@@ -16,7 +16,7 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from api.kernel import problems
+from api.kernel import origins, problems
 from api.kernel.errors import DomainError
 from api.kernel.ids import uuid7
 from api.kernel.rates import begin_counting
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("api.request")
 
 _REQUEST_ID = b"x-request-id"
-_READ_HEADERS = frozenset({_REQUEST_ID, b"host"})
+_READ_HEADERS = frozenset({_REQUEST_ID, b"host", b"user-agent"})
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -100,6 +100,9 @@ class RequestContext:
         state["rate_levels"] = begin_counting()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        client = scope.get("client")
+        agent = given.get(b"user-agent", b"").decode("latin-1")[: origins.AGENT_LENGTH_MAX]
+        origin = origins.Origin(client[0] if client else None, agent or None)
         status = 500
 
         async def send_response(message: Message) -> None:
@@ -113,12 +116,13 @@ class RequestContext:
         is_head = scope["method"] == "HEAD"
         routed = {**scope, "method": "GET"} if is_head else scope
         try:
-            await self._answer(
-                given.get(b"host", b"").decode("latin-1"),
-                routed,
-                self._bounded(receive, scope["path"]),
-                _without_body(send_response) if is_head else send_response,
-            )
+            with origins.acting(origin):
+                await self._answer(
+                    given.get(b"host", b"").decode("latin-1"),
+                    routed,
+                    self._bounded(receive, scope["path"]),
+                    _without_body(send_response) if is_head else send_response,
+                )
         finally:
             log.info(
                 "request",

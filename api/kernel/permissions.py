@@ -42,6 +42,7 @@ class Permission(StrEnum):
     """Something that a caller may do."""
 
     MANAGE_USERS = "manage_users"
+    VIEW_AUDIT = "view_audit"
     CREATE_CAMPAIGN = "create_campaign"
     VIEW_CAMPAIGN = "view_campaign"
     JOIN_CAMPAIGN = "join_campaign"
@@ -77,6 +78,7 @@ DESCRIPTIONS: Mapping[Role | Permission, str] = MappingProxyType(
         Relation.AUTHOR: "submitted the idea",
         Relation.VISITOR: "visits a public campaign: open to all, and not a draft",
         Permission.MANAGE_USERS: "list accounts, change their roles, deactivate them and end their sessions",
+        Permission.VIEW_AUDIT: "search and export the audit trail of the whole installation",
         Permission.CREATE_CAMPAIGN: "create a campaign and become its manager; can be given to one user",
         Permission.VIEW_CAMPAIGN: "see the campaign, its coin policies and its public ideas",
         Permission.JOIN_CAMPAIGN: "become a member of a campaign that is open to join",
@@ -138,7 +140,7 @@ GRANTS: Mapping[str, frozenset[Permission]] = MappingProxyType(
         SystemRole.SYSTEM_ADMIN: _READING
         | _MANAGING
         | _DATA_PLATFORM
-        | {Permission.MANAGE_USERS, Permission.CREATE_CAMPAIGN},
+        | {Permission.MANAGE_USERS, Permission.VIEW_AUDIT, Permission.CREATE_CAMPAIGN},
         SystemRole.EXECUTIVE: _READING | {Permission.JOIN_CAMPAIGN},
         SystemRole.DATA_ENGINEER: _DATA_PLATFORM,
         SystemRole.DATA_VIEWER: frozenset({Permission.VIEW_DATA_PLATFORM}),

@@ -17,9 +17,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.kernel import origins
 from api.kernel.container import KernelContainer, container_of
 from api.kernel.contract import MEDIA_TYPE
 from api.kernel.errors import TYPE_PREFIX, DomainError, InvalidInput, ProblemType
+from api.kernel.refusals import Refusal
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -95,8 +97,18 @@ def problem(
 
 
 def refusal(request: Request, error: DomainError) -> Response:
-    """The response for an error that is returned, not raised, so that the transaction is committed."""
+    """The response for an error of a domain: raised, or returned so that the transaction is committed."""
+    note_refusal(request, error)
     return problem(request, error.problem_type(), error.detail, error.response_headers(), **error.extensions)
+
+
+def note_refusal(request: Request, error: DomainError) -> None:
+    """Count a refused request, if its error is one that is recorded. For pages, which show errors themselves."""
+    if error.is_audited or error.status is HTTPStatus.FORBIDDEN:
+        route = request.scope.get("route")
+        operation: str = getattr(request.state, "operation", None) or getattr(route, "name", None) or request.method
+        noted = Refusal(operation, error.slug, int(error.status), origins.current())
+        container_of(request.app, KernelContainer).refusals.note(noted)
 
 
 async def _domain_error(request: Request, error: Exception) -> Response:

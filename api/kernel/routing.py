@@ -94,15 +94,16 @@ class Route(LimitedRoute):
         super().__init__(path, endpoint, **options)
         described = (self.openapi_extra or {}).get("requestBody", {}).get("content", {})
         self.media_types = frozenset({requests.JSON, *described}) if self.body_field else frozenset()
-        rule = rules.find_rule(self.dependant, self.name)
+        self.is_write = bool(set(self.methods or ()) - requests.READING_METHODS)
+        self.rule = rule = rules.find_rule(self.dependant, self.name)
         if self.is_limited:
             self.openapi_extra = {**(self.openapi_extra or {}), request_rates.EXTENSION: self.rate_class.value}
         if rule is not None:
-            self.openapi_extra = {**(self.openapi_extra or {}), rules.EXTENSION: rule.as_extension()}
+            described_rule = rule.as_extension(is_write=self.is_write)
+            self.openapi_extra = {**(self.openapi_extra or {}), rules.EXTENSION: described_rule}
             if rule.scope is rules.Scope.PUBLIC and rule.permissions:
                 # beside the ways to log in that FastAPI adds: a public campaign needs none
                 self.openapi_extra["security"] = [{}]
-        self.is_write = bool(set(self.methods or ()) - requests.READING_METHODS)
         self.is_kept = self.may_be_kept and not self.is_write
         problems = set(self._problems())
         self.responses = _merged(contract.describe(problems), self.responses)
@@ -142,6 +143,8 @@ class Route(LimitedRoute):
                     requests.check_headers(request.headers.keys())
             if self.media_types:
                 requests.check_media_type(request.headers, self.media_types)
+            request.state.rule = self.rule
+            request.state.operation = self.operation_id or self.name
             asked = request.query_params.get(idempotency.DRY_RUN, "").lower()
             request.state.is_dry_run = idempotency.DRY_RUN in self.query_names and asked in requests.TRUE_TEXTS
             try:

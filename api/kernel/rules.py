@@ -15,6 +15,7 @@ from fastapi import Depends
 from fastapi.routing import APIRoute
 
 from api.kernel.permissions import Permission
+from api.kernel.scopes import READ_OWN, SCOPE_OF
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -50,11 +51,16 @@ class Visibility(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may call an operation: callers with at least one of `permissions`, or all in the scope if it is empty."""
+    """Who may call an operation: callers with at least one of `permissions`, or all in the scope if it is empty.
+
+    An API token also needs the scopes that :meth:`needed_scopes` derives, or one of `token_scopes` if they are given. With an
+    empty `token_scopes` the operation is for log-ins only.
+    """
 
     scope: Scope
     permissions: tuple[Permission, ...] = ()
     visibility: Visibility | None = None
+    token_scopes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts are consistent."""
@@ -63,11 +69,31 @@ class Rule:
         assert not self.permissions or self.scope is not Scope.SELF, "the caller's own account needs no permission"
         assert self.visibility is not None or self.scope is not Scope.CAMPAIGN, "a campaign needs a visibility"
 
-    def as_extension(self) -> dict[str, Any]:
-        """The value of `x-permission`."""
-        return {"scope": self.scope.value, "permissions": [each.value for each in self.permissions]} | (
-            {"hidden_campaign": self.visibility.value} if self.visibility else {}
-        )
+    def needed_scopes(self, *, is_write: bool) -> tuple[frozenset[str], ...]:
+        """The scopes of a token: it needs one of each set. No token has one of the empty set, so only a log-in may call.
+
+        By default a token needs the scope of one of the permissions, and `view_campaign` in addition where the campaign may be
+        hidden. Without permissions it may read what is the caller's own, and write nothing.
+        """
+        if self.token_scopes is not None:
+            return (frozenset(self.token_scopes),)
+        if self.permissions:
+            needed = frozenset(SCOPE_OF[each] for each in self.permissions if each in SCOPE_OF)
+            sees = frozenset({SCOPE_OF[Permission.VIEW_CAMPAIGN]})
+            return (needed, sees) if self.visibility is Visibility.NOT_FOUND and needed != sees else (needed,)
+        if self.scope is Scope.PUBLIC:
+            return ()
+        return (frozenset(),) if is_write else (frozenset({READ_OWN}),)
+
+    def as_extension(self, *, is_write: bool) -> dict[str, Any]:
+        """The value of `x-permission`; `token_scopes` is missing where no token is accepted."""
+        needed = self.needed_scopes(is_write=is_write)
+        return {
+            "scope": self.scope.value,
+            "permissions": [each.value for each in self.permissions],
+            **({"hidden_campaign": self.visibility.value} if self.visibility else {}),
+            **({"token_scopes": [sorted(each) for each in needed]} if all(needed) else {}),
+        }
 
 
 class RuleError(Exception):

@@ -45,6 +45,8 @@ FILES: tuple[tuple[int, str], ...] = (
     (1002, "events/sql/triggers.sql"),
     (1014, "auth/sql/revocations.sql"),
     (1014, "auth/sql/triggers.sql"),
+    (1018, "auth/sql/api_tokens.sql"),
+    (1018, "auth/sql/api_token_triggers.sql"),
     (1004, "coins/sql/postings.sql"),
     (1007, "coins/sql/moves.sql"),
     (1004, "coins/sql/corrections.sql"),
@@ -123,7 +125,7 @@ def apply(connection: Connection[Any], revision: int | None, kept: frozenset[str
                 cursor.execute(f"REVOKE ALL ON FUNCTION {signature} FROM {', '.join(roles)}".encode())
         before = {function[0]: function[2] for function in _functions(cursor, kept)}
         for path in _files(revision):
-            if not path.endswith("/triggers.sql"):
+            if not path.endswith("triggers.sql"):
                 _apply_file(connection, cursor, path)
         _apply_triggers(cursor, revision, kept)
         for oid, signature, position, *_ in _functions(cursor, kept):
@@ -193,7 +195,7 @@ def _triggers(revision: int | None) -> dict[tuple[str, str], str]:
 def _declared(paths: Iterable[str]) -> dict[tuple[str, str], str]:
     declared: dict[tuple[str, str], str] = {}
     for path in paths:
-        if path.endswith("/triggers.sql"):
+        if path.endswith("triggers.sql"):
             for part in re.sub(r"^--.*\n", "", _read(path), flags=re.MULTILINE).split(";\n"):
                 if statement := part.strip():
                     found = _TRIGGER.fullmatch(statement)

@@ -15,6 +15,7 @@ from api.auth.errors import LogInFailed, PasswordsBusy, TooManyAttempts
 from api.auth.second_factors.errors import SecondStepRequired
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
+from api.kernel.problems import note_refusal
 from api.kernel.request_rates import RateClass, counts_as
 from api.kernel.routing import LimitedRoute
 from api.kernel.rules import PUBLIC
@@ -61,6 +62,7 @@ async def log_in(
     try:
         attempt = await log_ins.authenticate(database, passwords, delays, email=email, password=password, client=client)
     except (TooManyAttempts, PasswordsBusy) as error:
+        note_refusal(request, error)
         problem = f"{error.title}. {error.detail}"
         page = _log_in_page(request, settings, error.status, next_url=next, email=email, problem=problem)
         page.headers.update(error.response_headers())

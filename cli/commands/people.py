@@ -108,9 +108,14 @@ def list_accounts(
 
     async def work(database: Database) -> list[User]:
         from api.auth.service import list_users
+        from api.events import payloads
+        from api.events.service import record_event
 
         async with database.session() as session:
-            return list(await list_users(session, q=search, limit=1000))
+            found = list(await list_users(session, q=search, limit=1000))
+            payload = payloads.PersonalDataRead(what="users_by_command", rows=len(found))
+            await record_event(session, payload, actor_id=None)
+            return found
 
     with installation.ready() as settings:
         users = installation.with_database(settings, work)

@@ -28,7 +28,7 @@ This page lists each kind of event: when it is recorded, who may see it, and the
 
 Each row also has `id`, `xid` (the transaction), `recorded_at`, `occurred_at` (earlier than `recorded_at` in an import),
 `version` (of the payload), and where they apply `campaign_id`, `idea_id`, `actor_id` (the person who caused it; null is the
-system), `user_id` (the person it happened to) and `request_id`. `before` and `after` hold the same names, as they were and
+system), `user_id` (the person it happened to), `request_id`, and the `address`, `agent` and `token_id` of the request. `before` and `after` hold the same names, as they were and
 as they are. Fields marked with ? can be missing or null.
 
 "Public" events may be shown to everyone who sees their campaign. "Personal" events show what one person did; others see

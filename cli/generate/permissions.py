@@ -17,6 +17,7 @@ from api.kernel.permissions import (
     grants,
 )
 from api.kernel.rules import EXTENSION, Scope, Visibility
+from api.kernel.scopes import SCOPES, SERVICE_SCOPES
 from cli.generate import openapi
 from cli.generate.files import write_or_check
 
@@ -44,6 +45,12 @@ _ROLES: tuple[Role, ...] = (
     SystemRole.SYSTEM_ADMIN,
 )
 _STORED: dict[type[Role], str] = {SystemRole: "`users.roles`", CampaignRole: "`memberships.role`", Relation: "nowhere"}
+_SCOPES = """\
+## Scopes of API tokens
+
+A token uses the rights of its owner, as far as its scopes allow ([tokens.md](tokens.md)). The last column shows the scopes
+that a service account can have.
+"""
 _ROUTES = """\
 ## Routes
 
@@ -54,13 +61,15 @@ all campaigns); **policy**, as far as the coin policy of the campaign allows it;
 Hidden campaign: **404** is the response of `campaign-not-found` or `idea-not-found`; **alike** means that the response
 depends on the caller's own wallet or on the role in each campaign of the request, and is the same for a campaign that
 does not exist.
+
+Token scopes: what an API token needs in addition. "log-in only": the route accepts no API tokens.
 """
 _HIDDEN = {Visibility.NOT_FOUND: "404", Visibility.ALIKE: "alike"}
 
 
 def describe() -> str:
     """The page: roles, the table role x permission, and the table route x role."""
-    parts = (_HEAD, _roles(), _grants(), _ROUTES + "\n" + _routes())
+    parts = (_HEAD, _roles(), _grants(), _scopes(), _ROUTES + "\n" + _routes())
     return "\n".join(parts)
 
 
@@ -96,10 +105,24 @@ def _routes() -> str:
                 rule["scope"],
                 " or ".join(f"`{permission}`" for permission in permissions) or "-",
                 _HIDDEN[hidden] if hidden else "-",
+                _scopes_of(rule.get("token_scopes")),
                 *(_cell(Scope(rule["scope"]), permissions, role) for role in _ROLES),
             )
         )
-    return _table(("route", "operation", "scope", "permission", "hidden campaign", *_ROLES), rows)
+    return _table(("route", "operation", "scope", "permission", "hidden campaign", "token scopes", *_ROLES), rows)
+
+
+def _scopes_of(needed: list[list[str]] | None) -> str:
+    if needed is None:
+        return "log-in only"
+    return " and ".join(" or ".join(f"`{scope}`" for scope in each) for each in needed) or "-"
+
+
+def _scopes() -> str:
+    rows = [
+        (f"`{scope}`", description, "yes" if scope in SERVICE_SCOPES else "-") for scope, description in SCOPES.items()
+    ]
+    return _SCOPES + "\n" + _table(("scope", "allows to", "service accounts"), rows)
 
 
 def _cell(scope: Scope, permissions: Sequence[Permission], role: Role) -> str:

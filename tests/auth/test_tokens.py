@@ -15,6 +15,7 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from api.auth import sessions, tokens
+from api.auth.api_tokens.verification import ApiTokens
 from api.auth.errors import TokenInvalid
 from api.auth.keys import SigningKeys
 from api.auth.models import User
@@ -91,7 +92,9 @@ def unpadded(part: object) -> str:
 
 
 def make_reader(database: Database, settings: Settings, **options: Any) -> AccessTokens:
-    return AccessTokens(settings, SigningKeys(database, settings.auth), Revocations(database), **options)
+    revocations = Revocations(database)
+    keys = SigningKeys(database, settings.auth)
+    return AccessTokens(settings, keys, revocations, ApiTokens(database, revocations), **options)
 
 
 @pytest_asyncio.fixture

@@ -56,6 +56,15 @@ class TestHelp:
                 "keys rotate",
                 "mail preview",
                 "mail test",
+                "audit",
+                "token create",
+                "token list",
+                "token revoke",
+                "service-account create",
+                "service-account list",
+                "service-account issue",
+                "service-account rotate",
+                "service-account deactivate",
             ),
         }
 

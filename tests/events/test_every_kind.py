@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,6 +19,7 @@ from api.coins import background
 from api.coins import service as coins
 from api.events.catalogue import parse_payload
 from api.events.kinds import EventKind
+from api.events.refusals import record_refusals
 from api.ideas import service as ideas
 from api.kernel.db import Database
 from orchestration.web.commands import Commands
@@ -28,10 +29,11 @@ from tests.auth.calls import header, log_in, new_email, refresh
 from tests.auth.mailboxes import mailbox
 from tests.auth.test_second_factors import add_app
 from tests.coins.test_background import settle_all, staked
+from tests.factories.api_tokens import make_service_account
 from tests.factories.campaigns import World, make_world
 from tests.factories.containers import parts
 from tests.factories.elections import Importer, election_file
-from tests.factories.users import PASSWORD, commit_user
+from tests.factories.users import PASSWORD, bearer, commit_user
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -95,6 +97,30 @@ async def play_second_factors(app: FastAPI, http: AsyncClient) -> None:
     await add_app(http, headers)
     async with parts(app).database.session() as session:
         await second_factors.reset(session, await auth.lock_user(session, user.id), actor_id=None)
+
+
+async def play_tokens(app: FastAPI, http: AsyncClient) -> None:
+    """All events of tokens and service accounts, a reading of personal data, and a refusal."""
+    admin = await bearer(app, await commit_user(app, roles=["system_admin"]))
+    body: dict[str, Any] = {"name": "a script", "scopes": ["own:read"]}
+    mine = await http.post("/api/v1/users/me/tokens", json=body, headers=admin)
+    assert mine.status_code == 201, mine.text
+    as_token = {"Authorization": f"Bearer {mine.json()['token']}"}
+    assert (await http.get("/api/v1/audit", headers=as_token)).status_code == 403
+    await record_refusals(parts(app))
+    account = await make_service_account(app, "view_report", "view_audit")
+    url = f"/api/v1/service-accounts/{account.id}"
+    token = await http.post(f"{url}/tokens", json={"name": "a robot"}, headers=admin)
+    token_id = token.json()["id"]
+    for method, path, change in (
+        ("POST", f"{url}/tokens/{token_id}/rotate", {}),
+        ("DELETE", f"/api/v1/tokens/{token_id}", None),
+        ("PATCH", url, {"scopes": ["view_report"]}),
+        ("POST", f"{url}/deactivate", None),
+        ("GET", "/api/v1/users", None),
+    ):
+        done = await http.request(method, path, json=change, headers=admin)
+        assert done.is_success, done.text
 
 
 async def play_delivery(world: World) -> None:
@@ -182,6 +208,7 @@ async def test_every_kind_occurs_and_every_row_fits_its_payload(
     started_at = datetime.now(UTC)
     await play_accounts(application, client, tmp_path / "mails")
     await play_second_factors(application, client)
+    await play_tokens(application, client)
     world = await make_world(application, client, is_mediated=True)
     await play_delivery(world)
     await play_coins(world)

@@ -14,10 +14,11 @@ from starlette.requests import Request
 
 from api.kernel import web
 from api.kernel.permissions import GRANTS, Permission, Relation
+from api.kernel.scopes import SCOPE_OF
 from tests.factories.campaigns import DESCRIPTION
 from tests.factories.containers import parts
 from tests.factories.users import PASSWORD
-from tests.permissions.worlds import CAMPAIGN_ROLES, PERMISSIONS, POLICY, Actor, Place, World
+from tests.permissions.worlds import CAMPAIGN_ROLES, PERMISSIONS, PERSONS, POLICY, SCOPES, Actor, Place, World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -41,6 +42,7 @@ class Operation:
     scope: str
     permissions: frozenset[str]
     hidden_campaign: str | None
+    token_scopes: tuple[frozenset[str], ...] | None
     success: int
     reads_cookie: bool
     has_dry_run: bool
@@ -78,7 +80,23 @@ class Cell:
     def permissions(self) -> frozenset[str]:
         """The permissions that the actor has here."""
         granted = frozenset[str]().union(*(GRANTS[role] for role in self.roles))
-        return granted | PERMISSIONS.get(self.actor, frozenset())
+        granted |= PERMISSIONS.get(self.actor, frozenset())
+        scopes = SCOPES.get(self.actor)
+        if scopes is None:
+            return granted
+        return frozenset(each for each in granted if SCOPE_OF.get(Permission(each)) in scopes)
+
+    @property
+    def is_unidentified(self) -> bool:
+        """Whether the request has no credentials of the kind that the operation reads."""
+        is_missing = self.actor is Actor.ANONYMOUS or (self.operation.reads_cookie and self.actor in SCOPES)
+        return is_missing and self.operation.scope != "public"
+
+    @property
+    def has_scopes(self) -> bool:
+        """Whether an API token, if the actor has one, may be used for the operation."""
+        needed, scopes = self.operation.token_scopes, SCOPES.get(self.actor)
+        return scopes is None or (needed is not None and all(scopes & each for each in needed))
 
     @property
     def is_allowed(self) -> bool:
@@ -100,9 +118,15 @@ class Cell:
 
 def expected_status(cell: Cell) -> int:
     """The exact expected status of the cell."""
-    operation = cell.operation
-    if cell.actor is Actor.ANONYMOUS and operation.scope != "public":
+    if cell.is_unidentified:
         return 401
+    if not cell.has_scopes:
+        return 403
+    return _status_of_right(cell)
+
+
+def _status_of_right(cell: Cell) -> int:
+    operation = cell.operation
     if operation.hidden_campaign == "alike":
         return operation.success if _is_served_alike(cell) else ALIKE[operation.name]
     if operation.hidden_campaign == "not_found" and cell.is_hidden:
@@ -128,7 +152,7 @@ def _is_served_alike(cell: Cell) -> bool:
     """Wallets exist after the activation of the campaign, and only members have one."""
     if not cell.place.is_active:
         return False
-    return cell.is_allowed if cell.operation.permissions else cell.actor in CAMPAIGN_ROLES
+    return cell.is_allowed if cell.operation.permissions else PERSONS.get(cell.actor, cell.actor) in CAMPAIGN_ROLES
 
 
 def _when_active(cell: Cell) -> int | None:
@@ -155,6 +179,7 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "deleteMe": lambda cell: 409 if cell.actor is Actor.ADMINISTRATOR else None,  # last-administrator
     "inviteUserAgain": lambda _: 409,  # email-taken: the spare member is confirmed
     "createRecoveryCodes": lambda _: 404,  # the caller has no second factor
+    "revokeMyToken": lambda _: 404,  # the token is of nobody
     "getCampaignReport": lambda _: 503,  # nothing-published
     "editIdea": lambda cell: 409 if cell.idea == "competing" else None,  # idea-fixed
     # step-not-allowed: each of the two needs another permission; then campaign-not-active
@@ -185,6 +210,7 @@ def _read_operation(path: str, method: str, described: dict[str, Any], variant: 
         scope=rule["scope"],
         permissions=frozenset(rule["permissions"]),
         hidden_campaign=rule.get("hidden_campaign"),
+        token_scopes=tuple(map(frozenset, rule["token_scopes"])) if "token_scopes" in rule else None,
         success=max(int(status) for status in described["responses"] if status.startswith("2")),  # 201 of a new member
         reads_cookie=described.get("security") == [{"browser": []}],
         has_dry_run=any(parameter["name"] == "dry_run" for parameter in described.get("parameters", ())),
@@ -233,6 +259,11 @@ def _body(name: str, world: World, place: Place) -> Sent:
             "password": NEW_PASSWORD,
         },
         "updateUser": {"permissions": ["create_campaign"]},
+        "createMyToken": {"name": "for a script", "scopes": ["own:read"]},
+        "createServiceAccount": {"name": uuid4().hex, "scopes": ["view_report"], "owner_id": str(spare.id)},
+        "updateServiceAccount": {"scopes": ["view_report"]},
+        "createServiceToken": {"name": "for a script"},
+        "rotateServiceToken": {},
         "createCampaign": {"title": "A new campaign"},
         "editCampaign": {"decide_by": None},
         "addMember": {"email": world.newcomer.email},
@@ -278,13 +309,15 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         user_id=world.spare_member.id,
         session_id=uuid4(),
         passkey_id=uuid4(),
+        service_account_id=world.service_account.id,
+        token_id=uuid4() if operation.name == "revokeMyToken" else world.service_token_id,
     )
     headers = {}
     if cell.actor is not Actor.ANONYMOUS:
         credentials = world.credentials[cell.actor]
         headers = (
             {"Cookie": f"ideamint_session={credentials.cookie}"}
-            if operation.reads_cookie
+            if operation.reads_cookie and credentials.cookie is not None
             else {"Authorization": f"Bearer {credentials.bearer}"}
         )
     query = {"role": "manager"} if operation.name == "setMemberRole" else {}

@@ -20,6 +20,7 @@ from api.kernel.permissions import (
     grants,
     roles_with,
 )
+from api.kernel.scopes import SCOPES, SERVICE_SCOPES
 
 ROLES = [*SystemRole, *CampaignRole, *Relation]
 
@@ -65,6 +66,9 @@ class TestDatabase:
     @pytest.mark.parametrize(
         ("constraint", "allowed"),
         [
+            ("ck_api_tokens_scopes", set(SCOPES)),
+            ("ck_service_accounts_scopes", set(SERVICE_SCOPES)),
+            ("ck_api_tokens_service_scopes", set(SCOPES) - set(SERVICE_SCOPES)),
             ("ck_users_roles", set(SystemRole)),
             ("ck_users_permissions", set(ASSIGNABLE)),
             ("ck_memberships_role", set(CampaignRole)),
@@ -78,7 +82,7 @@ class TestDatabase:
                 (constraint,),
             ).fetchall()
         assert len(rows) == 1
-        assert set(re.findall(r"'(\w+)'", rows[0][0])) == allowed
+        assert set(re.findall(r"'([\w:]+)'", rows[0][0])) == allowed
 
 
 class TestSchemas:

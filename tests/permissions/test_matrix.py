@@ -71,6 +71,7 @@ def must_be_alike(cell: Cell) -> bool:
         Actor.OTHER_MANAGER,
         Actor.DATA_ENGINEER,
         Actor.DATA_VIEWER,
+        Actor.SERVICE_ACCOUNT,
     }
     return cell.operation.hidden_campaign == "alike" and is_outside
 

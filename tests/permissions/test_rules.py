@@ -18,6 +18,7 @@ from api.kernel.container import KernelContainer
 from api.kernel.domains import Domain
 from api.kernel.permissions import Permission
 from api.kernel.rules import PUBLIC, Rule, RuleError, Scope, Visibility
+from api.kernel.scopes import SCOPES
 from api.kernel.web import router as new_router
 from api.main import create_app
 from cli.generate import openapi, permissions
@@ -41,6 +42,32 @@ class TestRule:
     def test_refuses_inconsistent_parts(self, parts: tuple[object, ...]) -> None:
         with pytest.raises(AssertionError):
             Rule(*parts)  # type: ignore[arg-type]
+
+
+class TestNeededScopes:
+    @pytest.mark.parametrize(
+        ("rule", "of_reads", "of_writes"),
+        [
+            (Rule(Scope.PUBLIC), (), ()),
+            (Rule(Scope.SELF), ({"own:read"},), (set(),)),
+            (Rule(Scope.SELF, token_scopes=("view_report",)), ({"view_report"},), ({"view_report"},)),
+            (Rule(Scope.SYSTEM, (Permission.MANAGE_USERS,)), ({"manage_users"},), ({"manage_users"},)),
+            (Rule(Scope.SYSTEM, (Permission.MANAGE_USERS,), token_scopes=()), (set(),), (set(),)),
+            # no token has this permission
+            (Rule(Scope.SYSTEM, (Permission.VIEW_DATA_PLATFORM,)), (set(),), (set(),)),
+            (Rule(Scope.CAMPAIGN, (Permission.MOVE_COINS,), Visibility.ALIKE), ({"coins:stake"},), ({"coins:stake"},)),
+            (
+                Rule(Scope.CAMPAIGN, (Permission.WITHDRAW_IDEA, Permission.MANAGE_IDEAS), Visibility.NOT_FOUND),
+                ({"withdraw_idea", "manage_ideas"}, {"view_campaign"}),
+                ({"withdraw_idea", "manage_ideas"}, {"view_campaign"}),
+            ),
+        ],
+    )
+    def test_follow_from_the_rule(
+        self, rule: Rule, of_reads: tuple[set[str], ...], of_writes: tuple[set[str], ...]
+    ) -> None:
+        assert rule.needed_scopes(is_write=False) == of_reads
+        assert rule.needed_scopes(is_write=True) == of_writes
 
 
 class TestCheckRouters:
@@ -69,8 +96,9 @@ class TestCheckRouters:
         rules.check_routers([router])
         (route,) = router.routes
         assert isinstance(route, APIRoute)
+        rule = {"scope": "system", "permissions": ["create_campaign"], "token_scopes": [["create_campaign"]]}
         assert route.openapi_extra is not None
-        assert route.openapi_extra["x-permission"] == {"scope": "system", "permissions": ["create_campaign"]}
+        assert route.openapi_extra["x-permission"] == rule
 
     def test_is_run_when_the_application_is_created(self, database: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         router = APIRouter()
@@ -85,6 +113,16 @@ class TestOpenAPI:
     def test_every_operation_has_its_rule(self) -> None:
         operations = [operation for path in openapi.document()["paths"].values() for operation in path.values()]
         assert [each["operationId"] for each in operations if rules.EXTENSION not in each] == []
+
+    def test_every_scope_is_of_use(self) -> None:
+        rules_of_operations = [
+            operation[rules.EXTENSION].get("token_scopes", [])
+            for path in openapi.document()["paths"].values()
+            for operation in path.values()
+        ]
+        used = {scope for needed in rules_of_operations for scopes in needed for scope in scopes}
+        # within the routes that list and show ideas
+        assert used | {"view_all_ideas"} == set(SCOPES)
 
     def test_an_operation_needs_a_log_in_unless_its_scope_is_public(self) -> None:
         for path in openapi.document()["paths"].values():

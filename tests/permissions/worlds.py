@@ -23,6 +23,7 @@ from api.kernel import clock
 from api.kernel.ids import uuid7
 from api.kernel.permissions import CampaignRole, Permission, Relation, SystemRole
 from tests.auth.authenticators import SoftwarePasskey
+from tests.factories.api_tokens import make_service_account, make_token
 from tests.factories.campaigns import DESCRIPTION
 from tests.factories.containers import parts
 from tests.factories.users import PASSWORD, make_user
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from httpx2 import AsyncClient
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from api.auth.api_tokens.models import ServiceAccount
     from api.auth.models import User
     from settings import Settings
 
@@ -52,6 +54,8 @@ class Actor(StrEnum):
     DATA_ENGINEER = "data engineer"
     DATA_VIEWER = "data viewer"
     ADMINISTRATOR = "administrator"
+    NARROW_TOKEN = "API token of the manager"
+    SERVICE_ACCOUNT = "service account"
 
 
 SYSTEM_ROLES = {
@@ -65,7 +69,17 @@ CAMPAIGN_ROLES = {
     Actor.AUTHOR: CampaignRole.MEMBER,
     Actor.MANAGER: CampaignRole.MANAGER,
 }
-PERMISSIONS = {Actor.PERMISSION_HOLDER: frozenset({Permission.CREATE_CAMPAIGN})}
+SCOPES = {
+    Actor.NARROW_TOKEN: frozenset({"own:read", "view_campaign", "manage_ideas"}),
+    Actor.SERVICE_ACCOUNT: frozenset({"view_campaign", "view_all_ideas", "view_report"}),
+}
+"""The scopes of the actors who use an API token."""
+PERMISSIONS = {
+    Actor.PERMISSION_HOLDER: frozenset({Permission.CREATE_CAMPAIGN}),
+    Actor.SERVICE_ACCOUNT: frozenset(Permission(scope) for scope in SCOPES[Actor.SERVICE_ACCOUNT]),
+}
+PERSONS = {Actor.NARROW_TOKEN: Actor.MANAGER}
+"""The actor who is the same person."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +105,7 @@ class Place:
 
     def roles(self, actor: Actor) -> frozenset[str]:
         """The roles that the actor has here."""
-        campaign = CAMPAIGN_ROLES.get(actor) if self.exists else None
+        campaign = CAMPAIGN_ROLES.get(PERSONS.get(actor, actor)) if self.exists else None
         system = SYSTEM_ROLES.get(actor)
         visitor = Relation.VISITOR if self.is_public else None
         return frozenset(role for role in (campaign, system, visitor) if role is not None)
@@ -99,10 +113,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Credentials:
-    """The credentials that an actor sends."""
+    """The credentials that an actor sends; an API token comes without a cookie."""
 
     bearer: str
-    cookie: str
+    cookie: str | None
 
 
 @dataclass(frozen=True)
@@ -125,6 +139,8 @@ class World:
     credentials: dict[Actor, Credentials]
     spare_member: User
     newcomer: User
+    service_account: ServiceAccount
+    service_token_id: UUID
     refresh_token: str
     link_tokens: dict[str, str]
     steps: Steps
@@ -141,7 +157,7 @@ async def make_world(app: FastAPI, client: AsyncClient) -> World:
                 permissions=PERMISSIONS.get(actor, ()),
             )
             for actor in Actor
-            if actor is not Actor.ANONYMOUS
+            if actor is not Actor.ANONYMOUS and actor not in SCOPES
         }
         spare = await make_user(session)
         newcomer = await make_user(session, password=PASSWORD)
@@ -152,6 +168,12 @@ async def make_world(app: FastAPI, client: AsyncClient) -> World:
         )
         await campaigns.activate_campaign(session, other, actor_id=users[Actor.OTHER_MANAGER].id)
     credentials: dict[Actor, Credentials] = {actor: await _log_in(app, user) for actor, user in users.items()}
+    account = await make_service_account(app, *SCOPES[Actor.SERVICE_ACCOUNT])
+    tokens = {
+        actor: await make_token(app, users[PERSONS[actor]] if actor in PERSONS else account, *scopes)
+        for actor, scopes in SCOPES.items()
+    }
+    credentials |= {actor: Credentials(token.secret, None) for actor, token in tokens.items()}
     async with parts(app).database.session() as session:
         issued = await sessions.start_session(session, parts(app).settings, newcomer.id, kind="token")
         links = {
@@ -160,7 +182,10 @@ async def make_world(app: FastAPI, client: AsyncClient) -> World:
         }
         waiting = await _make_steps(session, parts(app).settings, spare)
     assert issued is not None
-    return World(app, client, places, credentials, spare, newcomer, issued.secret, links, waiting)
+    service_token_id = tokens[Actor.SERVICE_ACCOUNT].token.id
+    return World(
+        app, client, places, credentials, spare, newcomer, account, service_token_id, issued.secret, links, waiting
+    )
 
 
 async def _make_steps(session: AsyncSession, settings: Settings, reset: User) -> Steps:

@@ -151,6 +151,8 @@ class TestLogIn:
             assert (await log_in(http, user, "granite-otter-53-lamp")).status_code == 422
         page = await log_in(http, user)
         assert (page.status_code, page.headers["retry-after"]) == (429, "1")
+        recorded = {(each.operation, each.problem) for each in parts(app).refusals.take()}
+        assert ("log_in_page", "too-many-attempts") in recorded
         assert "Try again in 1 s." in page.text
 
     async def test_refuses_a_form_that_is_not_its_own(self, app: FastAPI, http: AsyncClient) -> None:

@@ -128,7 +128,9 @@ async def create_recovery_codes(response: Response, session: Session, caller: Re
 @router.delete("/{user_id}/factors", status_code=HTTPStatus.NO_CONTENT, operation_id="resetUserFactors")
 @raises(NotFound)
 async def reset_factors(
-    session: Session, caller: Annotated[Principal, Depends(requires(Permission.MANAGE_USERS))], user_id: UUID
+    session: Session,
+    caller: Annotated[Principal, Depends(requires(Permission.MANAGE_USERS, is_for_tokens=False))],
+    user_id: UUID,
 ) -> None:
     """Remove the second factors of a user who has lost them, and end their sessions; the user is informed by mail."""
     await service.reset(session, await lock_user(session, user_id), actor_id=caller.user_id)

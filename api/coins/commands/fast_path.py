@@ -17,11 +17,12 @@ import structlog
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from api.auth.errors import TokenInvalid
+from api.auth.dependencies import check_scopes
+from api.auth.errors import ScopeMissing, TokenInvalid
 from api.coins.commands import execution
 from api.coins.dependencies import MOVE_COINS
 from api.coins.schemas import AllocateCoins, ReallocateCoins
-from api.kernel import idempotency, problems
+from api.kernel import idempotency, origins, problems
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -98,12 +99,15 @@ class FastPath:
             return None
         try:
             claims = await self._access_tokens.read(authorization[len(_BEARER) :].strip())
+            check_scopes(claims, self.rule, is_write=True)
             key = idempotency.check_key(headers.get(_KEY, ""))
             campaign_id = UUID(campaign)
             command = (AllocateCoins if verb == "allocate" else ReallocateCoins).model_validate_json(body)
-        except (TokenInvalid, idempotency.BadKey, ValidationError, ValueError):
+        except (TokenInvalid, ScopeMissing, idempotency.BadKey, ValidationError, ValueError):
             return None
         structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
+        origins.identify(claims.user_id, claims.session_id if claims.scopes is not None else None)
+        scope["state"]["operation"] = f"{verb}Coins"
         request_hash = idempotency.hash_of("POST", scope["path"], "", body)
         return execution.as_move(command, campaign_id, claims.user_id, key, request_hash, scope["state"]["request_id"])
 
