@@ -103,7 +103,7 @@ async def _claims(
         raise TokenMissing(msg)
     claims = await tokens.read(credentials.credentials)
     structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
-    origins.identify(claims.user_id, claims.session_id if claims.scopes is not None else None)
+    origins.identify(claims.user_id, claims.token_id)
     check_scopes(claims, getattr(request.state, "rule", None), is_write=request.method not in SAFE_METHODS)
     await count_caller(request, claims.user_id)
     return claims

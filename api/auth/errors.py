@@ -28,7 +28,7 @@ class TokenInvalid(DomainError):
 
 
 class ScopeMissing(Forbidden):
-    """The API token lacks a scope: it needs one of `scopes`. Or its owner has the right, but tokens cannot use it."""
+    """The API token lacks a scope that the operation needs; it needs one of `scopes`."""
 
     slug = "scope-missing"
     title = "The API token lacks a scope"

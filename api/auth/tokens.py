@@ -68,6 +68,11 @@ class Claims:
     kid: str
     scopes: frozenset[str] | None = None
 
+    @property
+    def token_id(self) -> UUID | None:
+        """The id of an API token; None for an access token."""
+        return None if self.scopes is None else self.session_id
+
 
 class AccessTokens:
     """Issues and reads access tokens, and caches the verified ones, since all requests of a session have the same."""

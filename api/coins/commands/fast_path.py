@@ -106,7 +106,7 @@ class FastPath:
         except (TokenInvalid, ScopeMissing, idempotency.BadKey, ValidationError, ValueError):
             return None
         structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
-        origins.identify(claims.user_id, claims.session_id if claims.scopes is not None else None)
+        origins.identify(claims.user_id, claims.token_id)
         scope["state"]["operation"] = f"{verb}Coins"
         request_hash = idempotency.hash_of("POST", scope["path"], "", body)
         return execution.as_move(command, campaign_id, claims.user_id, key, request_hash, scope["state"]["request_id"])
