@@ -32,6 +32,9 @@ expire when their idea is accepted, and are returned when it is withdrawn or rej
 
 Errors are problem details (RFC 9457) with a stable `type`. Lists contain `items` and `next_cursor`. Times are RFC 3339
 in UTC. Coin commands require an `Idempotency-Key`; it is optional for other writes.
+
+Requests are limited by user, and by network address without a log-in. `RateLimit` states what remains; over the limit the
+response is 429 with `Retry-After`. Readings have an `ETag`: with it in `If-None-Match`, one that has not changed is 304.
 """
 
 DOCUMENTATION = "/docs"
