@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter
 from fastapi_offline import FastAPIOffline
 
 import settings as configuration
@@ -106,11 +105,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         ),
     )
     rules.check_routers([health.router, *(router for domain in domains for router in (*domain.routers, *domain.pages))])
-    api = APIRouter(prefix=API_PREFIX)
+    # each level of included routers is searched once more for each request
     for domain in domains:
         for router in domain.routers:
-            api.include_router(router)
-    app.include_router(api)
+            app.include_router(router, prefix=API_PREFIX)
     app.include_router(health.router)
     for domain in domains:
         for pages in domain.pages:
