@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter
 from fastapi_offline import FastAPIOffline
 
 import settings as configuration
@@ -32,6 +31,9 @@ expire when their idea is accepted, and are returned when it is withdrawn or rej
 
 Errors are problem details (RFC 9457) with a stable `type`. Lists contain `items` and `next_cursor`. Times are RFC 3339
 in UTC. Coin commands require an `Idempotency-Key`; it is optional for other writes.
+
+Requests are limited by user, and by network address without a log-in. `RateLimit` states what remains; over the limit the
+response is 429 with `Retry-After`. Readings have an `ETag`: with it in `If-None-Match`, one that has not changed is 304.
 """
 
 DOCUMENTATION = "/docs"
@@ -103,11 +105,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         ),
     )
     rules.check_routers([health.router, *(router for domain in domains for router in (*domain.routers, *domain.pages))])
-    api = APIRouter(prefix=API_PREFIX)
+    # each level of included routers is searched once more for each request
     for domain in domains:
         for router in domain.routers:
-            api.include_router(router)
-    app.include_router(api)
+            app.include_router(router, prefix=API_PREFIX)
     app.include_router(health.router)
     for domain in domains:
         for pages in domain.pages:

@@ -25,7 +25,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class LimitedRoute(APIRoute):
-    """A route whose requests are counted in its class; the routes of HTML pages are no more than that."""
+    """A route whose requests are counted in its class."""
 
     is_limited: ClassVar[bool] = True
 

@@ -27,8 +27,8 @@ from api.auth.service import get_user
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.errors import DomainError, NotFound
+from api.kernel.pages import PageRoute
 from api.kernel.request_rates import RateClass, counts_as
-from api.kernel.routing import LimitedRoute
 from api.kernel.rules import Rule, Scope, enforces
 from api.kernel.texts import single_line
 from api.kernel.web import Session, client_address
@@ -36,7 +36,7 @@ from api.web.second_step import as_response
 from settings import Settings
 
 browser = Browser("api.web", script="passkeys.js")
-router = APIRouter(include_in_schema=False, prefix="/account", route_class=LimitedRoute)
+router = APIRouter(include_in_schema=False, prefix="/account", route_class=PageRoute)
 
 CONFIRM_FIRST = "For this change, please confirm that it is you."
 PASSKEY_NAME_LENGTH_MAX = 100

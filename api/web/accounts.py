@@ -23,14 +23,14 @@ from api.auth.errors import (
 )
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
+from api.kernel.pages import PageRoute
 from api.kernel.rates import RateLimited
 from api.kernel.request_rates import RateClass, counts_as
-from api.kernel.routing import LimitedRoute
 from api.kernel.rules import PUBLIC
 from api.kernel.texts import single_line
 from api.kernel.web import Session, client_address
 
-router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=LimitedRoute)
+router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=PageRoute)
 browser = Browser("api.web")
 
 TOKEN_LENGTH_MAX = 128

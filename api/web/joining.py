@@ -13,15 +13,15 @@ from api.auth.errors import BadEmail, LinkInvalid, PasswordsBusy, RegistrationCl
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.errors import DomainError, InvalidInput
+from api.kernel.pages import PageRoute
 from api.kernel.rates import RateLimited
 from api.kernel.request_rates import RateClass, counts_as
-from api.kernel.routing import LimitedRoute
 from api.kernel.rules import PUBLIC
 from api.kernel.web import Session, client_address
 from api.web.accounts import TOKEN_LENGTH_MAX, message_page
 from settings import Settings
 
-router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=LimitedRoute)
+router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=PageRoute)
 browser = Browser("api.web")
 
 TEXT_LENGTH_MAX = 1000

@@ -15,9 +15,9 @@ from api.auth.errors import LogInFailed, PasswordsBusy, TooManyAttempts
 from api.auth.second_factors.errors import SecondStepRequired
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
+from api.kernel.pages import PageRoute
 from api.kernel.problems import note_refusal
 from api.kernel.request_rates import RateClass, counts_as
-from api.kernel.routing import LimitedRoute
 from api.kernel.rules import PUBLIC
 from api.kernel.texts import single_line
 from api.kernel.web import Session
@@ -26,7 +26,7 @@ from api.web.sessions import allowed_next, delete_cookie, logged_in
 from settings import Settings
 from settings.auth import Registration
 
-router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=LimitedRoute)
+router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=PageRoute)
 browser = Browser("api.web")
 
 

@@ -18,14 +18,14 @@ from api.auth.second_factors.service import Factor
 from api.auth.sessions import Issued
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedSettings
+from api.kernel.pages import PageRoute
 from api.kernel.request_rates import RateClass, counts_as
-from api.kernel.routing import LimitedRoute
 from api.kernel.rules import PUBLIC
 from api.kernel.web import Session
 from api.web.sessions import allowed_next, logged_in
 from settings import Settings
 
-router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=LimitedRoute)
+router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=PageRoute)
 browser = Browser("api.web", script="passkeys.js")
 
 SECRET_LENGTH_MAX = 128

@@ -381,7 +381,11 @@ class TestDemand:
         settings = parts(app).settings.with_(administrators_need_second_factor=True)
         tokens = parts(app).access_tokens
         admin = await commit_user(app, password=PASSWORD, roles=["system_admin"])
-        with replaced(app, settings=settings, access_tokens=type(tokens)(settings, tokens.keys, tokens.revocations, tokens.api_tokens)):
+        with replaced(
+            app,
+            settings=settings,
+            access_tokens=type(tokens)(settings, tokens.keys, tokens.revocations, tokens.api_tokens),
+        ):
             first = await log_in(http, admin)
             assert first.json()["second_factor_missing"] is True
             assert_problem(await http.get(f"{API}/users", headers=header(first)), 403, "forbidden")

@@ -57,7 +57,7 @@ async def client_from(app: FastAPI, address: str) -> AsyncIterator[AsyncClient]:
 
 class TestClasses:
     def test_every_route_has_one(self, application: FastAPI) -> None:
-        """Pages too; a router of pages has `route_class=LimitedRoute`."""
+        """Pages too; a router of pages has `route_class=PageRoute`."""
         routes = [context.original_route for context in iter_route_contexts(application.routes)]
         unlimited = [
             route.path
@@ -157,7 +157,11 @@ class TestAddresses:
         async with process(database, requests_per_caller=a_day(2)) as (app, client):
             found = [await client.get(path) for path in ("/login", "/.well-known/jwks.json", "/login")]
             assert [response.status_code for response in found] == [200, 200, 429]
-            assert found[2].json()["scope"] == "address"
+            assert found[2].headers["content-type"] == "text/html; charset=utf-8"
+            assert "At most 2 requests per day for one address; try again in " in found[2].text
+            assert int(found[2].headers["retry-after"]) > 0
+            keys = await client.get("/.well-known/jwks.json")
+            assert assert_problem(keys, 429, "rate-limited")["scope"] == "address"
             async with client_from(app, "192.0.2.2") as other:
                 assert (await other.get("/login")).status_code == 200
 

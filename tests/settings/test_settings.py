@@ -13,7 +13,7 @@ import pytest
 
 import settings as configuration
 from settings import PREFIX, Environment, Settings, SettingsError
-from settings.model import SUBJECTS, variables
+from settings.model import SUBJECTS, confidential, variables
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 SECRETS = ("jwt_secret", "app_password", "dbt_password", "reader_password", "dagster_password")
@@ -45,6 +45,17 @@ class TestExample:
     def test_every_setting_has_a_description(self) -> None:
         fields = [field for subject in SUBJECTS.values() for field in subject.model_fields.values()]
         assert [field for field in fields if not field.description] == []
+
+    def test_every_secret_can_be_in_a_file_and_is_in_no_message(self) -> None:
+        """A URL may contain a password."""
+        secret = {
+            variable
+            for subject in SUBJECTS.values()
+            for variable, name in subject.variables().items()
+            if re.search(r"SecretStr|Dsn", str(subject.model_fields[name].annotation))
+        }
+        assert secret >= {*SECRETS, "smtp_password", "database_url", "redis_url"}
+        assert secret == set(confidential())
 
     def test_no_variable_belongs_to_two_subjects(self) -> None:
         names = [name for subject in SUBJECTS.values() for name in subject.variables()]
