@@ -21,6 +21,7 @@ from api.kernel import heartbeats
 from api.kernel.db import Database
 from api.kernel.disk import DiskSpace
 from api.kernel.mail import make_mail
+from api.kernel.outgoing import make_outgoing
 from api.kernel.rates import Buckets, LocalBuckets
 from api.migrations import revisions
 
@@ -48,6 +49,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         disk=DiskSpace(settings.paths.data_dir),
         access_tokens=AccessTokens(settings, SigningKeys(database, settings.auth), Revocations(database)),
         mail=make_mail(settings),
+        outgoing=make_outgoing(settings.outgoing),
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(),
         registration_rates=RegistrationRates(settings.limits, rate_buckets),

@@ -16,6 +16,7 @@ from settings.ledger import LedgerSettings
 from settings.limits import LimitSettings
 from settings.logs import LogSettings
 from settings.mail import MailSettings
+from settings.outgoing import OutgoingSettings
 from settings.paths import PathSettings
 from settings.redis import RedisSettings
 from settings.subject import PREFIX, SettingsError, Subject
@@ -29,6 +30,7 @@ SUBJECTS: Mapping[str, type[Subject]] = {
     "auth": AuthSettings,
     "ledger": LedgerSettings,
     "mail": MailSettings,
+    "outgoing": OutgoingSettings,
     "limits": LimitSettings,
     "logs": LogSettings,
 }
@@ -48,6 +50,7 @@ class Settings:
     auth: AuthSettings
     ledger: LedgerSettings
     mail: MailSettings
+    outgoing: OutgoingSettings
     limits: LimitSettings
     logs: LogSettings
     _given: Mapping[str, Any] = field(repr=False, compare=False)

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from api.kernel.db import Database
 from api.kernel.disk import DiskSpace
 from api.kernel.mail import MailPort
+from api.kernel.outgoing import Outgoing
 from api.kernel.rates import Buckets
 from api.kernel.schema import SchemaState
 from settings import Settings
@@ -38,6 +39,7 @@ class KernelContainer:
         find_degraded: what readiness reports in addition to the schema.
         disk: free space for the data folder and the database.
         mail: sends mails.
+        outgoing: calls other servers.
     """
 
     settings: Settings
@@ -47,9 +49,11 @@ class KernelContainer:
     find_degraded: tuple[FindDegraded, ...]
     disk: DiskSpace
     mail: MailPort
+    outgoing: Outgoing
 
     async def close(self) -> None:
         """Close connections."""
+        await self.outgoing.close()
         await self.mail.close()
         await self.rate_buckets.close()
         await self.database.close()
