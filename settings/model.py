@@ -19,6 +19,7 @@ from settings.mail import MailSettings
 from settings.outgoing import OutgoingSettings
 from settings.paths import PathSettings
 from settings.redis import RedisSettings
+from settings.sso import SsoSettings
 from settings.subject import PREFIX, SettingsError, Subject
 
 SUBJECTS: Mapping[str, type[Subject]] = {
@@ -28,6 +29,7 @@ SUBJECTS: Mapping[str, type[Subject]] = {
     "redis": RedisSettings,
     "addresses": AddressSettings,
     "auth": AuthSettings,
+    "sso": SsoSettings,
     "ledger": LedgerSettings,
     "mail": MailSettings,
     "outgoing": OutgoingSettings,
@@ -48,6 +50,7 @@ class Settings:
     redis: RedisSettings
     addresses: AddressSettings
     auth: AuthSettings
+    sso: SsoSettings
     ledger: LedgerSettings
     mail: MailSettings
     outgoing: OutgoingSettings
