@@ -9,6 +9,8 @@ from api.auth.keys import SigningKeys
 from api.auth.passwords import Passwords
 from api.auth.rates import MailRates, RegistrationRates
 from api.auth.revocations import Revocations
+from api.auth.sso.providers import Providers
+from api.auth.sso.rates import SignOnRates
 from api.auth.throttle import LogInDelays
 from api.auth.tokens import AccessTokens
 from api.coins.commands.batcher import Batcher
@@ -40,6 +42,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
     rate_buckets = _rate_buckets(settings)
     batcher = Batcher(settings.database, settings.ledger)
     coin_rates = CoinRates(settings.limits, rate_buckets)
+    outgoing = make_outgoing(settings.outgoing)
     return Container(
         settings=settings,
         database=database,
@@ -49,11 +52,13 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         disk=DiskSpace(settings.paths.data_dir),
         access_tokens=AccessTokens(settings, SigningKeys(database, settings.auth), Revocations(database)),
         mail=make_mail(settings),
-        outgoing=make_outgoing(settings.outgoing),
+        outgoing=outgoing,
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(),
         registration_rates=RegistrationRates(settings.limits, rate_buckets),
         mail_rates=MailRates(settings.limits, rate_buckets),
+        providers=Providers(settings.sso, outgoing),
+        sign_on_rates=SignOnRates(settings.sso, rate_buckets),
         batcher=batcher,
         coin_rates=coin_rates,
         # the coins domain is below the ideas domain and does not import it

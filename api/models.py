@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from api.auth import models as auth
+from api.auth.sso import models as sso
 from api.campaigns import models as campaigns
 from api.ideas import models as ideas
 from api.kernel import idempotency
 from api.kernel.db import Model
 
-__all__ = ["Model", "auth", "campaigns", "ideas", "idempotency"]
+__all__ = ["Model", "auth", "campaigns", "ideas", "idempotency", "sso"]

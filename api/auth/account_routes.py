@@ -19,6 +19,7 @@ from api.auth.errors import (
     EmailTaken,
     LinkInvalid,
     PasswordsBusy,
+    PasswordsOff,
     PasswordWrong,
     TooManyAttempts,
     WeakPassword,
@@ -33,7 +34,8 @@ from api.auth.schemas import (
     Registration,
     ResetPassword,
 )
-from api.kernel.container import ProvidedDatabase
+from api.auth.sso.policy import check_passwords_work
+from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.contract import raises
 from api.kernel.errors import NotFound
 from api.kernel.rates import RateLimited
@@ -88,9 +90,12 @@ async def resend_verification(
 @router.post(
     "/auth/forgot-password", status_code=HTTPStatus.ACCEPTED, operation_id="forgotPassword", dependencies=[PUBLIC]
 )
-@raises(RateLimited)
-async def forgot_password(request: Request, session: Session, rates: ProvidedMailRates, body: Address) -> Registration:
+@raises(RateLimited, PasswordsOff)
+async def forgot_password(
+    request: Request, session: Session, settings: ProvidedSettings, rates: ProvidedMailRates, body: Address
+) -> Registration:
     """Mail a link to set a new password. It is valid for 30 minutes. At most one mail a minute is sent to an address."""
+    check_passwords_work(settings, body.email)
     await rates.spend(client_address(request))
     await recovery.request_password_reset(session, email=body.email)
     return Registration(email=body.email)

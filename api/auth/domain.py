@@ -7,12 +7,13 @@ from api.auth.container import AuthContainer
 from api.auth.handlers import JOBS
 from api.auth.key_set import router as key_set
 from api.auth.routes import router
+from api.auth.sso.routes import router as sso_router
 from api.auth.user_routes import router as user_router
 from api.kernel.domains import Domain
 
 AUTH = Domain[AuthContainer](
     name="auth",
-    routers=(router, account_router, user_router),
+    routers=(router, account_router, user_router, sso_router),
     pages=(key_set,),
     lifespan=lambda container: container.access_tokens.followed(),
     jobs=JOBS,

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from api.auth.account_mails import DELETE_OLD, SEND
 from api.auth.revocations import COMMIT_S_MAX, KEPT_S
+from api.auth.sso.jobs import DELETE_EXPIRED
 from api.kernel.jobs import Job
 
 if TYPE_CHECKING:
@@ -52,4 +53,5 @@ JOBS = (
     SEND,
     DELETE_OLD,
     Job(name="delete_old_revocations", run=delete_old_revocations, cron="17 * * * *"),
+    DELETE_EXPIRED,
 )

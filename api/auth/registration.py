@@ -17,6 +17,7 @@ from api.auth.models import User
 from api.auth.password_checks import check_password
 from api.auth.passwords import Passwords
 from api.auth.service import check_display_name, check_email, find_user_by_email, flush_user
+from api.auth.sso.policy import check_passwords_work
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
@@ -41,6 +42,7 @@ async def register_user(
 
     Raises:
         RegistrationClosed: the setting `registration` is not `open`.
+        PasswordsOff: only identity providers identify users.
         BadEmail: this is not an e-mail address.
         WeakPassword: see :func:`api.auth.passwords.check_strength`.
         InvalidInput: the name is empty or too long.
@@ -48,6 +50,7 @@ async def register_user(
     """
     if settings.auth.registration != "open":
         raise RegistrationClosed
+    check_passwords_work(settings, None)
     email = check_email(email)
     display_name = check_display_name(display_name)
     await passwords.check(password, email=email, display_name=display_name)

@@ -17,6 +17,7 @@ from api.auth.errors import (
     BadEmail,
     LogInFailed,
     PasswordsBusy,
+    PasswordsOff,
     RefreshTokenInvalid,
     RefreshTokenUsed,
     RegistrationClosed,
@@ -25,6 +26,7 @@ from api.auth.errors import (
 )
 from api.auth.models import User
 from api.auth.schemas import LogIn, Me, RefreshToken, Register, Registration, Tokens, UpdateMe
+from api.auth.sso.policy import check_passwords_work
 from api.auth.tokens import AccessTokens
 from api.kernel import clock
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
@@ -42,7 +44,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 
 @router.post("/auth/register", status_code=HTTPStatus.ACCEPTED, operation_id="register", dependencies=[PUBLIC])
-@raises(RateLimited, RegistrationClosed, BadEmail, WeakPassword, PasswordsBusy)
+@raises(RateLimited, RegistrationClosed, PasswordsOff, BadEmail, WeakPassword, PasswordsBusy)
 async def register(
     request: Request,
     session: Session,
@@ -69,7 +71,7 @@ async def register(
 
 
 @router.post("/auth/login", operation_id="logIn", dependencies=[PUBLIC], response_model=Tokens)
-@raises(LogInFailed, TooManyAttempts, PasswordsBusy)
+@raises(LogInFailed, PasswordsOff, TooManyAttempts, PasswordsBusy)
 async def log_in(
     request: Request,
     response: Response,
@@ -86,6 +88,7 @@ async def log_in(
     The response is the same for a wrong password, an unknown address and one that is not confirmed. From the fifth failure of an account or
     network address on, the next attempt has to wait: 429 with `Retry-After`, 1 s at first, doubled up to 15 minutes.
     """
+    check_passwords_work(settings, body.email)
     attempt = await sessions.authenticate(
         database,
         passwords,
@@ -96,7 +99,7 @@ async def log_in(
     )
     issued = await sessions.log_in(session, settings, attempt, kind="token", client=client_of(request))
     if isinstance(issued, sessions.Issued):
-        return await _tokens(tokens, settings, response, issued)
+        return await tokens_of(tokens, settings, response, issued)
     return refusal(request, issued)
 
 
@@ -118,7 +121,7 @@ async def refresh(
     received_at = clock.now()
     issued = await sessions.refresh_session(session, settings, body.refresh_token, received_at=received_at)
     if isinstance(issued, sessions.Issued):
-        return await _tokens(tokens, settings, response, issued)
+        return await tokens_of(tokens, settings, response, issued)
     return refusal(request, issued)
 
 
@@ -141,7 +144,8 @@ async def update_me(session: Session, caller: Myself, body: UpdateMe) -> User:
     return await service.update_user(session, user, actor_id=caller.user_id, changes=body.changes)
 
 
-async def _tokens(tokens: AccessTokens, settings: Settings, response: Response, issued: sessions.Issued) -> Tokens:
+async def tokens_of(tokens: AccessTokens, settings: Settings, response: Response, issued: sessions.Issued) -> Tokens:
+    """The tokens of a new or refreshed session; the response is not stored by caches."""
     response.headers.update(NO_STORE)
     return Tokens(
         access_token=await tokens.issue(issued.user, issued.session_id, ends_at=issued.ends_at),

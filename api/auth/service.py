@@ -83,7 +83,7 @@ async def create_user(
     return user
 
 
-async def update_user(session: AsyncSession, user: User, *, actor_id: UUID, changes: dict[str, Any]) -> User:
+async def update_user(session: AsyncSession, user: User, *, actor_id: UUID | None, changes: dict[str, Any]) -> User:
     """Change fields by name; equal values change nothing. The event has the names of the fields, not their values."""
     changed = {name: value for name, value in changes.items() if value != getattr(user, name)}
     if changed:

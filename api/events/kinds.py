@@ -24,6 +24,8 @@ class EventKind(StrEnum):
     USER_LOGGED_OUT = "user_logged_out"
     LOG_IN_FAILED = "log_in_failed"
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 (the name of a fact, not a password)
+    IDENTITY_LINKED = "identity_linked"
+    USER_LOGGED_OUT_BY_PROVIDER = "user_logged_out_by_provider"
 
     CAMPAIGN_CREATED = "campaign_created"
     CAMPAIGN_ACTIVATED = "campaign_activated"

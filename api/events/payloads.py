@@ -123,10 +123,11 @@ class SessionsEnded(Payload):
 
 
 class LoggedIn(Payload):
-    """The kind of session that began."""
+    """The kind of session that began, and the provider that identified the user."""
 
     kind = EventKind.USER_LOGGED_IN
     session_kind: str
+    provider: str | None = None
 
 
 class LoggedOut(Payload):
@@ -136,9 +137,11 @@ class LoggedOut(Payload):
 
 
 class LogInFailed(Payload):
-    """No data except the user's id, which is missing for an unknown address."""
+    """The provider of the log-in, and why it failed. The user's id is missing for an unknown address."""
 
     kind = EventKind.LOG_IN_FAILED
+    provider: str | None = None
+    reason: str | None = None
 
 
 class RefreshTokenReused(Payload):
@@ -146,6 +149,22 @@ class RefreshTokenReused(Payload):
 
     kind = EventKind.REFRESH_TOKEN_REUSED
     session_ended: bool
+
+
+class IdentityLinked(Payload):
+    """The provider, and whether the account was created by this log-in."""
+
+    kind = EventKind.IDENTITY_LINKED
+    provider: str
+    is_new_account: bool
+
+
+class LoggedOutByProvider(Payload):
+    """The provider, and the number of sessions that ended."""
+
+    kind = EventKind.USER_LOGGED_OUT_BY_PROVIDER
+    provider: str
+    sessions: int
 
 
 class CampaignState(_Strict):

@@ -6,5 +6,6 @@ from api.auth.container import AuthContainer
 from api.kernel.domains import Domain
 from api.web.accounts import router as accounts
 from api.web.log_in import router
+from api.web.sign_on import router as sign_on
 
-WEB = Domain[AuthContainer](name="web", pages=(router, accounts))
+WEB = Domain[AuthContainer](name="web", pages=(router, accounts, sign_on))

@@ -148,6 +148,7 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "submitIdea": _when_draft,  # campaign-not-active
     "leaveCampaign": lambda cell: 409 if cell.actor is Actor.MANAGER else None,  # last-manager
     "endMySession": lambda _: 404,  # the session is of nobody
+    "exchangeSignOnCode": lambda _: 401,  # sign-on-code-invalid: a provider's log-in has not issued it
     "getCampaignReport": lambda _: 503,  # nothing-published
     "editIdea": lambda cell: 409 if cell.idea == "competing" else None,  # idea-fixed
     # step-not-allowed: each of the two needs another permission; then campaign-not-active
@@ -206,6 +207,7 @@ def _body(name: str, world: World, place: Place) -> Sent:
             "password": PASSWORD,
         },
         "logIn": {"email": world.newcomer.email, "password": PASSWORD},
+        "exchangeSignOnCode": {"code": "x" * 43, "code_verifier": "x" * 43},
         "refreshToken": {"refresh_token": world.refresh_token},
         "verifyEmail": {"token": world.link_tokens["verify_address"], "password": PASSWORD},
         "resendVerification": {"email": world.newcomer.email},

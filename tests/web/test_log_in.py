@@ -9,7 +9,7 @@ import pytest
 from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy import text
 
-from api.web.log_in import _allowed_next
+from api.web.log_in import allowed_next
 from settings import Settings
 from tests.auth.conftest import make_app
 from tests.factories.containers import parts
@@ -202,7 +202,7 @@ class TestAllowedNext:
         "url", [DASHBOARDS, f"{DASHBOARDS}/", f"{DASHBOARDS}/roi?c=1#top", "/docs", "/api/v1/users/me?a=b", "/"]
     )
     def test_accepts_the_dashboards_and_paths_of_this_host(self, url: str) -> None:
-        assert _allowed_next(SETTINGS, url) == url
+        assert allowed_next(SETTINGS, url) == url
 
     @pytest.mark.parametrize(
         "url",
@@ -231,15 +231,15 @@ class TestAllowedNext:
         ],
     )
     def test_accepts_nothing_else(self, url: str) -> None:
-        assert _allowed_next(SETTINGS, url) == DASHBOARDS
+        assert allowed_next(SETTINGS, url) == DASHBOARDS
 
     def test_stays_below_the_dashboards_path(self) -> None:
         settings = SETTINGS.with_(public_dashboards_url="https://ideas.example.org/dashboards")
         home = settings.addresses.public_dashboards_url
         for url in (home, f"{home}/roi", f"{home}?a=1"):
-            assert _allowed_next(settings, url) == url
+            assert allowed_next(settings, url) == url
         for url in (f"{home}2", "https://ideas.example.org/other", f"{home}/../other"):
-            assert _allowed_next(settings, url) == home
+            assert allowed_next(settings, url) == home
 
 
 class TestLogOut:
