@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import structlog
 from fastapi import APIRouter, Form, Request, Response
@@ -70,7 +71,7 @@ async def begin_sign_on(
     try:
         url = await authorization_url(asked, attempt, callback=_callback(request, settings, asked))
     except SignOnRefused as error:
-        return _refused(request, settings, asked, error.reason)
+        return _refused(request, settings, asked, error.reason, destination.next)
     response = RedirectResponse(url, HTTPStatus.SEE_OTHER, browser.headers(settings))
     response.set_cookie(
         attempts.COOKIE,
@@ -113,8 +114,10 @@ async def end_sign_on(
         callback=_callback(request, settings, asked),
         client=client_of(request),
     )
-    if isinstance(result, Refused) or attempt is None:
-        return _forgetting(settings, _refused(request, settings, asked, getattr(result, "reason", Reason.EXPIRED)))
+    if isinstance(result, Refused):
+        next_url = attempt.destination.next if attempt else ""
+        return _forgetting(settings, _refused(request, settings, asked, result.reason, next_url))
+    assert attempt is not None, "without one, the log-in is refused"
     if isinstance(result, Code):
         wanted = attempt.destination
         url = redirect_with(wanted.redirect_uri, code=result.secret, state=wanted.state)
@@ -172,13 +175,14 @@ def _limited(request: Request, settings: Settings, error: RateLimited) -> Respon
     return page
 
 
-def _refused(request: Request, settings: Settings, provider: Provider, reason: Reason) -> Response:
+def _refused(request: Request, settings: Settings, provider: Provider, reason: Reason, next_url: str) -> Response:
     status = _STATUS.get(reason, HTTPStatus.FORBIDDEN)
     forgot = (
         str(request.app.url_path_for("show_forgot_password")) if reason in _FORGOT and not settings.sso.only else ""
     )
+    again = f"{provider.log_in_path}?{urlencode({'next': next_url})}" if next_url else provider.log_in_path
     page = _page(
-        request, settings, status, "Not logged in", TEXTS[reason], label=provider.settings.label, again=provider.log_in_path,
+        request, settings, status, "Not logged in", TEXTS[reason], label=provider.settings.label, again=again,
         forgot=forgot,
     )  # fmt: skip
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
