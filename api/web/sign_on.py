@@ -18,7 +18,7 @@ from api.auth.sso.codes import check_redirect, redirect_with
 from api.auth.sso.log_in import Code, complete_log_in
 from api.auth.sso.log_out import is_own_state, log_out_by_provider
 from api.auth.sso.providers import Provider
-from api.auth.sso.refusals import TEXTS, Reason, Refused, SignOnRefused, TokenInvalid
+from api.auth.sso.refusals import TEXTS, ProviderTokenInvalid, Reason, Refused, SignOnRefused
 from api.kernel.browser import Browser
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.errors import NotFound
@@ -145,7 +145,7 @@ async def end_by_provider(
     """End the sessions of a person who has logged out at the provider, which calls this route."""
     try:
         ended = await log_out_by_provider(database, providers.get(provider), logout_token)
-    except (NotFound, TokenInvalid) as error:
+    except (NotFound, ProviderTokenInvalid) as error:
         log.warning("log-out by a provider refused", provider=provider[:50], error=str(error))
         return _answer(HTTPStatus.BAD_REQUEST, {"error": "invalid_request", "error_description": str(error)})
     except SignOnRefused:

@@ -63,9 +63,9 @@ def unseal(settings: Settings, cookie: str | None, *, provider: str, state: str 
         return None
     try:
         values = _serializer(settings).loads(cookie, max_age=VALID_S)
-    except BadSignature:  # also of a cookie that has expired
+        attempt = Attempt(**values | {"destination": Destination(**values["destination"])})
+    except (BadSignature, KeyError, TypeError):  # forged, expired, or of another release
         return None
-    attempt = Attempt(**values | {"destination": Destination(**values["destination"])})
     is_same = attempt.provider == provider and secrets.compare_digest(attempt.state.encode(), state.encode())
     return attempt if is_same else None
 

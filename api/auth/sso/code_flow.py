@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx2
 import structlog
 
 from api.auth.sso.claims import Person, is_complete, read_person
 from api.auth.sso.providers import metadata_of
-from api.auth.sso.refusals import Reason, SignOnRefused, TokenInvalid
+from api.auth.sso.refusals import ProviderTokenInvalid, Reason, SignOnRefused
 from api.auth.sso.tokens import read_id_token
 from api.kernel.outgoing_errors import CallFailed
 
@@ -71,11 +72,11 @@ async def identify(provider: Provider, attempt: Attempt, response: Mapping[str, 
     try:
         if not isinstance(id_token, str) or not isinstance(access_token, str):
             msg = "the response has no ID token or no access token"
-            raise TokenInvalid(msg)
+            raise ProviderTokenInvalid(msg)
         claims = await read_id_token(provider, id_token, nonce=attempt.nonce, access_token=access_token)
         if metadata.userinfo_endpoint is not None and not is_complete(provider.settings, claims):
             claims = await _with_userinfo(provider, metadata.userinfo_endpoint, access_token, claims)
-    except TokenInvalid as error:
+    except ProviderTokenInvalid as error:
         log.warning("token of a provider is not valid", provider=provider.name, error=str(error))
         raise SignOnRefused(Reason.TOKEN_INVALID) from error
     return Identified(read_person(provider.settings, claims), claims.get("sid"), id_token)
@@ -111,7 +112,7 @@ async def _with_userinfo(
     """The claims of the ID token, and those that only the provider's UserInfo has.
 
     Raises:
-        TokenInvalid: the UserInfo is that of another subject.
+        ProviderTokenInvalid: the UserInfo is that of another subject.
         SignOnRefused: the provider does not respond.
     """
     try:
@@ -120,14 +121,15 @@ async def _with_userinfo(
         raise SignOnRefused(Reason.PROVIDER_UNAVAILABLE) from error
     if userinfo.get("sub") != claims["sub"]:
         msg = "the UserInfo has another subject"
-        raise TokenInvalid(msg)
+        raise ProviderTokenInvalid(msg)
     return userinfo | claims
 
 
 def _client(provider: Provider, metadata: Metadata, callback: str) -> AsyncOAuth2Client:
     from authlib.integrations.httpx_client import AsyncOAuth2Client  # takes 0.3 s to import
 
-    secret = provider.settings.client_secret
+    given = provider.settings.client_secret
+    secret = given.get_secret_value() if given else None
     methods = metadata.token_auth_methods
     if secret is None:
         method = "none"
@@ -135,9 +137,10 @@ def _client(provider: Provider, metadata: Metadata, callback: str) -> AsyncOAuth
         method = "client_secret_post"
     else:
         method = "client_secret_basic"
+        secret = quote(secret, safe="")  # RFC 6749, 2.3.1; Authlib leaves it to the caller
     return AsyncOAuth2Client(
         client_id=provider.settings.client_id,
-        client_secret=secret.get_secret_value() if secret else None,
+        client_secret=secret,
         token_endpoint_auth_method=method,
         scope=" ".join(provider.settings.scopes),
         redirect_uri=callback,

@@ -19,7 +19,7 @@ from api.auth.models import TOKENS_REVOKED, UserSession
 from api.auth.sso.id_tokens import decrypt
 from api.auth.sso.models import Identity, LogoutToken, ProviderSession, SignOnCode
 from api.auth.sso.providers import MetadataInvalid
-from api.auth.sso.refusals import TokenInvalid
+from api.auth.sso.refusals import ProviderTokenInvalid
 from api.auth.sso.tokens import LEEWAY_S, read_logout_token
 from api.events import payloads
 from api.events.service import record_event
@@ -108,7 +108,7 @@ async def log_out_by_provider(database: Database, provider: Provider, token: str
     """End the sessions that a log-out token names: those of its `sid`, or all of its `sub`. Returns how many.
 
     Raises:
-        TokenInvalid: the token is not valid, or was received before.
+        ProviderTokenInvalid: the token is not valid, or was received before.
         SignOnRefused: the keys of the provider cannot be read.
     """
     claims = await read_logout_token(provider, token)
@@ -156,14 +156,14 @@ async def _note_token(session: AsyncSession, provider: Provider, claims: dict[st
     """Store the token's id until the token has expired.
 
     Raises:
-        TokenInvalid: it was received before.
+        ProviderTokenInvalid: it was received before.
     """
     expires_at = datetime.fromtimestamp(claims["exp"], UTC) + timedelta(seconds=LEEWAY_S)
     new = insert(LogoutToken).values(issuer=provider.issuer, token_id=claims["jti"], expires_at=expires_at)
     noted = await session.scalar(new.on_conflict_do_nothing().returning(LogoutToken.token_id))
     if noted is None:
         msg = "it was received before"
-        raise TokenInvalid(msg)
+        raise ProviderTokenInvalid(msg)
 
 
 def _signer(settings: Settings) -> TimestampSigner:

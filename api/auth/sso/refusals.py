@@ -28,7 +28,7 @@ class Reason(StrEnum):
     REGISTRATION_CLOSED = "registration_closed"
 
 
-class TokenInvalid(Exception):
+class ProviderTokenInvalid(Exception):
     """A token of a provider is not valid; the message says why, for the log, without contents of the token."""
 
 

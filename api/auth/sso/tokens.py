@@ -9,7 +9,7 @@ from joserfc.errors import JoseError
 from joserfc.jws import extract_compact
 
 from api.auth.sso.providers import MetadataInvalid
-from api.auth.sso.refusals import Reason, SignOnRefused, TokenInvalid
+from api.auth.sso.refusals import ProviderTokenInvalid, Reason, SignOnRefused
 from api.kernel import clock
 from api.kernel.outgoing_errors import CallFailed
 
@@ -34,7 +34,7 @@ async def read_id_token(provider: Provider, token: str, *, nonce: str, access_to
     """The claims of an ID token that was received for the log-in with this nonce.
 
     Raises:
-        TokenInvalid: the signature, the algorithm, or one of iss, sub, aud, azp, exp, iat, nonce and at_hash is not valid.
+        ProviderTokenInvalid: the signature, the algorithm, or one of iss, sub, aud, azp, exp, iat, nonce and at_hash is not valid.
         SignOnRefused: the keys of the provider cannot be read.
     """
     from authlib.oidc.core import CodeIDToken  # takes 0.1 s to import
@@ -49,7 +49,7 @@ async def read_id_token(provider: Provider, token: str, *, nonce: str, access_to
     try:
         claims.validate(now=_now(), leeway=LEEWAY_S)
     except (JoseError, ValueError, TypeError) as error:
-        raise TokenInvalid(str(error)) from error
+        raise ProviderTokenInvalid(str(error)) from error
     _check_id(claims, "sub")
     _check_id(claims, "sid", is_required=False)
     return dict(claims)
@@ -59,32 +59,32 @@ async def read_logout_token(provider: Provider, token: str) -> dict[str, Any]:
     """The claims of a log-out token: `jti`, `exp`, and `sub` or `sid`. Whether it was received before is not checked.
 
     Raises:
-        TokenInvalid: it is no valid log-out token.
+        ProviderTokenInvalid: it is no valid log-out token.
         SignOnRefused: the keys of the provider cannot be read.
     """
     verified = await _verify(provider, token)
     if str(verified.header.get("typ") or "jwt").lower() not in _LOGOUT_TYPES:
         msg = "the type is not logout+jwt"
-        raise TokenInvalid(msg)
+        raise ProviderTokenInvalid(msg)
     claims = verified.claims
     registry = jwt.JWTClaimsRegistry(now=_now(), leeway=LEEWAY_S, **_expected(provider), jti={"essential": True})
     try:
         registry.validate(claims)
     except JoseError as error:
-        raise TokenInvalid(str(error)) from error
+        raise ProviderTokenInvalid(str(error)) from error
     if claims["exp"] > _now() + LOGOUT_VALID_S_MAX:
         msg = "it is valid for longer than a day"
-        raise TokenInvalid(msg)
+        raise ProviderTokenInvalid(msg)
     events = claims.get("events")
     if not isinstance(events, dict) or not isinstance(events.get(_LOGOUT_EVENT), dict):
         msg = "events does not contain the log-out"
-        raise TokenInvalid(msg)
+        raise ProviderTokenInvalid(msg)
     if "nonce" in claims:
         msg = "it has a nonce, so it is an ID token"
-        raise TokenInvalid(msg)
+        raise ProviderTokenInvalid(msg)
     if "sub" not in claims and "sid" not in claims:
         msg = "it has neither sub nor sid"
-        raise TokenInvalid(msg)
+        raise ProviderTokenInvalid(msg)
     _check_id(claims, "jti")
     _check_id(claims, "sub", is_required=False)
     _check_id(claims, "sid", is_required=False)
@@ -95,22 +95,22 @@ async def _verify(provider: Provider, token: str) -> jwt.Token:
     """The token, if one of the provider's keys has signed it."""
     if len(token) > TOKEN_LENGTH_MAX:
         msg = "it is too long"
-        raise TokenInvalid(msg)
+        raise ProviderTokenInvalid(msg)
     try:
         kid = extract_compact(token.encode()).headers().get("kid")
     except (JoseError, ValueError, TypeError) as error:
-        raise TokenInvalid(str(error)) from error
+        raise ProviderTokenInvalid(str(error)) from error
     try:
         key = _find(await provider.keys(), kid) or _find(await provider.keys(is_unknown=True), kid)
     except (CallFailed, MetadataInvalid) as error:
         raise SignOnRefused(Reason.PROVIDER_UNAVAILABLE) from error
     if key is None:
         msg = "no key of the provider has this id"
-        raise TokenInvalid(msg)
+        raise ProviderTokenInvalid(msg)
     try:
         return jwt.decode(token, key, algorithms=ALGORITHMS)
     except (JoseError, ValueError, TypeError) as error:
-        raise TokenInvalid(str(error) or type(error).__name__) from error
+        raise ProviderTokenInvalid(str(error) or type(error).__name__) from error
 
 
 def _find(keys: Sequence[Key], kid: object) -> Key | None:
@@ -135,7 +135,7 @@ def _check_id(claims: dict[str, Any], name: str, *, is_required: bool = True) ->
         return
     if not isinstance(value, str) or not 1 <= len(value) <= ID_LENGTH_MAX or "\0" in value:
         msg = f"{name} is not a text of 1 to {ID_LENGTH_MAX} characters"
-        raise TokenInvalid(msg)
+        raise ProviderTokenInvalid(msg)
 
 
 def _now() -> int:
