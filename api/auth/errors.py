@@ -163,6 +163,21 @@ class LastAdministrator(DomainError):
         super().__init__("This user is the only active system administrator; make another user one first.")
 
 
+class RosterDeactivatesMany(DomainError):
+    """The roster would deactivate more than 20% of the active accounts: is it complete? `confirmed` carries it out."""
+
+    slug = "roster-deactivates-many"
+    title = "The roster would deactivate many accounts"
+
+    def __init__(self, deactivated: int, active: int) -> None:
+        super().__init__(
+            f"{deactivated:,} of {active:,} active accounts would be deactivated, which is more than 20%. Nothing was changed; "
+            "if that is right, confirm it.",
+            deactivated=deactivated,
+            active=active,
+        )
+
+
 class RegistrationClosed(Forbidden):
     """Only administrators create accounts in this installation."""
 

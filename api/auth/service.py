@@ -190,6 +190,11 @@ async def get_user(session: AsyncSession, user_id: UUID) -> User:
     return user
 
 
+async def lock_administrators(session: AsyncSession) -> None:
+    """Let changes of accounts by administrators happen one after the other, until the transaction ends."""
+    await session.execute(_LOCK, {"lock": _ADMINISTRATORS})
+
+
 async def lock_user(session: AsyncSession, user_id: UUID) -> User:
     """The user, locked against other changes of the account.
 
@@ -198,7 +203,7 @@ async def lock_user(session: AsyncSession, user_id: UUID) -> User:
     Raises:
         NotFound: there is no user with this id.
     """
-    await session.execute(_LOCK, {"lock": _ADMINISTRATORS})
+    await lock_administrators(session)
     user = await session.get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
     if user is None:
         msg = f"There is no user {user_id}."

@@ -49,6 +49,7 @@ class TestHelp:
                 "user reactivate",
                 "user log-out",
                 "user rights",
+                "user import-roster",
                 "keys list",
                 "keys rotate",
                 "mail preview",

@@ -216,6 +216,7 @@ def _body(name: str, world: World, place: Place) -> Sent:
         "changeMyPassword": {"current_password": PASSWORD, "new_password": NEW_PASSWORD},
         "changeMyEmail": {"email": f"{uuid4().hex}@example.org", "current_password": PASSWORD},
         "updateMe": {"display_name": "Changed"},
+        "importRoster": {"people": [{"name": "New", "email": f"{uuid4().hex}@example.org"}]},
         "updateUser": {"permissions": ["create_campaign"]},
         "createCampaign": {"title": "A new campaign"},
         "editCampaign": {"decide_by": None},

@@ -200,6 +200,14 @@ class TestLinking:
         assert "/forgot-password" in response.text
         assert await events_of(app, user) == ["user_created"]
 
+    async def test_confirms_the_address_of_an_account_from_a_roster(self, app: FastAPI, visitor: Visitor) -> None:
+        """It has no password, so no other person can have prepared it. It may log in although registration is closed."""
+        user = await commit_user(app, email_verified_at=None)
+        with replaced(app, settings=parts(app).settings.with_(registration="closed")):
+            assert (await visitor.log_in("corp", person(email=user.email))).status_code == 303
+        assert await caller(visitor) == str(user.id)
+        assert (await events_of(app, user))[:3] == ["user_created", "user_address_verified", "identity_linked"]
+
     async def test_not_by_an_address_that_the_provider_has_not_confirmed(self, app: FastAPI, visitor: Visitor) -> None:
         user = await commit_user(app, password=PASSWORD)
         assert_refused(

@@ -16,6 +16,7 @@ from sqlalchemy import func, select, text
 from api.auth import service
 from api.auth.errors import LastAdministrator
 from api.auth.models import User
+from api.auth.registration import verify_address
 from api.auth.sso.models import Identity
 from api.auth.sso.refusals import Reason, SignOnRefused
 from api.events import payloads
@@ -102,11 +103,13 @@ async def _link_or_create(session: AsyncSession, settings: Settings, provider: P
         user = await _create(session, settings, provider, person)
     else:
         _check_active(user)
-        if user.email_verified_at is None:
+        if user.email_verified_at is None and user.password_hash is not None:
             raise SignOnRefused(Reason.ACCOUNT_UNCONFIRMED)
         other = select(Identity.id).where(Identity.user_id == user.id, Identity.issuer == provider.issuer)
         if await session.scalar(other) is not None:
             raise SignOnRefused(Reason.OTHER_IDENTITY)
+        if user.email_verified_at is None:  # from a roster, so no other person has a password of the account
+            await verify_address(session, user)
     identity = Identity(user_id=user.id, issuer=provider.issuer, subject=person.subject)
     session.add(identity)
     await session.flush()

@@ -54,6 +54,11 @@ CREATE TABLE app.logout_tokens (
     CONSTRAINT pk_logout_tokens PRIMARY KEY (issuer, token_id)
 );
 
+-- The id of a person in the organisation's personnel system, by which rosters find them.
+ALTER TABLE app.users
+    ADD COLUMN external_id text CONSTRAINT ck_users_external_id_length CHECK (length(external_id) BETWEEN 1 AND 200);
+CREATE UNIQUE INDEX uq_users_external_id ON app.users (external_id);
+
 GRANT SELECT, INSERT, UPDATE (last_log_in_at) ON app.identities TO ideamint_app;
 GRANT SELECT, INSERT, DELETE ON app.provider_sessions TO ideamint_app;
 GRANT SELECT, INSERT, DELETE ON app.sign_on_codes TO ideamint_app;
