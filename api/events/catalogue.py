@@ -74,6 +74,7 @@ _ENTRIES = (
     _entry(payloads.LogInFailed, "A log-in fails.", Audience.ADMINISTRATORS),
     _entry(payloads.RefreshTokenReused, "A refresh token that was used before is presented again.", Audience.PERSON),
     _entry(payloads.IdentityLinked, "A first log-in by a provider creates an account or uses one.", Audience.PERSON),
+    _entry(payloads.IdentityUnlinked, "An administrator removes an identity of a user.", Audience.PERSON),
     _entry(payloads.LoggedOutByProvider, "A provider reports that a user has logged out there.", Audience.PERSON),
     _coin_entry(payloads.CampaignCreated, "A campaign is created as a draft.", Audience.MANAGERS),
     _coin_entry(

@@ -25,6 +25,7 @@ class EventKind(StrEnum):
     LOG_IN_FAILED = "log_in_failed"
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 (the name of a fact, not a password)
     IDENTITY_LINKED = "identity_linked"
+    IDENTITY_UNLINKED = "identity_unlinked"
     USER_LOGGED_OUT_BY_PROVIDER = "user_logged_out_by_provider"
 
     CAMPAIGN_CREATED = "campaign_created"

@@ -159,6 +159,13 @@ class IdentityLinked(Payload):
     is_new_account: bool
 
 
+class IdentityUnlinked(Payload):
+    """The issuer of the identity."""
+
+    kind = EventKind.IDENTITY_UNLINKED
+    issuer: str
+
+
 class LoggedOutByProvider(Payload):
     """The provider, and the number of sessions that ended."""
 

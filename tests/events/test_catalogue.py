@@ -49,7 +49,7 @@ class TestCatalogue:
         silent = {kind for kind in EventKind if kind.startswith(("user_", "log_in", "refresh_", "password_"))} | {
             EventKind.IDEA_EDITED, EventKind.IDEA_STARTED, EventKind.IDEA_COMPLETED, EventKind.IDEA_STOPPED,
             EventKind.IDEA_VALUED, EventKind.DATA_COMMAND_SENT, EventKind.MEMBER_ATTRIBUTES_CHANGED,
-            EventKind.REGISTRATION_REPEATED, EventKind.IDENTITY_LINKED,
+            EventKind.REGISTRATION_REPEATED, EventKind.IDENTITY_LINKED, EventKind.IDENTITY_UNLINKED,
         }  # fmt: skip
         assert set(kinds_where(concerns_coins=True)) == set(EventKind) - silent
         assert set(kinds_where(concerns_coins=True, is_personal=True)) == {

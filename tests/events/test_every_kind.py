@@ -33,7 +33,7 @@ from tests.factories.campaigns import World, make_world
 from tests.factories.containers import parts, replaced
 from tests.factories.elections import Importer, election_file
 from tests.factories.http_servers import serving
-from tests.factories.users import PASSWORD, commit_user
+from tests.factories.users import PASSWORD, bearer, commit_user
 from tests.sso.hostile import LOGOUT, NAME, Hostile, begin
 from tests.sso.providers import Visitor
 
@@ -118,6 +118,12 @@ async def play_sign_on(app: FastAPI, http: AsyncClient) -> None:
             claims = hostile.claims(sub=subject, jti=uuid4().hex, events=LOGOUT)
             ended = await http.post(f"/sso/{NAME}/back-channel-log-out", data={"logout_token": hostile.sign(claims)})
             assert ended.status_code == 200, ended.text
+            caller = await bearer(app, await commit_user(app, roles=["system_admin"]))
+            async with parts(app).database.session() as session:
+                found = text("SELECT id, user_id FROM app.identities WHERE subject = :subject")
+                identity = (await session.execute(found, {"subject": subject})).one()
+            path = f"/api/v1/users/{identity.user_id}/identities/{identity.id}"
+            assert (await http.delete(path, headers=caller)).status_code == 204
             await visitor.close()
             await outgoing.close()
 

@@ -148,6 +148,7 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "submitIdea": _when_draft,  # campaign-not-active
     "leaveCampaign": lambda cell: 409 if cell.actor is Actor.MANAGER else None,  # last-manager
     "endMySession": lambda _: 404,  # the session is of nobody
+    "unlinkUserIdentity": lambda _: 404,  # the user has no identity
     "exchangeSignOnCode": lambda _: 401,  # sign-on-code-invalid: a provider's log-in has not issued it
     "getCampaignReport": lambda _: 503,  # nothing-published
     "editIdea": lambda cell: 409 if cell.idea == "competing" else None,  # idea-fixed
@@ -258,7 +259,11 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
     operation, place = cell.operation, cell.place
     idea_id = place.pending_id if cell.idea == "pending" else place.competing_id
     path = operation.path.format(
-        campaign_id=place.campaign_id, idea_id=idea_id, user_id=world.spare_member.id, session_id=uuid4()
+        campaign_id=place.campaign_id,
+        idea_id=idea_id,
+        user_id=world.spare_member.id,
+        session_id=uuid4(),
+        identity_id=uuid4(),
     )
     headers = {}
     if cell.actor is not Actor.ANONYMOUS:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field
 
@@ -22,6 +24,22 @@ class SignOnProviders(ResponseModel):
 
     items: list[SignOnProvider]
     has_passwords: bool
+
+
+class UserIdentity(ResponseModel):
+    """An identity at a provider: the issuer, and the provider's id of the person."""
+
+    id: UUID
+    issuer: str
+    subject: str
+    created_at: datetime
+    last_log_in_at: datetime
+
+
+class UserIdentities(ResponseModel):
+    """The identities of a user, at most one of each issuer."""
+
+    items: list[UserIdentity]
 
 
 class ExchangeCode(Schema):

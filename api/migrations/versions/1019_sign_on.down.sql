@@ -1,5 +1,5 @@
 DO $$ BEGIN
-    IF EXISTS (SELECT FROM app.events WHERE kind IN ('identity_linked', 'user_logged_out_by_provider')) THEN
+    IF EXISTS (SELECT FROM app.events WHERE kind IN ('identity_linked', 'identity_unlinked', 'user_logged_out_by_provider')) THEN
         RAISE EXCEPTION 'app.events holds events of sign-on that the earlier release does not know; not downgraded';
     END IF;
 END $$;

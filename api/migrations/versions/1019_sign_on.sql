@@ -59,7 +59,7 @@ ALTER TABLE app.users
     ADD COLUMN external_id text CONSTRAINT ck_users_external_id_length CHECK (length(external_id) BETWEEN 1 AND 200);
 CREATE UNIQUE INDEX uq_users_external_id ON app.users (external_id);
 
-GRANT SELECT, INSERT, UPDATE (last_log_in_at) ON app.identities TO ideamint_app;
+GRANT SELECT, INSERT, DELETE, UPDATE (last_log_in_at) ON app.identities TO ideamint_app;
 GRANT SELECT, INSERT, DELETE ON app.provider_sessions TO ideamint_app;
 GRANT SELECT, INSERT, DELETE ON app.sign_on_codes TO ideamint_app;
 GRANT SELECT, INSERT, DELETE ON app.logout_tokens TO ideamint_app;
@@ -71,7 +71,7 @@ ALTER TABLE app.events
         'user_reactivated', 'user_rights_changed', 'user_address_verified', 'user_address_changed',
         'password_reset_requested', 'password_changed', 'user_sessions_ended', 'user_logged_in',
         'user_logged_out', 'log_in_failed', 'refresh_token_reused',
-        'identity_linked', 'user_logged_out_by_provider',
+        'identity_linked', 'identity_unlinked', 'user_logged_out_by_provider',
         'campaign_created', 'campaign_activated', 'campaign_dates_changed',
         'campaign_closed', 'campaign_completed', 'campaign_archived', 'election_imported',
         'member_joined', 'member_left', 'member_role_changed', 'member_attributes_changed', 'coin_policy_changed',
