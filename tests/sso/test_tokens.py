@@ -223,6 +223,8 @@ class TestMetadata:
             {"authorization_endpoint": "javascript:alert(1)"},
             {"token_endpoint": "ftp://127.0.0.1/token"},
             {"token_endpoint": "//evil.example"},
+            {"end_session_endpoint": "http://evil.example;script-src/"},
+            {"end_session_endpoint": "http://user@evil.example/"},
             {"jwks_uri": 7},
         ],
         ids=str,

@@ -33,7 +33,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 @dataclass(frozen=True)
 class UsedCode:
-    """What a code stands for."""
+    """The identity that a code represents, and its session at the provider."""
 
     identity: Identity
     provider: str
@@ -100,7 +100,7 @@ async def issue_code(
 
 
 async def use_code(session: AsyncSession, secret: str, verifier: str) -> UsedCode | None:
-    """Delete a code, and return what it stands for; None if it is unknown, has expired, or has another verifier."""
+    """Delete a code, and return what it represents; None if it is unknown, has expired, or has another verifier."""
     row = (
         await session.execute(
             delete(SignOnCode)

@@ -8,9 +8,11 @@ and forged tokens cause few calls.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 CACHED_S = 3600.0
 ROTATION_PAUSE_S = 30.0
+_HOST = re.compile(r"[A-Za-z0-9._-]+(?::[0-9]+)?|\[[0-9A-Fa-f:.]+\](?::[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,8 @@ class Providers:
             if unknown:
                 msg = f"{PREFIX}SSO_PROVIDERS: {each.name}: there is no role {', '.join(unknown)}; expected: {', '.join(SystemRole)}"
                 raise SettingsError(msg)
+        if settings.providers:
+            import_module("authlib.integrations.httpx_client")  # takes 0.3 s, in which a process serves no request
         self._providers = {each.name: Provider(each, outgoing) for each in settings.providers}
 
     def __iter__(self) -> Iterator[Provider]:
@@ -176,7 +181,8 @@ def _endpoint(issuer: str, document: dict[str, Any], name: str) -> str:
         msg = f"{name} of {issuer} is not a URL"
         raise MetadataInvalid(msg)
     parts = urlsplit(url)
-    if parts.scheme not in allowed or not parts.hostname:
+    # the host becomes a part of the header Content-Security-Policy
+    if parts.scheme not in allowed or not _HOST.fullmatch(parts.netloc):
         msg = f"{name} of {issuer} is not an https URL"
         raise MetadataInvalid(msg)
     return url
