@@ -10,6 +10,8 @@ from api.auth.keys import SigningKeys
 from api.auth.passwords import Passwords
 from api.auth.rates import MailRates, RegistrationRates
 from api.auth.revocations import Revocations
+from api.auth.sso.providers import Providers
+from api.auth.sso.rates import SignOnRates
 from api.auth.throttle import LogInDelays
 from api.auth.tokens import AccessTokens
 from api.coins.commands.batcher import Batcher
@@ -23,6 +25,7 @@ from api.kernel.container import Probe
 from api.kernel.db import Database
 from api.kernel.disk import DiskSpace
 from api.kernel.mail import make_mail
+from api.kernel.outgoing import make_outgoing
 from api.kernel.rates import Buckets, LocalBuckets
 from api.kernel.refusals import Refusals
 from api.kernel.request_rates import RequestRates
@@ -48,6 +51,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
     batcher = Batcher(settings.database, settings.ledger)
     coin_rates = CoinRates(settings.limits, rate_buckets)
     revocations = Revocations(database)
+    outgoing = make_outgoing(settings.outgoing)
     return Container(
         settings=settings,
         database=database,
@@ -62,10 +66,13 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         ),
         mail=mail,
         refusals=Refusals(),
+        outgoing=outgoing,
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(settings.auth.signing_secret),
         registration_rates=RegistrationRates(settings.limits, rate_buckets),
         mail_rates=MailRates(settings.limits, rate_buckets),
+        providers=Providers(settings.sso, outgoing),
+        sign_on_rates=SignOnRates(settings.sso, rate_buckets),
         batcher=batcher,
         coin_rates=coin_rates,
         # the coins domain is below the ideas domain and does not import it

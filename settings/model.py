@@ -16,8 +16,10 @@ from settings.ledger import LedgerSettings
 from settings.limits import LimitSettings
 from settings.logs import LogSettings
 from settings.mail import MailSettings
+from settings.outgoing import OutgoingSettings
 from settings.paths import PathSettings
 from settings.redis import RedisSettings
+from settings.sso import SsoSettings
 from settings.subject import PREFIX, SettingsError, Subject
 
 SUBJECTS: Mapping[str, type[Subject]] = {
@@ -27,8 +29,10 @@ SUBJECTS: Mapping[str, type[Subject]] = {
     "redis": RedisSettings,
     "addresses": AddressSettings,
     "auth": AuthSettings,
+    "sso": SsoSettings,
     "ledger": LedgerSettings,
     "mail": MailSettings,
+    "outgoing": OutgoingSettings,
     "limits": LimitSettings,
     "logs": LogSettings,
 }
@@ -49,8 +53,10 @@ class Settings:
     redis: RedisSettings
     addresses: AddressSettings
     auth: AuthSettings
+    sso: SsoSettings
     ledger: LedgerSettings
     mail: MailSettings
+    outgoing: OutgoingSettings
     limits: LimitSettings
     logs: LogSettings
     _given: Mapping[str, Any] = field(repr=False, compare=False)

@@ -55,6 +55,7 @@ PLACES = (
     Place("cli/local/test_database_watchdog.py", ("installation",)),
     Place("cli/local/test_postgres.py", ("installation",)),
     Place("cli/local/test_supervisor.py", ("installation",)),
+    Place("sso", ("slow",), is_group=True),
     Place("pipelines/test_warehouse.py", ("dbt",)),
     Place("pipelines/reports", ("rendering",)),
     Place("dashboards", ("rendering",)),

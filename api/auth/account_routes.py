@@ -20,6 +20,7 @@ from api.auth.errors import (
     LastAdministrator,
     LinkInvalid,
     PasswordsBusy,
+    PasswordsOff,
     PasswordUsedBefore,
     PasswordWrong,
     TooManyAttempts,
@@ -36,6 +37,7 @@ from api.auth.schemas import (
     Registration,
     ResetPassword,
 )
+from api.auth.sso.policy import check_passwords_work
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.contract import raises
 from api.kernel.errors import InvalidInput, NotFound
@@ -95,9 +97,12 @@ async def resend_verification(
     "/auth/forgot-password", status_code=HTTPStatus.ACCEPTED, operation_id="forgotPassword", dependencies=[PUBLIC]
 )
 @counts_as(RateClass.LOG_INS)
-@raises(RateLimited)
-async def forgot_password(request: Request, session: Session, rates: ProvidedMailRates, body: Address) -> Registration:
+@raises(RateLimited, PasswordsOff)
+async def forgot_password(
+    request: Request, session: Session, settings: ProvidedSettings, rates: ProvidedMailRates, body: Address
+) -> Registration:
     """Mail a link to set a new password. It is valid for 30 minutes. At most one mail a minute is sent to an address."""
+    check_passwords_work(settings, body.email)
     await rates.spend(client_address(request))
     await recovery.request_password_reset(session, email=body.email)
     return Registration(email=body.email)

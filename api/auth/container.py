@@ -9,6 +9,8 @@ from fastapi import Depends
 
 from api.auth.passwords import Passwords
 from api.auth.rates import MailRates, RegistrationRates
+from api.auth.sso.providers import Providers
+from api.auth.sso.rates import SignOnRates
 from api.auth.throttle import LogInDelays
 from api.auth.tokens import AccessTokens
 from api.kernel.container import KernelContainer, provided
@@ -23,6 +25,8 @@ class AuthContainer(KernelContainer):
     log_in_delays: LogInDelays
     registration_rates: RegistrationRates
     mail_rates: MailRates
+    providers: Providers
+    sign_on_rates: SignOnRates
 
 
 ProvidedAccessTokens = Annotated[
@@ -36,3 +40,7 @@ ProvidedRegistrationRates = Annotated[
     RegistrationRates, Depends(provided(AuthContainer, lambda container: container.registration_rates))
 ]
 ProvidedMailRates = Annotated[MailRates, Depends(provided(AuthContainer, lambda container: container.mail_rates))]
+ProvidedProviders = Annotated[Providers, Depends(provided(AuthContainer, lambda container: container.providers))]
+ProvidedSignOnRates = Annotated[
+    SignOnRates, Depends(provided(AuthContainer, lambda container: container.sign_on_rates))
+]

@@ -8,9 +8,12 @@ from api.auth.api_tokens.service_account_routes import router as service_account
 from api.auth.container import AuthContainer
 from api.auth.handlers import JOBS
 from api.auth.key_set import router as key_set
+from api.auth.rosters import routes as rosters
 from api.auth.routes import router
 from api.auth.second_factors.log_in_routes import router as step_router
 from api.auth.second_factors.routes import router as factor_router
+from api.auth.sso.identity_routes import router as identity_router
+from api.auth.sso.routes import router as sso_router
 from api.auth.user_routes import router as user_router
 from api.kernel.domains import Domain
 
@@ -19,7 +22,19 @@ TOKENS = Domain[AuthContainer](name="tokens", lifespan=lambda container: contain
 
 AUTH = Domain[AuthContainer](
     name="auth",
-    routers=(router, account_router, factor_router, step_router, user_router, token_router, service_account_router),
+    routers=(
+        router,
+        account_router,
+        factor_router,
+        step_router,
+        rosters.router,
+        user_router,
+        identity_router,
+        sso_router,
+        token_router,
+        service_account_router,
+    ),
     pages=(key_set,),
+    body_bytes_max={rosters.PATH: rosters.BODY_BYTES_MAX},
     jobs=JOBS,
 )

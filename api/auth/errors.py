@@ -75,6 +75,28 @@ class LogInFailed(DomainError):
         super().__init__("The e-mail address or the password is wrong, or the address is not confirmed yet.")
 
 
+class PasswordsOff(Forbidden):
+    """Users of this installation log in by an identity provider; passwords work for the emergency account only."""
+
+    slug = "passwords-off"
+    title = "Log in by your identity provider"
+
+    def __init__(self) -> None:
+        super().__init__("This installation has no log-in by password; log in by your identity provider.")
+
+
+class SignOnCodeInvalid(DomainError):
+    """The code of a log-in by a provider is unknown, has expired or was used, or the verifier is not that of its challenge."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    slug = "sign-on-code-invalid"
+    title = "The code is not valid"
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+    def __init__(self) -> None:
+        super().__init__("The code is unknown, has expired or was used, or the verifier does not fit; log in again.")
+
+
 class TooManyAttempts(DomainError):
     """Log-in failed too often for this account or from this address; try again after `retry_after_s` seconds."""
 
@@ -199,6 +221,21 @@ class PasswordUsedBefore(InvalidInput):
 
     def __init__(self) -> None:
         super().__init__("You have used this password here before; choose another one.")
+
+
+class RosterDeactivatesMany(DomainError):
+    """The roster would deactivate more than 20% of the active accounts: is it complete? `confirmed` carries it out."""
+
+    slug = "roster-deactivates-many"
+    title = "The roster would deactivate many accounts"
+
+    def __init__(self, deactivated: int, active: int) -> None:
+        super().__init__(
+            f"{deactivated:,} of {active:,} active accounts would be deactivated, which is more than 20%. Nothing was changed; "
+            "if that is right, confirm it.",
+            deactivated=deactivated,
+            active=active,
+        )
 
 
 class RegistrationClosed(Forbidden):

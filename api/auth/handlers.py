@@ -10,6 +10,7 @@ from api.auth.account_mails import DELETE_OLD, SEND
 from api.auth.api_tokens.service import DELETE_ENDED
 from api.auth.revocations import COMMIT_S_MAX, KEPT_S
 from api.auth.second_factors.challenges import DELETE_OLD as DELETE_OLD_CHALLENGES
+from api.auth.sso.jobs import DELETE_EXPIRED
 from api.kernel.jobs import Job
 
 if TYPE_CHECKING:
@@ -56,4 +57,5 @@ JOBS = (
     DELETE_OLD_CHALLENGES,
     DELETE_ENDED,
     Job(name="delete_old_revocations", run=delete_old_revocations, cron="17 * * * *"),
+    DELETE_EXPIRED,
 )

@@ -38,8 +38,12 @@ class User(Edited, Model):
     language: Mapped[str | None]
     time_zone: Mapped[str | None]
     department: Mapped[str | None]
+    external_id: Mapped[str | None] = mapped_column()
 
-    __table_args__ = (Index("uq_users_email_lower", func.lower(email), unique=True),)
+    __table_args__ = (
+        Index("uq_users_email_lower", func.lower(email), unique=True),
+        Index("uq_users_external_id", external_id, unique=True),
+    )
 
 
 class EarlierPassword(Model):

@@ -17,6 +17,7 @@ from api.auth.models import User
 from api.auth.password_checks import check_password
 from api.auth.passwords import Passwords
 from api.auth.service import change_address, check_display_name, check_email, find_user_by_email
+from api.auth.sso.policy import check_passwords_work
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
@@ -42,11 +43,13 @@ async def register_user(
 
     Raises:
         RegistrationClosed: the setting `registration` does not allow it, or not for this address.
+        PasswordsOff: only identity providers identify users.
         BadEmail: this is not an e-mail address.
         WeakPassword: see :func:`api.auth.passwords.check_strength`.
         InvalidInput: the name is empty or too long.
         PasswordsBusy: too many passwords are waiting for their hash.
     """
+    check_passwords_work(settings, None)
     email = check_email(email)
     _check_may_register(settings, email)
     display_name = check_display_name(display_name)

@@ -17,6 +17,7 @@ from api.auth.errors import (
     BadEmail,
     LogInFailed,
     PasswordsBusy,
+    PasswordsOff,
     RefreshTokenInvalid,
     RefreshTokenUsed,
     RegistrationClosed,
@@ -26,6 +27,7 @@ from api.auth.errors import (
 from api.auth.models import User
 from api.auth.schemas import LogIn, Me, RefreshToken, Register, Registration, Tokens, UpdateMe
 from api.auth.second_factors.errors import SecondStepRequired
+from api.auth.sso.policy import check_passwords_work
 from api.auth.token_responses import tokens_or_refusal
 from api.kernel import clock
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
@@ -40,7 +42,7 @@ router = new_router("", "auth")
 
 
 @router.post("/auth/register", status_code=HTTPStatus.ACCEPTED, operation_id="register", dependencies=[PUBLIC])
-@raises(RateLimited, RegistrationClosed, BadEmail, WeakPassword, PasswordsBusy)
+@raises(RateLimited, RegistrationClosed, PasswordsOff, BadEmail, WeakPassword, PasswordsBusy)
 async def register(
     request: Request,
     session: Session,
@@ -68,7 +70,7 @@ async def register(
 
 @router.post("/auth/login", operation_id="logIn", dependencies=[PUBLIC], response_model=Tokens)
 @counts_as(RateClass.LOG_INS)
-@raises(LogInFailed, SecondStepRequired, TooManyAttempts, PasswordsBusy)
+@raises(LogInFailed, PasswordsOff, SecondStepRequired, TooManyAttempts, PasswordsBusy)
 async def log_in(
     request: Request,
     response: Response,
@@ -87,6 +89,7 @@ async def log_in(
     If the account has a second factor, or many log-ins to it have failed, the response is 401 with the type
     `second-step-required` and a challenge for `/auth/login/second-step`.
     """
+    check_passwords_work(settings, body.email)
     client = client_of(request, settings)
     attempt = await log_ins.authenticate(
         database, passwords, delays, email=body.email, password=body.password, client=client

@@ -97,7 +97,7 @@ async def create_user(
     return user
 
 
-async def update_user(session: AsyncSession, user: User, *, actor_id: UUID, changes: dict[str, Any]) -> User:
+async def update_user(session: AsyncSession, user: User, *, actor_id: UUID | None, changes: dict[str, Any]) -> User:
     """Change fields by name; equal values change nothing. The event has the names of the fields, not their values."""
     changed = {name: value for name, value in changes.items() if value != getattr(user, name)}
     if changed:
@@ -241,6 +241,11 @@ async def get_user_for_change(session: AsyncSession, user_id: UUID) -> User:
     return user
 
 
+async def lock_administrators(session: AsyncSession) -> None:
+    """Let changes of accounts by administrators happen one after the other, until the transaction ends."""
+    await session.execute(_LOCK, {"lock": _ADMINISTRATORS})
+
+
 async def lock_user(session: AsyncSession, user_id: UUID) -> User:
     """The user, locked against other changes of the account.
 
@@ -249,7 +254,7 @@ async def lock_user(session: AsyncSession, user_id: UUID) -> User:
     Raises:
         NotFound: there is no user with this id.
     """
-    await session.execute(_LOCK, {"lock": _ADMINISTRATORS})
+    await lock_administrators(session)
     return await get_user_for_change(session, user_id)
 
 

@@ -109,6 +109,9 @@ _ENTRIES = (
     _entry(
         payloads.PersonalDataRead, "An administrator or a manager reads data of many persons.", Audience.ADMINISTRATORS
     ),
+    _entry(payloads.IdentityLinked, "A first log-in by a provider creates an account or uses one.", Audience.PERSON),
+    _entry(payloads.IdentityUnlinked, "An administrator removes an identity of a user.", Audience.PERSON),
+    _entry(payloads.LoggedOutByProvider, "A provider reports that a user has logged out there.", Audience.PERSON),
     _coin_entry(payloads.CampaignCreated, "A campaign is created as a draft.", Audience.MANAGERS),
     _coin_entry(
         payloads.CampaignActivated, "A draft becomes active; its members receive their coins.", Audience.CAMPAIGN,

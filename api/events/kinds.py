@@ -42,6 +42,9 @@ class EventKind(StrEnum):
     SERVICE_ACCOUNT_DEACTIVATED = "service_account_deactivated"
     REQUEST_REFUSED = "request_refused"
     PERSONAL_DATA_READ = "personal_data_read"
+    IDENTITY_LINKED = "identity_linked"
+    IDENTITY_UNLINKED = "identity_unlinked"
+    USER_LOGGED_OUT_BY_PROVIDER = "user_logged_out_by_provider"
 
     CAMPAIGN_CREATED = "campaign_created"
     CAMPAIGN_ACTIVATED = "campaign_activated"

@@ -135,11 +135,15 @@ class SessionsEnded(Payload):
 
 
 class LoggedIn(Payload):
-    """The kind of session that began, and the factor of the second step, if there was one, or `passkey`."""
+    """The kind of session that began, and how the user was identified.
+
+    `factor` is that of the second step, if there was one, or `passkey`; `provider` is the identity provider.
+    """
 
     kind = EventKind.USER_LOGGED_IN
     session_kind: str
     factor: str | None = None
+    provider: str | None = None
 
 
 class SecondFactorAdded(Payload):
@@ -193,9 +197,11 @@ class LoggedOut(Payload):
 
 
 class LogInFailed(Payload):
-    """No data except the user's id, which is missing for an unknown address."""
+    """The provider of the log-in, and why it failed. The user's id is missing for an unknown address."""
 
     kind = EventKind.LOG_IN_FAILED
+    provider: str | None = None
+    reason: str | None = None
 
 
 class RefreshTokenReused(Payload):
@@ -282,6 +288,29 @@ class PersonalDataRead(Payload):
     what: str
     filters: tuple[str, ...] = ()
     rows: int | None = None
+
+
+class IdentityLinked(Payload):
+    """The provider, and whether the account was created by this log-in."""
+
+    kind = EventKind.IDENTITY_LINKED
+    provider: str
+    is_new_account: bool
+
+
+class IdentityUnlinked(Payload):
+    """The issuer of the identity."""
+
+    kind = EventKind.IDENTITY_UNLINKED
+    issuer: str
+
+
+class LoggedOutByProvider(Payload):
+    """The provider, and the number of sessions that ended."""
+
+    kind = EventKind.USER_LOGGED_OUT_BY_PROVIDER
+    provider: str
+    sessions: int
 
 
 class CampaignState(_Strict):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,8 +42,20 @@ class Browser:
         self._style, _, _ = loader.get_source(self._templates, "page.css")
         self._script = "" if script is None else loader.get_source(self._templates, script)[0]
 
-    def render(self, request: Request, settings: Settings, status: int, template: str, **shown: Any) -> HTMLResponse:
-        """A page. `shown` are the template's variables in addition to `csrf`, which its forms must submit."""
+    def render(
+        self,
+        request: Request,
+        settings: Settings,
+        status: int,
+        template: str,
+        *,
+        form_targets: Sequence[str] = (),
+        **shown: Any,
+    ) -> HTMLResponse:
+        """A page. `shown` are the template's variables in addition to `csrf`, which its forms must submit.
+
+        `form_targets` are further origins to which the response to a form may redirect.
+        """
         given = request.cookies.get(CSRF_COOKIE, "")
         secret = given if len(given) == SECRET_LENGTH else secrets.token_urlsafe()
         html = self._templates.get_template(template).render(
@@ -51,17 +64,17 @@ class Browser:
             csrf=_form_signer(settings).get_signature(secret).decode(),
             **shown,
         )
-        response = HTMLResponse(html, status, self.headers(settings))
+        response = HTMLResponse(html, status, self.headers(settings, form_targets))
         response.set_cookie(
             CSRF_COOKIE, secret, path="/", secure=settings.auth.secure_cookies, httponly=True, samesite="lax"
         )
         return response
 
-    def headers(self, settings: Settings) -> dict[str, str]:
+    def headers(self, settings: Settings, form_targets: Sequence[str] = ()) -> dict[str, str]:
         """Security headers: a page has only its own style and script; its forms go to this host or to the dashboards."""
         addresses = settings.addresses
         pages = (urlsplit(url) for url in (addresses.public_dashboards_url, addresses.public_dagster_url))
-        targets = " ".join(["'self'", *(f"{page.scheme}://{page.netloc}" for page in pages)])
+        targets = " ".join(["'self'", *(f"{page.scheme}://{page.netloc}" for page in pages), *form_targets])
         script = f"script-src {_source(self._script)}; " if self._script else ""
         policy = (
             f"default-src 'none'; style-src {_source(self._style)}; {script}base-uri 'none'; frame-ancestors 'none'; "

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from api.kernel.db import Database
 from api.kernel.disk import DiskSpace
 from api.kernel.mail import MailPort
+from api.kernel.outgoing import Outgoing
 from api.kernel.rates import Buckets
 from api.kernel.refusals import Refusals
 from api.kernel.request_rates import RequestRates
@@ -53,6 +54,7 @@ class KernelContainer:
         disk: free space for the data folder and the database.
         mail: sends mails.
         refusals: counts refused requests until they are recorded.
+        outgoing: calls other servers.
     """
 
     settings: Settings
@@ -65,9 +67,11 @@ class KernelContainer:
     disk: DiskSpace
     mail: MailPort
     refusals: Refusals
+    outgoing: Outgoing
 
     async def close(self) -> None:
         """Close connections."""
+        await self.outgoing.close()
         await self.mail.close()
         await self.rate_buckets.close()
         await self.database.close()

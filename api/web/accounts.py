@@ -16,11 +16,13 @@ from api.auth.errors import (
     EmailTaken,
     LinkInvalid,
     PasswordsBusy,
+    PasswordsOff,
     PasswordUsedBefore,
     PasswordWrong,
     TooManyAttempts,
     WeakPassword,
 )
+from api.auth.sso.policy import check_passwords_work
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.pages import PageRoute
@@ -101,12 +103,15 @@ async def forgot_password(
     if not is_own_form(request, settings, csrf):
         return _forgot_page(request, settings, HTTPStatus.FORBIDDEN, email=email, problem=EXPIRED_FORM)
     try:
+        check_passwords_work(settings, email)
         await rates.spend(client_address(request))
         address = single_line(email)
     except RateLimited as error:
         page = _forgot_page(request, settings, error.status, email=email, problem=f"{error.title}. {error.detail}")
         page.headers.update(error.response_headers())
         return page
+    except PasswordsOff as error:
+        return _forgot_page(request, settings, error.status, email=email, problem=error.detail)
     except ValueError:
         address = ""
     await recovery.request_password_reset(session, email=address)

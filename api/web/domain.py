@@ -9,5 +9,6 @@ from api.web.accounts import router as accounts
 from api.web.joining import router as joining
 from api.web.log_in import router
 from api.web.second_step import router as second_step
+from api.web.sign_on import router as sign_on
 
-WEB = Domain[AuthContainer](name="web", pages=(router, account, accounts, joining, second_step))
+WEB = Domain[AuthContainer](name="web", pages=(router, account, accounts, joining, second_step, sign_on))

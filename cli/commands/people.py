@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from api.auth.models import User
+    from api.auth.rosters.people import RosterResult
     from api.kernel.db import Database
 
 app = typer.Typer(no_args_is_help=True, help="Create and change user accounts.")
@@ -199,6 +200,56 @@ def rights(
         msg = "nothing to change: give --role, --no-roles, --permission or --no-permissions"
         raise typer.BadParameter(msg)
     _change(email, "change_rights", "Changed the rights of", as_json=as_json, roles=roles, permissions=permissions)
+
+
+@app.command("import-roster")
+def import_roster(
+    file: Annotated[
+        typer.FileBinaryRead,
+        typer.Argument(help="CSV with the columns name, email, department, external id and active; - for stdin."),
+    ],
+    deactivate_missing: Annotated[
+        bool, typer.Option("--deactivate-missing", help="Deactivate the accounts of people who are not in the file.")
+    ] = False,
+    confirm: Annotated[bool, typer.Option("--confirm", help="Deactivate also more than 20% of the accounts.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what the import would do, and change nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Create and update the accounts of a list of people; all of them, or none if the list has an error.
+
+    New accounts have no password. Their owners log in by an identity provider, or ask for a link to set a password.
+    """
+    from cli import console
+    from cli.local import installation
+
+    content = file.read()
+
+    async def work(database: Database) -> RosterResult:
+        from api.auth.rosters.importing import import_roster
+        from api.auth.rosters.reading import read_rows
+
+        rows = read_rows(content)
+        async with database.dry_run() if dry_run else database.session(statement_timeout_ms=0) as session:
+            return await import_roster(
+                session, settings, rows, actor_id=None, deactivate_missing=deactivate_missing, confirmed=confirm
+            )
+
+    with installation.ready() as settings:
+        result = installation.with_database(settings, work)
+    done = "Dry run, nothing was changed" if dry_run else "Imported the roster"
+    lines = [
+        (
+            f"{done}: {result.created:,} created, {result.updated:,} updated, {result.unchanged:,} unchanged, "
+            f"{len(result.deactivated):,} deactivated"
+        ),
+        *(f"deactivated: {email}" for email in result.deactivated),
+        *(f"kept, although not active in the roster: {email}" for email in result.kept),
+        *(f"active in the roster, but deactivated here: {email}" for email in result.still_deactivated),
+        *(f"has another address here: {email}" for email in result.other_addresses),
+    ]
+    console.result({"dry_run": dry_run, **result.model_dump()}, lines, as_json=as_json)
 
 
 @app.command("reset-factors")

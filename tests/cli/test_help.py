@@ -52,6 +52,7 @@ class TestHelp:
                 "user log-out",
                 "user reset-factors",
                 "user rights",
+                "user import-roster",
                 "keys list",
                 "keys rotate",
                 "mail preview",

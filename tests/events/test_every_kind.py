@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from api.auth import service as auth
 from api.auth.invitations import invite_user
 from api.auth.second_factors import service as second_factors
+from api.auth.sso.providers import Providers
 from api.campaigns.handlers import close_due_campaigns
 from api.coins import background
 from api.coins import service as coins
@@ -22,6 +24,8 @@ from api.events.kinds import EventKind
 from api.events.refusals import record_refusals
 from api.ideas import service as ideas
 from api.kernel.db import Database
+from api.kernel.outgoing import make_outgoing
+from cli.local.ports import free_port
 from orchestration.web.commands import Commands
 from orchestration.web.records import CommandRecords
 from orchestration.web.viewers import Viewer
@@ -31,9 +35,12 @@ from tests.auth.test_second_factors import add_app
 from tests.coins.test_background import settle_all, staked
 from tests.factories.api_tokens import make_service_account
 from tests.factories.campaigns import World, make_world
-from tests.factories.containers import parts
+from tests.factories.containers import parts, replaced
 from tests.factories.elections import Importer, election_file
+from tests.factories.http_servers import serving
 from tests.factories.users import PASSWORD, bearer, commit_user
+from tests.sso.hostile import LOGOUT, NAME, Hostile, begin
+from tests.sso.providers import Visitor
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -141,6 +148,33 @@ async def play_delivery(world: World) -> None:
         )  # fmt: skip
 
 
+async def play_sign_on(app: FastAPI, http: AsyncClient) -> None:
+    """A first log-in by a provider, and a log-out there."""
+    hostile = Hostile(free_port())
+    provider = {"name": NAME, "label": "Corp", "issuer": hostile.issuer, "client_id": "ideamint"}
+    settings = parts(app).settings.with_(sso_providers=json.dumps([provider]), outgoing_private_hosts="127.0.0.1")
+    outgoing = make_outgoing(settings.outgoing)
+    providers = Providers(settings.sso, outgoing)
+    with replaced(app, settings=settings, providers=providers):
+        async with serving(hostile, port=hostile.port):
+            visitor = Visitor(http)
+            begun = await begin(visitor, hostile)
+            subject = uuid4().hex
+            hostile.id_token = hostile.sign(hostile.claims(nonce=begun.nonce, sub=subject, email=new_email()))
+            assert (await begun.end()).status_code == 303
+            claims = hostile.claims(sub=subject, jti=uuid4().hex, events=LOGOUT)
+            ended = await http.post(f"/sso/{NAME}/back-channel-log-out", data={"logout_token": hostile.sign(claims)})
+            assert ended.status_code == 200, ended.text
+            caller = await bearer(app, await commit_user(app, roles=["system_admin"]))
+            async with parts(app).database.session() as session:
+                found = text("SELECT id, user_id FROM app.identities WHERE subject = :subject")
+                identity = (await session.execute(found, {"subject": subject})).one()
+            path = f"/api/v1/users/{identity.user_id}/identities/{identity.id}"
+            assert (await http.delete(path, headers=caller)).status_code == 204
+            await visitor.close()
+            await outgoing.close()
+
+
 async def approve(world: World, idea: UUID) -> None:
     response = await world.step(world.manager, idea, "competing")
     assert response.status_code == 200, response.text
@@ -209,6 +243,7 @@ async def test_every_kind_occurs_and_every_row_fits_its_payload(
     await play_accounts(application, client, tmp_path / "mails")
     await play_second_factors(application, client)
     await play_tokens(application, client)
+    await play_sign_on(application, client)
     world = await make_world(application, client, is_mediated=True)
     await play_delivery(world)
     await play_coins(world)

@@ -180,6 +180,8 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "inviteUserAgain": lambda _: 409,  # email-taken: the spare member is confirmed
     "createRecoveryCodes": lambda _: 404,  # the caller has no second factor
     "revokeMyToken": lambda _: 404,  # the token is of nobody
+    "unlinkUserIdentity": lambda _: 404,  # the user has no identity
+    "exchangeSignOnCode": lambda _: 401,  # sign-on-code-invalid: a provider's log-in has not issued it
     "getCampaignReport": lambda _: 503,  # nothing-published
     "editIdea": lambda cell: 409 if cell.idea == "competing" else None,  # idea-fixed
     # step-not-allowed: each of the two needs another permission; then campaign-not-active
@@ -239,6 +241,7 @@ def _body(name: str, world: World, place: Place) -> Sent:
             "password": PASSWORD,
         },
         "logIn": {"email": world.newcomer.email, "password": PASSWORD},
+        "exchangeSignOnCode": {"code": "x" * 43, "code_verifier": "x" * 43},
         "refreshToken": {"refresh_token": world.refresh_token},
         "verifyEmail": {"token": world.link_tokens["verify_address"], "password": PASSWORD},
         "resendVerification": {"email": world.newcomer.email},
@@ -258,6 +261,7 @@ def _body(name: str, world: World, place: Place) -> Sent:
             "display_name": "New",
             "password": NEW_PASSWORD,
         },
+        "importRoster": {"people": [{"name": "New", "email": f"{uuid4().hex}@example.org"}]},
         "updateUser": {"permissions": ["create_campaign"]},
         "createMyToken": {"name": "for a script", "scopes": ["own:read"]},
         "createServiceAccount": {"name": uuid4().hex, "scopes": ["view_report"], "owner_id": str(spare.id)},
@@ -311,6 +315,7 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         passkey_id=uuid4(),
         service_account_id=world.service_account.id,
         token_id=uuid4() if operation.name == "revokeMyToken" else world.service_token_id,
+        identity_id=uuid4(),
     )
     headers = {}
     if cell.actor is not Actor.ANONYMOUS:

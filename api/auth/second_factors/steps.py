@@ -89,7 +89,10 @@ async def log_in_by_passkey(
     kind: SessionKind,
     client: Client,
 ) -> Issued | Refused:
-    """Start a session for the owner of the passkey. No failures of others delay it, and no password is needed."""
+    """Start a session for the owner of the passkey. No failures of others delay it, and no password is needed.
+
+    Where only identity providers identify users, a passkey is refused as a password is.
+    """
     found = await challenges.find(session, challenge, Purpose.PASSKEY_LOG_IN)
     if found is None:
         return ChallengeInvalid()
@@ -99,7 +102,7 @@ async def log_in_by_passkey(
         return await _refuse(session, found, error)
     await challenges.use(session, found)
     user = await session.get_one(User, passkey.user_id, populate_existing=True)
-    if not user.is_active or user.email_verified_at is None:
+    if not user.is_active or user.email_verified_at is None or not settings.sso.allows_password(user.email):
         await record_event(session, payloads.LogInFailed(), actor_id=None, user_id=user.id)
         return PasskeyRefused()
     return await complete_log_in(session, settings, delays, user, kind=kind, client=client, factor=Factor.PASSKEY)

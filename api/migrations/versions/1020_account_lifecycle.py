@@ -8,7 +8,7 @@ from __future__ import annotations
 from api.migrations import statements
 
 revision = "1020"
-down_revision = "1018"
+down_revision = "1019"
 branch_labels = None
 depends_on = None
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import psycopg
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.factories.shells import Shell
 
 
@@ -34,6 +36,25 @@ class TestUserCreate:
         assert short.code == 1
         for unknown in (("--role", "king"), ("--permission", "manage_members")):
             assert ideamint("user", "create", "a@example.org", *unknown, "--password-file", "-").code == 2
+
+
+class TestImportRoster:
+    def test_imports_a_file_and_shows_what_it_would_do(self, ideamint: Shell, tmp_path: Path) -> None:
+        file = tmp_path / "people.csv"
+        file.write_bytes("Name;Email;Department\nŁucja;lucja@example.org;Sprzedaż\n".encode("cp1250"))
+        shown = ideamint("user", "import-roster", str(file), "--dry-run")
+        assert (shown.code, "Dry run, nothing was changed: 1 created" in shown.out) == (0, True), shown.err
+        assert json.loads(ideamint("user", "list", "lucja@", "--json").out)["users"] == []
+        assert json.loads(ideamint("user", "import-roster", str(file), "--json").out)["created"] == 1
+        [user] = json.loads(ideamint("user", "list", "lucja@", "--json").out)["users"]
+        assert (user["display_name"], user["email_verified_at"]) == ("Łucja", None)
+
+    def test_an_error_names_line_and_column_and_nothing_is_written(self, ideamint: Shell, tmp_path: Path) -> None:
+        file = tmp_path / "people.csv"
+        file.write_text("name,email\nJo,jo.roster@example.org\nJo,nowhere\n")
+        refused = ideamint("user", "import-roster", str(file))
+        assert (refused.code, "line 3, column email" in refused.err) == (1, True)
+        assert json.loads(ideamint("user", "list", "jo.roster@", "--json").out)["users"] == []
 
 
 class TestUserChange:

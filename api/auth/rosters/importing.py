@@ -1,0 +1,183 @@
+"""Imports a roster: creates and updates accounts, and deactivates those of people who have left.
+
+New accounts have no password and no confirmed address. Their owners log in by an identity provider, or set a password by a
+link that is mailed to them ("Forgotten password?"); both confirm the address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from api.auth import service
+from api.auth.errors import LastAdministrator, RosterDeactivatesMany
+from api.auth.models import User
+from api.auth.rosters.people import RosterPerson, RosterResult, Row
+from api.auth.rosters.reading import Problem, find_repeated, refusal
+from api.events import payloads
+from api.events.service import record_event
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from settings import Settings
+
+DEACTIVATED_PERCENT_MAX = 20
+
+
+async def import_roster(
+    session: AsyncSession,
+    settings: Settings,
+    rows: Sequence[Row],
+    *,
+    actor_id: UUID | None,
+    deactivate_missing: bool = False,
+    confirmed: bool = False,
+) -> RosterResult:
+    """Import the people in the session's transaction. With `deactivate_missing` the roster is complete.
+
+    Raises:
+        InvalidInput: an address or external id is there twice, or two accounts claim to be one person. The first 20 errors
+            are listed.
+        EmailTaken: an account with an address of the roster was created at the same moment.
+        RosterDeactivatesMany: more than 20% of the active accounts would be deactivated, and `confirmed` is false.
+    """
+    if problems := find_repeated(rows):
+        raise refusal(problems)
+    await service.lock_administrators(session)
+    accounts = await _find(session, rows)
+    result = RosterResult()
+    leaving: list[User] = []
+    new: list[User] = []
+    for row, user in zip(rows, accounts, strict=True):
+        person = row.person
+        if user is None:
+            if person.active:
+                new.append(_account(person, actor_id))
+            continue
+        if (user.email or "").lower() != person.email.lower():
+            result.other_addresses.append(person.email)
+        if not person.active:
+            leaving += [user] if user.is_active else []
+        elif not user.is_active:
+            result.still_deactivated.append(user.email or person.email)
+        await _update(session, user, person, actor_id, result)
+    await _create(session, new, actor_id)
+    result.created = len(new)
+    if deactivate_missing:
+        leaving += await _missing(session, {user.id for user in (*accounts, *new) if user is not None})
+    await _deactivate(session, settings, leaving, actor_id, result, confirmed=confirmed)
+    return result
+
+
+async def _find(session: AsyncSession, rows: Sequence[Row]) -> list[User | None]:
+    """The account of each person: by the external id, else by the address.
+
+    Raises:
+        InvalidInput: the external id and the address lead to two accounts, or two people to one.
+    """
+    emails = [row.person.email.lower() for row in rows]
+    ids = [row.person.external_id for row in rows if row.person.external_id is not None]
+    found = (
+        await session.scalars(
+            select(User)
+            .where(~User.is_imported, func.lower(User.email).in_(emails) | User.external_id.in_(ids))
+            .order_by(User.id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+    ).all()
+    by_email = {(user.email or "").lower(): user for user in found}
+    by_id = {user.external_id: user for user in found if user.external_id is not None}
+    problems = []
+    accounts: list[User | None] = []
+    taken: set[UUID] = set()
+    for row in rows:
+        line, person = row.line, row.person
+        of_id = by_id.get(person.external_id) if person.external_id is not None else None
+        of_email = by_email.get(person.email.lower())
+        user = of_id or of_email
+        if of_id is not None and of_email is not None and of_id is not of_email:
+            problem = f"the account with this external id has the address {of_id.email}, and {of_email.email} is another account"
+            problems.append(Problem(line, "external_id", problem))
+        elif of_id is None and of_email is not None and None not in {person.external_id, of_email.external_id}:
+            problems.append(Problem(line, "external_id", f"the account with this address has {of_email.external_id}"))
+        elif user is not None and user.id in taken:
+            problems.append(Problem(line, "email", "an earlier line is the same account"))
+        if user is not None:
+            taken.add(user.id)
+        accounts.append(user)
+    if problems:
+        raise refusal(problems)
+    return accounts
+
+
+def _account(person: RosterPerson, actor_id: UUID | None) -> User:
+    return User(
+        email=person.email,
+        display_name=person.name,
+        department=person.department,
+        external_id=person.external_id,
+        email_verified_at=None,
+        created_by=actor_id,
+        updated_by=actor_id,
+    )
+
+
+async def _create(session: AsyncSession, new: Sequence[User], actor_id: UUID | None) -> None:
+    session.add_all(new)
+    await service.flush_user(session)
+    for user in new:
+        await record_event(session, payloads.Created(roles=(), permissions=()), actor_id=actor_id, user_id=user.id)
+
+
+async def _update(
+    session: AsyncSession, user: User, person: RosterPerson, actor_id: UUID | None, result: RosterResult
+) -> None:
+    """Store what the roster says; an empty field changes nothing."""
+    given = {"display_name": person.name, "department": person.department, "external_id": person.external_id}
+    changes = {name: value for name, value in given.items() if value is not None and value != getattr(user, name)}
+    await service.update_user(session, user, actor_id=actor_id, changes=changes)
+    if changes:
+        result.updated += 1
+    else:
+        result.unchanged += 1
+
+
+async def _missing(session: AsyncSession, present: set[UUID]) -> list[User]:
+    """The active accounts of people who are not in the roster."""
+    found = await session.scalars(
+        select(User).where(User.is_active, ~User.is_imported, User.email.is_not(None)).order_by(User.id)
+    )
+    return [user for user in found if user.id not in present]
+
+
+async def _deactivate(
+    session: AsyncSession,
+    settings: Settings,
+    leaving: Sequence[User],
+    actor_id: UUID | None,
+    result: RosterResult,
+    *,
+    confirmed: bool,
+) -> None:
+    emergency = (settings.sso.emergency_email or "").casefold()
+    kept = [user for user in leaving if user.id == actor_id or (user.email or "").casefold() == emergency]
+    chosen = [user for user in leaving if user not in kept]
+    active = await session.scalar(
+        select(func.count()).where(User.is_active, ~User.is_imported, User.email.is_not(None))
+    )
+    assert active is not None
+    if not confirmed and len(chosen) * 100 > active * DEACTIVATED_PERCENT_MAX:
+        raise RosterDeactivatesMany(len(chosen), active)
+    for user in chosen:
+        try:
+            await service.deactivate_user(session, user, actor_id=actor_id)
+        except LastAdministrator:
+            kept.append(user)
+        else:
+            result.deactivated.append(user.email or "")
+    result.kept += [user.email or "" for user in kept]
