@@ -90,6 +90,12 @@ class AuthSettings(Subject):
                 raise ValueError(msg)
         return tuple(domain.lower() for domain in value)
 
+    def may_register(self, email: str) -> bool:
+        """Whether somebody with this address may create an account for themselves."""
+        if self.registration is Registration.DOMAINS:
+            return email.rpartition("@")[2].lower() in self.registration_domains
+        return self.registration is Registration.OPEN
+
     @property
     def signing_secret(self) -> bytes:
         """The key for all signatures of this installation."""

@@ -23,7 +23,7 @@ class LimitSettings(Subject):
     )
     log_ins_per_address: RateLimit = Field(
         Rate(10, "minute"),
-        description="log-ins, refreshes and uses of mailed links from one network address, such as 10/minute, or off",
+        description="log-ins, second steps and uses of mailed links from one network address, such as 10/minute, or off",
     )
     coin_commands_per_member: RateLimit = Field(
         Rate(120, "minute"), description="coin commands of one member, such as 120/minute (second, hour, day), or off"

@@ -44,7 +44,7 @@ class SsoProvider(BaseModel):
     roles: dict[str, str] = Field({}, description="the system role of each text in roles_claim")
     allowed_domains: tuple[str, ...] = Field((), strict=False, description="domains of addresses; empty: all")
     creates_accounts: bool | None = Field(
-        None, description="whether a first log-in creates an account; by default if registration is open"
+        None, description="whether a first log-in creates an account; by default if the address may register"
     )
     emails_are_verified: bool = Field(
         default=False, description="whether addresses without the claim email_verified count as verified"

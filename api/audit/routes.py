@@ -17,6 +17,7 @@ from api.events.service import record_event
 from api.kernel.container import ProvidedDatabase
 from api.kernel.dates import Moment
 from api.kernel.permissions import Permission
+from api.kernel.request_rates import RateClass, counts_as
 from api.kernel.schemas import Page
 from api.kernel.web import PageQuery, Session
 from api.kernel.web import router as new_router
@@ -62,6 +63,7 @@ async def list_audit(session: Session, caller: Auditor, paging: PageQuery, filte
     response_class=StreamingResponse,
     responses={200: {"description": "All found events as CSV", "content": {"text/csv": {}}}},
 )
+@counts_as(RateClass.FIGURES)
 async def export_audit(
     session: Session, database: ProvidedDatabase, caller: Auditor, filters: GivenFilters
 ) -> StreamingResponse:

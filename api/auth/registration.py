@@ -127,12 +127,9 @@ async def confirm_address(
 
 
 def _check_may_register(settings: Settings, email: str) -> None:
-    if settings.auth.registration is Setting.OPEN:
-        return
-    if settings.auth.registration is Setting.INVITATION:
-        raise RegistrationClosed
-    if email.rpartition("@")[2].lower() not in settings.auth.registration_domains:
-        raise RegistrationClosed(domains=settings.auth.registration_domains)
+    if not settings.auth.may_register(email):
+        is_by_domain = settings.auth.registration is Setting.DOMAINS
+        raise RegistrationClosed(domains=settings.auth.registration_domains if is_by_domain else ())
 
 
 async def verify_address(session: AsyncSession, user: User) -> None:

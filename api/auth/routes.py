@@ -99,7 +99,6 @@ async def log_in(
 
 
 @router.post("/auth/refresh", operation_id="refreshToken", dependencies=[PUBLIC], response_model=Tokens)
-@counts_as(RateClass.LOG_INS)
 @raises(RefreshTokenInvalid, RefreshTokenUsed)
 async def refresh(
     request: Request,

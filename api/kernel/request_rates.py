@@ -44,7 +44,7 @@ class RateClass(StrEnum):
     FIGURES = "figures"
     """Reports and exports, which read much."""
     LOG_INS = "log-ins"
-    """What can be guessed: passwords, refresh tokens and the tokens of links. Counted by address."""
+    """Attempts to log in, codes, and the tokens of links. Counted by address."""
     COINS = "coins"
     """Counted by the coins domain, which also knows the campaign; what does not get that far counts as `REQUESTS`."""
 

@@ -72,10 +72,10 @@ class TestClasses:
             route = context.original_route
             if isinstance(route, LimitedRoute):
                 paths.setdefault(route.rate_class, set()).add(route.path)
-        assert paths[RateClass.FIGURES] == {"/campaigns/{campaign_id}/report"}
+        assert paths[RateClass.FIGURES] == {"/campaigns/{campaign_id}/report", "/audit/export"}
         assert paths[RateClass.LOG_INS] >= {
-            "/auth/login", "/auth/refresh", "/auth/verify-email", "/auth/verify-email/resend", "/auth/forgot-password",
-            "/auth/reset-password", "/login", "/verify-email", "/forgot-password", "/reset-password",
+            "/auth/login", "/auth/login/second-step", "/auth/passkey", "/auth/sso/token", "/auth/verify-email", "/auth/verify-email/resend", "/auth/forgot-password",
+            "/auth/reset-password", "/login", "/login/second-step", "/login/passkey", "/account/confirm", "/verify-email", "/forgot-password", "/reset-password",
         }  # fmt: skip
 
     def test_are_documented(self, application: FastAPI) -> None:
@@ -196,9 +196,10 @@ class TestAddresses:
 
     async def test_log_ins_have_a_limit_of_their_own(self, application: FastAPI, database: Settings) -> None:
         user = await commit_user(application, password=PASSWORD)
+        reset = {"token": "x" * 43, "password": PASSWORD}
         async with process(database, log_ins_per_address=a_day(3)) as (app, client):
             assert (await log_in(client, user)).status_code == 200
-            assert (await client.post("/api/v1/auth/refresh", json={"refresh_token": "x" * 43})).status_code == 401
+            assert (await client.post("/api/v1/auth/reset-password", json=reset)).status_code == 422
             assert (await client.post("/login", data={})).status_code == 403
             refused = await log_in(client, user)
             assert_problem(refused, 429, "rate-limited")

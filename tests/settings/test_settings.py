@@ -52,7 +52,7 @@ class TestExample:
             variable
             for subject in SUBJECTS.values()
             for variable, name in subject.variables().items()
-            if re.search(r"SecretStr|Dsn", str(subject.model_fields[name].annotation))
+            if re.search(r"SecretStr|Dsn|SsoProvider", str(subject.model_fields[name].annotation))
         }
         assert secret >= {*SECRETS, "smtp_password", "database_url", "redis_url"}
         assert secret == set(confidential())

@@ -112,7 +112,7 @@ class TestFirstLogIn:
 
     async def test_creates_no_account_if_registration_is_closed(self, app: FastAPI, visitor: Visitor) -> None:
         claims = person()
-        with replaced(app, settings=parts(app).settings.with_(registration="closed")):
+        with replaced(app, settings=parts(app).settings.with_(registration="invitation")):
             assert_refused(await visitor.log_in("corp", claims), "only administrators create accounts")
         assert not await has_account(app, claims)
 
@@ -203,7 +203,7 @@ class TestLinking:
     async def test_confirms_the_address_of_an_account_from_a_roster(self, app: FastAPI, visitor: Visitor) -> None:
         """It has no password, so no other person can have prepared it. It may log in although registration is closed."""
         user = await commit_user(app, email_verified_at=None)
-        with replaced(app, settings=parts(app).settings.with_(registration="closed")):
+        with replaced(app, settings=parts(app).settings.with_(registration="invitation")):
             assert (await visitor.log_in("corp", person(email=user.email))).status_code == 303
         assert await caller(visitor) == str(user.id)
         assert (await events_of(app, user))[:3] == ["user_created", "user_address_verified", "identity_linked"]

@@ -124,7 +124,8 @@ async def _link_or_create(session: AsyncSession, settings: Settings, provider: P
 
 async def _create(session: AsyncSession, settings: Settings, provider: Provider, person: Person) -> User:
     creates = provider.settings.creates_accounts
-    if not (settings.auth.registration == "open" if creates is None else creates):
+    assert person.email is not None, "checked by the caller"
+    if not (settings.auth.may_register(person.email) if creates is None else creates):
         raise SignOnRefused(Reason.REGISTRATION_CLOSED)
     if person.name is None:
         raise SignOnRefused(Reason.NO_NAME)
