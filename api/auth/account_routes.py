@@ -11,7 +11,7 @@ from uuid import UUID
 
 from fastapi import Request
 
-from api.auth import invitations, recovery, registration, service, sessions
+from api.auth import invitations, lifecycle, recovery, registration, service, sessions
 from api.auth.container import ProvidedLogInDelays, ProvidedMailRates, ProvidedPasswords
 from api.auth.dependencies import Myself, RecentlyMyself
 from api.auth.errors import (
@@ -212,7 +212,7 @@ async def delete_me(session: Session, caller: RecentlyMyself) -> None:
 
     My ideas, coins and memberships are kept. An administrator can restore the account for 30 days.
     """
-    await service.delete_user(session, await service.lock_user(session, caller.user_id), actor_id=caller.user_id)
+    await lifecycle.delete_user(session, await lifecycle.lock_user(session, caller.user_id), actor_id=caller.user_id)
 
 
 @router.get("/users/me/sessions", operation_id="listMySessions", response_model=MySessions)
@@ -239,7 +239,7 @@ async def list_my_sessions(session: Session, caller: Myself) -> Any:
 @router.delete("/users/me/sessions", status_code=HTTPStatus.NO_CONTENT, operation_id="endMySessions")
 async def end_my_sessions(session: Session, caller: Myself) -> None:
     """Log out everywhere: end all my sessions, this one included."""
-    await service.end_all_sessions(session, await service.get_user(session, caller.user_id), actor_id=caller.user_id)
+    await lifecycle.end_all_sessions(session, await service.get_user(session, caller.user_id), actor_id=caller.user_id)
 
 
 @router.delete("/users/me/sessions/{session_id}", status_code=HTTPStatus.NO_CONTENT, operation_id="endMySession")

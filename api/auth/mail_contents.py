@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 from api.auth import mails
 from api.auth.account_mails import LINK_TTL, Purpose
+from api.auth.lifecycle import DELETED_KEPT
 from api.auth.second_factors import challenges
-from api.auth.service import DELETED_KEPT
 from api.kernel.mail_templates import UTC_ZONE, MailContent, render
 from settings.mail import Language
 

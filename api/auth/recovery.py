@@ -9,11 +9,12 @@ from sqlalchemy import delete, select
 
 from api.auth.account_mails import Purpose, cancel_links, find_link, order_mail, use_link
 from api.auth.errors import PasswordUsedBefore, PasswordWrong
+from api.auth.lifecycle import revoke_sessions
 from api.auth.models import EarlierPassword, User
 from api.auth.password_checks import check_password
 from api.auth.passwords import LENGTH_MAX, LENGTH_MIN, Passwords
 from api.auth.registration import verify_address
-from api.auth.service import check_email, find_user_by_email, get_user, revoke_sessions
+from api.auth.service import check_email, find_user_by_email, get_user
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock

@@ -1,25 +1,26 @@
-"""Accounts with their roles and permissions. Log-ins are in :mod:`api.auth.sessions`."""
+"""Accounts: creating them, finding them, and their names and addresses.
+
+Their rights and their end are in :mod:`api.auth.lifecycle`, log-ins in :mod:`api.auth.log_ins`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from email_validator import validate_email
-from sqlalchemy import case, func, null, select, text, update
+from sqlalchemy import case, func, null, select
 from sqlalchemy.exc import IntegrityError
 
-from api.auth.account_mails import Purpose, cancel_links, order_mail
+from api.auth.account_mails import cancel_links
 from api.auth.api_tokens.models import ServiceAccount
-from api.auth.errors import BadEmail, EmailTaken, LastAdministrator, RestorePeriodOver
-from api.auth.models import TOKENS_REVOKED, User, UserSession
+from api.auth.errors import BadEmail, EmailTaken
+from api.auth.models import User
 from api.auth.passwords import check_hash, check_strength, hash_password
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
-from api.kernel.db import signal_commit
 from api.kernel.errors import InvalidInput, NotFound
 from api.kernel.permissions import ASSIGNABLE, SystemRole
 from api.kernel.texts import single_line
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
 NAME_LENGTH_MAX = 200
-_LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
-_ADMINISTRATORS = 0x1DEA0005
-DELETED_KEPT = timedelta(days=30)
 DELETED_NAME = "Deleted user"
 # names and addresses, to be joined by queries of other domains
 _SHOWN_NAME = case((User.deleted_at.is_(None), User.display_name), else_=DELETED_NAME).label("display_name")
@@ -64,8 +62,8 @@ async def create_user(
             none of bcrypt or argon2id.
         EmailTaken: an account with this address exists.
     """
-    _check_known("role", roles := sorted(set(roles)), SystemRole)
-    _check_known("permission", permissions := sorted(set(permissions)), ASSIGNABLE)
+    check_known("role", roles := sorted(set(roles)), SystemRole)
+    check_known("permission", permissions := sorted(set(permissions)), ASSIGNABLE)
     if email is not None:
         email = check_email(email)
     elif password is not None or password_hash is not None:
@@ -109,112 +107,6 @@ async def update_user(session: AsyncSession, user: User, *, actor_id: UUID | Non
     return user
 
 
-async def deactivate_user(session: AsyncSession, user: User, *, actor_id: UUID | None) -> None:
-    """End the user's sessions and refuse new log-ins; the user's ideas, coins and memberships are kept.
-
-    Raises:
-        LastAdministrator: no other active user is a system administrator.
-    """
-    await _keep_an_administrator(session, user)
-    user.is_active = False
-    user.updated_by = actor_id
-    await session.flush()
-    await session.refresh(user, ["token_version"])  # a trigger raises it
-    await record_event(session, payloads.Deactivated(), actor_id=actor_id, user_id=user.id)
-    await end_all_sessions(session, user, actor_id=actor_id)
-    await order_mail(session, Purpose.ACCOUNT_DEACTIVATED, user.id)
-
-
-async def revoke_sessions(session: AsyncSession, user_id: UUID, *, kept: UUID | None = None) -> None:
-    """End the open sessions of a user, except `kept`, without an event of its own."""
-    ended = update(UserSession).where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None))
-    if kept is not None:
-        ended = ended.where(UserSession.id != kept)
-    await session.execute(ended.values(revoked_at=clock.now()).execution_options(synchronize_session=False))
-    signal_commit(session, TOKENS_REVOKED)
-
-
-async def delete_user(session: AsyncSession, user: User, *, actor_id: UUID | None) -> None:
-    """Deactivate a user and hide their name and address. For `DELETED_KEPT`, they can be reactivated.
-
-    Raises:
-        LastAdministrator: no other active user is a system administrator.
-    """
-    if user.deleted_at is not None:
-        return
-    await _keep_an_administrator(session, user)
-    user.is_active, user.deleted_at = False, clock.now()
-    user.updated_by = actor_id
-    await session.flush()
-    await session.refresh(user, ["token_version", "updated_at"])  # a trigger raises the version
-    await record_event(session, payloads.Deleted(), actor_id=actor_id, user_id=user.id)
-    await end_all_sessions(session, user, actor_id=actor_id)
-    await order_mail(session, Purpose.ACCOUNT_DELETED, user.id)
-
-
-async def reactivate_user(session: AsyncSession, user: User, *, actor_id: UUID | None) -> None:
-    """Let a deactivated or deleted user log in again.
-
-    Raises:
-        RestorePeriodOver: the user was deleted more than `DELETED_KEPT` ago.
-    """
-    if user.is_active:
-        return
-    if user.deleted_at is not None and user.deleted_at < clock.now() - DELETED_KEPT:
-        raise RestorePeriodOver(days=DELETED_KEPT.days)
-    user.is_active, user.deleted_at = True, None
-    user.updated_by = actor_id
-    await session.flush()
-    await session.refresh(user, ["token_version", "updated_at"])  # a trigger raises the version
-    await record_event(session, payloads.Reactivated(), actor_id=actor_id, user_id=user.id)
-
-
-async def change_rights(
-    session: AsyncSession,
-    user: User,
-    *,
-    actor_id: UUID | None,
-    roles: Iterable[str] | None = None,
-    permissions: Iterable[str] | None = None,
-) -> None:
-    """Replace the roles or permissions of a user; their access tokens become invalid, so that clients refresh them.
-
-    Raises:
-        InvalidInput: a role or permission does not exist.
-        LastAdministrator: the user would lose the role of the only active system administrator.
-    """
-    new_roles = user.roles if roles is None else sorted({str(role) for role in roles})
-    new_permissions = user.permissions if permissions is None else sorted(set(permissions))
-    _check_known("role", new_roles, SystemRole)
-    _check_known("permission", new_permissions, ASSIGNABLE)
-    if (new_roles, new_permissions) == (user.roles, user.permissions):
-        return
-    if SystemRole.SYSTEM_ADMIN not in new_roles:
-        await _keep_an_administrator(session, user)
-    user.roles, user.permissions = new_roles, new_permissions
-    user.updated_by = actor_id
-    await session.flush()
-    await session.refresh(user, ["token_version", "updated_at"])  # a trigger raises the version
-    signal_commit(session, TOKENS_REVOKED)
-    await record_event(
-        session,
-        payloads.RightsChanged(roles=tuple(new_roles), permissions=tuple(new_permissions)),
-        actor_id=actor_id,
-        user_id=user.id,
-    )
-
-
-async def end_all_sessions(session: AsyncSession, user: User, *, actor_id: UUID | None) -> None:
-    """End all sessions of the user; all access tokens issued before become invalid."""
-    user.token_version = User.token_version + 1
-    user.updated_by = actor_id
-    await session.flush()
-    await session.refresh(user, ["token_version", "updated_at"])
-    await cancel_links(session, user.id)
-    await revoke_sessions(session, user.id)
-    await record_event(session, payloads.SessionsEnded(), actor_id=actor_id, user_id=user.id)
-
-
 async def get_user(session: AsyncSession, user_id: UUID) -> User:
     """The user.
 
@@ -239,23 +131,6 @@ async def get_user_for_change(session: AsyncSession, user_id: UUID) -> User:
         msg = f"There is no user {user_id}."
         raise NotFound(msg)
     return user
-
-
-async def lock_administrators(session: AsyncSession) -> None:
-    """Let changes of accounts by administrators happen one after the other, until the transaction ends."""
-    await session.execute(_LOCK, {"lock": _ADMINISTRATORS})
-
-
-async def lock_user(session: AsyncSession, user_id: UUID) -> User:
-    """The user, locked against other changes of the account.
-
-    Changes by administrators happen one after the other, so that two cannot remove each other at the same time.
-
-    Raises:
-        NotFound: there is no user with this id.
-    """
-    await lock_administrators(session)
-    return await get_user_for_change(session, user_id)
 
 
 async def list_users(
@@ -410,25 +285,12 @@ async def flush_user(session: AsyncSession) -> None:
         raise
 
 
-async def _keep_an_administrator(session: AsyncSession, user: User) -> None:
-    """Refuse to lose the only active system administrator.
+def check_known(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Check names of roles or permissions.
 
     Raises:
-        LastAdministrator: this user is the only one.
+        InvalidInput: one of them does not exist.
     """
-    if SystemRole.SYSTEM_ADMIN not in user.roles or not user.is_active:
-        return
-    other = select(User.id).where(
-        User.roles.contains([SystemRole.SYSTEM_ADMIN]),
-        User.is_active,
-        User.email_verified_at.is_not(None),
-        User.id != user.id,
-    )
-    if await session.scalar(other.limit(1)) is None:
-        raise LastAdministrator
-
-
-def _check_known(what: str, given: Iterable[str], known: Iterable[str]) -> None:
     unknown = sorted(set(given) - set(known))
     if unknown:
         msg = f"There is no {what} {', '.join(unknown)}; expected: {', '.join(sorted(known))}."

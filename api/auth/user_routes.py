@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 
-from api.auth import invitations, service
+from api.auth import invitations, lifecycle, service
 from api.auth.dependencies import Principal, requires
 from api.auth.errors import BadEmail, EmailTaken, LastAdministrator, RestorePeriodOver
 from api.auth.models import User
@@ -78,7 +78,7 @@ async def invite_user(session: Session, caller: LoggedInAdministrator, body: Inv
 @raises(NotFound, EmailTaken)
 async def invite_again(session: Session, caller: LoggedInAdministrator, user_id: UUID) -> User:
     """Mail a new link to a person who has not accepted yet. At most one mail a minute is sent to an address."""
-    user = await service.lock_user(session, user_id)
+    user = await lifecycle.lock_user(session, user_id)
     await invitations.invite_again(session, user, actor_id=caller.user_id)
     return user
 
@@ -98,8 +98,8 @@ async def get_user(session: Session, caller: Administrator, user_id: UUID) -> Us
 @raises(NotFound, LastAdministrator, InvalidInput)
 async def update_user(session: Session, caller: LoggedInAdministrator, user_id: UUID, body: UpdateUser) -> Any:
     """Replace the roles or permissions. Access tokens of the user become invalid; clients refresh them."""
-    user = await service.lock_user(session, user_id)
-    await service.change_rights(session, user, actor_id=caller.user_id, **body.changes)
+    user = await lifecycle.lock_user(session, user_id)
+    await lifecycle.change_rights(session, user, actor_id=caller.user_id, **body.changes)
     return user
 
 
@@ -107,9 +107,9 @@ async def update_user(session: Session, caller: LoggedInAdministrator, user_id: 
 @raises(NotFound, LastAdministrator)
 async def deactivate_user(session: Session, caller: LoggedInAdministrator, user_id: UUID) -> User:
     """End the user's sessions and refuse new log-ins. Ideas, coins and memberships are kept; the user is informed."""
-    user = await service.lock_user(session, user_id)
+    user = await lifecycle.lock_user(session, user_id)
     if user.is_active:
-        await service.deactivate_user(session, user, actor_id=caller.user_id)
+        await lifecycle.deactivate_user(session, user, actor_id=caller.user_id)
     return user
 
 
@@ -117,8 +117,8 @@ async def deactivate_user(session: Session, caller: LoggedInAdministrator, user_
 @raises(NotFound, RestorePeriodOver)
 async def reactivate_user(session: Session, caller: LoggedInAdministrator, user_id: UUID) -> User:
     """Let a deactivated user, or one that was deleted less than 30 days ago, log in again."""
-    user = await service.lock_user(session, user_id)
-    await service.reactivate_user(session, user, actor_id=caller.user_id)
+    user = await lifecycle.lock_user(session, user_id)
+    await lifecycle.reactivate_user(session, user, actor_id=caller.user_id)
     return user
 
 
@@ -126,8 +126,8 @@ async def reactivate_user(session: Session, caller: LoggedInAdministrator, user_
 @raises(NotFound, LastAdministrator)
 async def delete_user(session: Session, caller: LoggedInAdministrator, user_id: UUID) -> User:
     """Deactivate a user and hide their name. Ideas, coins and memberships are kept; 30 days long it can be undone."""
-    user = await service.lock_user(session, user_id)
-    await service.delete_user(session, user, actor_id=caller.user_id)
+    user = await lifecycle.lock_user(session, user_id)
+    await lifecycle.delete_user(session, user, actor_id=caller.user_id)
     return user
 
 
@@ -135,5 +135,5 @@ async def delete_user(session: Session, caller: LoggedInAdministrator, user_id: 
 @raises(NotFound)
 async def end_sessions(session: Session, caller: LoggedInAdministrator, user_id: UUID) -> None:
     """Log the user out everywhere."""
-    user = await service.lock_user(session, user_id)
-    await service.end_all_sessions(session, user, actor_id=caller.user_id)
+    user = await lifecycle.lock_user(session, user_id)
+    await lifecycle.end_all_sessions(session, user, actor_id=caller.user_id)

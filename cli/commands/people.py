@@ -259,7 +259,7 @@ def reset_factors(email: Email, as_json: AsJson = False) -> None:
 
 
 def _change(
-    email: str, function: str, done: str, *, as_json: bool, of: str = "api.auth.service", **changes: object
+    email: str, function: str, done: str, *, as_json: bool, of: str = "api.auth.lifecycle", **changes: object
 ) -> None:
     """Call a function of the module `of` on the user with this address, and print the account."""
     from cli import console
@@ -268,7 +268,7 @@ def _change(
     async def work(database: Database) -> User:
         from importlib import import_module
 
-        from api.auth import service
+        from api.auth import lifecycle, service
         from api.kernel.errors import NotFound
 
         async with database.session() as session:
@@ -276,7 +276,7 @@ def _change(
             if found is None:
                 msg = f"No user has the address {email}; `ideamint user list` shows the accounts."
                 raise NotFound(msg)
-            user = await service.lock_user(session, found.id)
+            user = await lifecycle.lock_user(session, found.id)
             await getattr(import_module(of), function)(session, user, actor_id=None, **changes)
             return user
 

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from api.auth import lifecycle
 from api.auth import service as accounts
 from api.auth.api_tokens import secrets, service, service_accounts, verification
 from api.auth.api_tokens.models import ApiToken
@@ -191,8 +192,8 @@ class TestRead:
         created = await make_token(app, user, "own:read")
         async with parts(app).database.session() as session:
             found = await accounts.get_user(session, user.id)
-            await accounts.deactivate_user(session, found, actor_id=None)
-            await accounts.reactivate_user(session, found, actor_id=None)
+            await lifecycle.deactivate_user(session, found, actor_id=None)
+            await lifecycle.reactivate_user(session, found, actor_id=None)
         assert_problem(await http.get(ME, headers=as_header(created)), 401, "token-invalid")
 
 

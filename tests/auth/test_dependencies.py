@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from api.auth import service, sessions
+from api.auth import lifecycle, service, sessions
 from api.auth.models import User
 from tests.factories.containers import current_revocations, parts, replaced, statements_of
 from tests.factories.users import bearer, commit_user
@@ -215,7 +215,7 @@ class TestEndAllSessions:
         headers, cookie = await bearer(app, user), await browser(app, user)
         async with parts(app).database.session() as session:
             kept = await service.get_user(session, user.id)
-            await service.end_all_sessions(session, kept, actor_id=None)
+            await lifecycle.end_all_sessions(session, kept, actor_id=None)
             assert kept.token_version == 1
         assert slug(await http.get(f"{PROBES}/current", headers=headers)) == (401, "token-invalid")
         assert slug(await http.get(f"{PROBES}/browser", headers=cookie)) == (401, "token-missing")
@@ -227,7 +227,7 @@ class TestDeactivateUser:
         user = await commit_user(app)
         headers, cookie = await bearer(app, user), await browser(app, user)
         async with parts(app).database.session() as session:
-            await service.deactivate_user(session, await service.get_user(session, user.id), actor_id=None)
+            await lifecycle.deactivate_user(session, await service.get_user(session, user.id), actor_id=None)
         assert slug(await http.get(f"{PROBES}/current", headers=headers)) == (401, "token-invalid")
         assert slug(await http.get(f"{PROBES}/browser", headers=cookie)) == (401, "token-missing")
         async with parts(app).database.session() as session:

@@ -12,7 +12,7 @@ import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from api.auth import revocations, service, sessions
+from api.auth import lifecycle, revocations, sessions
 from api.auth.handlers import delete_old_revocations
 from api.auth.models import User
 from api.auth.revocations import Revocations
@@ -106,7 +106,7 @@ class TestIsRevoked:
     ) -> None:
         earlier = await log_in(db, database)
         async with db.session() as session:
-            await service.end_all_sessions(session, await session.get_one(User, earlier.user_id), actor_id=None)
+            await lifecycle.end_all_sessions(session, await session.get_one(User, earlier.user_id), actor_id=None)
         later = await log_in(db, database, earlier.user_id)
         await process.read(connection)
         assert [await process.revocations.is_revoked(each) for each in (earlier, later)] == [True, False]
@@ -161,7 +161,7 @@ class TestIsRevoked:
         claims = await log_in(db, database)
         async with db.session() as session:
             user = await session.get_one(User, claims.user_id)
-            await service.end_all_sessions(session, user, actor_id=None)
+            await lifecycle.end_all_sessions(session, user, actor_id=None)
         await process.read(connection)
         assert process.revocations._sessions
         assert process.revocations._versions

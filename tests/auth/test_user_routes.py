@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from api.auth import service
+from api.auth import lifecycle
 from api.auth.errors import LastAdministrator
 from api.auth.models import User
 from api.kernel.db import Database
@@ -123,8 +123,8 @@ class TestLastAdministrator:
             async def demote(number: int) -> str:
                 try:
                     async with database.session() as session:
-                        user = await service.lock_user(session, made[number])
-                        await service.change_rights(session, user, actor_id=made[1 - number], roles=[])
+                        user = await lifecycle.lock_user(session, made[number])
+                        await lifecycle.change_rights(session, user, actor_id=made[1 - number], roles=[])
                 except LastAdministrator:
                     return "refused"
                 return "done"
@@ -136,7 +136,7 @@ class TestLastAdministrator:
                 )
                 (last,) = await session.scalars(text("SELECT id FROM app.users WHERE 'system_admin' = ANY (roles)"))
                 with pytest.raises(LastAdministrator):
-                    await service.deactivate_user(session, await session.get_one(User, last), actor_id=None)
+                    await lifecycle.deactivate_user(session, await session.get_one(User, last), actor_id=None)
             await database.close()
         assert left == 1
         assert sorted(done) == ["done", "refused"]

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from api.auth import lifecycle
 from api.auth import service as auth
 from api.auth.invitations import invite_user
 from api.auth.second_factors import service as second_factors
@@ -83,10 +84,10 @@ async def play_accounts(app: FastAPI, http: AsyncClient, folder: Path) -> None:
     assert left.status_code == 204, left.text
     async with parts(app).database.session() as session:
         found = await auth.get_user(session, user.id)
-        await auth.change_rights(session, found, actor_id=None, permissions=["create_campaign"])
-        await auth.deactivate_user(session, found, actor_id=None)
-        await auth.reactivate_user(session, found, actor_id=None)
-        await auth.delete_user(session, found, actor_id=None)
+        await lifecycle.change_rights(session, found, actor_id=None, permissions=["create_campaign"])
+        await lifecycle.deactivate_user(session, found, actor_id=None)
+        await lifecycle.reactivate_user(session, found, actor_id=None)
+        await lifecycle.delete_user(session, found, actor_id=None)
         await invite_user(session, email=new_email(), display_name="Ida", actor_id=None)
 
 
@@ -103,7 +104,7 @@ async def play_second_factors(app: FastAPI, http: AsyncClient) -> None:
     assert (await http.delete("/api/v1/users/me/authenticator-app", headers=headers)).status_code == 204
     await add_app(http, headers)
     async with parts(app).database.session() as session:
-        await second_factors.reset(session, await auth.lock_user(session, user.id), actor_id=None)
+        await second_factors.reset(session, await lifecycle.lock_user(session, user.id), actor_id=None)
 
 
 async def play_tokens(app: FastAPI, http: AsyncClient) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from api.auth import service
+from api.auth import lifecycle, service
 from api.auth.errors import LastAdministrator, RosterDeactivatesMany
 from api.auth.models import User
 from api.auth.rosters.people import RosterPerson, RosterResult, Row
@@ -47,7 +47,7 @@ async def import_roster(
     """
     if problems := find_repeated(rows):
         raise refusal(problems)
-    await service.lock_administrators(session)
+    await lifecycle.lock_administrators(session)
     accounts = await _find(session, rows)
     result = RosterResult()
     leaving: list[User] = []
@@ -175,7 +175,7 @@ async def _deactivate(
         raise RosterDeactivatesMany(len(chosen), active)
     for user in chosen:
         try:
-            await service.deactivate_user(session, user, actor_id=actor_id)
+            await lifecycle.deactivate_user(session, user, actor_id=actor_id)
         except LastAdministrator:
             kept.append(user)
         else:

@@ -12,6 +12,7 @@ from uuid import UUID
 from fastapi import Depends, Response
 
 from api.auth.dependencies import Myself, Principal, RecentlyMyself, requires
+from api.auth.lifecycle import lock_user
 from api.auth.second_factors import apps, challenges, service
 from api.auth.second_factors.errors import ChallengeInvalid, CodeWrong, FactorExists, PasskeyInvalid
 from api.auth.second_factors.schemas import (
@@ -24,7 +25,7 @@ from api.auth.second_factors.schemas import (
     PasskeyRead,
     RecoveryCodes,
 )
-from api.auth.service import get_user, lock_user
+from api.auth.service import get_user
 from api.auth.token_responses import NO_STORE
 from api.kernel.container import ProvidedSettings
 from api.kernel.contract import raises

@@ -12,10 +12,10 @@ from sqlalchemy import select, update
 
 from api.auth.account_mails import Purpose as MailPurpose
 from api.auth.account_mails import order_mail
+from api.auth.lifecycle import end_all_sessions
 from api.auth.models import User, UserSession
 from api.auth.second_factors import apps, challenges, passkeys, recovery_codes
 from api.auth.second_factors.errors import ChallengeInvalid, LogInNotRecent, SecondStepRequired
-from api.auth.service import end_all_sessions
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock

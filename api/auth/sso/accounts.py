@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from sqlalchemy import func, select, text
 
-from api.auth import service
+from api.auth import lifecycle, service
 from api.auth.errors import LastAdministrator
 from api.auth.models import User
 from api.auth.registration import verify_address
@@ -143,9 +143,9 @@ async def _apply_claims(session: AsyncSession, provider: Provider, user: User, p
     roles = (set(user.roles) - set(provider.settings.roles.values())) | person.roles
     if roles == set(user.roles):
         return
-    user = await service.lock_user(session, user.id)
+    user = await lifecycle.lock_user(session, user.id)
     try:
-        await service.change_rights(session, user, actor_id=None, roles=roles)
+        await lifecycle.change_rights(session, user, actor_id=None, roles=roles)
     except LastAdministrator:
         log.warning("last administrator keeps the role", provider=provider.name, user_id=str(user.id))
-        await service.change_rights(session, user, actor_id=None, roles=roles | {SystemRole.SYSTEM_ADMIN})
+        await lifecycle.change_rights(session, user, actor_id=None, roles=roles | {SystemRole.SYSTEM_ADMIN})
