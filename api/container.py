@@ -62,7 +62,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         probes=tuple(_probes(settings, rate_buckets, mail)),
         disk=DiskSpace(settings.paths.data_dir),
         access_tokens=AccessTokens(
-            settings, SigningKeys(database, settings.auth), revocations, ApiTokens(database, revocations)
+            settings, SigningKeys(database, settings.auth), revocations, ApiTokens(settings, database, revocations)
         ),
         mail=mail,
         refusals=Refusals(),

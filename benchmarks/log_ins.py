@@ -59,7 +59,7 @@ async def issue_tokens(settings: Settings, database: Database, users: Sequence[U
         sessions = {row.user_id: row.id for row in started}
     revocations = Revocations(database)
     keys = SigningKeys(database, settings.auth)
-    tokens = AccessTokens(settings, keys, revocations, ApiTokens(database, revocations))
+    tokens = AccessTokens(settings, keys, revocations, ApiTokens(settings, database, revocations))
     async with database.session() as session:
         found = await session.scalars(select(User).where(User.id.in_(users)))
         accounts = {account.id: account for account in found}

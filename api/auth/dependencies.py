@@ -182,7 +182,8 @@ async def find_caller_of_cookie(session: AsyncSession, settings: Settings, secre
     if found is None:
         return None
     user, family = found
-    rights = effective_rights(settings, user, has_second_factor=family.second_factor_at is not None)
+    has_second_factor = family.second_factor_at is not None
+    rights = effective_rights(settings, user.roles, user.permissions, has_second_factor=has_second_factor)
     return Principal(user.id, family.id, rights.roles, rights.permissions)
 
 

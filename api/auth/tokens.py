@@ -105,7 +105,7 @@ class AccessTokens:
             SettingsError: the signing key cannot be decrypted.
         """
         kid, private = await self.keys.to_sign()
-        rights = effective_rights(self._settings, user, has_second_factor=has_second_factor)
+        rights = effective_rights(self._settings, user.roles, user.permissions, has_second_factor=has_second_factor)
         now = clock.now()
         expires_at = now + timedelta(seconds=self.ttl_s)
         claims: dict[str, Any] = {
@@ -125,7 +125,7 @@ class AccessTokens:
 
     def lacks_factor(self, user: User, *, has_second_factor: bool) -> bool:
         """Whether the user's tokens have no system rights for want of a second factor."""
-        return lacks_factor(self._settings, user, has_second_factor=has_second_factor)
+        return lacks_factor(self._settings, user.roles, has_second_factor=has_second_factor)
 
     async def read(self, token: str) -> Claims:
         """Verify signature, algorithm, issuer, audience, type, expiry (without leeway) and revocation.

@@ -25,6 +25,7 @@ from api.auth.revocations import Revocations
 from api.kernel import clock
 from api.kernel.errors import InvalidInput
 from api.kernel.scopes import SCOPES, SERVICE_SCOPES
+from settings import Settings
 from tests.auth.calls import assert_problem, events_of
 from tests.factories.api_tokens import as_header, make_service_account, make_token, token_header
 from tests.factories.campaigns import make_world, submit_many
@@ -50,7 +51,7 @@ class Process:
     def __init__(self, database: Database) -> None:
         self.clock = Clock()
         self.revocations = Revocations(database, self.clock)
-        self.tokens = ApiTokens(database, self.revocations, self.clock)
+        self.tokens = ApiTokens(Settings.of(), database, self.revocations, self.clock)
         self._url = database.url
         self._since = 0
 
@@ -203,7 +204,7 @@ class TestFollowed:
         created = await make_token(app, await commit_user(app), "own:read")
         database = parts(app).database
         revocations = Revocations(database)
-        tokens = ApiTokens(database, revocations)
+        tokens = ApiTokens(parts(app).settings, database, revocations)
         async with revocations.followed():
             await tokens.read(created.secret)
             # without the signal of a commit, as in another process

@@ -11,6 +11,8 @@ import pytest
 from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy import text
 
+from api.auth.api_tokens.verification import ApiTokens
+from api.auth.tokens import AccessTokens
 from api.kernel import clock
 from tests.auth.authenticators import USER_PRESENT, SoftwarePasskey, code_of
 from tests.auth.calls import assert_problem, events_of, header, log_in, refresh
@@ -303,6 +305,8 @@ class TestChanges:
             ("POST", "/users/me/passkeys/options", None),
             ("DELETE", f"/users/me/passkeys/{user.id}", None),
             ("POST", "/users/me/recovery-codes", None),
+            ("POST", "/users/me/tokens", {"name": "a script", "scopes": ["own:read"]}),
+            ("DELETE", "/users/me", None),
             ("POST", "/users/me/password", {"current_password": PASSWORD, "new_password": "eleven quiet herons"}),
             ("POST", "/users/me/email", {"current_password": PASSWORD, "email": "new@example.org"}),
         ]
@@ -380,11 +384,12 @@ class TestDemand:
     async def test_an_administrator_has_no_rights_before_a_second_factor(self, app: FastAPI, http: AsyncClient) -> None:
         settings = parts(app).settings.with_(administrators_need_second_factor=True)
         tokens = parts(app).access_tokens
+        api_tokens = ApiTokens(settings, parts(app).database, tokens.revocations)
         admin = await commit_user(app, password=PASSWORD, roles=["system_admin"])
         with replaced(
             app,
             settings=settings,
-            access_tokens=type(tokens)(settings, tokens.keys, tokens.revocations, tokens.api_tokens),
+            access_tokens=AccessTokens(settings, tokens.keys, tokens.revocations, api_tokens),
         ):
             first = await log_in(http, admin)
             assert first.json()["second_factor_missing"] is True
@@ -393,10 +398,16 @@ class TestDemand:
             renewed = await refresh(http, first.json()["refresh_token"])
             assert renewed.json()["second_factor_missing"] is False
             assert (await http.get(f"{API}/users", headers=header(renewed))).status_code == 200
+            body = {"name": "a script", "scopes": ["manage_users"]}
+            token = (await http.post(f"{API}/users/me/tokens", json=body, headers=header(renewed))).json()["token"]
+            as_token = {"Authorization": f"Bearer {token}"}
+            assert (await http.get(f"{API}/users", headers=as_token)).status_code == 200
             removed = await http.delete(f"{API}/users/me/authenticator-app", headers=header(renewed))
             assert removed.status_code == 204
             third = await refresh(http, renewed.json()["refresh_token"])
-            assert_problem(await http.get(f"{API}/users", headers=header(third)), 403, "forbidden")
+            for headers in (header(third), as_token):
+                assert_problem(await http.get(f"{API}/users", headers=headers), 403, "forbidden")
+            assert_problem(await http.get(f"{API}/users", headers=header(renewed)), 401, "token-invalid")
 
 
 class TestAttackedAccount:

@@ -94,7 +94,7 @@ def unpadded(part: object) -> str:
 def make_reader(database: Database, settings: Settings, **options: Any) -> AccessTokens:
     revocations = Revocations(database)
     keys = SigningKeys(database, settings.auth)
-    return AccessTokens(settings, keys, revocations, ApiTokens(database, revocations), **options)
+    return AccessTokens(settings, keys, revocations, ApiTokens(settings, database, revocations), **options)
 
 
 @pytest_asyncio.fixture

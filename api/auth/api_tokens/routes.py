@@ -10,7 +10,7 @@ from fastapi import Depends, Query, Response
 
 from api.auth.api_tokens import service
 from api.auth.api_tokens.schemas import CreateToken, NewToken, TokenRead
-from api.auth.dependencies import Myself, MyselfWithoutKey, Principal, requires
+from api.auth.dependencies import Myself, Principal, RecentlyMyself, requires
 from api.auth.errors import TooManyTokens
 from api.auth.service import get_user_for_change
 from api.kernel.container import ProvidedSettings
@@ -29,9 +29,11 @@ NO_STORE = {"Cache-Control": "no-store"}
 @router.post("/users/me/tokens", status_code=HTTPStatus.CREATED, operation_id="createMyToken")
 @raises(InvalidInput, TooManyTokens)
 async def create_my_token(
-    response: Response, session: Session, settings: ProvidedSettings, caller: MyselfWithoutKey, body: CreateToken
+    response: Response, session: Session, settings: ProvidedSettings, caller: RecentlyMyself, body: CreateToken
 ) -> NewToken:
-    """Create a token that acts as me, within its scopes. The response has its text, which cannot be shown again.
+    """Create a token that acts as me, within its scopes, within ten minutes of a log-in.
+
+    The response has its text, which cannot be shown again.
 
     A token stakes coins only with the scope `coins:stake`.
     """

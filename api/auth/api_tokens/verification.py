@@ -25,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.auth.api_tokens.secrets import is_well_formed
 from api.auth.errors import TokenInvalid
 from api.auth.revocations import KEPT_S
+from api.auth.rights import Rights, effective_rights
 from api.auth.tokens import Claims, hash_secret
 from api.kernel import clock
 from api.kernel.background import running
@@ -32,6 +33,7 @@ from api.kernel.background import running
 if TYPE_CHECKING:
     from api.auth.revocations import Revocations
     from api.kernel.db import Database
+    from settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +51,10 @@ _READ = text(
     """
     SELECT t.id, coalesce(t.user_id, t.service_account_id) AS owner_id, t.service_account_id IS NOT NULL AS is_service,
         t.scopes, t.expires_at, t.last_used_at, u.roles, u.permissions, s.scopes AS account_scopes,
-        coalesce(u.token_version, s.token_version) AS token_version
+        coalesce(u.token_version, s.token_version) AS token_version,
+        EXISTS (SELECT FROM app.authenticator_apps AS a WHERE a.user_id = u.id AND a.confirmed_at IS NOT NULL)
+        OR EXISTS (SELECT FROM app.passkeys AS p WHERE p.user_id = u.id)
+        OR EXISTS (SELECT FROM app.identities AS i WHERE i.user_id = u.id) AS has_second_factor
     FROM app.api_tokens AS t
     LEFT JOIN app.users AS u ON u.id = t.user_id
     LEFT JOIN app.service_accounts AS s ON s.id = t.service_account_id
@@ -77,8 +82,15 @@ class _Known:
 class ApiTokens:
     """Reads API tokens, keeps the last ones in memory, and records when they are used."""
 
-    def __init__(self, database: Database, revocations: Revocations, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        revocations: Revocations,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`now` returns seconds."""
+        self._settings = settings
         self._database = database
         self._revocations = revocations
         self._now = now
@@ -132,11 +144,32 @@ class ApiTokens:
             row = (await session.execute(_READ, {"token_hash": token_hash})).mappings().one_or_none()
         if row is None:
             raise TokenInvalid(_INVALID)
-        found = _Known(_claims(row), read_at, known.noted_at if known else row["last_used_at"])
+        found = _Known(self._claims(row), read_at, known.noted_at if known else row["last_used_at"])
         if len(self._known) >= KNOWN_MAX:
             del self._known[next(iter(self._known))]
         self._known[token_hash] = found
         return found
+
+    def _claims(self, row: RowMapping) -> Claims:
+        scopes = frozenset(row["scopes"])
+        if row["is_service"]:
+            scopes &= frozenset(row["account_scopes"])
+            rights = Rights(frozenset(), frozenset(row["account_scopes"]))  # scopes are names of permissions
+        else:
+            has_second_factor = row["has_second_factor"]
+            rights = effective_rights(
+                self._settings, row["roles"], row["permissions"], has_second_factor=has_second_factor
+            )
+        return Claims(
+            user_id=row["owner_id"],
+            session_id=row["id"],
+            roles=rights.roles,
+            permissions=rights.permissions,
+            token_version=row["token_version"],
+            expires_at=row["expires_at"].timestamp(),
+            kid="",
+            scopes=scopes,
+        )
 
     def _note_use(self, known: _Known) -> None:
         now = clock.now()
@@ -151,19 +184,3 @@ class ApiTokens:
                 await self.write_uses()
             except (SQLAlchemyError, psycopg.Error, OSError) as error:  # the next use is written
                 log.warning("uses of API tokens are not written", error=str(error))
-
-
-def _claims(row: RowMapping) -> Claims:
-    scopes = frozenset(row["scopes"])
-    of_account = frozenset(row["account_scopes"] or ())
-    return Claims(
-        user_id=row["owner_id"],
-        session_id=row["id"],
-        roles=frozenset(row["roles"] or ()),
-        # the scopes of a service account are names of permissions
-        permissions=of_account if row["is_service"] else frozenset(row["permissions"]),
-        token_version=row["token_version"],
-        expires_at=row["expires_at"].timestamp(),
-        kid="",
-        scopes=scopes & of_account if row["is_service"] else scopes,
-    )

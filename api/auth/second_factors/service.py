@@ -13,13 +13,15 @@ from sqlalchemy import select, update
 from api.auth.account_mails import Purpose as MailPurpose
 from api.auth.account_mails import order_mail
 from api.auth.lifecycle import end_all_sessions
-from api.auth.models import User, UserSession
+from api.auth.models import TOKENS_REVOKED, User, UserSession
 from api.auth.second_factors import apps, challenges, passkeys, recovery_codes
 from api.auth.second_factors.errors import ChallengeInvalid, LogInNotRecent, SecondStepRequired
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
+from api.kernel.db import signal_commit
 from api.kernel.errors import NotFound
+from api.kernel.permissions import SystemRole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -221,14 +223,19 @@ async def _added(session: AsyncSession, user: User, session_id: UUID, factor: Fa
 async def _removed(session: AsyncSession, user: User, factor: Factor) -> None:
     await record_event(session, payloads.SecondFactorRemoved(factor=factor), actor_id=user.id, user_id=user.id)
     await order_mail(session, MailPurpose.FACTORS_CHANGED, user.id)
-    if not (await factors_of(session, user.id)).names:
-        await recovery_codes.remove(session, user.id)
-        await session.execute(
-            update(UserSession)
-            .where(UserSession.user_id == user.id)
-            .values(second_factor_at=None)
-            .execution_options(synchronize_session=False)
-        )
+    if (await factors_of(session, user.id)).names:
+        return
+    await recovery_codes.remove(session, user.id)
+    await session.execute(
+        update(UserSession)
+        .where(UserSession.user_id == user.id)
+        .values(second_factor_at=None)
+        .execution_options(synchronize_session=False)
+    )
+    if SystemRole.SYSTEM_ADMIN in user.roles:  # their tokens may have rights that need a factor
+        user.token_version = User.token_version + 1
+        await session.flush()
+        signal_commit(session, TOKENS_REVOKED)
 
 
 async def _new_codes(session: AsyncSession, user: User) -> list[str]:
