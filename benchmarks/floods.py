@@ -15,7 +15,7 @@ import argparse
 import asyncio
 import statistics
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -128,12 +128,15 @@ async def _slow(port: int) -> AsyncIterator[None]:
     async def send() -> None:
         while True:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
-            with suppress(OSError):
+            try:
                 for byte in b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 1000:
                     writer.write(bytes([byte]))
                     await writer.drain()
                     await asyncio.sleep(1)
-            writer.close()
+            except OSError:  # the server has closed the connection
+                pass
+            finally:
+                writer.close()
 
     async with _running([send() for _ in range(SLOW_CLIENTS)]):
         yield

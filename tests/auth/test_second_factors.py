@@ -50,7 +50,7 @@ async def add_app(http: AsyncClient, headers: dict[str, str]) -> tuple[str, list
 
 
 async def add_passkey(http: AsyncClient, headers: dict[str, str], passkey: SoftwarePasskey) -> Response:
-    begun = (await http.post(f"{API}/users/me/passkeys/options", headers=headers)).json()
+    begun = (await http.post(f"{API}/users/me/passkey-options", headers=headers)).json()
     body = {"challenge": begun["challenge"], "name": "Laptop", "passkey": passkey.create(begun["options"])}
     return await http.post(f"{API}/users/me/passkeys", json=body, headers=headers)
 
@@ -279,7 +279,7 @@ class TestPasskey:
         unverified = SoftwarePasskey(passkey.origin, flags=USER_PRESENT)
         assert_problem(await add_passkey(http, headers, unverified), 422, "passkey-invalid")
         other = await commit_user(app, password=PASSWORD)
-        begun = (await http.post(f"{API}/users/me/passkeys/options", headers=header(await log_in(http, other)))).json()
+        begun = (await http.post(f"{API}/users/me/passkey-options", headers=header(await log_in(http, other)))).json()
         body = {"challenge": begun["challenge"], "name": "x", "passkey": passkey.create(begun["options"])}
         taken = await http.post(f"{API}/users/me/passkeys", json=body, headers=headers)
         assert_problem(taken, 401, "challenge-invalid")
@@ -302,7 +302,7 @@ class TestChanges:
             ("POST", "/users/me/authenticator-app", None),
             ("PUT", "/users/me/authenticator-app", {"code": "123456"}),
             ("DELETE", "/users/me/authenticator-app", None),
-            ("POST", "/users/me/passkeys/options", None),
+            ("POST", "/users/me/passkey-options", None),
             ("DELETE", f"/users/me/passkeys/{user.id}", None),
             ("POST", "/users/me/recovery-codes", None),
             ("POST", "/users/me/tokens", {"name": "a script", "scopes": ["own:read"]}),
@@ -368,10 +368,10 @@ class TestReset:
         await add_passkey(http, own, passkey)
         admin = await commit_user(app, password=PASSWORD, roles=["system_admin"])
         headers = header(await log_in(http, admin))
-        path = f"{API}/users/{user.id}/factors"
-        assert_problem(await http.delete(path, headers=own), 403, "forbidden")
-        assert (await http.delete(path, headers=headers)).status_code == 204
-        assert_problem(await http.delete(path, headers=headers), 404, "not-found")
+        path = f"{API}/users/{user.id}/reset-factors"
+        assert_problem(await http.post(path, headers=own), 403, "forbidden")
+        assert (await http.post(path, headers=headers)).status_code == 204
+        assert_problem(await http.post(path, headers=headers), 404, "not-found")
         assert_problem(await http.get(f"{API}/users/me", headers=own), 401, "token-invalid")
         assert (await log_in(http, user)).status_code == 200
         assert_problem(await log_in_by_passkey(http, passkey), 401, "passkey-refused")

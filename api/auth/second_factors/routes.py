@@ -80,7 +80,7 @@ async def remove_app(session: Session, caller: RecentlyMyself) -> None:
     await service.remove_app(session, await get_user(session, caller.user_id))
 
 
-@router.post("/me/passkeys/options", operation_id="beginPasskey")
+@router.post("/me/passkey-options", operation_id="beginPasskey")
 async def begin_passkey(
     response: Response, session: Session, settings: ProvidedSettings, caller: RecentlyMyself
 ) -> PasskeyOptions:
@@ -126,7 +126,7 @@ async def create_recovery_codes(response: Response, session: Session, caller: Re
     return RecoveryCodes(recovery_codes=await service.create_recovery_codes(session, user))
 
 
-@router.delete("/{user_id}/factors", status_code=HTTPStatus.NO_CONTENT, operation_id="resetUserFactors")
+@router.post("/{user_id}/reset-factors", status_code=HTTPStatus.NO_CONTENT, operation_id="resetUserFactors")
 @raises(NotFound)
 async def reset_factors(
     session: Session,
