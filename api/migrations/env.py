@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 SCHEMA = "app"
+LOCK_TIMEOUT_MS = 500
 
 
 def run_migrations() -> None:
@@ -28,6 +29,8 @@ def run_migrations() -> None:
     engine = create_engine(context.config.attributes["url"], poolclass=NullPool)
     with engine.begin() as connection:
         driver = cast("Connection[Any]", connection.connection.driver_connection)
+        # others wait for a migration that waits: it gives up soon, and is tried again
+        connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
         connection.execute(text("SET ROLE ideamint_owner"))
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         routines.drop_dependents(driver, kept)
