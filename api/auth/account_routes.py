@@ -112,7 +112,7 @@ async def forgot_password(
     "/auth/reset-password", status_code=HTTPStatus.NO_CONTENT, operation_id="resetPassword", dependencies=[PUBLIC]
 )
 @counts_as(RateClass.LOG_INS)
-@raises(LinkInvalid, WeakPassword, PasswordUsedBefore, PasswordsBusy)
+@raises(LinkInvalid, PasswordsOff, WeakPassword, PasswordUsedBefore, PasswordsBusy)
 async def reset_password(
     session: Session,
     settings: ProvidedSettings,
@@ -128,7 +128,7 @@ async def reset_password(
     "/auth/accept-invitation", status_code=HTTPStatus.NO_CONTENT, operation_id="acceptInvitation", dependencies=[PUBLIC]
 )
 @counts_as(RateClass.LOG_INS)
-@raises(LinkInvalid, InvalidInput, WeakPassword, PasswordsBusy)
+@raises(LinkInvalid, PasswordsOff, InvalidInput, WeakPassword, PasswordsBusy)
 async def accept_invitation(
     session: Session,
     settings: ProvidedSettings,
@@ -149,7 +149,7 @@ async def accept_invitation(
 
 
 @router.post("/users/me/password", status_code=HTTPStatus.NO_CONTENT, operation_id="changeMyPassword")
-@raises(PasswordWrong, WeakPassword, PasswordUsedBefore, TooManyAttempts, PasswordsBusy)
+@raises(PasswordWrong, PasswordsOff, WeakPassword, PasswordUsedBefore, TooManyAttempts, PasswordsBusy)
 async def change_password(
     request: Request,
     session: Session,

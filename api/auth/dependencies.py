@@ -33,7 +33,7 @@ from api.auth.second_factors.service import require_recent_log_in
 from api.auth.sessions import Client, find_session_of_cookie
 from api.auth.tokens import Claims
 from api.kernel import idempotency, origins, scopes
-from api.kernel.container import ProvidedSettings
+from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.contract import raises
 from api.kernel.errors import Forbidden
 from api.kernel.permissions import Permission, grants
@@ -211,8 +211,10 @@ async def _token_owner(caller: TokenHolder) -> Principal:
 
 @raises(LogInNotRecent)
 @enforces(Rule(Scope.SELF))
-async def _recently_myself(session: Session, caller: TokenHolder) -> Principal:
-    await require_recent_log_in(session, caller.session_id)
+async def _recently_myself(database: ProvidedDatabase, caller: TokenHolder) -> Principal:
+    # not in the request's session: routes with passwords hold no connection while a hash is computed
+    async with database.reading() as session:
+        await require_recent_log_in(session, caller.session_id)
     return caller
 
 

@@ -10,12 +10,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from api.auth.account_mails import Purpose, find_link, order_mail, use_link
+from api.auth.account_mails import Purpose, cancel_links, find_link, order_mail, use_link
 from api.auth.errors import EmailTaken
+from api.auth.lifecycle import change_rights, lock_user
 from api.auth.models import User
 from api.auth.recovery import store_password
 from api.auth.registration import verify_address
 from api.auth.service import check_display_name, check_email, create_user, find_user_by_email, get_user
+from api.auth.sso.policy import check_passwords_work
 from api.events import payloads
 from api.events.service import record_event
 
@@ -36,7 +38,10 @@ async def invite_user(
     permissions: Iterable[str] = (),
     actor_id: UUID | None,
 ) -> User:
-    """Prepare an account and mail its owner a link, which is valid for 14 days. An account that was never confirmed is replaced.
+    """Prepare an account and mail its owner a link, which is valid for 14 days.
+
+    An account that is prepared already, by a roster or an earlier invitation, gets the name and the rights. One that was
+    registered and never confirmed loses the address.
 
     Raises:
         EmailTaken: an account with this address is confirmed.
@@ -44,13 +49,18 @@ async def invite_user(
         InvalidInput: a role or permission does not exist, or the name is empty or too long.
     """
     user = await find_user_by_email(session, check_email(email))
-    if user is not None and user.email_verified_at is not None:
+    if user is None or (user.email_verified_at is None and user.password_hash is not None):
+        user = await create_user(
+            session, email=email, display_name=display_name, roles=roles, permissions=permissions, actor_id=actor_id
+        )
+        user.email_verified_at = None
+        await session.flush()
+    elif user.email_verified_at is None and user.is_active:
+        user = await lock_user(session, user.id)
+        user.display_name = check_display_name(display_name)
+        await change_rights(session, user, actor_id=actor_id, roles=roles, permissions=permissions)
+    else:
         raise EmailTaken
-    user = await create_user(
-        session, email=email, display_name=display_name, roles=roles, permissions=permissions, actor_id=actor_id
-    )
-    user.email_verified_at = None
-    await session.flush()
     await _send(session, user, actor_id)
     return user
 
@@ -91,6 +101,7 @@ async def accept_invitation(
 
     Raises:
         LinkInvalid: the link is unknown, expired, used or void.
+        PasswordsOff: only identity providers identify users.
         InvalidInput: the name is empty or too long.
         WeakPassword: see :func:`api.auth.passwords.check_strength`; the link stays valid.
         PasswordsBusy: too many passwords are waiting for their hash; the link stays valid.
@@ -102,8 +113,10 @@ async def accept_invitation(
     # without a connection; the link is found again, because it may have been used meanwhile
     password_hash = await passwords.hash(password)
     user = await use_link(session, await find_link(session, secret, (Purpose.INVITED,)))
+    check_passwords_work(settings, user.email)
     user.display_name = display_name
     await store_password(session, settings, user, password_hash)
+    await cancel_links(session, user.id)
     await verify_address(session, user)
     return user
 

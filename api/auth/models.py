@@ -109,9 +109,7 @@ class AccountMail(Model):
     expires_at: Mapped[datetime | None]
     used_at: Mapped[datetime | None]
 
-    __table_args__ = (
-        Index("ix_account_mails_challenge_id", challenge_id, postgresql_where=challenge_id.is_not(None)),
-    )
+    __table_args__ = (Index("ix_account_mails_challenge_id", challenge_id, postgresql_where=challenge_id.is_not(None)),)
 
 
 class StoredKey(Model):

@@ -15,6 +15,7 @@ from api.auth.password_checks import check_password
 from api.auth.passwords import LENGTH_MAX, LENGTH_MIN, Passwords
 from api.auth.registration import verify_address
 from api.auth.service import check_email, find_user_by_email, get_user
+from api.auth.sso.policy import check_passwords_work
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
@@ -51,6 +52,7 @@ async def reset_password(
 
     Raises:
         LinkInvalid: the link is unknown, expired, used or void.
+        PasswordsOff: only identity providers identify users.
         WeakPassword: see :func:`api.auth.passwords.check_strength`; the link stays valid.
         PasswordUsedBefore: the installation requires a password that the user did not have before; the link stays valid.
         PasswordsBusy: too many passwords are waiting for their hash; the link stays valid.
@@ -59,6 +61,7 @@ async def reset_password(
         mail = await find_link(first, secret, (Purpose.RESET_PASSWORD,))
         assert mail.user_id is not None
         user = await get_user(first, mail.user_id)
+    check_passwords_work(settings, user.email)
     await passwords.check(password, email=user.email, display_name=user.display_name)
     await _check_not_used(database, settings, passwords, user, password)
     # without a connection; the link is found again, because it may have been used meanwhile
@@ -87,11 +90,13 @@ async def change_password(
 
     Raises:
         PasswordWrong: `current` is not the password; it counts as a failed log-in.
+        PasswordsOff: only identity providers identify users.
         WeakPassword: see :func:`api.auth.passwords.check_strength`.
         PasswordUsedBefore: the installation requires a password that the user did not have before.
         TooManyAttempts, PasswordsBusy: as for a log-in.
     """
     user = await check_password(database, passwords, delays, user_id=user_id, password=current, address=address)
+    check_passwords_work(settings, user.email)
     await passwords.check(new, email=user.email, display_name=user.display_name)
     await _check_not_used(database, settings, passwords, user, new)
     password_hash = await passwords.hash(new)

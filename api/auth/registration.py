@@ -39,7 +39,7 @@ async def register_user(
 
     A mail with a link is sent, which verifies the address together with the password, so no other person can prepare an
     account for the owner of an address. If the account is not verified yet, the last registration counts: its name and password replace
-    the earlier ones. If the account is verified, nothing changes and its owner is informed.
+    the earlier ones. If the account is verified, or an administrator has prepared it, nothing changes and its owner is informed.
 
     Raises:
         RegistrationClosed: the setting `registration` does not allow it, or not for this address.
@@ -59,8 +59,8 @@ async def register_user(
     new = insert(User).values(
         id=uuid7(), email=email, display_name=display_name, password_hash=password_hash, email_verified_at=None
     )
-    # imported people and those whom an administrator created are verified or have another way to log in
-    is_open = User.email_verified_at.is_(None) & User.is_active
+    # not the accounts that administrators have prepared: those of invitations and rosters have no password
+    is_open = User.email_verified_at.is_(None) & User.is_active & User.password_hash.is_not(None)
     row: Any = (
         await session.execute(
             new.on_conflict_do_update(
@@ -69,21 +69,25 @@ async def register_user(
                     "password_hash": case((is_open, new.excluded.password_hash), else_=User.password_hash),
                     "display_name": case((is_open, new.excluded.display_name), else_=User.display_name),
                 },
-            ).returning(User.id, User.email_verified_at, User.is_active, literal_column("xmax = 0").label("is_new"))
+            ).returning(
+                User.id,
+                User.password_hash,
+                literal_column("xmax = 0").label("is_new"),
+            )
         )
     ).one()
-    is_unverified = row.email_verified_at is None and row.is_active
+    is_stored = row.password_hash == password_hash
     event = payloads.Registered() if row.is_new else payloads.RegistrationRepeated()
     await record_event(session, event, actor_id=row.id if row.is_new else None, user_id=row.id)
-    await order_mail(session, Purpose.VERIFY_ADDRESS if is_unverified else Purpose.REGISTRATION_REPEATED, row.id)
+    await order_mail(session, Purpose.VERIFY_ADDRESS if is_stored else Purpose.REGISTRATION_REPEATED, row.id)
     return email
 
 
 async def resend_verification(session: AsyncSession, *, email: str) -> None:
     """Mail a new link, if the address has an unverified account. The response does not reveal it."""
     user = await find_user_by_email(session, email)
-    is_unverified = user is not None and user.email_verified_at is None and user.is_active
-    await order_mail(session, Purpose.VERIFY_ADDRESS, user.id if user is not None and is_unverified else None)
+    is_open = user is not None and user.email_verified_at is None and user.is_active and user.password_hash is not None
+    await order_mail(session, Purpose.VERIFY_ADDRESS, user.id if user is not None and is_open else None)
 
 
 async def confirm_address(

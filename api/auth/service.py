@@ -52,8 +52,8 @@ async def create_user(
 ) -> User:
     """Create an account whose address counts as verified; without a password its owner cannot log in.
 
-    `password_hash` is the hash of another system, instead of the password. An account with this address that was never
-    confirmed is removed from it.
+    `password_hash` is the hash of another system, instead of the password. An account that was registered with this
+    address and never confirmed loses it.
 
     Raises:
         BadEmail: this is not an e-mail address, or there is a password without an address.
@@ -238,12 +238,19 @@ def check_email(email: str) -> str:
 
 
 async def _release_address(session: AsyncSession, email: str | None) -> None:
-    """Take the address from an account that was never confirmed, and so has never been used."""
+    """Take the address from an account that was registered and never confirmed, and so has never been used.
+
+    Accounts that administrators have prepared have no password, and keep it.
+    """
     if email is None:
         return
     abandoned = await session.scalar(
         select(User)
-        .where(func.lower(User.email) == func.lower(email), User.email_verified_at.is_(None))
+        .where(
+            func.lower(User.email) == func.lower(email),
+            User.email_verified_at.is_(None),
+            User.password_hash.is_not(None),
+        )
         .with_for_update(key_share=True)
     )
     if abandoned is None:

@@ -54,6 +54,13 @@ _COUNT = text(
     RETURNING key, failures
     """
 )
+_LOCK = text(
+    """
+    INSERT INTO app.log_in_counts AS c (key, failures) VALUES (:key, 0)
+    ON CONFLICT (key) DO UPDATE SET failures = c.failures
+    RETURNING failures, failed_at
+    """
+)
 _SUCCEED = text(
     """
     INSERT INTO app.log_in_counts AS c (key, failures, succeeded_at)
@@ -152,22 +159,22 @@ class LogInDelays:
             keys.append(self._hash("device", email, origin.device))
         await session.execute(_SUCCEED, {"keys": keys, "now": clock.now()})
 
-    async def check_second_step(self, session: AsyncSession, user_id: UUID) -> None:
-        """Refuse a code before the end of the delay. Only who has the password can cause this delay.
+    async def try_second_step(self, session: AsyncSession, user_id: UUID) -> None:
+        """Refuse a code before the end of the delay, and count it as wrong until :meth:`second_step_succeeded`.
+
+        The codes of an account are tried one after the other: the count is locked until the transaction ends. Only who has the
+        password can cause this delay.
 
         Raises:
             TooManyAttempts: with the seconds to wait, rounded up.
         """
         key = self._hash("second step", str(user_id))
-        counts = await self._read(session, (key,))
-        _refuse_early([counts[key].wait_s(clock.now())])
-
-    async def second_step_failed(self, session: AsyncSession, user_id: UUID) -> None:
-        """Count a wrong code of an account."""
-        await self._count(session, (self._hash("second step", str(user_id)),))
+        row = (await session.execute(_LOCK, {"key": key})).one()
+        _refuse_early([_Count(row.failures, row.failed_at).wait_s(clock.now())])
+        await self._count(session, (key,))
 
     async def second_step_succeeded(self, session: AsyncSession, user_id: UUID) -> None:
-        """Reset the wrong codes of an account."""
+        """Reset the wrong codes of an account, because this one was right."""
         await session.execute(_SUCCEED, {"keys": [self._hash("second step", str(user_id))], "now": clock.now()})
 
     async def _read(self, session: AsyncSession, keys: tuple[bytes, ...]) -> dict[bytes, _Count]:

@@ -23,7 +23,7 @@ from api.auth.password_checks import check_password
 from api.auth.second_factors import apps, service, steps
 from api.auth.second_factors.errors import ChallengeInvalid, CodeWrong, FactorExists, LogInNotRecent, PasskeyInvalid
 from api.auth.second_factors.passkeys import RESPONSE_LENGTH_MAX
-from api.auth.service import get_user
+from api.auth.service import get_user, get_user_for_change
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.errors import DomainError, NotFound
@@ -43,8 +43,9 @@ PASSKEY_NAME_LENGTH_MAX = 100
 
 
 @enforces(Rule(Scope.SELF))
-async def _owner(request: Request, session: Session, settings: ProvidedSettings) -> Principal:
-    caller = await find_caller_of_cookie(session, settings, request.cookies.get(COOKIE))
+async def _owner(request: Request, settings: ProvidedSettings, database: ProvidedDatabase) -> Principal:
+    async with database.reading() as session:  # ends before a hash is computed
+        caller = await find_caller_of_cookie(session, settings, request.cookies.get(COOKIE))
     if caller is None:
         raise HTTPException(
             HTTPStatus.SEE_OTHER, headers={"Location": f"{_path(request, 'show_log_in')}?next=/account"}
@@ -114,7 +115,7 @@ async def add_app(
     refusal = await _refusal(request, session, settings, caller, csrf)
     if refusal is not None:
         return refusal
-    user = await get_user(session, caller.user_id)
+    user = await get_user_for_change(session, caller.user_id)
     try:
         if code:
             codes = await service.confirm_app(session, settings, user, caller.session_id, "".join(code.split()))
@@ -145,7 +146,7 @@ async def remove_app(
     if refusal is not None:
         return refusal
     try:
-        await service.remove_app(session, await get_user(session, caller.user_id))
+        await service.remove_app(session, await get_user_for_change(session, caller.user_id))
     except NotFound as error:
         return await _account_page(request, session, settings, caller, HTTPStatus.OK, problem=error.detail)
     return _back(request, settings)
@@ -166,7 +167,7 @@ async def add_passkey(
     refusal = await _refusal(request, session, settings, caller, csrf)
     if refusal is not None:
         return refusal
-    user = await get_user(session, caller.user_id)
+    user = await get_user_for_change(session, caller.user_id)
     if not passkey:
         secret, options = await service.begin_passkey(session, settings, user)
         return browser.render(
@@ -211,7 +212,7 @@ async def remove_passkey(
     if refusal is not None:
         return refusal
     try:
-        await service.remove_passkey(session, await get_user(session, caller.user_id), passkey_id)
+        await service.remove_passkey(session, await get_user_for_change(session, caller.user_id), passkey_id)
     except NotFound as error:
         return await _account_page(request, session, settings, caller, HTTPStatus.OK, problem=error.detail)
     return _back(request, settings)
@@ -226,7 +227,7 @@ async def create_recovery_codes(
     if refusal is not None:
         return refusal
     try:
-        codes = await service.create_recovery_codes(session, await get_user(session, caller.user_id))
+        codes = await service.create_recovery_codes(session, await get_user_for_change(session, caller.user_id))
     except NotFound as error:
         return await _account_page(request, session, settings, caller, HTTPStatus.OK, problem=error.detail)
     return _done(request, settings, codes)

@@ -144,7 +144,7 @@ async def reset_password(
             await recovery.reset_password(session, settings, database, passwords, secret=token, password=password)
     except LinkInvalid as error:
         return message_page(request, settings, error.status, "Password not changed", error.detail, is_problem=True)
-    except (WeakPassword, PasswordUsedBefore, PasswordsBusy) as error:
+    except (WeakPassword, PasswordUsedBefore, PasswordsBusy, PasswordsOff) as error:
         page = _reset_page(request, settings, error.status, token, problem=error.detail)
         page.headers.update(error.response_headers())
         return page

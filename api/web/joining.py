@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from api.auth import invitations, recovery, registration
 from api.auth.container import ProvidedPasswords, ProvidedRegistrationRates
-from api.auth.errors import BadEmail, LinkInvalid, PasswordsBusy, RegistrationClosed, WeakPassword
+from api.auth.errors import BadEmail, LinkInvalid, PasswordsBusy, PasswordsOff, RegistrationClosed, WeakPassword
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.errors import DomainError, InvalidInput
@@ -60,7 +60,7 @@ async def accept_invitation(
             )
     except LinkInvalid as error:
         return _void(request, settings, error)
-    except (InvalidInput, PasswordsBusy) as error:
+    except (InvalidInput, PasswordsBusy, PasswordsOff) as error:
         page = _invitation_page(request, settings, error.status, token, name=name, problem=error.detail)
         page.headers.update(error.response_headers())
         return page

@@ -124,7 +124,7 @@ def as_response(passkey: str) -> dict[str, Any]:
     """The response of a passkey in a form field; a text that is none becomes one that is refused."""
     try:
         response = json.loads(passkey)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return response if isinstance(response, dict) else {}
 

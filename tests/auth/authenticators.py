@@ -34,14 +34,14 @@ class SoftwarePasskey:
     sign_count: int = 0
     credential_id: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    encoded_key: bytes | None = None  # sent instead of the public key
 
     def create(self, options: dict[str, Any]) -> dict[str, Any]:
         """The response to `navigator.credentials.create()`."""
         numbers = self.key.public_key().public_numbers()
         point = {-2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")}
-        credential = (
-            len(self.credential_id).to_bytes(2, "big") + self.credential_id + dumps({1: 2, 3: -7, -1: 1, **point})
-        )
+        key = self.encoded_key or dumps({1: 2, 3: -7, -1: 1, **point})
+        credential = len(self.credential_id).to_bytes(2, "big") + self.credential_id + key
         data = self._data(options["rp"]["id"], self.flags | ATTESTED) + bytes(16) + credential
         attestation = dumps({"fmt": "none", "attStmt": {}, "authData": data})
         return self._response(

@@ -112,6 +112,36 @@ class TestInvitation:
         assert (await try_log_in(http, email)).status_code == 200
 
 
+class TestPreparedAccount:
+    async def test_of_a_roster_can_be_invited_and_imported_again(
+        self, app: FastAPI, http: AsyncClient, mails: Mailbox, headers: dict[str, str]
+    ) -> None:
+        email = new_email()
+        roster = {"people": [{"name": "Ida Lind", "email": email, "external_id": email, "department": "Yard"}]}
+        assert (await http.post(f"{API}/rosters", json=roster, headers=headers)).status_code == 200
+        invited = await invite(http, headers, email, roles=["executive"])
+        assert (invited.status_code, invited.json()["department"]) == (201, "Yard")
+        again = await http.post(f"{API}/rosters", json=roster, headers=headers)
+        assert again.status_code == 200, again.text
+        assert (await accept(http, await mails.token(email))).status_code == 204
+        me = await http.get(f"{API}/users/me", headers=header(await try_log_in(http, email)))
+        assert me.json()["roles"] == ["executive"]
+
+    async def test_is_not_changed_by_a_registration_with_its_address(
+        self, http: AsyncClient, mails: Mailbox, headers: dict[str, str]
+    ) -> None:
+        email = new_email()
+        invited = (await invite(http, headers, email, roles=["executive"])).json()
+        token = await mails.token(email)
+        body = {"display_name": "Squatter", "password": NEW_PASSWORD, "email": email}
+        assert (await http.post(f"{API}/auth/register", json=body)).status_code == 202
+        stored = (await http.get(f"{API}/users/{invited['id']}", headers=headers)).json()
+        assert (stored["display_name"], stored["roles"]) == ("Ida", ["executive"])
+        assert (await accept(http, token)).status_code == 204
+        assert (await try_log_in(http, email, NEW_PASSWORD)).status_code == 401
+        assert (await try_log_in(http, email)).status_code == 200
+
+
 class TestWhoMayRegister:
     @pytest.fixture
     def allowing(self, app: FastAPI) -> Any:

@@ -17,7 +17,8 @@ from api.kernel import clock
 from tests.auth.authenticators import USER_PRESENT, SoftwarePasskey, code_of
 from tests.auth.calls import assert_problem, events_of, header, log_in, refresh
 from tests.auth.mailboxes import Mailbox, text_of
-from tests.factories.containers import parts, replaced
+from tests.factories.clocks import GIVE_UP_AFTER_S
+from tests.factories.containers import parts, pool_of, replaced
 from tests.factories.users import PASSWORD, commit_user
 
 if TYPE_CHECKING:
@@ -428,9 +429,137 @@ class TestAttackedAccount:
         assert (await second_step(http, asked["challenge"], code=code)).status_code == 200
         assert_problem(await second_step(http, asked["challenge"], code=code), 401, "challenge-invalid")
 
+    async def test_at_most_five_codes_are_mailed_at_a_time(self, app: FastAPI, user: User) -> None:
+        for host in range(10):
+            await attempt(app, user, f"203.0.113.{host}", "a wrong password it is")
+        statuses = [(await attempt(app, user, "198.51.100.7", PASSWORD)).status_code for _ in range(6)]
+        assert statuses == [401] * 5 + [429]
+
 
 async def attempt(app: FastAPI, user: User, address: str, password: str) -> Response:
     """A log-in from a network address."""
     transport = ASGITransport(app=app, client=(address, 1234))
     async with AsyncClient(transport=transport, base_url="http://testserver") as elsewhere:
         return await log_in(elsewhere, user, password)
+
+
+class TestRaces:
+    async def test_a_step_waits_for_a_change_of_the_password_and_is_void_then(
+        self, app: FastAPI, http: AsyncClient, user: User
+    ) -> None:
+        _, codes = await add_app(http, header(await log_in(http, user)))
+        challenge = (await first_step(http, user))["challenge"]
+        async with parts(app).database.session() as session:
+            await session.execute(
+                text("UPDATE app.users SET password_changed_at = now() WHERE id = :id"), {"id": user.id}
+            )
+            step = asyncio.create_task(second_step(http, challenge, code=codes[0]))
+            await until_blocked(app)
+        assert_problem(await step, 401, "challenge-invalid")
+
+    async def test_parallel_wrong_codes_are_delayed_like_those_in_turn(self, http: AsyncClient, user: User) -> None:
+        await add_app(http, header(await log_in(http, user)))
+        asked = [await first_step(http, user) for _ in range(12)]
+        responses = await asyncio.gather(*(second_step(http, each["challenge"], code="000000") for each in asked))
+        assert [response.status_code for response in responses].count(401) == 5
+        assert [response.status_code for response in responses].count(429) == 7
+
+    async def test_parallel_requests_leave_one_secret_and_one_set_of_codes(
+        self, app: FastAPI, http: AsyncClient, user: User
+    ) -> None:
+        headers = header(await log_in(http, user))
+        begun = await asyncio.gather(
+            *(http.post(f"{API}/users/me/authenticator-app", headers=headers) for _ in range(6))
+        )
+        assert {response.status_code for response in begun} == {200}
+        await add_app(http, headers)
+        created = await asyncio.gather(
+            *(http.post(f"{API}/users/me/recovery-codes", headers=headers) for _ in range(4))
+        )
+        assert {response.status_code for response in created} == {201}
+        factors = (await http.get(f"{API}/users/me/factors", headers=headers)).json()
+        assert factors["recovery_codes_left"] == 10
+
+
+class TestSessionWithoutTheFactor:
+    async def test_has_to_use_it_before_it_changes_factors(
+        self, http: AsyncClient, user: User, passkey: SoftwarePasskey
+    ) -> None:
+        stolen, own = header(await log_in(http, user)), header(await log_in(http, user))
+        _, codes = await add_app(http, own)
+        refused = await http.post(f"{API}/users/me/passkey-options", headers=stolen)
+        assert_problem(refused, 403, "log-in-not-recent")
+        body = {"password": PASSWORD, "code": codes[0]}
+        assert (await http.post(f"{API}/auth/confirm", json=body, headers=stolen)).status_code == 204
+        assert (await add_passkey(http, stolen, passkey)).status_code == 201
+
+
+class TestConnections:
+    @pytest.mark.parametrize("path", ["users/me/password", "users/me/email", "auth/confirm"])
+    async def test_none_is_held_while_a_hash_is_computed(
+        self, app: FastAPI, http: AsyncClient, user: User, path: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        headers = header(await log_in(http, user))
+        held = []
+
+        async def verify(*_: object) -> bool:
+            held.append(pool_of(app).checkedout())
+            return False
+
+        monkeypatch.setattr(parts(app).passwords, "verify", verify)
+        body = {"current_password": PASSWORD, "new_password": "eleven quiet herons", "email": "new@example.org"}
+        wanted = {
+            "users/me/password": ("current_password", "new_password"),
+            "users/me/email": ("current_password", "email"),
+        }
+        sent = {name: body[name] for name in wanted[path]} if path in wanted else {"password": PASSWORD}
+        response = await http.post(f"{API}/{path}", json=sent, headers=headers)
+        assert_problem(response, 403, "password-wrong")
+        assert held == [0]
+
+
+class TestMalformedPasskeys:
+    @pytest.mark.parametrize("key", [b"\x04", b"\x80", b"\x61a", b"\xa1\x01\x02", b"\xa3\x01\x02\x03\x26\x20\x18\x63"])
+    async def test_a_key_that_cannot_be_used_is_not_added(
+        self, http: AsyncClient, user: User, passkey: SoftwarePasskey, key: bytes
+    ) -> None:
+        headers = header(await log_in(http, user))
+        assert_problem(await add_passkey(http, headers, replace(passkey, encoded_key=key)), 422, "passkey-invalid")
+
+    async def test_a_credential_id_that_is_too_long_is_not_added(
+        self, http: AsyncClient, user: User, passkey: SoftwarePasskey
+    ) -> None:
+        headers = header(await log_in(http, user))
+        long = replace(passkey, credential_id=b"x" * 1024)
+        assert_problem(await add_passkey(http, headers, long), 422, "passkey-invalid")
+
+
+class TestLostSecret:
+    async def test_of_the_installation_makes_the_codes_of_apps_wrong(
+        self, app: FastAPI, http: AsyncClient, user: User
+    ) -> None:
+        secret, codes = await add_app(http, header(await log_in(http, user)))
+        async with parts(app).database.session() as session:
+            await session.execute(
+                text(
+                    "UPDATE app.authenticator_apps SET encrypted_secret = '\\x00010203040506070809' WHERE user_id = :id"
+                ),
+                {"id": user.id},
+            )
+        challenge = (await first_step(http, user))["challenge"]
+        with later(seconds=60):
+            assert_problem(await second_step(http, challenge, code=code_of(secret)), 401, "code-wrong")
+        assert (await second_step(http, challenge, code=codes[0])).status_code == 200
+
+
+async def until_blocked(app: FastAPI) -> None:
+    """Wait until a transaction waits for the lock of another one."""
+    blocked = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with asyncio.timeout(GIVE_UP_AFTER_S):
+        while True:
+            async with parts(app).database.reading() as session:
+                if await session.scalar(blocked):
+                    return
+            await asyncio.sleep(0.01)

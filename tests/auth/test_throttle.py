@@ -154,13 +154,12 @@ class TestSecondStep:
         user_id = uuid4()
         with clock.at(START):
             for _ in range(5):
-                await door.delays.check_second_step(door.session, user_id)
-                await door.delays.second_step_failed(door.session, user_id)
+                await door.delays.try_second_step(door.session, user_id)
             with pytest.raises(TooManyAttempts):
-                await door.delays.check_second_step(door.session, user_id)
-            await door.delays.check_second_step(door.session, uuid4())
+                await door.delays.try_second_step(door.session, user_id)
+            await door.delays.try_second_step(door.session, uuid4())
             await door.delays.second_step_succeeded(door.session, user_id)
-            await door.delays.check_second_step(door.session, user_id)
+            await door.delays.try_second_step(door.session, user_id)
 
 
 class TestDeviceCookie:

@@ -11,9 +11,10 @@ from uuid import UUID
 
 import pyotp
 import segno
+import structlog
 from sqlalchemy import delete, select, update
 
-from api.auth.encryption import Encryption
+from api.auth.encryption import Encryption, WrongSecret
 from api.auth.second_factors.errors import CodeWrong, FactorExists
 from api.auth.second_factors.models import AuthenticatorApp
 from api.kernel import clock
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from api.auth.models import User
     from settings.auth import AuthSettings
+
+log = structlog.get_logger(__name__)
 
 STEP_S = 30
 DIGITS = 6
@@ -121,7 +124,11 @@ def _step_of(settings: AuthSettings, app: AuthenticatorApp, code: str) -> int | 
     """The time step of a code, if it is the current one or its neighbour, and later than the last accepted one."""
     if not (code.isascii() and code.isdigit() and len(code) == DIGITS):
         return None
-    secret = base64.b32encode(Encryption(settings, _USE).decrypt(app.encrypted_secret, str(app.user_id))).decode()
+    try:
+        secret = base64.b32encode(Encryption(settings, _USE).decrypt(app.encrypted_secret, str(app.user_id))).decode()
+    except WrongSecret:
+        log.warning("an authenticator app was added under another IDEAMINT_JWT_SECRET", user_id=str(app.user_id))
+        return None
     codes = pyotp.TOTP(secret, digits=DIGITS, interval=STEP_S)
     now = int(clock.now().timestamp()) // STEP_S
     for step in range(now - STEPS_AROUND, now + STEPS_AROUND + 1):

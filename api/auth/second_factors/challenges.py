@@ -6,6 +6,7 @@ or the deactivation of the user.
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import select, text, update
 
+from api.auth.errors import TooManyAttempts
 from api.auth.models import User
 from api.auth.second_factors.models import LogInChallenge
 from api.auth.tokens import hash_secret, new_secret
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 TTL = timedelta(minutes=10)
 FAILURES_MAX = 5
 MAIL_CODE_DIGITS = 8
+MAILED_CODES_MAX = 5
 _WEBAUTHN_BYTES = 32
 
 _DELETE_OLD = text(
@@ -85,24 +88,48 @@ async def create(session: AsyncSession, purpose: Purpose, user: User | None = No
 
 
 async def find(session: AsyncSession, secret: str, *purposes: Purpose) -> LogInChallenge | None:
-    """The valid challenge with this secret, locked; None if there is none."""
-    challenge = await session.scalar(
-        select(LogInChallenge)
-        .where(
-            LogInChallenge.secret_hash == hash_secret(secret),
-            LogInChallenge.purpose.in_(purposes),
-            LogInChallenge.expires_at > clock.now(),
-            LogInChallenge.used_at.is_(None),
-            LogInChallenge.failures < FAILURES_MAX,
-        )
-        .with_for_update()
-        .execution_options(populate_existing=True)
+    """The valid challenge with this secret, locked with its user; None if there is none."""
+    found = select(LogInChallenge).where(
+        LogInChallenge.secret_hash == hash_secret(secret),
+        LogInChallenge.purpose.in_(purposes),
+        LogInChallenge.expires_at > clock.now(),
+        LogInChallenge.used_at.is_(None),
+        LogInChallenge.failures < FAILURES_MAX,
     )
+    user_id = await session.scalar(found.with_only_columns(LogInChallenge.user_id))
+    # users are locked before challenges; a password cannot be changed, or sessions ended, until the step is committed
+    user = None if user_id is None else await lock_for_log_in(session, user_id)
+    challenge = await session.scalar(found.with_for_update().execution_options(populate_existing=True))
     if challenge is None or challenge.user_id is None:
         return challenge
-    user = await session.get(User, challenge.user_id, populate_existing=True)
     is_current = user is not None and user.is_active and user.password_changed_at == challenge.password_changed_at
     return challenge if is_current else None
+
+
+async def lock_for_log_in(session: AsyncSession, user_id: UUID) -> User | None:
+    """The user, locked against changes of the account, but not against other log-ins."""
+    return await session.get(User, user_id, with_for_update={"read": True}, populate_existing=True)
+
+
+async def check_mailed_codes(session: AsyncSession, user_id: UUID) -> None:
+    """Refuse a further code by mail while `MAILED_CODES_MAX` are valid. Only who has the password can cause this.
+
+    Raises:
+        TooManyAttempts: with the seconds until the first of them expires.
+    """
+    open_until = await session.scalars(
+        select(LogInChallenge.expires_at)
+        .where(
+            LogInChallenge.user_id == user_id,
+            LogInChallenge.purpose == Purpose.MAILED_CODE,
+            LogInChallenge.expires_at > clock.now(),
+            LogInChallenge.used_at.is_(None),
+        )
+        .order_by(LogInChallenge.expires_at)
+    )
+    ends = open_until.all()
+    if len(ends) >= MAILED_CODES_MAX:
+        raise TooManyAttempts(math.ceil((ends[0] - clock.now()).total_seconds()))
 
 
 async def use(session: AsyncSession, challenge: LogInChallenge) -> None:

@@ -20,7 +20,7 @@ from webauthn import (
     verify_authentication_response,
     verify_registration_response,
 )
-from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
     PublicKeyCredentialDescriptor,
@@ -29,6 +29,7 @@ from webauthn.helpers.structs import (
 )
 
 from api.auth.models import User
+from api.auth.second_factors.challenges import lock_for_log_in
 from api.auth.second_factors.errors import FactorExists, PasskeyInvalid, PasskeyRefused
 from api.auth.second_factors.models import Passkey
 from api.kernel import clock
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
 
 RESPONSE_LENGTH_MAX = 20_000
 PASSKEYS_MAX = 20
-_CREDENTIAL_ID_LENGTH_MAX = 1400  # 1023 bytes in base64
+CREDENTIAL_ID_BYTES_MAX = 1023  # WebAuthn, 4
+_CREDENTIAL_ID_LENGTH_MAX = 1400  # the same in base64
 
 
 def registration_options(
@@ -93,8 +95,11 @@ async def add(
             expected_origin=_origin(settings),
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, TypeError, KeyError) as error:
+        decoded_public_key_to_cryptography(decode_credential_public_key(verified.credential_public_key))
+    except Exception as error:  # the library raises many kinds of errors for malformed input
         raise PasskeyInvalid from error
+    if len(verified.credential_id) > CREDENTIAL_ID_BYTES_MAX:
+        raise PasskeyInvalid
     if len(await of_user(session, user_id)) >= PASSKEYS_MAX:
         msg = f"An account has at most {PASSKEYS_MAX} passkeys; remove one first."
         raise FactorExists(msg)
@@ -119,12 +124,12 @@ async def use(session: AsyncSession, settings: Settings, *, response: dict[str, 
     Raises:
         PasskeyRefused: no known passkey has, or the copy of a device is used (its counter went back).
     """
-    passkey = await session.scalar(
-        select(Passkey)
-        .where(Passkey.credential_id == _credential_id(response))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    found = select(Passkey).where(Passkey.credential_id == _credential_id(response))
+    owner_id = await session.scalar(found.with_only_columns(Passkey.user_id))
+    # users are locked before their passkeys
+    if owner_id is None or await lock_for_log_in(session, owner_id) is None:
+        raise PasskeyRefused
+    passkey = await session.scalar(found.with_for_update().execution_options(populate_existing=True))
     if passkey is None:
         raise PasskeyRefused
     try:
@@ -137,7 +142,7 @@ async def use(session: AsyncSession, settings: Settings, *, response: dict[str, 
             credential_current_sign_count=passkey.sign_count,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, TypeError, KeyError) as error:
+    except Exception as error:  # the library raises many kinds of errors for malformed input
         raise PasskeyRefused from error
     passkey.sign_count, passkey.last_used_at = verified.new_sign_count, clock.now()
     await session.flush()

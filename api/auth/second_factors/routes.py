@@ -25,7 +25,7 @@ from api.auth.second_factors.schemas import (
     PasskeyRead,
     RecoveryCodes,
 )
-from api.auth.service import get_user
+from api.auth.service import get_user_for_change
 from api.auth.token_responses import NO_STORE
 from api.kernel.container import ProvidedSettings
 from api.kernel.contract import raises
@@ -55,7 +55,7 @@ async def begin_app(
 ) -> NewAuthenticatorApp:
     """A secret for an authenticator app. It becomes a factor when its first code is sent by PUT."""
     response.headers.update(NO_STORE)
-    user = await get_user(session, caller.user_id)
+    user = await get_user_for_change(session, caller.user_id)
     new = await apps.begin(session, settings.auth, user, issuer=settings.mail.sender.name)
     return NewAuthenticatorApp(secret=new.secret, uri=new.uri, qr_code=new.qr_code)
 
@@ -67,7 +67,7 @@ async def add_app(
 ) -> RecoveryCodes:
     """Make the app a second factor by its first code. The response has recovery codes if I had none."""
     response.headers.update(NO_STORE)
-    user = await get_user(session, caller.user_id)
+    user = await get_user_for_change(session, caller.user_id)
     return RecoveryCodes(
         recovery_codes=await service.confirm_app(session, settings, user, caller.session_id, body.code)
     )
@@ -77,7 +77,7 @@ async def add_app(
 @raises(NotFound)
 async def remove_app(session: Session, caller: RecentlyMyself) -> None:
     """Remove my authenticator app."""
-    await service.remove_app(session, await get_user(session, caller.user_id))
+    await service.remove_app(session, await get_user_for_change(session, caller.user_id))
 
 
 @router.post("/me/passkey-options", operation_id="beginPasskey")
@@ -86,7 +86,9 @@ async def begin_passkey(
 ) -> PasskeyOptions:
     """What a browser needs to create a passkey."""
     response.headers.update(NO_STORE)
-    challenge, options = await service.begin_passkey(session, settings, await get_user(session, caller.user_id))
+    challenge, options = await service.begin_passkey(
+        session, settings, await get_user_for_change(session, caller.user_id)
+    )
     return PasskeyOptions(challenge=challenge, options=options, expires_in_s=int(challenges.TTL.total_seconds()))
 
 
@@ -97,7 +99,7 @@ async def add_passkey(
 ) -> AddedPasskey:
     """Add the passkey that the browser has created. The response has recovery codes if I had none."""
     response.headers.update(NO_STORE)
-    user = await get_user(session, caller.user_id)
+    user = await get_user_for_change(session, caller.user_id)
     passkey, codes = await service.add_passkey(
         session, settings, user, caller.session_id, challenge=body.challenge, name=body.name, response=body.passkey
     )
@@ -114,7 +116,7 @@ async def add_passkey(
 @raises(NotFound)
 async def remove_passkey(session: Session, caller: RecentlyMyself, passkey_id: UUID) -> None:
     """Remove one of my passkeys."""
-    await service.remove_passkey(session, await get_user(session, caller.user_id), passkey_id)
+    await service.remove_passkey(session, await get_user_for_change(session, caller.user_id), passkey_id)
 
 
 @router.post("/me/recovery-codes", status_code=HTTPStatus.CREATED, operation_id="createRecoveryCodes")
@@ -122,7 +124,7 @@ async def remove_passkey(session: Session, caller: RecentlyMyself, passkey_id: U
 async def create_recovery_codes(response: Response, session: Session, caller: RecentlyMyself) -> RecoveryCodes:
     """New recovery codes, shown once; the earlier ones become void."""
     response.headers.update(NO_STORE)
-    user = await get_user(session, caller.user_id)
+    user = await get_user_for_change(session, caller.user_id)
     return RecoveryCodes(recovery_codes=await service.create_recovery_codes(session, user))
 
 

@@ -16,6 +16,7 @@ from api.auth.lifecycle import end_all_sessions
 from api.auth.models import TOKENS_REVOKED, User, UserSession
 from api.auth.second_factors import apps, challenges, passkeys, recovery_codes
 from api.auth.second_factors.errors import ChallengeInvalid, LogInNotRecent, SecondStepRequired
+from api.auth.sso.models import ProviderSession
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
@@ -78,6 +79,9 @@ async def ask_second_step(
     """What a user whose password was right has to do before the log-in succeeds; None if nothing.
 
     A user with a factor uses it. One without receives a code by mail if the log-in is suspect.
+
+    Raises:
+        TooManyAttempts: so many codes were mailed within ten minutes that no further one is.
     """
     factors = await factors_of(session, user.id)
     names, options = list(factors.names), None
@@ -87,6 +91,7 @@ async def ask_second_step(
             options = passkeys.log_in_options(settings, factors.passkeys, challenge.webauthn)
     elif is_suspect:
         names = [Factor.MAILED_CODE]
+        await challenges.check_mailed_codes(session, user.id)
         challenge = await challenges.create(session, challenges.Purpose.MAILED_CODE, user)
         await order_mail(session, MailPurpose.LOG_IN_CODE, user.id, challenge_id=challenge.id)
     else:
@@ -100,15 +105,18 @@ async def ask_second_step(
 
 
 async def require_recent_log_in(session: AsyncSession, session_id: UUID) -> None:
-    """Refuse a session whose user proved who they are more than `RECENT` ago.
+    """Refuse a session whose user proved who they are more than `RECENT` ago, or without the factor that they have now.
 
     Raises:
         LogInNotRecent: it is such a session, or has ended.
     """
-    at = await session.scalar(
-        select(UserSession.authenticated_at).where(UserSession.id == session_id, UserSession.revoked_at.is_(None))
+    found = await session.scalar(
+        select(UserSession).where(UserSession.id == session_id, UserSession.revoked_at.is_(None))
     )
-    if at is None or at < clock.now() - RECENT:
+    is_recent = found is not None and found.authenticated_at >= clock.now() - RECENT
+    if found is not None and is_recent and found.second_factor_at is None:
+        is_recent = not (await factors_of(session, found.user_id)).names
+    if not is_recent:
         raise LogInNotRecent(minutes=int(RECENT.total_seconds()) // 60)
 
 
@@ -228,7 +236,7 @@ async def _removed(session: AsyncSession, user: User, factor: Factor) -> None:
     await recovery_codes.remove(session, user.id)
     await session.execute(
         update(UserSession)
-        .where(UserSession.user_id == user.id)
+        .where(UserSession.user_id == user.id, UserSession.id.not_in(select(ProviderSession.session_id)))
         .values(second_factor_at=None)
         .execution_options(synchronize_session=False)
     )

@@ -62,10 +62,9 @@ async def second_step(
             return await _refuse(session, found, PasskeyRefused())
         factor = Factor.PASSKEY
     else:
-        await delays.check_second_step(session, user.id)
+        await delays.try_second_step(session, user.id)
         used = await _use_code(session, settings, found, user.id, code or "")
         if used is None:
-            await delays.second_step_failed(session, user.id)
             return await _refuse(session, found, CodeWrong())
         await delays.second_step_succeeded(session, user.id)
         factor = used
@@ -101,7 +100,7 @@ async def log_in_by_passkey(
     except PasskeyRefused as error:
         return await _refuse(session, found, error)
     await challenges.use(session, found)
-    user = await session.get_one(User, passkey.user_id, populate_existing=True)
+    user = await session.get_one(User, passkey.user_id)
     if not user.is_active or user.email_verified_at is None or not settings.sso.allows_password(user.email):
         await record_event(session, payloads.LogInFailed(), actor_id=None, user_id=user.id)
         return PasskeyRefused()
@@ -121,9 +120,8 @@ async def confirm(
     """
     factors = (await factors_of(session, user.id)).names
     if factors:
-        await delays.check_second_step(session, user.id)
+        await delays.try_second_step(session, user.id)
         if code is None or await _use_own_code(session, settings, user.id, code) is None:
-            await delays.second_step_failed(session, user.id)
             await record_event(session, payloads.SecondFactorFailed(), actor_id=None, user_id=user.id)
             return CodeWrong()
         await delays.second_step_succeeded(session, user.id)
