@@ -6,8 +6,11 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
+import orjson
 import structlog
 
 if TYPE_CHECKING:
@@ -30,8 +33,43 @@ def _redacted(value: object) -> object:
     return value
 
 
+class RequestLog:
+    """Writes one line for each request, at the level INFO.
+
+    As JSON it is written without structlog's processors, which cost as much as a tenth of a coin command: the names of its
+    values are known, and none is secret. The line has the form of all others.
+    """
+
+    def __init__(self, logger: str) -> None:
+        """`logger` is the name of the logger."""
+        self._logger = logger
+        self._log = structlog.get_logger(logger)
+
+    def write(self, **values: object) -> None:
+        """Write the line, with the values of the request's context."""
+        if _direct is None:
+            self._log.info("request", **values)
+            return
+        line = {
+            **values,
+            "event": "request",
+            **structlog.contextvars.get_contextvars(),
+            "level": "info",
+            "logger": self._logger,
+            "timestamp": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        }
+        with _direct.lock or nullcontext():
+            _direct.stream.write(orjson.dumps(line, default=str).decode() + "\n")
+            _direct.flush()
+
+
+_direct: logging.StreamHandler[Any] | None = None
+"""Where requests are written as JSON; None if they are not, or their level is not shown."""
+
+
 def configure(settings: LogSettings) -> None:
     """Send all logs of the process, including the standard library's, through structlog to stderr."""
+    global _direct  # noqa: PLW0603 - logging is configured once in a process
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -64,5 +102,6 @@ def configure(settings: LogSettings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level)
+    _direct = handler if as_json and root.isEnabledFor(logging.INFO) else None
     # our middleware logs every request once, with its id
     logging.getLogger("uvicorn.access").disabled = True

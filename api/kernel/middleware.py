@@ -19,12 +19,13 @@ from starlette.requests import Request
 from api.kernel import origins, problems
 from api.kernel.errors import DomainError
 from api.kernel.ids import uuid7
+from api.kernel.logs import RequestLog
 from api.kernel.rates import begin_counting
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-log = structlog.get_logger("api.request")
+_log = RequestLog("api.request")
 
 _REQUEST_ID = b"x-request-id"
 _READ_HEADERS = frozenset({_REQUEST_ID, b"host", b"user-agent"})
@@ -124,8 +125,7 @@ class RequestContext:
                     _without_body(send_response) if is_head else send_response,
                 )
         finally:
-            log.info(
-                "request",
+            _log.write(
                 method=scope["method"],
                 route=_template(routed),
                 status=status,
