@@ -24,7 +24,7 @@ BODY_BYTES_MAX = 5 * 1_048_576
 
 router = new_router("", "users")
 
-Administrator = Annotated[Principal, Depends(requires(Permission.MANAGE_USERS))]
+LoggedInAdministrator = Annotated[Principal, Depends(requires(Permission.MANAGE_USERS, is_for_tokens=False))]
 _CSV = {"schema": {"type": "string"}, "example": f"{','.join(COLUMNS)}\n"}
 
 
@@ -38,7 +38,7 @@ def _read_csv(body: object) -> object:
 async def import_people(
     session: Session,
     settings: ProvidedSettings,
-    caller: Administrator,
+    caller: LoggedInAdministrator,
     body: Annotated[Roster, BeforeValidator(_read_csv)],
     dry_run: DryRun,
     deactivate_missing: Annotated[  # noqa: FBT002

@@ -21,6 +21,7 @@ from api.kernel.web import router as new_router
 router = new_router("/users/{user_id}/identities", "users")
 
 Administrator = Annotated[Principal, Depends(requires(Permission.MANAGE_USERS))]
+LoggedInAdministrator = Annotated[Principal, Depends(requires(Permission.MANAGE_USERS, is_for_tokens=False))]
 
 
 @router.get("", operation_id="listUserIdentities", response_model=UserIdentities)
@@ -45,7 +46,7 @@ async def list_identities(session: Session, _: Administrator, user_id: UUID) -> 
 
 @router.delete("/{identity_id}", status_code=HTTPStatus.NO_CONTENT, operation_id="unlinkUserIdentity")
 @raises(NotFound)
-async def unlink_identity(session: Session, caller: Administrator, user_id: UUID, identity_id: UUID) -> None:
+async def unlink_identity(session: Session, caller: LoggedInAdministrator, user_id: UUID, identity_id: UUID) -> None:
     """Remove an identity, for example when the provider has a new account for the person. Its sessions end.
 
     The next log-in of a person at the provider with the same confirmed address links their identity.
