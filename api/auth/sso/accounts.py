@@ -56,6 +56,8 @@ async def find_or_create_account(
         EmailTaken: an account with the address was created at the same moment; a repetition finds it.
     """
     _check_domain(provider, person)
+    if person.roles is not None:  # before any row, as in all changes of rights
+        await lifecycle.lock_administrators(session)
     await session.execute(_LOCK, {"space": _IDENTITIES, "issuer": provider.issuer, "subject": person.subject})
     found = select(Identity).where(Identity.issuer == provider.issuer, Identity.subject == person.subject)
     identity = await session.scalar(found)
@@ -143,7 +145,7 @@ async def _apply_claims(session: AsyncSession, provider: Provider, user: User, p
     roles = (set(user.roles) - set(provider.settings.roles.values())) | person.roles
     if roles == set(user.roles):
         return
-    user = await lifecycle.lock_user(session, user.id)
+    user = await service.get_user_for_change(session, user.id)
     try:
         await lifecycle.change_rights(session, user, actor_id=None, roles=roles)
     except LastAdministrator:
