@@ -12,6 +12,8 @@ from api.auth import service
 from api.auth.dependencies import Principal, requires
 from api.auth.sso import identities
 from api.auth.sso.schemas import UserIdentities, UserIdentity
+from api.events import payloads
+from api.events.service import record_event
 from api.kernel.contract import raises
 from api.kernel.errors import NotFound
 from api.kernel.permissions import Permission
@@ -26,10 +28,12 @@ LoggedInAdministrator = Annotated[Principal, Depends(requires(Permission.MANAGE_
 
 @router.get("", operation_id="listUserIdentities", response_model=UserIdentities)
 @raises(NotFound)
-async def list_identities(session: Session, _: Administrator, user_id: UUID) -> Any:
+async def list_identities(session: Session, caller: Administrator, user_id: UUID) -> Any:
     """The identities at providers by which a user logs in."""
     await service.get_user(session, user_id)
     found = await identities.list_identities(session, user_id)
+    payload = payloads.PersonalDataRead(what="identities", rows=len(found))
+    await record_event(session, payload, actor_id=caller.user_id, user_id=user_id)
     return UserIdentities(
         items=[
             UserIdentity(
