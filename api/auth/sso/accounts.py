@@ -1,8 +1,8 @@
 """The account of a person whom a provider has identified: found, linked or created, and changed by the claims.
 
-An identity is the pair of issuer and subject. An address leads to an account once, at the first log-in, and only if both the
-provider and this installation have confirmed it: otherwise a person could take over the account of another by an address
-that is not theirs.
+An identity is the pair of issuer and subject. An address leads to an account once, at the first log-in, and only if the provider
+has confirmed it. An account with a password must have confirmed it too: otherwise the person who registered with the address of
+another would share the account with them. One without a password, from a roster or an invitation, is confirmed by this log-in.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ async def _link_or_create(session: AsyncSession, settings: Settings, provider: P
         other = select(Identity.id).where(Identity.user_id == user.id, Identity.issuer == provider.issuer)
         if await session.scalar(other) is not None:
             raise SignOnRefused(Reason.OTHER_IDENTITY)
-        if user.email_verified_at is None:  # from a roster, so no other person has a password of the account
+        if user.email_verified_at is None:  # from a roster or an invitation: no other person has a password
             await verify_address(session, user)
     identity = Identity(user_id=user.id, issuer=provider.issuer, subject=person.subject)
     session.add(identity)
