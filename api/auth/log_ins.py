@@ -60,11 +60,13 @@ async def authenticate(
     """
     async with database.session() as session:
         user = await find_user_by_email(session, email)
+        # the stored address, so that all spellings with which the database finds an account have one count
+        counted = email if user is None or user.email is None else user.email
         origin = client.origin(user)
-        await delays.check(session, email, origin)
+        await delays.check(session, counted, origin)
     async with passwords.slot():
         async with database.session() as session:
-            standing = await delays.check(session, email, origin)
+            standing = await delays.check(session, counted, origin)
         matches = await passwords.verify(user.password_hash if user else None, password)
         if user is None or not matches or not user.is_active or user.email_verified_at is None:
             async with database.session() as session:

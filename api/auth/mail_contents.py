@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def write_mail(settings: Settings, prepared: Prepared) -> Mail:
-    """The mail in the user's language and time zone."""
+    """The mail in the user's language and time zone; a language of a later version is not known here."""
     user = prepared.user
     return render(
         _content(settings, prepared),
         to=prepared.to,
-        language=Language(user.language) if user.language else settings.mail.language,
+        language=Language(user.language) if user.language in set(Language) else settings.mail.language,
         time_zone=user.time_zone or UTC_ZONE,
         key=str(prepared.id),
     )

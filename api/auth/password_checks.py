@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from api.auth.account_mails import Purpose, order_mail
 from api.auth.errors import PasswordWrong
 from api.auth.service import get_user
 from api.auth.throttle import Origin
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 async def check_password(
     database: Database, passwords: Passwords, delays: LogInDelays, *, user_id: UUID, password: str, address: str
 ) -> User:
-    """The logged-in user, if this is their password. Holds no connection while the hash is computed.
+    """The user, if this is their password. Holds no connection while the hash is computed.
+
+    A failure counts as that of a log-in, and its owner is informed of many of them.
 
     Raises:
         PasswordWrong: it is not, or the user has none.
@@ -34,6 +37,7 @@ async def check_password(
             standing = await delays.check(session, email, origin)
         if not await passwords.verify(user.password_hash, password):
             async with database.session() as session:
-                await delays.failed(session, standing)
+                if await delays.failed(session, standing):
+                    await order_mail(session, Purpose.LOG_INS_DELAYED, user.id)
             raise PasswordWrong
     return user

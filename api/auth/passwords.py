@@ -35,9 +35,11 @@ WAITING_MAX_PER_SLOT = 100  # at 20 ms per hash, two seconds of waiting
 _BCRYPT = ("$2a$", "$2b$", "$2y$")
 _BCRYPT_BYTES = 72
 _HASHES = re.compile(
-    r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}|"
-    r"\$argon2id\$v=19\$m=\d{1,7},t=\d{1,3},p=\d{1,2}\$[+/A-Za-z0-9]{11,86}\$[+/A-Za-z0-9]{22,86}"
+    r"\$2[aby]\$(?P<cost>\d\d)\$[./A-Za-z0-9]{53}|"
+    r"\$argon2id\$v=19\$m=(?P<m>\d{1,9}),t=(?P<t>\d{1,9}),p=(?P<p>\d{1,9})\$[+/A-Za-z0-9]{11,86}\$[+/A-Za-z0-9]{22,86}"
 )
+# Parameters of imported hashes, least and most: each attempt to log in costs the time and memory that they say.
+IMPORTED_LIMITS = {"cost": (4, 14), "m": (8, 1_048_576), "t": (1, 10), "p": (1, 16)}
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
@@ -61,14 +63,22 @@ def verify_password(password_hash: str, password: str) -> bool:
 
 
 def check_hash(password_hash: str) -> None:
-    """Check that this is a hash that :func:`verify_password` can verify.
+    """Check that this is a hash that :func:`verify_password` can verify, with parameters within `IMPORTED_LIMITS`.
+
+    `cost` is that of bcrypt; `m` (memory, KiB), `t` (passes) and `p` (lanes) are those of argon2id.
 
     Raises:
-        InvalidInput: it is none.
+        InvalidInput: it is none, or a parameter is outside of its limits.
     """
-    if _HASHES.fullmatch(password_hash) is None:
+    found = _HASHES.fullmatch(password_hash)
+    if found is None:
         msg = "This is no hash of a password: expected bcrypt ($2b$...) or argon2id ($argon2id$...)."
         raise InvalidInput(msg)
+    for name, value in found.groupdict().items():
+        least, most = IMPORTED_LIMITS[name]
+        if value is not None and not least <= int(value) <= most:
+            msg = f"The parameter {name} of the hash is {value}; it must be from {least} to {most}."
+            raise InvalidInput(msg)
 
 
 def needs_rehash(password_hash: str) -> bool:

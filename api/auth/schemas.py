@@ -11,7 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from api.auth.passwords import LENGTH_MAX, LENGTH_MIN
 from api.kernel.permissions import SystemRole
-from api.kernel.schemas import Edit, ResponseModel, Schema, required
+from api.kernel.schemas import Edit, ResponseModel, Schema, Stored, required
 from api.kernel.texts import Line
 
 DisplayName = Annotated[Line, Field(min_length=1, max_length=200)]
@@ -154,7 +154,9 @@ class MySession(ResponseModel):
     """A session of the caller. `address` and `agent` are where it began."""
 
     id: UUID
-    kind: Annotated[Literal["token", "browser"], Field(description="token: a program; browser: the log-in page")]
+    kind: Annotated[
+        Stored[Literal["token", "browser"]], Field(description="token: a program; browser: the log-in page")
+    ]
     created_at: datetime
     last_used_at: Annotated[datetime, Field(description="the log-in or the last refresh")]
     expires_at: datetime

@@ -196,14 +196,16 @@ async def find_user_by_email(session: AsyncSession, email: str) -> User | None:
 async def find_ids_by_email(session: AsyncSession, emails: Sequence[str]) -> dict[str, UUID]:
     """The ids of the users with these addresses, by the address in lower case.
 
-    Addresses that are unknown or not confirmed are omitted.
+    Addresses that are unknown or not confirmed, and those of deleted users, are omitted.
     """
     if not emails:
         return {}
     lowered = func.lower(User.email)
     wanted = {email.lower() for email in emails if "\0" not in email}
     rows = await session.execute(
-        select(lowered.label("email"), User.id).where(lowered.in_(wanted), User.email_verified_at.is_not(None))
+        select(lowered.label("email"), User.id).where(
+            lowered.in_(wanted), User.email_verified_at.is_not(None), User.deleted_at.is_(None)
+        )
     )
     return {row.email: row.id for row in rows}
 

@@ -26,6 +26,7 @@ from api.auth.sso.policy import check_passwords_work
 from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.pages import PageRoute
+from api.kernel.problems import note_refusal
 from api.kernel.rates import RateLimited
 from api.kernel.request_rates import RateClass, counts_as
 from api.kernel.rules import PUBLIC
@@ -36,6 +37,7 @@ router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=P
 browser = Browser("api.web")
 
 TOKEN_LENGTH_MAX = 128
+TEXT_LENGTH_MAX = 1000  # of names and addresses, before they are checked
 _MAILED = "If the address has an account, a mail with a link is on its way. The link is valid for 30 minutes."
 
 
@@ -75,6 +77,7 @@ async def verify_email(
     except (LinkInvalid, EmailTaken) as error:
         return message_page(request, settings, error.status, "Not confirmed", error.detail, is_problem=True)
     except (PasswordWrong, TooManyAttempts, PasswordsBusy) as error:
+        note_refusal(request, error)
         page = _verify_page(request, settings, error.status, token, problem=error.detail)
         page.headers.update(error.response_headers())
         return page
@@ -96,7 +99,7 @@ async def forgot_password(
     session: Session,
     settings: ProvidedSettings,
     rates: ProvidedMailRates,
-    email: Annotated[str, Form(max_length=1000)] = "",
+    email: Annotated[str, Form(max_length=TEXT_LENGTH_MAX)] = "",
     csrf: Annotated[str, Form()] = "",
 ) -> Response:
     """Mail a link; the response is the same for known and unknown addresses."""
@@ -107,10 +110,12 @@ async def forgot_password(
         await rates.spend(client_address(request))
         address = single_line(email)
     except RateLimited as error:
+        note_refusal(request, error)
         page = _forgot_page(request, settings, error.status, email=email, problem=f"{error.title}. {error.detail}")
         page.headers.update(error.response_headers())
         return page
     except PasswordsOff as error:
+        note_refusal(request, error)
         return _forgot_page(request, settings, error.status, email=email, problem=error.detail)
     except ValueError:
         address = ""

@@ -14,17 +14,16 @@ from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.errors import DomainError, InvalidInput
 from api.kernel.pages import PageRoute
+from api.kernel.problems import note_refusal
 from api.kernel.rates import RateLimited
 from api.kernel.request_rates import RateClass, counts_as
 from api.kernel.rules import PUBLIC
 from api.kernel.web import Session, client_address
-from api.web.accounts import TOKEN_LENGTH_MAX, message_page
+from api.web.accounts import TEXT_LENGTH_MAX, TOKEN_LENGTH_MAX, message_page
 from settings import Settings
 
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=PageRoute)
 browser = Browser("api.web")
-
-TEXT_LENGTH_MAX = 1000
 
 
 @router.get("/invitation")
@@ -95,7 +94,10 @@ async def register(
             await registration.register_user(
                 session, settings, passwords, email=email, display_name=name, password=password
             )
-    except (RateLimited, RegistrationClosed, BadEmail, WeakPassword, InvalidInput, PasswordsBusy) as error:
+    except (
+        RateLimited, RegistrationClosed, PasswordsOff, BadEmail, WeakPassword, InvalidInput, PasswordsBusy,
+    ) as error:  # fmt: skip
+        note_refusal(request, error)
         page = _registration_page(request, settings, error.status, name=name, email=email, problem=_reason(error))
         page.headers.update(error.response_headers())
         return page

@@ -25,6 +25,7 @@ from api.kernel.request_rates import RateClass, counts_as
 from api.kernel.rules import PUBLIC
 from api.kernel.texts import single_line
 from api.kernel.web import Session
+from api.web.accounts import TEXT_LENGTH_MAX
 from api.web.second_step import second_step_page
 from api.web.sessions import allowed_next, delete_cookie, logged_in, public_url
 from settings import Settings
@@ -32,6 +33,8 @@ from settings.auth import Registration
 
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=PageRoute)
 browser = Browser("api.web")
+
+PASSWORD_LENGTH_MAX = 1024  # typed in a form; new passwords have at most 128 characters
 
 
 @router.get("/login")
@@ -56,8 +59,8 @@ async def log_in(
     passwords: ProvidedPasswords,
     delays: ProvidedLogInDelays,
     providers: ProvidedProviders,
-    email: Annotated[str, Form()] = "",
-    password: Annotated[str, Form()] = "",
+    email: Annotated[str, Form(max_length=TEXT_LENGTH_MAX)] = "",
+    password: Annotated[str, Form(max_length=PASSWORD_LENGTH_MAX)] = "",
     next: Annotated[str, Form()] = "",  # noqa: A002 - the same
     csrf: Annotated[str, Form()] = "",
 ) -> Response:
@@ -145,6 +148,7 @@ def _log_in_page(
     action = _path(request, "log_in_page")
     next_url = allowed_next(settings, next_url)
     buttons = [(each.settings.label, f"{each.log_in_path}?{urlencode({'next': next_url})}") for each in providers]
+    may_register = settings.auth.registration != Registration.INVITATION and not settings.sso.only
     has_emergency = settings.sso.only and settings.sso.emergency_email is not None
     link = f"{_path(request, 'show_log_in')}?{urlencode({'emergency': 'true', 'next': next_url})}"
     return browser.render(
@@ -157,7 +161,7 @@ def _log_in_page(
         email=email,
         problem=problem,
         forgot=_path(request, "show_forgot_password"),
-        register=_path(request, "show_registration") if settings.auth.registration != Registration.INVITATION else "",
+        register=_path(request, "show_registration") if may_register else "",
         by_passkey=_path(request, "passkey_page"),
         log_ins=buttons,
         has_form=not settings.sso.only or (has_emergency and (emergency or bool(email))),

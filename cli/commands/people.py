@@ -244,6 +244,7 @@ def import_roster(
             f"{done}: {result.created:,} created, {result.updated:,} updated, {result.unchanged:,} unchanged, "
             f"{len(result.deactivated):,} deactivated"
         ),
+        *([f"deleted here, and not changed: {result.deleted:,}"] if result.deleted else []),
         *(f"deactivated: {email}" for email in result.deactivated),
         *(f"kept, although not active in the roster: {email}" for email in result.kept),
         *(f"active in the roster, but deactivated here: {email}" for email in result.still_deactivated),

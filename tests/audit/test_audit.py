@@ -202,19 +202,27 @@ class TestRecords:
         assert (found[-1]["address"], found[-1]["agent"]) == (None, None)
 
     @pytest.mark.parametrize(
-        ("path", "what"), [("/users", "users"), ("/users/{user}", "user"), ("/campaigns/{campaign}/members", "members")]
+        ("path", "what", "rows"),
+        [
+            ("/users", "users", 1),
+            ("/users/{user}", "user", 1),
+            ("/campaigns/{campaign}/members", "members", 1),
+            ("/users/{user}/identities", "identities", 0),
+            ("/tokens?user_id={user}", "tokens", 1),
+        ],
     )
     async def test_readings_of_personal_data(
-        self, application: FastAPI, client: AsyncClient, path: str, what: str
+        self, application: FastAPI, client: AsyncClient, path: str, what: str, rows: int
     ) -> None:
         world = await make_world(application, client)
+        await make_token(application, world.manager, "own:read")
         reader = await commit_user(application, roles=["system_admin"])
         headers = await bearer(application, reader)
         url = f"{API}{path.format(user=world.manager.id, campaign=world.campaign_id)}"
         assert (await client.get(url, headers=headers)).status_code == 200
         (event,) = await search(client, headers, actor_id=str(reader.id))
         assert (event["kind"], event["data"]["what"]) == ("personal_data_read", what)
-        assert event["data"]["rows"] >= 1
+        assert event["data"]["rows"] >= rows
 
     async def test_the_token_of_a_change(
         self, application: FastAPI, client: AsyncClient, admin: dict[str, str]

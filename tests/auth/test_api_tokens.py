@@ -325,6 +325,8 @@ class TestScopes:
             ("DELETE", "/users/me/sessions", None),
             ("DELETE", "/users/me/sessions/{token}", None),
             ("DELETE", "/users/{user}/sessions", None),
+            ("DELETE", "/users/{user}/identities/{token}", None),
+            ("POST", "/rosters", {"people": [{"name": "Another", "email": "another@example.org"}]}),
         ],
     )
     async def test_none_suffices_for_what_only_a_log_in_may_do(

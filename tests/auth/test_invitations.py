@@ -303,3 +303,32 @@ class TestImportedHash:
     def test_of_another_kind_is_refused(self, text: str) -> None:
         with pytest.raises(InvalidInput, match="bcrypt"):
             check_hash(text)
+
+    @pytest.mark.parametrize(
+        ("parameters", "problem"),
+        [
+            ("$2b$15$", "The parameter cost of the hash is 15; it must be from 4 to 14."),
+            ("$2b$03$", "The parameter cost of the hash is 03"),
+            (
+                "$argon2id$v=19$m=1048577,t=1,p=1$",
+                "The parameter m of the hash is 1048577; it must be from 8 to 1048576.",
+            ),
+            ("$argon2id$v=19$m=65536,t=11,p=1$", "The parameter t of the hash is 11"),
+            ("$argon2id$v=19$m=65536,t=0,p=1$", "The parameter t of the hash is 0"),
+            ("$argon2id$v=19$m=65536,t=3,p=17$", "The parameter p of the hash is 17"),
+        ],
+    )
+    def test_that_costs_too_much_is_refused(self, parameters: str, problem: str) -> None:
+        with pytest.raises(InvalidInput, match=problem):
+            check_hash(hash_with(parameters))
+
+    @pytest.mark.parametrize(
+        "parameters", ["$2b$14$", "$2y$10$", "$argon2id$v=19$m=1048576,t=10,p=16$", "$argon2id$v=19$m=19456,t=2,p=1$"]
+    )
+    def test_with_usual_parameters_is_accepted(self, parameters: str) -> None:
+        check_hash(hash_with(parameters))
+
+
+def hash_with(parameters: str) -> str:
+    """A text in the form of a hash."""
+    return parameters + ("a" * 53 if parameters.startswith("$2") else f"{'a' * 22}${'a' * 43}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import unescape
 from html.parser import HTMLParser
 from importlib import import_module
@@ -15,11 +16,16 @@ import pytest
 from jinja2 import UndefinedError
 from jinja2.meta import find_undeclared_variables
 
+from api.auth.account_mails import Prepared, Purpose
+from api.auth.mail_contents import write_mail
 from api.auth.mails import EXAMPLES as OF_AUTH
 from api.auth.mails import AccountDeactivated, Invited, VerifyAddress
+from api.auth.models import User
+from api.kernel.ids import uuid7
 from api.kernel.mail import as_envelope
 from api.kernel.mail_templates import COLUMNS_MAX, MailContent, environment, render
 from api.kernel.mails import EXAMPLES as OF_KERNEL
+from settings import Settings
 from settings.mail import Language, Sender
 
 EXAMPLES = (*OF_AUTH, *OF_KERNEL)
@@ -166,6 +172,23 @@ class TestRender:
         example = next(each for each in EXAMPLES if isinstance(each, AccountDeactivated))
         mail = render(example, to="a@b.org", language=Language.POLISH, key="job 7", headers={"X-Kind": "account"})
         assert (mail.to, mail.key, mail.headers, mail.language) == ("a@b.org", "job 7", {"X-Kind": "account"}, "pl")
+
+
+class TestWriteMail:
+    @pytest.mark.parametrize(("stored", "language"), [("en", "en"), (None, "pl"), ("de", "pl")])
+    def test_is_in_the_language_of_the_installation_if_that_of_the_user_is_not_known(
+        self, stored: str | None, language: str
+    ) -> None:
+        user = User(display_name="Anna", email="anna@example.org", language=stored)
+        prepared = Prepared(
+            id=uuid7(),
+            purpose=Purpose.ACCOUNT_DEACTIVATED,
+            user=user,
+            to="anna@example.org",
+            created_at=datetime(2026, 3, 1, 12, 0, tzinfo=UTC),
+            secret=None,
+        )
+        assert write_mail(Settings.of(mail_language="pl"), prepared).language == language
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from api.auth import log_ins, sessions
-from api.auth.errors import LogInFailed
+from api.auth.errors import LogInFailed, PasswordWrong
+from api.auth.password_checks import check_password
+from api.auth.throttle import ALERT_FAILURES
 from api.kernel import clock
 from tests.auth.calls import assert_problem, browser_cookie, events_of, header, log_in, new_email, refresh
 from tests.auth.mailboxes import Mailbox, text_of, token_of
@@ -140,6 +142,22 @@ class TestChangePassword:
             refused = await change_password(http, headers, current_password="a wrong password")
             assert_problem(refused, 403, "password-wrong")
         assert_problem(await change_password(http, headers), 429, "too-many-attempts")
+
+    async def test_the_owner_is_informed_of_many_wrong_passwords(
+        self, app: FastAPI, mails: Mailbox, user: User
+    ) -> None:
+        for host in range(ALERT_FAILURES + 1):
+            with pytest.raises(PasswordWrong):
+                await check_password(
+                    parts(app).database,
+                    parts(app).passwords,
+                    parts(app).log_in_delays,
+                    user_id=user.id,
+                    password="a wrong password",
+                    address=f"203.0.113.{host}",
+                )
+        [mail] = await mails.receive(user.email or "")
+        assert mail["Subject"] == "Many failed log-ins to your account"
 
     async def test_refuses_a_weak_password(self, http: AsyncClient, user: User) -> None:
         headers = header(await log_in(http, user))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
-from api.auth import service
+from api.auth import lifecycle, service
+from api.auth.rosters import reading
 from api.auth.rosters.importing import import_roster
 from api.auth.rosters.reading import read_rows
 from api.kernel.errors import InvalidInput
@@ -150,6 +153,33 @@ class TestImportRoster:
         assert user is not None
         assert user.display_name == "Łucja"
 
+    async def test_an_address_that_is_none_is_refused_with_its_number(self, app: FastAPI, http: AsyncClient) -> None:
+        document = assert_problem(await send(app, http, listed(), listed(email="nowhere")), 422, "invalid-input")
+        assert document["detail"].startswith("line 2, column email: ")
+
+    @pytest.mark.parametrize("content_type", ["text/csv", "application/json"])
+    async def test_does_not_check_addresses_in_the_event_loop(
+        self, app: FastAPI, http: AsyncClient, monkeypatch: pytest.MonkeyPatch, content_type: str
+    ) -> None:
+        threads = []
+
+        def check(email: str) -> str:
+            threads.append(threading.get_ident())
+            return service.check_email(email)
+
+        monkeypatch.setattr(reading, "check_email", check)
+        person = listed()
+        content = {
+            "text/csv": f"name,email\n{person['name']},{person['email']}\n",
+            "application/json": json.dumps({"people": [person]}),
+        }
+        headers = await bearer(app, await commit_user(app, roles=[SystemRole.SYSTEM_ADMIN]))
+        response = await http.post(
+            "/api/v1/rosters", content=content[content_type], headers=headers | {"Content-Type": content_type}
+        )
+        assert (response.status_code, len(threads)) == (200, 1)
+        assert threads[0] != threading.get_ident()
+
     async def test_a_dry_run_writes_nothing(self, app: FastAPI, http: AsyncClient) -> None:
         person = listed()
         response = await send(app, http, person, dry_run="true")
@@ -182,6 +212,26 @@ class TestImportRoster:
         response = await send(app, http, listed(email=user.email))
         assert response.json()["still_deactivated"] == [user.email]
         assert not (await fresh(app, user)).is_active
+
+    async def test_deleted_accounts_are_neither_changed_nor_shown(self, app: FastAPI, http: AsyncClient) -> None:
+        users = [await commit_user(app, external_id=uuid4().hex) for _ in range(3)]
+        async with parts(app).database.session() as session:
+            for user in users:
+                await lifecycle.delete_user(session, await lifecycle.lock_user(session, user.id), actor_id=None)
+        by_address, by_id = listed(email=users[0].email), listed(external_id=users[1].external_id)
+        gone = listed(email=users[2].email, external_id=uuid4().hex, active=False)
+        response = await send(app, http, by_address, by_id, gone)
+        assert (response.status_code, response.json()["deleted"]) == (200, 3)
+        assert not any(user.email in response.text for user in users if user.email)
+        for user in users:
+            after = await fresh(app, user)
+            assert (after.display_name, after.external_id) == (user.display_name, user.external_id)
+        other = await commit_user(app)
+        document = assert_problem(
+            await send(app, http, listed(email=other.email, external_id=users[1].external_id)), 422, "invalid-input"
+        )
+        assert users[1].email not in document["detail"]
+        assert "the account with this external id is deleted" in document["detail"]
 
     async def test_deactivates_missing_people_only_when_asked_and_confirmed(
         self, app: FastAPI, http: AsyncClient

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.auth import service
 from api.auth.errors import BadEmail, EmailTaken, WeakPassword
 from api.auth.models import SessionToken, User, UserSession
+from api.kernel import clock
 from api.kernel.db import Model
 from api.kernel.errors import InvalidInput, NotFound
 from api.kernel.ids import uuid7
@@ -100,6 +101,15 @@ class TestFindUserByEmail:
         assert await service.find_user_by_email(unit, user.email.upper()) is user
         assert await service.find_user_by_email(unit, "nobody@example.org") is None
         assert await service.find_user_by_email(unit, "a\0b") is None
+
+
+class TestFindIdsByEmail:
+    async def test_finds_confirmed_users_who_are_not_deleted(self, unit: AsyncSession) -> None:
+        user = await make_user(unit)
+        deleted = await make_user(unit, is_active=False, deleted_at=clock.now())
+        unconfirmed = await make_user(unit, email_verified_at=None)
+        addresses = [each.email.upper() for each in (user, deleted, unconfirmed) if each.email]
+        assert await service.find_ids_by_email(unit, addresses) == {user.email: user.id}
 
 
 class TestGetUser:

@@ -7,13 +7,18 @@ from uuid import uuid4
 
 import pytest
 
+from api.auth import log_ins
 from api.auth.devices import DeviceCookie
 from api.auth.errors import TooManyAttempts
+from api.auth.sessions import Client
 from api.auth.throttle import ALERT_FAILURES, LogInDelays, Origin
 from api.kernel import clock
 from settings.auth import AuthSettings
+from tests.factories.containers import parts
+from tests.factories.users import PASSWORD, commit_user
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
     from sqlalchemy.ext.asyncio import AsyncSession
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -147,6 +152,24 @@ class TestAnAccountUnderAttack:
             await door.fail(ANNA, f"203.0.113.{host}")
         door.now += timedelta(seconds=3601)
         assert not await door.needs_second_step(ANNA, ELSEWHERE)
+
+    async def test_has_one_count_for_all_spellings_that_find_it(self, app: FastAPI) -> None:
+        name = f"ivi.{uuid4().hex}@example.org"
+        user = await commit_user(app, email=name, password=PASSWORD)
+        spellings = [name, name.upper(), name.replace("i", "\u0130"), name.replace("i", "\u0130", 1)]
+        attempts = [
+            await log_ins.authenticate(
+                parts(app).database,
+                parts(app).passwords,
+                parts(app).log_in_delays,
+                email=spellings[host % len(spellings)],
+                password="a wrong password",
+                client=Client(address=f"203.0.113.{host}"),
+            )
+            for host in range(ALERT_FAILURES)
+        ]
+        assert {each.user.id for each in attempts if each.user} == {user.id}
+        assert [each.alerts for each in attempts] == [False] * (ALERT_FAILURES - 1) + [True]
 
 
 class TestSecondStep:

@@ -66,6 +66,8 @@ class TestUnknownValues:
             ("campaigns", "status", "paused"),
             ("campaigns", "origin", "merged"),
             ("ideas", "status", "merged"),
+            ("sessions", "kind", "device"),
+            ("users", "language", "de"),
         ):
             for (name,) in connection.execute(
                 "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'c' "
@@ -82,6 +84,9 @@ class TestUnknownValues:
         assert listed["status"] == "paused"
         ideas = (await ended.manage("GET", "/campaigns/{id}/ideas")).json()["items"]
         assert {(idea["status"], *idea["next_statuses"]) for idea in ideas} == {("merged",)}
+        sessions = (await ended.manage("GET", "/users/me/sessions")).json()["items"]
+        assert {session["kind"] for session in sessions} == {"device"}
+        assert (await ended.manage("GET", "/users/me")).json()["language"] == "de"
 
     async def test_an_unknown_audience_shows_stakes_only_to_their_owners(
         self, ended: Journey, connection: psycopg.Connection

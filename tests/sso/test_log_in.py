@@ -9,8 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlalchemy import text
 
+from api.auth import lifecycle
 from api.kernel.permissions import SystemRole
 from tests.auth.calls import change, events_of
+from tests.coins.test_bulk import until_a_connection_waits_for_a_lock
 from tests.factories.containers import parts, replaced
 from tests.factories.users import PASSWORD, commit_user
 from tests.sso.people import account_of, caller, failures, has_account, person
@@ -149,6 +151,24 @@ class TestLaterLogIn:
         visitor.outside.cookies.clear()
         await visitor.log_in("corp", claims | {"groups": []})
         assert (await account_of(app, claims)).roles == ["data_viewer"]
+
+    async def test_changed_roles_lock_no_account_before_changes_by_administrators(
+        self, app: FastAPI, visitor: Visitor
+    ) -> None:
+        claims = person(groups=["board"])
+        await visitor.log_in("corp", claims)
+        user = await account_of(app, claims)
+        visitor.outside.cookies.clear()
+        url = await visitor.identify(await visitor.begin("corp"), claims | {"name": "New Name", "groups": ["admins"]})
+        async with parts(app).database.session() as session:
+            await lifecycle.lock_administrators(session)
+            returned = asyncio.create_task(visitor.return_to(url))
+            await until_a_connection_waits_for_a_lock(app)
+            await session.execute(
+                text("SELECT FROM app.users WHERE id = :id FOR NO KEY UPDATE NOWAIT"), {"id": user.id}
+            )
+        assert (await returned).status_code == 303
+        assert (await account_of(app, claims)).roles == ["system_admin"]
 
     async def test_the_last_administrator_keeps_the_role(self, app: FastAPI, visitor: Visitor) -> None:
         claims = person(groups=["admins"])

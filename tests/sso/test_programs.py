@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import secrets
@@ -11,16 +12,28 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from api.auth import lifecycle
+from api.auth.sessions import Client
+from api.auth.sso import codes, identities
+from api.auth.sso.accounts import Account
+from api.auth.sso.log_in import start_provider_session
 from api.kernel import clock
 from tests.auth.calls import assert_problem, change, events_of, header, refresh
+from tests.coins.test_bulk import until_a_connection_waits_for_a_lock
+from tests.factories.containers import parts
 from tests.sso.hostile import Hostile, begin
 from tests.sso.people import account_of, caller, person
 from tests.sso.test_log_out import logout_claims, send
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from fastapi import FastAPI
     from httpx2 import AsyncClient, Response
+    from sqlalchemy.ext.asyncio import AsyncSession
 
+    from api.auth.models import User
+    from api.auth.sso.models import Identity
     from tests.sso.providers import Visitor
 
 LISTENING = "http://127.0.0.1:5555/done"
@@ -42,6 +55,24 @@ def received(response: Response) -> dict[str, str]:
 
 async def exchange(http: AsyncClient, code: str, verifier: str) -> Response:
     return await http.post("/api/v1/auth/sso/token", json={"code": code, "code_verifier": verifier})
+
+
+async def log_out_everywhere(session: AsyncSession, user: User) -> None:
+    await lifecycle.end_all_sessions(session, user, actor_id=user.id)
+
+
+async def deactivate_and_reactivate(session: AsyncSession, user: User) -> None:
+    await lifecycle.deactivate_user(session, user, actor_id=None)
+    await lifecycle.reactivate_user(session, user, actor_id=None)
+
+
+async def give_a_role(session: AsyncSession, user: User) -> None:
+    await lifecycle.change_rights(session, user, actor_id=None, roles=["data_viewer"])
+
+
+async def unlink(app: FastAPI, user: User, identity: Identity) -> None:
+    async with parts(app).database.session() as session:
+        await identities.unlink_identity(session, user.id, identity.id, actor_id=user.id)
 
 
 class TestExchangeCode:
@@ -92,6 +123,55 @@ class TestExchangeCode:
         code = received(await visitor.log_in("corp", claims, redirect_uri=LISTENING, code_challenge=challenge))["code"]
         await change(app, "UPDATE app.users SET is_active = false WHERE lower(email) = :email", email=claims["email"])
         assert_problem(await exchange(visitor.http, code, verifier), 401, "sign-on-code-invalid")
+
+    @pytest.mark.parametrize("change_account", [log_out_everywhere, deactivate_and_reactivate, give_a_role])
+    async def test_a_change_that_ends_access_tokens_voids_the_code(
+        self, app: FastAPI, visitor: Visitor, change_account: Callable[[AsyncSession, User], Awaitable[None]]
+    ) -> None:
+        verifier, challenge = new_verifier()
+        claims = person()
+        code = received(await visitor.log_in("corp", claims, redirect_uri=LISTENING, code_challenge=challenge))["code"]
+        user = await account_of(app, claims)
+        async with parts(app).database.session() as session:
+            await change_account(session, await lifecycle.lock_user(session, user.id))
+        assert_problem(await exchange(visitor.http, code, verifier), 401, "sign-on-code-invalid")
+        renewed = f"{code.rpartition('.')[0]}.{(await account_of(app, claims)).token_version}"
+        assert_problem(await exchange(visitor.http, renewed, verifier), 401, "sign-on-code-invalid")
+
+    async def test_an_unlinking_meanwhile_waits_and_ends_the_session(self, app: FastAPI, visitor: Visitor) -> None:
+        verifier, challenge = new_verifier()
+        claims = person()
+        code = received(await visitor.log_in("corp", claims, redirect_uri=LISTENING, code_challenge=challenge))["code"]
+        user = await account_of(app, claims)
+        async with parts(app).database.session() as session:
+            used = await codes.use_code(session, code, verifier)
+            assert used is not None
+            unlinked = asyncio.create_task(unlink(app, user, used.identity))
+            await until_a_connection_waits_for_a_lock(app)
+            issued = await start_provider_session(
+                session,
+                parts(app).settings,
+                Account(user, used.identity),
+                kind="token",
+                client=Client(),
+                provider=used.provider,
+                provider_session=used.provider_session,
+                encrypted_id_token=used.encrypted_id_token,
+            )
+        await unlinked
+        assert_problem(await refresh(visitor.http, issued.secret), 401, "refresh-token-invalid")
+
+    async def test_a_code_of_an_identity_that_is_being_unlinked_is_void(self, app: FastAPI, visitor: Visitor) -> None:
+        verifier, challenge = new_verifier()
+        claims = person()
+        code = received(await visitor.log_in("corp", claims, redirect_uri=LISTENING, code_challenge=challenge))["code"]
+        user = await account_of(app, claims)
+        async with parts(app).database.session() as session:
+            [identity] = await identities.list_identities(session, user.id)
+            await identities.unlink_identity(session, user.id, identity.id, actor_id=user.id)
+            exchanged = asyncio.create_task(exchange(visitor.http, code, verifier))
+            await until_a_connection_waits_for_a_lock(app)
+        assert_problem(await exchanged, 401, "sign-on-code-invalid")
 
     async def test_a_log_out_at_the_provider_voids_the_code_and_ends_the_session(
         self, visitor: Visitor, hostile: Hostile

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from api.kernel.refusals import Refusals
 from api.web.accounts import TOKEN_LENGTH_MAX
 from tests.auth.calls import new_email
 from tests.auth.mailboxes import Mailbox
+from tests.factories.containers import parts, replaced
 from tests.factories.users import PASSWORD, commit_user
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fastapi import FastAPI
     from httpx2 import AsyncClient, Response
 
@@ -60,6 +65,44 @@ class TestVerifyEmail:
     async def test_shows_the_token_as_text_only(self, http: AsyncClient) -> None:
         page = await http.get("/verify-email", params={"token": '"><b>x'})
         assert "<b>x" not in page.text
+
+
+class TestRefusals:
+    @pytest.fixture
+    def refusals(self, app: FastAPI) -> Iterator[Refusals]:
+        """The refusals of an installation in which only providers identify users."""
+        provider = {"name": "corp", "label": "Corp", "issuer": "https://id.example", "client_id": "ideamint"}
+        settings = parts(app).settings.with_(
+            sso_providers=json.dumps([provider]), sso_only="true", sso_emergency_email="emergency@example.org"
+        )
+        with replaced(app, refusals=Refusals(), settings=settings):
+            yield parts(app).refusals
+
+    async def test_of_registrations_and_new_passwords_are_pages_and_recorded(
+        self, http: AsyncClient, refusals: Refusals
+    ) -> None:
+        for path in ("/register", "/forgot-password"):
+            page = await submit(http, path, name="Anna", email=new_email(), password=PASSWORD)
+            assert (page.status_code, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
+            assert "has no log-in by password" in page.text
+        noted = {(each.operation, each.problem) for each in refusals.take()}
+        assert noted == {("registration_page", "passwords-off"), ("forgot_password_page", "passwords-off")}
+
+    async def test_of_a_wrong_password_are_recorded(self, app: FastAPI, http: AsyncClient, mails: Mailbox) -> None:
+        email = new_email()
+        body = {"email": email, "display_name": "Anna", "password": PASSWORD}
+        await http.post("/api/v1/auth/register", json=body)
+        with replaced(app, refusals=Refusals()):
+            wrong = await submit(http, "/verify-email", await mails.token(email), password=NEW_PASSWORD)
+            [noted] = parts(app).refusals.take()
+        assert wrong.status_code == 403
+        assert (noted.operation, noted.problem, noted.status) == ("verify_email_page", "password-wrong", 403)
+
+    @pytest.mark.usefixtures("refusals")
+    async def test_of_registrations_are_not_offered(self, http: AsyncClient) -> None:
+        page = await http.get("/login", params={"emergency": "true"})
+        assert 'type="password"' in page.text
+        assert "Create an account" not in page.text
 
 
 class TestForgotPassword:

@@ -89,6 +89,14 @@ class TestLogIn:
         assert page.status_code == 422
         assert "wrong" in page.text
 
+    @pytest.mark.parametrize(("field", "length_max"), [("email", 1000), ("password", 1024)])
+    async def test_limits_the_length_of_its_texts(self, http: AsyncClient, field: str, length_max: int) -> None:
+        form = await open_form(http) | {"email": "anna@example.org", "password": PASSWORD}
+        longest = await http.post("/login", data=form | {field: "x" * length_max})
+        assert (longest.status_code, "csrf" in longest.text) == (422, True)
+        longer = await http.post("/login", data=form | {field: "x" * (length_max + 1)})
+        assert (longer.status_code, f"at most {length_max} characters" in longer.text) == (422, True)
+
     async def test_sets_an_http_only_cookie_and_redirects(self, app: FastAPI, http: AsyncClient) -> None:
         user = await commit_user(app, password=PASSWORD)
         response = await log_in(http, user, next_url=f"{DASHBOARDS}/campaign?id=1")

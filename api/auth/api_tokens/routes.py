@@ -13,6 +13,8 @@ from api.auth.api_tokens.schemas import CreateToken, NewToken, TokenRead
 from api.auth.dependencies import Myself, Principal, RecentlyMyself, requires
 from api.auth.errors import TooManyTokens
 from api.auth.service import get_user_for_change
+from api.events import payloads
+from api.events.service import record_event
 from api.kernel.container import ProvidedSettings
 from api.kernel.contract import raises
 from api.kernel.errors import InvalidInput, NotFound
@@ -61,7 +63,7 @@ async def revoke_my_token(session: Session, caller: Myself, token_id: UUID) -> N
 @router.get("/tokens", operation_id="listTokens")
 async def list_tokens(
     session: Session,
-    _: Annotated[Principal, Depends(requires(Permission.MANAGE_USERS))],
+    caller: Annotated[Principal, Depends(requires(Permission.MANAGE_USERS))],
     paging: PageQuery,
     user_id: Annotated[UUID | None, Query(description="only tokens of this user")] = None,
     service_account_id: Annotated[UUID | None, Query(description="only tokens of this service account")] = None,
@@ -74,7 +76,12 @@ async def list_tokens(
         after=paging.after(UUID),
         limit=paging.limit + 1,
     )
-    return paging.page([TokenRead.model_validate(row) for row in rows], lambda row: (row.id,))
+    page = paging.page([TokenRead.model_validate(row) for row in rows], lambda row: (row.id,))
+    filters = (("user_id", user_id), ("service_account_id", service_account_id))
+    given = tuple(name for name, value in filters if value is not None)
+    payload = payloads.PersonalDataRead(what="tokens", filters=given, rows=len(page.items))
+    await record_event(session, payload, actor_id=caller.user_id, user_id=user_id)
+    return page
 
 
 @router.delete("/tokens/{token_id}", status_code=HTTPStatus.NO_CONTENT, operation_id="revokeToken")

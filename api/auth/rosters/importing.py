@@ -58,6 +58,9 @@ async def import_roster(
             if person.active:
                 new.append(_account(person, actor_id))
             continue
+        if user.deleted_at is not None:
+            result.deleted += 1
+            continue
         if (user.email or "").lower() != person.email.lower():
             result.other_addresses.append(person.email)
         if not person.active:
@@ -74,7 +77,7 @@ async def import_roster(
 
 
 async def _find(session: AsyncSession, rows: Sequence[Row]) -> list[User | None]:
-    """The account of each person: by the external id, else by the address.
+    """The account of each person: by the external id, else by the address. Errors contain nothing of a deleted account.
 
     Raises:
         InvalidInput: the external id and the address lead to two accounts, or two people to one.
@@ -100,8 +103,11 @@ async def _find(session: AsyncSession, rows: Sequence[Row]) -> list[User | None]
         of_id = by_id.get(person.external_id) if person.external_id is not None else None
         of_email = by_email.get(person.email.lower())
         user = of_id or of_email
+        if of_email is not None and of_email.deleted_at is not None:
+            of_email = None  # a deleted account contradicts no external id
         if of_id is not None and of_email is not None and of_id is not of_email:
-            problem = f"the account with this external id has the address {of_id.email}, and {of_email.email} is another account"
+            owner = f"has the address {of_id.email}" if of_id.deleted_at is None else "is deleted"
+            problem = f"the account with this external id {owner}, and {of_email.email} is another account"
             problems.append(Problem(line, "external_id", problem))
         elif of_id is None and of_email is not None and None not in {person.external_id, of_email.external_id}:
             problems.append(Problem(line, "external_id", f"the account with this address has {of_email.external_id}"))

@@ -5,29 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 
-from api.auth.errors import BadEmail
 from api.auth.schemas import Department, DisplayName, EmailText
-from api.auth.service import check_email
 from api.kernel.schemas import ResponseModel, Schema
 from api.kernel.texts import Line
 
 PEOPLE_MAX = 10_000
 
 
-def _checked(email: str) -> str:
-    try:
-        return check_email(email)
-    except BadEmail as error:
-        raise ValueError(error.detail) from error
-
-
 class RosterPerson(Schema):
     """One person. `active` false means that the person has left: an account is deactivated, and none is created."""
 
     name: DisplayName
-    email: Annotated[EmailText, AfterValidator(_checked)]
+    email: EmailText
     department: Department | None = None
     external_id: Annotated[Line, Field(min_length=1, max_length=200)] | None = None
     active: bool = True
@@ -42,21 +33,24 @@ class Row:
 
 
 class Roster(Schema):
-    """The people, at most 10,000; each address and external id once."""
+    """The people, at most 10,000; each address and external id once.
+
+    `content` is that of a file, instead of the people. Both are read by :func:`api.auth.rosters.reading.read_roster`.
+    """
 
     people: Annotated[list[RosterPerson], Field(min_length=1, max_length=PEOPLE_MAX)]
-    _rows: list[Row] | None = PrivateAttr(None)
+    _content: bytes | None = PrivateAttr(None)
 
     @classmethod
-    def of(cls, rows: list[Row]) -> Roster:
-        """A roster that was read from a file."""
-        values: dict[str, Any] = {"people": [row.person for row in rows], "_rows": rows}
+    def of_file(cls, content: bytes) -> Roster:
+        """A roster in a file that is not read yet."""
+        values: dict[str, Any] = {"people": [], "_content": content}
         return cls.model_construct(**values)
 
     @property
-    def rows(self) -> list[Row]:
-        """The people with their lines."""
-        return self._rows or [Row(number, person) for number, person in enumerate(self.people, 1)]
+    def content(self) -> bytes | None:
+        """The file, or None if the people were in the request."""
+        return self._content
 
 
 class RosterResult(ResponseModel):
@@ -65,6 +59,7 @@ class RosterResult(ResponseModel):
     Attributes:
         created: the number of new accounts.
         updated: the number of accounts with another name, department or external id than before.
+        deleted: the number of people whose account is deleted, and was not changed.
         unchanged: the number of other accounts of the roster.
         deactivated: the addresses of deactivated accounts.
         kept: the addresses of accounts that would be deactivated, but are the last administrator, the emergency account or
@@ -76,6 +71,7 @@ class RosterResult(ResponseModel):
     created: int = 0
     updated: int = 0
     unchanged: int = 0
+    deleted: int = 0
     deactivated: list[str] = Field(default_factory=list)
     kept: list[str] = Field(default_factory=list)
     still_deactivated: list[str] = Field(default_factory=list)

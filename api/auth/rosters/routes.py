@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import Depends, Query
@@ -11,7 +12,7 @@ from api.auth.dependencies import Principal, requires
 from api.auth.errors import EmailTaken, RosterDeactivatesMany
 from api.auth.rosters.importing import import_roster
 from api.auth.rosters.people import Roster, RosterResult
-from api.auth.rosters.reading import COLUMNS, read_rows
+from api.auth.rosters.reading import COLUMNS, read_roster
 from api.kernel.container import ProvidedSettings
 from api.kernel.contract import raises
 from api.kernel.errors import InvalidInput
@@ -24,13 +25,13 @@ BODY_BYTES_MAX = 5 * 1_048_576
 
 router = new_router("", "users")
 
-Administrator = Annotated[Principal, Depends(requires(Permission.MANAGE_USERS))]
+LoggedInAdministrator = Annotated[Principal, Depends(requires(Permission.MANAGE_USERS, is_for_tokens=False))]
 _CSV = {"schema": {"type": "string"}, "example": f"{','.join(COLUMNS)}\n"}
 
 
-def _read_csv(body: object) -> object:
-    """Leave a parsed JSON body unchanged; parse a body of bytes as CSV."""
-    return Roster.of(read_rows(body)) if isinstance(body, bytes) else body
+def _take_csv(body: object) -> object:
+    """Leave a parsed JSON body unchanged; a body of bytes is CSV."""
+    return Roster.of_file(body) if isinstance(body, bytes) else body
 
 
 @router.post(PATH, operation_id="importRoster", openapi_extra={"requestBody": {"content": {"text/csv": _CSV}}})
@@ -38,8 +39,8 @@ def _read_csv(body: object) -> object:
 async def import_people(
     session: Session,
     settings: ProvidedSettings,
-    caller: Administrator,
-    body: Annotated[Roster, BeforeValidator(_read_csv)],
+    caller: LoggedInAdministrator,
+    body: Annotated[Roster, BeforeValidator(_take_csv)],
     dry_run: DryRun,
     deactivate_missing: Annotated[  # noqa: FBT002
         bool, Query(description="the roster is complete: deactivate the accounts of people who are not in it")
@@ -54,7 +55,7 @@ async def import_people(
     return await import_roster(
         session,
         settings,
-        body.rows,
+        await asyncio.to_thread(read_roster, body),
         actor_id=caller.user_id,
         deactivate_missing=deactivate_missing,
         confirmed=confirmed,

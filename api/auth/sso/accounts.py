@@ -1,8 +1,8 @@
 """The account of a person whom a provider has identified: found, linked or created, and changed by the claims.
 
-An identity is the pair of issuer and subject. An address leads to an account once, at the first log-in, and only if both the
-provider and this installation have confirmed it: otherwise a person could take over the account of another by an address
-that is not theirs.
+An identity is the pair of issuer and subject. An address leads to an account once, at the first log-in, and only if the provider
+has confirmed it. An account with a password must have confirmed it too: otherwise the person who registered with the address of
+another would share the account with them. One without a password, from a roster or an invitation, is confirmed by this log-in.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ async def find_or_create_account(
         EmailTaken: an account with the address was created at the same moment; a repetition finds it.
     """
     _check_domain(provider, person)
+    if person.roles is not None:  # before any row, as in all changes of rights
+        await lifecycle.lock_administrators(session)
     await session.execute(_LOCK, {"space": _IDENTITIES, "issuer": provider.issuer, "subject": person.subject})
     found = select(Identity).where(Identity.issuer == provider.issuer, Identity.subject == person.subject)
     identity = await session.scalar(found)
@@ -108,7 +110,7 @@ async def _link_or_create(session: AsyncSession, settings: Settings, provider: P
         other = select(Identity.id).where(Identity.user_id == user.id, Identity.issuer == provider.issuer)
         if await session.scalar(other) is not None:
             raise SignOnRefused(Reason.OTHER_IDENTITY)
-        if user.email_verified_at is None:  # from a roster, so no other person has a password of the account
+        if user.email_verified_at is None:  # from a roster or an invitation: no other person has a password
             await verify_address(session, user)
     identity = Identity(user_id=user.id, issuer=provider.issuer, subject=person.subject)
     session.add(identity)
@@ -143,7 +145,7 @@ async def _apply_claims(session: AsyncSession, provider: Provider, user: User, p
     roles = (set(user.roles) - set(provider.settings.roles.values())) | person.roles
     if roles == set(user.roles):
         return
-    user = await lifecycle.lock_user(session, user.id)
+    user = await service.get_user_for_change(session, user.id)
     try:
         await lifecycle.change_rights(session, user, actor_id=None, roles=roles)
     except LastAdministrator:

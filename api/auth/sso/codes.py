@@ -2,7 +2,9 @@
 
 The program opens the log-in in the user's browser, with a challenge (RFC 7636, S256) and an address on the user's own
 machine (RFC 8252, 7.3) to which the browser is sent with the code at the end. It exchanges the code for tokens with the
-verifier of the challenge. A code is valid for a minute, and is deleted by its first use, also with a wrong verifier.
+verifier of the challenge. A code is valid for a minute, and is deleted by its first use, also with a wrong verifier. It
+ends with a log-out everywhere, a deactivation, and any other change that raises the token version of its user: the code
+contains the version, and the stored hash is that of both.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
+from api.auth.models import User
 from api.auth.sso.models import Identity, SignOnCode
 from api.auth.tokens import hash_secret, new_secret
 from api.kernel import clock
@@ -29,12 +32,14 @@ VALID_S = 60
 REDIRECT_LENGTH_MAX = 500
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
+_BEFORE_VERSION = "."
 
 
 @dataclass(frozen=True)
 class UsedCode:
-    """The identity that a code represents, and its session at the provider."""
+    """The identity that a code represents, its user, and its session at the provider."""
 
+    user: User
     identity: Identity
     provider: str
     provider_session: str | None
@@ -77,13 +82,14 @@ async def issue_code(
     session: AsyncSession,
     identity: Identity,
     *,
+    token_version: int,
     provider: str,
     code_challenge: str,
     provider_session: str | None,
     encrypted_id_token: bytes,
 ) -> str:
-    """A new code."""
-    secret = new_secret()
+    """A new code of the identity; `token_version` is that of its user."""
+    secret = f"{new_secret()}{_BEFORE_VERSION}{token_version}"
     session.add(
         SignOnCode(
             code_hash=hash_secret(secret),
@@ -100,15 +106,25 @@ async def issue_code(
 
 
 async def use_code(session: AsyncSession, secret: str, verifier: str) -> UsedCode | None:
-    """Delete a code, and return what it represents; None if it is unknown, has expired, or has another verifier."""
+    """Delete a code, and return what it represents; None if it is unknown or void, has expired, or has another verifier.
+
+    The identity is locked first, then the code and the user: an unlinking at the same time locks in this order too.
+    """
+    of_code = SignOnCode.code_hash == hash_secret(secret)
+    identity = await session.scalar(
+        select(Identity)
+        .join(SignOnCode, SignOnCode.identity_id == Identity.id)
+        .where(of_code)
+        .with_for_update(read=True, key_share=True, of=Identity)
+        .execution_options(populate_existing=True)
+    )
     row = (
         await session.execute(
             delete(SignOnCode)
-            .where(SignOnCode.code_hash == hash_secret(secret))
+            .where(of_code)
             .returning(
                 SignOnCode.code_challenge,
                 SignOnCode.provider,
-                SignOnCode.identity_id,
                 SignOnCode.provider_session,
                 SignOnCode.encrypted_id_token,
                 SignOnCode.expires_at,
@@ -117,7 +133,14 @@ async def use_code(session: AsyncSession, secret: str, verifier: str) -> UsedCod
         )
     ).one_or_none()
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-    if row is None or row.expires_at <= clock.now() or not secrets.compare_digest(row.code_challenge, challenge):
+    if (
+        identity is None
+        or row is None
+        or row.expires_at <= clock.now()
+        or not secrets.compare_digest(row.code_challenge, challenge)
+    ):
         return None
-    identity = await session.get_one(Identity, row.identity_id)
-    return UsedCode(identity, row.provider, row.provider_session, row.encrypted_id_token)
+    user = await session.get_one(User, identity.user_id, with_for_update={"read": True}, populate_existing=True)
+    if secret.rpartition(_BEFORE_VERSION)[2] != str(user.token_version):
+        return None
+    return UsedCode(user, identity, row.provider, row.provider_session, row.encrypted_id_token)

@@ -82,6 +82,7 @@ async def _log_in(
         secret = await codes.issue_code(
             session,
             account.identity,
+            token_version=account.user.token_version,
             provider=provider.name,
             code_challenge=attempt.destination.code_challenge,
             provider_session=identified.provider_session,

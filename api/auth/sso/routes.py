@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from api.auth import service
 from api.auth.container import ProvidedAccessTokens, ProvidedProviders
 from api.auth.dependencies import client_of
 from api.auth.errors import SignOnCodeInvalid
@@ -57,18 +56,17 @@ async def exchange_code(
     used = await use_code(session, body.code, body.code_verifier)
     if used is None:
         return refusal(request, SignOnCodeInvalid())
-    user = await service.get_user(session, used.identity.user_id)
     try:
         issued = await start_provider_session(
             session,
             settings,
-            Account(user, used.identity),
+            Account(used.user, used.identity),
             kind="token",
             client=client_of(request, settings),
             provider=used.provider,
             provider_session=used.provider_session,
             encrypted_id_token=used.encrypted_id_token,
         )
-    except SignOnRefused:  # deactivated within the last minute
+    except SignOnRefused:  # deactivated
         return refusal(request, SignOnCodeInvalid())
     return await tokens_or_refusal(request, response, tokens, issued)
