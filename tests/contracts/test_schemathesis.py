@@ -89,6 +89,8 @@ def run_schemathesis(url: str, token: str, folder: Path) -> tuple[str, dict[str,
         sys.executable, "-m", "schemathesis.cli", "--config-file", str(config),
         "run", f"{url}/api/v1/openapi.json", "--header", f"Authorization: {token}", "--checks", "all",
         "--phases", "examples,coverage,fuzzing,stateful", "--max-examples", str(EXAMPLES_PER_OPERATION),
+        # a connection that the server closes while it is used again; a server that has stopped stays unreachable
+        "--request-retries", "2",
         "--generation-deterministic", "--continue-on-failure",
         "--suppress-health-check", "all", "--warnings", "off", "--no-color", "--no-shrink",
         "--exclude-operation-id", "logOut",  # it ends the session of the whole run
