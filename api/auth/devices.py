@@ -1,6 +1,6 @@
 """The device cookie: a browser from which a log-in to an account succeeded.
 
-It identifies nobody and logs nobody in: with it, the failures of others do not delay its owner
+It is no log-in: with it, the failures of others do not delay its owner
 (:mod:`api.auth.throttle`). It contains the user's id and a random id, signed with the installation's secret, and is
 valid for `TTL`. A browser has the cookie of the last account that logged in.
 """

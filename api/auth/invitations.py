@@ -1,6 +1,6 @@
 """Invitations: accounts that an administrator prepares, and that their owner completes by a mailed link.
 
-An invited account has no password and is not confirmed, so nobody can log in. Its rights are those that the administrator
+An invited account has no password and is not confirmed, so it allows no log-in. Its rights are those that the administrator
 has given it; they have no effect before.
 """
 
