@@ -54,7 +54,9 @@ def test_allocate(installation: tuple[Settings, Path], monkeypatch: pytest.Monke
     }  # fmt: skip
 
 
-def test_floods(installation: tuple[Settings, Path]) -> None:
+def test_floods(installation: tuple[Settings, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floods, "CLIENTS", 4)
+    monkeypatch.setattr(floods, "SLOW_CLIENTS", 10)
     settings, folder = installation
     figures = asyncio.run(floods.measure(settings, 1, folder))
     assert figures.keys() >= {"ratio_log_ins", "ratio_registrations", "ratio_slow_clients", "log_in_ms_registrations"}
