@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import tempfile
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ import settings as configuration
 from cli.local import databases, postgres
 from pipelines import warehouse
 from tests.factories import redis_servers
-from tests.factories.containers import parts
+from tests.factories.containers import parts, replaced
 from tests.factories.redis_servers import RedisServer
 from tests.factories.warehouse import create_database
 from tests.run_folder import ELECTIONS_VARIABLE, RUN_DIR, exclusive
@@ -158,10 +159,13 @@ async def running_worker(database: Settings) -> AsyncIterator[None]:
 
 @pytest_asyncio.fixture
 async def client(application: FastAPI) -> AsyncIterator[AsyncClient]:
-    """An HTTP client of the API; what it writes is committed."""
+    """An HTTP client of the API; what it writes is committed. Failed log-ins of other tests do not delay its own."""
+    from api.auth.throttle import LogInDelays
+
     transport = ASGITransport(app=application, raise_app_exceptions=False)
-    async with AsyncClient(transport=transport, base_url="http://testserver") as client:
-        yield client
+    with replaced(application, log_in_delays=LogInDelays(secrets.token_bytes(32))):
+        async with AsyncClient(transport=transport, base_url="http://testserver") as client:
+            yield client
 
 
 @pytest_asyncio.fixture

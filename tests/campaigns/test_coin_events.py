@@ -195,7 +195,7 @@ class TestEveryCommand:
             for methods in application.openapi()["paths"].values()
             for operation in methods.values()
             if any(parameter["name"] == "dry_run" for parameter in operation.get("parameters", ()))
-        }
+        } - {"importRoster"}  # it is no command on coins
         assert len(with_dry_run) == 6
         seen: set[str] = set()
         ideas = iter(("one", "two", "three", "four"))

@@ -7,7 +7,7 @@ import dataclasses
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import QueuePool, event
+from sqlalchemy import QueuePool, event, text
 
 from api.container import Container
 from api.kernel.container import container_of
@@ -73,3 +73,9 @@ def statements_of(app: FastAPI) -> Iterator[list[str]]:
     event.listen(engine, "before_cursor_execute", add)
     yield statements
     event.remove(engine, "before_cursor_execute", add)
+
+
+async def forget_failures(app: FastAPI) -> None:
+    """Remove the counts of failed log-ins, for tests of applications and processes with the installation's own secret."""
+    async with parts(app).database.session() as session:
+        await session.execute(text("DELETE FROM app.log_in_counts"))

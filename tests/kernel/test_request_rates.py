@@ -18,7 +18,7 @@ from settings.rates import Rate
 from tests.auth.calls import assert_problem, log_in
 from tests.databases import running
 from tests.factories.campaigns import make_world
-from tests.factories.containers import current_revocations, statements_of
+from tests.factories.containers import current_revocations, forget_failures, statements_of
 from tests.factories.users import PASSWORD, bearer, commit_user
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ async def process(
     """An API process with these limits, and a client with a network address."""
     app = create_app(settings.with_(**limits))
     async with running(app), client_from(app, address) as client:
+        await forget_failures(app)
         yield app, client
 
 
