@@ -170,7 +170,7 @@ class Visit:
         self.page.get_by_role("link", name="Log in").click()
         self.page.get_by_label("E-mail address").fill(login["email"])
         self.page.get_by_label("Password").fill(login["password"])
-        self.page.get_by_role("button", name="Log in").click()
+        self.page.get_by_role("button", name="Log in", exact=True).click()
         self.page.wait_for_url(f"{self.installation.dashboards_url}/**")
 
     def open(self, name: str) -> None:

@@ -88,7 +88,7 @@ def log_in(page: Page, installation: Installation, role: str) -> None:
     page.goto(f"{installation.dagster_url}/runs")
     page.get_by_label("E-mail address").fill(login["email"])
     page.get_by_label("Password").fill(login["password"])
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     page.wait_for_url(f"{installation.dagster_url}/runs**")
 
 

@@ -86,7 +86,7 @@ class TestLogIn:
         visit.page.get_by_role("link", name="Log in").click()
         visit.page.get_by_label("E-mail address").fill(login["email"])
         visit.page.get_by_label("Password").fill(login["password"])
-        visit.page.get_by_role("button", name="Log in").click()
+        visit.page.get_by_role("button", name="Log in", exact=True).click()
         visit.page.wait_for_url(link)
         visit.wait_until_complete()
         assert visit.page.title() == "Campaign \u00b7 Ideamint"
@@ -108,7 +108,7 @@ class TestLogIn:
         visit.wait_until_complete()
         visit.page.get_by_role("link", name="Log out").click()
         visit.page.get_by_role("button", name="Log out").click()
-        expect(visit.page.get_by_role("button", name="Log in")).to_be_visible()
+        expect(visit.page.get_by_role("button", name="Log in", exact=True)).to_be_visible()
         visit.page.goto(visit.installation.dashboards_url)
         expect(visit.page.get_by_role("heading", name="Ideamint dashboards")).to_be_visible()
         assert visit.page.locator("[data-figure]").count() == 0
