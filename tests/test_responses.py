@@ -10,7 +10,13 @@ from httpx2 import Response
 from tests.responses import UndeclaredResponse, check_response
 
 LOG_IN = "/api/v1/auth/login"
-TOKENS = {"access_token": "a", "refresh_token": "b", "token_type": "Bearer", "expires_in_s": 900, "second_factor_missing": False}
+TOKENS = {
+    "access_token": "a",
+    "refresh_token": "b",
+    "token_type": "Bearer",
+    "expires_in_s": 900,
+    "second_factor_missing": False,
+}
 PROBLEM = {"title": "Log-in failed", "status": 401, "detail": "The password is wrong.", "instance": LOG_IN}
 
 
