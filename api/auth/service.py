@@ -210,19 +210,19 @@ async def find_ids_by_email(session: AsyncSession, emails: Sequence[str]) -> dic
     return {row.email: row.id for row in rows}
 
 
-def check_display_name(name: str) -> str:
+def check_display_name(name: str, length_max: int = NAME_LENGTH_MAX) -> str:
     """The name in one line, without spaces around it.
 
     Raises:
-        InvalidInput: the name is empty, longer than 200 characters, or not one line.
+        InvalidInput: the name is empty, longer than `length_max` characters, or not one line.
     """
     try:
         name = single_line(name)
     except ValueError as error:
         msg = f"The name {error}."
         raise InvalidInput(msg) from error
-    if not 1 <= len(name) <= NAME_LENGTH_MAX:
-        msg = f"A name must have 1 to {NAME_LENGTH_MAX} characters."
+    if not 1 <= len(name) <= length_max:
+        msg = f"A name must have 1 to {length_max} characters."
         raise InvalidInput(msg)
     return name
 

@@ -13,6 +13,7 @@ from api.auth.api_tokens.schemas import CreateToken, NewToken, TokenRead
 from api.auth.dependencies import Myself, Principal, RecentlyMyself, requires
 from api.auth.errors import TooManyTokens
 from api.auth.service import get_user_for_change
+from api.auth.token_responses import NO_STORE
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel.container import ProvidedSettings
@@ -24,8 +25,6 @@ from api.kernel.web import PageQuery, Session
 from api.kernel.web import router as new_router
 
 router = new_router("", "tokens")
-
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 @router.post("/users/me/tokens", status_code=HTTPStatus.CREATED, operation_id="createMyToken")

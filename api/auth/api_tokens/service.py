@@ -13,6 +13,7 @@ from api.auth.api_tokens.models import ApiToken, ServiceAccount
 from api.auth.api_tokens.secrets import new_token, shown_prefix
 from api.auth.errors import TooManyTokens
 from api.auth.models import TOKENS_REVOKED, User
+from api.auth.service import check_display_name
 from api.auth.tokens import hash_secret
 from api.events import payloads
 from api.events.service import record_event
@@ -21,7 +22,6 @@ from api.kernel.db import signal_commit
 from api.kernel.errors import InvalidInput, NotFound
 from api.kernel.jobs import Job
 from api.kernel.scopes import SCOPES
-from api.kernel.texts import single_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -192,15 +192,7 @@ def check_name(name: str) -> str:
     Raises:
         InvalidInput: it is empty, longer than 100 characters, or not one line.
     """
-    try:
-        name = single_line(name)
-    except ValueError as error:
-        msg = f"The name {error}."
-        raise InvalidInput(msg) from error
-    if not 1 <= len(name) <= NAME_LENGTH_MAX:
-        msg = f"A name must have 1 to {NAME_LENGTH_MAX} characters."
-        raise InvalidInput(msg)
-    return name
+    return check_display_name(name, NAME_LENGTH_MAX)
 
 
 async def delete_ended_tokens(container: KernelContainer) -> int:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import NAMESPACE_URL, uuid5
 
-from api.kernel.networks import network_of
+from api.kernel.networks import network_id
 from api.kernel.rates import Buckets, RateLimits
 
 if TYPE_CHECKING:
@@ -25,4 +24,4 @@ class SignOnRates:
         Raises:
             RateLimited: the address's limit was exceeded.
         """
-        await self._limits.spend(address=uuid5(NAMESPACE_URL, network_of(address)))
+        await self._limits.spend(address=network_id(address))
