@@ -83,6 +83,11 @@ class Browser:
         return {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
 
 
+def path_of(request: Request, name: str, **parts: str) -> str:
+    """The path of the page with this name."""
+    return str(request.app.url_path_for(name, **parts))
+
+
 def is_own_form(request: Request, settings: Settings, token: str) -> bool:
     """Whether a submitted form, whose field `csrf` is `token`, was rendered for this browser by this installation."""
     secret = request.cookies.get(CSRF_COOKIE, "")

@@ -24,7 +24,7 @@ from api.auth.second_factors import apps, service, steps
 from api.auth.second_factors.errors import ChallengeInvalid, CodeWrong, FactorExists, LogInNotRecent, PasskeyInvalid
 from api.auth.second_factors.passkeys import RESPONSE_LENGTH_MAX
 from api.auth.service import get_user, get_user_for_change
-from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
+from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form, path_of
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.errors import DomainError, NotFound
 from api.kernel.pages import PageRoute
@@ -48,7 +48,7 @@ async def _owner(request: Request, settings: ProvidedSettings, database: Provide
         caller = await find_caller_of_cookie(session, settings, request.cookies.get(COOKIE))
     if caller is None:
         raise HTTPException(
-            HTTPStatus.SEE_OTHER, headers={"Location": f"{_path(request, 'show_log_in')}?next=/account"}
+            HTTPStatus.SEE_OTHER, headers={"Location": f"{path_of(request, 'show_log_in')}?next=/account"}
         )
     return caller
 
@@ -130,8 +130,8 @@ async def add_app(
         settings,
         HTTPStatus.OK,
         "new_app.html",
-        action=_path(request, "app_page"),
-        account=_path(request, "show_account"),
+        action=path_of(request, "app_page"),
+        account=path_of(request, "show_account"),
         secret=" ".join(new.secret[start : start + 4] for start in range(0, len(new.secret), 4)),
         qr_code=new.qr_code,
     )
@@ -175,8 +175,8 @@ async def add_passkey(
             settings,
             HTTPStatus.OK,
             "new_passkey.html",
-            action=_path(request, "passkeys_page"),
-            account=_path(request, "show_account"),
+            action=path_of(request, "passkeys_page"),
+            account=path_of(request, "show_account"),
             challenge=secret,
             options=json.dumps(options),
             length_max=PASSKEY_NAME_LENGTH_MAX,
@@ -277,9 +277,9 @@ async def _account_page(
         current=caller.session_id,
         problem=problem,
         dashboards=settings.addresses.public_dashboards_url,
-        log_out=_path(request, "show_log_out"),
+        log_out=path_of(request, "show_log_out"),
         paths={
-            name: _path(request, f"{name}_page")
+            name: path_of(request, f"{name}_page")
             for name in ("app", "remove_app", "passkeys", "remove_passkey", "recovery_codes", "end_session")
         },
     )
@@ -295,9 +295,9 @@ async def _confirm_page(
         settings,
         status,
         "confirm.html",
-        action=_path(request, "confirm_page"),
-        log_in=f"{_path(request, 'show_log_in')}?next=/account",
-        account=_path(request, "show_account"),
+        action=path_of(request, "confirm_page"),
+        log_in=f"{path_of(request, 'show_log_in')}?next=/account",
+        account=path_of(request, "show_account"),
         lead=CONFIRM_FIRST,
         email=user.email or "",
         asks_code=bool(factors.names),
@@ -309,12 +309,12 @@ def _done(request: Request, settings: Settings, codes: list[str] | None) -> Resp
     """The page with new recovery codes, or the account's if there are none."""
     if codes is None:
         return _back(request, settings)
-    account = _path(request, "show_account")
+    account = path_of(request, "show_account")
     return browser.render(request, settings, HTTPStatus.OK, "recovery_codes.html", codes=codes, account=account)
 
 
 def _back(request: Request, settings: Settings) -> Response:
-    return RedirectResponse(_path(request, "show_account"), HTTPStatus.SEE_OTHER, browser.headers(settings))
+    return RedirectResponse(path_of(request, "show_account"), HTTPStatus.SEE_OTHER, browser.headers(settings))
 
 
 def _as_name(text: str) -> str:
@@ -323,7 +323,3 @@ def _as_name(text: str) -> str:
         return single_line(text)[:PASSKEY_NAME_LENGTH_MAX] or "Passkey"
     except ValueError:
         return "Passkey"
-
-
-def _path(request: Request, name: str) -> str:
-    return str(request.app.url_path_for(name))

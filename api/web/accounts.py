@@ -23,7 +23,7 @@ from api.auth.errors import (
     WeakPassword,
 )
 from api.auth.sso.policy import check_passwords_work
-from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
+from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form, path_of
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.pages import PageRoute
 from api.kernel.problems import note_refusal
@@ -170,8 +170,8 @@ def _verify_page(
         settings,
         status,
         "verify_email.html",
-        action=_path(request, "verify_email_page"),
-        forgot=_path(request, "show_forgot_password"),
+        action=path_of(request, "verify_email_page"),
+        forgot=path_of(request, "show_forgot_password"),
         token=token,
         problem=problem,
     )
@@ -180,7 +180,7 @@ def _verify_page(
 def _forgot_page(
     request: Request, settings: ProvidedSettings, status: int, *, email: str = "", problem: str = ""
 ) -> Response:
-    action = _path(request, "forgot_password_page")
+    action = path_of(request, "forgot_password_page")
     return browser.render(
         request, settings, status, "forgot_password.html", action=action, email=email, problem=problem
     )
@@ -194,7 +194,7 @@ def _reset_page(
         settings,
         status,
         "reset_password.html",
-        action=_path(request, "reset_password_page"),
+        action=path_of(request, "reset_password_page"),
         token=token,
         length_min=recovery.PASSWORD_LENGTH_MIN,
         length_max=recovery.PASSWORD_LENGTH_MAX,
@@ -214,10 +214,6 @@ def message_page(
         heading=title,
         text=text,
         is_problem=is_problem,
-        log_in=_path(request, "show_log_in"),
-        forgot=_path(request, "show_forgot_password"),
+        log_in=path_of(request, "show_log_in"),
+        forgot=path_of(request, "show_forgot_password"),
     )
-
-
-def _path(request: Request, name: str) -> str:
-    return str(request.app.url_path_for(name))

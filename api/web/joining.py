@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Request, Response
 from api.auth import invitations, recovery, registration
 from api.auth.container import ProvidedPasswords, ProvidedRegistrationRates
 from api.auth.errors import BadEmail, LinkInvalid, PasswordsBusy, PasswordsOff, RegistrationClosed, WeakPassword
-from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
+from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form, path_of
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.errors import DomainError, InvalidInput
 from api.kernel.pages import PageRoute
@@ -119,7 +119,7 @@ def _invitation_page(
         status,
         heading="Welcome to Ideamint",
         lead="You are invited. Choose a password to complete your account.",
-        action=_path(request, "invitation_page"),
+        action=path_of(request, "invitation_page"),
         button="Complete my account",
         token=token,
         name=name,
@@ -136,7 +136,7 @@ def _registration_page(
         status,
         heading="Create an account",
         lead="You get a mail with a link, to confirm that the address is yours.",
-        action=_path(request, "registration_page"),
+        action=path_of(request, "registration_page"),
         button="Create the account",
         name=name,
         email=email,
@@ -152,7 +152,7 @@ def _join_page(request: Request, settings: Settings, status: int, **shown: str) 
         "join.html",
         length_min=recovery.PASSWORD_LENGTH_MIN,
         length_max=recovery.PASSWORD_LENGTH_MAX,
-        log_in=_path(request, "show_log_in"),
+        log_in=path_of(request, "show_log_in"),
         **shown,
     )
 
@@ -164,7 +164,3 @@ def _void(request: Request, settings: Settings, error: LinkInvalid) -> Response:
 
 def _reason(error: DomainError) -> str:
     return f"{error.title}. {error.detail}" if isinstance(error, RateLimited) else error.detail
-
-
-def _path(request: Request, name: str) -> str:
-    return str(request.app.url_path_for(name))

@@ -17,7 +17,7 @@ from api.auth.second_factors.errors import SecondStepRequired
 from api.auth.sso.log_out import ProviderLogOut, find_provider_log_out
 from api.auth.sso.policy import check_passwords_work
 from api.auth.sso.providers import Providers
-from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
+from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form, path_of
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.pages import PageRoute
 from api.kernel.problems import note_refusal
@@ -117,9 +117,9 @@ async def log_out(
         caller = await find_caller_of_cookie(session, settings, secret)
         if caller is not None:
             await sessions.end_session(session, caller.session_id, user_id=caller.user_id)
-    target = _path(request, "show_log_in")
+    target = path_of(request, "show_log_in")
     if at_provider is not None:
-        back = public_url(settings, _path(request, "show_signed_off", provider=at_provider.provider.name))
+        back = public_url(settings, path_of(request, "show_signed_off", provider=at_provider.provider.name))
         target = at_provider.url(settings, back=back)
     response = RedirectResponse(target, HTTPStatus.SEE_OTHER, browser.headers(settings))
     delete_cookie(response, settings)
@@ -145,12 +145,12 @@ def _log_in_page(
     problem: str = "",
     emergency: bool = False,
 ) -> HTMLResponse:
-    action = _path(request, "log_in_page")
+    action = path_of(request, "log_in_page")
     next_url = allowed_next(settings, next_url)
     buttons = [(each.settings.label, f"{each.log_in_path}?{urlencode({'next': next_url})}") for each in providers]
     may_register = settings.auth.registration != Registration.INVITATION and not settings.sso.only
     has_emergency = settings.sso.only and settings.sso.emergency_email is not None
-    link = f"{_path(request, 'show_log_in')}?{urlencode({'emergency': 'true', 'next': next_url})}"
+    link = f"{path_of(request, 'show_log_in')}?{urlencode({'emergency': 'true', 'next': next_url})}"
     return browser.render(
         request,
         settings,
@@ -160,9 +160,9 @@ def _log_in_page(
         next=next_url,
         email=email,
         problem=problem,
-        forgot=_path(request, "show_forgot_password"),
-        register=_path(request, "show_registration") if may_register else "",
-        by_passkey=_path(request, "passkey_page"),
+        forgot=path_of(request, "show_forgot_password"),
+        register=path_of(request, "show_registration") if may_register else "",
+        by_passkey=path_of(request, "passkey_page"),
         log_ins=buttons,
         has_form=not settings.sso.only or (has_emergency and (emergency or bool(email))),
         emergency=link if has_emergency else "",
@@ -178,12 +178,8 @@ def _log_out_page(
         status,
         "log_out.html",
         form_targets=[at_provider.origin] if at_provider else [],
-        action=_path(request, "log_out_page"),
+        action=path_of(request, "log_out_page"),
         back=settings.addresses.public_dashboards_url,
         problem=problem,
         provider=at_provider.provider.settings.label if at_provider else "",
     )
-
-
-def _path(request: Request, name: str, **parts: str) -> str:
-    return str(request.app.url_path_for(name, **parts))

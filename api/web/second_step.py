@@ -16,7 +16,7 @@ from api.auth.second_factors.errors import ChallengeInvalid, SecondStepRequired
 from api.auth.second_factors.passkeys import RESPONSE_LENGTH_MAX
 from api.auth.second_factors.service import Factor
 from api.auth.sessions import Issued
-from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form
+from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form, path_of
 from api.kernel.container import ProvidedSettings
 from api.kernel.pages import PageRoute
 from api.kernel.request_rates import RateClass, counts_as
@@ -147,8 +147,8 @@ def _step_page(
         settings,
         status,
         "second_step.html",
-        action=_path(request, "second_step_page"),
-        again=_path(request, "show_log_in"),
+        action=path_of(request, "second_step_page"),
+        again=path_of(request, "show_log_in"),
         lead=" ".join(_LEADS[factor] for factor in asked.factors),
         challenge=asked.challenge,
         factors=" ".join(asked.factors),
@@ -168,14 +168,10 @@ async def _passkey_page(
         settings,
         status,
         "passkey_log_in.html",
-        action=_path(request, "passkey_page"),
-        again=_path(request, "show_log_in"),
+        action=path_of(request, "passkey_page"),
+        again=path_of(request, "show_log_in"),
         challenge=challenge,
         options=json.dumps(options),
         next=allowed_next(settings, next_url),
         problem=problem,
     )
-
-
-def _path(request: Request, name: str) -> str:
-    return str(request.app.url_path_for(name))
