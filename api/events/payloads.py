@@ -272,7 +272,7 @@ class ServiceAccountDeactivated(Payload):
 
 
 class RequestRefused(Payload):
-    """The operation, the problem of the response, and how many equal refusals the event stands for."""
+    """The operation, the problem of the response, and the number of equal refusals that the event counts."""
 
     kind = EventKind.REQUEST_REFUSED
     operation: str

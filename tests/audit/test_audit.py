@@ -125,7 +125,7 @@ class TestSearch:
     async def test_shows_neither_movements_nor_balances_of_members(
         self, application: FastAPI, client: AsyncClient, admin: dict[str, str]
     ) -> None:
-        """The coin policy decides who sees them; this one shows them to nobody else."""
+        """The coin policy decides who sees them; this one leaves them out."""
         world = await make_world(application, client, policy={"stakes_visible_to": "self"})
         idea = await world.submit(world.members[0])
         assert (await world.allocate(world.members[1], idea, 10)).status_code == 201

@@ -179,7 +179,7 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "deleteMe": lambda cell: 409 if cell.actor is Actor.ADMINISTRATOR else None,  # last-administrator
     "inviteUserAgain": lambda _: 409,  # email-taken: the spare member is confirmed
     "createRecoveryCodes": lambda _: 404,  # the caller has no second factor
-    "revokeMyToken": lambda _: 404,  # the token is of nobody
+    "revokeMyToken": lambda _: 404,  # no user has this token
     "unlinkUserIdentity": lambda _: 404,  # the user has no identity
     "exchangeSignOnCode": lambda _: 401,  # sign-on-code-invalid: a provider's log-in has not issued it
     "getCampaignReport": lambda _: 503,  # nothing-published
@@ -253,7 +253,7 @@ def _body(name: str, world: World, place: Place) -> Sent:
         "logInByPasskey": {"challenge": world.steps.passkey_challenge, "passkey": world.steps.passkey_response},
         "confirmMyself": {"password": PASSWORD},
         "addAuthenticatorApp": {"code": "123456"},
-        "addPasskey": {"challenge": "of nobody", "name": "Laptop", "passkey": {}},
+        "addPasskey": {"challenge": "of no user", "name": "Laptop", "passkey": {}},
         "updateMe": {"display_name": "Changed"},
         "inviteUser": {"email": f"{uuid4().hex}@example.org", "display_name": "New"},
         "acceptInvitation": {
