@@ -21,10 +21,11 @@ from api.auth.models import AccountMail, User
 from api.auth.second_factors import challenges
 from api.auth.tokens import hash_secret, new_secret
 from api.kernel import clock
-from api.kernel.jobs import Job, defer
+from api.kernel.db import is_among
+from api.kernel.jobs import Job, defer, defer_each
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -118,6 +119,14 @@ async def order_mail(
     await defer(session, SEND, mail_id=mail.id)
 
 
+async def order_mails(session: AsyncSession, purpose: Purpose, user_ids: Iterable[UUID]) -> None:
+    """Order a mail for each user, in the session's transaction."""
+    mails = [AccountMail(user_id=user_id, purpose=purpose) for user_id in user_ids]
+    session.add_all(mails)
+    await session.flush()
+    await defer_each(session, SEND, "mail_id", [mail.id for mail in mails])
+
+
 async def prepare_mail(session: AsyncSession, mail_id: UUID) -> Prepared | None:
     """Create the secret of the mail's link, and void earlier links of this user and purpose.
 
@@ -140,7 +149,7 @@ async def prepare_mail(session: AsyncSession, mail_id: UUID) -> Prepared | None:
     mail.prepared_at = clock.now()
     await session.flush()
     if purpose in LINK_TTL:
-        await void_links(session, user.id, (purpose,), kept=mail.id)
+        await void_links(session, (user.id,), (purpose,), kept=mail.id)
         secret = new_secret()
         mail.secret_hash = hash_secret(secret)
         mail.expires_at = clock.now() + LINK_TTL[purpose]
@@ -195,23 +204,27 @@ async def use_link(session: AsyncSession, mail: AccountMail) -> User:
 
 
 async def void_links(
-    session: AsyncSession, user_id: UUID, purposes: Collection[Purpose], *, kept: UUID | None = None
+    session: AsyncSession, user_ids: Collection[UUID], purposes: Collection[Purpose], *, kept: UUID | None = None
 ) -> None:
-    """Void the unused links of a user for these purposes, except that of the mail `kept`."""
+    """Void the unused links of users for these purposes, except that of the mail `kept`."""
     unused = update(AccountMail).where(
-        AccountMail.user_id == user_id, AccountMail.purpose.in_(purposes), AccountMail.used_at.is_(None)
+        is_among(AccountMail.user_id, user_ids), AccountMail.purpose.in_(purposes), AccountMail.used_at.is_(None)
     )
     if kept is not None:
         unused = unused.where(AccountMail.id != kept)
     await session.execute(unused.values(secret_hash=None, expires_at=None).execution_options(synchronize_session=False))
 
 
-async def cancel_links(session: AsyncSession, user_id: UUID) -> None:
-    """Void all unused links of a user, and cancel the mails with links that are not sent yet."""
-    await void_links(session, user_id, tuple(LINK_TTL))
+async def cancel_links(session: AsyncSession, *user_ids: UUID) -> None:
+    """Void all unused links of users, and cancel the mails with links that are not sent yet."""
+    await void_links(session, user_ids, tuple(LINK_TTL))
     await session.execute(
         update(AccountMail)
-        .where(AccountMail.user_id == user_id, AccountMail.purpose.in_(tuple(LINK_TTL)), AccountMail.sent_at.is_(None))
+        .where(
+            is_among(AccountMail.user_id, user_ids),
+            AccountMail.purpose.in_(tuple(LINK_TTL)),
+            AccountMail.sent_at.is_(None),
+        )
         .values(user_id=None)
         .execution_options(synchronize_session=False)
     )

@@ -8,18 +8,18 @@ from uuid import UUID
 
 from sqlalchemy import select, text, update
 
-from api.auth.account_mails import Purpose, cancel_links, order_mail
+from api.auth.account_mails import Purpose, cancel_links, order_mail, order_mails
 from api.auth.errors import LastAdministrator, RestorePeriodOver
 from api.auth.models import TOKENS_REVOKED, User, UserSession
 from api.auth.service import check_known, get_user_for_change
 from api.events import payloads
-from api.events.service import record_event
+from api.events.service import record_event, record_for_users
 from api.kernel import clock
-from api.kernel.db import signal_commit
+from api.kernel.db import is_among, signal_commit
 from api.kernel.permissions import ASSIGNABLE, SystemRole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -34,19 +34,28 @@ async def deactivate_user(session: AsyncSession, user: User, *, actor_id: UUID |
     Raises:
         LastAdministrator: no other active user is a system administrator.
     """
-    await _keep_an_administrator(session, user)
-    user.is_active = False
-    user.updated_by = actor_id
-    await session.flush()
-    await session.refresh(user, ["token_version"])  # a trigger raises it
-    await record_event(session, payloads.Deactivated(), actor_id=actor_id, user_id=user.id)
-    await end_all_sessions(session, user, actor_id=actor_id)
-    await order_mail(session, Purpose.ACCOUNT_DEACTIVATED, user.id)
+    await deactivate_users(session, (user,), actor_id=actor_id)
 
 
-async def revoke_sessions(session: AsyncSession, user_id: UUID, *, kept: UUID | None = None) -> None:
-    """End the open sessions of a user, except `kept`, without an event of its own."""
-    ended = update(UserSession).where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None))
+async def deactivate_users(session: AsyncSession, users: Collection[User], *, actor_id: UUID | None) -> None:
+    """Deactivate several users by a fixed number of statements.
+
+    Raises:
+        LastAdministrator: no active user besides them is a system administrator.
+    """
+    await _keep_an_administrator(session, *users)
+    ids = [user.id for user in users]
+    changed = update(User).where(is_among(User.id, ids)).values(is_active=False, updated_by=actor_id)
+    await session.execute(changed.execution_options(synchronize_session=False))  # a trigger raises the versions
+    await session.execute(select(User).where(is_among(User.id, ids)).execution_options(populate_existing=True))
+    await record_for_users(session, payloads.Deactivated(), ids, actor_id=actor_id)
+    await _end_sessions(session, ids, actor_id=actor_id)
+    await order_mails(session, Purpose.ACCOUNT_DEACTIVATED, ids)
+
+
+async def revoke_sessions(session: AsyncSession, *user_ids: UUID, kept: UUID | None = None) -> None:
+    """End the open sessions of users, except `kept`, without an event of its own."""
+    ended = update(UserSession).where(is_among(UserSession.user_id, user_ids), UserSession.revoked_at.is_(None))
     if kept is not None:
         ended = ended.where(UserSession.id != kept)
     await session.execute(ended.values(revoked_at=clock.now()).execution_options(synchronize_session=False))
@@ -129,9 +138,18 @@ async def end_all_sessions(session: AsyncSession, user: User, *, actor_id: UUID 
     user.updated_by = actor_id
     await session.flush()
     await session.refresh(user, ["token_version", "updated_at"])
-    await cancel_links(session, user.id)
-    await revoke_sessions(session, user.id)
-    await record_event(session, payloads.SessionsEnded(), actor_id=actor_id, user_id=user.id)
+    await _end_sessions(session, (user.id,), actor_id=actor_id)
+
+
+async def _end_sessions(session: AsyncSession, user_ids: Collection[UUID], *, actor_id: UUID | None) -> None:
+    await cancel_links(session, *user_ids)
+    await revoke_sessions(session, *user_ids)
+    await record_for_users(session, payloads.SessionsEnded(), user_ids, actor_id=actor_id)
+
+
+def is_administrator(user: User) -> bool:
+    """Whether this is an active system administrator."""
+    return user.is_active and SystemRole.SYSTEM_ADMIN in user.roles
 
 
 async def lock_administrators(session: AsyncSession) -> None:
@@ -151,19 +169,19 @@ async def lock_user(session: AsyncSession, user_id: UUID) -> User:
     return await get_user_for_change(session, user_id)
 
 
-async def _keep_an_administrator(session: AsyncSession, user: User) -> None:
-    """Refuse to lose the only active system administrator.
+async def _keep_an_administrator(session: AsyncSession, *users: User) -> None:
+    """Refuse to lose the last active system administrator.
 
     Raises:
-        LastAdministrator: this user is the only one.
+        LastAdministrator: there is no other one than these users.
     """
-    if SystemRole.SYSTEM_ADMIN not in user.roles or not user.is_active:
+    if not any(is_administrator(user) for user in users):
         return
     other = select(User.id).where(
         User.roles.contains([SystemRole.SYSTEM_ADMIN]),
         User.is_active,
         User.email_verified_at.is_not(None),
-        User.id != user.id,
+        ~is_among(User.id, [user.id for user in users]),
     )
     if await session.scalar(other.limit(1)) is None:
         raise LastAdministrator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
@@ -11,6 +11,7 @@ from sqlalchemy import text
 from api.kernel import clock, origins
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -49,21 +50,45 @@ async def record_event(
 
     `user_id` is the person concerned, `actor_id` the person who caused the event (None is the system, or somebody who is not logged in).
     """
-    origin = origins.current()
     await session.execute(
-        _INSERT,
-        {
-            "occurred_at": clock.now(),
-            "kind": payload.kind,
-            "version": payload.version,
-            "campaign_id": campaign_id,
-            "actor_id": actor_id,
-            "user_id": user_id,
-            "idea_id": idea_id,
-            "request_id": current_request_id(),
-            "address": origin.address,
-            "agent": origin.agent,
-            "token_id": origin.token_id,
-            "data": orjson.dumps(payload.as_data()).decode(),
-        },
+        _INSERT, _as_row(payload, actor_id=actor_id, campaign_id=campaign_id, user_id=user_id, idea_id=idea_id)
     )
+
+
+async def record_for_users(
+    session: AsyncSession,
+    payload: Payload,
+    user_ids: Iterable[UUID],
+    *,
+    actor_id: UUID | None,
+    campaign_id: UUID | None = None,
+) -> None:
+    """Append one event for each user, in one round trip."""
+    row = _as_row(payload, actor_id=actor_id, campaign_id=campaign_id)
+    if rows := [{**row, "user_id": user_id} for user_id in user_ids]:
+        await session.execute(_INSERT, rows)
+
+
+def _as_row(
+    payload: Payload,
+    *,
+    actor_id: UUID | None,
+    campaign_id: UUID | None = None,
+    user_id: UUID | None = None,
+    idea_id: UUID | None = None,
+) -> dict[str, Any]:
+    origin = origins.current()
+    return {
+        "occurred_at": clock.now(),
+        "kind": payload.kind,
+        "version": payload.version,
+        "campaign_id": campaign_id,
+        "actor_id": actor_id,
+        "user_id": user_id,
+        "idea_id": idea_id,
+        "request_id": current_request_id(),
+        "address": origin.address,
+        "agent": origin.agent,
+        "token_id": origin.token_id,
+        "data": orjson.dumps(payload.as_data()).decode(),
+    }

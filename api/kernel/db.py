@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
 import orjson
-from sqlalchemy import CursorResult, DateTime, MetaData, Text, event, text
+from sqlalchemy import CursorResult, DateTime, MetaData, Text, any_, event, literal, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -20,9 +20,9 @@ from api.kernel import clock
 from api.kernel.ids import uuid7
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
-    from sqlalchemy import TextClause
+    from sqlalchemy import ColumnElement, TextClause
 
     from settings.database import DatabaseSettings
 
@@ -194,6 +194,12 @@ class Database:
 def signal_commit(session: AsyncSession, signal: str) -> None:
     """Name a signal that this process receives when the session has committed, before the response is sent."""
     session.info.setdefault(_SIGNALS, set()).add(signal)
+
+
+def is_among(column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
+    """Whether a column has one of the values, which are one parameter: a statement has at most 65,535 of them."""
+    condition: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
+    return condition
 
 
 async def begin_snapshot(session: AsyncSession) -> None:

@@ -17,7 +17,7 @@ from api.auth.rosters.reading import read_rows
 from api.kernel.errors import InvalidInput
 from api.kernel.permissions import SystemRole
 from tests.auth.calls import assert_problem, events_of, log_in, new_email
-from tests.factories.containers import parts
+from tests.factories.containers import parts, statements_of
 from tests.factories.users import PASSWORD, bearer, commit_user
 
 if TYPE_CHECKING:
@@ -247,6 +247,25 @@ class TestImportRoster:
         assert missing.email in preview.json()["deactivated"]
         assert preview.json()["kept"] != []  # the caller, who is in no roster
         assert (await fresh(app, missing)).is_active
+
+    async def test_needs_the_same_number_of_statements_for_many_people(self, app: FastAPI, http: AsyncClient) -> None:
+        caller = await commit_user(app, roles=[SystemRole.SYSTEM_ADMIN])
+        headers = await bearer(app, caller)
+        used = []
+        for size in (2, 12):
+            users = [await commit_user(app) for _ in range(2 * size)]
+            renamed = [listed(email=user.email) for user in users[:size]]
+            leaving = [listed(email=user.email, name=user.display_name, active=False) for user in users[size:]]
+            people = [*renamed, *leaving, *(listed() for _ in range(size))]
+            with statements_of(app) as statements:
+                response = await http.post("/api/v1/rosters?confirmed=true", json={"people": people}, headers=headers)
+            assert response.status_code == 200, response.text
+            result = response.json()
+            assert (result["created"], result["updated"], len(result["deactivated"])) == (size, size, size)
+            for user in users[size:]:
+                assert (await events_of(app, user))[-2:] == ["user_deactivated", "user_sessions_ended"]
+            used.append(len(statements))
+        assert used[0] == used[1]
 
     async def test_needs_the_permission(self, app: FastAPI, http: AsyncClient) -> None:
         headers = await bearer(app, await commit_user(app))

@@ -6,7 +6,8 @@ link that is mailed to them ("Forgotten password?"); both confirm the address.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from api.auth.models import User
 from api.auth.rosters.people import RosterPerson, RosterResult, Row
 from api.auth.rosters.reading import Problem, find_repeated, refusal
 from api.events import payloads
-from api.events.service import record_event
+from api.events.service import record_for_users
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -45,13 +46,12 @@ async def import_roster(
         EmailTaken: an account with an address of the roster was created at the same moment.
         RosterDeactivatesMany: more than 20% of the active accounts would be deactivated, and `confirmed` is false.
     """
-    if problems := find_repeated(rows):
-        raise refusal(problems)
     await lifecycle.lock_administrators(session)
     accounts = await _find(session, rows)
     result = RosterResult()
     leaving: list[User] = []
     new: list[User] = []
+    changed: dict[tuple[str, ...], list[UUID]] = defaultdict(list)
     for row, user in zip(rows, accounts, strict=True):
         person = row.person
         if user is None:
@@ -67,11 +67,15 @@ async def import_roster(
             leaving += [user] if user.is_active else []
         elif not user.is_active:
             result.still_deactivated.append(user.email or person.email)
-        await _update(session, user, person, actor_id, result)
+        if fields := _update(user, person, actor_id):
+            changed[fields].append(user.id)
+        else:
+            result.unchanged += 1
+    result.updated = await _write_changes(session, changed, actor_id)
     await _create(session, new, actor_id)
     result.created = len(new)
     if deactivate_missing:
-        leaving += await _missing(session, {user.id for user in (*accounts, *new) if user is not None})
+        leaving += await _missing(session, (*accounts, *new))
     await _deactivate(session, settings, leaving, actor_id, result, confirmed=confirmed)
     return result
 
@@ -80,8 +84,10 @@ async def _find(session: AsyncSession, rows: Sequence[Row]) -> list[User | None]
     """The account of each person: by the external id, else by the address. Errors contain nothing of a deleted account.
 
     Raises:
-        InvalidInput: the external id and the address lead to two accounts, or two people to one.
+        InvalidInput: an address or external id is there twice, or they lead to two accounts, or two people to one.
     """
+    if problems := find_repeated(rows):
+        raise refusal(problems)
     emails = [row.person.email.lower() for row in rows]
     ids = [row.person.external_id for row in rows if row.person.external_id is not None]
     found = (
@@ -136,25 +142,34 @@ def _account(person: RosterPerson, actor_id: UUID | None) -> User:
 async def _create(session: AsyncSession, new: Sequence[User], actor_id: UUID | None) -> None:
     session.add_all(new)
     await service.flush_user(session)
-    for user in new:
-        await record_event(session, payloads.Created(roles=(), permissions=()), actor_id=actor_id, user_id=user.id)
+    created = payloads.Created(roles=(), permissions=())
+    await record_for_users(session, created, [user.id for user in new], actor_id=actor_id)
 
 
-async def _update(
-    session: AsyncSession, user: User, person: RosterPerson, actor_id: UUID | None, result: RosterResult
-) -> None:
-    """Store what the roster says; an empty field changes nothing."""
+def _update(user: User, person: RosterPerson, actor_id: UUID | None) -> tuple[str, ...]:
+    """Set what the roster says, and return the names of the changed fields; an empty field changes nothing."""
     given = {"display_name": person.name, "department": person.department, "external_id": person.external_id}
     changes = {name: value for name, value in given.items() if value is not None and value != getattr(user, name)}
-    await service.update_user(session, user, actor_id=actor_id, changes=changes)
+    for name, value in changes.items():
+        setattr(user, name, value)
     if changes:
-        result.updated += 1
-    else:
-        result.unchanged += 1
+        user.updated_by = actor_id
+    return tuple(sorted(changes))
 
 
-async def _missing(session: AsyncSession, present: set[UUID]) -> list[User]:
-    """The active accounts of people who are not in the roster."""
+async def _write_changes(
+    session: AsyncSession, changed: dict[tuple[str, ...], list[UUID]], actor_id: UUID | None
+) -> int:
+    """Write the changed accounts, which are grouped by the names of their fields, with an event each; returns how many."""
+    await session.flush()
+    for fields, user_ids in changed.items():
+        await record_for_users(session, payloads.Updated(fields=fields), user_ids, actor_id=actor_id)
+    return sum(len(user_ids) for user_ids in changed.values())
+
+
+async def _missing(session: AsyncSession, accounts: Iterable[User | None]) -> list[User]:
+    """The active accounts of people who are not in the roster; `accounts` are those of its people."""
+    present = {user.id for user in accounts if user is not None}
     found = await session.scalars(
         select(User).where(User.is_active, ~User.is_imported, User.email.is_not(None)).order_by(User.id)
     )
@@ -179,11 +194,14 @@ async def _deactivate(
     assert active is not None
     if not confirmed and len(chosen) * 100 > active * DEACTIVATED_PERCENT_MAX:
         raise RosterDeactivatesMany(len(chosen), active)
-    for user in chosen:
-        try:
-            await lifecycle.deactivate_user(session, user, actor_id=actor_id)
-        except LastAdministrator:
-            kept.append(user)
-        else:
-            result.deactivated.append(user.email or "")
+    try:
+        await lifecycle.deactivate_users(session, chosen, actor_id=actor_id)
+    except LastAdministrator:
+        administrators = [user for user in chosen if lifecycle.is_administrator(user)]
+        # one who can log in is enough
+        last = [user for user in administrators if user.email_verified_at is not None][-1:] or administrators
+        kept += last
+        chosen = [user for user in chosen if user not in last]
+        await lifecycle.deactivate_users(session, chosen, actor_id=actor_id)
+    result.deactivated += [user.email or "" for user in chosen]
     result.kept += [user.email or "" for user in kept]
