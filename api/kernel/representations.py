@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
+from api.kernel.preconditions import find_version
+
 if TYPE_CHECKING:
     from starlette.datastructures import Headers, MutableHeaders
 
@@ -46,9 +48,11 @@ async def finish(response: Response, asked: Headers, varies_by: tuple[str, ...])
     body: bytes | None = getattr(response, "body", None)
     if response.status_code != HTTPStatus.OK or not body or "no-store" in headers["cache-control"]:
         return response
-    if "etag" not in headers:
+    version = find_version(headers)
+    if "etag" not in headers or version is not None:
         # weak, since the compressed body has the same tag
-        headers["ETag"] = f'W/"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+        digest = hashlib.blake2b(body, digest_size=16).hexdigest()
+        headers["ETag"] = f'W/"{digest}"' if version is None else f'W/"{version}.{digest}"'
     is_compressible = _is_compressible(headers, body)
     if is_compressible:
         _vary(headers, ("Accept-Encoding",))

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from api.kernel import contract, idempotency, request_rates, requests, rules
+from api.kernel import contract, idempotency, preconditions, request_rates, requests, rules
 from api.kernel.container import KernelContainer, container_of
 from api.kernel.deprecation import find_deprecation
 from api.kernel.errors import ProblemType
@@ -105,6 +105,7 @@ class Route(LimitedRoute):
                 # beside the ways to log in that FastAPI adds: a public campaign needs none
                 self.openapi_extra["security"] = [{}]
         self.is_kept = self.may_be_kept and not self.is_write
+        self.has_condition = _is_called(self.dependant, preconditions.read_condition)
         problems = set(self._problems())
         self.responses = _merged(contract.describe(problems), self.responses)
         if self.is_kept:
@@ -125,6 +126,7 @@ class Route(LimitedRoute):
             yield requests.UnknownParameter.problem_type()
             if self.is_write:
                 yield requests.MisspeltHeader.problem_type()
+                yield preconditions.ConditionInvalid.problem_type()
         if self.is_write:
             yield BODY_TOO_LARGE
         if self.media_types:
@@ -141,6 +143,8 @@ class Route(LimitedRoute):
                 requests.check_parameters(request.query_params.keys(), self.query_names)
                 if self.is_write:
                     requests.check_headers(request.headers.keys())
+                    if not self.has_condition:
+                        preconditions.check_not_given(self.operation_id or self.name, request.headers)
             if self.media_types:
                 requests.check_media_type(request.headers, self.media_types)
             request.state.rule = self.rule

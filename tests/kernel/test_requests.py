@@ -121,7 +121,7 @@ class TestMethods:
             ("PUT", "/api/v1/users/me", "DELETE, GET, HEAD, PATCH"),
             ("DELETE", "/api/v1/campaigns", "GET, HEAD, POST"),
             ("HEAD", "/api/v1/auth/login", "POST"),
-            ("OPTIONS", "/api/v1/campaigns/00000000-0000-7000-8000-000000000001", "GET, HEAD, PATCH"),
+            ("OPTIONS", "/api/v1/campaigns/00000000-0000-7000-8000-000000000001", "DELETE, GET, HEAD, PATCH"),
             ("POST", "/health/live", "GET, HEAD"),
             ("PUT", "/login", "GET, HEAD, POST"),
         ],
