@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 NAMES = ("starts_at", "submissions_close_at", "ends_at", "decide_by")
+
+
+StageName = Literal["submit", "discuss", "allocate", "decide"]
 
 
 class CoinWindow(Protocol):
@@ -22,6 +25,15 @@ class CoinWindow(Protocol):
     @property
     def allocate_until(self) -> datetime | None:
         """The last moment at which coins can be moved; None if only the campaign limits it."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a campaign, both moments included; None is a date that is not set."""
+
+    name: StageName
+    opens_at: datetime | None
+    closes_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,3 +61,20 @@ class Dates:
                 if first is not None and second is not None and first > second:
                     return f"{earlier} is after {later}"
         return None
+
+    def stages(self, policy: CoinWindow) -> list[Stage]:
+        """The stages in order: submit, discuss, allocate and decide.
+
+        Ideas are discussed between their submission and the allocation of coins; without such a time there is no stage for
+        it. They are decided after the end.
+        """
+        allocation = Stage(
+            "allocate",
+            max((at for at in (self.starts_at, policy.allocation_opens_at) if at is not None), default=None),
+            min((at for at in (self.ends_at, policy.allocate_until) if at is not None), default=None),
+        )
+        found = [Stage("submit", self.starts_at, self.submissions_close_at or self.ends_at)]
+        between = self.submissions_close_at, policy.allocation_opens_at
+        if between[0] is not None and between[1] is not None and between[0] < between[1]:
+            found.append(Stage("discuss", *between))
+        return [*found, allocation, Stage("decide", self.ends_at, self.decide_by)]

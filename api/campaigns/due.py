@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy import func, select
 
-from api.campaigns.lifecycle import CampaignStatus
+from api.campaigns.lifecycle import RUNNING, CampaignStatus
 from api.campaigns.models import Campaign
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Act = Callable[["AsyncSession", Campaign], Awaitable[object]]
 PAUSE_S = 5.0
 
 # by the database's clock, as for commands; at the moment ends_at itself the campaign is still open
-_ENDED = (Campaign.status == CampaignStatus.ACTIVE, Campaign.ends_at < func.now())
+_ENDED = (Campaign.status.in_(RUNNING), Campaign.ends_at < func.now())
 _TO_DECIDE = (Campaign.status == CampaignStatus.CLOSED, Campaign.decide_by <= func.now())
 
 

@@ -20,6 +20,11 @@ class SlugTaken(DomainError):
     slug = "slug-taken"
     title = "The slug is taken"
 
+    @classmethod
+    def of(cls, slug: str) -> SlugTaken:
+        """The error for this slug."""
+        return cls(f"Another campaign has the slug {slug!r}.", taken=slug)
+
 
 class IllegalCampaignStep(DomainError):
     """A campaign in this status cannot take this step."""
@@ -33,6 +38,20 @@ class CampaignNotActive(DomainError):
 
     slug = "campaign-not-active"
     title = "The campaign is not active"
+
+
+class CampaignFixed(DomainError):
+    """These fields, `fields`, can be changed only while the campaign is a draft."""
+
+    slug = "campaign-fixed"
+    title = "A part of the campaign is fixed"
+
+
+class NotADraft(DomainError):
+    """Only a draft in which no coins were granted can be deleted; others are archived."""
+
+    slug = "not-a-draft"
+    title = "The campaign cannot be deleted"
 
 
 class DatesOutOfOrder(InvalidInput):

@@ -8,6 +8,8 @@ also before the worker has stored the new status:
     active      before starts_at           upcoming
     active      from starts_at to ends_at  open (both moments included)
     active      after ends_at              closed; the worker stores the status closed within seconds
+    paused      not after ends_at          paused
+    paused      after ends_at              closed, as above
     closed      after ends_at              closed
     completed   any                        completed
     archived    any                        archived
@@ -29,6 +31,7 @@ class CampaignStatus(StrEnum):
 
     DRAFT = "draft"
     ACTIVE = "active"
+    PAUSED = "paused"
     CLOSED = "closed"
     COMPLETED = "completed"
     ARCHIVED = "archived"
@@ -40,6 +43,7 @@ class Phase(StrEnum):
     DRAFT = "draft"
     UPCOMING = "upcoming"
     OPEN = "open"
+    PAUSED = "paused"
     CLOSED = "closed"
     COMPLETED = "completed"
     ARCHIVED = "archived"
@@ -49,9 +53,12 @@ class Command(StrEnum):
     """A command that depends on the phase of the campaign; the value completes "one can ... while"."""
 
     ACTIVATE = "activate it"
+    PAUSE = "pause it"
+    RESUME = "resume it"
     COMPLETE = "complete it"
     ARCHIVE = "archive it"
-    CHANGE_DATES = "change its dates"
+    DELETE = "delete it"
+    EDIT = "edit it"
     JOIN = "join it"
     ADD_MEMBER = "add members"
     GRANT_COINS = "grant and correct coins"
@@ -61,21 +68,28 @@ class Command(StrEnum):
     DECIDE_IDEA = "accept and reject ideas"  # includes the undo of an acceptance
 
 
+RUNNING = frozenset({CampaignStatus.ACTIVE, CampaignStatus.PAUSED})
+"""The stored statuses that the end of a campaign closes."""
+
 _RUNNING = frozenset({Phase.UPCOMING, Phase.OPEN})
 _UNDECIDED = _RUNNING | {Phase.CLOSED}
+_UNFINISHED = _UNDECIDED | {Phase.DRAFT, Phase.PAUSED}
 
 ALLOWED: Mapping[Command, frozenset[Phase]] = MappingProxyType(
     {
         Command.ACTIVATE: frozenset({Phase.DRAFT}),
-        Command.COMPLETE: _UNDECIDED,
+        Command.PAUSE: _RUNNING,
+        Command.RESUME: frozenset({Phase.PAUSED}),
+        Command.COMPLETE: _UNDECIDED | {Phase.PAUSED},
         Command.ARCHIVE: frozenset({Phase.DRAFT, Phase.COMPLETED}),
-        Command.CHANGE_DATES: _UNDECIDED | {Phase.DRAFT},
+        Command.DELETE: frozenset({Phase.DRAFT}),
+        Command.EDIT: _UNFINISHED,
         Command.JOIN: _RUNNING,
-        Command.ADD_MEMBER: _RUNNING | {Phase.DRAFT},
-        Command.GRANT_COINS: _UNDECIDED | {Phase.DRAFT},
+        Command.ADD_MEMBER: _RUNNING | {Phase.DRAFT, Phase.PAUSED},
+        Command.GRANT_COINS: _UNFINISHED,
         Command.SUBMIT_IDEA: frozenset({Phase.OPEN}),
         Command.WITHDRAW_IDEA: frozenset({Phase.OPEN}),
-        Command.APPROVE_IDEA: _RUNNING,
+        Command.APPROVE_IDEA: _RUNNING | {Phase.PAUSED},
         Command.DECIDE_IDEA: _UNDECIDED,
     }
 )
@@ -84,6 +98,8 @@ ALLOWED: Mapping[Command, frozenset[Phase]] = MappingProxyType(
 TARGETS: Mapping[Command, CampaignStatus] = MappingProxyType(
     {
         Command.ACTIVATE: CampaignStatus.ACTIVE,
+        Command.PAUSE: CampaignStatus.PAUSED,
+        Command.RESUME: CampaignStatus.ACTIVE,
         Command.COMPLETE: CampaignStatus.COMPLETED,
         Command.ARCHIVE: CampaignStatus.ARCHIVED,
     }
@@ -93,17 +109,28 @@ TARGETS: Mapping[Command, CampaignStatus] = MappingProxyType(
 
 def phase_at(status: str, starts_at: datetime | None, ends_at: datetime | None, moment: datetime) -> Phase:
     """The phase of a campaign with this status and these dates at a moment."""
-    if status != CampaignStatus.ACTIVE:
+    if status not in RUNNING:
         return Phase(status)
     if ends_at is not None and moment > ends_at:
         return Phase.CLOSED
+    if status == CampaignStatus.PAUSED:
+        return Phase.PAUSED
     return Phase.UPCOMING if starts_at is not None and moment < starts_at else Phase.OPEN
+
+
+def phases_of(status: CampaignStatus) -> frozenset[Phase]:
+    """The phases that a campaign with this status can have."""
+    match status:
+        case CampaignStatus.ACTIVE:
+            return frozenset({Phase.UPCOMING, Phase.OPEN, Phase.CLOSED})
+        case CampaignStatus.PAUSED:
+            return frozenset({Phase.PAUSED, Phase.CLOSED})
+    return frozenset({Phase(status)})
 
 
 def statuses_with(command: Command) -> list[str]:
     """The stored statuses in which a command can be allowed, for rules that do not depend on the dates."""
-    by_status = {CampaignStatus.ACTIVE: {Phase.UPCOMING, Phase.OPEN, Phase.CLOSED}}
-    return [status for status in CampaignStatus if (by_status.get(status) or {Phase(status)}) <= ALLOWED[command]]
+    return [status for status in CampaignStatus if phases_of(status) <= ALLOWED[command]]
 
 
 def next_statuses(phase: Phase) -> list[str]:

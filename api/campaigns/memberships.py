@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from api.campaigns import errors
-from api.campaigns.lifecycle import CampaignStatus, Command
+from api.campaigns.lifecycle import RUNNING, Command
 from api.campaigns.models import Campaign, Membership
 from api.campaigns.queries import find_membership, get_campaign
 from api.campaigns.transitions import check_command
@@ -68,7 +68,7 @@ async def join_campaign(
     session.add(membership)
     await session.flush()
     had = await coins.find_wallet(session, campaign.id, user_id)
-    if campaign.status == CampaignStatus.ACTIVE:
+    if campaign.status in RUNNING:
         await coins.grant_coins(session, campaign.id, [user_id], actor_id=actor)
     has = await coins.find_wallet(session, campaign.id, user_id)
     await record_event(

@@ -23,6 +23,8 @@ class Campaign(Edited, Model):
     slug: Mapped[str]
     title: Mapped[str]
     description: Mapped[str] = mapped_column(default="")
+    kind: Mapped[str] = mapped_column(default="suggestions")
+    goal: Mapped[str] = mapped_column(default="")
     status: Mapped[str] = mapped_column(default="draft")
     origin: Mapped[str] = mapped_column(default="native")
     visibility: Mapped[str] = mapped_column(default="open")
@@ -30,7 +32,10 @@ class Campaign(Edited, Model):
     is_mediated: Mapped[bool] = mapped_column(default=False)
     budget_amount: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
     currency: Mapped[str | None] = mapped_column(CHAR(3))
+    running_cost_amount: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
     eligible_people: Mapped[int | None]
+    copied_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("app.campaigns.id", ondelete="SET NULL"))
+    follows_id: Mapped[UUID | None] = mapped_column(ForeignKey("app.campaigns.id", ondelete="SET NULL"))
     time_zone: Mapped[str] = mapped_column(default="UTC")
     locale: Mapped[str] = mapped_column(default="en")
     starts_at: Mapped[datetime | None]
@@ -38,9 +43,11 @@ class Campaign(Edited, Model):
     ends_at: Mapped[datetime | None]
     decide_by: Mapped[datetime | None]
     activated_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]
     source: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    version: Mapped[int] = mapped_column(default=1)  # raised by every change of the row
 
 
 class Membership(Edited, Model):

@@ -2,25 +2,71 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import exists, func, or_, select, tuple_
 
 from api.auth import service as auth
 from api.campaigns import errors
 from api.campaigns.models import Campaign, Membership
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from sqlalchemy.ext.asyncio import AsyncSession
 
 
 NOT_FOUND = "There is no campaign with this id that you may see."
 
+Sort = Literal["newest", "title", "ends_at"]
 Lock = Literal["read", "join", "change"]
 # (read, key_share) of with_for_update: FOR KEY SHARE, FOR NO KEY UPDATE, FOR UPDATE
 _LOCKS: dict[Lock, tuple[bool, bool]] = {"read": (True, True), "join": (False, True), "change": (False, False)}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which campaigns are listed; None does not filter.
+
+    `words` are a part of the title, goal or description, in any case; `role` is that of the caller, or "any".
+    """
+
+    status: str | None = None
+    kind: str | None = None
+    slug: str | None = None
+    words: str | None = None
+    role: str | None = None
+
+
+# campaigns without an end come last
+_NO_END = datetime(9999, 12, 31, tzinfo=UTC)
+# the sort key before the id, ascending; None sorts by the id alone, descending
+_SORTS: dict[Sort, Any] = {
+    "newest": None,
+    "title": func.lower(Campaign.title),
+    "ends_at": func.coalesce(Campaign.ends_at, _NO_END),
+}
+
+
+def sort_key(campaign: Any, sort: Sort) -> tuple[object, ...]:
+    """The sort key of a campaign in a list: a value for each parser of :data:`KEY_PARSERS`."""
+    match sort:
+        case "newest":
+            return (campaign.id,)
+        case "title":
+            return (campaign.title.lower(), campaign.id)
+        case "ends_at":
+            return ((campaign.ends_at or _NO_END).isoformat(), campaign.id)
+
+
+KEY_PARSERS: dict[Sort, tuple[Callable[[str], Any], ...]] = {
+    "newest": (UUID,),
+    "title": (str, UUID),
+    "ends_at": (datetime.fromisoformat, UUID),
+}
+"""What reads the parts of the sort key in a cursor."""
 
 
 async def get_campaign(session: AsyncSession, campaign_id: UUID, *, lock: Lock | None = None) -> Campaign:
@@ -54,24 +100,35 @@ async def list_campaigns(
     *,
     user_id: UUID,
     sees_all: bool,
-    status: str | None,
-    slug: str | None = None,
+    filters: Filters,
+    sort: Sort = "newest",
     limit: int,
-    after: tuple[UUID] | None,
+    after: tuple[Any, ...] | None,
 ) -> list[tuple[Campaign, str | None]]:
-    """Campaigns that the user may see, newest first, each with the user's role in it; `slug` selects one."""
+    """Campaigns that the user may see, each with the user's role in it. `after` is the sort key of the previous row."""
     mine = select(Membership.role).where(
         Membership.campaign_id == Campaign.id, Membership.user_id == user_id, Membership.left_at.is_(None)
     )
-    query = select(Campaign, mine.scalar_subquery().label("role")).order_by(Campaign.id.desc()).limit(limit)
+    query = select(Campaign, mine.scalar_subquery().label("role")).limit(limit)
     if not sees_all:
         query = query.where(or_(exists(mine), (Campaign.visibility == "open") & (Campaign.status != "draft")))
-    if status:
-        query = query.where(Campaign.status == status)
-    if slug:
-        query = query.where(Campaign.slug == slug)
-    if after:
-        query = query.where(Campaign.id < after[0])
+    for name in ("status", "kind", "slug"):
+        if value := getattr(filters, name):
+            query = query.where(getattr(Campaign, name) == value)
+    if filters.words:
+        texts = Campaign.title, Campaign.goal, Campaign.description
+        query = query.where(or_(*(each.icontains(filters.words, autoescape=True) for each in texts)))
+    if filters.role:
+        query = query.where(exists(mine if filters.role == "any" else mine.where(Membership.role == filters.role)))
+    key = _SORTS[sort]
+    if key is None:
+        query = query.order_by(Campaign.id.desc())
+        if after:
+            query = query.where(Campaign.id < after[-1])
+    else:
+        query = query.order_by(key, Campaign.id)
+        if after:
+            query = query.where(tuple_(key, Campaign.id) > after)
     return [(row.Campaign, row.role) for row in await session.execute(query)]
 
 

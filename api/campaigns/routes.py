@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Depends, Query, Response
@@ -11,17 +11,20 @@ from fastapi import Depends, Query, Response
 from api.auth import service as auth
 from api.auth.dependencies import MyselfInBrowser, Principal, requires
 from api.campaigns import errors, service
-from api.campaigns.dependencies import Access, CampaignReader, requires_in_campaign
+from api.campaigns.dependencies import Access, CampaignReader, access_to, requires_in_campaign
 from api.campaigns.lifecycle import CampaignStatus
+from api.campaigns.queries import KEY_PARSERS, Filters, Sort, sort_key
 from api.campaigns.schemas import (
     BrowserSession,
     CampaignCreate,
     CampaignEdit,
     CampaignRead,
+    Kind,
     MemberAdd,
     MemberRead,
     MembershipRead,
     Role,
+    StageRead,
     as_read,
 )
 from api.coins import service as coins
@@ -30,7 +33,9 @@ from api.coins.schemas import PolicyRead, PolicyWrite
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel.contract import raises
+from api.kernel.errors import InvalidInput
 from api.kernel.permissions import Permission
+from api.kernel.preconditions import IfMatch, set_version
 from api.kernel.schemas import Page
 from api.kernel.texts import Line
 from api.kernel.web import DryRun, PageQuery, Session
@@ -40,16 +45,25 @@ router = new_router("", "campaigns")
 
 
 @router.post("/campaigns", status_code=201, operation_id="createCampaign")
-@raises(errors.SlugTaken, errors.DatesOutOfOrder)
+@raises(errors.SlugTaken, errors.DatesOutOfOrder, errors.CampaignNotFound, errors.NotAManager, InvalidInput)
 async def create(
     session: Session,
     response: Response,
     caller: Annotated[Principal, Depends(requires(Permission.CREATE_CAMPAIGN))],
     body: CampaignCreate,
 ) -> CampaignRead:
-    """Create a campaign as a draft, with its coin policy; I become its manager."""
-    fields = body.model_dump(exclude={"coin_policy"})
-    campaign = await service.create_campaign(session, actor_id=caller.user_id, policy=body.coin_policy, **fields)
+    """Create a campaign as a draft, with its coin policy; I become its manager.
+
+    With `copy_of`, omitted fields and the coin policy are those of another campaign that I manage. Its dates, members, ideas
+    and coins are not copied.
+    """
+    if body.copy_of is None:
+        fields = body.model_dump(exclude={"coin_policy", "copy_of", "is_follow_up"})
+        campaign = await service.create_campaign(session, actor_id=caller.user_id, policy=body.coin_policy, **fields)
+    else:
+        copied = await access_to(session, caller, body.copy_of)
+        copied.check(Permission.MANAGE_CAMPAIGN)
+        campaign = await service.copy_campaign(session, copied.campaign, body, actor_id=caller.user_id)
     response.headers["Location"] = f"/api/v1/campaigns/{campaign.id}"
     return as_read(campaign, "manager")
 
@@ -60,37 +74,75 @@ async def list_all(
     caller: CampaignReader,
     paging: PageQuery,
     status: Annotated[CampaignStatus | None, Query()] = None,
+    kind: Annotated[Kind | None, Query()] = None,
     slug: Annotated[str | None, Query(max_length=100, description="the campaign with this slug")] = None,
+    q: Annotated[
+        Line | None, Query(max_length=200, description="a part of the title, goal or description, in any case")
+    ] = None,
+    my_role: Annotated[
+        Role | Literal["any"] | None,
+        Query(description="campaigns in which I have this role; any: in which I am a member"),
+    ] = None,
+    sort: Annotated[Sort, Query(description="ends_at: the earliest end first, those without an end last")] = "newest",
 ) -> Page[CampaignRead]:
-    """Campaigns that I may see, newest first."""
+    """Campaigns that I may see."""
     rows = await service.list_campaigns(
         session,
         user_id=caller.user_id,
         sees_all=caller.may(Permission.VIEW_CAMPAIGN),
-        status=status,
-        slug=slug,
+        filters=Filters(status=status, kind=kind, slug=slug, words=q, role=my_role),
+        sort=sort,
         limit=paging.limit + 1,
-        after=paging.after(UUID),
+        after=paging.after(*KEY_PARSERS[sort]),
     )
-    return paging.page([as_read(campaign, role) for campaign, role in rows], key=lambda campaign: [campaign.id])
+    return paging.page(
+        [as_read(campaign, role) for campaign, role in rows], key=lambda campaign: sort_key(campaign, sort)
+    )
 
 
 @router.get("/campaigns/{campaign_id}", operation_id="getCampaign")
-async def get(access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_CAMPAIGN))]) -> CampaignRead:
-    """One campaign."""
+async def get(
+    response: Response, access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_CAMPAIGN))]
+) -> CampaignRead:
+    """One campaign. `If-Match` with its `ETag` refuses an edit of another version."""
+    set_version(response, access.campaign.version)
     return as_read(access.campaign, access.role)
 
 
 @router.patch("/campaigns/{campaign_id}", operation_id="editCampaign")
-@raises(errors.CampaignNotActive, errors.DatesOutOfOrder)
+@raises(errors.CampaignNotActive, errors.CampaignFixed, errors.SlugTaken, errors.DatesOutOfOrder, InvalidInput)
 async def edit(
     session: Session,
+    response: Response,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))],
     body: CampaignEdit,
+    condition: IfMatch,
+    dry_run: DryRun,
 ) -> CampaignRead:
-    """Change the dates of the campaign. A closed campaign becomes active again if its end is moved or removed."""
-    campaign = await service.change_dates(session, access.campaign, body.changes, actor_id=access.caller.user_id)
+    """Change the campaign. A closed campaign becomes active again if its end is moved or removed."""
+    del dry_run  # the session is rolled back
+    campaign = await service.edit_campaign(
+        session, access.campaign, body.changes, actor_id=access.caller.user_id, condition=condition
+    )
+    set_version(response, campaign.version)
     return as_read(campaign, access.role)
+
+
+@router.delete("/campaigns/{campaign_id}", status_code=204, operation_id="deleteCampaign")
+@raises(errors.NotADraft)
+async def delete(
+    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
+) -> None:
+    """Delete a draft in which no coins were granted. Other campaigns are archived."""
+    await service.delete_draft(session, access.campaign, actor_id=access.caller.user_id)
+
+
+@router.get("/campaigns/{campaign_id}/stages", operation_id="listStages")
+async def stages(
+    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_CAMPAIGN))]
+) -> list[StageRead]:
+    """The stages of the campaign in order: submit, discuss, allocate and decide."""
+    return [StageRead.model_validate(stage) for stage in await service.list_stages(session, access.campaign)]
 
 
 @router.post("/campaigns/{campaign_id}/activate", operation_id="activateCampaign")
@@ -100,6 +152,26 @@ async def activate(
 ) -> CampaignRead:
     """Activate the draft: members get their coins. Ideas and movements of coins are possible from starts_at on."""
     campaign = await service.activate_campaign(session, access.campaign, actor_id=access.caller.user_id)
+    return as_read(campaign, access.role)
+
+
+@router.post("/campaigns/{campaign_id}/pause", operation_id="pauseCampaign")
+@raises(errors.IllegalCampaignStep)
+async def pause(
+    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
+) -> CampaignRead:
+    """Pause the active campaign: no ideas are submitted and no coins move. Its dates remain in force."""
+    campaign = await service.pause_campaign(session, access.campaign, actor_id=access.caller.user_id)
+    return as_read(campaign, access.role)
+
+
+@router.post("/campaigns/{campaign_id}/resume", operation_id="resumeCampaign")
+@raises(errors.IllegalCampaignStep)
+async def resume(
+    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
+) -> CampaignRead:
+    """End the pause of the campaign."""
+    campaign = await service.resume_campaign(session, access.campaign, actor_id=access.caller.user_id)
     return as_read(campaign, access.role)
 
 

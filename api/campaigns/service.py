@@ -1,18 +1,11 @@
-"""The interface of campaigns: creation here, memberships and transitions in modules of their own."""
+"""The interface of campaigns; the commands and queries are in modules of their own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
-
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
-
-from api.campaigns import errors
-from api.campaigns.dates import Dates
+from api.campaigns.creation import create_campaign
 from api.campaigns.due import PAUSE_S, for_each_to_complete
+from api.campaigns.editing import copy_campaign, delete_draft, edit_campaign
 from api.campaigns.memberships import add_member, join_campaign, leave_campaign, set_member_role
-from api.campaigns.models import Campaign, Membership
 from api.campaigns.queries import (
     NOT_FOUND,
     find_campaign_by_slug,
@@ -25,24 +18,13 @@ from api.campaigns.queries import (
 from api.campaigns.transitions import (
     activate_campaign,
     archive_campaign,
-    change_dates,
     check_command,
-    check_dates,
+    list_stages,
     mark_completed,
+    pause_campaign,
+    resume_campaign,
     set_coin_policy,
 )
-from api.coins import service as coins
-from api.coins.schemas import PolicyWrite
-from api.events import payloads
-from api.events.service import record_event
-from api.kernel.ids import uuid7
-from api.kernel.slugs import SLUG_LENGTH_MAX, slug_of
-
-if TYPE_CHECKING:
-    from datetime import datetime
-    from decimal import Decimal
-
-    from sqlalchemy.ext.asyncio import AsyncSession
 
 __all__ = [
     "NOT_FOUND",
@@ -50,8 +32,11 @@ __all__ = [
     "activate_campaign",
     "add_member",
     "archive_campaign",
-    "change_dates",
     "check_command",
+    "copy_campaign",
+    "create_campaign",
+    "delete_draft",
+    "edit_campaign",
     "find_campaign_by_slug",
     "find_membership",
     "for_each_to_complete",
@@ -61,118 +46,10 @@ __all__ = [
     "list_campaigns",
     "list_managed_campaign_ids",
     "list_members",
+    "list_stages",
     "mark_completed",
+    "pause_campaign",
+    "resume_campaign",
     "set_coin_policy",
     "set_member_role",
 ]
-
-
-async def create_campaign(
-    session: AsyncSession,
-    *,
-    actor_id: UUID,
-    title: str,
-    slug: str | None = None,
-    description: str = "",
-    is_mediated: bool = False,
-    visibility: str = "open",
-    join_policy: str = "open",
-    budget_amount: Decimal | None = None,
-    currency: str | None = None,
-    eligible_people: int | None = None,
-    starts_at: datetime | None = None,
-    submissions_close_at: datetime | None = None,
-    ends_at: datetime | None = None,
-    decide_by: datetime | None = None,
-    policy: PolicyWrite | None = None,
-    attributes: dict[str, Any] | None = None,
-) -> Campaign:
-    """Create a draft campaign with its ledger. The actor becomes its manager; `attributes` belong to that membership.
-
-    Raises:
-        SlugTaken: a slug was given and another campaign has it.
-        DatesOutOfOrder: the dates contradict each other or the coin policy.
-    """
-    policy = policy or PolicyWrite()
-    dates = Dates(starts_at=starts_at, submissions_close_at=submissions_close_at, ends_at=ends_at, decide_by=decide_by)
-    check_dates(dates, policy)
-    campaign = await _insert_campaign(
-        session,
-        slug,
-        title=title,
-        description=description,
-        is_mediated=is_mediated,
-        visibility=visibility,
-        join_policy=join_policy,
-        budget_amount=budget_amount,
-        currency=currency,
-        eligible_people=eligible_people,
-        starts_at=starts_at,
-        submissions_close_at=submissions_close_at,
-        ends_at=ends_at,
-        decide_by=decide_by,
-        created_by=actor_id,
-        updated_by=actor_id,
-    )
-    await coins.open_ledger(session, campaign.id, policy, actor_id=actor_id)
-    await coins.set_window(session, campaign.id, opens_at=starts_at, closes_at=ends_at)
-    session.add(
-        Membership(
-            campaign_id=campaign.id,
-            user_id=actor_id,
-            role="manager",
-            attributes=attributes or {},
-            created_by=actor_id,
-            updated_by=actor_id,
-        )
-    )
-    await session.flush()
-    await record_event(
-        session,
-        payloads.CampaignCreated(
-            slug_given=slug is not None,
-            after=payloads.CampaignState(status=campaign.status, coin_policy=policy.model_dump(mode="json")),
-        ),
-        actor_id=actor_id,
-        campaign_id=campaign.id,
-    )
-    await record_event(
-        session, payloads.MemberJoined(role="manager"), actor_id=actor_id, campaign_id=campaign.id, user_id=actor_id
-    )
-    return campaign
-
-
-async def _insert_campaign(session: AsyncSession, slug: str | None, *, title: str, **columns: Any) -> Campaign:
-    """Insert a campaign with the given slug, or with one from its title that no other campaign has.
-
-    Raises:
-        SlugTaken: the given slug is taken.
-    """
-    chosen = slug or await _free_slug(session, title)
-    while True:
-        campaign = Campaign(id=uuid7(), slug=chosen, title=title, **columns)
-        try:
-            async with session.begin_nested():
-                session.add(campaign)
-                await session.flush()
-        except IntegrityError as error:
-            if "uq_campaigns_slug" not in str(error.orig):
-                raise
-            if slug is not None:
-                msg = f"Another campaign has the slug {slug!r}."
-                raise errors.SlugTaken(msg, taken=slug) from error
-            # another request of the same moment took it
-            chosen = f"{_slug_of_title(title)}-{uuid7().hex[-6:]}"
-        else:
-            return campaign
-
-
-async def _free_slug(session: AsyncSession, title: str) -> str:
-    slug = _slug_of_title(title)
-    taken = set(await session.scalars(select(Campaign.slug).where(Campaign.slug.startswith(slug, autoescape=True))))
-    return slug if slug not in taken else f"{slug}-{uuid7().hex[-6:]}"
-
-
-def _slug_of_title(title: str) -> str:
-    slug = slug_of(title, SLUG_LENGTH_MAX - len("-abcdef")) or "campaign"
-    return slug if len(slug) >= 3 else f"{slug}-campaign"

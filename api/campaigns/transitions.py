@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from api.campaigns import errors
 from api.campaigns.dates import NAMES, Dates
-from api.campaigns.lifecycle import ALLOWED, TARGETS, CampaignStatus, Command, Phase, next_statuses, phase_at
+from api.campaigns.lifecycle import ALLOWED, RUNNING, TARGETS, CampaignStatus, Command, Phase, next_statuses, phase_at
 from api.campaigns.models import Campaign, Membership
 from api.campaigns.queries import get_campaign
 from api.coins import service as coins
@@ -23,13 +23,18 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from api.campaigns.dates import CoinWindow
+    from api.campaigns.dates import CoinWindow, Stage
     from api.coins.schemas import PolicyRead, PolicyWrite
 
 
 def dates_of(campaign: Campaign) -> Dates:
     """The campaign's dates."""
     return Dates(**{name: getattr(campaign, name) for name in NAMES})
+
+
+async def list_stages(session: AsyncSession, campaign: Campaign) -> list[Stage]:
+    """The stages of the campaign, by its dates and those of its coin policy."""
+    return dates_of(campaign).stages(await coins.get_policy(session, campaign.id))
 
 
 def check_dates(dates: Dates, policy: CoinWindow) -> None:
@@ -92,21 +97,24 @@ async def activate_campaign(session: AsyncSession, campaign: Campaign, *, actor_
 
 
 async def close_campaign(session: AsyncSession, campaign: Campaign) -> None:
-    """Set the status of an active campaign whose end has passed. The caller holds its lock and has checked the time.
+    """Set the status of an active or paused campaign whose end has passed. The caller holds its lock and has checked the time.
 
     The time of the event is the end of the campaign. Nothing else changes, because the dates have applied since then.
     """
-    assert campaign.status == CampaignStatus.ACTIVE, f"a campaign that is {campaign.status} cannot be closed"
+    before = campaign.status
+    assert before in RUNNING, f"a campaign that is {before} cannot be closed"
     assert campaign.ends_at is not None, "a campaign without an end cannot be closed"
-    campaign.status = CampaignStatus.CLOSED
-    campaign.updated_by = None
+    _set_status(campaign, CampaignStatus.CLOSED, actor_id=None)
+    campaign.paused_at = None
     await session.flush()
+    if before == CampaignStatus.PAUSED:
+        await coins.set_pause(session, campaign.id, None)
     with clock.at(campaign.ends_at):
         await record_event(
             session,
             payloads.CampaignClosed(
                 ends_at=campaign.ends_at,
-                before=payloads.CampaignState(status=CampaignStatus.ACTIVE),
+                before=payloads.CampaignState(status=before),
                 after=payloads.CampaignState(status=campaign.status),
             ),
             actor_id=None,
@@ -135,20 +143,40 @@ async def mark_completed(session: AsyncSession, campaign: Campaign, *, actor_id:
     return campaign
 
 
+async def pause_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
+    """Pause an active campaign: no ideas are submitted and no coins move. Its dates remain in force."""
+    campaign, before = await _take_step(session, campaign, Command.PAUSE, actor_id)
+    await coins.set_pause(session, campaign.id, campaign.paused_at)
+    await _record_step(session, payloads.CampaignPaused, campaign, before, actor_id)
+    return campaign
+
+
+async def resume_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
+    """End the pause of a campaign."""
+    campaign, before = await _take_step(session, campaign, Command.RESUME, actor_id)
+    await coins.set_pause(session, campaign.id, None)
+    await _record_step(session, payloads.CampaignResumed, campaign, before, actor_id)
+    return campaign
+
+
 async def archive_campaign(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> Campaign:
     """Archive a completed campaign or a draft."""
     campaign, before = await _take_step(session, campaign, Command.ARCHIVE, actor_id)
     campaign.archived_at = clock.now()
     await session.flush()  # a later lock in this session reads the row again
-    await record_event(
-        session,
-        payloads.CampaignArchived(
-            before=payloads.CampaignState(status=before), after=payloads.CampaignState(status=campaign.status)
-        ),
-        actor_id=actor_id,
-        campaign_id=campaign.id,
-    )
+    await _record_step(session, payloads.CampaignArchived, campaign, before, actor_id)
     return campaign
+
+
+async def _record_step(
+    session: AsyncSession,
+    payload: type[payloads.Change[payloads.CampaignState]],
+    campaign: Campaign,
+    before: str,
+    actor_id: UUID,
+) -> None:
+    states = payloads.CampaignState(status=before), payloads.CampaignState(status=campaign.status)
+    await record_event(session, payload(before=states[0], after=states[1]), actor_id=actor_id, campaign_id=campaign.id)
 
 
 async def _take_step(
@@ -157,35 +185,39 @@ async def _take_step(
     """Lock the campaign and set its new status; returns the campaign and its previous status."""
     campaign = await get_campaign(session, campaign.id, lock="change")
     before, target = campaign.status, TARGETS[command]
-    phase = phase_at(before, campaign.starts_at, campaign.ends_at, await clock.database_now(session))
+    now = await clock.database_now(session)
+    phase = phase_at(before, campaign.starts_at, campaign.ends_at, now)
     if phase not in ALLOWED[command]:
         allowed = next_statuses(phase)
         msg = f"A campaign that is {before} cannot become {target}; allowed: {', '.join(allowed) or 'none'}."
         raise errors.IllegalCampaignStep(msg, from_status=before, to_status=target, allowed=allowed)
-    campaign.status = target
-    campaign.updated_by = actor_id
+    _set_status(campaign, target, actor_id=actor_id)
+    campaign.paused_at = now if target is CampaignStatus.PAUSED else None
     await session.flush()
     return campaign, before
 
 
+def _set_status(campaign: Campaign, status: CampaignStatus, *, actor_id: UUID | None) -> None:
+    campaign.status = status
+    campaign.version += 1
+    campaign.updated_by = actor_id
+
+
 async def change_dates(
     session: AsyncSession, campaign: Campaign, changes: dict[str, datetime | None], *, actor_id: UUID
-) -> Campaign:
-    """Change dates by their names; None removes one. The ledger's window changes in the same transaction.
+) -> None:
+    """Change dates by their names; None removes one. Part of the command `api.campaigns.editing.edit_campaign`.
 
-    A closed campaign becomes active again if its new end has not passed or its end is removed. With an end in the past,
-    an active campaign is closed from the commit on.
+    The ledger's window changes in the same transaction. A closed campaign becomes active again if its new end has not
+    passed or its end is removed. With an end in the past, an active campaign is closed from the commit on.
 
     Raises:
-        CampaignNotActive: the campaign is completed or archived.
         DatesOutOfOrder: the dates would contradict each other or the coin policy.
     """
-    campaign = await get_campaign(session, campaign.id, lock="change")
-    await check_command(session, campaign, Command.CHANGE_DATES)
     old, before = dates_of(campaign), campaign.status
     new = replace(old, **changes)
     if new == old:
-        return campaign
+        return
     check_dates(new, await coins.get_policy(session, campaign.id))
     for name in NAMES:
         setattr(campaign, name, getattr(new, name))
@@ -193,7 +225,6 @@ async def change_dates(
         moment = await clock.database_now(session)
         if phase_at(CampaignStatus.ACTIVE, new.starts_at, new.ends_at, moment) is not Phase.CLOSED:
             campaign.status = CampaignStatus.ACTIVE
-    campaign.updated_by = actor_id
     await session.flush()
     await coins.set_window(session, campaign.id, opens_at=new.starts_at, closes_at=new.ends_at)
     await record_event(
@@ -202,7 +233,6 @@ async def change_dates(
         actor_id=actor_id,
         campaign_id=campaign.id,
     )
-    return campaign
 
 
 def _dates_state(status: str, dates: Dates) -> payloads.CampaignDatesState:

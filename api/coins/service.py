@@ -118,6 +118,20 @@ async def set_window(
     )
 
 
+async def set_pause(session: AsyncSession, campaign_id: UUID, paused_at: datetime | None) -> None:
+    """Set since when the campaign is paused, so that members cannot move coins; None if it is not."""
+    await session.execute(
+        text("SELECT app.coins_set_pause(:campaign_id, :paused_at)"),
+        {"campaign_id": campaign_id, "paused_at": paused_at},
+    )
+
+
+async def delete_ledger(session: AsyncSession, campaign_id: UUID) -> bool:
+    """Delete the ledger of a draft; false if it has wallets or transfers, and is kept."""
+    is_deleted: bool = await session.scalar(text("SELECT app.coins_delete_ledger(:id)"), {"id": campaign_id})
+    return is_deleted
+
+
 async def grant_coins(
     session: AsyncSession,
     campaign_id: UUID,

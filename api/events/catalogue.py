@@ -130,6 +130,10 @@ _ENTRIES = (
         "An active or closed campaign is completed, by a manager or at decide_by; its coins expire.", Audience.CAMPAIGN,
         moves_coins=True,
     ),
+    _entry(payloads.CampaignEdited, "A manager changes the texts or settings of a campaign.", Audience.MANAGERS),
+    _coin_entry(payloads.CampaignPaused, "A manager pauses a campaign; coins do not move.", Audience.CAMPAIGN),
+    _coin_entry(payloads.CampaignResumed, "A manager ends the pause of a campaign.", Audience.CAMPAIGN),
+    _entry(payloads.CampaignDeleted, "A manager deletes a draft.", Audience.MANAGERS),
     _coin_entry(payloads.CampaignArchived, "A campaign is archived.", Audience.MANAGERS),
     _coin_entry(
         payloads.ElectionImported, "An election's file is imported as a campaign; the only event of the import.",

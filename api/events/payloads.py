@@ -365,6 +365,31 @@ class CampaignCompleted(Change[CampaignState]):
     is_settling: bool
 
 
+class CampaignEdited(Payload):
+    """The names of the changed fields, not their values; dates have an event of their own."""
+
+    kind = EventKind.CAMPAIGN_EDITED
+    fields: tuple[str, ...]
+
+
+class CampaignPaused(Change[CampaignState]):
+    """The status before and after."""
+
+    kind = EventKind.CAMPAIGN_PAUSED
+
+
+class CampaignResumed(Change[CampaignState]):
+    """The status before and after."""
+
+    kind = EventKind.CAMPAIGN_RESUMED
+
+
+class CampaignDeleted(Payload):
+    """No data except the campaign's id."""
+
+    kind = EventKind.CAMPAIGN_DELETED
+
+
 class CampaignArchived(Change[CampaignState]):
     """The status."""
 

@@ -33,6 +33,7 @@ from api.ideas.schemas import (
     ValuationWrite,
 )
 from api.ideas.steps import Status
+from api.ideas.todo import Todo, find_todo
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.schemas import Page
@@ -73,6 +74,14 @@ async def submit(
     idea = await service.submit_idea(session, access.campaign, author_id=access.caller.user_id, **body.model_dump())
     response.headers["Location"] = f"/api/v1/ideas/{idea.id}"
     return await _read(session, access, idea.id)
+
+
+@router.get("/campaigns/{campaign_id}/todo", operation_id="getTodo")
+async def todo(
+    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_IDEAS))]
+) -> Todo:
+    """What the managers of the campaign have to do, and its coming dates."""
+    return await find_todo(session, access.campaign)
 
 
 @router.get("/campaigns/{campaign_id}/ideas", operation_id="listIdeas")

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 _CAMPAIGN = text(
     """
-    INSERT INTO app.campaigns (id, slug, title, description, status, origin, join_policy, budget_amount, currency,
+    INSERT INTO app.campaigns (id, slug, title, description, kind, status, origin, join_policy, budget_amount, currency,
         starts_at, submissions_close_at, ends_at, activated_at, completed_at, source, created_by, updated_by)
-    VALUES (:id, :slug, :title, :description, 'completed', 'imported', 'by_manager', :budget, :currency,
+    VALUES (:id, :slug, :title, :description, 'budget', 'completed', 'imported', 'by_manager', :budget, :currency,
         :begins_at, :begins_at, :ends_at, :begins_at, :counted_at, CAST(:source AS jsonb), :actor_id, :actor_id)
     ON CONFLICT (slug) DO NOTHING
     RETURNING slug

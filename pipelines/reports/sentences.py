@@ -144,7 +144,7 @@ def _outcome(content: Content, ideas: str, number: int) -> str:
         return f"All {ideas} were accepted"
     if accepted == 0:
         return f"None of the {ideas} has been accepted" + (
-            " so far" if content.campaign.status in {"active", "closed"} else ""
+            " so far" if content.campaign.status in {"active", "paused", "closed"} else ""
         )
     return f"{wording.count(accepted)} of {ideas} {'was' if accepted == 1 else 'were'} accepted"
 

@@ -95,6 +95,14 @@ COMMANDS = [
         [("campaign_dates_changed", {"status": "active"}, {"status": "active", "ends_at": "2199-01-01T00:00:00Z"})],
     ),
     Command(
+        "pauseCampaign", "manager", "POST", "/campaigns/{id}/pause", None,
+        [("campaign_paused", {"status": "active"}, {"status": "paused"})],
+    ),
+    Command(
+        "resumeCampaign", "manager", "POST", "/campaigns/{id}/resume", None,
+        [("campaign_resumed", {"status": "paused"}, {"status": "active"})],
+    ),
+    Command(
         "joinCampaign", "bob", "POST", "/campaigns/{id}/join", None,
         [("member_joined", {}, _wallet(50, is_frozen=False))],
     ),
@@ -155,7 +163,7 @@ COMMANDS = [
 ]  # fmt: skip
 
 # they change neither coins nor what coins depend on
-WITHOUT_COINS = {"editIdea", "recordValuation"}
+WITHOUT_COINS = {"editIdea", "recordValuation", "deleteCampaign"}
 
 
 def _filled(value: Any, ids: dict[str, str]) -> Any:
@@ -196,7 +204,7 @@ class TestEveryCommand:
             for operation in methods.values()
             if any(parameter["name"] == "dry_run" for parameter in operation.get("parameters", ()))
         } - {"importRoster"}  # it is no command on coins
-        assert len(with_dry_run) == 6
+        assert len(with_dry_run) == 7
         seen: set[str] = set()
         ideas = iter(("one", "two", "three", "four"))
         for command in COMMANDS:

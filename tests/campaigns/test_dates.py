@@ -257,12 +257,10 @@ class TestChangeDates:
             assert again.json() == body
         assert len(await events_of(world, "campaign_dates_changed")) == 1, "nothing changed"
 
-    async def test_is_for_managers_and_knows_only_dates(self, application: FastAPI, client: AsyncClient) -> None:
+    async def test_is_for_managers(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         member = await world.call(world.members[0], "PATCH", "/campaigns/{id}", json={})
         assert (member.status_code, member.json()["type"]) == (403, "urn:ideamint:problem:not-a-manager")
-        unknown = await world.call(world.manager, "PATCH", "/campaigns/{id}", json={"title": "Another title"})
-        assert unknown.status_code == 422
 
     @pytest.mark.parametrize("dates", [{"ends_at": FAR}, {"ends_at": None}])
     async def test_opens_a_closed_campaign_again(

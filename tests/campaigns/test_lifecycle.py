@@ -10,7 +10,16 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from api.campaigns.lifecycle import ALLOWED, CampaignStatus, Command, Phase, next_statuses, phase_at, statuses_with
+from api.campaigns.lifecycle import (
+    ALLOWED,
+    RUNNING,
+    CampaignStatus,
+    Command,
+    Phase,
+    next_statuses,
+    phase_at,
+    statuses_with,
+)
 from tests.factories.campaigns import DESCRIPTION, World, make_world
 from tests.factories.containers import parts
 from tests.factories.users import commit_user
@@ -26,6 +35,7 @@ STATES: dict[Phase, tuple[str, int | None, int | None]] = {
     Phase.DRAFT: ("draft", None, None),
     Phase.UPCOMING: ("active", 3600, 7200),
     Phase.OPEN: ("active", -3600, 3600),
+    Phase.PAUSED: ("paused", -3600, 3600),
     Phase.CLOSED: ("closed", -7200, -3600),
     Phase.COMPLETED: ("completed", -7200, -3600),
     Phase.ARCHIVED: ("archived", -7200, -3600),
@@ -34,32 +44,48 @@ STATES: dict[Phase, tuple[str, int | None, int | None]] = {
 PLACES = [
     *((phase.value, phase, state) for phase, state in STATES.items()),
     ("ended", Phase.CLOSED, ("active", -7200, -3600)),
+    ("ended in a pause", Phase.CLOSED, ("paused", -7200, -3600)),
+    ("paused before its start", Phase.PAUSED, ("paused", 3600, 7200)),
 ]
-# statuses of a response by phase: draft, upcoming, open, closed, completed, archived
+# statuses of a response by phase: draft, upcoming, open, paused, closed, completed, archived
 EXPECTED: dict[tuple[str, str], tuple[int, ...]] = {
-    ("activate", "manager"): (200, 409, 409, 409, 409, 409),
-    ("complete", "manager"): (409, 200, 200, 200, 409, 409),
-    ("archive", "manager"): (200, 409, 409, 409, 200, 409),
-    ("change dates", "manager"): (200, 200, 200, 200, 409, 409),
-    ("add a member", "manager"): (201, 201, 201, 409, 409, 409),
-    ("correct coins", "manager"): (200, 200, 200, 200, 409, 409),
-    ("approve", "manager"): (409, 200, 200, 409, 409, 409),
-    ("reject", "manager"): (409, 200, 200, 200, 409, 409),
-    ("accept", "manager"): (409, 200, 200, 200, 409, 409),
-    ("undo", "manager"): (409, 200, 200, 200, 409, 409),
-    ("join", "newcomer"): (409, 200, 200, 409, 409, 409),  # a draft is visible to the newcomer, who was added to it
-    ("submit", "member"): (409, 409, 201, 409, 409, 409),
-    ("withdraw", "member"): (409, 409, 200, 409, 409, 409),
-    ("allocate", "member"): (409, 409, 201, 409, 409, 409),
-    ("reallocate", "member"): (409, 409, 201, 409, 409, 409),
-    ("take back", "member"): (409, 409, 201, 409, 409, 409),
+    ("activate", "manager"): (200, 409, 409, 409, 409, 409, 409),
+    ("pause", "manager"): (409, 200, 200, 409, 409, 409, 409),
+    ("resume", "manager"): (409, 409, 409, 200, 409, 409, 409),
+    ("delete", "manager"): (409, 409, 409, 409, 409, 409, 409),  # a real draft has no coins
+    ("complete", "manager"): (409, 200, 200, 200, 200, 409, 409),
+    ("archive", "manager"): (200, 409, 409, 409, 409, 200, 409),
+    ("edit", "manager"): (200, 200, 200, 200, 200, 409, 409),
+    ("add a member", "manager"): (201, 201, 201, 201, 409, 409, 409),
+    ("correct coins", "manager"): (200, 200, 200, 200, 200, 409, 409),
+    ("approve", "manager"): (409, 200, 200, 200, 409, 409, 409),
+    ("reject", "manager"): (409, 200, 200, 409, 200, 409, 409),
+    ("accept", "manager"): (409, 200, 200, 409, 200, 409, 409),
+    ("undo", "manager"): (409, 200, 200, 409, 200, 409, 409),
+    ("join", "newcomer"): (
+        409,
+        200,
+        200,
+        409,
+        409,
+        409,
+        409,
+    ),  # a draft is visible to the newcomer, who was added to it
+    ("submit", "member"): (409, 409, 201, 409, 409, 409, 409),
+    ("withdraw", "member"): (409, 409, 200, 409, 409, 409, 409),
+    ("allocate", "member"): (409, 409, 201, 409, 409, 409, 409),
+    ("reallocate", "member"): (409, 409, 201, 409, 409, 409, 409),
+    ("take back", "member"): (409, 409, 201, 409, 409, 409, 409),
     **{
-        (command, "member"): (403,) * 6
+        (command, "member"): (403,) * 7
         for command in (
             "activate",
+            "pause",
+            "resume",
+            "delete",
             "complete",
             "archive",
-            "change dates",
+            "edit",
             "add a member",
             "approve",
             "reject",
@@ -95,9 +121,12 @@ class Place:
         coin_move = {"from_idea_id": str(ideas["competing"]), "coins": 5}
         requests: dict[str, tuple[str, str, Any]] = {
             "activate": ("POST", "/campaigns/{id}/activate", None),
+            "pause": ("POST", "/campaigns/{id}/pause", None),
+            "resume": ("POST", "/campaigns/{id}/resume", None),
+            "delete": ("DELETE", "/campaigns/{id}", None),
             "complete": ("POST", "/campaigns/{id}/complete", None),
             "archive": ("POST", "/campaigns/{id}/archive", None),
-            "change dates": ("PATCH", "/campaigns/{id}", {"decide_by": None}),
+            "edit": ("PATCH", "/campaigns/{id}", {"decide_by": None}),
             "add a member": ("POST", "/campaigns/{id}/members", {"email": self.newcomer.email}),
             "correct coins": ("POST", "/coins/bulk-allocate", {"items": [item]}),
             "join": ("POST", "/campaigns/{id}/join", None),
@@ -124,7 +153,7 @@ async def make_place(app: FastAPI, client: AsyncClient, state: tuple[str, int | 
             await session.execute(text("SELECT app.coins_close_ledger(:id, NULL)"), {"id": world.campaign_id})
         await session.execute(
             text(
-                "UPDATE app.campaigns SET status = :status, starts_at = now() + :starts * interval '1 s', "
+                "UPDATE app.campaigns SET status = :status, paused_at = CASE WHEN :status = 'paused' THEN now() END, starts_at = now() + :starts * interval '1 s', "
                 "ends_at = now() + :ends * interval '1 s' WHERE id = :id"
             ),
             {"status": status, "starts": starts, "ends": ends, "id": world.campaign_id},
@@ -136,6 +165,8 @@ async def make_place(app: FastAPI, client: AsyncClient, state: tuple[str, int | 
                 ),
                 {"starts": starts, "ends": ends, "id": world.campaign_id},
             )
+        if status == "paused":
+            await session.execute(text("SELECT app.coins_set_pause(:id, now())"), {"id": world.campaign_id})
     return Place(world, await commit_user(app), ideas)
 
 
@@ -150,7 +181,7 @@ async def test_every_command_in_every_phase(
 ) -> None:
     found, expected_statuses = {}, {}
     # commands that change the campaign come last; after one that succeeds there is a new campaign
-    last = {"activate", "complete", "archive"}
+    last = {"activate", "pause", "resume", "complete", "archive"}
     place, is_changed = await make_place(application, client, state), False
     for command, role in sorted(
         EXPECTED, key=lambda cell: (cell[0] in last and cell[1] == "manager", cell[0] == "take back")
@@ -180,7 +211,7 @@ class TestPhaseAt:
         assert phase_at("active", NOW, NOW + timedelta(days=1), moment) is phase
 
     def test_follows_the_status_if_it_is_not_active(self) -> None:
-        for status, moment in product(set(CampaignStatus) - {CampaignStatus.ACTIVE}, (NOW - TICK, NOW, NOW + TICK)):
+        for status, moment in product(set(CampaignStatus) - RUNNING, (NOW - TICK, NOW, NOW + TICK)):
             assert phase_at(status, NOW, NOW, moment).value == status.value
 
     def test_without_dates_an_active_campaign_is_open(self) -> None:
@@ -192,13 +223,14 @@ class TestTable:
         assert set(ALLOWED) == set(Command)
 
     def test_coins_are_corrected_until_the_campaign_is_completed(self) -> None:
-        assert statuses_with(Command.GRANT_COINS) == ["draft", "active", "closed"]
+        assert statuses_with(Command.GRANT_COINS) == ["draft", "active", "paused", "closed"]
 
     def test_next_statuses(self) -> None:
         assert {phase: next_statuses(phase) for phase in Phase} == {
             Phase.DRAFT: ["active", "archived"],
-            Phase.UPCOMING: ["completed"],
-            Phase.OPEN: ["completed"],
+            Phase.UPCOMING: ["paused", "completed"],
+            Phase.OPEN: ["paused", "completed"],
+            Phase.PAUSED: ["active", "completed"],
             Phase.CLOSED: ["completed"],
             Phase.COMPLETED: ["archived"],
             Phase.ARCHIVED: [],

@@ -168,7 +168,7 @@ class TestLife:
         assert (problem["from_status"], problem["to_status"], problem["allowed"]) == (
             "active",
             "archived",
-            ["completed"],
+            ["paused", "completed"],
         )
 
     async def test_is_for_managers(self, application: FastAPI, client: AsyncClient) -> None:

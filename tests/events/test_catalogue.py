@@ -51,7 +51,7 @@ class TestCatalogue:
             EventKind.IDEA_EDITED, EventKind.IDEA_STARTED, EventKind.IDEA_COMPLETED, EventKind.IDEA_STOPPED,
             EventKind.IDEA_VALUED, EventKind.DATA_COMMAND_SENT, EventKind.MEMBER_ATTRIBUTES_CHANGED,
             EventKind.REGISTRATION_REPEATED, EventKind.SESSION_REFRESHED, EventKind.REQUEST_REFUSED,
-            EventKind.PERSONAL_DATA_READ,
+            EventKind.PERSONAL_DATA_READ, EventKind.CAMPAIGN_EDITED, EventKind.CAMPAIGN_DELETED,
             EventKind.IDENTITY_LINKED, EventKind.IDENTITY_UNLINKED,
         }  # fmt: skip
         assert set(kinds_where(concerns_coins=True)) == set(EventKind) - silent

@@ -203,6 +203,10 @@ async def play_coins(world: World) -> None:
     )
     assert grouped.is_success, grouped.text
     assert (await world.call(world.members[2], "POST", "/campaigns/{id}/leave")).is_success
+    for step in ("pause", "resume"):
+        assert (await world.call(world.manager, "POST", f"/campaigns/{{id}}/{step}")).is_success
+    edited = await world.call(world.manager, "PATCH", "/campaigns/{id}", json={"goal": "Less paper"})
+    assert edited.is_success, edited.text
     ended = await world.call(world.manager, "PATCH", "/campaigns/{id}", json={"ends_at": "2026-01-01T00:00:00Z"})
     assert ended.is_success, ended.text
     await close_due_campaigns(parts(world.app).database)
@@ -219,7 +223,9 @@ async def bulk(world: World, item: dict[str, object]) -> None:
 
 
 async def play_draft(world: World, app: FastAPI) -> None:
-    """A draft whose policy changes and whose member is granted coins before it starts."""
+    """A draft that is deleted, and one whose policy changes and whose member is granted coins before it starts."""
+    unwanted = await world.call(world.manager, "POST", "/campaigns", json={"title": "An unwanted draft"})
+    assert (await world.call(world.manager, "DELETE", f"/campaigns/{unwanted.json()['id']}")).is_success
     draft = await world.call(world.manager, "POST", "/campaigns", json={"title": "A draft of a campaign"})
     campaign_id = draft.json()["id"]
     policy = {"coins_per_member": 50, "coins_per_member_and_idea_max": 20}

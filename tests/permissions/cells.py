@@ -167,6 +167,9 @@ def _when_draft(cell: Cell) -> int | None:
 REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "activateCampaign": _when_active,  # illegal-campaign-step
     "archiveCampaign": _when_active,  # illegal-campaign-step
+    "pauseCampaign": _when_draft,  # illegal-campaign-step
+    "resumeCampaign": lambda _: 409,  # illegal-campaign-step
+    "deleteCampaign": _when_active,  # not-a-draft
     "completeCampaign": _when_draft,  # illegal-campaign-step
     "joinCampaign": _when_draft,  # campaign-not-active
     "submitIdea": _when_draft,  # campaign-not-active

@@ -139,8 +139,8 @@ BEGIN
             LEFT JOIN LATERAL (
                 -- the intersection of the windows of campaign and policy; greatest and least ignore nulls
                 SELECT greatest(x.opens_at, y.allocation_opens_at) AS opens_at,
-                    least(x.closes_at, y.allocate_until) AS closes_at, y.own_ideas, y.take_back, y.coins_per_allocation_min,
-                    y.coins_per_member_and_idea_max
+                    least(x.closes_at, x.paused_at, y.allocate_until) AS closes_at, y.own_ideas, y.take_back,
+                    y.coins_per_allocation_min, y.coins_per_member_and_idea_max
                 FROM coin_ledgers AS x
                 JOIN coin_policies AS y ON y.campaign_id = x.campaign_id AND y.version = x.policy_version
                 WHERE x.campaign_id = a.campaign_id LIMIT 1

@@ -7,10 +7,12 @@ CREATE TRIGGER coin_postings_append_only BEFORE UPDATE OR DELETE ON app.coin_pos
     FOR EACH ROW EXECUTE FUNCTION app.refuse_change();
 CREATE TRIGGER coin_keys_append_only BEFORE UPDATE OR DELETE ON app.coin_keys
     FOR EACH ROW EXECUTE FUNCTION app.refuse_change();
-CREATE TRIGGER coin_policies_append_only BEFORE UPDATE OR DELETE ON app.coin_policies
+CREATE TRIGGER coin_policies_append_only BEFORE UPDATE ON app.coin_policies
     FOR EACH ROW EXECUTE FUNCTION app.refuse_change();
+CREATE TRIGGER coin_policies_no_delete BEFORE DELETE ON app.coin_policies
+    FOR EACH ROW EXECUTE FUNCTION app.coins_refuse_deletion();
 CREATE TRIGGER coin_accounts_no_delete BEFORE DELETE ON app.coin_accounts
-    FOR EACH ROW EXECUTE FUNCTION app.refuse_change();
+    FOR EACH ROW EXECUTE FUNCTION app.coins_refuse_deletion();
 CREATE TRIGGER coin_transfers_no_truncate BEFORE TRUNCATE ON app.coin_transfers
     FOR EACH STATEMENT EXECUTE FUNCTION app.refuse_change();
 CREATE TRIGGER coin_postings_no_truncate BEFORE TRUNCATE ON app.coin_postings
