@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from psycopg.errors import ForeignKeyViolation
 from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
@@ -130,15 +131,23 @@ async def delete_draft(session: AsyncSession, campaign: Campaign, *, actor_id: U
     """Delete a draft with its memberships and its ledger. Its events are kept.
 
     Raises:
-        NotADraft: the campaign was active, or coins were granted in it.
+        NotADraft: the campaign was active, or has coins or ideas.
     """
     campaign = await get_campaign(session, campaign.id, lock="change")
-    is_draft = campaign.status == CampaignStatus.DRAFT
-    if not is_draft or not await coins.delete_ledger(session, campaign.id):
-        state = "has members with coins" if is_draft else f"is {campaign.status}"
-        msg = f"The campaign {state}; only a draft without coins can be deleted. You can archive it instead."
-        raise errors.NotADraft(msg)
-    await session.execute(delete(Membership).where(Membership.campaign_id == campaign.id))
-    await session.delete(campaign)
-    await session.flush()
+    if campaign.status != CampaignStatus.DRAFT:
+        raise _kept(f"is {campaign.status}")
+    if not await coins.delete_ledger(session, campaign.id):
+        raise _kept("has members with coins")
+    try:
+        await session.execute(delete(Membership).where(Membership.campaign_id == campaign.id))
+        await session.execute(delete(Campaign).where(Campaign.id == campaign.id))
+    except IntegrityError as error:
+        if not isinstance(error.orig, ForeignKeyViolation):
+            raise
+        raise _kept("has ideas") from error
     await record_event(session, payloads.CampaignDeleted(), actor_id=actor_id, campaign_id=campaign.id)
+
+
+def _kept(state: str) -> errors.NotADraft:
+    msg = f"The campaign {state}; only a draft without coins and ideas can be deleted. You can archive it instead."
+    return errors.NotADraft(msg)

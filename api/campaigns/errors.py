@@ -48,7 +48,7 @@ class CampaignFixed(DomainError):
 
 
 class NotADraft(DomainError):
-    """Only a draft in which no coins were granted can be deleted; others are archived."""
+    """Only a draft without coins and ideas can be deleted; others are archived."""
 
     slug = "not-a-draft"
     title = "The campaign cannot be deleted"

@@ -37,6 +37,14 @@ async def list_stages(session: AsyncSession, campaign: Campaign) -> list[Stage]:
     return dates_of(campaign).stages(await coins.get_policy(session, campaign.id))
 
 
+async def list_dates(session: AsyncSession, campaign: Campaign) -> dict[str, datetime]:
+    """The dates of the campaign and of its coin policy that are set, by name."""
+    policy = await coins.get_policy(session, campaign.id)
+    window = {"allocation_opens_at": policy.allocation_opens_at, "allocate_until": policy.allocate_until}
+    dates = {name: getattr(campaign, name) for name in NAMES} | window
+    return {name: at for name, at in dates.items() if at is not None}
+
+
 def check_dates(dates: Dates, policy: CoinWindow) -> None:
     """Check that the dates do not contradict each other.
 

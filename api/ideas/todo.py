@@ -9,9 +9,8 @@ from uuid import UUID
 from pydantic import Field
 from sqlalchemy import text
 
-from api.campaigns.dates import NAMES
+from api.campaigns import service as campaigns
 from api.campaigns.lifecycle import Phase, phase_at
-from api.coins import service as coins
 from api.kernel import clock
 from api.kernel.schemas import ResponseModel, Stored
 
@@ -102,10 +101,6 @@ async def find_todo(session: AsyncSession, campaign: Campaign) -> Todo:
     for row in rows:
         item = items.setdefault(row.work, TodoItem(work=row.work, count=row.total, ideas=[]))
         item.ideas.append(WaitingIdea.model_validate(row))
-    policy = await coins.get_policy(session, campaign.id)
-    dates = {name: getattr(campaign, name) for name in NAMES} | {
-        "allocation_opens_at": policy.allocation_opens_at,
-        "allocate_until": policy.allocate_until,
-    }
-    coming = [Deadline(name=name, at=at) for name, at in dates.items() if at is not None and at > now]
+    dates = await campaigns.list_dates(session, campaign)
+    coming = [Deadline(name=name, at=at) for name, at in dates.items() if at > now]
     return Todo(items=list(items.values()), deadlines=sorted(coming, key=lambda each: each.at))
