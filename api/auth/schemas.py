@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from api.auth.passwords import LENGTH_MAX, LENGTH_MIN
+from api.kernel.locales import Language, TimeZone
 from api.kernel.permissions import SystemRole
 from api.kernel.schemas import Edit, ResponseModel, Schema, Stored, required
 from api.kernel.texts import Line
@@ -19,18 +19,7 @@ DisplayName = Annotated[Line, Field(min_length=1, max_length=200)]
 Password = Annotated[str, StringConstraints(strip_whitespace=False, max_length=1024)]
 PASSWORD_RULE = f"{LENGTH_MIN} to {LENGTH_MAX} characters, not easy to guess"
 LinkToken = Annotated[str, Field(min_length=1, max_length=128)]
-Language = Literal["en", "pl"]
 Department = Annotated[Line, Field(min_length=1, max_length=200)]
-
-
-def _known_time_zone(name: str) -> str:
-    if name not in available_timezones():
-        msg = "is no time zone of the IANA database, such as Europe/Warsaw"
-        raise ValueError(msg)
-    return name
-
-
-TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_known_time_zone)]
 EmailText = Annotated[Line, Field(min_length=3, max_length=254, examples=["anna@example.org"])]
 
 

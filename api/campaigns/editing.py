@@ -135,19 +135,15 @@ async def delete_draft(session: AsyncSession, campaign: Campaign, *, actor_id: U
     """
     campaign = await get_campaign(session, campaign.id, lock="change")
     if campaign.status != CampaignStatus.DRAFT:
-        raise _kept(f"is {campaign.status}")
+        state = f"is {campaign.status}"
+        raise errors.NotADraft.of(state)
     if not await coins.delete_ledger(session, campaign.id):
-        raise _kept("has members with coins")
+        raise errors.NotADraft.of("has members with coins")
     try:
         await session.execute(delete(Membership).where(Membership.campaign_id == campaign.id))
         await session.execute(delete(Campaign).where(Campaign.id == campaign.id))
     except IntegrityError as error:
         if not isinstance(error.orig, ForeignKeyViolation):
             raise
-        raise _kept("has ideas") from error
+        raise errors.NotADraft.of("has ideas") from error
     await record_event(session, payloads.CampaignDeleted(), actor_id=actor_id, campaign_id=campaign.id)
-
-
-def _kept(state: str) -> errors.NotADraft:
-    msg = f"The campaign {state}; only a draft without coins and ideas can be deleted. You can archive it instead."
-    return errors.NotADraft(msg)

@@ -53,6 +53,13 @@ class NotADraft(DomainError):
     slug = "not-a-draft"
     title = "The campaign cannot be deleted"
 
+    @classmethod
+    def of(cls, state: str) -> NotADraft:
+        """The error for a campaign that, for example, "has ideas"."""
+        return cls(
+            f"The campaign {state}; only a draft without coins and ideas can be deleted. You can archive it instead."
+        )
+
 
 class DatesOutOfOrder(InvalidInput):
     """The dates of the campaign and of its coin policy contradict each other."""

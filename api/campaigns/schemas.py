@@ -9,11 +9,11 @@ from uuid import UUID
 
 from pydantic import Field, field_serializer, model_validator
 
-from api.auth.schemas import Language, TimeZone
 from api.campaigns.dates import Dates, StageName
 from api.campaigns.lifecycle import CampaignStatus
 from api.coins.schemas import PolicyWrite
 from api.kernel.dates import Moment
+from api.kernel.locales import Language, TimeZone
 from api.kernel.money import AmountText, Currency, PositiveAmount, check_decimals, format_amount
 from api.kernel.schemas import Edit, Id, ResponseModel, Schema, Stored, required
 from api.kernel.texts import Line, Prose
