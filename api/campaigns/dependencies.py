@@ -28,8 +28,8 @@ class Access:
     """A campaign that the caller may see, and the caller's permissions in it."""
 
     campaign: Campaign
-    caller: Principal
     role: str | None
+    caller: Principal
 
     def may(self, permission: Permission, *relations: Relation) -> bool:
         """Whether the caller has the permission in this campaign, or by a relation to one of its resources."""
@@ -52,9 +52,7 @@ async def access_to(session: Session, caller: Principal, campaign_id: UUID) -> A
     Raises:
         CampaignNotFound: it does not exist or the caller may not see it; the response is the same.
     """
-    campaign = await service.get_campaign(session, campaign_id)
-    membership = await service.find_membership(session, campaign_id, caller.user_id)
-    access = Access(campaign, caller, membership.role if membership else None)
+    access = Access(*await service.get_campaign_and_role(session, campaign_id, caller.user_id), caller)
     if not access.may(Permission.VIEW_CAMPAIGN):
         raise _not_found()
     return access

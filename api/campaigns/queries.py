@@ -89,6 +89,25 @@ async def get_campaign(session: AsyncSession, campaign_id: UUID, *, lock: Lock |
     return campaign
 
 
+async def get_campaign_and_role(
+    session: AsyncSession, campaign_id: UUID, user_id: UUID
+) -> tuple[Campaign, str | None]:
+    """The campaign, and the role of the user's current membership in it, by one statement.
+
+    Raises:
+        CampaignNotFound: there is no campaign with this id.
+    """
+    role = (
+        select(Membership.role)
+        .where(Membership.campaign_id == Campaign.id, Membership.user_id == user_id, Membership.left_at.is_(None))
+        .scalar_subquery()
+    )
+    row = (await session.execute(select(Campaign, role.label("role")).where(Campaign.id == campaign_id))).one_or_none()
+    if row is None:
+        raise errors.CampaignNotFound(NOT_FOUND)
+    return row.Campaign, row.role
+
+
 async def find_campaign_by_slug(session: AsyncSession, slug: str) -> Campaign | None:
     """The campaign with this slug, or None."""
     found: Campaign | None = await session.scalar(select(Campaign).where(Campaign.slug == slug))
