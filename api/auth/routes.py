@@ -12,7 +12,7 @@ from fastapi import Request, Response
 
 from api.auth import log_ins, registration, service, sessions
 from api.auth.container import ProvidedAccessTokens, ProvidedLogInDelays, ProvidedPasswords, ProvidedRegistrationRates
-from api.auth.dependencies import Myself, client_of
+from api.auth.dependencies import Myself, MyselfWithoutKey, client_of
 from api.auth.errors import (
     BadEmail,
     LogInFailed,
@@ -35,7 +35,7 @@ from api.kernel.contract import raises
 from api.kernel.rates import RateLimited
 from api.kernel.request_rates import RateClass, counts_as
 from api.kernel.rules import PUBLIC
-from api.kernel.web import Session, client_address
+from api.kernel.web import Reading, Session, client_address
 from api.kernel.web import router as new_router
 
 router = new_router("", "auth")
@@ -125,9 +125,9 @@ async def log_out(session: Session, caller: Myself) -> None:
 
 
 @router.get("/users/me", operation_id="getMe", response_model=Me)
-async def get_me(session: Session, caller: Myself) -> User:
+async def get_me(statements: Reading, caller: MyselfWithoutKey) -> dict[str, Any]:
     """My account."""
-    return await service.get_user(session, caller.user_id)
+    return await service.find_own_account(statements, caller.user_id)
 
 
 @router.patch("/users/me", operation_id="updateMe", response_model=Me)

@@ -6,7 +6,7 @@ Their rights and their end are in :mod:`api.auth.lifecycle`, log-ins in :mod:`ap
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from email_validator import validate_email
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from api.kernel.db import Statements
+
 NAME_LENGTH_MAX = 200
 DELETED_NAME = "Deleted user"
 # names and addresses, to be joined by queries of other domains
@@ -37,6 +39,13 @@ _SHOWN_NAME = case((User.deleted_at.is_(None), User.display_name), else_=DELETED
 PEOPLE = select(
     User.id, _SHOWN_NAME, case((User.deleted_at.is_(None), User.email), else_=null()).label("email")
 ).subquery("people")
+
+
+_OWN_ACCOUNT: Final = """
+    SELECT u.id, u.email, u.display_name, u.roles, u.permissions, u.language, u.time_zone, u.department, u.created_at
+    FROM app.users AS u
+    WHERE u.id = %(user_id)s
+"""
 
 
 async def create_user(
@@ -115,9 +124,20 @@ async def get_user(session: AsyncSession, user_id: UUID) -> User:
     """
     user = await session.get(User, user_id)
     if user is None:
-        msg = f"There is no user {user_id}."
-        raise NotFound(msg)
+        raise _unknown(user_id)
     return user
+
+
+async def find_own_account(statements: Statements, user_id: UUID) -> dict[str, Any]:
+    """The fields of the user that its owner reads.
+
+    Raises:
+        NotFound: there is no user with this id.
+    """
+    rows = await statements.fetch(_OWN_ACCOUNT, user_id=user_id)
+    if not rows:
+        raise _unknown(user_id)
+    return rows[0]
 
 
 async def get_user_for_change(session: AsyncSession, user_id: UUID) -> User:
@@ -128,8 +148,7 @@ async def get_user_for_change(session: AsyncSession, user_id: UUID) -> User:
     """
     user = await session.get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
     if user is None:
-        msg = f"There is no user {user_id}."
-        raise NotFound(msg)
+        raise _unknown(user_id)
     return user
 
 
@@ -278,6 +297,10 @@ async def _add(session: AsyncSession, user: User) -> None:
     user.display_name = check_display_name(user.display_name)
     session.add(user)
     await flush_user(session)
+
+
+def _unknown(user_id: UUID) -> NotFound:
+    return NotFound(f"There is no user {user_id}.")
 
 
 async def flush_user(session: AsyncSession) -> None:

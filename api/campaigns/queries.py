@@ -89,9 +89,7 @@ async def get_campaign(session: AsyncSession, campaign_id: UUID, *, lock: Lock |
     return campaign
 
 
-async def get_campaign_and_role(
-    session: AsyncSession, campaign_id: UUID, user_id: UUID
-) -> tuple[Campaign, str | None]:
+async def get_campaign_and_role(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> tuple[Campaign, str | None]:
     """The campaign, and the role of the user's current membership in it, by one statement.
 
     Raises:

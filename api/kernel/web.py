@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.kernel import contract, idempotency, requests
 from api.kernel.container import KernelContainer, container_of
+from api.kernel.db import Statements
 from api.kernel.errors import InvalidInput
 from api.kernel.networks import client_address as client_address  # noqa: PLC0414 - the routes of all domains take it from here
 from api.kernel.problems import DATABASE_PROBLEMS
@@ -47,6 +48,12 @@ async def _session(request: Request) -> AsyncIterator[AsyncSession]:
         await idempotency.bind(request, session)
 
 
+@contract.raises(*DATABASE_PROBLEMS)
+async def _statements(request: Request) -> AsyncIterator[Statements]:
+    async with container_of(request.app, KernelContainer).database.statements() as statements:
+        yield statements
+
+
 # every dependency is a coroutine: FastAPI runs other functions in a thread, which costs more than the rest of the
 # request
 async def _dry_run(
@@ -65,6 +72,10 @@ RequiredKey = Annotated[str, Depends(idempotency.required_key)]
 
 # scope="function": commits before the response is sent, so that no response reports what was not committed
 Session = Annotated[AsyncSession, Depends(_session, scope="function")]
+
+
+# for routes that are read very often: their statements take a third of the time of a session's
+Reading = Annotated[Statements, Depends(_statements, scope="function")]
 
 
 @dataclass(frozen=True)
