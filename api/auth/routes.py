@@ -125,7 +125,7 @@ async def log_out(session: Session, caller: Myself) -> None:
 
 
 @router.get("/users/me", operation_id="getMe", response_model=Me)
-async def get_me(statements: Reading, caller: MyselfWithoutKey) -> dict[str, Any]:
+async def get_me(caller: MyselfWithoutKey, statements: Reading) -> dict[str, Any]:
     """My account."""
     return await service.find_own_account(statements, caller.user_id)
 

@@ -111,7 +111,8 @@ async def issuer(db: Database, database: Settings) -> Issuer:
 
 class TestIssue:
     async def test_has_issuer_audience_and_user_for_15_minutes(self, issuer: Issuer) -> None:
-        now = datetime.now(UTC).replace(microsecond=0)
+        # whole seconds, and not before the key signs
+        now = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
         with clock.at(now):
             token = await issuer.reader.issue(issuer.user, issuer.session_id)
         claims = claims_of(token)
@@ -225,6 +226,23 @@ class TestVerifiedTokens:
         for _ in range(2):
             with pytest.raises(TokenInvalid):
                 await issuer.reader.read(forged)
+
+    async def test_a_forged_token_is_verified_once(self, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tokens, "FORGED_TOKENS_MAX", 2)
+        forged = [f"{issuer.signed(jti=str(number))[:-4]}AAAA" for number in range(3)]
+        decoded: list[str] = []
+        decode = jwt.decode
+
+        def verify(token: str, *arguments: Any, **options: Any) -> dict[str, Any]:
+            decoded.append(token)
+            claims: dict[str, Any] = decode(token, *arguments, **options)
+            return claims
+
+        monkeypatch.setattr(jwt, "decode", verify)
+        for token in (*forged, *forged[1:], forged[0]):
+            with pytest.raises(TokenInvalid):
+                await issuer.reader.read(token)
+        assert decoded == [*forged, forged[0]]  # the oldest was forgotten
 
     async def test_are_forgotten_the_oldest_first(self, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tokens, "VERIFIED_TOKENS_MAX", 2)
