@@ -55,6 +55,7 @@ class Command(StrEnum):
     JOIN = "join it"
     ADD_MEMBER = "add members"
     GRANT_COINS = "grant and correct coins"
+    DRAFT_IDEA = "begin drafts of ideas"
     SUBMIT_IDEA = "submit ideas"
     WITHDRAW_IDEA = "withdraw ideas"
     APPROVE_IDEA = "approve ideas"
@@ -73,6 +74,7 @@ ALLOWED: Mapping[Command, frozenset[Phase]] = MappingProxyType(
         Command.JOIN: _RUNNING,
         Command.ADD_MEMBER: _RUNNING | {Phase.DRAFT},
         Command.GRANT_COINS: _UNDECIDED | {Phase.DRAFT},
+        Command.DRAFT_IDEA: _RUNNING,
         Command.SUBMIT_IDEA: frozenset({Phase.OPEN}),
         Command.WITHDRAW_IDEA: frozenset({Phase.OPEN}),
         Command.APPROVE_IDEA: _RUNNING,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query, Response
@@ -17,15 +17,16 @@ from api.coins import service as coins
 from api.coins.schemas import BackerRead
 from api.ideas import errors, service
 from api.ideas.dependencies import IdeaAccess, StakesReader, requires_on_idea
+from api.ideas.details import read_idea
 from api.ideas.models import IdeaStatusChange, IdeaValuation
 from api.ideas.next_steps import find_next_steps
 from api.ideas.queries import Filters, Sort, list_ideas
 from api.ideas.schemas import (
     CampaignCompletion,
     CompletionEffects,
+    IdeaDetail,
     IdeaEdit,
     IdeaPage,
-    IdeaRead,
     IdeaStep,
     IdeaSubmit,
     StatusChangeRead,
@@ -40,39 +41,21 @@ from api.kernel.texts import Line
 from api.kernel.web import DryRun, PageQuery, Session
 from api.kernel.web import router as new_router
 
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncSession
-
 router = new_router("", "ideas")
 
 
-async def _read(session: AsyncSession, access: Access, idea_id: UUID) -> IdeaRead:
-    found = await list_ideas(
-        session,
-        access.campaign.id,
-        Filters(idea_id=idea_id),
-        user_id=access.caller.user_id,
-        sees_all=True,
-        next_steps=await find_next_steps(session, access),
-        limit=1,
-    )
-    idea = found.ideas[0][0]
-    await auth.add_names(session, [idea], author_id="author_name")
-    return idea
-
-
 @router.post("/campaigns/{campaign_id}/ideas", status_code=201, operation_id="submitIdea")
-@raises(CampaignNotActive, errors.SubmissionsClosed)
+@raises(CampaignNotActive, errors.SubmissionsClosed, errors.UnknownTag, errors.TagMissing)
 async def submit(
     session: Session,
     response: Response,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.SUBMIT_IDEA))],
     body: IdeaSubmit,
-) -> IdeaRead:
+) -> IdeaDetail:
     """Submit an idea to the campaign."""
     idea = await service.submit_idea(session, access.campaign, author_id=access.caller.user_id, **body.model_dump())
     response.headers["Location"] = f"/api/v1/ideas/{idea.id}"
-    return await _read(session, access, idea.id)
+    return await read_idea(session, access, idea.id)
 
 
 @router.get("/campaigns/{campaign_id}/ideas", operation_id="listIdeas")
@@ -138,37 +121,71 @@ async def list_all(
 @router.get("/ideas/{idea_id}", operation_id="getIdea")
 async def get(
     session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN))]
-) -> IdeaRead:
-    """One idea."""
-    return await _read(session, access.campaign, access.idea.id)
+) -> IdeaDetail:
+    """One idea, with its description as HTML."""
+    return await read_idea(session, access.campaign, access.idea.id)
 
 
 @router.patch("/ideas/{idea_id}", operation_id="editIdea")
-@raises(errors.IdeaFixed)
+@raises(errors.IdeaFixed, errors.ReasonMissing, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing)
 async def edit(
-    session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.EDIT_IDEA))], body: IdeaEdit
-) -> IdeaRead:
-    """Change the text of my idea while it is pending; a change that changes nothing makes no new version."""
-    await service.edit_idea(session, access.idea, body.changes, actor_id=access.campaign.caller.user_id)
-    return await _read(session, access.campaign, access.idea.id)
+    session: Session,
+    access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.EDIT_IDEA, Permission.MANAGE_IDEAS))],
+    body: IdeaEdit,
+) -> IdeaDetail:
+    """Change the text of the idea; a change that changes nothing makes no new version.
+
+    Its author may do so while it is a draft or pending, and while it is competing until the last moment at which coins can be
+    moved. Managers may change the text of a submitted idea with a reason, until it is rejected or withdrawn.
+    """
+    await service.edit_idea(
+        session,
+        access.idea,
+        body.text_changes,
+        actor_id=access.campaign.caller.user_id,
+        is_manager=access.may(Permission.MANAGE_IDEAS),
+        reason=body.reason,
+    )
+    return await read_idea(session, access.campaign, access.idea.id)
+
+
+@router.delete("/ideas/{idea_id}", status_code=204, operation_id="deleteDraft")
+@raises(errors.NotADraft)
+async def delete(
+    session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.EDIT_IDEA))]
+) -> None:
+    """Delete my draft. An idea that was submitted can be withdrawn, but not deleted."""
+    await service.delete_draft(session, access.idea)
 
 
 @router.post("/ideas/{idea_id}/status", operation_id="changeIdeaStatus")
-@raises(errors.StepNotAllowed, errors.IllegalStep, CampaignNotActive, errors.ReasonMissing, errors.UndoWindowOver)
+@raises(
+    errors.StepNotAllowed, errors.IllegalStep, CampaignNotActive, errors.ReasonMissing, errors.UnknownReasonCode,
+    errors.UndoWindowOver, errors.SubmissionsClosed, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing,
+)  # fmt: skip
 async def change_status(
     session: Session,
     access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.WITHDRAW_IDEA, Permission.MANAGE_IDEAS))],
     body: IdeaStep,
     dry_run: DryRun,  # noqa: ARG001
-) -> IdeaRead:
-    """Change the status of the idea. Its author can withdraw it; all other steps are for managers.
+) -> IdeaDetail:
+    """Change the status of the idea. Its author can submit a draft of it and withdraw it; all other steps are for managers.
+
+    A draft becomes pending in a mediated campaign, and competing in others; it must be complete then.
 
     The step from accepted to competing undoes the acceptance, within the undo window of the coin policy.
     """
     target = Status(body.status)
     access.check_step(target)
-    await service.take_step(session, access.idea, target, actor_id=access.campaign.caller.user_id, reason=body.reason)
-    return await _read(session, access.campaign, access.idea.id)
+    await service.take_step(
+        session,
+        access.idea,
+        target,
+        actor_id=access.campaign.caller.user_id,
+        reason=body.reason,
+        reason_code=body.reason_code,
+    )
+    return await read_idea(session, access.campaign, access.idea.id)
 
 
 @router.get("/ideas/{idea_id}/history", operation_id="listIdeaHistory")
