@@ -37,16 +37,19 @@ class Part:
 
 
 def diff_words(earlier: str, later: str) -> list[Part]:
-    """The shortest difference of two texts by words, in order.
+    """The shortest difference of two texts by words, in order; what is replaced comes before its replacement.
 
     The equal and deleted parts are the earlier text, and the equal and inserted parts are the later one.
     """
     before, after = _WORDS.findall(earlier), _WORDS.findall(later)
     parts: list[Part] = []
     for tag, before_start, before_end, after_start, after_end in Indel.opcodes(before, after):
-        words = after[after_start:after_end] if tag == "insert" else before[before_start:before_end]
-        operation: Operation = "insert" if tag == "insert" else "delete" if tag == "delete" else "equal"
-        parts.append(Part(operation, "".join(words)))
+        if tag == "insert":
+            parts.append(Part("insert", "".join(after[after_start:after_end])))
+            continue
+        part = Part("delete" if tag == "delete" else "equal", "".join(before[before_start:before_end]))
+        is_replacement = tag == "delete" and parts and parts[-1].operation == "insert"
+        parts.insert(len(parts) - 1 if is_replacement else len(parts), part)
     return parts
 
 
