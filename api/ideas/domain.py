@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from api.coins.container import CoinsContainer
-from api.ideas import draft_routes, routes, version_routes
+from api.ideas import draft_routes, routes, tag_routes, version_routes
 from api.ideas.handlers import LOOPS
 from api.kernel.domains import Domain
 
 IDEAS = Domain[CoinsContainer](
-    name="ideas", routers=(routes.router, draft_routes.router, version_routes.router), background=LOOPS
+    name="ideas",
+    routers=(routes.router, draft_routes.router, version_routes.router, tag_routes.router),
+    background=LOOPS,
 )
