@@ -11,14 +11,16 @@ from api.coins import service as coins
 from api.events import idea_payloads, payloads
 from api.events.service import record_event
 from api.ideas import errors, versions
-from api.ideas.labels import CATEGORY, TAG, get_defined, labels, list_labels, names_of, store_labels
+from api.ideas.labels import CATEGORY, IDEA_TAGS_MAX, TAG, get_defined, labels, list_labels, names_of, store_labels
 from api.ideas.models import Idea, IdeaChangeRequest
 from api.ideas.queries import get_idea
 from api.ideas.steps import EDITING, Editing, Status
 from api.ideas.texts import check_complete
 from api.kernel import clock
+from api.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
     from uuid import UUID
 
@@ -60,18 +62,67 @@ async def edit_idea(
     if not (is_author and await _may_author(session, campaign, idea, now)):
         _check_manager(idea, is_manager=is_manager, reason=reason)
     is_draft = idea.status == Status.DRAFT
-    earlier = None
     if not is_draft:
         check_complete(changes.get("title", idea.title), changes.get("description", idea.description))
-        earlier = await versions.find_unstored(session, idea)
+    return await _apply(session, idea, changes, at=now, actor_id=actor_id, reason=reason, restored_from=restored_from)
+
+
+async def tag_idea(
+    session: AsyncSession,
+    idea: Idea,
+    *,
+    add: Collection[str] = (),
+    remove: Collection[str] = (),
+    actor_id: UUID,
+    reason: str | None = None,
+) -> Idea:
+    """Add tags to a submitted idea and remove others, in any case; the author's text stays as it is.
+
+    Tags that the idea has, or does not have, already change nothing.
+
+    Raises:
+        IdeaFixed: the idea is a draft.
+        UnknownTag: the campaign has defined tags, and an added one is not among them.
+        TagMissing: the idea would have no tag of a required group.
+        InvalidInput: the idea would have too many tags.
+    """
+    await campaigns.get_campaign(session, idea.campaign_id, lock="read")
+    idea = await get_idea(session, idea.id, lock=True)
+    if idea.status == Status.DRAFT:
+        msg = "The idea is a draft; its tags are changed by its author."
+        raise errors.IdeaFixed(msg, idea_status=idea.status)
+    removed = {name.lower() for name in remove}
+    kept = [name for name in names_of(await list_labels(session, idea.id), TAG) if name.lower() not in removed]
+    present = {name.lower() for name in kept}
+    tags = [*kept, *(name for name in dict.fromkeys(add) if name.lower() not in present)]
+    if len(tags) > IDEA_TAGS_MAX:
+        msg = f"An idea has at most {IDEA_TAGS_MAX} tags; it would have {len(tags)}."
+        raise InvalidInput(msg)
+    now = await clock.database_now(session)
+    return await _apply(session, idea, {"tags": tags}, at=now, actor_id=actor_id, reason=reason)
+
+
+async def _apply(
+    session: AsyncSession,
+    idea: Idea,
+    changes: dict[str, Any],
+    *,
+    at: datetime,
+    actor_id: UUID,
+    reason: str | None,
+    restored_from: int | None = None,
+) -> Idea:
+    """Make changes that were checked, and store the new version. The caller holds the idea's lock."""
+    is_draft = idea.status == Status.DRAFT
+    earlier = None if is_draft else await versions.find_unstored(session, idea)
     changed = [name for name in ("title", "description") if name in changes and changes[name] != getattr(idea, name)]
     for name in changed:
         setattr(idea, name, changes[name])
     changed += await _change_labels(session, idea, changes)
     if not changed:
         return idea
-    if is_author:
-        await end_change_request(session, idea, now)
+    if idea.author_id == actor_id:
+        await end_change_request(session, idea, at)
     idea.updated_by = actor_id
     payload: payloads.Payload = idea_payloads.IdeaDraftEdited(changed=tuple(changed))
     if not is_draft:
@@ -85,7 +136,7 @@ async def edit_idea(
     await session.flush()
     if not is_draft:
         await versions.add_version(
-            session, idea, at=now, actor_id=actor_id, earlier=earlier, reason=reason, restored_from=restored_from
+            session, idea, at=at, actor_id=actor_id, earlier=earlier, reason=reason, restored_from=restored_from
         )
     await record_event(
         session,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
 CATEGORY, TAG = "category", "tag"
+IDEA_TAGS_MAX = 10
 _SIMILAR_MIN = 0.4
 
 

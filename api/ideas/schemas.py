@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import Field, field_serializer, model_validator
 
 from api.campaigns.schemas import CampaignRead
+from api.ideas.labels import IDEA_TAGS_MAX
 from api.ideas.steps import Status
 from api.ideas.texts import DESCRIPTION_LENGTH_MAX, DESCRIPTION_LENGTH_MIN, TITLE_LENGTH_MAX, TITLE_LENGTH_MIN
 from api.kernel.dates import Day
@@ -33,7 +34,7 @@ class IdeaSubmit(Schema):
     title: Title
     description: Description
     category: Tag | None = None
-    tags: Annotated[list[Tag], Field(max_length=10, default_factory=list)]
+    tags: Annotated[list[Tag], Field(max_length=IDEA_TAGS_MAX, default_factory=list)]
 
 
 class IdeaDraft(Schema):
@@ -42,7 +43,7 @@ class IdeaDraft(Schema):
     title: DraftTitle
     description: DraftDescription = ""
     category: Tag | None = None
-    tags: Annotated[list[Tag], Field(max_length=10, default_factory=list)]
+    tags: Annotated[list[Tag], Field(max_length=IDEA_TAGS_MAX, default_factory=list)]
 
 
 class IdeaEdit(Edit):
@@ -54,7 +55,7 @@ class IdeaEdit(Edit):
     title: DraftTitle = required()
     description: DraftDescription = required()
     category: Tag | None = None
-    tags: Annotated[list[Tag], Field(max_length=10)] = required()
+    tags: Annotated[list[Tag], Field(max_length=IDEA_TAGS_MAX)] = required()
     reason: Reason | None = Field(
         None, description="why the text changes; managers give one for the idea of another person"
     )
