@@ -120,13 +120,21 @@ def _refusal(permissions: tuple[Permission, ...]) -> Forbidden:
     return refusal(permissions[0])
 
 
+async def find_audience(session: Session, access: IdeaAccess) -> tuple[str, bool]:
+    """Who may see the stakes of others on the idea by the coin policy, and whether the caller is one of them.
+
+    The policy limits the permission to managers or members; with any other value, members see only their stakes.
+    """
+    audience = (await coins.get_policy(session, access.idea.campaign_id)).stakes_visible_to
+    needed = {"managers": Permission.MANAGE_IDEAS, "members": Permission.VIEW_STAKES}.get(audience)
+    return audience, needed is not None and access.may(needed)
+
+
 @raises(errors.IdeaNotFound, errors.StakesNotVisible)
 @enforces(Rule(Scope.CAMPAIGN, (Permission.VIEW_STAKES,), Visibility.NOT_FOUND))
 async def _stakes_reader(session: Session, access: _IdeaAccess) -> IdeaAccess:
-    """The policy limits the permission to managers or members; with any other value, members see only their stakes."""
-    audience = (await coins.get_policy(session, access.idea.campaign_id)).stakes_visible_to
-    needed = {"managers": Permission.MANAGE_IDEAS, "members": Permission.VIEW_STAKES}.get(audience)
-    if needed is None or not access.may(needed):
+    audience, is_visible = await find_audience(session, access)
+    if not is_visible:
         who = {"managers": " and to managers of the campaign", "members": " and to members of the campaign"}
         msg = f"The campaign's coin policy shows the stakes on an idea to their owner{who.get(audience, '')}."
         raise errors.StakesNotVisible(msg, stakes_visible_to=audience)

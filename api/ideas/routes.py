@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
@@ -16,9 +17,10 @@ from api.campaigns.schemas import as_read
 from api.coins import service as coins
 from api.coins.schemas import BackerRead
 from api.ideas import errors, service
-from api.ideas.dependencies import IdeaAccess, StakesReader, requires_on_idea
+from api.ideas.dependencies import IdeaAccess, StakesReader, find_audience, requires_on_idea
 from api.ideas.details import read_idea
-from api.ideas.models import IdeaStatusChange, IdeaValuation
+from api.ideas.history import HistoryEntry, list_history
+from api.ideas.models import IdeaValuation
 from api.ideas.next_steps import find_next_steps
 from api.ideas.queries import Filters, Sort, list_ideas
 from api.ideas.schemas import (
@@ -29,7 +31,6 @@ from api.ideas.schemas import (
     IdeaPage,
     IdeaStep,
     IdeaSubmit,
-    StatusChangeRead,
     ValuationRead,
     ValuationWrite,
 )
@@ -190,17 +191,28 @@ async def change_status(
 
 @router.get("/ideas/{idea_id}/history", operation_id="listIdeaHistory")
 async def history(
-    session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN))]
-) -> list[StatusChangeRead]:
-    """The status changes of the idea, oldest first."""
-    rows = await session.scalars(
-        select(IdeaStatusChange)
-        .where(IdeaStatusChange.idea_id == access.idea.id)
-        .order_by(IdeaStatusChange.changed_at, IdeaStatusChange.id)
+    session: Session,
+    access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN))],
+    paging: PageQuery,
+) -> Page[HistoryEntry]:
+    """What happened to the idea, newest first: changes of its status and text, requests for changes, and coins.
+
+    Movements of coins are those that the coin policy's stakes_visible_to shows to me, and otherwise my own. Requests for
+    changes are shown to the author of the idea and to those who see all ideas.
+    """
+    _, sees_stakes = await find_audience(session, access)
+    rows = await list_history(
+        session,
+        access.idea.id,
+        coins_of=None if sees_stakes else access.campaign.caller.user_id,
+        sees_requests=access.may(Permission.VIEW_ALL_IDEAS),
+        limit=paging.limit + 1,
+        after=paging.after(datetime.fromisoformat, str),
     )
-    changes = [StatusChangeRead.model_validate(row) for row in rows]
-    await auth.add_names(session, changes, changed_by="changed_by_name")
-    return changes
+    page = paging.page(rows, key=lambda row: [row[1][0].isoformat(), row[1][1]])
+    entries = [entry for entry, _ in page.items]
+    await auth.add_names(session, entries, actor_id="actor_name")
+    return Page(items=entries, next_cursor=page.next_cursor)
 
 
 @router.get("/ideas/{idea_id}/stakes", operation_id="listStakes")

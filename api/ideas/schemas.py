@@ -183,15 +183,3 @@ class ValuationRead(ResponseModel):
     @field_serializer("amount")
     def _as_text(self, amount: Decimal) -> AmountText:
         return format_amount(amount, self.currency)
-
-
-class StatusChangeRead(ResponseModel):
-    """A status change of an idea."""
-
-    from_status: Stored[Status] | None
-    to_status: Stored[Status]
-    changed_at: datetime
-    changed_by: UUID | None
-    changed_by_name: str | None = None
-    reason: str | None
-    reason_code: str | None

@@ -107,7 +107,7 @@ class TestSubmission:
         done = await world.step(author, made["id"], status)
         assert (done.status_code, done.json()["status"], done.json()["version"]) == (200, status, 1)
         assert (await event_kinds(application, made["id"]))[-1] == "idea_submitted"
-        history = (await world.call(author, "GET", f"{path}/history")).json()
+        history = (await world.call(author, "GET", f"{path}/history")).json()["items"]
         assert [(step["from_status"], step["to_status"]) for step in history] == [(None, status)]
         staked = await world.allocate(world.members[1], made["id"], 5)
         assert staked.status_code == (404 if is_mediated else 201)

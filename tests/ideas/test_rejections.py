@@ -66,8 +66,8 @@ class TestRejection:
         assert problem(await reject(world, idea, reason_code="duplicate", reason=None)) == (422, "reason-missing")
         rejected = (await reject(world, idea, reason_code="already_exists")).json()
         assert (rejected["reason_code"], rejected["reason"]) == ("already_exists", "It was built last year.")
-        history = (await world.call(world.members[0], "GET", f"/ideas/{idea}/history")).json()
-        assert [step["reason_code"] for step in history] == [None, "already_exists"]
+        history = (await world.call(world.members[0], "GET", f"/ideas/{idea}/history")).json()["items"]
+        assert [step["reason_code"] for step in history] == ["already_exists", None]
 
     async def test_without_a_code_has_the_code_other(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
