@@ -43,12 +43,13 @@ def diff_words(earlier: str, later: str) -> list[Part]:
     """
     before, after = _WORDS.findall(earlier), _WORDS.findall(later)
     parts: list[Part] = []
-    for tag, before_start, before_end, after_start, after_end in Indel.opcodes(before, after):
-        if tag == "insert":
-            parts.append(Part("insert", "".join(after[after_start:after_end])))
+    for step in Indel.opcodes(before, after):
+        if step.tag == "insert":
+            parts.append(Part("insert", "".join(after[step.dest_start : step.dest_end])))
             continue
-        part = Part("delete" if tag == "delete" else "equal", "".join(before[before_start:before_end]))
-        is_replacement = tag == "delete" and parts and parts[-1].operation == "insert"
+        operation: Operation = "delete" if step.tag == "delete" else "equal"
+        part = Part(operation, "".join(before[step.src_start : step.src_end]))
+        is_replacement = operation == "delete" and parts and parts[-1].operation == "insert"
         parts.insert(len(parts) - 1 if is_replacement else len(parts), part)
     return parts
 

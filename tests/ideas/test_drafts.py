@@ -52,7 +52,7 @@ class TestDraft:
                 assert (listed["items"], listed["total"]) == ([], 0)
             for method, path in (("PATCH", ""), ("DELETE", ""), ("POST", "/status"), ("POST", "/resubmit")):
                 body = {"status": "competing"} if path == "/status" else {"title": "Taken over"}
-                arguments = {} if method == "DELETE" or path == "/resubmit" else {"json": body}
+                arguments: dict[str, Any] = {} if method == "DELETE" or path == "/resubmit" else {"json": body}
                 refused = await world.call(other, method, f"/ideas/{made['id']}{path}", **arguments)
                 assert problem(refused) == (404, "idea-not-found")
         author = world.members[0]

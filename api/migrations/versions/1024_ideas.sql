@@ -9,7 +9,8 @@ ALTER TABLE app.ideas
     ADD COLUMN reason_code text,
     ADD COLUMN resubmitted_from_id uuid,
     ADD COLUMN changes_requested_at timestamptz, -- set while a pending idea waits for its author
-    ADD CONSTRAINT fk_ideas_resubmitted_from_id_ideas FOREIGN KEY (resubmitted_from_id) REFERENCES app.ideas (id) NOT VALID,
+    ADD CONSTRAINT fk_ideas_resubmitted_from_id_ideas
+        FOREIGN KEY (resubmitted_from_id) REFERENCES app.ideas (id) NOT VALID,
     ADD CONSTRAINT ck_ideas_resubmitted_from_id CHECK (resubmitted_from_id <> id) NOT VALID;
 CREATE UNIQUE INDEX uq_ideas_resubmitted_from_id ON app.ideas (resubmitted_from_id)
 WHERE resubmitted_from_id IS NOT NULL;
@@ -107,7 +108,8 @@ ALTER TABLE app.service_accounts
         cardinality(scopes) > 0 AND scopes <@ ARRAY[
             'manage_users', 'view_audit', 'view_campaign', 'manage_campaign', 'manage_members',
             'manage_coin_policy', 'grant_coins',
-            'view_coin_figures', 'view_coin_audit', 'view_stakes', 'view_report', 'view_all_ideas', 'manage_ideas', 'tag_ideas'
+            'view_coin_figures', 'view_coin_audit', 'view_stakes', 'view_report', 'view_all_ideas', 'manage_ideas',
+            'tag_ideas'
         ]
     );
 ALTER TABLE app.api_tokens
