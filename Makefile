@@ -94,6 +94,7 @@ docs: $(STAMP) ## Write openapi.json and the generated pages of docs/
 	$(BIN)/python -m cli.generate.permissions docs/permissions.md
 	$(BIN)/python -m cli.generate.events docs/events.md
 	$(BIN)/python -m cli.generate.campaign_states docs/campaign-states.md
+	$(BIN)/python -m cli.generate.idea_steps docs/idea-steps.md
 
 docs-check: $(STAMP)
 	$(BIN)/python -m cli.generate.openapi --check openapi.json
@@ -101,6 +102,7 @@ docs-check: $(STAMP)
 	$(BIN)/python -m cli.generate.permissions --check docs/permissions.md
 	$(BIN)/python -m cli.generate.events --check docs/events.md
 	$(BIN)/python -m cli.generate.campaign_states --check docs/campaign-states.md
+	$(BIN)/python -m cli.generate.idea_steps --check docs/idea-steps.md
 
 lock: $(STAMP) ## Update requirements/ to the newest versions that pyproject.toml allows
 	$(UV) pip compile $(LOCK_OPTIONS) --extra dev pyproject.toml -o requirements/dev.txt

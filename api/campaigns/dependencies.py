@@ -70,13 +70,14 @@ def refusal(permission: Permission) -> Forbidden:
 
 
 @cache
-def requires_in_campaign(permission: Permission) -> Callable[[Access], Awaitable[Access]]:
-    """A dependency that returns the access to the campaign in the path, if the caller has the permission in it."""
+def requires_in_campaign(*permissions: Permission) -> Callable[[Access], Awaitable[Access]]:
+    """A dependency that returns the access to the campaign in the path, if the caller has one of the permissions in it."""
 
-    @raises(errors.CampaignNotFound, type(refusal(permission)))
-    @enforces(Rule(Scope.CAMPAIGN, (permission,), Visibility.NOT_FOUND))
+    @raises(errors.CampaignNotFound, type(refusal(permissions[0])))
+    @enforces(Rule(Scope.CAMPAIGN, permissions, Visibility.NOT_FOUND))
     async def check(access: _CampaignAccess) -> Access:
-        access.check(permission)
+        if not any(access.may(permission) for permission in permissions):
+            raise refusal(permissions[0])
         return access
 
     return check

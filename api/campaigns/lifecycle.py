@@ -62,6 +62,7 @@ class Command(StrEnum):
     JOIN = "join it"
     ADD_MEMBER = "add members"
     GRANT_COINS = "grant and correct coins"
+    DRAFT_IDEA = "begin drafts of ideas"
     SUBMIT_IDEA = "submit ideas"
     WITHDRAW_IDEA = "withdraw ideas"
     APPROVE_IDEA = "approve ideas"
@@ -87,6 +88,7 @@ ALLOWED: Mapping[Command, frozenset[Phase]] = MappingProxyType(
         Command.JOIN: _RUNNING,
         Command.ADD_MEMBER: _RUNNING | {Phase.DRAFT, Phase.PAUSED},
         Command.GRANT_COINS: _UNFINISHED,
+        Command.DRAFT_IDEA: _RUNNING | {Phase.PAUSED},
         Command.SUBMIT_IDEA: frozenset({Phase.OPEN}),
         Command.WITHDRAW_IDEA: frozenset({Phase.OPEN}),
         Command.APPROVE_IDEA: _RUNNING | {Phase.PAUSED},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from api.events import payloads
+from api.events import idea_payloads, payloads
 from api.events.kinds import Audience, EventKind
 
 if TYPE_CHECKING:
@@ -167,8 +167,12 @@ _ENTRIES = (
     _coin_entry(
         payloads.CoinsSettled, "A settlement in the background is finished.", Audience.MANAGERS, moves_coins=True
     ),
+    _entry(idea_payloads.IdeaDrafted, "A person saves a new draft of an idea.", Audience.PERSON),
+    _entry(idea_payloads.IdeaDraftEdited, "The author changes a draft.", Audience.PERSON),
+    _entry(idea_payloads.IdeaDraftDeleted, "The author deletes a draft.", Audience.PERSON),
     _coin_entry(payloads.IdeaSubmitted, "An idea is submitted.", Audience.AUTHOR),
-    _entry(payloads.IdeaEdited, "The text of a pending idea changes.", Audience.AUTHOR),
+    _entry(payloads.IdeaEdited, "The text or the tags of a submitted idea change.", Audience.AUTHOR),
+    _entry(idea_payloads.IdeaChangesRequested, "A manager asks the author to change a pending idea.", Audience.AUTHOR),
     _coin_entry(payloads.IdeaApproved, "A pending idea starts to compete.", Audience.CAMPAIGN),
     _coin_entry(
         payloads.IdeaRejected, "An idea is rejected; its coins are returned.", Audience.AUTHOR, moves_coins=True
@@ -191,6 +195,13 @@ _ENTRIES = (
         moves_coins=True,
     ),
     _entry(payloads.IdeaValued, "A cost or a value of an idea is recorded.", Audience.MANAGERS),
+    _entry(idea_payloads.TagCreated, "A tag of a campaign is created.", Audience.CAMPAIGN),
+    _entry(idea_payloads.TagEdited, "The name, colour, place or another field of a tag changes.", Audience.CAMPAIGN),
+    _entry(idea_payloads.TagsMerged, "A tag is merged into another one.", Audience.CAMPAIGN),
+    _entry(idea_payloads.TagDeleted, "A tag that no idea has is deleted.", Audience.CAMPAIGN),
+    _entry(
+        idea_payloads.RejectionReasonsChanged, "The reasons for which ideas of a campaign are rejected change.", Audience.CAMPAIGN
+    ),
     _entry(
         payloads.DataCommandSent, "A person launches runs or changes something else on Dagster's page.",
         Audience.ADMINISTRATORS,

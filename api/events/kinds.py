@@ -70,8 +70,12 @@ class EventKind(StrEnum):
     COINS_TAKEN_BACK = "coins_taken_back"
     COINS_SETTLED = "coins_settled"
 
+    IDEA_DRAFTED = "idea_drafted"
+    IDEA_DRAFT_EDITED = "idea_draft_edited"
+    IDEA_DRAFT_DELETED = "idea_draft_deleted"
     IDEA_SUBMITTED = "idea_submitted"
     IDEA_EDITED = "idea_edited"
+    IDEA_CHANGES_REQUESTED = "idea_changes_requested"
     IDEA_APPROVED = "idea_approved"
     IDEA_REJECTED = "idea_rejected"
     IDEA_WITHDRAWN = "idea_withdrawn"
@@ -82,6 +86,11 @@ class EventKind(StrEnum):
     IDEA_STOPPED = "idea_stopped"
     IDEA_NOT_SELECTED = "idea_not_selected"
     IDEA_VALUED = "idea_valued"
+    TAG_CREATED = "tag_created"
+    TAG_EDITED = "tag_edited"
+    TAGS_MERGED = "tags_merged"
+    TAG_DELETED = "tag_deleted"
+    REJECTION_REASONS_CHANGED = "rejection_reasons_changed"
 
     DATA_COMMAND_SENT = "data_command_sent"
 

@@ -537,15 +537,17 @@ class IdeaSubmitted(Change[IdeaState]):
 
 
 class IdeaEdited(Payload):
-    """The number of the new version, and the names of the changed fields."""
+    """The number of the new version, the names of the changed fields, and the number of a restored version."""
 
     kind = EventKind.IDEA_EDITED
     idea_version: int
     changed: tuple[str, ...]
+    reason_given: bool | None = None
+    restored_version: int | None = None
 
 
 class IdeaStep(Change[IdeaState]):
-    """Whether a reason was given; the reason itself is stored with the idea."""
+    """Whether a reason was given; its text is stored with the idea."""
 
     reason_given: bool
 
@@ -557,9 +559,10 @@ class IdeaApproved(IdeaStep):
 
 
 class IdeaRejected(IdeaStep):
-    """The step, and whether a reason was given."""
+    """The step, whether a reason was given, and its code."""
 
     kind = EventKind.IDEA_REJECTED
+    reason_code: str | None = None
 
 
 class IdeaWithdrawn(IdeaStep):

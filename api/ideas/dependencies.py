@@ -23,6 +23,9 @@ from api.kernel.permissions import Permission, Relation, roles_with
 from api.kernel.rules import Rule, Scope, Visibility, enforces
 from api.kernel.web import Session
 
+_OF_MEMBERS = frozenset({Permission.SUBMIT_IDEA, Permission.WITHDRAW_IDEA})
+"""Permissions of steps that a member takes with an idea of their own."""
+
 
 @dataclass(frozen=True)
 class IdeaAccess:
@@ -30,6 +33,11 @@ class IdeaAccess:
 
     idea: Idea
     campaign: Access
+
+    @property
+    def is_author(self) -> bool:
+        """Whether the caller is the author of the idea."""
+        return self.idea.author_id == self.campaign.caller.user_id
 
     def may(self, permission: Permission) -> bool:
         """Whether the caller has the permission on this idea."""
@@ -46,17 +54,20 @@ class IdeaAccess:
             return  # the service refuses it as an illegal step, under the idea's lock
         if may_take(self.campaign, self.idea.author_id, step):
             return
-        by_author = step.permission is Permission.WITHDRAW_IDEA
+        by_author = step.permission in _OF_MEMBERS
         who = "its author, while a member of the campaign," if by_author else "a manager of the campaign"
         msg = f"Only {who} may {step.verb} this idea."
         raise errors.StepNotAllowed(msg, permission=step.permission)
 
 
 def may_take(access: Access, author_id: UUID | None, step: Step) -> bool:
-    """Whether the caller has the permission of a step on an idea of this author. Only a member can withdraw one."""
+    """Whether the caller has the permission of a step on an idea of this author.
+
+    Only a member can submit or withdraw an idea, and only their own.
+    """
     if step.permission is None or not _may(access, author_id, step.permission):
         return False
-    return step.permission is not Permission.WITHDRAW_IDEA or access.role is not None
+    return step.permission not in _OF_MEMBERS or (access.role is not None and author_id == access.caller.user_id)
 
 
 def _may(access: Access, author_id: UUID | None, permission: Permission) -> bool:
@@ -70,7 +81,11 @@ async def _idea(session: Session, caller: CurrentUser, idea_id: UUID) -> IdeaAcc
         access = IdeaAccess(idea, await access_to(session, caller, idea.campaign_id))
     except CampaignNotFound:
         raise errors.IdeaNotFound(service.NOT_FOUND) from None
-    if Status(idea.status) in PUBLIC or access.may(Permission.VIEW_ALL_IDEAS):
+    if idea.status == Status.DRAFT:
+        if idea.author_id != caller.user_id:
+            raise errors.IdeaNotFound(service.NOT_FOUND)
+        return access
+    if idea.status in PUBLIC or access.may(Permission.VIEW_ALL_IDEAS):
         return access
     # backers keep reading an idea that was withdrawn or rejected: their statement names it
     if not await coins.has_stake_account(session, idea.id, user_id=caller.user_id):
@@ -105,13 +120,21 @@ def _refusal(permissions: tuple[Permission, ...]) -> Forbidden:
     return refusal(permissions[0])
 
 
+async def find_audience(session: Session, access: IdeaAccess) -> tuple[str, bool]:
+    """Who may see the stakes of others on the idea by the coin policy, and whether the caller is one of them.
+
+    The policy limits the permission to managers or members; with any other value, members see only their stakes.
+    """
+    audience = (await coins.get_policy(session, access.idea.campaign_id)).stakes_visible_to
+    needed = {"managers": Permission.MANAGE_IDEAS, "members": Permission.VIEW_STAKES}.get(audience)
+    return audience, needed is not None and access.may(needed)
+
+
 @raises(errors.IdeaNotFound, errors.StakesNotVisible)
 @enforces(Rule(Scope.CAMPAIGN, (Permission.VIEW_STAKES,), Visibility.NOT_FOUND))
 async def _stakes_reader(session: Session, access: _IdeaAccess) -> IdeaAccess:
-    """The policy limits the permission to managers or members; with any other value, members see only their stakes."""
-    audience = (await coins.get_policy(session, access.idea.campaign_id)).stakes_visible_to
-    needed = {"managers": Permission.MANAGE_IDEAS, "members": Permission.VIEW_STAKES}.get(audience)
-    if needed is None or not access.may(needed):
+    audience, is_visible = await find_audience(session, access)
+    if not is_visible:
         who = {"managers": " and to managers of the campaign", "members": " and to members of the campaign"}
         msg = f"The campaign's coin policy shows the stakes on an idea to their owner{who.get(audience, '')}."
         raise errors.StakesNotVisible(msg, stakes_visible_to=audience)

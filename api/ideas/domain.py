@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from api.coins.container import CoinsContainer
+from api.ideas import approval_routes, draft_routes, routes, tag_routes, version_routes
 from api.ideas.handlers import LOOPS
-from api.ideas.routes import router
 from api.kernel.domains import Domain
 
-IDEAS = Domain[CoinsContainer](name="ideas", routers=(router,), background=LOOPS)
+IDEAS = Domain[CoinsContainer](
+    name="ideas",
+    routers=(routes.router, draft_routes.router, version_routes.router, tag_routes.router, approval_routes.router),
+    background=LOOPS,
+)

@@ -36,7 +36,7 @@ class NotTheAuthor(Forbidden):
 
 
 class IdeaFixed(DomainError):
-    """The idea is no longer pending, so its text cannot be changed."""
+    """The text of the idea cannot be changed by the caller in this status, or at this time."""
 
     slug = "idea-fixed"
     title = "The idea's text can no longer be changed"
@@ -76,3 +76,94 @@ class StakesNotVisible(Forbidden):
 
     slug = "stakes-not-visible"
     title = "The stakes on this idea are not visible to the caller"
+
+
+class IdeaIncomplete(InvalidInput):
+    """The draft lacks what a submitted idea must have; `errors` lists the fields."""
+
+    slug = "idea-incomplete"
+    title = "The draft is not complete"
+
+
+class NotADraft(DomainError):
+    """Only a draft can be deleted; an idea that was submitted can be withdrawn."""
+
+    slug = "not-a-draft"
+    title = "The idea is not a draft"
+
+
+class UnknownTag(InvalidInput):
+    """The campaign has defined its tags, and this is none of them; `nearest` is the one with the most similar name."""
+
+    slug = "unknown-tag"
+    title = "The campaign has no such tag"
+
+
+class TagMissing(InvalidInput):
+    """The campaign requires a tag of each of the groups `missing`."""
+
+    slug = "tag-missing"
+    title = "A required tag is missing"
+
+
+class TagNotFound(NotFound):
+    """The campaign has no tag with this id."""
+
+    slug = "tag-not-found"
+    title = "No such tag"
+
+
+class TagNameTaken(DomainError):
+    """The campaign has another tag with this name, in any case."""
+
+    slug = "tag-name-taken"
+    title = "There is a tag with this name"
+
+
+class TagsTooDeep(InvalidInput):
+    """A hierarchy of tags has at most three levels, and a tag is not below itself."""
+
+    slug = "tags-too-deep"
+    title = "A tag cannot be placed there"
+
+
+class TooManyTags(DomainError):
+    """A campaign has at most `limit` tags."""
+
+    slug = "too-many-tags"
+    title = "The campaign has too many tags"
+
+
+class TagInUse(DomainError):
+    """Ideas have the tag, or other tags are below it."""
+
+    slug = "tag-in-use"
+    title = "The tag is in use"
+
+
+class VersionNotFound(NotFound):
+    """The idea has no version with this number."""
+
+    slug = "version-not-found"
+    title = "No such version"
+
+
+class UnknownReasonCode(InvalidInput):
+    """The code is none of the reasons of the campaign, which `codes` lists, or the step takes no code."""
+
+    slug = "unknown-reason-code"
+    title = "The campaign has no such reason of rejection"
+
+
+class NotResubmittable(DomainError):
+    """Only an idea that was rejected or withdrawn, and was not submitted again yet, can be submitted again."""
+
+    slug = "not-resubmittable"
+    title = "The idea cannot be submitted again"
+
+
+class NotPending(DomainError):
+    """Changes can be requested only while the idea waits for approval."""
+
+    slug = "not-pending"
+    title = "The idea is not pending"

@@ -1,4 +1,4 @@
-"""Tables of ideas, their tags, status changes and valuations."""
+"""Tables of ideas, their tags, versions, status changes and valuations, and of what a campaign defines for them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CHAR, Double, ForeignKey, Numeric
+from sqlalchemy import CHAR, Double, ForeignKey, Numeric, SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.kernel import clock
@@ -31,16 +31,76 @@ class Idea(Edited, Model):
     longitude: Mapped[float | None] = mapped_column(Double())
     source_ref: Mapped[str | None]
     version: Mapped[int] = mapped_column(default=1)
+    reason_code: Mapped[str | None]
+    resubmitted_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("app.ideas.id"))
+    changes_requested_at: Mapped[datetime | None]
 
 
 class IdeaTag(Model):
-    """A tag of the author, or a category or target from an import."""
+    """A tag or category of an idea, or a target from an import; `tag_id` is set if the campaign has defined it."""
 
     __tablename__ = "idea_tags"
 
     idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id", ondelete="CASCADE"), primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
+    tag_id: Mapped[UUID | None]
+
+
+class CampaignTag(Edited, Model):
+    """A tag that a campaign has defined; its level is 1 without a parent, and at most 3."""
+
+    __tablename__ = "campaign_tags"
+
+    id: Mapped[PrimaryKey]
+    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("app.campaigns.id"))
+    parent_id: Mapped[UUID | None]
+    level: Mapped[int] = mapped_column(SmallInteger())
+    name: Mapped[str]
+    colour: Mapped[str | None]
+    is_required: Mapped[bool] = mapped_column(default=False)
+    position: Mapped[int] = mapped_column(default=0)
+
+
+class IdeaVersion(Model):
+    """A text of an idea; append-only. The text of an idea that was never edited is only in its own row."""
+
+    __tablename__ = "idea_versions"
+
+    idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    description: Mapped[str]
+    categories: Mapped[list[str]]
+    tags: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    created_by: Mapped[UUID | None]
+    reason: Mapped[str | None]
+    restored_from: Mapped[int | None]
+
+
+class RejectionReason(Model):
+    """A reason for which ideas of a campaign are rejected."""
+
+    __tablename__ = "rejection_reasons"
+
+    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("app.campaigns.id"), primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    label: Mapped[str]
+    position: Mapped[int]
+
+
+class IdeaChangeRequest(Model):
+    """A request to the author of a pending idea to change it."""
+
+    __tablename__ = "idea_change_requests"
+
+    id: Mapped[PrimaryKey]
+    idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id"))
+    text: Mapped[str]
+    requested_at: Mapped[datetime]
+    requested_by: Mapped[UUID | None]
+    ended_at: Mapped[datetime | None]
 
 
 class IdeaStatusChange(Model):
@@ -55,6 +115,7 @@ class IdeaStatusChange(Model):
     changed_at: Mapped[datetime] = mapped_column(default=clock.now)
     changed_by: Mapped[UUID | None]
     reason: Mapped[str | None]
+    reason_code: Mapped[str | None]
 
 
 class IdeaValuation(Model):

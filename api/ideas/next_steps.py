@@ -34,7 +34,8 @@ class NextSteps:
 
     def statuses(self, status: str, author_id: UUID | None, status_changed_at: datetime) -> list[Status]:
         """The statuses that the caller can give to an idea; a step can also need a reason."""
-        return [step.target for step in steps_from(status) if self._is_possible(step, author_id, status_changed_at)]
+        steps = steps_from(status, is_mediated=self.access.campaign.is_mediated)
+        return [step.target for step in steps if self._is_possible(step, author_id, status_changed_at)]
 
     def _is_possible(self, step: Step, author_id: UUID | None, status_changed_at: datetime) -> bool:
         if self.phase is None or (step.command is not None and self.phase not in ALLOWED[step.command]):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from api.ideas import errors
+from api.ideas.models import Idea
 from api.ideas.schemas import IdeaRead
 from api.ideas.steps import PUBLIC, Status
 
@@ -38,7 +40,7 @@ _EXACT = """(
 
 _COLUMNS = (
     "id", "campaign_id", "author_id", "title", "description", "status", "reason", "source_ref", "latitude", "longitude",
-    "version", "submitted_at", "status_changed_at",
+    "version", "submitted_at", "status_changed_at", "reason_code",
 )  # fmt: skip
 
 _TEMPLATE = """
@@ -74,6 +76,7 @@ _TEMPLATE = """
     LIMIT :limit
 """
 
+NOT_FOUND = "There is no idea with this id that you may see."
 _STATUSES = text("SELECT id, status FROM app.ideas WHERE id = ANY (:idea_ids)")
 
 
@@ -153,13 +156,15 @@ async def list_ideas(
     idea, with the filter `idea_id`, are exact.
 
     With `sees_all`, the user sees all ideas; otherwise public ones, their own, and those that they have or had coins on.
+    Drafts are visible to their author only, and only in lists of the status `draft`, of own ideas, and of a single idea.
     `seed` determines the random order. `next_steps` are those of the user; without them no idea has next statuses.
     """
     filters = filters or Filters()
     values: dict[str, Any] = {"campaign_id": campaign_id, "user_id": user_id, "limit": limit}
     if sort == "random":
         values["seed"] = seed
-    conditions = []
+    asks_for_drafts = filters.mine or Status.DRAFT in filters.statuses or filters.idea_id is not None
+    conditions = [f"(i.status <> 'draft'{' OR i.author_id = :user_id' if asks_for_drafts else ''})"]
     if not sees_all:
         conditions.append("(i.status = ANY (:public) OR i.author_id = :user_id OR m.idea_id IS NOT NULL)")
         values["public"] = sorted(PUBLIC)
@@ -181,6 +186,19 @@ async def list_ideas(
     rows = (await session.execute(text(statement), values)).mappings().all()
     ideas = [(_as_read(row, next_steps), (row["sort_key"], row["id"])) for row in rows]
     return Found(ideas, rows[0]["total"] if rows else 0)
+
+
+async def get_idea(session: AsyncSession, idea_id: UUID, *, lock: bool = False) -> Idea:
+    """The idea; with `lock`, its row is locked and then read again.
+
+    Raises:
+        IdeaNotFound: there is no idea with this id.
+    """
+    query = select(Idea).where(Idea.id == idea_id)
+    idea = await session.scalar(query.with_for_update().execution_options(populate_existing=True) if lock else query)
+    if idea is None:
+        raise errors.IdeaNotFound(NOT_FOUND)
+    return idea
 
 
 async def find_statuses(session: AsyncSession, idea_ids: Sequence[UUID]) -> dict[UUID, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query, Response
@@ -16,19 +17,20 @@ from api.campaigns.schemas import as_read
 from api.coins import service as coins
 from api.coins.schemas import BackerRead
 from api.ideas import errors, service
-from api.ideas.dependencies import IdeaAccess, StakesReader, requires_on_idea
-from api.ideas.models import IdeaStatusChange, IdeaValuation
+from api.ideas.dependencies import IdeaAccess, StakesReader, find_audience, requires_on_idea
+from api.ideas.details import read_idea
+from api.ideas.history import HistoryEntry, list_history
+from api.ideas.models import IdeaValuation
 from api.ideas.next_steps import find_next_steps
 from api.ideas.queries import Filters, Sort, list_ideas
 from api.ideas.schemas import (
     CampaignCompletion,
     CompletionEffects,
+    IdeaDetail,
     IdeaEdit,
     IdeaPage,
-    IdeaRead,
     IdeaStep,
     IdeaSubmit,
-    StatusChangeRead,
     ValuationRead,
     ValuationWrite,
 )
@@ -41,39 +43,21 @@ from api.kernel.texts import Line
 from api.kernel.web import DryRun, PageQuery, Session
 from api.kernel.web import router as new_router
 
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncSession
-
 router = new_router("", "ideas")
 
 
-async def _read(session: AsyncSession, access: Access, idea_id: UUID) -> IdeaRead:
-    found = await list_ideas(
-        session,
-        access.campaign.id,
-        Filters(idea_id=idea_id),
-        user_id=access.caller.user_id,
-        sees_all=True,
-        next_steps=await find_next_steps(session, access),
-        limit=1,
-    )
-    idea = found.ideas[0][0]
-    await auth.add_names(session, [idea], author_id="author_name")
-    return idea
-
-
 @router.post("/campaigns/{campaign_id}/ideas", status_code=201, operation_id="submitIdea")
-@raises(CampaignNotActive, errors.SubmissionsClosed)
+@raises(CampaignNotActive, errors.SubmissionsClosed, errors.UnknownTag, errors.TagMissing)
 async def submit(
     session: Session,
     response: Response,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.SUBMIT_IDEA))],
     body: IdeaSubmit,
-) -> IdeaRead:
+) -> IdeaDetail:
     """Submit an idea to the campaign."""
     idea = await service.submit_idea(session, access.campaign, author_id=access.caller.user_id, **body.model_dump())
     response.headers["Location"] = f"/api/v1/ideas/{idea.id}"
-    return await _read(session, access, idea.id)
+    return await read_idea(session, access, idea.id)
 
 
 @router.get("/campaigns/{campaign_id}/todo", operation_id="getTodo")
@@ -147,52 +131,97 @@ async def list_all(
 @router.get("/ideas/{idea_id}", operation_id="getIdea")
 async def get(
     session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN))]
-) -> IdeaRead:
-    """One idea."""
-    return await _read(session, access.campaign, access.idea.id)
+) -> IdeaDetail:
+    """One idea, with its description as HTML."""
+    return await read_idea(session, access.campaign, access.idea.id)
 
 
 @router.patch("/ideas/{idea_id}", operation_id="editIdea")
-@raises(errors.IdeaFixed)
+@raises(errors.IdeaFixed, errors.ReasonMissing, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing)
 async def edit(
-    session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.EDIT_IDEA))], body: IdeaEdit
-) -> IdeaRead:
-    """Change the text of my idea while it is pending; a change that changes nothing makes no new version."""
-    await service.edit_idea(session, access.idea, body.changes, actor_id=access.campaign.caller.user_id)
-    return await _read(session, access.campaign, access.idea.id)
+    session: Session,
+    access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.EDIT_IDEA, Permission.MANAGE_IDEAS))],
+    body: IdeaEdit,
+) -> IdeaDetail:
+    """Change the text of the idea; a change that changes nothing makes no new version.
+
+    Its author may do so while it is a draft or pending, and while it is competing until the last moment at which coins can be
+    moved. Managers may change the text of a submitted idea with a reason, until it is rejected or withdrawn.
+    """
+    await service.edit_idea(
+        session,
+        access.idea,
+        body.text_changes,
+        actor_id=access.campaign.caller.user_id,
+        is_manager=access.may(Permission.MANAGE_IDEAS),
+        reason=body.reason,
+    )
+    return await read_idea(session, access.campaign, access.idea.id)
+
+
+@router.delete("/ideas/{idea_id}", status_code=204, operation_id="deleteDraft")
+@raises(errors.NotADraft)
+async def delete(
+    session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.EDIT_IDEA))]
+) -> None:
+    """Delete my draft. An idea that was submitted can be withdrawn, but not deleted."""
+    await service.delete_draft(session, access.idea)
 
 
 @router.post("/ideas/{idea_id}/status", operation_id="changeIdeaStatus")
-@raises(errors.StepNotAllowed, errors.IllegalStep, CampaignNotActive, errors.ReasonMissing, errors.UndoWindowOver)
+@raises(
+    errors.StepNotAllowed, errors.IllegalStep, CampaignNotActive, errors.ReasonMissing, errors.UnknownReasonCode,
+    errors.UndoWindowOver, errors.SubmissionsClosed, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing,
+)  # fmt: skip
 async def change_status(
     session: Session,
     access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.WITHDRAW_IDEA, Permission.MANAGE_IDEAS))],
     body: IdeaStep,
     dry_run: DryRun,  # noqa: ARG001
-) -> IdeaRead:
-    """Change the status of the idea. Its author can withdraw it; all other steps are for managers.
+) -> IdeaDetail:
+    """Change the status of the idea. Its author can submit a draft of it and withdraw it; all other steps are for managers.
+
+    A draft becomes pending in a mediated campaign, and competing in others; it must be complete then.
 
     The step from accepted to competing undoes the acceptance, within the undo window of the coin policy.
     """
     target = Status(body.status)
     access.check_step(target)
-    await service.take_step(session, access.idea, target, actor_id=access.campaign.caller.user_id, reason=body.reason)
-    return await _read(session, access.campaign, access.idea.id)
+    await service.take_step(
+        session,
+        access.idea,
+        target,
+        actor_id=access.campaign.caller.user_id,
+        reason=body.reason,
+        reason_code=body.reason_code,
+    )
+    return await read_idea(session, access.campaign, access.idea.id)
 
 
 @router.get("/ideas/{idea_id}/history", operation_id="listIdeaHistory")
 async def history(
-    session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN))]
-) -> list[StatusChangeRead]:
-    """The status changes of the idea, oldest first."""
-    rows = await session.scalars(
-        select(IdeaStatusChange)
-        .where(IdeaStatusChange.idea_id == access.idea.id)
-        .order_by(IdeaStatusChange.changed_at, IdeaStatusChange.id)
+    session: Session,
+    access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN))],
+    paging: PageQuery,
+) -> Page[HistoryEntry]:
+    """What happened to the idea, newest first: changes of its status and text, requests for changes, and coins.
+
+    Movements of coins are those that the coin policy's stakes_visible_to shows to me, and otherwise my own. Requests for
+    changes are shown to the author of the idea and to those who see all ideas.
+    """
+    _, sees_stakes = await find_audience(session, access)
+    rows = await list_history(
+        session,
+        access.idea.id,
+        coins_of=None if sees_stakes else access.campaign.caller.user_id,
+        sees_requests=access.may(Permission.VIEW_ALL_IDEAS),
+        limit=paging.limit + 1,
+        after=paging.after(datetime.fromisoformat, str),
     )
-    changes = [StatusChangeRead.model_validate(row) for row in rows]
-    await auth.add_names(session, changes, changed_by="changed_by_name")
-    return changes
+    page = paging.page(rows, key=lambda row: [row[1][0].isoformat(), row[1][1]])
+    entries = [entry for entry, _ in page.items]
+    await auth.add_names(session, entries, actor_id="actor_name")
+    return Page(items=entries, next_cursor=page.next_cursor)
 
 
 @router.get("/ideas/{idea_id}/stakes", operation_id="listStakes")

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, field_serializer, model_validator
 
 from api.campaigns.schemas import CampaignRead
+from api.ideas.labels import IDEA_TAGS_MAX
 from api.ideas.steps import Status
+from api.ideas.texts import DESCRIPTION_LENGTH_MAX, DESCRIPTION_LENGTH_MIN, TITLE_LENGTH_MAX, TITLE_LENGTH_MIN
 from api.kernel.dates import Day
 from api.kernel.money import Amount, AmountText, Currency, check_decimals, format_amount
 from api.kernel.schemas import Edit, Page, ResponseModel, Schema, Stored, required
 from api.kernel.texts import Line, Prose
 
-Title = Annotated[Line, Field(min_length=5, max_length=200)]
-Description = Annotated[Prose, Field(min_length=20, max_length=20_000)]
+Title = Annotated[Line, Field(min_length=TITLE_LENGTH_MIN, max_length=TITLE_LENGTH_MAX)]
+Description = Annotated[Prose, Field(min_length=DESCRIPTION_LENGTH_MIN, max_length=DESCRIPTION_LENGTH_MAX)]
+DraftTitle = Annotated[Line, Field(min_length=1, max_length=TITLE_LENGTH_MAX)]
+DraftDescription = Annotated[Prose, Field(max_length=DESCRIPTION_LENGTH_MAX)]
 Tag = Annotated[Line, Field(min_length=1, max_length=50)]
 Reason = Annotated[Prose, Field(min_length=3, max_length=2_000)]
+ReasonCode = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
 ValuationKind = Literal["expected_cost", "realised_cost", "expected_value", "realised_value"]
 
 
@@ -29,23 +34,46 @@ class IdeaSubmit(Schema):
     title: Title
     description: Description
     category: Tag | None = None
-    tags: Annotated[list[Tag], Field(max_length=10, default_factory=list)]
+    tags: Annotated[list[Tag], Field(max_length=IDEA_TAGS_MAX, default_factory=list)]
+
+
+class IdeaDraft(Schema):
+    """A new draft of an idea; only the title is required."""
+
+    title: DraftTitle
+    description: DraftDescription = ""
+    category: Tag | None = None
+    tags: Annotated[list[Tag], Field(max_length=IDEA_TAGS_MAX, default_factory=list)]
 
 
 class IdeaEdit(Edit):
-    """The fields of an idea's text to change. Omitted fields are not changed; null removes the category."""
+    """The fields of an idea's text to change. Omitted fields are not changed; null removes the category.
 
-    title: Title = required()
-    description: Description = required()
+    A draft may be shorter than a submitted idea.
+    """
+
+    title: DraftTitle = required()
+    description: DraftDescription = required()
     category: Tag | None = None
-    tags: Annotated[list[Tag], Field(max_length=10)] = required()
+    tags: Annotated[list[Tag], Field(max_length=IDEA_TAGS_MAX)] = required()
+    reason: Reason | None = Field(
+        None, description="why the text changes; managers give one for the idea of another person"
+    )
+
+    @property
+    def text_changes(self) -> dict[str, Any]:
+        """The given fields of the text by name."""
+        return {name: value for name, value in self.changes.items() if name != "reason"}
 
 
 class IdeaStep(Schema):
     """The new status of the idea, and the reason for it."""
 
-    status: Literal["competing", "rejected", "withdrawn", "accepted", "in_progress", "complete", "stopped"]
+    status: Literal["pending", "competing", "rejected", "withdrawn", "accepted", "in_progress", "complete", "stopped"]
     reason: Reason | None = None
+    reason_code: ReasonCode | None = Field(
+        None, description="of a rejection: one of the campaign's reasons; by default other"
+    )
 
 
 class IdeaRead(ResponseModel):
@@ -59,6 +87,7 @@ class IdeaRead(ResponseModel):
     description: str
     status: Stored[Status]
     reason: str | None
+    reason_code: str | None = Field(description="of a rejected idea: one of the reasons of the campaign")
     category: list[str]
     tags: list[str]
     coins: int = Field(description="on the idea now, or just before it was settled")
@@ -69,10 +98,30 @@ class IdeaRead(ResponseModel):
     latitude: float | None
     longitude: float | None
     version: int
-    submitted_at: datetime
+    submitted_at: datetime = Field(description="of a draft: when it was created")
     status_changed_at: datetime
     next_statuses: list[Status] = Field(
         description="statuses that I can give it now, by my role, the dates of the campaign and its undo window"
+    )
+
+
+class ChangeRequestRead(ResponseModel):
+    """A request to the author to change a pending idea, which waits until the author edits it."""
+
+    text: str
+    requested_at: datetime
+    requested_by: UUID | None
+    requested_by_name: str | None = None
+
+
+class IdeaDetail(IdeaRead):
+    """A single idea, with what lists leave out."""
+
+    description_html: str = Field(description="the description, which is Markdown, as safe HTML; without pictures")
+    resubmitted_from_id: UUID | None = Field(description="the rejected or withdrawn idea that this one submits again")
+    resubmitted_as_id: UUID | None = Field(description="the idea that submits this one again, if I may see it")
+    change_request: ChangeRequestRead | None = Field(
+        description="what the author is asked to change, while it is pending"
     )
 
 
@@ -134,14 +183,3 @@ class ValuationRead(ResponseModel):
     @field_serializer("amount")
     def _as_text(self, amount: Decimal) -> AmountText:
         return format_amount(amount, self.currency)
-
-
-class StatusChangeRead(ResponseModel):
-    """A status change of an idea."""
-
-    from_status: Stored[Status] | None
-    to_status: Stored[Status]
-    changed_at: datetime
-    changed_by: UUID | None
-    changed_by_name: str | None = None
-    reason: str | None

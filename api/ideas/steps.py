@@ -1,25 +1,28 @@
 """The life cycle of an idea: every possible step, the permission that it needs, and its effect on the coins.
 
-    pending -> competing -> accepted -> in_progress -> complete
-    pending, competing -> rejected | withdrawn | not_selected
-    accepted, in_progress -> stopped
-    accepted -> competing, within the policy's undo window: undo of an acceptance
-
-`outcome_unknown` is the status of an imported idea if the file does not state its result.
+It is the only table of the steps: `docs/idea-steps.md`, the next statuses of an idea and the tests are derived from it.
+A draft is submitted once, to the status that the campaign gives to new ideas. `outcome_unknown` is the status of an imported
+idea if the file does not state its result.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from api.campaigns.lifecycle import Command
 from api.kernel.permissions import Permission
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Status(StrEnum):
     """The stored status of an idea."""
 
+    DRAFT = "draft"
     PENDING = "pending"
     COMPETING = "competing"
     ACCEPTED = "accepted"
@@ -56,14 +59,25 @@ class Step:
     needs_reason: bool = False
     command: Command | None = None
     """The campaign's phase must allow this command; None for a step that is possible in every phase."""
+    is_mediated: bool | None = None
+    """The step exists only in campaigns that are mediated, or only in others; None for a step of every campaign."""
+
+    def exists_in(self, *, is_mediated: bool) -> bool:
+        """Whether a campaign has this step."""
+        return self.is_mediated in {None, is_mediated}
 
 
 _UNDECIDED = frozenset({Status.PENDING, Status.COMPETING})
 _IN_DELIVERY = frozenset({Status.ACCEPTED, Status.IN_PROGRESS})
 
-_MANAGE, _WITHDRAW = Permission.MANAGE_IDEAS, Permission.WITHDRAW_IDEA
+_MANAGE, _WITHDRAW, _SUBMIT = Permission.MANAGE_IDEAS, Permission.WITHDRAW_IDEA, Permission.SUBMIT_IDEA
 
 STEPS = (
+    Step("submit", frozenset({Status.DRAFT}), Status.PENDING, _SUBMIT, command=Command.SUBMIT_IDEA, is_mediated=True),
+    Step(
+        "submit", frozenset({Status.DRAFT}), Status.COMPETING, _SUBMIT, Coins.OPEN, command=Command.SUBMIT_IDEA,
+        is_mediated=False,
+    ),
     Step("approve", frozenset({Status.PENDING}), Status.COMPETING, _MANAGE, Coins.OPEN, command=Command.APPROVE_IDEA),
     Step("reject", _UNDECIDED, Status.REJECTED, _MANAGE, Coins.RETURN, needs_reason=True, command=Command.DECIDE_IDEA),
     Step("withdraw", _UNDECIDED, Status.WITHDRAWN, _WITHDRAW, Coins.RETURN, command=Command.WITHDRAW_IDEA),
@@ -84,7 +98,8 @@ def find_step(source: Status, target: Status) -> Step | None:
     return next((step for step in STEPS if step.target is target and source in step.sources), None)
 
 
-# visible to everyone who may see the campaign; the others need the permission view_all_ideas
+# visible to everyone who may see the campaign; the others need the permission view_all_ideas, except drafts, which only
+# their author sees
 PUBLIC = frozenset(
     {
         Status.COMPETING,
@@ -98,6 +113,46 @@ PUBLIC = frozenset(
 )
 
 
-def steps_from(status: str) -> list[Step]:
+def steps_from(status: str, *, is_mediated: bool) -> list[Step]:
     """The steps that users can take after `status`; none after an unknown status of a later version."""
-    return [step for step in STEPS if status in step.sources and step.permission is not None]
+    return [
+        step
+        for step in STEPS
+        if status in step.sources and step.permission is not None and step.exists_in(is_mediated=is_mediated)
+    ]
+
+
+def submitted_status(*, is_mediated: bool) -> Status:
+    """The status of an idea when it is submitted."""
+    (step,) = steps_from(Status.DRAFT, is_mediated=is_mediated)
+    return step.target
+
+
+class Editing(StrEnum):
+    """Who may change the text of an idea."""
+
+    AUTHOR = "its author"
+    AUTHOR_AND_MANAGERS = "its author; managers with a reason"
+    AUTHOR_IN_WINDOW = "its author until coins can no longer be moved; managers with a reason"
+    MANAGERS = "managers with a reason"
+    NO_ONE = "no one"
+
+
+_DECIDED = (
+    *_IN_DELIVERY, Status.COMPLETE, Status.STOPPED, Status.NOT_SELECTED, Status.OUTCOME_UNKNOWN,
+)  # fmt: skip
+
+EDITING: Mapping[Status, Editing] = MappingProxyType(
+    {
+        Status.DRAFT: Editing.AUTHOR,
+        Status.PENDING: Editing.AUTHOR_AND_MANAGERS,
+        Status.COMPETING: Editing.AUTHOR_IN_WINDOW,
+        Status.REJECTED: Editing.NO_ONE,
+        Status.WITHDRAWN: Editing.NO_ONE,
+    }
+    | dict.fromkeys(_DECIDED, Editing.MANAGERS)
+)
+"""Who may change the text of an idea in each status. The author of a rejected or withdrawn idea submits it again."""
+
+RESUBMITTED = frozenset({Status.REJECTED, Status.WITHDRAWN})
+"""The statuses from which an idea can be submitted again, as a new one."""

@@ -51,7 +51,7 @@ _IDEAS = text(
         ARRAY(SELECT g.name FROM app.idea_tags AS g WHERE g.idea_id = i.id AND g.kind = 'target' ORDER BY 1) AS targets
     FROM app.ideas AS i
     JOIN app.coin_targets AS t ON t.idea_id = i.id
-    WHERE i.campaign_id = :campaign_id AND i.status NOT IN ('pending', 'withdrawn', 'rejected')
+    WHERE i.campaign_id = :campaign_id AND i.status NOT IN ('draft', 'pending', 'withdrawn', 'rejected')
     ORDER BY i.submitted_at, i.id
     """
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _FIND = """
     SELECT i.file_name, i.ballots, i.allocations, c.id, c.slug, c.title, c.currency, c.source,
-        (SELECT count(*) FROM app.ideas AS d WHERE d.campaign_id = c.id) AS ideas,
+        (SELECT count(*) FROM app.ideas AS d WHERE d.campaign_id = c.id AND d.status <> 'draft') AS ideas,
         (SELECT coalesce(sum(t.settled_coins), 0)::bigint FROM app.coin_targets AS t WHERE t.campaign_id = c.id) AS coins
     FROM app.election_imports AS i
     JOIN app.campaigns AS c ON c.id = i.campaign_id

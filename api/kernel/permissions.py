@@ -61,6 +61,7 @@ class Permission(StrEnum):
     EDIT_IDEA = "edit_idea"
     WITHDRAW_IDEA = "withdraw_idea"
     MANAGE_IDEAS = "manage_ideas"
+    TAG_IDEAS = "tag_ideas"
     VIEW_DATA_PLATFORM = "view_data_platform"
     COMMAND_DATA_PLATFORM = "command_data_platform"
 
@@ -93,10 +94,11 @@ DESCRIPTIONS: Mapping[Role | Permission, str] = MappingProxyType(
         Permission.VIEW_STAKES: "read who has staked coins on an idea, if the coin policy allows it",
         Permission.VIEW_REPORT: "download the report of the campaign",
         Permission.SUBMIT_IDEA: "submit an idea",
-        Permission.VIEW_ALL_IDEAS: "see pending, rejected and withdrawn ideas",
-        Permission.EDIT_IDEA: "change the text of the idea while it is pending",
+        Permission.VIEW_ALL_IDEAS: "see pending, rejected and withdrawn ideas; drafts are visible to their author only",
+        Permission.EDIT_IDEA: "change the text of the idea while its status and the coin policy allow it",
         Permission.WITHDRAW_IDEA: "withdraw the idea; also requires a membership",
-        Permission.MANAGE_IDEAS: "approve, reject, accept, deliver and value ideas",
+        Permission.MANAGE_IDEAS: "approve, reject, accept, deliver, value and correct ideas",
+        Permission.TAG_IDEAS: "define the tags of the campaign, and tag ideas",
         Permission.VIEW_DATA_PLATFORM: "open Dagster's page and the dashboards of all campaigns",
         Permission.COMMAND_DATA_PLATFORM: "launch runs on Dagster's page, change its schedules and download its logs",
     }
@@ -127,6 +129,7 @@ _MANAGING = frozenset(
         Permission.MANAGE_MEMBERS,
         Permission.MANAGE_COIN_POLICY,
         Permission.MANAGE_IDEAS,
+        Permission.TAG_IDEAS,
         Permission.GRANT_COINS,
         Permission.VIEW_COIN_AUDIT,
         Permission.VIEW_STAKES,

@@ -64,6 +64,7 @@ FILES: tuple[tuple[int, str], ...] = (
     (1004, "coins/sql/chain_reading.sql"),
     (1004, "coins/sql/triggers.sql"),
     (1006, "ideas/sql/triggers.sql"),
+    (1024, "ideas/sql/draft_triggers.sql"),
 )
 
 _DEFINED = re.compile(r"^CREATE (?:OR REPLACE FUNCTION|VIEW) app\.(\w+)", re.MULTILINE)

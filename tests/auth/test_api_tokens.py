@@ -442,8 +442,8 @@ class TestServiceAccounts:
         headers = await token_header(application, account, account.scopes)
         done = await client.post(f"{API}/ideas/{idea}/status", json={"status": "competing"}, headers=headers)
         assert done.status_code == 200, done.text
-        history = (await client.get(f"{API}/ideas/{idea}/history", headers=headers)).json()
-        assert history[-1]["changed_by_name"] == account.name
+        history = (await client.get(f"{API}/ideas/{idea}/history", headers=headers)).json()["items"]
+        assert history[0]["actor_name"] == account.name
 
     async def test_administrators_create_rotate_and_deactivate_them(self, app: FastAPI, http: AsyncClient) -> None:
         owner = await commit_user(app)

@@ -106,7 +106,7 @@ COMMANDS = [
         "joinCampaign", "bob", "POST", "/campaigns/{id}/join", None,
         [("member_joined", {}, _wallet(50, is_frozen=False))],
     ),
-    *(command for name in ("one", "two", "three", "four") for command in _submit(name)),
+    *(command for name in ("one", "two", "three", "four", "five") for command in _submit(name)),
     _move(
         "allocateCoins", {"idea_id": "{one}", "coins": 30},
         {"wallet_coins": 50, "to_stake_coins": 0}, {"wallet_coins": 20, "to_stake_coins": 30}, "coins_allocated",
@@ -126,6 +126,17 @@ COMMANDS = [
     ),
     _step("manager", "two", "rejected", "Not now", "idea_rejected", ("competing", 10, 1), ("rejected", 0, 0)),
     _step("ann", "three", "withdrawn", None, "idea_withdrawn", ("competing", 0, 0), ("withdrawn", 0, 0)),
+    Command(
+        "changeIdeasInBulk", "manager", "POST", "/campaigns/{id}/ideas/bulk",
+        {"action": "reject", "idea_ids": ["{five}"], "reason": "Not now"},
+        [
+            (
+                "idea_rejected",
+                {"status": "competing", "stake_coins": 0, "backers": 0},
+                {"status": "rejected", "stake_coins": 0, "backers": 0, "is_settling": False},
+            )
+        ],
+    ),
     Command(
         "leaveCampaign", "bob", "POST", "/campaigns/{id}/leave", None,
         [("member_left", _wallet(40, is_frozen=False), _wallet(40, is_frozen=True))],
@@ -163,7 +174,10 @@ COMMANDS = [
 ]  # fmt: skip
 
 # they change neither coins nor what coins depend on
-WITHOUT_COINS = {"editIdea", "recordValuation", "deleteCampaign"}
+WITHOUT_COINS = {
+    "createTag", "deleteCampaign", "deleteDraft", "deleteTag", "draftIdea", "editIdea", "editTag", "mergeTags", "recordValuation",
+    "requestIdeaChanges", "restoreIdeaVersion", "resubmitIdea", "setRejectionReasons",
+}  # fmt: skip
 
 
 def _filled(value: Any, ids: dict[str, str]) -> Any:
@@ -198,15 +212,19 @@ class TestEveryCommand:
         }
         ids = {name: str(person.id) for name, person in people.items()} | {"ann_email": str(people["ann"].email)}
         world = World(application, client, uuid4(), people["manager"], [])
-        with_dry_run = {
-            operation["operationId"]
-            for methods in application.openapi()["paths"].values()
-            for operation in methods.values()
-            if any(parameter["name"] == "dry_run" for parameter in operation.get("parameters", ()))
-        } - {"importRoster"}  # it is no command on coins
-        assert len(with_dry_run) == 7
+        with_dry_run = (
+            {
+                operation["operationId"]
+                for methods in application.openapi()["paths"].values()
+                for operation in methods.values()
+                if any(parameter["name"] == "dry_run" for parameter in operation.get("parameters", ()))
+            }
+            - WITHOUT_COINS
+            - {"importRoster"}
+        )
+        assert len(with_dry_run) == 8
         seen: set[str] = set()
-        ideas = iter(("one", "two", "three", "four"))
+        ideas = iter(("one", "two", "three", "four", "five"))
         for command in COMMANDS:
             arguments: dict[str, Any] = {"json": _filled(command.body, ids)} if command.body is not None else {}
             path = _filled(command.path, ids)

@@ -53,6 +53,9 @@ class TestCatalogue:
             EventKind.REGISTRATION_REPEATED, EventKind.SESSION_REFRESHED, EventKind.REQUEST_REFUSED,
             EventKind.PERSONAL_DATA_READ, EventKind.CAMPAIGN_EDITED, EventKind.CAMPAIGN_DELETED,
             EventKind.IDENTITY_LINKED, EventKind.IDENTITY_UNLINKED,
+            EventKind.IDEA_DRAFTED, EventKind.IDEA_DRAFT_EDITED, EventKind.IDEA_DRAFT_DELETED,
+            EventKind.IDEA_CHANGES_REQUESTED, EventKind.TAG_CREATED, EventKind.TAG_EDITED, EventKind.TAGS_MERGED,
+            EventKind.TAG_DELETED, EventKind.REJECTION_REASONS_CHANGED,
         }  # fmt: skip
         assert set(kinds_where(concerns_coins=True)) == set(EventKind) - silent
         assert set(kinds_where(concerns_coins=True, is_personal=True)) == {

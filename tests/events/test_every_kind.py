@@ -149,6 +149,29 @@ async def play_delivery(world: World) -> None:
         )  # fmt: skip
 
 
+async def play_texts(world: World) -> None:
+    """A draft that is deleted, a request for changes, tags, and reasons of rejection."""
+    author, manager = world.members[0], world.manager
+    waiting = await world.submit(author)
+    drafted = await world.call(author, "POST", "/campaigns/{id}/ideas/drafts", json={"title": "A draft"})
+    path = f"/ideas/{drafted.json()['id']}"
+    tags = "/campaigns/{id}/tags"
+    made = [await world.call(manager, "POST", tags, json={"name": name}) for name in ("Roads", "Streets")]
+    roads, streets = (tag.json()["id"] for tag in made)
+    reasons = {"reasons": [{"code": "other", "label": "Another reason"}]}
+    for user, method, called, body in (
+        (author, "PATCH", path, {"title": "A better draft"}),
+        (author, "DELETE", path, None),
+        (manager, "POST", f"/ideas/{waiting}/change-requests", {"text": "Say what it costs."}),
+        (manager, "PATCH", f"{tags}/{roads}", {"colour": "#808080"}),
+        (manager, "POST", f"{tags}/{roads}/merge", {"into_id": streets}),
+        (manager, "DELETE", f"{tags}/{streets}", None),
+        (manager, "PUT", "/campaigns/{id}/rejection-reasons", reasons),
+    ):
+        done = await world.call(user, method, called, json=body)
+        assert done.is_success, done.text
+
+
 async def play_sign_on(app: FastAPI, http: AsyncClient) -> None:
     """A first log-in by a provider, and a log-out there."""
     hostile = Hostile(free_port())
@@ -253,6 +276,7 @@ async def test_every_kind_occurs_and_every_row_fits_its_payload(
     await play_sign_on(application, client)
     world = await make_world(application, client, is_mediated=True)
     await play_delivery(world)
+    await play_texts(world)
     await play_coins(world)
     await play_draft(world, application)
     with monkeypatch.context() as smaller:  # a settlement that is left to the background

@@ -157,6 +157,13 @@ class Seeder:
         if status == "competing":
             self._run("SELECT app.coins_open_targets(%s, %s, %s)", row["campaign_id"], [row["id"]], [row["author_id"]])
 
+    def draft(self, slug: str, title: str, author: str, at: str) -> None:
+        """Save a draft with a tag; figures leave it out."""
+        idea_id = uuid7()
+        row = {"id": idea_id, "campaign_id": self.campaigns[slug], "author_id": self.user(author), "title": title}
+        self._insert("ideas", row | {"status": "draft", "submitted_at": day(at), "status_changed_at": day(at)})
+        self._insert("idea_tags", {"idea_id": idea_id, "kind": "tag", "name": "unfinished"})
+
     def step(self, title: str, status: str, at: str, *, coins: str | None = None) -> None:
         """Change an idea's status; `coins` decides whether its stakes expire or return."""
         row = self._run("SELECT campaign_id, status FROM app.ideas WHERE id = %s", self.ideas[title])
@@ -274,6 +281,7 @@ def _seed_orchard(t: Seeder) -> None:
     t.leave("orchard", "06-15", "m12")
     t.join("orchard", "06-20", "m11")
     t.idea("orchard", "D", "m13", "06-20", status="pending")
+    t.draft("orchard", "E", "m13", "06-20")
     t.step("A", "accepted", "06-20", coins="expire")
 
 

@@ -87,8 +87,8 @@ async def test_each_person_has_a_name(world: World) -> None:
     (listed_value,) = (await world.call(world.manager, "GET", f"/ideas/{idea}/valuations")).json()
     assert listed_value == valued.json()
     assert (await world.step(world.manager, idea, "accepted")).json()["author_name"] == world.members[0].display_name
-    history = (await world.call(world.manager, "GET", f"/ideas/{idea}/history")).json()
-    assert history[-1]["changed_by_name"] == world.manager.display_name
+    history = (await world.call(world.manager, "GET", f"/ideas/{idea}/history")).json()["items"]
+    assert history[0]["actor_name"] == world.manager.display_name
     (policy,) = (await world.call(world.manager, "GET", "/campaigns/{id}/coins/policies")).json()
     assert (policy["created_by"], policy["created_by_name"]) == (str(world.manager.id), world.manager.display_name)
     audit = await world.audit()

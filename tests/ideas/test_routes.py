@@ -58,24 +58,6 @@ class TestSubmit:
 
 
 class TestEdit:
-    async def test_is_allowed_to_its_author_while_it_is_pending(
-        self, application: FastAPI, client: AsyncClient
-    ) -> None:
-        world = await make_world(application, client, is_mediated=True)
-        author = world.members[0]
-        idea = await world.submit(author)
-        edited = await world.call(author, "PATCH", f"/ideas/{idea}", json={"title": "A better title", "tags": ["new"]})
-        assert (edited.json()["title"], edited.json()["tags"], edited.json()["version"]) == (
-            "A better title",
-            ["new"],
-            2,
-        )
-        refused = await world.call(world.manager, "PATCH", f"/ideas/{idea}", json={"title": "A manager's title"})
-        assert (refused.status_code, refused.json()["type"]) == (403, "urn:ideamint:problem:not-the-author")
-        await world.step(world.manager, idea, "competing")
-        fixed = await world.call(author, "PATCH", f"/ideas/{idea}", json={"title": "Bait and switch"})
-        assert (fixed.status_code, fixed.json()["type"]) == (409, "urn:ideamint:problem:idea-fixed")
-
     async def test_a_change_that_changes_nothing_makes_no_version_and_no_event(
         self, application: FastAPI, client: AsyncClient
     ) -> None:

@@ -90,8 +90,8 @@ class TestSteps:
         idea = await world.submit(world.members[0])
         for status in ("accepted", "in_progress", "complete"):
             await world.step(world.manager, idea, status)
-        history = (await world.call(world.members[1], "GET", f"/ideas/{idea}/history")).json()
-        assert [(step["from_status"], step["to_status"]) for step in history] == [
+        history = (await world.call(world.members[1], "GET", f"/ideas/{idea}/history")).json()["items"]
+        assert [(step["from_status"], step["to_status"]) for step in reversed(history)] == [
             (None, "competing"), ("competing", "accepted"), ("accepted", "in_progress"), ("in_progress", "complete"),
         ]  # fmt: skip
         kinds = ["idea_submitted", "idea_accepted", "idea_started", "idea_completed"]

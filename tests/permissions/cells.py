@@ -186,7 +186,10 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "unlinkUserIdentity": lambda _: 404,  # the user has no identity
     "exchangeSignOnCode": lambda _: 401,  # sign-on-code-invalid: a provider's log-in has not issued it
     "getCampaignReport": lambda _: 503,  # nothing-published
-    "editIdea": lambda cell: 409 if cell.idea == "competing" else None,  # idea-fixed
+    "draftIdea": _when_draft,  # campaign-not-active
+    "deleteDraft": lambda _: 409,  # not-a-draft
+    "resubmitIdea": lambda _: 409,  # not-resubmittable
+    "requestIdeaChanges": lambda cell: 409 if cell.idea == "competing" else _when_draft(cell),  # not-pending
     # step-not-allowed: each of the two needs another permission; then campaign-not-active
     "changeIdeaStatusrejected": lambda cell: 403 if cell.actor is Actor.AUTHOR else _when_draft(cell),
     "changeIdeaStatuswithdrawn": lambda cell: 403 if cell.actor is not Actor.AUTHOR else _when_draft(cell),
@@ -276,7 +279,15 @@ def _body(name: str, world: World, place: Place) -> Sent:
         "addMember": {"email": world.newcomer.email},
         "setCoinPolicy": POLICY.model_dump(mode="json"),
         "submitIdea": {"title": "A new idea", "description": DESCRIPTION},
-        "editIdea": {"title": "Another title"},
+        "draftIdea": {"title": "A draft"},
+        "editIdea": {"title": "Another title", "reason": "A spelling mistake"},
+        "restoreIdeaVersion": {"reason": "As it was"},
+        "createTag": {"name": "Schools"},
+        "editTag": {"name": "Streets"},
+        "mergeTags": {"into_id": str(place.other_tag_id)},
+        "setRejectionReasons": {"reasons": [{"code": "other", "label": "Another reason"}]},
+        "requestIdeaChanges": {"text": "Say what it costs."},
+        "changeIdeasInBulk": {"action": "approve", "idea_ids": [str(place.pending_id)]},
         "changeIdeaStatusrejected": {"status": "rejected", "reason": "Not this year."},
         "changeIdeaStatuswithdrawn": {"status": "withdrawn"},
         "recordValuation": {
@@ -319,6 +330,8 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         service_account_id=world.service_account.id,
         token_id=uuid4() if operation.name == "revokeMyToken" else world.service_token_id,
         identity_id=uuid4(),
+        tag_id=place.tag_id,
+        version=1,
     )
     headers = {}
     if cell.actor is not Actor.ANONYMOUS:

@@ -19,6 +19,7 @@ from api.coins.schemas import PolicyWrite
 from api.coins.service import Move
 from api.ideas import service as ideas
 from api.ideas.models import Idea
+from api.ideas.tags import create_tag
 from api.kernel import clock
 from api.kernel.ids import uuid7
 from api.kernel.permissions import CampaignRole, Permission, Relation, SystemRole
@@ -84,12 +85,14 @@ PERSONS = {Actor.NARROW_TOKEN: Actor.MANAGER}
 
 @dataclass(frozen=True)
 class Place:
-    """A campaign with a competing and a pending idea of the author; or ids that do not exist."""
+    """A campaign with a competing and a pending idea of the author, and two tags; or ids that do not exist."""
 
     kind: str
     campaign_id: UUID
     competing_id: UUID
     pending_id: UUID
+    tag_id: UUID
+    other_tag_id: UUID
 
     @property
     def exists(self) -> bool:
@@ -162,7 +165,7 @@ async def make_world(app: FastAPI, client: AsyncClient) -> World:
         spare = await make_user(session)
         newcomer = await make_user(session, password=PASSWORD)
         places = {kind: await _make_place(session, kind, users, spare) for kind in ("public", "hidden", "draft")}
-        places["unknown"] = Place("unknown", uuid4(), uuid4(), uuid4())
+        places["unknown"] = Place("unknown", uuid4(), uuid4(), uuid4(), uuid4(), uuid4())
         other = await campaigns.create_campaign(
             session, actor_id=users[Actor.OTHER_MANAGER].id, title="Another campaign", slug=f"other-{uuid4().hex[:12]}"
         )
@@ -246,7 +249,9 @@ async def _make_place(session: AsyncSession, kind: str, users: dict[Actor, User]
             session, [Move(campaign.id, user_id, None, competing_id, 10) for user_id in owners]
         )
         assert {outcome.outcome for outcome in moved} == {"moved"}
-    return Place(kind, campaign.id, competing_id, await _insert_idea(session, campaign.id, author_id, "pending"))
+    pending_id = await _insert_idea(session, campaign.id, author_id, "pending")
+    defined = [await create_tag(session, campaign, actor_id=manager.id, name=name) for name in ("Roads", "Parks")]
+    return Place(kind, campaign.id, competing_id, pending_id, *(tag.id for tag in defined))
 
 
 async def _insert_idea(session: AsyncSession, campaign_id: UUID, author_id: UUID, status: str) -> UUID:

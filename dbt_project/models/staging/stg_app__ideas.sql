@@ -1,3 +1,4 @@
+-- Drafts are visible to their author only.
 select
     id as idea_id,
     campaign_id,
@@ -8,3 +9,4 @@ select
     status_changed_at,
     source_ref
 from {{ source('app', 'ideas') }}
+where status <> 'draft'

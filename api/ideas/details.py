@@ -1,0 +1,88 @@
+"""A single idea as the caller may see it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from api.auth import service as auth
+from api.ideas.models import Idea, IdeaChangeRequest
+from api.ideas.next_steps import find_next_steps
+from api.ideas.queries import Filters, list_ideas
+from api.ideas.schemas import ChangeRequestRead, IdeaDetail
+from api.ideas.steps import PUBLIC, Status
+from api.ideas.texts import render_markdown
+from api.kernel.permissions import Permission
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.campaigns.dependencies import Access
+
+_RENDERED_HERE_MAX = 2_000
+
+
+async def read_idea(session: AsyncSession, access: Access, idea_id: UUID) -> IdeaDetail:
+    """An idea that the caller may see, with its exact totals."""
+    found = await list_ideas(
+        session,
+        access.campaign.id,
+        Filters(idea_id=idea_id),
+        user_id=access.caller.user_id,
+        sees_all=True,
+        next_steps=await find_next_steps(session, access),
+        limit=1,
+    )
+    idea = found.ideas[0][0]
+    earlier_id, later_id = await _find_links(session, access, idea_id)
+    detail = IdeaDetail(
+        **idea.__dict__,
+        description_html=await _render(idea.description),
+        resubmitted_from_id=earlier_id,
+        resubmitted_as_id=later_id,
+        change_request=await _find_change_request(session, idea_id) if idea.status == Status.PENDING else None,
+    )
+    await auth.add_names(session, [detail], author_id="author_name")
+    return detail
+
+
+async def _render(description: str) -> str:
+    """The rendered text; a long one takes up to half a second, in which the process serves other requests."""
+    if len(description) <= _RENDERED_HERE_MAX:
+        return render_markdown(description)
+    return await asyncio.to_thread(render_markdown, description)
+
+
+async def _find_links(session: AsyncSession, access: Access, idea_id: UUID) -> tuple[UUID | None, UUID | None]:
+    """The idea that this one submits again, and the one that submits this one again, if the caller may see them."""
+    of_this = select(Idea.resubmitted_from_id).where(Idea.id == idea_id).scalar_subquery()
+    rows = await session.execute(
+        select(Idea.id, Idea.author_id, Idea.status, Idea.resubmitted_from_id).where(
+            (Idea.id == of_this) | (Idea.resubmitted_from_id == idea_id)
+        )
+    )
+    earlier_id = later_id = None
+    for row in rows:
+        is_author = row.author_id == access.caller.user_id
+        sees_all = access.may(Permission.VIEW_ALL_IDEAS) and row.status != Status.DRAFT
+        if is_author or sees_all or row.status in PUBLIC:
+            if row.resubmitted_from_id == idea_id:
+                later_id = row.id
+            else:
+                earlier_id = row.id
+    return earlier_id, later_id
+
+
+async def _find_change_request(session: AsyncSession, idea_id: UUID) -> ChangeRequestRead | None:
+    found = await session.scalar(
+        select(IdeaChangeRequest).where(IdeaChangeRequest.idea_id == idea_id, IdeaChangeRequest.ended_at.is_(None))
+    )
+    if found is None:
+        return None
+    request = ChangeRequestRead.model_validate(found)
+    await auth.add_names(session, [request], requested_by="requested_by_name")
+    return request

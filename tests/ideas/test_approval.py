@@ -1,0 +1,254 @@
+"""The approval queue, requests for changes, and commands on many ideas."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from api.campaigns import service as campaigns
+from api.ideas import service as ideas
+from api.kernel import clock
+from tests.factories.campaigns import DESCRIPTION, World, event_kinds, make_world
+from tests.factories.containers import parts
+from tests.ideas.test_drafts import problem
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from fastapi import FastAPI
+    from httpx2 import AsyncClient, Response
+
+QUEUE = "/campaigns/{id}/ideas/queue"
+BULK = "/campaigns/{id}/ideas/bulk"
+
+
+async def queue(world: World, **query: Any) -> dict[str, Any]:
+    response = await world.call(world.manager, "GET", QUEUE, params=query)
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+async def bulk(world: World, action: str, *chosen: object, is_dry_run: bool = False, **body: Any) -> Response:
+    body = {"action": action, "idea_ids": [str(idea) for idea in chosen], **body}
+    return await world.call(world.manager, "POST", BULK, params={"dry_run": is_dry_run}, json=body)
+
+
+def outcomes(response: Response) -> list[tuple[str, str | None]]:
+    assert response.status_code == 200, response.text
+    return [(item["outcome"], (item["problem"] or "").rpartition(":")[2] or None) for item in response.json()["items"]]
+
+
+async def status_of(world: World, idea: object) -> str:
+    status: str = (await world.call(world.manager, "GET", f"/ideas/{idea}")).json()["status"]
+    return status
+
+
+async def submitted_at(world: World, moment: datetime) -> UUID:
+    with clock.at(moment):
+        async with parts(world.app).database.session() as session:
+            campaign = await campaigns.get_campaign(session, world.campaign_id)
+            author_id = world.members[0].id
+            idea = await ideas.submit_idea(
+                session, campaign, author_id=author_id, title="Racks by the door", description=DESCRIPTION
+            )
+    return idea.id
+
+
+async def ask(world: World, idea: object, text: str = "Say what it costs.") -> Response:
+    return await world.call(world.manager, "POST", f"/ideas/{idea}/change-requests", json={"text": text})
+
+
+class TestQueue:
+    async def test_has_pending_ideas_with_their_age(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        await world.call(world.members[0], "POST", "/campaigns/{id}/ideas/drafts", json={"title": "A draft"})
+        await world.headers(world.manager)  # a token is valid only after its log-in
+        now = datetime.now(UTC)
+        made = [str(await submitted_at(world, now - timedelta(hours=hours))) for hours in (3, 2, 1)]
+        with clock.at(now):
+            found = await queue(world)
+        assert [idea["id"] for idea in found["items"]] == made
+        assert [idea["age_s"] for idea in found["items"]] == [10800, 7200, 3600]
+        assert {idea["author_name"] for idea in found["items"]} == {world.members[0].display_name}
+        assert (found["pending"], found["changes_requested"]) == (3, 0)
+        first = await queue(world, limit=2)
+        second = await queue(world, limit=2, cursor=first["next_cursor"])
+        assert [idea["id"] for page in (first, second) for idea in page["items"]] == made
+        assert second["next_cursor"] is None
+        await world.step(world.manager, made[0], "competing")  # type: ignore[arg-type]
+        assert [idea["id"] for idea in (await queue(world))["items"]] == made[1:]
+
+    async def test_is_for_managers(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        assert problem(await world.call(world.members[0], "GET", QUEUE)) == (403, "not-a-manager")
+
+
+class TestChangeRequests:
+    async def test_flag_the_idea_until_its_author_edits_it(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        author = world.members[0]
+        idea, other = await world.submit(author), await world.submit(author)
+        asked = await ask(world, idea)
+        assert asked.status_code == 201
+        read = (await world.call(author, "GET", f"/ideas/{idea}")).json()
+        assert (read["status"], read["change_request"]["text"]) == ("pending", "Say what it costs.")
+        assert read["change_request"]["requested_by_name"] == world.manager.display_name
+        flagged = await queue(world, changes_requested=True)
+        assert ([each["id"] for each in flagged["items"]], flagged["pending"], flagged["changes_requested"]) == (
+            [str(idea)], 2, 1,
+        )  # fmt: skip
+        assert [each["id"] for each in (await queue(world, changes_requested=False))["items"]] == [str(other)]
+        by_manager = await world.call(
+            world.manager, "PATCH", f"/ideas/{idea}", json={"title": "Corrected title", "reason": "Spelling"}
+        )
+        assert by_manager.json()["change_request"] is not None, "the author has not answered"
+        again = await ask(world, idea, "Say who builds it.")
+        assert again.json()["change_request"]["text"] == "Say who builds it."
+        edited = await world.call(author, "PATCH", f"/ideas/{idea}", json={"title": "Racks for 300 euros"})
+        assert edited.json()["change_request"] is None
+        assert (await queue(world))["changes_requested"] == 0
+        assert (await event_kinds(application, idea)).count("idea_changes_requested") == 2
+
+    @pytest.mark.parametrize(
+        ("status", "who"), [("competing", "manager"), ("rejected", "manager"), ("withdrawn", "author")]
+    )
+    async def test_end_with_the_waiting(self, application: FastAPI, client: AsyncClient, status: str, who: str) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        idea = await world.submit(world.members[0])
+        await ask(world, idea)
+        stepped = await world.step(world.manager if who == "manager" else world.members[0], idea, status, "As decided")
+        assert (stepped.status_code, stepped.json()["change_request"]) == (200, None)
+        assert (await queue(world))["changes_requested"] == 0
+        assert problem(await ask(world, idea)) == (409, "not-pending")
+
+    async def test_are_for_managers(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        idea = await world.submit(world.members[0])
+        path = f"/ideas/{idea}/change-requests"
+        refused = await world.call(world.members[0], "POST", path, json={"text": "Say what it costs."})
+        assert problem(refused) == (403, "not-a-manager")
+
+    async def test_and_an_approval_at_once_leave_no_open_request(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        for _ in range(4):
+            idea = await world.submit(world.members[0])
+            asked, approved = await asyncio.gather(ask(world, idea), world.step(world.manager, idea, "competing"))
+            assert approved.status_code == 200
+            assert asked.status_code in {201, 409}
+        assert (await queue(world))["changes_requested"] == 0
+
+
+class TestBulk:
+    async def test_approves_what_is_pending(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        other = await make_world(application, client, is_mediated=True)
+        author = world.members[0]
+        one, two, accepted = [await world.submit(author) for _ in range(3)]
+        elsewhere = await other.submit(other.members[0])
+        body = {"title": "A draft of mine"}
+        draft = (await world.call(author, "POST", "/campaigns/{id}/ideas/drafts", json=body)).json()["id"]
+        for status in ("competing", "accepted"):
+            await world.step(world.manager, accepted, status)
+        chosen = (two, accepted, elsewhere, draft, uuid4(), one)
+        expected = [
+            ("done", None), ("refused", "not-pending"), ("refused", "idea-not-found"), ("refused", "idea-not-found"),
+            ("refused", "idea-not-found"), ("done", None),
+        ]  # fmt: skip
+        simulated = await bulk(world, "approve", *chosen, is_dry_run=True)
+        assert outcomes(simulated) == expected
+        assert [await status_of(world, idea) for idea in (one, two)] == ["pending", "pending"]
+        done = await bulk(world, "approve", *chosen)
+        assert (outcomes(done), done.json()) == (expected, simulated.json())
+        assert (done.json()["done"], done.json()["unchanged"], done.json()["refused"]) == (2, 0, 4)
+        assert [item["idea_id"] for item in done.json()["items"]] == [str(idea) for idea in chosen]
+        assert [await status_of(world, idea) for idea in (one, two)] == ["competing", "competing"]
+        assert (await world.allocate(world.members[1], one, 5)).status_code == 201
+        assert await status_of(other, elsewhere) == "pending"
+
+    async def test_rejects_with_a_reason_and_returns_coins(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        one, two = [await world.submit(world.members[0]) for _ in range(2)]
+        await world.allocate(world.members[1], one, 30)
+        await world.step(world.members[0], two, "withdrawn")
+        done = await bulk(world, "reject", one, two, reason="Built already.", reason_code="already_exists")
+        assert outcomes(done) == [("done", None), ("refused", "illegal-step")]
+        assert (await world.balance(world.members[1]))["wallet_coins"] == 100
+        read = (await world.call(world.members[0], "GET", f"/ideas/{one}")).json()
+        assert (read["status"], read["reason_code"]) == ("rejected", "already_exists")
+        unknown = await bulk(world, "reject", one, reason="Built already.", reason_code="too_far")
+        assert outcomes(unknown) == [("refused", "illegal-step")]
+
+    async def test_asks_for_changes(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        ideas = [await world.submit(world.members[0]) for _ in range(3)]
+        assert (
+            outcomes(await bulk(world, "ask_for_changes", *ideas, reason="Say what it costs.")) == [("done", None)] * 3
+        )
+        assert (await queue(world))["changes_requested"] == 3
+
+    async def test_tags_and_untags(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        one, two = [await world.submit(world.members[0]) for _ in range(2)]
+        await world.call(world.members[0], "PATCH", f"/ideas/{one}", json={"tags": ["roads"]})
+        assert outcomes(await bulk(world, "tag", one, two, tags=["Roads", "safe"])) == [("done", None)] * 2
+
+        async def tags(idea: UUID) -> list[str]:
+            found: list[str] = (await world.call(world.members[1], "GET", f"/ideas/{idea}")).json()["tags"]
+            return found
+
+        assert (await tags(one), await tags(two)) == (["roads", "safe"], ["Roads", "safe"])
+        assert outcomes(await bulk(world, "tag", one, two, tags=["safe"])) == [("unchanged", None)] * 2
+        assert outcomes(await bulk(world, "untag", one, two, tags=["ROADS"])) == [("done", None)] * 2
+        assert (await tags(one), await tags(two)) == (["safe"], ["safe"])
+        full = await bulk(world, "tag", one, tags=[f"tag {number}" for number in range(10)])
+        assert outcomes(full) == [("refused", "invalid-input")]
+        assert await tags(one) == ["safe"]
+        versions = (await world.call(world.members[1], "GET", f"/ideas/{two}/versions")).json()["items"]
+        assert [(each["version"], each["created_by"]) for each in versions] == [
+            (3, str(world.manager.id)), (2, str(world.manager.id)), (1, str(world.members[0].id)),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"action": "reject"},
+            {"action": "ask_for_changes"},
+            {"action": "tag"},
+            {"action": "untag", "tags": []},
+            {"action": "approve", "tags": ["a"]},
+            {"action": "approve", "reason_code": "duplicate"},
+            {"action": "accept"},
+            {"action": "approve", "idea_ids": []},
+            {"action": "approve", "idea_ids": [str(uuid4()) for _ in range(101)]},
+            {"action": "approve", "idea_ids": [str(uuid4())] * 2},
+        ],
+        ids=str,
+    )
+    async def test_refuses_what_is_not_consistent(
+        self, application: FastAPI, client: AsyncClient, body: dict[str, Any]
+    ) -> None:
+        world = await make_world(application, client)
+        refused = await world.call(world.manager, "POST", BULK, json={"idea_ids": [str(uuid4())], **body})
+        assert problem(refused) == (422, "validation")
+
+    async def test_is_for_managers(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        body = {"action": "approve", "idea_ids": [str(uuid4())]}
+        assert problem(await world.call(world.members[0], "POST", BULK, json=body)) == (403, "not-a-manager")
+
+    async def test_twice_at_once_in_another_order_does_each_idea_once(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        waiting = [await world.submit(world.members[0]) for _ in range(6)]
+        both = await asyncio.gather(bulk(world, "approve", *waiting), bulk(world, "approve", *reversed(waiting)))
+        assert sum(response.json()["done"] for response in both) == len(waiting)
+        for idea in waiting:
+            assert (await event_kinds(application, idea)).count("idea_approved") == 1
