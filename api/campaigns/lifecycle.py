@@ -59,6 +59,7 @@ class Command(StrEnum):
     WITHDRAW_IDEA = "withdraw ideas"
     APPROVE_IDEA = "approve ideas"
     DECIDE_IDEA = "accept and reject ideas"  # includes the undo of an acceptance
+    COMMENT = "comment on ideas"  # includes notes, edits and official answers
 
 
 _RUNNING = frozenset({Phase.UPCOMING, Phase.OPEN})
@@ -77,6 +78,7 @@ ALLOWED: Mapping[Command, frozenset[Phase]] = MappingProxyType(
         Command.WITHDRAW_IDEA: frozenset({Phase.OPEN}),
         Command.APPROVE_IDEA: _RUNNING,
         Command.DECIDE_IDEA: _UNDECIDED,
+        Command.COMMENT: _UNDECIDED | {Phase.COMPLETED},
     }
 )
 """The phases that allow each command. The ledger decides on movements of coins; its window is the phase open."""

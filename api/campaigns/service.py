@@ -13,6 +13,7 @@ from api.campaigns.dates import Dates
 from api.campaigns.due import PAUSE_S, for_each_to_complete
 from api.campaigns.memberships import add_member, join_campaign, leave_campaign, set_member_role
 from api.campaigns.models import Campaign, Membership
+from api.campaigns.people import Person, find_people, find_roles
 from api.campaigns.queries import (
     NOT_FOUND,
     find_campaign_by_slug,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NOT_FOUND",
     "PAUSE_S",
+    "Person",
     "activate_campaign",
     "add_member",
     "archive_campaign",
@@ -54,6 +56,8 @@ __all__ = [
     "check_command",
     "find_campaign_by_slug",
     "find_membership",
+    "find_people",
+    "find_roles",
     "for_each_to_complete",
     "get_campaign",
     "join_campaign",

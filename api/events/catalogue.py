@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from api.events import payloads
+from api.events import discussion_payloads, payloads
 from api.events.kinds import Audience, EventKind
 
 if TYPE_CHECKING:
@@ -187,6 +187,20 @@ _ENTRIES = (
         moves_coins=True,
     ),
     _entry(payloads.IdeaValued, "A cost or a value of an idea is recorded.", Audience.MANAGERS),
+    _entry(discussion_payloads.CommentWritten, "A comment on an idea is written.", Audience.IDEA),
+    _entry(discussion_payloads.CommentEdited, "The author of a comment changes its text.", Audience.IDEA),
+    _entry(discussion_payloads.CommentDeleted, "The author of a comment deletes it.", Audience.IDEA),
+    _entry(discussion_payloads.CommentHidden, "A manager hides a comment, for a reason.", Audience.AUTHOR),
+    _entry(discussion_payloads.CommentShown, "A manager shows a hidden comment again.", Audience.AUTHOR),
+    _entry(
+        discussion_payloads.OfficialAnswerChanged, "Another comment, or none, becomes the official answer on an idea.",
+        Audience.IDEA,
+    ),
+    _entry(discussion_payloads.NoteWritten, "An internal note on an idea is written.", Audience.MANAGERS),
+    _entry(discussion_payloads.NoteEdited, "The author of an internal note changes its text.", Audience.MANAGERS),
+    _entry(discussion_payloads.NoteDeleted, "The author of an internal note deletes it.", Audience.MANAGERS),
+    _entry(discussion_payloads.IdeaFollowed, "A person follows an idea.", Audience.PERSON),
+    _entry(discussion_payloads.IdeaUnfollowed, "A person stops following an idea.", Audience.PERSON),
     _entry(
         payloads.DataCommandSent, "A person launches runs or changes something else on Dagster's page.",
         Audience.ADMINISTRATORS,

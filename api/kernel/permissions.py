@@ -61,6 +61,10 @@ class Permission(StrEnum):
     EDIT_IDEA = "edit_idea"
     WITHDRAW_IDEA = "withdraw_idea"
     MANAGE_IDEAS = "manage_ideas"
+    COMMENT = "comment"
+    MODERATE_COMMENTS = "moderate_comments"
+    VIEW_NOTES = "view_notes"
+    FOLLOW_IDEAS = "follow_ideas"
     VIEW_DATA_PLATFORM = "view_data_platform"
     COMMAND_DATA_PLATFORM = "command_data_platform"
 
@@ -97,6 +101,10 @@ DESCRIPTIONS: Mapping[Role | Permission, str] = MappingProxyType(
         Permission.EDIT_IDEA: "change the text of the idea while it is pending",
         Permission.WITHDRAW_IDEA: "withdraw the idea; also requires a membership",
         Permission.MANAGE_IDEAS: "approve, reject, accept, deliver and value ideas",
+        Permission.COMMENT: "write comments on ideas, edit and delete one's own, and find people to mention",
+        Permission.MODERATE_COMMENTS: "hide comments with a reason, show them again, and read hidden ones",
+        Permission.VIEW_NOTES: "read and write the internal notes on ideas",
+        Permission.FOLLOW_IDEAS: "follow an idea, and stop following it",
         Permission.VIEW_DATA_PLATFORM: "open Dagster's page and the dashboards of all campaigns",
         Permission.COMMAND_DATA_PLATFORM: "launch runs on Dagster's page, change its schedules and download its logs",
     }
@@ -110,6 +118,8 @@ _MEMBER = frozenset(
         Permission.MOVE_COINS,
         Permission.VIEW_STAKES,
         Permission.SUBMIT_IDEA,
+        Permission.COMMENT,
+        Permission.FOLLOW_IDEAS,
     }
 )
 _READING = frozenset(
@@ -130,6 +140,8 @@ _MANAGING = frozenset(
         Permission.GRANT_COINS,
         Permission.VIEW_COIN_AUDIT,
         Permission.VIEW_STAKES,
+        Permission.MODERATE_COMMENTS,
+        Permission.VIEW_NOTES,
     }
 )
 
@@ -147,7 +159,7 @@ GRANTS: Mapping[str, frozenset[Permission]] = MappingProxyType(
         CampaignRole.MANAGER: _READING | _MANAGING | _MEMBER,
         CampaignRole.MEMBER: _MEMBER,
         Relation.AUTHOR: frozenset({Permission.VIEW_ALL_IDEAS, Permission.EDIT_IDEA, Permission.WITHDRAW_IDEA}),
-        Relation.VISITOR: frozenset({Permission.VIEW_CAMPAIGN, Permission.JOIN_CAMPAIGN}),
+        Relation.VISITOR: frozenset({Permission.VIEW_CAMPAIGN, Permission.JOIN_CAMPAIGN, Permission.FOLLOW_IDEAS}),
     }
 )
 """The permissions of each role. No system role grants what belongs to a person: coins, ideas and memberships."""

@@ -53,6 +53,9 @@ class TestCatalogue:
             EventKind.REGISTRATION_REPEATED, EventKind.SESSION_REFRESHED, EventKind.REQUEST_REFUSED,
             EventKind.PERSONAL_DATA_READ,
             EventKind.IDENTITY_LINKED, EventKind.IDENTITY_UNLINKED,
+            EventKind.COMMENT_WRITTEN, EventKind.COMMENT_EDITED, EventKind.COMMENT_DELETED, EventKind.COMMENT_HIDDEN,
+            EventKind.COMMENT_SHOWN, EventKind.OFFICIAL_ANSWER_CHANGED, EventKind.NOTE_WRITTEN, EventKind.NOTE_EDITED,
+            EventKind.NOTE_DELETED, EventKind.IDEA_FOLLOWED, EventKind.IDEA_UNFOLLOWED,
         }  # fmt: skip
         assert set(kinds_where(concerns_coins=True)) == set(EventKind) - silent
         assert set(kinds_where(concerns_coins=True, is_personal=True)) == {

@@ -149,6 +149,29 @@ async def play_delivery(world: World) -> None:
         )  # fmt: skip
 
 
+async def play_discussions(world: World) -> None:
+    """All events of comments, notes and followers."""
+    author = world.members[0]
+    idea = f"/ideas/{await world.submit(author)}"
+    written = await world.call(author, "POST", f"{idea}/comments", json={"text": "Who pays?"})
+    noted = await world.call(world.manager, "POST", f"{idea}/notes", json={"text": "Ask the city."})
+    comment, note = f"{idea}/comments/{written.json()['id']}", f"{idea}/notes/{noted.json()['id']}"
+    for user, method, path, body in (
+        (author, "PATCH", comment, {"text": "Who pays for it?"}),
+        (world.manager, "PUT", f"{comment}/hiding", {"reason": "Not this way."}),
+        (world.manager, "DELETE", f"{comment}/hiding", None),
+        (world.manager, "PUT", f"{idea}/official-answer", {"comment_id": written.json()["id"]}),
+        (world.manager, "DELETE", f"{idea}/official-answer", None),
+        (author, "DELETE", comment, None),
+        (world.manager, "PATCH", note, {"text": "Ask the town."}),
+        (world.manager, "DELETE", note, None),
+        (author, "PUT", f"{idea}/following", None),
+        (author, "DELETE", f"{idea}/following", None),
+    ):
+        response = await world.call(user, method, path, json=body)
+        assert response.is_success, response.text
+
+
 async def play_sign_on(app: FastAPI, http: AsyncClient) -> None:
     """A first log-in by a provider, and a log-out there."""
     hostile = Hostile(free_port())
@@ -247,6 +270,7 @@ async def test_every_kind_occurs_and_every_row_fits_its_payload(
     await play_sign_on(application, client)
     world = await make_world(application, client, is_mediated=True)
     await play_delivery(world)
+    await play_discussions(world)
     await play_coins(world)
     await play_draft(world, application)
     with monkeypatch.context() as smaller:  # a settlement that is left to the background

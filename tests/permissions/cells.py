@@ -163,6 +163,10 @@ def _when_draft(cell: Cell) -> int | None:
     return None if cell.place.is_active else 409
 
 
+def _unless(cell: Cell, author: Actor) -> int | None:
+    return None if cell.actor is author else 403
+
+
 # refusals of callers that the rule admits
 REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "activateCampaign": _when_active,  # illegal-campaign-step
@@ -184,10 +188,22 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "exchangeSignOnCode": lambda _: 401,  # sign-on-code-invalid: a provider's log-in has not issued it
     "getCampaignReport": lambda _: 503,  # nothing-published
     "editIdea": lambda cell: 409 if cell.idea == "competing" else None,  # idea-fixed
+    "writeComment": _when_draft,  # campaign-not-active
+    # campaign-not-active, then not-the-commenter
+    "editComment": lambda cell: _when_draft(cell) or _unless(cell, Actor.AUTHOR),
+    "deleteComment": lambda cell: _unless(cell, Actor.AUTHOR),
+    "setOfficialAnswer": _when_draft,  # campaign-not-active
+    "removeOfficialAnswer": _when_draft,  # campaign-not-active
+    "writeNote": _when_draft,  # campaign-not-active
+    "editNote": lambda cell: _when_draft(cell) or _unless(cell, Actor.MANAGER),
+    "deleteNote": lambda cell: _unless(cell, Actor.MANAGER),
     # step-not-allowed: each of the two needs another permission; then campaign-not-active
     "changeIdeaStatusrejected": lambda cell: 403 if cell.actor is Actor.AUTHOR else _when_draft(cell),
     "changeIdeaStatuswithdrawn": lambda cell: 403 if cell.actor is not Actor.AUTHOR else _when_draft(cell),
 }
+
+# required query parameters
+QUERIES = {"setMemberRole": {"role": "manager"}, "findPeople": {"q": "an"}}
 
 # operations with more than one request
 VARIANTS = {"changeIdeaStatus": ("rejected", "withdrawn")}
@@ -231,7 +247,7 @@ def cells_of(operation: Operation, world: World) -> Iterator[Cell]:
                 yield Cell(operation, actor, place, idea)
 
 
-def _body(name: str, world: World, place: Place) -> Sent:
+def _body(name: str, world: World, place: Place, idea: str) -> Sent:
     """The body and query of a request, valid in every place that exists."""
     spare = world.spare_member
     bodies: dict[str, Sent] = {
@@ -283,6 +299,12 @@ def _body(name: str, world: World, place: Place) -> Sent:
             "valued_on": "2026-01-31",
             "source": "an estimate",
         },
+        "writeComment": {"text": "Where is it?"},
+        "editComment": {"text": "Where is it built?"},
+        "hideComment": {"reason": "It names a person."},
+        "setOfficialAnswer": {"comment_id": str(place.comment_ids[idea])},
+        "writeNote": {"text": "Ask the city."},
+        "editNote": {"text": "Ask the town."},
         "allocateCoins": {"idea_id": str(place.competing_id), "coins": 1},
         "reallocateCoins": {"from_idea_id": str(place.competing_id), "coins": 1},
         "bulkAllocateCoins": {
@@ -307,6 +329,7 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
     """
     operation, place = cell.operation, cell.place
     idea_id = place.pending_id if cell.idea == "pending" else place.competing_id
+    idea = cell.idea or "competing"
     path = operation.path.format(
         campaign_id=place.campaign_id,
         idea_id=idea_id,
@@ -316,6 +339,8 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         service_account_id=world.service_account.id,
         token_id=uuid4() if operation.name == "revokeMyToken" else world.service_token_id,
         identity_id=uuid4(),
+        comment_id=place.comment_ids[idea],
+        note_id=place.note_ids[idea],
     )
     headers = {}
     if cell.actor is not Actor.ANONYMOUS:
@@ -325,7 +350,7 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
             if operation.reads_cookie and credentials.cookie is not None
             else {"Authorization": f"Bearer {credentials.bearer}"}
         )
-    query = {"role": "manager"} if operation.name == "setMemberRole" else {}
+    query = dict(QUERIES.get(operation.name, {}))
     overrides = {}
     if not is_dry_run:
         headers["Idempotency-Key"] = uuid4().hex
@@ -333,7 +358,7 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         query["dry_run"] = "true"
     else:
         overrides[web._session] = _rolled_back_session
-    body = _body(operation.name + operation.variant, world, place)
+    body = _body(operation.name + operation.variant, world, place, idea)
     world.app.dependency_overrides |= overrides
     try:
         return await world.client.request(operation.method, path, params=query, headers=headers, **body)
