@@ -9,6 +9,7 @@ from api.audit.domain import AUDIT
 from api.auth.domain import AUTH, TOKENS
 from api.campaigns.domain import CAMPAIGNS
 from api.coins.domain import COINS
+from api.deliveries.domain import DELIVERIES
 from api.discussions.domain import DISCUSSIONS
 from api.events.domain import EVENTS
 from api.ideas.domain import IDEAS
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 # every process runs these, whatever domains are selected
 FOUNDATION: tuple[Domain[Container], ...] = (KERNEL, EVENTS, TOKENS)
-DOMAINS: tuple[Domain[Container], ...] = (AUTH, CAMPAIGNS, COINS, IDEAS, DISCUSSIONS, ANALYTICS, AUDIT, WEB)
+DOMAINS: tuple[Domain[Container], ...] = (AUTH, CAMPAIGNS, COINS, IDEAS, DISCUSSIONS, DELIVERIES, ANALYTICS, AUDIT, WEB)
 
 
 def select_domains(names: tuple[str, ...]) -> tuple[Domain[Container], ...]:

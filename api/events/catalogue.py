@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from api.events import discussion_payloads, payloads
+from api.events import delivery_payloads, discussion_payloads, payloads
 from api.events.kinds import Audience, EventKind
 
 if TYPE_CHECKING:
@@ -201,6 +201,15 @@ _ENTRIES = (
     _entry(discussion_payloads.NoteDeleted, "The author of an internal note deletes it.", Audience.MANAGERS),
     _entry(discussion_payloads.IdeaFollowed, "A person follows an idea.", Audience.PERSON),
     _entry(discussion_payloads.IdeaUnfollowed, "A person stops following an idea.", Audience.PERSON),
+    _entry(
+        delivery_payloads.OwnerChanged, "Another member, or none, becomes responsible for an idea.", Audience.IDEA
+    ),
+    _entry(delivery_payloads.MilestoneAdded, "A milestone of an idea is added.", Audience.IDEA),
+    _entry(
+        delivery_payloads.MilestoneChanged, "A milestone changes: its title, dates or position, or it is done.",
+        Audience.IDEA,
+    ),
+    _entry(delivery_payloads.MilestoneDeleted, "A milestone of an idea is deleted.", Audience.IDEA),
     _entry(
         payloads.DataCommandSent, "A person launches runs or changes something else on Dagster's page.",
         Audience.ADMINISTRATORS,

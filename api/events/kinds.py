@@ -91,6 +91,11 @@ class EventKind(StrEnum):
     IDEA_FOLLOWED = "idea_followed"
     IDEA_UNFOLLOWED = "idea_unfollowed"
 
+    IDEA_OWNER_CHANGED = "idea_owner_changed"
+    MILESTONE_ADDED = "milestone_added"
+    MILESTONE_CHANGED = "milestone_changed"
+    MILESTONE_DELETED = "milestone_deleted"
+
     DATA_COMMAND_SENT = "data_command_sent"
 
 

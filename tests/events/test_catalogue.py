@@ -55,7 +55,8 @@ class TestCatalogue:
             EventKind.IDENTITY_LINKED, EventKind.IDENTITY_UNLINKED,
             EventKind.COMMENT_WRITTEN, EventKind.COMMENT_EDITED, EventKind.COMMENT_DELETED, EventKind.COMMENT_HIDDEN,
             EventKind.COMMENT_SHOWN, EventKind.OFFICIAL_ANSWER_CHANGED, EventKind.NOTE_WRITTEN, EventKind.NOTE_EDITED,
-            EventKind.NOTE_DELETED, EventKind.IDEA_FOLLOWED, EventKind.IDEA_UNFOLLOWED,
+            EventKind.NOTE_DELETED, EventKind.IDEA_FOLLOWED, EventKind.IDEA_UNFOLLOWED, EventKind.IDEA_OWNER_CHANGED,
+            EventKind.MILESTONE_ADDED, EventKind.MILESTONE_CHANGED, EventKind.MILESTONE_DELETED,
         }  # fmt: skip
         assert set(kinds_where(concerns_coins=True)) == set(EventKind) - silent
         assert set(kinds_where(concerns_coins=True, is_personal=True)) == {

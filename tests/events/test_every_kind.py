@@ -132,13 +132,27 @@ async def play_tokens(app: FastAPI, http: AsyncClient) -> None:
 
 
 async def play_delivery(world: World) -> None:
-    """A delivered idea, a stopped idea, an edited idea, and a valuation."""
+    """A delivered idea, a stopped idea, one with an owner and a milestone, an edited idea, and a valuation."""
     done, stopped = await world.submit(world.members[0]), await world.submit(world.members[0])
     for idea, last in ((done, "complete"), (stopped, "stopped")):
         await approve(world, idea)
         for status in ("accepted", "in_progress", last):
             response = await world.step(world.manager, idea, status, "As decided")
             assert response.status_code == 200, response.text
+    planned = f"/ideas/{await world.submit(world.members[0])}"
+    await approve(world, UUID(planned.removeprefix("/ideas/")))
+    assert (await world.step(world.manager, UUID(planned.removeprefix("/ideas/")), "accepted")).is_success
+    added = await world.call(
+        world.manager, "POST", f"{planned}/milestones", json={"title": "Order", "due_on": "2026-05-01"}
+    )
+    milestone = f"{planned}/milestones/{added.json()['milestones'][0]['id']}"
+    for method, path, body in (
+        ("PUT", f"{planned}/owner", {"user_id": str(world.members[0].id)}),
+        ("PATCH", milestone, {"done_on": "2026-01-01"}),
+        ("DELETE", milestone, None),
+    ):
+        changed = await world.call(world.manager, method, path, json=body)
+        assert changed.is_success, changed.text
     edited = await world.submit(world.members[0])
     response = await world.call(world.members[0], "PATCH", f"/ideas/{edited}", json={"title": "A better title for it"})
     assert response.status_code == 200, response.text

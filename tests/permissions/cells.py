@@ -197,6 +197,10 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "writeNote": _when_draft,  # campaign-not-active
     "editNote": lambda cell: _when_draft(cell) or _unless(cell, Actor.MANAGER),
     "deleteNote": lambda cell: _unless(cell, Actor.MANAGER),
+    # idea-not-in-delivery: the ideas are pending or competing
+    "addMilestone": lambda _: 409,
+    "editMilestone": lambda _: 409,
+    "deleteMilestone": lambda _: 409,
     # step-not-allowed: each of the two needs another permission; then campaign-not-active
     "changeIdeaStatusrejected": lambda cell: 403 if cell.actor is Actor.AUTHOR else _when_draft(cell),
     "changeIdeaStatuswithdrawn": lambda cell: 403 if cell.actor is not Actor.AUTHOR else _when_draft(cell),
@@ -303,6 +307,9 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
         "editComment": {"text": "Where is it built?"},
         "hideComment": {"reason": "It names a person."},
         "setOfficialAnswer": {"comment_id": str(place.comment_ids[idea])},
+        "setIdeaOwner": {"user_id": str(spare.id)},
+        "addMilestone": {"title": "Order them", "due_on": "2026-05-01"},
+        "editMilestone": {"done_on": "2026-05-01"},
         "writeNote": {"text": "Ask the city."},
         "editNote": {"text": "Ask the town."},
         "allocateCoins": {"idea_id": str(place.competing_id), "coins": 1},
@@ -341,6 +348,7 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         identity_id=uuid4(),
         comment_id=place.comment_ids[idea],
         note_id=place.note_ids[idea],
+        milestone_id=uuid4(),
     )
     headers = {}
     if cell.actor is not Actor.ANONYMOUS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -94,8 +94,8 @@ class Place:
     campaign_id: UUID
     competing_id: UUID
     pending_id: UUID
-    comment_ids: dict[str, UUID]
-    note_ids: dict[str, UUID]
+    comment_ids: dict[str, UUID] = field(compare=False)
+    note_ids: dict[str, UUID] = field(compare=False)
 
     @property
     def exists(self) -> bool:

@@ -4,7 +4,8 @@ DO $$ BEGIN
         WHERE kind IN (
             'comment_written', 'comment_edited', 'comment_deleted', 'comment_hidden', 'comment_shown',
             'official_answer_changed', 'note_written', 'note_edited', 'note_deleted', 'idea_followed',
-            'idea_unfollowed'
+            'idea_unfollowed', 'idea_owner_changed', 'milestone_added', 'milestone_changed',
+            'milestone_deleted'
         )
     ) THEN
         RAISE EXCEPTION 'app.events holds events of discussions that the earlier release does not know; not downgraded';
@@ -19,6 +20,8 @@ DO $$ BEGIN
         RAISE EXCEPTION 'API tokens have scopes of discussions that the earlier release does not know; not downgraded';
     END IF;
 END $$;
+DROP TABLE app.idea_milestones;
+DROP TABLE app.idea_owners;
 DROP TABLE app.idea_followers;
 DROP TABLE app.comments;
 ALTER TABLE app.service_accounts

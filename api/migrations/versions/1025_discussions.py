@@ -1,4 +1,4 @@
-"""Comments and internal notes on ideas, and followers of ideas.
+"""Comments and internal notes on ideas, followers, owners and milestones of ideas.
 
 Revision ID: 1025
 """
@@ -22,4 +22,6 @@ def downgrade() -> None:
     """Remove the tables. Refused while there are comments, which the earlier release would lose."""
     statements.refuse_rows("comments", "holds comments; not downgraded")
     statements.refuse_rows("idea_followers", "holds followers of ideas; not downgraded")
+    statements.refuse_rows("idea_owners", "holds owners of ideas; not downgraded")
+    statements.refuse_rows("idea_milestones", "holds milestones; not downgraded")
     statements.run_version("1025_discussions.down")

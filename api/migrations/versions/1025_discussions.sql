@@ -52,11 +52,46 @@ CREATE TABLE app.idea_followers (
 );
 CREATE INDEX ix_idea_followers_idea_id ON app.idea_followers (idea_id);
 
+-- The member who is responsible for an idea.
+CREATE TABLE app.idea_owners (
+    idea_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    assigned_at timestamptz NOT NULL DEFAULT now(),
+    assigned_by uuid,
+    CONSTRAINT pk_idea_owners PRIMARY KEY (idea_id),
+    CONSTRAINT fk_idea_owners_idea_id_ideas FOREIGN KEY (idea_id) REFERENCES app.ideas (id),
+    CONSTRAINT fk_idea_owners_user_id_users FOREIGN KEY (user_id) REFERENCES app.users (id)
+);
+CREATE INDEX ix_idea_owners_user_id ON app.idea_owners (user_id);
+
+CREATE TABLE app.idea_milestones (
+    id uuid NOT NULL DEFAULT app.uuid7(),
+    campaign_id uuid NOT NULL,
+    idea_id uuid NOT NULL,
+    position integer NOT NULL CONSTRAINT ck_idea_milestones_position CHECK (position BETWEEN 1 AND 50),
+    title text NOT NULL CONSTRAINT ck_idea_milestones_title_length CHECK (length(title) BETWEEN 1 AND 200),
+    due_on date NOT NULL
+    CONSTRAINT ck_idea_milestones_due_on CHECK (due_on BETWEEN '1900-01-01' AND '2200-12-31'),
+    done_on date CONSTRAINT ck_idea_milestones_done_on CHECK (done_on BETWEEN '1900-01-01' AND '2200-12-31'),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    created_by uuid,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    updated_by uuid,
+    CONSTRAINT pk_idea_milestones PRIMARY KEY (id),
+    -- checked at the end of the transaction: a move changes several positions
+    CONSTRAINT uq_idea_milestones_idea_id UNIQUE (idea_id, position) DEFERRABLE INITIALLY DEFERRED,
+    CONSTRAINT fk_idea_milestones_campaign_id_campaigns FOREIGN KEY (campaign_id) REFERENCES app.campaigns (id),
+    CONSTRAINT fk_idea_milestones_idea_id_ideas FOREIGN KEY (idea_id) REFERENCES app.ideas (id)
+);
+CREATE INDEX ix_idea_milestones_due_on ON app.idea_milestones (campaign_id, due_on, id) WHERE done_on IS NULL;
+
 GRANT SELECT, INSERT, UPDATE, DELETE ON app.comments TO ideamint_app;
 GRANT SELECT, INSERT, DELETE ON app.idea_followers TO ideamint_app;
 GRANT SELECT (id, campaign_id, idea_id, kind, parent_id, written_at, deleted_at, hidden_at, official_at)
     ON app.comments TO ideamint_dbt;
 GRANT SELECT (idea_id, followed_at) ON app.idea_followers TO ideamint_dbt;
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.idea_owners, app.idea_milestones TO ideamint_app;
+GRANT SELECT ON app.idea_milestones TO ideamint_dbt;
 
 -- The scopes of API tokens follow from the permissions.
 ALTER TABLE app.service_accounts
@@ -108,5 +143,6 @@ ALTER TABLE app.events
         'idea_acceptance_undone', 'idea_started', 'idea_completed', 'idea_stopped', 'idea_not_selected',
         'idea_valued', 'data_command_sent', 'comment_written', 'comment_edited', 'comment_deleted',
         'comment_hidden', 'comment_shown', 'official_answer_changed', 'note_written', 'note_edited',
-        'note_deleted', 'idea_followed', 'idea_unfollowed'
+        'note_deleted', 'idea_followed', 'idea_unfollowed', 'idea_owner_changed', 'milestone_added',
+        'milestone_changed', 'milestone_deleted'
     )) NOT VALID;
