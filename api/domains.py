@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from api.analytics.domain import ANALYTICS
+from api.attachments.domain import ATTACHMENTS
 from api.audit.domain import AUDIT
 from api.auth.domain import AUTH, TOKENS
 from api.campaigns.domain import CAMPAIGNS
@@ -23,7 +24,18 @@ if TYPE_CHECKING:
 
 # every process runs these, whatever domains are selected
 FOUNDATION: tuple[Domain[Container], ...] = (KERNEL, EVENTS, TOKENS)
-DOMAINS: tuple[Domain[Container], ...] = (AUTH, CAMPAIGNS, COINS, IDEAS, DISCUSSIONS, DELIVERIES, ANALYTICS, AUDIT, WEB)
+DOMAINS: tuple[Domain[Container], ...] = (
+    AUTH,
+    CAMPAIGNS,
+    COINS,
+    IDEAS,
+    DISCUSSIONS,
+    DELIVERIES,
+    ATTACHMENTS,
+    ANALYTICS,
+    AUDIT,
+    WEB,
+)
 
 
 def select_domains(names: tuple[str, ...]) -> tuple[Domain[Container], ...]:

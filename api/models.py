@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from api.attachments import models as attachments
 from api.auth import models as auth
 from api.auth.api_tokens import models as api_tokens
 from api.auth.second_factors import models as second_factors
@@ -16,6 +17,7 @@ from api.kernel.db import Model
 __all__ = [
     "Model",
     "api_tokens",
+    "attachments",
     "auth",
     "campaigns",
     "deliveries",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from api.events import delivery_payloads, discussion_payloads, payloads
+from api.events import attachment_payloads, delivery_payloads, discussion_payloads, payloads
 from api.events.kinds import Audience, EventKind
 
 if TYPE_CHECKING:
@@ -210,6 +210,8 @@ _ENTRIES = (
         Audience.IDEA,
     ),
     _entry(delivery_payloads.MilestoneDeleted, "A milestone of an idea is deleted.", Audience.IDEA),
+    _entry(attachment_payloads.AttachmentAdded, "A picture or another file is attached to an idea.", Audience.IDEA),
+    _entry(attachment_payloads.AttachmentDeleted, "An attachment is removed from an idea.", Audience.IDEA),
     _entry(
         payloads.DataCommandSent, "A person launches runs or changes something else on Dagster's page.",
         Audience.ADMINISTRATORS,

@@ -95,6 +95,8 @@ class EventKind(StrEnum):
     MILESTONE_ADDED = "milestone_added"
     MILESTONE_CHANGED = "milestone_changed"
     MILESTONE_DELETED = "milestone_deleted"
+    ATTACHMENT_ADDED = "attachment_added"
+    ATTACHMENT_DELETED = "attachment_deleted"
 
     DATA_COMMAND_SENT = "data_command_sent"
 

@@ -128,9 +128,7 @@ async def edit_idea(session: AsyncSession, idea: Idea, changes: dict[str, Any], 
         IdeaFixed: the idea is no longer pending.
     """
     idea = await get_idea(session, idea.id, lock=True)
-    if idea.status != Status.PENDING:
-        msg = f"The idea is {idea.status}; its text can be changed only while it is pending."
-        raise errors.IdeaFixed(msg, idea_status=idea.status)
+    check_text_editable(idea)
     changed = [name for name in ("title", "description") if name in changes and changes[name] != getattr(idea, name)]
     for name in changed:
         setattr(idea, name, changes[name])
@@ -155,6 +153,17 @@ async def edit_idea(session: AsyncSession, idea: Idea, changes: dict[str, Any], 
         idea_id=idea.id,
     )
     return idea
+
+
+def check_text_editable(idea: Idea) -> None:
+    """Check that the author may change the text and the attachments of an idea now.
+
+    Raises:
+        IdeaFixed: the idea is no longer pending.
+    """
+    if idea.status != Status.PENDING:
+        msg = f"The idea is {idea.status}; its text can be changed only while it is pending."
+        raise errors.IdeaFixed(msg, idea_status=idea.status)
 
 
 async def _change_tags(session: AsyncSession, idea: Idea, kind: str, names: set[str]) -> bool:

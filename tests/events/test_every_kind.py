@@ -153,6 +153,10 @@ async def play_delivery(world: World) -> None:
     ):
         changed = await world.call(world.manager, method, path, json=body)
         assert changed.is_success, changed.text
+    files = f"{planned}/attachments"
+    attached = await world.call(world.manager, "POST", files, params={"name": "plan.txt"}, content=b"The plan.")
+    removed = await world.call(world.manager, "DELETE", f"{files}/{attached.json()['id']}")
+    assert removed.is_success, removed.text
     edited = await world.submit(world.members[0])
     response = await world.call(world.members[0], "PATCH", f"/ideas/{edited}", json={"title": "A better title for it"})
     assert response.status_code == 200, response.text

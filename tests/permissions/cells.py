@@ -167,6 +167,10 @@ def _unless(cell: Cell, author: Actor) -> int | None:
     return None if cell.actor is author else 403
 
 
+def _is_fixed(cell: Cell) -> bool:
+    return cell.actor is Actor.AUTHOR and cell.idea == "competing"
+
+
 # refusals of callers that the rule admits
 REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "activateCampaign": _when_active,  # illegal-campaign-step
@@ -201,13 +205,17 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "addMilestone": lambda _: 409,
     "editMilestone": lambda _: 409,
     "deleteMilestone": lambda _: 409,
+    # idea-fixed, then attachment-not-found
+    "addAttachment": lambda cell: 409 if _is_fixed(cell) else None,
+    "deleteAttachment": lambda cell: 409 if _is_fixed(cell) else 404,
+    "getAttachmentContent": lambda _: 404,
     # step-not-allowed: each of the two needs another permission; then campaign-not-active
     "changeIdeaStatusrejected": lambda cell: 403 if cell.actor is Actor.AUTHOR else _when_draft(cell),
     "changeIdeaStatuswithdrawn": lambda cell: 403 if cell.actor is not Actor.AUTHOR else _when_draft(cell),
 }
 
 # required query parameters
-QUERIES = {"setMemberRole": {"role": "manager"}, "findPeople": {"q": "an"}}
+QUERIES = {"setMemberRole": {"role": "manager"}, "findPeople": {"q": "an"}, "addAttachment": {"name": "plan.txt"}}
 
 # operations with more than one request
 VARIANTS = {"changeIdeaStatus": ("rejected", "withdrawn")}
@@ -326,6 +334,8 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
             ]
         },
     }
+    if name == "addAttachment":
+        return {"content": b"The plan."}
     return {"json": bodies[name]} if name in bodies else {}
 
 
@@ -349,6 +359,7 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         comment_id=place.comment_ids[idea],
         note_id=place.note_ids[idea],
         milestone_id=uuid4(),
+        attachment_id=uuid4(),
     )
     headers = {}
     if cell.actor is not Actor.ANONYMOUS:

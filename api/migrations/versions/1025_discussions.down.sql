@@ -5,7 +5,7 @@ DO $$ BEGIN
             'comment_written', 'comment_edited', 'comment_deleted', 'comment_hidden', 'comment_shown',
             'official_answer_changed', 'note_written', 'note_edited', 'note_deleted', 'idea_followed',
             'idea_unfollowed', 'idea_owner_changed', 'milestone_added', 'milestone_changed',
-            'milestone_deleted'
+            'milestone_deleted', 'attachment_added', 'attachment_deleted'
         )
     ) THEN
         RAISE EXCEPTION 'app.events holds events of discussions that the earlier release does not know; not downgraded';

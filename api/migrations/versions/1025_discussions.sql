@@ -144,5 +144,5 @@ ALTER TABLE app.events
         'idea_valued', 'data_command_sent', 'comment_written', 'comment_edited', 'comment_deleted',
         'comment_hidden', 'comment_shown', 'official_answer_changed', 'note_written', 'note_edited',
         'note_deleted', 'idea_followed', 'idea_unfollowed', 'idea_owner_changed', 'milestone_added',
-        'milestone_changed', 'milestone_deleted'
+        'milestone_changed', 'milestone_deleted', 'attachment_added', 'attachment_deleted'
     )) NOT VALID;
