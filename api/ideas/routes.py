@@ -70,7 +70,7 @@ async def submit(
     body: IdeaSubmit,
 ) -> IdeaRead:
     """Submit an idea to the campaign."""
-    idea = await service.submit_idea(session, access.campaign, author_id=access.caller.user_id, **body.model_dump())
+    idea = await service.submit_idea(session, access.campaign, author_id=access.caller.user_id, **dict(body))
     response.headers["Location"] = f"/api/v1/ideas/{idea.id}"
     return await _read(session, access, idea.id)
 

@@ -23,6 +23,13 @@ Reason = Annotated[Prose, Field(min_length=3, max_length=2_000)]
 ValuationKind = Literal["expected_cost", "realised_cost", "expected_value", "realised_value"]
 
 
+class Location(Schema):
+    """A place on the Earth, in degrees (WGS 84)."""
+
+    latitude: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+    longitude: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+
+
 class IdeaSubmit(Schema):
     """A new idea."""
 
@@ -30,15 +37,17 @@ class IdeaSubmit(Schema):
     description: Description
     category: Tag | None = None
     tags: Annotated[list[Tag], Field(max_length=10, default_factory=list)]
+    location: Location | None = None
 
 
 class IdeaEdit(Edit):
-    """The fields of an idea's text to change. Omitted fields are not changed; null removes the category."""
+    """The fields of an idea's text to change. Omitted fields are not changed; null removes the category or the location."""
 
     title: Title = required()
     description: Description = required()
     category: Tag | None = None
     tags: Annotated[list[Tag], Field(max_length=10)] = required()
+    location: Location | None = None
 
 
 class IdeaStep(Schema):

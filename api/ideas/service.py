@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from api.campaigns.models import Campaign
+    from api.ideas.schemas import Location
 
 
 NOT_FOUND = "There is no idea with this id that you may see."
@@ -43,6 +44,7 @@ async def submit_idea(
     description: str,
     tags: Iterable[str] = (),
     category: str | None = None,
+    location: Location | None = None,
 ) -> Idea:
     """Submit an idea to an active campaign: it is competing immediately or, in a mediated campaign, pending.
 
@@ -60,6 +62,8 @@ async def submit_idea(
         author_id=author_id,
         title=title,
         description=description,
+        latitude=location.latitude if location else None,
+        longitude=location.longitude if location else None,
         status=status,
         submitted_at=now,
         status_changed_at=now,
@@ -121,7 +125,7 @@ async def get_idea(session: AsyncSession, idea_id: UUID, *, lock: bool = False) 
 async def edit_idea(session: AsyncSession, idea: Idea, changes: dict[str, Any], *, actor_id: UUID) -> Idea:
     """Change the text of a pending idea. The caller checks the permission.
 
-    `changes` has new values of `title`, `description`, `category` (None removes it) and `tags` by name. Values that are
+    `changes` has new values of `title`, `description`, `category` and `location` (None removes them) and `tags` by name. Values that are
     equal to the present ones change nothing; without a change there is no new version and no event.
 
     Raises:
@@ -132,6 +136,8 @@ async def edit_idea(session: AsyncSession, idea: Idea, changes: dict[str, Any], 
     changed = [name for name in ("title", "description") if name in changes and changes[name] != getattr(idea, name)]
     for name in changed:
         setattr(idea, name, changes[name])
+    if "location" in changes and _set_location(idea, changes["location"]):
+        changed.append("location")
     category = changes.get("category")
     for field, kind, names in (
         ("category", "category", {category} if category is not None else set()),
@@ -153,6 +159,13 @@ async def edit_idea(session: AsyncSession, idea: Idea, changes: dict[str, Any], 
         idea_id=idea.id,
     )
     return idea
+
+
+def _set_location(idea: Idea, location: Location | None) -> bool:
+    """Set the location of an idea; returns whether it differed."""
+    before = idea.latitude, idea.longitude
+    idea.latitude, idea.longitude = (location.latitude, location.longitude) if location else (None, None)
+    return before != (idea.latitude, idea.longitude)
 
 
 def check_text_editable(idea: Idea) -> None:
