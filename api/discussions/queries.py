@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, or_, select, tuple_
 
 from api.auth import service as auth
 from api.discussions.comments import Kind
@@ -49,8 +49,11 @@ async def list_comments(
     )
     if after:
         root_id, comment_id = after
-        later = Comment.root_id < root_id if newest_first else Comment.root_id > root_id
-        query = query.where(or_(later, and_(Comment.root_id == root_id, Comment.id > comment_id)))
+        if newest_first:
+            in_thread = and_(Comment.root_id == root_id, Comment.id > comment_id)
+            query = query.where(or_(Comment.root_id < root_id, in_thread))
+        else:  # a range of the index
+            query = query.where(tuple_(Comment.root_id, Comment.id) > tuple_(root_id, comment_id))
     return list(await session.scalars(query))
 
 
