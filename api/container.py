@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from api.attachments.container import AttachmentsContainer
+from api.attachments.examination import Examination
 from api.auth.api_tokens.verification import ApiTokens
 from api.auth.keys import SigningKeys
 from api.auth.passwords import Passwords
@@ -29,17 +31,20 @@ from api.kernel.outgoing import make_outgoing
 from api.kernel.rates import Buckets, LocalBuckets
 from api.kernel.refusals import Refusals
 from api.kernel.request_rates import RequestRates
+from api.kernel.storage import make_storage
 from api.migrations import revisions
+from settings.storage import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from api.kernel.mail import MailPort
+    from api.kernel.storage import StoragePort
     from settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Container(CoinsContainer):
+class Container(CoinsContainer, AttachmentsContainer):
     """Every object that an API or worker process makes once."""
 
 
@@ -52,6 +57,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
     coin_rates = CoinRates(settings.limits, rate_buckets)
     revocations = Revocations(database)
     outgoing = make_outgoing(settings.outgoing)
+    storage = make_storage(settings)
     return Container(
         settings=settings,
         database=database,
@@ -59,7 +65,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         request_rates=RequestRates(settings.limits, rate_buckets),
         needed_schema=revisions.needed(),
         find_degraded={"worker": heartbeats.degraded, "consumers": consumer_status.degraded},
-        probes=tuple(_probes(settings, rate_buckets, mail)),
+        probes=tuple(_probes(settings, rate_buckets, mail, storage)),
         disk=DiskSpace(settings.paths.data_dir),
         access_tokens=AccessTokens(
             settings, SigningKeys(database, settings.auth), revocations, ApiTokens(settings, database, revocations)
@@ -67,6 +73,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         mail=mail,
         refusals=Refusals(),
         outgoing=outgoing,
+        storage=storage,
         passwords=Passwords(settings.auth.password_hashes_at_once),
         log_in_delays=LogInDelays(settings.auth.signing_secret),
         registration_rates=RegistrationRates(settings.limits, rate_buckets),
@@ -75,17 +82,20 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         sign_on_rates=SignOnRates(settings.sso, rate_buckets),
         batcher=batcher,
         coin_rates=coin_rates,
+        examination=Examination(settings.storage),
         # the coins domain is below the ideas domain and does not import it
         member_commands=MemberCommands(database, batcher, coin_rates, find_statuses),
     )
 
 
-def _probes(settings: Settings, rate_buckets: Buckets, mail: MailPort) -> Iterator[Probe]:
+def _probes(settings: Settings, rate_buckets: Buckets, mail: MailPort, storage: StoragePort) -> Iterator[Probe]:
     """The servers that the settings name, apart from the database."""
     if settings.redis.url is not None:
         yield Probe("redis", rate_buckets.check)
     if settings.mail.host is not None:
         yield Probe("mail", mail.check)
+    if settings.storage.kind is Storage.S3:
+        yield Probe("storage", storage.check)
 
 
 def _rate_buckets(settings: Settings) -> Buckets:

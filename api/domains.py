@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from api.analytics.domain import ANALYTICS
+from api.attachments.domain import ATTACHMENTS
 from api.audit.domain import AUDIT
 from api.auth.domain import AUTH, TOKENS
 from api.campaigns.domain import CAMPAIGNS
 from api.coins.domain import COINS
+from api.deliveries.domain import DELIVERIES
+from api.discussions.domain import DISCUSSIONS
 from api.events.domain import EVENTS
 from api.ideas.domain import IDEAS
 from api.kernel.domain import KERNEL
@@ -21,7 +24,18 @@ if TYPE_CHECKING:
 
 # every process runs these, whatever domains are selected
 FOUNDATION: tuple[Domain[Container], ...] = (KERNEL, EVENTS, TOKENS)
-DOMAINS: tuple[Domain[Container], ...] = (AUTH, CAMPAIGNS, COINS, IDEAS, ANALYTICS, AUDIT, WEB)
+DOMAINS: tuple[Domain[Container], ...] = (
+    AUTH,
+    CAMPAIGNS,
+    COINS,
+    IDEAS,
+    DISCUSSIONS,
+    DELIVERIES,
+    ATTACHMENTS,
+    ANALYTICS,
+    AUDIT,
+    WEB,
+)
 
 
 def select_domains(names: tuple[str, ...]) -> tuple[Domain[Container], ...]:

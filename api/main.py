@@ -97,7 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             is_https=settings.addresses.public_api_url.startswith("https:"),
             body_bytes_max=settings.limits.request_body_bytes_max,
             longer_bodies={
-                f"{API_PREFIX}{path}": bytes_max
+                f"{API_PREFIX}{path}": bytes_max(settings) if callable(bytes_max) else bytes_max
                 for domain in domains
                 for path, bytes_max in domain.body_bytes_max.items()
             },

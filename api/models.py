@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from api.attachments import models as attachments
 from api.auth import models as auth
 from api.auth.api_tokens import models as api_tokens
 from api.auth.second_factors import models as second_factors
 from api.auth.sso import models as sso
 from api.campaigns import models as campaigns
+from api.deliveries import models as deliveries
+from api.discussions import models as discussions
 from api.ideas import models as ideas
 from api.kernel import idempotency
 from api.kernel.db import Model
 
-__all__ = ["Model", "api_tokens", "auth", "campaigns", "ideas", "idempotency", "second_factors", "sso"]
+__all__ = [
+    "Model",
+    "api_tokens",
+    "attachments",
+    "auth",
+    "campaigns",
+    "deliveries",
+    "discussions",
+    "ideas",
+    "idempotency",
+    "second_factors",
+    "sso",
+]

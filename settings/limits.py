@@ -21,6 +21,12 @@ class LimitSettings(Subject):
     figures_per_caller: RateLimit = Field(
         Rate(20, "minute"), description="reports and exports of one user, such as 20/minute, or off"
     )
+    comments_per_caller: RateLimit = Field(
+        Rate(30, "minute"), description="comments and notes that one user writes or edits, such as 30/minute, or off"
+    )
+    uploads_per_caller: RateLimit = Field(
+        Rate(20, "minute"), description="files that one user uploads, such as 20/minute, or off"
+    )
     log_ins_per_address: RateLimit = Field(
         Rate(10, "minute"),
         description="log-ins, second steps and uses of mailed links from one network address, such as 10/minute, or off",

@@ -20,6 +20,7 @@ from settings.outgoing import OutgoingSettings
 from settings.paths import PathSettings
 from settings.redis import RedisSettings
 from settings.sso import SsoSettings
+from settings.storage import StorageSettings
 from settings.subject import PREFIX, SettingsError, Subject
 
 SUBJECTS: Mapping[str, type[Subject]] = {
@@ -33,6 +34,7 @@ SUBJECTS: Mapping[str, type[Subject]] = {
     "ledger": LedgerSettings,
     "mail": MailSettings,
     "outgoing": OutgoingSettings,
+    "storage": StorageSettings,
     "limits": LimitSettings,
     "logs": LogSettings,
 }
@@ -57,6 +59,7 @@ class Settings:
     ledger: LedgerSettings
     mail: MailSettings
     outgoing: OutgoingSettings
+    storage: StorageSettings
     limits: LimitSettings
     logs: LogSettings
     _given: Mapping[str, Any] = field(repr=False, compare=False)

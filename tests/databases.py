@@ -42,6 +42,8 @@ WITHOUT_RATE_LIMITS = dict.fromkeys(
         "requests_per_caller",
         "searches_per_caller",
         "figures_per_caller",
+        "comments_per_caller",
+        "uploads_per_caller",
         "log_ins_per_address",
         "coin_commands_per_member",
         "coin_commands_per_campaign",

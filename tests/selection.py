@@ -74,6 +74,8 @@ PLACES = (
             "scans",
             "test_worker.py",
             "test_server.py",
+            "attachments",
+            "kernel/test_storage.py",
             "kernel/test_request_rates.py",
             "kernel/test_response_headers.py",
             "kernel/test_representations.py",

@@ -67,6 +67,7 @@ class Command(StrEnum):
     WITHDRAW_IDEA = "withdraw ideas"
     APPROVE_IDEA = "approve ideas"
     DECIDE_IDEA = "accept and reject ideas"  # includes the undo of an acceptance
+    COMMENT = "comment on ideas"  # includes notes, edits and official answers
 
 
 RUNNING = frozenset({CampaignStatus.ACTIVE, CampaignStatus.PAUSED})
@@ -93,6 +94,7 @@ ALLOWED: Mapping[Command, frozenset[Phase]] = MappingProxyType(
         Command.WITHDRAW_IDEA: frozenset({Phase.OPEN}),
         Command.APPROVE_IDEA: _RUNNING | {Phase.PAUSED},
         Command.DECIDE_IDEA: _UNDECIDED,
+        Command.COMMENT: _UNDECIDED | {Phase.COMPLETED},
     }
 )
 """The phases that allow each command. The ledger decides on movements of coins; its window is the phase open."""

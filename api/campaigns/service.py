@@ -6,6 +6,7 @@ from api.campaigns.creation import create_campaign
 from api.campaigns.due import PAUSE_S, for_each_to_complete
 from api.campaigns.editing import copy_campaign, delete_draft, edit_campaign
 from api.campaigns.memberships import add_member, join_campaign, leave_campaign, set_member_role
+from api.campaigns.people import Person, find_people, find_roles
 from api.campaigns.queries import (
     NOT_FOUND,
     find_campaign_by_slug,
@@ -31,6 +32,7 @@ from api.campaigns.transitions import (
 __all__ = [
     "NOT_FOUND",
     "PAUSE_S",
+    "Person",
     "activate_campaign",
     "add_member",
     "archive_campaign",
@@ -41,6 +43,8 @@ __all__ = [
     "edit_campaign",
     "find_campaign_by_slug",
     "find_membership",
+    "find_people",
+    "find_roles",
     "for_each_to_complete",
     "get_campaign",
     "get_campaign_and_role",

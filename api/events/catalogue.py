@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from api.events import idea_payloads, payloads
+from api.events import attachment_payloads, delivery_payloads, discussion_payloads, idea_payloads, payloads
 from api.events.kinds import Audience, EventKind
 
 if TYPE_CHECKING:
@@ -202,6 +202,31 @@ _ENTRIES = (
     _entry(
         idea_payloads.RejectionReasonsChanged, "The reasons for which ideas of a campaign are rejected change.", Audience.CAMPAIGN
     ),
+    _entry(discussion_payloads.CommentWritten, "A comment on an idea is written.", Audience.IDEA),
+    _entry(discussion_payloads.CommentEdited, "The author of a comment changes its text.", Audience.IDEA),
+    _entry(discussion_payloads.CommentDeleted, "The author of a comment deletes it.", Audience.IDEA),
+    _entry(discussion_payloads.CommentHidden, "A manager hides a comment, for a reason.", Audience.AUTHOR),
+    _entry(discussion_payloads.CommentShown, "A manager shows a hidden comment again.", Audience.AUTHOR),
+    _entry(
+        discussion_payloads.OfficialAnswerChanged, "Another comment, or none, becomes the official answer on an idea.",
+        Audience.IDEA,
+    ),
+    _entry(discussion_payloads.NoteWritten, "An internal note on an idea is written.", Audience.MANAGERS),
+    _entry(discussion_payloads.NoteEdited, "The author of an internal note changes its text.", Audience.MANAGERS),
+    _entry(discussion_payloads.NoteDeleted, "The author of an internal note deletes it.", Audience.MANAGERS),
+    _entry(discussion_payloads.IdeaFollowed, "A person follows an idea.", Audience.PERSON),
+    _entry(discussion_payloads.IdeaUnfollowed, "A person stops following an idea.", Audience.PERSON),
+    _entry(
+        delivery_payloads.OwnerChanged, "Another member, or none, becomes responsible for an idea.", Audience.IDEA
+    ),
+    _entry(delivery_payloads.MilestoneAdded, "A milestone of an idea is added.", Audience.IDEA),
+    _entry(
+        delivery_payloads.MilestoneChanged, "A milestone changes: its title, dates or position, or it is done.",
+        Audience.IDEA,
+    ),
+    _entry(delivery_payloads.MilestoneDeleted, "A milestone of an idea is deleted.", Audience.IDEA),
+    _entry(attachment_payloads.AttachmentAdded, "A picture or another file is attached to an idea.", Audience.IDEA),
+    _entry(attachment_payloads.AttachmentDeleted, "An attachment is removed from an idea.", Audience.IDEA),
     _entry(
         payloads.DataCommandSent, "A person launches runs or changes something else on Dagster's page.",
         Audience.ADMINISTRATORS,

@@ -92,6 +92,25 @@ class EventKind(StrEnum):
     TAG_DELETED = "tag_deleted"
     REJECTION_REASONS_CHANGED = "rejection_reasons_changed"
 
+    COMMENT_WRITTEN = "comment_written"
+    COMMENT_EDITED = "comment_edited"
+    COMMENT_DELETED = "comment_deleted"
+    COMMENT_HIDDEN = "comment_hidden"
+    COMMENT_SHOWN = "comment_shown"
+    OFFICIAL_ANSWER_CHANGED = "official_answer_changed"
+    NOTE_WRITTEN = "note_written"
+    NOTE_EDITED = "note_edited"
+    NOTE_DELETED = "note_deleted"
+    IDEA_FOLLOWED = "idea_followed"
+    IDEA_UNFOLLOWED = "idea_unfollowed"
+
+    IDEA_OWNER_CHANGED = "idea_owner_changed"
+    MILESTONE_ADDED = "milestone_added"
+    MILESTONE_CHANGED = "milestone_changed"
+    MILESTONE_DELETED = "milestone_deleted"
+    ATTACHMENT_ADDED = "attachment_added"
+    ATTACHMENT_DELETED = "attachment_deleted"
+
     DATA_COMMAND_SENT = "data_command_sent"
 
 
@@ -100,6 +119,7 @@ class Audience(StrEnum):
 
     CAMPAIGN = "everyone who may see the campaign"
     MANAGERS = "the campaign's managers"
+    IDEA = "everyone who may see the idea"
     AUTHOR = "the idea's author and the campaign's managers"
     POLICY = "the member, and others according to the coin policy's `stakes_visible_to`"
     PERSON = "the person and system administrators"

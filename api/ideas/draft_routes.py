@@ -29,7 +29,7 @@ async def draft(
     body: IdeaDraft,
 ) -> IdeaDetail:
     """Save a draft of an idea, which only I see; a title is enough. It is submitted by a change of its status."""
-    idea = await service.draft_idea(session, access.campaign, author_id=access.caller.user_id, **body.model_dump())
+    idea = await service.draft_idea(session, access.campaign, author_id=access.caller.user_id, **dict(body))
     response.headers["Location"] = f"/api/v1/ideas/{idea.id}"
     return await read_idea(session, access, idea.id)
 

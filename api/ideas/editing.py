@@ -12,6 +12,7 @@ from api.events import idea_payloads, payloads
 from api.events.service import record_event
 from api.ideas import errors, versions
 from api.ideas.labels import CATEGORY, IDEA_TAGS_MAX, TAG, get_defined, labels, list_labels, names_of, store_labels
+from api.ideas.locations import set_location
 from api.ideas.models import Idea, IdeaChangeRequest
 from api.ideas.queries import get_idea
 from api.ideas.steps import EDITING, Editing, Status
@@ -44,8 +45,8 @@ async def edit_idea(
 ) -> Idea:
     """Change the text of an idea. The caller checks that `actor_id` is its author or, with `is_manager`, manages ideas.
 
-    `changes` has new values of `title`, `description`, `category` (None removes it) and `tags` by name. Values that are
-    equal to the present ones change nothing; without a change there is no new version and no event. A draft has one
+    `changes` has new values of `title`, `description`, `category` and `location` (None removes them) and `tags` by name.
+    Values that are equal to the present ones change nothing; without a change there is no new version and no event. A draft has one
     version: the text that is submitted. An edit by the author ends a request for changes.
 
     Raises:
@@ -65,6 +66,17 @@ async def edit_idea(
     if not is_draft:
         check_complete(changes.get("title", idea.title), changes.get("description", idea.description))
     return await _apply(session, idea, changes, at=now, actor_id=actor_id, reason=reason, restored_from=restored_from)
+
+
+async def check_text_editable(session: AsyncSession, idea: Idea) -> None:
+    """Check that the author may change the text and the attachments of an idea now.
+
+    Raises:
+        IdeaFixed: the status or the time does not allow it.
+    """
+    campaign = await campaigns.get_campaign(session, idea.campaign_id)
+    if not await _may_author(session, campaign, idea, await clock.database_now(session)):
+        raise _fixed(idea)
 
 
 async def tag_idea(
@@ -118,6 +130,8 @@ async def _apply(
     changed = [name for name in ("title", "description") if name in changes and changes[name] != getattr(idea, name)]
     for name in changed:
         setattr(idea, name, changes[name])
+    if "location" in changes and set_location(idea, changes["location"]):
+        changed.append("location")
     changed += await _change_labels(session, idea, changes)
     if not changed:
         return idea
@@ -196,11 +210,15 @@ async def _may_author(session: AsyncSession, campaign: Campaign, idea: Idea, now
 def _check_manager(idea: Idea, *, is_manager: bool, reason: str | None) -> None:
     editing = _editing(idea)
     if not is_manager or editing not in _BY_MANAGERS:
-        msg = f"The idea is {idea.status}; its text can be changed by {editing.value}."
-        raise errors.IdeaFixed(msg, idea_status=idea.status)
+        raise _fixed(idea)
     if not reason:
         msg = "To change the text of another person's idea, or of one that its author can no longer change, give a reason."
         raise errors.ReasonMissing(msg)
+
+
+def _fixed(idea: Idea) -> errors.IdeaFixed:
+    msg = f"The idea is {idea.status}; its text can be changed by {_editing(idea).value}."
+    return errors.IdeaFixed(msg, idea_status=idea.status)
 
 
 def _editing(idea: Idea) -> Editing:

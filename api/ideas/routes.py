@@ -55,7 +55,7 @@ async def submit(
     body: IdeaSubmit,
 ) -> IdeaDetail:
     """Submit an idea to the campaign."""
-    idea = await service.submit_idea(session, access.campaign, author_id=access.caller.user_id, **body.model_dump())
+    idea = await service.submit_idea(session, access.campaign, author_id=access.caller.user_id, **dict(body))
     response.headers["Location"] = f"/api/v1/ideas/{idea.id}"
     return await read_idea(session, access, idea.id)
 

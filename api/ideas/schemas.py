@@ -11,6 +11,7 @@ from pydantic import Field, field_serializer, model_validator
 
 from api.campaigns.schemas import CampaignRead
 from api.ideas.labels import IDEA_TAGS_MAX
+from api.ideas.locations import Location
 from api.ideas.steps import Status
 from api.ideas.texts import DESCRIPTION_LENGTH_MAX, DESCRIPTION_LENGTH_MIN, TITLE_LENGTH_MAX, TITLE_LENGTH_MIN
 from api.kernel.dates import Day
@@ -35,6 +36,7 @@ class IdeaSubmit(Schema):
     description: Description
     category: Tag | None = None
     tags: Annotated[list[Tag], Field(max_length=IDEA_TAGS_MAX, default_factory=list)]
+    location: Location | None = None
 
 
 class IdeaDraft(Schema):
@@ -44,10 +46,11 @@ class IdeaDraft(Schema):
     description: DraftDescription = ""
     category: Tag | None = None
     tags: Annotated[list[Tag], Field(max_length=IDEA_TAGS_MAX, default_factory=list)]
+    location: Location | None = None
 
 
 class IdeaEdit(Edit):
-    """The fields of an idea's text to change. Omitted fields are not changed; null removes the category.
+    """The fields of an idea's text to change. Omitted fields are not changed; null removes the category or the location.
 
     A draft may be shorter than a submitted idea.
     """
@@ -56,6 +59,7 @@ class IdeaEdit(Edit):
     description: DraftDescription = required()
     category: Tag | None = None
     tags: Annotated[list[Tag], Field(max_length=IDEA_TAGS_MAX)] = required()
+    location: Location | None = None
     reason: Reason | None = Field(
         None, description="why the text changes; managers give one for the idea of another person"
     )

@@ -12,7 +12,7 @@ from api.coins import service as coins
 from api.events import payloads
 from api.events.service import record_event
 from api.ideas import errors
-from api.ideas.editing import edit_idea, restore_version
+from api.ideas.editing import check_text_editable, edit_idea, restore_version
 from api.ideas.models import Idea, IdeaValuation
 from api.ideas.queries import NOT_FOUND, get_idea
 from api.ideas.steps import Status
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOT_FOUND",
+    "check_text_editable",
     "complete_campaign",
     "delete_draft",
     "draft_idea",

@@ -13,6 +13,7 @@ from api.events import idea_payloads, payloads
 from api.events.service import record_event
 from api.ideas import errors
 from api.ideas.labels import CATEGORY, TAG, get_defined, labels, list_labels, names_of, store_labels
+from api.ideas.locations import set_location
 from api.ideas.models import Idea, IdeaStatusChange
 from api.ideas.queries import get_idea
 from api.ideas.steps import RESUBMITTED, Status, submitted_status
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from api.campaigns.models import Campaign
     from api.ideas.labels import Label
+    from api.ideas.locations import Location
 
 
 async def submit_idea(
@@ -40,6 +42,7 @@ async def submit_idea(
     description: str,
     tags: Iterable[str] = (),
     category: str | None = None,
+    location: Location | None = None,
 ) -> Idea:
     """Submit an idea to an active campaign: it is competing immediately or, in a mediated campaign, pending.
 
@@ -54,6 +57,7 @@ async def submit_idea(
     await _check_dates(session, campaign, now)
     chosen = await _check_labels(session, campaign, labels(tags, [category] if category else []))
     idea = _new(campaign, author_id, title, description, submitted_status(is_mediated=campaign.is_mediated), now)
+    set_location(idea, location)
     session.add(idea)
     await session.flush()
     await store_labels(session, idea.id, chosen)
@@ -70,6 +74,7 @@ async def draft_idea(
     description: str = "",
     tags: Iterable[str] = (),
     category: str | None = None,
+    location: Location | None = None,
     resubmitted_from: Idea | None = None,
 ) -> Idea:
     """Save a draft, which only its author sees. It may lack a description and the required tags.
@@ -86,6 +91,7 @@ async def draft_idea(
     now = await clock.database_now(session)
     idea = _new(campaign, author_id, title, description, Status.DRAFT, now)
     idea.resubmitted_from_id = resubmitted_from.id if resubmitted_from else None
+    set_location(idea, location)
     session.add(idea)
     await session.flush()
     await store_labels(session, idea.id, chosen)

@@ -23,6 +23,7 @@ from api.kernel.rates import Buckets
 from api.kernel.refusals import Refusals
 from api.kernel.request_rates import RequestRates
 from api.kernel.schema import SchemaState
+from api.kernel.storage import StoragePort
 from settings import Settings
 
 FindDegraded = Callable[[AsyncConnection], Awaitable[dict[str, str]]]
@@ -55,6 +56,7 @@ class KernelContainer:
         mail: sends mails.
         refusals: counts refused requests until they are recorded.
         outgoing: calls other servers.
+        storage: stores uploaded files.
     """
 
     settings: Settings
@@ -68,6 +70,7 @@ class KernelContainer:
     mail: MailPort
     refusals: Refusals
     outgoing: Outgoing
+    storage: StoragePort
 
     async def close(self) -> None:
         """Close connections."""

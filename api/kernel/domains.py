@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 from api.kernel.background import Loop
 from api.kernel.container import KernelContainer
 from api.kernel.jobs import Job, Needs_contra
+from settings import Settings
 
 
 class Consumer(Protocol):
@@ -41,7 +42,8 @@ class Domain(Generic[Needs_contra]):
         pages: routes of HTML pages, mounted at the root.
         middleware: creates the ASGI middleware that runs before routing, the outermost last.
         lifespan: creates the context that is entered before the first request and left after the last response.
-        body_bytes_max: paths below the API's prefix whose request bodies may be longer than the general limit, in bytes.
+        body_bytes_max: paths below the API's prefix whose request bodies may be longer than the general limit, in bytes, or
+            by a setting; a segment `{name}` is any.
         background: loops that a worker runs.
         consumers: consumers of events that a worker runs.
         jobs: deferred and periodic jobs that a worker runs.
@@ -52,7 +54,7 @@ class Domain(Generic[Needs_contra]):
     pages: tuple[APIRouter, ...] = ()
     middleware: Callable[[Needs_contra], tuple[Middleware, ...]] = _no_middleware
     lifespan: Callable[[Needs_contra], AbstractAsyncContextManager[object]] = _no_lifespan
-    body_bytes_max: Mapping[str, int] = field(default_factory=dict)
+    body_bytes_max: Mapping[str, int | Callable[[Settings], int]] = field(default_factory=dict)
     background: tuple[Loop, ...] = ()
     consumers: tuple[Consumer, ...] = ()
     jobs: tuple[Job[Needs_contra, ...], ...] = ()

@@ -62,6 +62,10 @@ class Permission(StrEnum):
     WITHDRAW_IDEA = "withdraw_idea"
     MANAGE_IDEAS = "manage_ideas"
     TAG_IDEAS = "tag_ideas"
+    COMMENT = "comment"
+    MODERATE_COMMENTS = "moderate_comments"
+    VIEW_NOTES = "view_notes"
+    FOLLOW_IDEAS = "follow_ideas"
     VIEW_DATA_PLATFORM = "view_data_platform"
     COMMAND_DATA_PLATFORM = "command_data_platform"
 
@@ -99,6 +103,10 @@ DESCRIPTIONS: Mapping[Role | Permission, str] = MappingProxyType(
         Permission.WITHDRAW_IDEA: "withdraw the idea; also requires a membership",
         Permission.MANAGE_IDEAS: "approve, reject, accept, deliver, value and correct ideas",
         Permission.TAG_IDEAS: "define the tags of the campaign, and tag ideas",
+        Permission.COMMENT: "write comments on ideas, edit and delete one's own, and find people to mention",
+        Permission.MODERATE_COMMENTS: "hide comments with a reason, show them again, and read hidden ones",
+        Permission.VIEW_NOTES: "read and write the internal notes on ideas",
+        Permission.FOLLOW_IDEAS: "follow an idea, and stop following it",
         Permission.VIEW_DATA_PLATFORM: "open Dagster's page and the dashboards of all campaigns",
         Permission.COMMAND_DATA_PLATFORM: "launch runs on Dagster's page, change its schedules and download its logs",
     }
@@ -112,6 +120,8 @@ _MEMBER = frozenset(
         Permission.MOVE_COINS,
         Permission.VIEW_STAKES,
         Permission.SUBMIT_IDEA,
+        Permission.COMMENT,
+        Permission.FOLLOW_IDEAS,
     }
 )
 _READING = frozenset(
@@ -133,6 +143,8 @@ _MANAGING = frozenset(
         Permission.GRANT_COINS,
         Permission.VIEW_COIN_AUDIT,
         Permission.VIEW_STAKES,
+        Permission.MODERATE_COMMENTS,
+        Permission.VIEW_NOTES,
     }
 )
 
@@ -150,7 +162,7 @@ GRANTS: Mapping[str, frozenset[Permission]] = MappingProxyType(
         CampaignRole.MANAGER: _READING | _MANAGING | _MEMBER,
         CampaignRole.MEMBER: _MEMBER,
         Relation.AUTHOR: frozenset({Permission.VIEW_ALL_IDEAS, Permission.EDIT_IDEA, Permission.WITHDRAW_IDEA}),
-        Relation.VISITOR: frozenset({Permission.VIEW_CAMPAIGN, Permission.JOIN_CAMPAIGN}),
+        Relation.VISITOR: frozenset({Permission.VIEW_CAMPAIGN, Permission.JOIN_CAMPAIGN, Permission.FOLLOW_IDEAS}),
     }
 )
 """The permissions of each role. No system role grants what belongs to a person: coins, ideas and memberships."""

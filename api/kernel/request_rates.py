@@ -43,6 +43,10 @@ class RateClass(StrEnum):
     """Requests that search for words."""
     FIGURES = "figures"
     """Reports and exports, which read much."""
+    COMMENTS = "comments"
+    """Comments and notes that are written or edited."""
+    UPLOADS = "uploads"
+    """Uploads of files."""
     LOG_INS = "log-ins"
     """Attempts to log in, codes, and the tokens of links. Counted by address."""
     COINS = "coins"
@@ -87,6 +91,8 @@ class RequestRates:
             RateClass.REQUESTS: by_caller(RateClass.REQUESTS, limits.requests_per_caller),
             RateClass.SEARCHES: by_caller(RateClass.SEARCHES, limits.searches_per_caller),
             RateClass.FIGURES: by_caller(RateClass.FIGURES, limits.figures_per_caller),
+            RateClass.COMMENTS: by_caller(RateClass.COMMENTS, limits.comments_per_caller),
+            RateClass.UPLOADS: by_caller(RateClass.UPLOADS, limits.uploads_per_caller),
             RateClass.LOG_INS: RateLimits(buckets, RateClass.LOG_INS.value, address=limits.log_ins_per_address),
         }
 

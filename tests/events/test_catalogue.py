@@ -56,6 +56,11 @@ class TestCatalogue:
             EventKind.IDEA_DRAFTED, EventKind.IDEA_DRAFT_EDITED, EventKind.IDEA_DRAFT_DELETED,
             EventKind.IDEA_CHANGES_REQUESTED, EventKind.TAG_CREATED, EventKind.TAG_EDITED, EventKind.TAGS_MERGED,
             EventKind.TAG_DELETED, EventKind.REJECTION_REASONS_CHANGED,
+            EventKind.COMMENT_WRITTEN, EventKind.COMMENT_EDITED, EventKind.COMMENT_DELETED, EventKind.COMMENT_HIDDEN,
+            EventKind.COMMENT_SHOWN, EventKind.OFFICIAL_ANSWER_CHANGED, EventKind.NOTE_WRITTEN, EventKind.NOTE_EDITED,
+            EventKind.NOTE_DELETED, EventKind.IDEA_FOLLOWED, EventKind.IDEA_UNFOLLOWED, EventKind.IDEA_OWNER_CHANGED,
+            EventKind.MILESTONE_ADDED, EventKind.MILESTONE_CHANGED, EventKind.MILESTONE_DELETED,
+            EventKind.ATTACHMENT_ADDED, EventKind.ATTACHMENT_DELETED,
         }  # fmt: skip
         assert set(kinds_where(concerns_coins=True)) == set(EventKind) - silent
         assert set(kinds_where(concerns_coins=True, is_personal=True)) == {

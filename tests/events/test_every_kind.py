@@ -132,13 +132,31 @@ async def play_tokens(app: FastAPI, http: AsyncClient) -> None:
 
 
 async def play_delivery(world: World) -> None:
-    """A delivered idea, a stopped idea, an edited idea, and a valuation."""
+    """A delivered idea, a stopped idea, one with an owner and a milestone, an edited idea, and a valuation."""
     done, stopped = await world.submit(world.members[0]), await world.submit(world.members[0])
     for idea, last in ((done, "complete"), (stopped, "stopped")):
         await approve(world, idea)
         for status in ("accepted", "in_progress", last):
             response = await world.step(world.manager, idea, status, "As decided")
             assert response.status_code == 200, response.text
+    planned = f"/ideas/{await world.submit(world.members[0])}"
+    await approve(world, UUID(planned.removeprefix("/ideas/")))
+    assert (await world.step(world.manager, UUID(planned.removeprefix("/ideas/")), "accepted")).is_success
+    added = await world.call(
+        world.manager, "POST", f"{planned}/milestones", json={"title": "Order", "due_on": "2026-05-01"}
+    )
+    milestone = f"{planned}/milestones/{added.json()['milestones'][0]['id']}"
+    for method, path, body in (
+        ("PUT", f"{planned}/owner", {"user_id": str(world.members[0].id)}),
+        ("PATCH", milestone, {"done_on": "2026-01-01"}),
+        ("DELETE", milestone, None),
+    ):
+        changed = await world.call(world.manager, method, path, json=body)
+        assert changed.is_success, changed.text
+    files = f"{planned}/attachments"
+    attached = await world.call(world.manager, "POST", files, params={"name": "plan.txt"}, content=b"The plan.")
+    removed = await world.call(world.manager, "DELETE", f"{files}/{attached.json()['id']}")
+    assert removed.is_success, removed.text
     edited = await world.submit(world.members[0])
     response = await world.call(world.members[0], "PATCH", f"/ideas/{edited}", json={"title": "A better title for it"})
     assert response.status_code == 200, response.text
@@ -170,6 +188,27 @@ async def play_texts(world: World) -> None:
     ):
         done = await world.call(user, method, called, json=body)
         assert done.is_success, done.text
+async def play_discussions(world: World) -> None:
+    """All events of comments, notes and followers."""
+    author = world.members[0]
+    idea = f"/ideas/{await world.submit(author)}"
+    written = await world.call(author, "POST", f"{idea}/comments", json={"text": "Who pays?"})
+    noted = await world.call(world.manager, "POST", f"{idea}/notes", json={"text": "Ask the city."})
+    comment, note = f"{idea}/comments/{written.json()['id']}", f"{idea}/notes/{noted.json()['id']}"
+    for user, method, path, body in (
+        (author, "PATCH", comment, {"text": "Who pays for it?"}),
+        (world.manager, "PUT", f"{comment}/hiding", {"reason": "Not this way."}),
+        (world.manager, "DELETE", f"{comment}/hiding", None),
+        (world.manager, "PUT", f"{idea}/official-answer", {"comment_id": written.json()["id"]}),
+        (world.manager, "DELETE", f"{idea}/official-answer", None),
+        (author, "DELETE", comment, None),
+        (world.manager, "PATCH", note, {"text": "Ask the town."}),
+        (world.manager, "DELETE", note, None),
+        (author, "PUT", f"{idea}/following", None),
+        (author, "DELETE", f"{idea}/following", None),
+    ):
+        response = await world.call(user, method, path, json=body)
+        assert response.is_success, response.text
 
 
 async def play_sign_on(app: FastAPI, http: AsyncClient) -> None:
@@ -277,6 +316,7 @@ async def test_every_kind_occurs_and_every_row_fits_its_payload(
     world = await make_world(application, client, is_mediated=True)
     await play_delivery(world)
     await play_texts(world)
+    await play_discussions(world)
     await play_coins(world)
     await play_draft(world, application)
     with monkeypatch.context() as smaller:  # a settlement that is left to the background

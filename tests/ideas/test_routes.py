@@ -86,6 +86,37 @@ class TestEdit:
         assert (await world.call(author, "PATCH", path, json={"tags": []})).json()["tags"] == []
 
 
+class TestLocation:
+    async def test_is_set_changed_and_removed(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        author = world.members[0]
+        body = {
+            "title": "Café in the atrium",
+            "description": DESCRIPTION,
+            "location": {"latitude": 52, "longitude": 21.5},
+        }
+        idea = (await world.call(author, "POST", "/campaigns/{id}/ideas", json=body)).json()
+        assert (idea["latitude"], idea["longitude"]) == (52, 21.5)
+        path = f"/ideas/{idea['id']}"
+        same = await world.call(author, "PATCH", path, json={"location": {"latitude": 52.0, "longitude": 21.5}})
+        assert same.json() == idea
+        moved = await world.call(author, "PATCH", path, json={"location": {"latitude": -90, "longitude": 180}})
+        assert (moved.json()["latitude"], moved.json()["longitude"], moved.json()["version"]) == (-90, 180, 2)
+        assert (await world.call(author, "PATCH", path, json={"title": "Another title"})).json()["latitude"] == -90
+        removed = await world.call(author, "PATCH", path, json={"location": None})
+        assert (removed.json()["latitude"], removed.json()["longitude"]) == (None, None)
+
+    async def test_is_on_the_earth(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        for location in (
+            {"latitude": 90.1, "longitude": 0}, {"latitude": 0, "longitude": -181}, {"latitude": 1},
+            {"latitude": "1", "longitude": 1}, {"latitude": None, "longitude": 1}, [1, 2],
+        ):  # fmt: skip
+            body = {"title": "Café in the atrium", "description": DESCRIPTION, "location": location}
+            refused = await world.call(world.members[0], "POST", "/campaigns/{id}/ideas", json=body)
+            assert refused.status_code == 422
+
+
 class TestList:
     async def test_is_random_by_person_while_coins_are_open(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)

@@ -45,7 +45,7 @@ def wrong_values() -> Iterator[Any]:
         for name, schema in document["properties"].items():
             types = types_of(schema, document.get("$defs", {}))
             for kind, value in VALUES:
-                if kind not in types:
+                if kind not in types and not (kind == "integer" and "number" in types):  # each integer is a number
                     yield pytest.param(body, name, value, id=f"{body.__name__}.{name}={value!r}")
 
 

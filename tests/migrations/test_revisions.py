@@ -138,6 +138,7 @@ class TestUpAndDown:
         [
             ("INSERT INTO app.events (kind) VALUES ('coins_granted')", "1001", "events holds rows"),
             ("INSERT INTO app.users (display_name) VALUES ('Ada')", "1002", "users holds accounts"),
+            ("INSERT INTO app.events (kind) VALUES ('comment_written')", "1022", "events of discussions"),
             ("INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc')", "1004", "campaigns holds campaigns"),
             (
                 """

@@ -163,6 +163,14 @@ def _when_draft(cell: Cell) -> int | None:
     return None if cell.place.is_active else 409
 
 
+def _unless(cell: Cell, author: Actor) -> int | None:
+    return None if cell.actor is author else 403
+
+
+def _is_fixed(cell: Cell) -> bool:
+    return cell.actor is Actor.AUTHOR and cell.idea == "competing"
+
+
 # refusals of callers that the rule admits
 REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "activateCampaign": _when_active,  # illegal-campaign-step
@@ -190,10 +198,30 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "deleteDraft": lambda _: 409,  # not-a-draft
     "resubmitIdea": lambda _: 409,  # not-resubmittable
     "requestIdeaChanges": lambda cell: 409 if cell.idea == "competing" else _when_draft(cell),  # not-pending
+    "writeComment": _when_draft,  # campaign-not-active
+    # campaign-not-active, then not-the-commenter
+    "editComment": lambda cell: _when_draft(cell) or _unless(cell, Actor.AUTHOR),
+    "deleteComment": lambda cell: _unless(cell, Actor.AUTHOR),
+    "setOfficialAnswer": _when_draft,  # campaign-not-active
+    "removeOfficialAnswer": _when_draft,  # campaign-not-active
+    "writeNote": _when_draft,  # campaign-not-active
+    "editNote": lambda cell: _when_draft(cell) or _unless(cell, Actor.MANAGER),
+    "deleteNote": lambda cell: _unless(cell, Actor.MANAGER),
+    # idea-not-in-delivery: the ideas are pending or competing
+    "addMilestone": lambda _: 409,
+    "editMilestone": lambda _: 409,
+    "deleteMilestone": lambda _: 409,
+    # idea-fixed, then attachment-not-found
+    "addAttachment": lambda cell: 409 if _is_fixed(cell) else None,
+    "deleteAttachment": lambda cell: 409 if _is_fixed(cell) else 404,
+    "getAttachmentContent": lambda _: 404,
     # step-not-allowed: each of the two needs another permission; then campaign-not-active
     "changeIdeaStatusrejected": lambda cell: 403 if cell.actor is Actor.AUTHOR else _when_draft(cell),
     "changeIdeaStatuswithdrawn": lambda cell: 403 if cell.actor is not Actor.AUTHOR else _when_draft(cell),
 }
+
+# required query parameters
+QUERIES = {"setMemberRole": {"role": "manager"}, "findPeople": {"q": "an"}, "addAttachment": {"name": "plan.txt"}}
 
 # operations with more than one request
 VARIANTS = {"changeIdeaStatus": ("rejected", "withdrawn")}
@@ -237,7 +265,7 @@ def cells_of(operation: Operation, world: World) -> Iterator[Cell]:
                 yield Cell(operation, actor, place, idea)
 
 
-def _body(name: str, world: World, place: Place) -> Sent:
+def _body(name: str, world: World, place: Place, idea: str) -> Sent:
     """The body and query of a request, valid in every place that exists."""
     spare = world.spare_member
     bodies: dict[str, Sent] = {
@@ -297,6 +325,15 @@ def _body(name: str, world: World, place: Place) -> Sent:
             "valued_on": "2026-01-31",
             "source": "an estimate",
         },
+        "writeComment": {"text": "Where is it?"},
+        "editComment": {"text": "Where is it built?"},
+        "hideComment": {"reason": "It names a person."},
+        "setOfficialAnswer": {"comment_id": str(place.comment_ids[idea])},
+        "setIdeaOwner": {"user_id": str(spare.id)},
+        "addMilestone": {"title": "Order them", "due_on": "2026-05-01"},
+        "editMilestone": {"done_on": "2026-05-01"},
+        "writeNote": {"text": "Ask the city."},
+        "editNote": {"text": "Ask the town."},
         "allocateCoins": {"idea_id": str(place.competing_id), "coins": 1},
         "reallocateCoins": {"from_idea_id": str(place.competing_id), "coins": 1},
         "bulkAllocateCoins": {
@@ -311,6 +348,8 @@ def _body(name: str, world: World, place: Place) -> Sent:
             ]
         },
     }
+    if name == "addAttachment":
+        return {"content": b"The plan."}
     return {"json": bodies[name]} if name in bodies else {}
 
 
@@ -321,6 +360,7 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
     """
     operation, place = cell.operation, cell.place
     idea_id = place.pending_id if cell.idea == "pending" else place.competing_id
+    idea = cell.idea or "competing"
     path = operation.path.format(
         campaign_id=place.campaign_id,
         idea_id=idea_id,
@@ -332,6 +372,10 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         identity_id=uuid4(),
         tag_id=place.tag_id,
         version=1,
+        comment_id=place.comment_ids[idea],
+        note_id=place.note_ids[idea],
+        milestone_id=uuid4(),
+        attachment_id=uuid4(),
     )
     headers = {}
     if cell.actor is not Actor.ANONYMOUS:
@@ -341,7 +385,7 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
             if operation.reads_cookie and credentials.cookie is not None
             else {"Authorization": f"Bearer {credentials.bearer}"}
         )
-    query = {"role": "manager"} if operation.name == "setMemberRole" else {}
+    query = dict(QUERIES.get(operation.name, {}))
     overrides = {}
     if not is_dry_run:
         headers["Idempotency-Key"] = uuid4().hex
@@ -349,7 +393,7 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         query["dry_run"] = "true"
     else:
         overrides[web._session] = _rolled_back_session
-    body = _body(operation.name + operation.variant, world, place)
+    body = _body(operation.name + operation.variant, world, place, idea)
     world.app.dependency_overrides |= overrides
     try:
         return await world.client.request(operation.method, path, params=query, headers=headers, **body)

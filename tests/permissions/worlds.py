@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from api.campaigns import service as campaigns
 from api.coins import service as coins
 from api.coins.schemas import PolicyWrite
 from api.coins.service import Move
+from api.discussions.models import Comment
 from api.ideas import service as ideas
 from api.ideas.models import Idea
 from api.ideas.tags import create_tag
@@ -85,7 +86,10 @@ PERSONS = {Actor.NARROW_TOKEN: Actor.MANAGER}
 
 @dataclass(frozen=True)
 class Place:
-    """A campaign with a competing and a pending idea of the author, and two tags; or ids that do not exist."""
+    """A campaign with a competing and a pending idea of the author, and two tags; or ids that do not exist.
+
+    By status of the idea, it has a comment of the author and a note of the manager.
+    """
 
     kind: str
     campaign_id: UUID
@@ -93,6 +97,8 @@ class Place:
     pending_id: UUID
     tag_id: UUID
     other_tag_id: UUID
+    comment_ids: dict[str, UUID] = field(compare=False)
+    note_ids: dict[str, UUID] = field(compare=False)
 
     @property
     def exists(self) -> bool:
@@ -165,7 +171,7 @@ async def make_world(app: FastAPI, client: AsyncClient) -> World:
         spare = await make_user(session)
         newcomer = await make_user(session, password=PASSWORD)
         places = {kind: await _make_place(session, kind, users, spare) for kind in ("public", "hidden", "draft")}
-        places["unknown"] = Place("unknown", uuid4(), uuid4(), uuid4(), uuid4(), uuid4())
+        places["unknown"] = Place("unknown", *(uuid4() for _ in range(5)), _no_ids(), _no_ids())
         other = await campaigns.create_campaign(
             session, actor_id=users[Actor.OTHER_MANAGER].id, title="Another campaign", slug=f"other-{uuid4().hex[:12]}"
         )
@@ -251,7 +257,33 @@ async def _make_place(session: AsyncSession, kind: str, users: dict[Actor, User]
         assert {outcome.outcome for outcome in moved} == {"moved"}
     pending_id = await _insert_idea(session, campaign.id, author_id, "pending")
     defined = [await create_tag(session, campaign, actor_id=manager.id, name=name) for name in ("Roads", "Parks")]
-    return Place(kind, campaign.id, competing_id, pending_id, *(tag.id for tag in defined))
+    ideas_by_status = {"competing": competing_id, "pending": pending_id}
+    comment_ids = {
+        status: await _insert_comment(session, campaign.id, idea_id, author_id, "comment")
+        for status, idea_id in ideas_by_status.items()
+    }
+    note_ids = {
+        status: await _insert_comment(session, campaign.id, idea_id, manager.id, "note")
+        for status, idea_id in ideas_by_status.items()
+    }
+    return Place(kind, campaign.id, competing_id, pending_id, *(tag.id for tag in defined), comment_ids, note_ids)
+
+
+def _no_ids() -> dict[str, UUID]:
+    return {status: uuid4() for status in ("competing", "pending")}
+
+
+async def _insert_comment(session: AsyncSession, campaign_id: UUID, idea_id: UUID, author_id: UUID, kind: str) -> UUID:
+    """A comment or note, also in a draft, where the service writes none."""
+    comment_id = uuid7()
+    session.add(
+        Comment(
+            id=comment_id, campaign_id=campaign_id, idea_id=idea_id, kind=kind, root_id=comment_id, depth=1,
+            author_id=author_id, text="Where is it?", mention_ids=[],
+        )
+    )  # fmt: skip
+    await session.flush()
+    return comment_id
 
 
 async def _insert_idea(session: AsyncSession, campaign_id: UUID, author_id: UUID, status: str) -> UUID:

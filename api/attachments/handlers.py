@@ -1,0 +1,34 @@
+"""The job that deletes stored objects to which no attachment refers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from api.attachments.models import AttachmentObject
+from api.attachments.service import PREFIX
+from api.kernel import clock
+from api.kernel.jobs import Job
+
+if TYPE_CHECKING:
+    from api.kernel.container import KernelContainer
+
+KEPT = timedelta(days=1)
+"""An upload stores its objects before the transaction of their rows; no upload takes that long."""
+
+
+async def delete_unused_objects(container: KernelContainer) -> int:
+    """Delete objects that were stored more than a day ago and belong to no attachment; returns how many."""
+    deleted = 0
+    async for keys in container.storage.list_before(PREFIX, clock.now() - KEPT):
+        async with container.database.reading() as session:
+            used = set(await session.scalars(select(AttachmentObject.key).where(AttachmentObject.key.in_(keys))))
+        unused = [key for key in keys if key not in used]
+        await container.storage.delete(unused)
+        deleted += len(unused)
+    return deleted
+
+
+JOBS = (Job(name="delete_unused_objects", run=delete_unused_objects, cron="47 1 * * *"),)

@@ -1,0 +1,53 @@
+"""The people of a campaign as its members see them: names and roles, no addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import func, select, tuple_
+
+from api.auth import service as auth
+from api.campaigns.models import Membership
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+
+@dataclass(frozen=True)
+class Person:
+    """A current member of a campaign."""
+
+    id: UUID
+    display_name: str
+    role: str
+
+
+async def find_people(
+    session: AsyncSession, campaign_id: UUID, words: str, *, limit: int, after: tuple[str, UUID] | None
+) -> list[Person]:
+    """Current members whose names contain `words`, in any case, ordered by name in lower case and id."""
+    people = auth.PEOPLE.c
+    folded = func.lower(people.display_name)
+    query = (
+        select(people.id, people.display_name, Membership.role)
+        .join(auth.PEOPLE, people.id == Membership.user_id)
+        .where(Membership.campaign_id == campaign_id, Membership.left_at.is_(None))
+        .where(people.display_name.icontains(words, autoescape=True))
+        .order_by(folded, people.id)
+        .limit(limit)
+    )
+    if after:
+        query = query.where(tuple_(folded, people.id) > tuple_(*after))
+    return [Person(row.id, row.display_name, row.role) for row in await session.execute(query)]
+
+
+async def find_roles(session: AsyncSession, campaign_id: UUID, user_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """The campaign role of each of these users who is a member now."""
+    query = select(Membership.user_id, Membership.role).where(
+        Membership.campaign_id == campaign_id, Membership.left_at.is_(None), Membership.user_id.in_(list(user_ids))
+    )
+    return {row.user_id: row.role for row in await session.execute(query)}

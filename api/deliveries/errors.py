@@ -1,0 +1,40 @@
+"""Errors of deliveries."""
+
+from __future__ import annotations
+
+from api.kernel.errors import DomainError, InvalidInput, NotFound
+
+
+class OwnerNotAMember(InvalidInput):
+    """The owner of an idea must be a member of its campaign."""
+
+    slug = "owner-not-a-member"
+    title = "The owner is not a member of the campaign"
+
+
+class MilestoneNotFound(NotFound):
+    """The idea has no such milestone."""
+
+    slug = "milestone-not-found"
+    title = "No such milestone"
+
+
+class IdeaNotInDelivery(DomainError):
+    """Milestones change only while the idea is accepted or in progress."""
+
+    slug = "idea-not-in-delivery"
+    title = "The idea is not in delivery"
+
+
+class TooManyMilestones(DomainError):
+    """The idea has the largest number of milestones, `milestones_max`."""
+
+    slug = "too-many-milestones"
+    title = "The idea has too many milestones"
+
+
+class DoneInTheFuture(InvalidInput):
+    """A milestone is done on `today` or earlier, by the time zone of the campaign."""
+
+    slug = "done-in-the-future"
+    title = "The milestone cannot be done on a later day"

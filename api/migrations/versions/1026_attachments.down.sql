@@ -1,0 +1,2 @@
+DROP TABLE app.attachment_objects;
+DROP TABLE app.attachments;
