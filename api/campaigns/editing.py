@@ -131,19 +131,19 @@ async def delete_draft(session: AsyncSession, campaign: Campaign, *, actor_id: U
     """Delete a draft with its memberships and its ledger. Its events are kept.
 
     Raises:
-        NotADraft: the campaign was active, or has coins or ideas.
+        CampaignKept: the campaign was active, or has coins or ideas.
     """
     campaign = await get_campaign(session, campaign.id, lock="change")
     if campaign.status != CampaignStatus.DRAFT:
         state = f"is {campaign.status}"
-        raise errors.NotADraft.of(state)
+        raise errors.CampaignKept.of(state)
     if not await coins.delete_ledger(session, campaign.id):
-        raise errors.NotADraft.of("has members with coins")
+        raise errors.CampaignKept.of("has members with coins")
     try:
         await session.execute(delete(Membership).where(Membership.campaign_id == campaign.id))
         await session.execute(delete(Campaign).where(Campaign.id == campaign.id))
     except IntegrityError as error:
         if not isinstance(error.orig, ForeignKeyViolation):
             raise
-        raise errors.NotADraft.of("has ideas") from error
+        raise errors.CampaignKept.of("has ideas") from error
     await record_event(session, payloads.CampaignDeleted(), actor_id=actor_id, campaign_id=campaign.id)

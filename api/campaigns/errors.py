@@ -47,14 +47,14 @@ class CampaignFixed(DomainError):
     title = "A part of the campaign is fixed"
 
 
-class NotADraft(DomainError):
+class CampaignKept(DomainError):
     """Only a draft without coins and ideas can be deleted; others are archived."""
 
-    slug = "not-a-draft"
+    slug = "campaign-kept"
     title = "The campaign cannot be deleted"
 
     @classmethod
-    def of(cls, state: str) -> NotADraft:
+    def of(cls, state: str) -> CampaignKept:
         """The error for a campaign that, for example, "has ideas"."""
         return cls(
             f"The campaign {state}; only a draft without coins and ideas can be deleted. You can archive it instead."

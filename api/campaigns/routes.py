@@ -129,7 +129,7 @@ async def edit(
 
 
 @router.delete("/campaigns/{campaign_id}", status_code=204, operation_id="deleteCampaign")
-@raises(errors.NotADraft)
+@raises(errors.CampaignKept)
 async def delete(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
 ) -> None:

@@ -53,7 +53,7 @@ class CampaignTag(Edited, Model):
     __tablename__ = "campaign_tags"
 
     id: Mapped[PrimaryKey]
-    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("app.campaigns.id"))
+    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("app.campaigns.id", ondelete="CASCADE"))
     parent_id: Mapped[UUID | None]
     level: Mapped[int] = mapped_column(SmallInteger())
     name: Mapped[str]
@@ -84,7 +84,7 @@ class RejectionReason(Model):
 
     __tablename__ = "rejection_reasons"
 
-    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("app.campaigns.id"), primary_key=True)
+    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("app.campaigns.id", ondelete="CASCADE"), primary_key=True)
     code: Mapped[str] = mapped_column(primary_key=True)
     label: Mapped[str]
     position: Mapped[int]

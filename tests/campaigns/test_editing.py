@@ -195,6 +195,8 @@ class TestDelete:
     async def test_a_draft_is_gone_and_its_events_are_kept(self, application: FastAPI, client: AsyncClient) -> None:
         headers, draft = await create(application, client)
         path = f"/api/v1/campaigns/{draft['id']}"
+        tagged = await client.post(f"{path}/tags", headers=headers, json={"name": "Roads"})
+        assert tagged.status_code == 201, tagged.text
         assert (await client.delete(path, headers=headers)).status_code == 204
         assert_problem(await client.get(path, headers=headers), 404, "campaign-not-found")
         assert_problem(await client.delete(path, headers=headers), 404, "campaign-not-found")
@@ -208,7 +210,7 @@ class TestDelete:
 
     async def test_other_campaigns_are_archived_instead(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client, members=1)
-        refused = assert_problem(await world.call(world.manager, "DELETE", "/campaigns/{id}"), 409, "not-a-draft")
+        refused = assert_problem(await world.call(world.manager, "DELETE", "/campaigns/{id}"), 409, "campaign-kept")
         assert "archive" in refused["detail"]
 
     async def test_a_draft_with_granted_coins_is_kept(self, application: FastAPI, client: AsyncClient) -> None:
@@ -221,7 +223,7 @@ class TestDelete:
             "/api/v1/coins/bulk-allocate", headers={**headers, "Idempotency-Key": uuid4().hex}, json={"items": [item]}
         )
         assert granted.json()["succeeded"] == 1, granted.text
-        assert_problem(await client.delete(path, headers=headers), 409, "not-a-draft")
+        assert_problem(await client.delete(path, headers=headers), 409, "campaign-kept")
         assert (await client.get(f"{path}/coins/verify", headers=headers)).json()["holds"] is True
 
     async def test_the_database_refuses_to_delete_a_ledger_with_transfers(

@@ -188,6 +188,8 @@ async def play_texts(world: World) -> None:
     ):
         done = await world.call(user, method, called, json=body)
         assert done.is_success, done.text
+
+
 async def play_discussions(world: World) -> None:
     """All events of comments, notes and followers."""
     author = world.members[0]

@@ -177,7 +177,7 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "archiveCampaign": _when_active,  # illegal-campaign-step
     "pauseCampaign": _when_draft,  # illegal-campaign-step
     "resumeCampaign": lambda _: 409,  # illegal-campaign-step
-    "deleteCampaign": lambda _: 409,  # not-a-draft: the draft has ideas
+    "deleteCampaign": lambda _: 409,  # campaign-kept: the draft has ideas
     "completeCampaign": _when_draft,  # illegal-campaign-step
     "joinCampaign": _when_draft,  # campaign-not-active
     "submitIdea": _when_draft,  # campaign-not-active

@@ -171,7 +171,7 @@ async def make_world(app: FastAPI, client: AsyncClient) -> World:
         spare = await make_user(session)
         newcomer = await make_user(session, password=PASSWORD)
         places = {kind: await _make_place(session, kind, users, spare) for kind in ("public", "hidden", "draft")}
-        places["unknown"] = Place("unknown", *(uuid4() for _ in range(5)), _no_ids(), _no_ids())
+        places["unknown"] = Place("unknown", uuid4(), uuid4(), uuid4(), uuid4(), uuid4(), _no_ids(), _no_ids())
         other = await campaigns.create_campaign(
             session, actor_id=users[Actor.OTHER_MANAGER].id, title="Another campaign", slug=f"other-{uuid4().hex[:12]}"
         )
@@ -266,7 +266,8 @@ async def _make_place(session: AsyncSession, kind: str, users: dict[Actor, User]
         status: await _insert_comment(session, campaign.id, idea_id, manager.id, "note")
         for status, idea_id in ideas_by_status.items()
     }
-    return Place(kind, campaign.id, competing_id, pending_id, *(tag.id for tag in defined), comment_ids, note_ids)
+    tag_id, other_tag_id = (tag.id for tag in defined)
+    return Place(kind, campaign.id, competing_id, pending_id, tag_id, other_tag_id, comment_ids, note_ids)
 
 
 def _no_ids() -> dict[str, UUID]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from api.migrations import statements
 
 revision = "1027"
-down_revision = "1022"
+down_revision = "1026"
 branch_labels = None
 depends_on = None
 

@@ -1,21 +1,21 @@
 """The constraints of events are validated.
 
-Revision ID: 1028
+Revision ID: 1029
 """
 
 from __future__ import annotations
 
 from api.migrations import statements
 
-revision = "1028"
-down_revision = "1027"
+revision = "1029"
+down_revision = "1028"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """The SQL is in the file of the same name."""
-    statements.run_version("1028_valid_event_kinds")
+    statements.run_version("1029_valid_event_kinds")
 
 
 def downgrade() -> None:
