@@ -55,5 +55,5 @@ def _find_short(title: str, description: str) -> Iterator[dict[str, str]]:
 
 
 def render_markdown(text: str) -> str:
-    """Markdown as HTML that is safe inside a page: an allow-list of elements, no pictures, links that pass on nothing."""
+    """Markdown as HTML that is safe inside a page: an allow-list of elements, no pictures, and links with nofollow and noopener."""
     return _CLEANER.clean(str(_MARKDOWN.render(text)))
