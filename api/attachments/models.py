@@ -19,7 +19,7 @@ class Attachment(Model):
 
     id: Mapped[PrimaryKey]
     campaign_id: Mapped[UUID] = mapped_column(ForeignKey("app.campaigns.id"))
-    idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id"))
+    idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id", ondelete="CASCADE"))
     name: Mapped[str]
     media_type: Mapped[str]
     size_bytes: Mapped[int]

@@ -17,7 +17,7 @@ class IdeaOwner(Model):
 
     __tablename__ = "idea_owners"
 
-    idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id"), primary_key=True)
+    idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("app.users.id"))
     assigned_at: Mapped[datetime] = mapped_column(default=clock.now)
     assigned_by: Mapped[UUID | None]
@@ -31,7 +31,7 @@ class IdeaMilestone(Edited, Model):
 
     id: Mapped[PrimaryKey]
     campaign_id: Mapped[UUID] = mapped_column(ForeignKey("app.campaigns.id"))
-    idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id"))
+    idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id", ondelete="CASCADE"))
     position: Mapped[int]
     title: Mapped[str]
     due_on: Mapped[date]

@@ -23,7 +23,7 @@ class Comment(Model):
 
     id: Mapped[PrimaryKey]
     campaign_id: Mapped[UUID] = mapped_column(ForeignKey("app.campaigns.id"))
-    idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id"))
+    idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id", ondelete="CASCADE"))
     kind: Mapped[str]
     parent_id: Mapped[UUID | None]
     root_id: Mapped[UUID]
@@ -47,5 +47,5 @@ class IdeaFollower(Model):
     __tablename__ = "idea_followers"
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("app.users.id"), primary_key=True)
-    idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id"), primary_key=True)
+    idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id", ondelete="CASCADE"), primary_key=True)
     followed_at: Mapped[datetime] = mapped_column(default=clock.now)

@@ -78,9 +78,9 @@ def archive(*names: str, **contents: bytes) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
         for name, content in contents.items():
-            made.writestr(name, content, zipfile.ZIP_STORED)
+            made.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_STORED)  # without the present time
         for name in names:
-            made.writestr(name, b"<x/>")
+            made.writestr(zipfile.ZipInfo(name), b"<x/>", zipfile.ZIP_DEFLATED)
     return file.getvalue()
 
 

@@ -21,7 +21,8 @@ CREATE TABLE app.comments (
     CONSTRAINT pk_comments PRIMARY KEY (id),
     CONSTRAINT uq_comments_id UNIQUE (id, idea_id, kind, root_id), -- for the foreign key of replies
     CONSTRAINT fk_comments_campaign_id_campaigns FOREIGN KEY (campaign_id) REFERENCES app.campaigns (id),
-    CONSTRAINT fk_comments_idea_id_ideas FOREIGN KEY (idea_id) REFERENCES app.ideas (id),
+    CONSTRAINT fk_comments_idea_id_ideas
+        FOREIGN KEY (idea_id) REFERENCES app.ideas (id) ON DELETE CASCADE,
     CONSTRAINT fk_comments_parent_id_comments FOREIGN KEY (parent_id, idea_id, kind, root_id)
         REFERENCES app.comments (id, idea_id, kind, root_id),
     CONSTRAINT ck_comments_thread CHECK (
@@ -48,7 +49,8 @@ CREATE TABLE app.idea_followers (
     followed_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT pk_idea_followers PRIMARY KEY (user_id, idea_id),
     CONSTRAINT fk_idea_followers_user_id_users FOREIGN KEY (user_id) REFERENCES app.users (id),
-    CONSTRAINT fk_idea_followers_idea_id_ideas FOREIGN KEY (idea_id) REFERENCES app.ideas (id)
+    CONSTRAINT fk_idea_followers_idea_id_ideas
+        FOREIGN KEY (idea_id) REFERENCES app.ideas (id) ON DELETE CASCADE
 );
 CREATE INDEX ix_idea_followers_idea_id ON app.idea_followers (idea_id);
 
@@ -59,7 +61,8 @@ CREATE TABLE app.idea_owners (
     assigned_at timestamptz NOT NULL DEFAULT now(),
     assigned_by uuid,
     CONSTRAINT pk_idea_owners PRIMARY KEY (idea_id),
-    CONSTRAINT fk_idea_owners_idea_id_ideas FOREIGN KEY (idea_id) REFERENCES app.ideas (id),
+    CONSTRAINT fk_idea_owners_idea_id_ideas
+        FOREIGN KEY (idea_id) REFERENCES app.ideas (id) ON DELETE CASCADE,
     CONSTRAINT fk_idea_owners_user_id_users FOREIGN KEY (user_id) REFERENCES app.users (id)
 );
 CREATE INDEX ix_idea_owners_user_id ON app.idea_owners (user_id);
@@ -81,7 +84,8 @@ CREATE TABLE app.idea_milestones (
     -- checked at the end of the transaction: a move changes several positions
     CONSTRAINT uq_idea_milestones_idea_id UNIQUE (idea_id, position) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT fk_idea_milestones_campaign_id_campaigns FOREIGN KEY (campaign_id) REFERENCES app.campaigns (id),
-    CONSTRAINT fk_idea_milestones_idea_id_ideas FOREIGN KEY (idea_id) REFERENCES app.ideas (id)
+    CONSTRAINT fk_idea_milestones_idea_id_ideas
+        FOREIGN KEY (idea_id) REFERENCES app.ideas (id) ON DELETE CASCADE
 );
 CREATE INDEX ix_idea_milestones_due_on ON app.idea_milestones (campaign_id, due_on, id) WHERE done_on IS NULL;
 

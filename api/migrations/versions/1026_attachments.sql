@@ -18,7 +18,8 @@ CREATE TABLE app.attachments (
     uploaded_by uuid,
     CONSTRAINT pk_attachments PRIMARY KEY (id),
     CONSTRAINT fk_attachments_campaign_id_campaigns FOREIGN KEY (campaign_id) REFERENCES app.campaigns (id),
-    CONSTRAINT fk_attachments_idea_id_ideas FOREIGN KEY (idea_id) REFERENCES app.ideas (id),
+    CONSTRAINT fk_attachments_idea_id_ideas
+        FOREIGN KEY (idea_id) REFERENCES app.ideas (id) ON DELETE CASCADE,
     CONSTRAINT ck_attachments_picture CHECK (
         (width IS NULL) = (height IS NULL) AND (width IS NOT NULL) = (media_type LIKE 'image/%')
     )

@@ -1,4 +1,4 @@
-"""The constraints of events are validated.
+"""The constraints that were added without a check of the present rows are validated.
 
 Revision ID: 1029
 """
@@ -15,7 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     """The SQL is in the file of the same name."""
-    statements.run_version("1029_valid_event_kinds")
+    statements.run_version("1029_valid_constraints")
 
 
 def downgrade() -> None:
