@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Uuid
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, SmallInteger, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -20,6 +20,13 @@ class Comment(Model):
     """
 
     __tablename__ = "comments"
+    __table_args__ = (
+        # a reply is on the idea, of the kind, and in the thread of its parent
+        ForeignKeyConstraint(
+            ["parent_id", "idea_id", "kind", "root_id"],
+            [f"app.comments.{name}" for name in ("id", "idea_id", "kind", "root_id")],
+        ),
+    )
 
     id: Mapped[PrimaryKey]
     campaign_id: Mapped[UUID] = mapped_column(ForeignKey("app.campaigns.id"))
@@ -27,7 +34,7 @@ class Comment(Model):
     kind: Mapped[str]
     parent_id: Mapped[UUID | None]
     root_id: Mapped[UUID]
-    depth: Mapped[int]
+    depth: Mapped[int] = mapped_column(SmallInteger())
     author_id: Mapped[UUID]
     text: Mapped[str]
     mention_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), default=list)
