@@ -38,6 +38,3 @@ CREATE TABLE app.attachment_objects (
 
 GRANT SELECT, INSERT, DELETE ON app.attachments, app.attachment_objects TO ideamint_app;
 GRANT SELECT (id, campaign_id, idea_id, media_type, size_bytes, uploaded_at) ON app.attachments TO ideamint_dbt;
-
--- The kinds of before are among those of 1025. Readers and writers do not wait for this.
-ALTER TABLE app.events VALIDATE CONSTRAINT ck_events_kind;
