@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CHAR, Double, ForeignKey, Numeric, SmallInteger
+from sqlalchemy import CHAR, Computed, Double, ForeignKey, ForeignKeyConstraint, Numeric, SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.kernel import clock
@@ -40,6 +40,11 @@ class IdeaTag(Model):
     """A tag or category of an idea, or a target from an import; `tag_id` is set if the campaign has defined it."""
 
     __tablename__ = "idea_tags"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tag_id", "name"], ["app.campaign_tags.id", "app.campaign_tags.name"], onupdate="CASCADE"
+        ),
+    )
 
     idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id", ondelete="CASCADE"), primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
@@ -51,11 +56,20 @@ class CampaignTag(Edited, Model):
     """A tag that a campaign has defined; its level is 1 without a parent, and at most 3."""
 
     __tablename__ = "campaign_tags"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["parent_id", "campaign_id", "parent_level"],
+            [f"app.campaign_tags.{name}" for name in ("id", "campaign_id", "level")],
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+    )
 
     id: Mapped[PrimaryKey]
     campaign_id: Mapped[UUID] = mapped_column(ForeignKey("app.campaigns.id", ondelete="CASCADE"))
     parent_id: Mapped[UUID | None]
     level: Mapped[int] = mapped_column(SmallInteger())
+    parent_level: Mapped[int] = mapped_column(SmallInteger(), Computed("level - 1", persisted=True))
     name: Mapped[str]
     colour: Mapped[str | None]
     is_required: Mapped[bool] = mapped_column(default=False)

@@ -188,13 +188,15 @@ class TestAdd:
         assert outcome(await upload(world, author, idea, b"x" * 41, "b.txt")) == (409, "too-many-attachments")
         await attached(world, author, idea, b"x" * 40, "b.txt")
 
-    async def test_is_for_the_author_while_pending_and_for_managers(
+    async def test_is_for_the_author_while_the_text_can_be_edited_and_for_managers(
         self, application: FastAPI, client: AsyncClient
     ) -> None:
         world, idea, author = await pending(application, client)
         kept = await attached(world, author, idea, files.picture())
         assert outcome(await upload(world, world.members[1], idea, files.picture())) == (404, "idea-not-found")
-        await world.step(world.manager, idea, "competing")
+        for status in ("competing", "accepted"):
+            await attached(world, author, idea, files.picture())
+            await world.step(world.manager, idea, status)
         assert outcome(await upload(world, author, idea, files.picture())) == (409, "idea-fixed")
         assert outcome(await upload(world, world.members[1], idea, files.picture())) == (403, "step-not-allowed")
         path = f"/ideas/{idea}/attachments/{kept['id']}"

@@ -175,8 +175,11 @@ COMMANDS = [
 
 # they change neither coins nor what coins depend on
 WITHOUT_COINS = {
-    "createTag", "deleteCampaign", "deleteDraft", "deleteTag", "draftIdea", "editIdea", "editTag", "mergeTags", "recordValuation",
-    "requestIdeaChanges", "restoreIdeaVersion", "resubmitIdea", "setRejectionReasons",
+    "addAttachment", "addMilestone", "createTag", "deleteAttachment", "deleteCampaign", "deleteComment", "deleteDraft",
+    "deleteMilestone", "deleteNote", "deleteTag", "draftIdea", "editComment", "editIdea", "editMilestone", "editNote",
+    "editTag", "followIdea", "hideComment", "mergeTags", "recordValuation", "removeIdeaOwner", "removeOfficialAnswer",
+    "requestIdeaChanges", "restoreIdeaVersion", "resubmitIdea", "setIdeaOwner", "setOfficialAnswer",
+    "setRejectionReasons", "showComment", "unfollowIdea", "writeComment", "writeNote",
 }  # fmt: skip
 
 

@@ -229,7 +229,6 @@ class TestBulk:
             {"action": "approve", "idea_ids": [str(uuid4()) for _ in range(101)]},
             {"action": "approve", "idea_ids": [str(uuid4())] * 2},
         ],
-        ids=str,
     )
     async def test_refuses_what_is_not_consistent(
         self, application: FastAPI, client: AsyncClient, body: dict[str, Any]
