@@ -1,4 +1,4 @@
-"""Memberships in campaigns: joining, adding, leaving, roles and attributes."""
+"""Memberships in campaigns: joining, adding, leaving and attributes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from api.campaigns import errors
 from api.campaigns.lifecycle import CampaignStatus, Command
 from api.campaigns.models import Campaign, Membership
 from api.campaigns.queries import find_membership, get_campaign
+from api.campaigns.roles import check_other_manager, set_member_role
 from api.campaigns.transitions import check_command
 from api.coins import service as coins
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
+from api.kernel.permissions import TAKING_PART
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -33,6 +35,8 @@ async def join_campaign(
     attributes: dict[str, Any] | None = None,
 ) -> Membership:
     """Make the user a member with a wallet. A former member gets the old wallet again and no second grant.
+
+    An observer gets no wallet, and that of a former member stays frozen.
 
     Nothing changes if the user is a member. `actor_id` is the manager who adds the user; None if the user joins.
 
@@ -56,6 +60,8 @@ async def join_campaign(
         .limit(1)
     )
     actor = actor_id or user_id
+    if is_self and before is not None and before.role == "observer":
+        role = before.role  # only a manager can make an observer a member
     membership = Membership(
         campaign_id=campaign.id,
         user_id=user_id,
@@ -68,7 +74,7 @@ async def join_campaign(
     session.add(membership)
     await session.flush()
     had = await coins.find_wallet(session, campaign.id, user_id)
-    if campaign.status == CampaignStatus.ACTIVE:
+    if campaign.status == CampaignStatus.ACTIVE and role in TAKING_PART:
         await coins.grant_coins(session, campaign.id, [user_id], actor_id=actor)
     has = await coins.find_wallet(session, campaign.id, user_id)
     await record_event(
@@ -143,19 +149,8 @@ async def leave_campaign(
         msg = "You are not a member of this campaign."
         raise errors.NotAMember(msg)
     if membership.role == "manager" and campaign.status != "archived":
-        others = await session.scalar(
-            select(Membership.id)
-            .where(
-                Membership.campaign_id == campaign.id,
-                Membership.role == "manager",
-                Membership.left_at.is_(None),
-                Membership.user_id != user_id,
-            )
-            .limit(1)
-        )
-        if others is None:
-            msg = "You are the campaign's only manager; make another member a manager first."
-            raise errors.LastManager(msg)
+        msg = "You are the campaign's only manager; make another member a manager first."
+        await check_other_manager(session, campaign, user_id=user_id, refusal=msg)
     membership.left_at = clock.now()
     membership.updated_by = actor_id or user_id
     await session.flush()
@@ -172,41 +167,3 @@ async def leave_campaign(
 
 def _state(wallet: coins.Wallet | None) -> payloads.WalletState | None:
     return payloads.WalletState(wallet_coins=wallet.wallet_coins, is_frozen=wallet.is_frozen) if wallet else None
-
-
-async def set_member_role(
-    session: AsyncSession, campaign: Campaign, *, user_id: UUID, role: str, actor_id: UUID
-) -> Membership:
-    """Make a member a manager, or a manager a member again.
-
-    Raises:
-        NotAMember: the user is not a member.
-        LastManager: the campaign would have no manager.
-    """
-    campaign = await get_campaign(session, campaign.id, lock="change")
-    managers = list(
-        await session.scalars(
-            select(Membership.user_id).where(
-                Membership.campaign_id == campaign.id, Membership.role == "manager", Membership.left_at.is_(None)
-            )
-        )
-    )
-    membership = await find_membership(session, campaign.id, user_id)
-    if membership is None:
-        msg = "This user is not a member of the campaign."
-        raise errors.NotAMember(msg)
-    if role == "member" and managers == [user_id]:
-        msg = "This is the campaign's only manager; make another member a manager first."
-        raise errors.LastManager(msg)
-    if membership.role != role:
-        before, membership.role = membership.role, role
-        membership.updated_by = actor_id
-        await session.flush()
-        await record_event(
-            session,
-            payloads.MemberRoleChanged(before=payloads.RoleState(role=before), after=payloads.RoleState(role=role)),
-            actor_id=actor_id,
-            campaign_id=campaign.id,
-            user_id=user_id,
-        )
-    return membership

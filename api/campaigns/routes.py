@@ -198,7 +198,11 @@ async def set_role(
     user_id: UUID,
     role: Annotated[Role, Query()],
 ) -> MembershipRead:
-    """Make a member a manager, or a manager a member."""
+    """Change the role of a member.
+
+    A member who becomes an observer keeps their stakes, and their wallet is frozen. An observer who becomes a member gets the
+    old wallet again, or in a running campaign one with the coins of the policy.
+    """
     membership = await service.set_member_role(
         session, access.campaign, user_id=user_id, role=role, actor_id=access.caller.user_id
     )

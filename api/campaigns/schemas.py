@@ -18,7 +18,7 @@ from api.kernel.schemas import Edit, ResponseModel, Schema, Stored
 from api.kernel.texts import Line, Prose
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-Role = Literal["member", "manager"]
+Role = Literal["observer", "member", "moderator", "manager"]
 Title = Annotated[Line, Field(min_length=3, max_length=200)]
 Slug = Annotated[str, Field(min_length=3, max_length=100, pattern=SLUG)]
 

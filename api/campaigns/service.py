@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from api.campaigns import errors
 from api.campaigns.dates import Dates
 from api.campaigns.due import PAUSE_S, for_each_to_complete
-from api.campaigns.memberships import add_member, join_campaign, leave_campaign, set_member_role
+from api.campaigns.memberships import add_member, join_campaign, leave_campaign
 from api.campaigns.models import Campaign, Membership
 from api.campaigns.queries import (
     NOT_FOUND,
@@ -22,6 +22,7 @@ from api.campaigns.queries import (
     list_managed_campaign_ids,
     list_members,
 )
+from api.campaigns.roles import set_member_role
 from api.campaigns.transitions import (
     activate_campaign,
     archive_campaign,

@@ -140,7 +140,11 @@ _ENTRIES = (
         Audience.MANAGERS, moves_coins=True,
     ),
     _coin_entry(payloads.MemberLeft, "A member leaves or is removed; the wallet is frozen.", Audience.MANAGERS),
-    _coin_entry(payloads.MemberRoleChanged, "A member becomes a manager, or the reverse.", Audience.MANAGERS),
+    _coin_entry(
+        payloads.MemberRoleChanged,
+        "The role of a member changes. The wallet of an observer is frozen; an observer who becomes a member in an active "
+        "campaign receives coins.", Audience.MANAGERS, moves_coins=True,
+    ),
     _entry(
         payloads.MemberAttributesChanged, "A manager changes the groups of a member for reports.", Audience.MANAGERS
     ),

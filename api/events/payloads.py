@@ -407,15 +407,18 @@ class MemberLeft(Change[WalletState]):
 
 
 class RoleState(_Strict):
-    """A member's role."""
+    """A member's role; the wallet if its state changes with the role."""
 
     role: str
+    wallet_coins: int | None = None
+    is_frozen: bool | None = None
 
 
 class MemberRoleChanged(Change[RoleState]):
-    """The role."""
+    """The role, and the coins granted now: to an observer who becomes a member."""
 
     kind = EventKind.MEMBER_ROLE_CHANGED
+    granted_coins: int | None = None
 
 
 class MemberAttributesChanged(Payload):

@@ -19,9 +19,14 @@ from api.ideas.models import Idea
 from api.ideas.steps import PUBLIC, Status, Step, find_step
 from api.kernel.contract import raises
 from api.kernel.errors import Forbidden
-from api.kernel.permissions import Permission, Relation, roles_with
+from api.kernel.permissions import TAKING_PART, Permission, Relation, roles_with
 from api.kernel.rules import Rule, Scope, Visibility, enforces
 from api.kernel.web import Session
+
+_WHO = {
+    Permission.WITHDRAW_IDEA: "its author, while a member of the campaign,",
+    Permission.APPROVE_IDEAS: "a moderator or manager of the campaign",
+}
 
 
 @dataclass(frozen=True)
@@ -46,17 +51,19 @@ class IdeaAccess:
             return  # the service refuses it as an illegal step, under the idea's lock
         if may_take(self.campaign, self.idea.author_id, step):
             return
-        by_author = step.permission is Permission.WITHDRAW_IDEA
-        who = "its author, while a member of the campaign," if by_author else "a manager of the campaign"
+        who = _WHO.get(step.permission, "a manager of the campaign")
         msg = f"Only {who} may {step.verb} this idea."
         raise errors.StepNotAllowed(msg, permission=step.permission)
 
 
 def may_take(access: Access, author_id: UUID | None, step: Step) -> bool:
-    """Whether the caller has the permission of a step on an idea of this author. Only a member can withdraw one."""
+    """Whether the caller has the permission of a step on an idea of this author.
+
+    Only an author who takes part in the campaign can withdraw an idea.
+    """
     if step.permission is None or not _may(access, author_id, step.permission):
         return False
-    return step.permission is not Permission.WITHDRAW_IDEA or access.role is not None
+    return step.permission is not Permission.WITHDRAW_IDEA or access.role in TAKING_PART
 
 
 def _may(access: Access, author_id: UUID | None, permission: Permission) -> bool:
@@ -97,7 +104,7 @@ def requires_on_idea(*permissions: Permission) -> Callable[[IdeaAccess], Awaitab
 
 def _refusal(permissions: tuple[Permission, ...]) -> Forbidden:
     if len(permissions) > 1:
-        msg = "Only the author of the idea or a manager of the campaign may do this."
+        msg = "Only the author of the idea or a moderator or manager of the campaign may do this."
         return errors.StepNotAllowed(msg, permissions=permissions)
     if roles_with(permissions[0]) == [Relation.AUTHOR]:
         msg = "Only the author of the idea may do this."

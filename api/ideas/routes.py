@@ -32,6 +32,7 @@ from api.ideas.schemas import (
     ValuationRead,
     ValuationWrite,
 )
+from api.ideas.steps import PERMISSIONS as STEP_PERMISSIONS
 from api.ideas.steps import Status
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
@@ -157,11 +158,11 @@ async def edit(
 @raises(errors.StepNotAllowed, errors.IllegalStep, CampaignNotActive, errors.ReasonMissing, errors.UndoWindowOver)
 async def change_status(
     session: Session,
-    access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.WITHDRAW_IDEA, Permission.MANAGE_IDEAS))],
+    access: Annotated[IdeaAccess, Depends(requires_on_idea(*STEP_PERMISSIONS))],
     body: IdeaStep,
     dry_run: DryRun,  # noqa: ARG001
 ) -> IdeaRead:
-    """Change the status of the idea. Its author can withdraw it; all other steps are for managers.
+    """Change the status of the idea. Its author can withdraw it, moderators can approve it; the rest is for managers.
 
     The step from accepted to competing undoes the acceptance, within the undo window of the coin policy.
     """

@@ -28,7 +28,9 @@ class CampaignRole(StrEnum):
     """A role in one campaign, stored in `memberships.role`."""
 
     MANAGER = "manager"
+    MODERATOR = "moderator"
     MEMBER = "member"
+    OBSERVER = "observer"
 
 
 class Relation(StrEnum):
@@ -58,6 +60,7 @@ class Permission(StrEnum):
     VIEW_REPORT = "view_report"
     SUBMIT_IDEA = "submit_idea"
     VIEW_ALL_IDEAS = "view_all_ideas"
+    APPROVE_IDEAS = "approve_ideas"
     EDIT_IDEA = "edit_idea"
     WITHDRAW_IDEA = "withdraw_idea"
     MANAGE_IDEAS = "manage_ideas"
@@ -74,7 +77,9 @@ DESCRIPTIONS: Mapping[Role | Permission, str] = MappingProxyType(
         SystemRole.DATA_ENGINEER: "runs the data platform and reads its figures; has no access to campaigns by this role",
         SystemRole.DATA_VIEWER: "reads the figures and the state of the data platform; changes nothing",
         CampaignRole.MANAGER: "runs the campaign, and is a member of it",
+        CampaignRole.MODERATOR: "a member who also sees all ideas and approves them",
         CampaignRole.MEMBER: "takes part in the campaign",
+        CampaignRole.OBSERVER: "reads what members read; has no coins and changes nothing",
         Relation.AUTHOR: "submitted the idea",
         Relation.VISITOR: "visits a public campaign: open to all, and not a draft",
         Permission.MANAGE_USERS: "list accounts, change their roles, deactivate them and end their sessions",
@@ -94,24 +99,25 @@ DESCRIPTIONS: Mapping[Role | Permission, str] = MappingProxyType(
         Permission.VIEW_REPORT: "download the report of the campaign",
         Permission.SUBMIT_IDEA: "submit an idea",
         Permission.VIEW_ALL_IDEAS: "see pending, rejected and withdrawn ideas",
+        Permission.APPROVE_IDEAS: "approve ideas, and ask their authors for changes",
         Permission.EDIT_IDEA: "change the text of the idea while it is pending",
         Permission.WITHDRAW_IDEA: "withdraw the idea; also requires a membership",
-        Permission.MANAGE_IDEAS: "approve, reject, accept, deliver and value ideas",
+        Permission.MANAGE_IDEAS: "reject, accept, deliver and value ideas",
         Permission.VIEW_DATA_PLATFORM: "open Dagster's page and the dashboards of all campaigns",
         Permission.COMMAND_DATA_PLATFORM: "launch runs on Dagster's page, change its schedules and download its logs",
     }
 )
 
-_MEMBER = frozenset(
+_OBSERVER = frozenset(
     {
         Permission.VIEW_CAMPAIGN,
         Permission.JOIN_CAMPAIGN,
         Permission.LEAVE_CAMPAIGN,
-        Permission.MOVE_COINS,
         Permission.VIEW_STAKES,
-        Permission.SUBMIT_IDEA,
     }
 )
+_MEMBER = _OBSERVER | {Permission.MOVE_COINS, Permission.SUBMIT_IDEA}
+_MODERATING = frozenset({Permission.VIEW_ALL_IDEAS, Permission.APPROVE_IDEAS})
 _READING = frozenset(
     {
         Permission.VIEW_CAMPAIGN,
@@ -138,19 +144,25 @@ _DATA_PLATFORM = frozenset({Permission.VIEW_DATA_PLATFORM, Permission.COMMAND_DA
 GRANTS: Mapping[str, frozenset[Permission]] = MappingProxyType(
     {
         SystemRole.SYSTEM_ADMIN: _READING
+        | _MODERATING
         | _MANAGING
         | _DATA_PLATFORM
         | {Permission.MANAGE_USERS, Permission.VIEW_AUDIT, Permission.CREATE_CAMPAIGN},
         SystemRole.EXECUTIVE: _READING | {Permission.JOIN_CAMPAIGN},
         SystemRole.DATA_ENGINEER: _DATA_PLATFORM,
         SystemRole.DATA_VIEWER: frozenset({Permission.VIEW_DATA_PLATFORM}),
-        CampaignRole.MANAGER: _READING | _MANAGING | _MEMBER,
+        CampaignRole.MANAGER: _READING | _MANAGING | _MODERATING | _MEMBER,
+        CampaignRole.MODERATOR: _MODERATING | _MEMBER,
         CampaignRole.MEMBER: _MEMBER,
+        CampaignRole.OBSERVER: _OBSERVER,
         Relation.AUTHOR: frozenset({Permission.VIEW_ALL_IDEAS, Permission.EDIT_IDEA, Permission.WITHDRAW_IDEA}),
         Relation.VISITOR: frozenset({Permission.VIEW_CAMPAIGN, Permission.JOIN_CAMPAIGN}),
     }
 )
 """The permissions of each role. No system role grants what belongs to a person: coins, ideas and memberships."""
+
+TAKING_PART = frozenset(role for role in CampaignRole if Permission.MOVE_COINS in GRANTS[role])
+"""The campaign roles whose members have a wallet."""
 
 ASSIGNABLE = frozenset({Permission.CREATE_CAMPAIGN})
 """Permissions that a user can have without a role, stored in `users.permissions`."""

@@ -13,7 +13,7 @@ from uuid import uuid4
 from starlette.requests import Request
 
 from api.kernel import web
-from api.kernel.permissions import GRANTS, Permission, Relation
+from api.kernel.permissions import GRANTS, TAKING_PART, Permission, Relation
 from api.kernel.scopes import SCOPE_OF
 from tests.factories.campaigns import DESCRIPTION
 from tests.factories.containers import parts
@@ -149,10 +149,11 @@ ALIKE = {
 
 
 def _is_served_alike(cell: Cell) -> bool:
-    """Wallets exist after the activation of the campaign, and only members have one."""
+    """Wallets exist after the activation of the campaign, and only members who take part have one."""
     if not cell.place.is_active:
         return False
-    return cell.is_allowed if cell.operation.permissions else PERSONS.get(cell.actor, cell.actor) in CAMPAIGN_ROLES
+    role = CAMPAIGN_ROLES.get(PERSONS.get(cell.actor, cell.actor))
+    return cell.is_allowed if cell.operation.permissions else role in TAKING_PART
 
 
 def _when_active(cell: Cell) -> int | None:
@@ -161,6 +162,16 @@ def _when_active(cell: Cell) -> int | None:
 
 def _when_draft(cell: Cell) -> int | None:
     return None if cell.place.is_active else 409
+
+
+def _step(permission: Permission) -> Callable[[Cell], int | None]:
+    """Step-not-allowed without the permission of the step, then campaign-not-active."""
+    return lambda cell: _when_draft(cell) if permission in cell.permissions else 403
+
+
+def _approve(cell: Cell) -> int | None:
+    """A competing idea is approved already: illegal-step."""
+    return 409 if cell.idea == "competing" else _step(Permission.APPROVE_IDEAS)(cell)
 
 
 # refusals of callers that the rule admits
@@ -184,13 +195,13 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "exchangeSignOnCode": lambda _: 401,  # sign-on-code-invalid: a provider's log-in has not issued it
     "getCampaignReport": lambda _: 503,  # nothing-published
     "editIdea": lambda cell: 409 if cell.idea == "competing" else None,  # idea-fixed
-    # step-not-allowed: each of the two needs another permission; then campaign-not-active
-    "changeIdeaStatusrejected": lambda cell: 403 if cell.actor is Actor.AUTHOR else _when_draft(cell),
-    "changeIdeaStatuswithdrawn": lambda cell: 403 if cell.actor is not Actor.AUTHOR else _when_draft(cell),
+    "changeIdeaStatuscompeting": _approve,
+    "changeIdeaStatusrejected": _step(Permission.MANAGE_IDEAS),
+    "changeIdeaStatuswithdrawn": _step(Permission.WITHDRAW_IDEA),
 }
 
 # operations with more than one request
-VARIANTS = {"changeIdeaStatus": ("rejected", "withdrawn")}
+VARIANTS = {"changeIdeaStatus": ("competing", "rejected", "withdrawn")}
 
 
 def read_operations(document: dict[str, Any]) -> list[Operation]:
@@ -274,6 +285,7 @@ def _body(name: str, world: World, place: Place) -> Sent:
         "setCoinPolicy": POLICY.model_dump(mode="json"),
         "submitIdea": {"title": "A new idea", "description": DESCRIPTION},
         "editIdea": {"title": "Another title"},
+        "changeIdeaStatuscompeting": {"status": "competing"},
         "changeIdeaStatusrejected": {"status": "rejected", "reason": "Not this year."},
         "changeIdeaStatuswithdrawn": {"status": "withdrawn"},
         "recordValuation": {

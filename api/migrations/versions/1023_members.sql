@@ -1,0 +1,26 @@
+-- Members of campaigns: the roles observer and moderator, with the scope of the permission to approve ideas.
+ALTER TABLE app.memberships
+    DROP CONSTRAINT ck_memberships_role,
+    ADD CONSTRAINT ck_memberships_role CHECK (role IN ('observer', 'member', 'moderator', 'manager'));
+
+ALTER TABLE app.service_accounts
+    DROP CONSTRAINT ck_service_accounts_scopes,
+    ADD CONSTRAINT ck_service_accounts_scopes CHECK (
+        cardinality(scopes) > 0 AND scopes <@ ARRAY[
+            'manage_users', 'view_audit', 'view_campaign', 'manage_campaign', 'manage_members',
+            'manage_coin_policy', 'grant_coins',
+            'view_coin_figures', 'view_coin_audit', 'view_stakes', 'view_report', 'view_all_ideas', 'manage_ideas',
+            'approve_ideas'
+        ]
+    );
+ALTER TABLE app.api_tokens
+    DROP CONSTRAINT ck_api_tokens_scopes,
+    ADD CONSTRAINT ck_api_tokens_scopes CHECK (
+        cardinality(scopes) > 0 AND scopes <@ ARRAY[
+            'own:read', 'manage_users', 'view_audit', 'create_campaign', 'view_campaign', 'join_campaign',
+            'leave_campaign', 'manage_campaign', 'manage_members', 'manage_coin_policy', 'coins:stake', 'grant_coins',
+            'view_coin_figures', 'view_coin_audit', 'view_stakes', 'view_report', 'submit_idea', 'view_all_ideas',
+            'edit_idea', 'withdraw_idea', 'manage_ideas',
+            'approve_ideas'
+        ]
+    );
