@@ -49,6 +49,13 @@ class JoiningClosed(Forbidden):
     title = "The campaign cannot be joined"
 
 
+class RemovedFromCampaign(Forbidden):
+    """A manager has removed the user from the campaign; only a manager can add them again."""
+
+    slug = "removed-from-campaign"
+    title = "Removed from the campaign"
+
+
 class NotAMember(Forbidden):
     """Only a member of the campaign may do this."""
 

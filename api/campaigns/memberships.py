@@ -42,6 +42,7 @@ async def join_campaign(
 
     Raises:
         JoiningClosed: the user joins, but only managers can add members to this campaign.
+        RemovedFromCampaign: the user joins, but a manager has removed them.
         CampaignNotActive: the campaign has ended, or is a draft, to which only managers can add members.
     """
     campaign = await get_campaign(session, campaign.id, lock="join")
@@ -60,6 +61,9 @@ async def join_campaign(
         .limit(1)
     )
     actor = actor_id or user_id
+    if is_self and before is not None and before.was_removed:
+        msg = "A manager has removed you from this campaign; only a manager can add you again."
+        raise errors.RemovedFromCampaign(msg)
     if is_self and before is not None and before.role == "observer":
         role = before.role  # only a manager can make an observer a member
     membership = Membership(
@@ -134,35 +138,79 @@ async def add_member(
     return present, False
 
 
-async def leave_campaign(
-    session: AsyncSession, campaign: Campaign, *, user_id: UUID, actor_id: UUID | None = None
-) -> None:
-    """End the user's membership: the wallet is frozen, stakes remain on their ideas.
+async def leave_campaign(session: AsyncSession, campaign: Campaign, *, user_id: UUID) -> None:
+    """End the user's own membership: the wallet is frozen, stakes remain on their ideas.
 
     Raises:
         NotAMember: the user is not a member.
         LastManager: the campaign would have no manager.
     """
-    campaign = await get_campaign(session, campaign.id, lock="change")
-    membership = await find_membership(session, campaign.id, user_id)
-    if membership is None:
-        msg = "You are not a member of this campaign."
-        raise errors.NotAMember(msg)
-    if membership.role == "manager" and campaign.status != "archived":
-        msg = "You are the campaign's only manager; make another member a manager first."
-        await check_other_manager(session, campaign, user_id=user_id, refusal=msg)
-    membership.left_at = clock.now()
-    membership.updated_by = actor_id or user_id
-    await session.flush()
-    had = await coins.find_wallet(session, campaign.id, user_id)
+    campaign, membership = await _lock_leaving(
+        session, campaign, user_id, "You are not a member of this campaign.",
+        "You are the campaign's only manager; make another member a manager first.",
+    )  # fmt: skip
+    had = await _end(session, campaign, membership, actor_id=user_id)
     await coins.freeze_wallet(session, campaign.id, user_id)
     await record_event(
         session,
         payloads.MemberLeft(before=_state(had), after=_state(replace(had, is_frozen=True) if had else None)),
-        actor_id=actor_id or user_id,
+        actor_id=user_id,
         campaign_id=campaign.id,
         user_id=user_id,
     )
+
+
+async def remove_member(session: AsyncSession, campaign: Campaign, *, user_id: UUID, actor_id: UUID) -> None:
+    """End the membership of another user: their stakes on open ideas return to the wallet, which is frozen.
+
+    Only a manager can add the user again; the user then gets the wallet back. Managers who remove themselves leave.
+
+    Raises:
+        NotAMember: the user is not a member.
+        LastManager: the campaign would have no manager.
+    """
+    if user_id == actor_id:
+        await leave_campaign(session, campaign, user_id=user_id)
+        return
+    campaign, membership = await _lock_leaving(
+        session, campaign, user_id, "This user is not a member of the campaign.",
+        "This is the campaign's only manager; make another member a manager first.",
+    )  # fmt: skip
+    membership.was_removed = True
+    had = await _end(session, campaign, membership, actor_id=actor_id)
+    await coins.return_stakes(session, campaign.id, user_id, actor_id=actor_id)
+    await coins.freeze_wallet(session, campaign.id, user_id)
+    has = await coins.find_wallet(session, campaign.id, user_id)
+    await record_event(
+        session,
+        payloads.MemberRemoved(before=_state(had), after=_state(has)),
+        actor_id=actor_id,
+        campaign_id=campaign.id,
+        user_id=user_id,
+    )
+
+
+async def _lock_leaving(
+    session: AsyncSession, campaign: Campaign, user_id: UUID, not_a_member: str, last_manager: str
+) -> tuple[Campaign, Membership]:
+    """The locked campaign and the membership that is to end; the texts are those of the refusals."""
+    campaign = await get_campaign(session, campaign.id, lock="change")
+    membership = await find_membership(session, campaign.id, user_id)
+    if membership is None:
+        raise errors.NotAMember(not_a_member)
+    if membership.role == "manager" and campaign.status != "archived":
+        await check_other_manager(session, campaign, user_id=user_id, refusal=last_manager)
+    return campaign, membership
+
+
+async def _end(
+    session: AsyncSession, campaign: Campaign, membership: Membership, *, actor_id: UUID
+) -> coins.Wallet | None:
+    """End the membership; returns the wallet as it is now."""
+    membership.left_at = clock.now()
+    membership.updated_by = actor_id
+    await session.flush()
+    return await coins.find_wallet(session, campaign.id, membership.user_id)
 
 
 def _state(wallet: coins.Wallet | None) -> payloads.WalletState | None:

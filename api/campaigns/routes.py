@@ -114,7 +114,7 @@ async def archive(
 
 
 @router.post("/campaigns/{campaign_id}/join", operation_id="joinCampaign")
-@raises(errors.JoiningClosed, errors.CampaignNotActive)
+@raises(errors.JoiningClosed, errors.RemovedFromCampaign, errors.CampaignNotActive)
 async def join(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.JOIN_CAMPAIGN))]
 ) -> MembershipRead:
@@ -212,10 +212,16 @@ async def set_role(
 @router.delete("/campaigns/{campaign_id}/members/{user_id}", status_code=204, operation_id="removeMember")
 @raises(errors.NotAMember, errors.LastManager)
 async def remove_member(
-    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))], user_id: UUID
+    session: Session,
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))],
+    user_id: UUID,
+    dry_run: DryRun,  # noqa: ARG001
 ) -> None:
-    """Remove a member; their wallet is frozen."""
-    await service.leave_campaign(session, access.campaign, user_id=user_id, actor_id=access.caller.user_id)
+    """Remove a member: their coins on open ideas return to their wallet, which is frozen.
+
+    Only a manager can add the person again, who then gets the wallet back. Managers leave by `POST .../leave`.
+    """
+    await service.remove_member(session, access.campaign, user_id=user_id, actor_id=access.caller.user_id)
 
 
 @router.get("/campaigns/{campaign_id}/coins/policies", operation_id="listCoinPolicies")

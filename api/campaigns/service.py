@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from api.campaigns import errors
 from api.campaigns.dates import Dates
 from api.campaigns.due import PAUSE_S, for_each_to_complete
-from api.campaigns.memberships import add_member, join_campaign, leave_campaign
+from api.campaigns.memberships import add_member, join_campaign, leave_campaign, remove_member
 from api.campaigns.models import Campaign, Membership
 from api.campaigns.queries import (
     NOT_FOUND,
@@ -63,6 +63,7 @@ __all__ = [
     "list_managed_campaign_ids",
     "list_members",
     "mark_completed",
+    "remove_member",
     "set_coin_policy",
     "set_member_role",
 ]

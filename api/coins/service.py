@@ -155,6 +155,24 @@ async def freeze_wallet(session: AsyncSession, campaign_id: UUID, user_id: UUID)
     )
 
 
+async def return_stakes(session: AsyncSession, campaign_id: UUID, user_id: UUID, *, actor_id: UUID | None) -> int:
+    """Return a member's coins on open ideas to the wallet, also outside the window; returns how many coins.
+
+    The caller holds the campaign's lock, so that no idea is closed or reopened meanwhile.
+    """
+    returned: int = await session.scalar(
+        text("SELECT app.coins_return_stakes(:campaign_id, :user_id, :actor_id, :effective_at, :request_id)"),
+        {
+            "campaign_id": campaign_id,
+            "user_id": user_id,
+            "actor_id": actor_id,
+            "effective_at": clock.effective_at(),
+            "request_id": current_request_id(),
+        },
+    )
+    return returned
+
+
 async def open_targets(session: AsyncSession, campaign_id: UUID, authors: dict[UUID, UUID | None]) -> None:
     """Open ideas for coins; `authors` maps each idea to its author."""
     await session.execute(

@@ -139,7 +139,12 @@ _ENTRIES = (
         payloads.MemberJoined, "A person joins a campaign or is added to it; in an active one they receive coins.",
         Audience.MANAGERS, moves_coins=True,
     ),
-    _coin_entry(payloads.MemberLeft, "A member leaves or is removed; the wallet is frozen.", Audience.MANAGERS),
+    _coin_entry(payloads.MemberLeft, "A member leaves; the wallet is frozen.", Audience.MANAGERS),
+    _coin_entry(
+        payloads.MemberRemoved,
+        "A manager removes a member; the stakes on open ideas return to the wallet, which is frozen. Each returned stake is "
+        "also an event coins_taken_back of the manager.", Audience.MANAGERS, moves_coins=True,
+    ),
     _coin_entry(
         payloads.MemberRoleChanged,
         "The role of a member changes. The wallet of an observer is frozen; an observer who becomes a member in an active "
@@ -162,7 +167,7 @@ _ENTRIES = (
         payloads.CoinsReallocated, "A member moves coins from one idea to another.", Audience.POLICY, moves_coins=True
     ),
     _coin_entry(
-        payloads.CoinsTakenBack, "A member takes coins back from an idea.", Audience.POLICY, moves_coins=True
+        payloads.CoinsTakenBack, "A member takes coins back from an idea, or a manager removes the member.", Audience.POLICY, moves_coins=True
     ),
     _coin_entry(
         payloads.CoinsSettled, "A settlement in the background is finished.", Audience.MANAGERS, moves_coins=True

@@ -55,6 +55,7 @@ class EventKind(StrEnum):
     ELECTION_IMPORTED = "election_imported"
     MEMBER_JOINED = "member_joined"
     MEMBER_LEFT = "member_left"
+    MEMBER_REMOVED = "member_removed"
     MEMBER_ROLE_CHANGED = "member_role_changed"
     MEMBER_ATTRIBUTES_CHANGED = "member_attributes_changed"
 

@@ -406,6 +406,12 @@ class MemberLeft(Change[WalletState]):
     kind = EventKind.MEMBER_LEFT
 
 
+class MemberRemoved(Change[WalletState]):
+    """The wallet: the stakes on open ideas return to it, and it is frozen."""
+
+    kind = EventKind.MEMBER_REMOVED
+
+
 class RoleState(_Strict):
     """A member's role; the wallet if its state changes with the role."""
 

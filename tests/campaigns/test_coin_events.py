@@ -132,7 +132,7 @@ COMMANDS = [
     ),
     Command(
         "removeMember", "manager", "DELETE", "/campaigns/{id}/members/{ann}", None,
-        [("member_left", _wallet(50, is_frozen=False), _wallet(50, is_frozen=True))],
+        [("member_removed", _wallet(50, is_frozen=False), _wallet(50, is_frozen=True))],
     ),
     Command(
         "completeCampaign", "manager", "POST", "/campaigns/{id}/complete", None,
@@ -196,7 +196,7 @@ class TestEveryCommand:
             for operation in methods.values()
             if any(parameter["name"] == "dry_run" for parameter in operation.get("parameters", ()))
         } - {"importRoster"}  # it is no command on coins
-        assert len(with_dry_run) == 6
+        assert len(with_dry_run) == 7
         seen: set[str] = set()
         ideas = iter(("one", "two", "three", "four"))
         for command in COMMANDS:

@@ -203,6 +203,8 @@ async def play_coins(world: World) -> None:
     )
     assert grouped.is_success, grouped.text
     assert (await world.call(world.members[2], "POST", "/campaigns/{id}/leave")).is_success
+    removed = await world.call(world.manager, "DELETE", f"/campaigns/{{id}}/members/{author.id}")
+    assert removed.is_success, removed.text
     ended = await world.call(world.manager, "PATCH", "/campaigns/{id}", json={"ends_at": "2026-01-01T00:00:00Z"})
     assert ended.is_success, ended.text
     await close_due_campaigns(parts(world.app).database)

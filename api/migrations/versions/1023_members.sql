@@ -1,7 +1,10 @@
--- Members of campaigns: the roles observer and moderator, with the scope of the permission to approve ideas.
+-- Members of campaigns: the roles observer and moderator with the scope of the permission to approve ideas, and removal.
 ALTER TABLE app.memberships
     DROP CONSTRAINT ck_memberships_role,
-    ADD CONSTRAINT ck_memberships_role CHECK (role IN ('observer', 'member', 'moderator', 'manager'));
+    ADD CONSTRAINT ck_memberships_role CHECK (role IN ('observer', 'member', 'moderator', 'manager')),
+    -- of an ended membership: a manager ended it, and only a manager can add the user again
+    ADD COLUMN was_removed boolean NOT NULL DEFAULT false,
+    ADD CONSTRAINT ck_memberships_removed_has_left CHECK (NOT was_removed OR left_at IS NOT NULL);
 
 ALTER TABLE app.service_accounts
     DROP CONSTRAINT ck_service_accounts_scopes,
@@ -24,3 +27,26 @@ ALTER TABLE app.api_tokens
             'approve_ideas'
         ]
     );
+
+-- All kinds of 1022 and those of this version: present rows need no check, and nothing waits for it.
+ALTER TABLE app.events
+    DROP CONSTRAINT ck_events_kind,
+    ADD CONSTRAINT ck_events_kind CHECK (kind IN (
+        'user_registered', 'registration_repeated', 'user_created', 'user_updated', 'user_deactivated',
+        'user_reactivated', 'user_rights_changed', 'user_address_verified', 'user_address_changed',
+        'password_reset_requested', 'password_changed', 'user_sessions_ended', 'user_logged_in',
+        'user_logged_out', 'log_in_failed', 'refresh_token_reused', 'second_factor_added',
+        'second_factor_removed', 'second_factors_reset', 'second_factor_failed', 'recovery_codes_created',
+        'recovery_code_used', 'user_confirmed', 'session_refreshed', 'api_token_created', 'api_token_rotated',
+        'api_token_revoked', 'service_account_created', 'service_account_changed',
+        'service_account_deactivated', 'request_refused', 'personal_data_read', 'identity_linked',
+        'identity_unlinked', 'user_logged_out_by_provider', 'user_invited', 'user_deleted', 'campaign_created',
+        'campaign_activated', 'campaign_dates_changed', 'campaign_closed', 'campaign_completed',
+        'campaign_archived', 'election_imported', 'member_joined', 'member_left', 'member_role_changed',
+        'member_attributes_changed', 'coin_policy_changed', 'coins_granted', 'coins_corrected',
+        'coins_allocated', 'coins_reallocated', 'coins_taken_back', 'coins_settled', 'idea_submitted',
+        'idea_edited', 'idea_approved', 'idea_rejected', 'idea_withdrawn', 'idea_accepted',
+        'idea_acceptance_undone', 'idea_started', 'idea_completed', 'idea_stopped', 'idea_not_selected',
+        'idea_valued', 'data_command_sent',
+        'member_removed'
+    )) NOT VALID;
