@@ -19,9 +19,9 @@ from sqlalchemy import func, select, text, update
 from api.auth.errors import LinkInvalid
 from api.auth.models import AccountMail, User
 from api.auth.second_factors import challenges
-from api.auth.tokens import hash_secret, new_secret
 from api.kernel import clock
 from api.kernel.jobs import Job, defer
+from api.kernel.stored_secrets import hash_secret, new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from api.kernel import clock, origins
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,10 +31,50 @@ _INSERT = text(
 )
 
 
+_INSERT_MANY = text(
+    """
+    INSERT INTO app.events (
+        occurred_at, kind, version, campaign_id, actor_id, user_id, request_id, address, agent, token_id, data
+    )
+    SELECT :occurred_at, u.kind, u.version, :campaign_id, CAST(:actor_id AS uuid), u.user_id, :request_id, :address, :agent,
+        CAST(:token_id AS uuid), CAST(u.data AS jsonb)
+    FROM unnest(
+        CAST(:kinds AS text[]), CAST(:versions AS integer[]), CAST(:user_ids AS uuid[]), CAST(:data AS text[])
+    ) WITH ORDINALITY AS u (kind, version, user_id, data, n)
+    ORDER BY u.n
+    """
+)
+
+
 def current_request_id() -> str | None:
     """The id of the current request; None outside a request."""
     request_id: str | None = structlog.contextvars.get_contextvars().get("request_id")
     return request_id
+
+
+async def record_member_events(
+    session: AsyncSession, events: Sequence[tuple[UUID | None, Payload]], *, actor_id: UUID | None, campaign_id: UUID
+) -> None:
+    """Append many events of one campaign by one statement, each with the user whom it concerns."""
+    if not events:
+        return
+    origin = origins.current()
+    await session.execute(
+        _INSERT_MANY,
+        {
+            "occurred_at": clock.now(),
+            "campaign_id": campaign_id,
+            "actor_id": actor_id,
+            "request_id": current_request_id(),
+            "address": origin.address,
+            "agent": origin.agent,
+            "token_id": origin.token_id,
+            "kinds": [payload.kind for _, payload in events],
+            "versions": [payload.version for _, payload in events],
+            "user_ids": [user_id for user_id, _ in events],
+            "data": [orjson.dumps(payload.as_data()).decode() for _, payload in events],
+        },
+    )
 
 
 async def record_event(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
@@ -66,17 +66,25 @@ async def defer(session: AsyncSession, job: Job[Any, Ids], *none: Ids.args, **id
     inspect.signature(job.run).bind(None, **ids)
     arguments = {name: _as_argument(job, name, value) for name, value in ids.items()}
     if not job.is_unique:
-        await _insert(session, job, arguments, None)
+        await _insert(session, job, [arguments], None)
         return True
     from procrastinate.exceptions import AlreadyEnqueued
 
     lock = ":".join([job.name, *(f"{name}={arguments[name]}" for name in sorted(arguments))])
     try:
         async with session.begin_nested():  # a refused row rolls back the savepoint, not the transaction
-            await _insert(session, job, arguments, lock)
+            await _insert(session, job, [arguments], lock)
     except AlreadyEnqueued:
         return False
     return True
+
+
+async def defer_each(session: AsyncSession, job: Job[Any, Any], name: str, ids: Sequence[UUID]) -> None:
+    """Defer a job for each of many ids, its argument `name`, by one statement in the session's transaction."""
+    assert not job.is_unique, f"{job.name} is deferred one by one"
+    if ids:
+        inspect.signature(job.run).bind(None, **{name: ids[0]})
+        await _insert(session, job, [{name: str(each)} for each in ids], None)
 
 
 def as_ids(arguments: dict[str, Any]) -> dict[str, UUID | int]:
@@ -93,7 +101,9 @@ def _as_argument(job: Job[Any, Any], name: str, value: object) -> str | int:
     raise TypeError(msg)
 
 
-async def _insert(session: AsyncSession, job: Job[Any, Any], arguments: dict[str, Any], lock: str | None) -> None:
+async def _insert(
+    session: AsyncSession, job: Job[Any, Any], arguments: Sequence[dict[str, Any]], lock: str | None
+) -> None:
     from procrastinate.exceptions import ConnectorException
 
     connection = await (await session.connection()).get_raw_connection()
@@ -101,7 +111,7 @@ async def _insert(session: AsyncSession, job: Job[Any, Any], arguments: dict[str
         job.name, queue=job.name, queueing_lock=lock, connection=connection.driver_connection
     )
     try:
-        await deferrer.defer_async(**arguments)
+        await deferrer.batch_defer_async(*arguments)
     except ConnectorException as failure:
         if isinstance(failure.__cause__, psycopg.Error):
             raise failure.__cause__ from None  # the same error as from any other statement of the session

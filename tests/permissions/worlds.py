@@ -12,7 +12,6 @@ from api.auth import sessions
 from api.auth.models import AccountMail
 from api.auth.second_factors import challenges, passkeys, recovery_codes
 from api.auth.second_factors.models import AuthenticatorApp
-from api.auth.tokens import hash_secret, new_secret
 from api.campaigns import service as campaigns
 from api.coins import service as coins
 from api.coins.schemas import PolicyWrite
@@ -22,6 +21,7 @@ from api.ideas.models import Idea
 from api.kernel import clock
 from api.kernel.ids import uuid7
 from api.kernel.permissions import TAKING_PART, CampaignRole, Permission, Relation, SystemRole
+from api.kernel.stored_secrets import hash_secret, new_secret
 from tests.auth.authenticators import SoftwarePasskey
 from tests.factories.api_tokens import make_service_account, make_token
 from tests.factories.campaigns import DESCRIPTION

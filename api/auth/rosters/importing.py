@@ -16,9 +16,10 @@ from api.auth import lifecycle, service
 from api.auth.errors import LastAdministrator, RosterDeactivatesMany
 from api.auth.models import User
 from api.auth.rosters.people import RosterPerson, RosterResult, Row
-from api.auth.rosters.reading import Problem, find_repeated, refusal
+from api.auth.rosters.reading import find_repeated
 from api.events import payloads
 from api.events.service import record_event
+from api.kernel.spreadsheets import Problem, refusal
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
