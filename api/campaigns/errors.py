@@ -49,6 +49,9 @@ class JoiningClosed(Forbidden):
     title = "The campaign cannot be joined"
 
 
+REMOVED = "A manager has removed you from this campaign; only a manager can add you again."
+
+
 class RemovedFromCampaign(Forbidden):
     """A manager has removed the user from the campaign; only a manager can add them again."""
 
@@ -75,6 +78,34 @@ class LastManager(DomainError):
 
     slug = "last-manager"
     title = "The campaign's only manager"
+
+
+class AlreadyMembers(DomainError):
+    """Members of the campaign have some of these addresses, which `emails` lists; they need no invitation."""
+
+    slug = "already-members"
+    title = "Members already"
+
+
+class InvitationNotFound(NotFound):
+    """The campaign has no such invitation."""
+
+    slug = "invitation-not-found"
+    title = "No such invitation"
+
+
+class InvitationEnded(DomainError):
+    """The invitation was accepted or revoked."""
+
+    slug = "invitation-ended"
+    title = "The invitation has ended"
+
+
+class InvitationForAnother(Forbidden):
+    """The invitation is for another address than the confirmed one of the caller's account."""
+
+    slug = "invitation-for-another"
+    title = "The invitation is for another address"
 
 
 class UnknownUser(DomainError):

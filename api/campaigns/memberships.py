@@ -31,6 +31,7 @@ async def join_campaign(
     *,
     user_id: UUID,
     actor_id: UUID | None = None,
+    is_invited: bool = False,
     role: str = "member",
     attributes: dict[str, Any] | None = None,
 ) -> Membership:
@@ -38,7 +39,8 @@ async def join_campaign(
 
     An observer gets no wallet, and that of a former member stays frozen.
 
-    Nothing changes if the user is a member. `actor_id` is the manager who adds the user; None if the user joins.
+    Nothing changes if the user is a member. `actor_id` is the manager who adds the user; None if the user joins, by
+    themselves or because a manager has invited them.
 
     Raises:
         JoiningClosed: the user joins, but only managers can add members to this campaign.
@@ -46,7 +48,7 @@ async def join_campaign(
         CampaignNotActive: the campaign has ended, or is a draft, to which only managers can add members.
     """
     campaign = await get_campaign(session, campaign.id, lock="join")
-    is_self = actor_id is None
+    is_self = actor_id is None and not is_invited
     await check_command(session, campaign, Command.JOIN if is_self else Command.ADD_MEMBER)
     if is_self and campaign.join_policy != "open":
         msg = "Only managers can add members to this campaign; ask one of them."
@@ -54,16 +56,10 @@ async def join_campaign(
     present = await find_membership(session, campaign.id, user_id)
     if present is not None:
         return present
-    before = await session.scalar(
-        select(Membership)
-        .where(Membership.campaign_id == campaign.id, Membership.user_id == user_id)
-        .order_by(Membership.left_at.desc())
-        .limit(1)
-    )
+    before = await find_last_membership(session, campaign.id, user_id)
     actor = actor_id or user_id
     if is_self and before is not None and before.was_removed:
-        msg = "A manager has removed you from this campaign; only a manager can add you again."
-        raise errors.RemovedFromCampaign(msg)
+        raise errors.RemovedFromCampaign(errors.REMOVED)
     if is_self and before is not None and before.role == "observer":
         role = before.role  # only a manager can make an observer a member
     membership = Membership(
@@ -94,6 +90,17 @@ async def join_campaign(
         user_id=user_id,
     )
     return membership
+
+
+async def find_last_membership(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> Membership | None:
+    """The user's newest membership that has ended, or None."""
+    found: Membership | None = await session.scalar(
+        select(Membership)
+        .where(Membership.campaign_id == campaign_id, Membership.user_id == user_id, Membership.left_at.is_not(None))
+        .order_by(Membership.left_at.desc())
+        .limit(1)
+    )
+    return found
 
 
 async def add_member(

@@ -23,6 +23,11 @@ Title = Annotated[Line, Field(min_length=3, max_length=200)]
 Slug = Annotated[str, Field(min_length=3, max_length=100, pattern=SLUG)]
 
 
+Attributes = Annotated[
+    dict[Annotated[Line, Field(max_length=50)], Annotated[Line, Field(max_length=200)]],
+    Field(description="groups for reports: department, district, ...", max_length=20),
+]
+
 StartsAt = Annotated[
     Moment | None,
     Field(description="the first moment at which ideas can be submitted and members can move coins"),
@@ -142,9 +147,7 @@ class MemberAdd(Schema):
 
     email: Annotated[Line, Field(max_length=254)]
     role: Role = "member"
-    attributes: dict[Annotated[Line, Field(max_length=50)], Annotated[Line, Field(max_length=200)]] = Field(
-        {}, description="groups for reports: department, district, ...", max_length=20
-    )
+    attributes: Attributes = Field({})
 
 
 class BrowserSession(ResponseModel):

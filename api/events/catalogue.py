@@ -153,6 +153,13 @@ _ENTRIES = (
     _entry(
         payloads.MemberAttributesChanged, "A manager changes the groups of a member for reports.", Audience.MANAGERS
     ),
+    _entry(
+        payloads.MemberInvited,
+        "A manager invites an address, changes what a pending invitation gives, or has it mailed again.",
+        Audience.MANAGERS,
+    ),
+    _entry(payloads.InvitationRevoked, "A manager revokes an invitation.", Audience.MANAGERS),
+    _entry(payloads.InvitationAccepted, "A person accepts an invitation.", Audience.MANAGERS),
     _coin_entry(payloads.CoinPolicyChanged, "A new version of the coin policy takes effect.", Audience.CAMPAIGN),
     _coin_entry(
         payloads.CoinsGranted, "A bulk call grants a member the policy's coins.", Audience.MANAGERS, moves_coins=True

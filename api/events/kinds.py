@@ -58,6 +58,9 @@ class EventKind(StrEnum):
     MEMBER_REMOVED = "member_removed"
     MEMBER_ROLE_CHANGED = "member_role_changed"
     MEMBER_ATTRIBUTES_CHANGED = "member_attributes_changed"
+    MEMBER_INVITED = "member_invited"
+    INVITATION_REVOKED = "invitation_revoked"
+    INVITATION_ACCEPTED = "invitation_accepted"
 
     COIN_POLICY_CHANGED = "coin_policy_changed"
     COINS_GRANTED = "coins_granted"

@@ -434,6 +434,29 @@ class MemberAttributesChanged(Payload):
     names: tuple[str, ...]
 
 
+class MemberInvited(Payload):
+    """The invitation, the role that it gives, and whether a mail with a new link was ordered."""
+
+    kind = EventKind.MEMBER_INVITED
+    invitation_id: UUID
+    role: str
+    is_mailed: bool
+
+
+class InvitationRevoked(Payload):
+    """The invitation."""
+
+    kind = EventKind.INVITATION_REVOKED
+    invitation_id: UUID
+
+
+class InvitationAccepted(Payload):
+    """The invitation; the membership, if the user was no member yet, is an event of its own."""
+
+    kind = EventKind.INVITATION_ACCEPTED
+    invitation_id: UUID
+
+
 class CoinPolicyChanged(Change[dict[str, JsonValue]]):
     """The number of the new version; before and after have the fields that differ."""
 

@@ -54,8 +54,7 @@ def open_table(body: bytes) -> Table:
     text = _decode(body)
     first = text.partition("\n")[0]
     separator = max(SEPARATORS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
-    rows = _rows(reader)
+    rows = _rows(text, separator)
     _, header = next(rows, (1, []))
     while header and not header[-1]:
         header.pop()
@@ -75,7 +74,8 @@ def refusal(problems: Sequence[Problem]) -> InvalidInput:
     return InvalidInput(named + more, errors=[vars(each) for each in shown])
 
 
-def _rows(reader: csv._reader) -> Iterator[tuple[int, list[str]]]:
+def _rows(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     try:
         for fields in reader:
             yield reader.line_num, [field.strip() for field in fields]

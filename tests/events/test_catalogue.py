@@ -52,6 +52,7 @@ class TestCatalogue:
             EventKind.IDEA_VALUED, EventKind.DATA_COMMAND_SENT, EventKind.MEMBER_ATTRIBUTES_CHANGED,
             EventKind.REGISTRATION_REPEATED, EventKind.SESSION_REFRESHED, EventKind.REQUEST_REFUSED,
             EventKind.PERSONAL_DATA_READ,
+            EventKind.MEMBER_INVITED, EventKind.INVITATION_REVOKED, EventKind.INVITATION_ACCEPTED,
             EventKind.IDENTITY_LINKED, EventKind.IDENTITY_UNLINKED,
         }  # fmt: skip
         assert set(kinds_where(concerns_coins=True)) == set(EventKind) - silent

@@ -131,6 +131,20 @@ async def play_tokens(app: FastAPI, http: AsyncClient) -> None:
         assert done.is_success, done.text
 
 
+async def play_invitations(world: World, folder: Path) -> None:
+    """Two invitations: one is accepted, one revoked."""
+    user = await commit_user(world.app)
+    assert user.email is not None
+    body = {"invitations": [{"email": user.email}, {"email": new_email()}]}
+    made = await world.call(world.manager, "POST", "/campaigns/{id}/invitations", json=body)
+    assert made.status_code == 201, made.text
+    with mailbox(world.app, folder) as mails:
+        accepted = await world.call(user, "POST", f"/invitations/{await mails.token(user.email)}/accept")
+    assert accepted.status_code == 200, accepted.text
+    path = f"/campaigns/{{id}}/invitations/{made.json()[1]['id']}"
+    assert (await world.call(world.manager, "DELETE", path)).status_code == 204
+
+
 async def play_delivery(world: World) -> None:
     """A delivered idea, a stopped idea, an edited idea, and a valuation."""
     done, stopped = await world.submit(world.members[0]), await world.submit(world.members[0])
@@ -249,6 +263,7 @@ async def test_every_kind_occurs_and_every_row_fits_its_payload(
     await play_sign_on(application, client)
     world = await make_world(application, client, is_mediated=True)
     await play_delivery(world)
+    await play_invitations(world, tmp_path / "mails")
     await play_coins(world)
     await play_draft(world, application)
     with monkeypatch.context() as smaller:  # a settlement that is left to the background

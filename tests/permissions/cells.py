@@ -193,6 +193,9 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "revokeMyToken": lambda _: 404,  # no user has this token
     "unlinkUserIdentity": lambda _: 404,  # the user has no identity
     "exchangeSignOnCode": lambda _: 401,  # sign-on-code-invalid: a provider's log-in has not issued it
+    "resendInvitation": lambda _: 404,  # invitation-not-found
+    "revokeInvitation": lambda _: 404,  # the same
+    "acceptCampaignInvitation": lambda _: 422,  # link-invalid
     "getCampaignReport": lambda _: 503,  # nothing-published
     "editIdea": lambda cell: 409 if cell.idea == "competing" else None,  # idea-fixed
     "changeIdeaStatuscompeting": _approve,
@@ -282,6 +285,7 @@ def _body(name: str, world: World, place: Place) -> Sent:
         "createCampaign": {"title": "A new campaign"},
         "editCampaign": {"decide_by": None},
         "addMember": {"email": world.newcomer.email},
+        "inviteMembers": {"invitations": [{"email": f"{uuid4().hex}@example.org"}]},
         "setCoinPolicy": POLICY.model_dump(mode="json"),
         "submitIdea": {"title": "A new idea", "description": DESCRIPTION},
         "editIdea": {"title": "Another title"},
@@ -328,6 +332,8 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         service_account_id=world.service_account.id,
         token_id=uuid4() if operation.name == "revokeMyToken" else world.service_token_id,
         identity_id=uuid4(),
+        invitation_id=uuid4(),
+        token="x" * 43,
     )
     headers = {}
     if cell.actor is not Actor.ANONYMOUS:

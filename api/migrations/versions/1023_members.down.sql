@@ -1,5 +1,5 @@
 DO $$ BEGIN
-    IF EXISTS (SELECT FROM app.events WHERE kind IN ('member_removed')) THEN
+    IF EXISTS (SELECT FROM app.events WHERE kind IN ('member_removed', 'member_invited', 'invitation_revoked', 'invitation_accepted')) THEN
         RAISE EXCEPTION 'app.events holds events of members that the earlier release does not know; not downgraded';
     END IF;
 END $$;
@@ -14,6 +14,12 @@ DO $$ BEGIN
         RAISE EXCEPTION 'tokens have the scope approve_ideas, which the earlier release does not know; not downgraded';
     END IF;
 END $$;
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM app.campaign_invitations) THEN
+        RAISE EXCEPTION 'app.campaign_invitations holds invitations; not downgraded';
+    END IF;
+END $$;
+DROP TABLE app.campaign_invitations;
 ALTER TABLE app.api_tokens
     DROP CONSTRAINT ck_api_tokens_scopes,
     ADD CONSTRAINT ck_api_tokens_scopes CHECK (

@@ -28,6 +28,41 @@ ALTER TABLE app.api_tokens
         ]
     );
 
+-- Invitations of addresses to campaigns. Of the secret of a link only the SHA-256 is stored.
+CREATE TABLE app.campaign_invitations (
+    id uuid NOT NULL DEFAULT app.uuid7(),
+    campaign_id uuid NOT NULL,
+    email text NOT NULL CONSTRAINT ck_campaign_invitations_email_length CHECK (length(email) BETWEEN 3 AND 254),
+    name text CONSTRAINT ck_campaign_invitations_name_length CHECK (length(name) BETWEEN 1 AND 200),
+    role text NOT NULL DEFAULT 'member' CONSTRAINT ck_campaign_invitations_role
+        CHECK (role IN ('observer', 'member', 'moderator', 'manager')),
+    attributes jsonb NOT NULL DEFAULT '{}',
+    invited_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    secret_hash bytea CONSTRAINT ck_campaign_invitations_secret_hash CHECK (octet_length(secret_hash) = 32),
+    sent_at timestamptz,
+    accepted_at timestamptz,
+    accepted_by uuid,
+    revoked_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    created_by uuid,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    updated_by uuid,
+    CONSTRAINT pk_campaign_invitations PRIMARY KEY (id),
+    CONSTRAINT uq_campaign_invitations_secret_hash UNIQUE (secret_hash),
+    CONSTRAINT fk_campaign_invitations_campaign_id_campaigns FOREIGN KEY (campaign_id) REFERENCES app.campaigns (id),
+    CONSTRAINT fk_campaign_invitations_accepted_by_users FOREIGN KEY (accepted_by) REFERENCES app.users (id),
+    CONSTRAINT ck_campaign_invitations_one_end CHECK (num_nonnulls(accepted_at, revoked_at) <= 1),
+    CONSTRAINT ck_campaign_invitations_accepted CHECK ((accepted_at IS NULL) = (accepted_by IS NULL)),
+    CONSTRAINT ck_campaign_invitations_ended_has_no_secret
+        CHECK (secret_hash IS NULL OR num_nonnulls(accepted_at, revoked_at) = 0)
+);
+CREATE UNIQUE INDEX uq_campaign_invitations_pending ON app.campaign_invitations (campaign_id, lower(email))
+    WHERE accepted_at IS NULL AND revoked_at IS NULL;
+CREATE INDEX ix_campaign_invitations_campaign_id ON app.campaign_invitations (campaign_id, id);
+CREATE INDEX ix_campaign_invitations_accepted_by ON app.campaign_invitations (accepted_by);
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.campaign_invitations TO ideamint_app;
+
 -- All kinds of 1022 and those of this version: present rows need no check, and nothing waits for it.
 ALTER TABLE app.events
     DROP CONSTRAINT ck_events_kind,
@@ -48,5 +83,5 @@ ALTER TABLE app.events
         'idea_edited', 'idea_approved', 'idea_rejected', 'idea_withdrawn', 'idea_accepted',
         'idea_acceptance_undone', 'idea_started', 'idea_completed', 'idea_stopped', 'idea_not_selected',
         'idea_valued', 'data_command_sent',
-        'member_removed'
+        'member_removed', 'member_invited', 'invitation_revoked', 'invitation_accepted'
     )) NOT VALID;
