@@ -199,20 +199,24 @@ async def find_user_by_email(session: AsyncSession, email: str) -> User | None:
     return await session.scalar(select(User).where(func.lower(User.email) == func.lower(email)))
 
 
-async def find_ids_by_email(session: AsyncSession, emails: Sequence[str]) -> dict[str, UUID]:
+async def find_ids_by_email(
+    session: AsyncSession, emails: Sequence[str], *, only_active: bool = False
+) -> dict[str, UUID]:
     """The ids of the users with these addresses, by the address in lower case.
 
-    Addresses that are unknown or not confirmed, and those of deleted users, are omitted.
+    Addresses that are unknown or not confirmed, and those of deleted users, are omitted; with `only_active` also those of
+    deactivated ones.
     """
     if not emails:
         return {}
     lowered = func.lower(User.email)
     wanted = {email.lower() for email in emails if "\0" not in email}
-    rows = await session.execute(
-        select(lowered.label("email"), User.id).where(
-            lowered.in_(wanted), User.email_verified_at.is_not(None), User.deleted_at.is_(None)
-        )
+    query = select(lowered.label("email"), User.id).where(
+        lowered.in_(wanted),
+        User.email_verified_at.is_not(None),
+        User.deleted_at.is_(None),
     )
+    rows = await session.execute(query.where(User.is_active) if only_active else query)
     return {row.email: row.id for row in rows}
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -15,12 +16,12 @@ from api.campaigns.roles import check_other_manager, set_member_role
 from api.campaigns.transitions import check_command
 from api.coins import service as coins
 from api.events import payloads
-from api.events.service import record_event
+from api.events.service import record_event, record_member_events
 from api.kernel import clock
 from api.kernel.permissions import TAKING_PART
 
 if TYPE_CHECKING:
-    from uuid import UUID
+    from collections.abc import Sequence
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -57,39 +58,67 @@ async def join_campaign(
     if present is not None:
         return present
     before = await find_last_membership(session, campaign.id, user_id)
-    actor = actor_id or user_id
     if is_self and before is not None and before.was_removed:
         raise errors.RemovedFromCampaign(errors.REMOVED)
     if is_self and before is not None and before.role == "observer":
         role = before.role  # only a manager can make an observer a member
-    membership = Membership(
-        campaign_id=campaign.id,
-        user_id=user_id,
-        role=role,
-        joined_at=clock.now(),
-        attributes=attributes if attributes is not None else (before.attributes if before else {}),
-        created_by=actor,
-        updated_by=actor,
-    )
-    session.add(membership)
-    await session.flush()
-    had = await coins.find_wallet(session, campaign.id, user_id)
-    if campaign.status == CampaignStatus.ACTIVE and role in TAKING_PART:
-        await coins.grant_coins(session, campaign.id, [user_id], actor_id=actor)
-    has = await coins.find_wallet(session, campaign.id, user_id)
-    await record_event(
-        session,
-        payloads.MemberJoined(
-            role=role,
-            granted_coins=has.wallet_coins if has and not had else 0,
-            before=_state(had),
-            after=_state(has),
-        ),
-        actor_id=actor,
-        campaign_id=campaign.id,
-        user_id=user_id,
-    )
+    if attributes is None:
+        attributes = before.attributes if before else {}
+    (membership,) = await admit(session, campaign, [Newcomer(user_id, role, attributes)], actor_id=actor_id or user_id)
     return membership
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A user who is to become a member."""
+
+    user_id: UUID
+    role: str
+    attributes: dict[str, Any]
+
+
+async def admit(
+    session: AsyncSession, campaign: Campaign, newcomers: Sequence[Newcomer], *, actor_id: UUID | None
+) -> list[Membership]:
+    """Make users members, by the same statements for one and for many. The caller has locked and checked the campaign.
+
+    None of them is a member. In an active campaign those who take part get their wallet.
+    """
+    if not newcomers:
+        return []
+    memberships = [
+        Membership(
+            campaign_id=campaign.id,
+            user_id=each.user_id,
+            role=each.role,
+            joined_at=clock.now(),
+            attributes=each.attributes,
+            created_by=actor_id,
+            updated_by=actor_id,
+        )
+        for each in newcomers
+    ]
+    session.add_all(memberships)
+    await session.flush()
+    user_ids = [each.user_id for each in newcomers]
+    had = await coins.find_wallets(session, campaign.id, user_ids)
+    if campaign.status == CampaignStatus.ACTIVE:
+        granted = [each.user_id for each in newcomers if each.role in TAKING_PART]
+        await coins.grant_coins(session, campaign.id, granted, actor_id=actor_id)
+    has = await coins.find_wallets(session, campaign.id, user_ids)
+    await record_member_events(
+        session,
+        [(each.user_id, _joined(each.role, had.get(each.user_id), has.get(each.user_id))) for each in newcomers],
+        actor_id=actor_id,
+        campaign_id=campaign.id,
+    )
+    return memberships
+
+
+def _joined(role: str, had: coins.Wallet | None, has: coins.Wallet | None) -> payloads.MemberJoined:
+    return payloads.MemberJoined(
+        role=role, granted_coins=has.wallet_coins if has and not had else 0, before=_state(had), after=_state(has)
+    )
 
 
 async def find_last_membership(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> Membership | None:
@@ -130,19 +159,34 @@ async def add_member(
     await check_command(session, campaign, Command.ADD_MEMBER)
     if role is not None:
         await set_member_role(session, campaign, user_id=user_id, role=role, actor_id=actor_id)
-    if attributes is not None and attributes != present.attributes:
-        names = {name for name, _ in attributes.items() ^ present.attributes.items()}
-        present.attributes = attributes
-        present.updated_by = actor_id
-        await session.flush()
-        await record_event(
-            session,
-            payloads.MemberAttributesChanged(names=tuple(sorted(names))),
-            actor_id=actor_id,
-            campaign_id=campaign.id,
-            user_id=user_id,
-        )
+    if attributes is not None:
+        await set_attributes(session, campaign, present, attributes, actor_id=actor_id)
     return present, False
+
+
+async def set_attributes(
+    session: AsyncSession,
+    campaign: Campaign,
+    membership: Membership,
+    attributes: dict[str, Any],
+    *,
+    actor_id: UUID | None,
+) -> bool:
+    """Replace the attributes of a member; returns whether they differ. The caller has locked the campaign."""
+    names = {name for name, _ in attributes.items() ^ membership.attributes.items()}
+    if not names:
+        return False
+    membership.attributes = attributes
+    membership.updated_by = actor_id
+    await session.flush()
+    await record_event(
+        session,
+        payloads.MemberAttributesChanged(names=tuple(sorted(names))),
+        actor_id=actor_id,
+        campaign_id=campaign.id,
+        user_id=membership.user_id,
+    )
+    return True
 
 
 async def leave_campaign(session: AsyncSession, campaign: Campaign, *, user_id: UUID) -> None:

@@ -31,7 +31,7 @@ _GRANTED = frozenset({CampaignStatus.ACTIVE, CampaignStatus.CLOSED})
 
 
 async def set_member_role(
-    session: AsyncSession, campaign: Campaign, *, user_id: UUID, role: str, actor_id: UUID
+    session: AsyncSession, campaign: Campaign, *, user_id: UUID, role: str, actor_id: UUID | None
 ) -> Membership:
     """Change the role of a member.
 
@@ -95,7 +95,7 @@ async def _set_wallet(
     had: coins.Wallet | None,
     before: str,
     membership: Membership,
-    actor_id: UUID,
+    actor_id: UUID | None,
 ) -> coins.Wallet | None:
     """Freeze, unfreeze or open the wallet, as the change of the role needs it; returns the wallet after it."""
     took_part, takes_part = before in TAKING_PART, membership.role in TAKING_PART

@@ -144,8 +144,13 @@ async def grant_coins(
 
 async def find_wallet(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> Wallet | None:
     """A member's current wallet, or None."""
-    row = (await session.execute(queries.WALLET, {"campaign_id": campaign_id, "user_id": user_id})).one_or_none()
-    return Wallet(row.wallet_coins, row.is_frozen) if row else None
+    return (await find_wallets(session, campaign_id, [user_id])).get(user_id)
+
+
+async def find_wallets(session: AsyncSession, campaign_id: UUID, user_ids: Sequence[UUID]) -> dict[UUID, Wallet]:
+    """The current wallets of those of the users who have one."""
+    rows = await session.execute(queries.WALLETS, {"campaign_id": campaign_id, "user_ids": list(user_ids)})
+    return {row.user_id: Wallet(row.wallet_coins, row.is_frozen) for row in rows}
 
 
 async def freeze_wallet(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> None:

@@ -59,7 +59,7 @@ class Edge:
         hosts: names that the Host header may have, in lower case and without a port.
         is_https: whether browsers reach the installation by HTTPS, and are to use nothing else.
         body_bytes_max: the largest request body.
-        longer_bodies: paths whose bodies may be longer, with their limit in bytes.
+        longer_bodies: paths whose bodies may be longer, with their limit in bytes; `{name}` is any part of a path.
         policies: paths with a Content-Security-Policy of their own.
     """
 
@@ -81,6 +81,10 @@ class RequestContext:
         """Wrap `app`."""
         self.app = app
         self.edge = edge
+        self._longer_bodies = [
+            (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))), bytes_max)
+            for path, bytes_max in edge.longer_bodies.items()
+        ]
         headers = dict(_SECURITY_HEADERS)
         if edge.is_https:
             headers["Strict-Transport-Security"] = f"max-age={_ONE_YEAR_S}; includeSubDomains"
@@ -162,12 +166,15 @@ class RequestContext:
     def _bounded(self, receive: Receive, path: str) -> Receive:
         """Receive a body of at most as many bytes as the path allows."""
         body_bytes = 0
-        body_bytes_max = max(self.edge.body_bytes_max, self.edge.longer_bodies.get(path, 0))
+        body_bytes_max = self.edge.body_bytes_max
 
         async def receive_within_bounds() -> Message:
-            nonlocal body_bytes
+            nonlocal body_bytes, body_bytes_max
             message = await receive()
             body_bytes += len(message.get("body", b""))
+            if body_bytes > body_bytes_max:
+                longer = (bytes_max for pattern, bytes_max in self._longer_bodies if pattern.fullmatch(path))
+                body_bytes_max = max(body_bytes_max, *longer, 0)
             if body_bytes > body_bytes_max:
                 msg = f"A request body has at most {body_bytes_max:,} bytes."
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, msg)

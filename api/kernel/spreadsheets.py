@@ -1,6 +1,7 @@
 """Reads tables as spreadsheets and personnel systems save them: CSV in several encodings and with several separators.
 
-A document is UTF-8, UTF-16 with a byte order mark, or Windows-1250. Its fields are separated by commas, semicolons or tabs.
+A document is UTF-8, UTF-16 with a byte order mark, or Windows-1250. Its fields are separated by commas, semicolons or tabs,
+or as a first line such as `sep=;` says.
 Errors state line and column.
 """
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SEPARATORS = ",;\t"
 ERRORS_MAX = 20
+_SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\r?\n", re.IGNORECASE)
 _BETWEEN_WORDS = re.compile(r"[\s_-]+")
 
 
@@ -52,9 +54,12 @@ def open_table(body: bytes) -> Table:
         InvalidInput: it is in none of the three encodings, or its first row is not CSV.
     """
     text = _decode(body)
+    declared = _SEPARATOR_LINE.match(text)
+    if declared:
+        text = text[declared.end() :]
     first = text.partition("\n")[0]
-    separator = max(SEPARATORS, key=first.count)
-    rows = _rows(text, separator)
+    separator = declared[1] if declared else max(SEPARATORS, key=first.count)
+    rows = _rows(text, separator, skipped=1 if declared else 0)
     _, header = next(rows, (1, []))
     while header and not header[-1]:
         header.pop()
@@ -74,13 +79,13 @@ def refusal(problems: Sequence[Problem]) -> InvalidInput:
     return InvalidInput(named + more, errors=[vars(each) for each in shown])
 
 
-def _rows(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(text: str, separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     try:
         for fields in reader:
-            yield reader.line_num, [field.strip() for field in fields]
+            yield reader.line_num + skipped, [field.strip() for field in fields]
     except csv.Error as error:
-        msg = f"line {reader.line_num}: {error}."
+        msg = f"line {reader.line_num + skipped}: {error}."
         raise InvalidInput(msg) from error
 
 

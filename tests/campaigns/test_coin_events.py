@@ -135,6 +135,10 @@ COMMANDS = [
         [("member_removed", _wallet(50, is_frozen=False), _wallet(50, is_frozen=True))],
     ),
     Command(
+        "importMembers", "manager", "POST", "/campaigns/{id}/members/import", {"members": [{"email": "{ann_email}"}]},
+        [("member_joined", _wallet(50, is_frozen=True), _wallet(50, is_frozen=False))],
+    ),
+    Command(
         "completeCampaign", "manager", "POST", "/campaigns/{id}/complete", None,
         [
             ("campaign_completed", {"status": "active", "wallet_coins": 140}, {"status": "completed", "wallet_coins": 0}),
@@ -196,7 +200,7 @@ class TestEveryCommand:
             for operation in methods.values()
             if any(parameter["name"] == "dry_run" for parameter in operation.get("parameters", ()))
         } - {"importRoster", *WITHOUT_COINS}  # no commands on coins
-        assert len(with_dry_run) == 7
+        assert len(with_dry_run) == 8
         seen: set[str] = set()
         ideas = iter(("one", "two", "three", "four"))
         for command in COMMANDS:

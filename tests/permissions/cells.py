@@ -285,6 +285,7 @@ def _body(name: str, world: World, place: Place) -> Sent:
         "createCampaign": {"title": "A new campaign"},
         "editCampaign": {"decide_by": None},
         "addMember": {"email": world.newcomer.email},
+        "importMembers": {"members": [{"email": world.newcomer.email}, {"email": f"{uuid4().hex}@example.org"}]},
         "inviteMembers": {"invitations": [{"email": f"{uuid4().hex}@example.org"}]},
         "setCoinPolicy": POLICY.model_dump(mode="json"),
         "submitIdea": {"title": "A new idea", "description": DESCRIPTION},

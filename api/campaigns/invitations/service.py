@@ -67,6 +67,8 @@ async def invite(
         CampaignNotActive: the campaign has ended.
         AlreadyMembers: members of the campaign have some of the addresses.
     """
+    if not invitees:
+        return []
     # other commands that invite or add members wait for this lock
     campaign = await get_campaign(session, campaign.id, lock="join")
     await check_command(session, campaign, Command.ADD_MEMBER)
