@@ -57,7 +57,7 @@ def read_list(people: MemberList) -> ReadList:
     """
     if people.content is not None:
         return read_file(people.content)
-    given = ((number, person.model_dump(), []) for number, person in enumerate(people.members, 1))
+    given: Iterator[_Given] = ((number, person.model_dump(), []) for number, person in enumerate(people.members, 1))
     return _read(given)
 
 

@@ -1,4 +1,5 @@
--- Members of campaigns: the roles observer and moderator with the scope of the permission to approve ideas, and removal.
+-- Members of campaigns: the roles observer and moderator, the scope of the permission to approve ideas, removal, and
+-- invitations.
 ALTER TABLE app.memberships
     DROP CONSTRAINT ck_memberships_role,
     ADD CONSTRAINT ck_memberships_role CHECK (role IN ('observer', 'member', 'moderator', 'manager')),
