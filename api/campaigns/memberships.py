@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
+from sqlalchemy.orm import aliased
 
 from api.campaigns import errors
 from api.campaigns.lifecycle import CampaignStatus, Command
@@ -239,6 +240,32 @@ async def remove_member(session: AsyncSession, campaign: Campaign, *, user_id: U
         campaign_id=campaign.id,
         user_id=user_id,
     )
+
+
+async def return_stakes_of_removed(
+    session: AsyncSession, campaign_id: UUID, idea_id: UUID, *, actor_id: UUID | None
+) -> list[int]:
+    """Return the coins that removed members have on an idea which the transaction has reopened; returns those of each.
+
+    The coins had expired when these members were removed, so they did not return then.
+    """
+    current = aliased(Membership)
+    is_member = exists(
+        select(current.id).where(
+            current.campaign_id == campaign_id, current.user_id == Membership.user_id, current.left_at.is_(None)
+        )
+    )
+    removed = await session.scalars(
+        select(Membership.user_id)
+        .where(Membership.campaign_id == campaign_id, Membership.was_removed, ~is_member)
+        .distinct()
+        .order_by(Membership.user_id)
+    )
+    returned = [
+        await coins.return_stakes(session, campaign_id, user_id, actor_id=actor_id, idea_id=idea_id)
+        for user_id in removed.all()
+    ]
+    return [amount for amount in returned if amount]
 
 
 async def _lock_leaving(

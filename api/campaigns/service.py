@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from api.campaigns import errors
 from api.campaigns.dates import Dates
 from api.campaigns.due import PAUSE_S, for_each_to_complete
-from api.campaigns.memberships import add_member, join_campaign, leave_campaign, remove_member
+from api.campaigns.memberships import add_member, join_campaign, leave_campaign, remove_member, return_stakes_of_removed
 from api.campaigns.models import Campaign, Membership
 from api.campaigns.queries import (
     NOT_FOUND,
@@ -64,6 +64,7 @@ __all__ = [
     "list_members",
     "mark_completed",
     "remove_member",
+    "return_stakes_of_removed",
     "set_coin_policy",
     "set_member_role",
 ]

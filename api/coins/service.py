@@ -160,19 +160,22 @@ async def freeze_wallet(session: AsyncSession, campaign_id: UUID, user_id: UUID)
     )
 
 
-async def return_stakes(session: AsyncSession, campaign_id: UUID, user_id: UUID, *, actor_id: UUID | None) -> int:
-    """Return a member's coins on open ideas to the wallet, also outside the window; returns how many coins.
+async def return_stakes(
+    session: AsyncSession, campaign_id: UUID, user_id: UUID, *, actor_id: UUID | None, idea_id: UUID | None = None
+) -> int:
+    """Return a member's coins on open ideas, or on one, to the wallet, also outside the window; returns how many coins.
 
-    The caller holds the campaign's lock, so that no idea is closed or reopened meanwhile.
+    The caller holds the campaign's lock, or has just reopened the one idea, so that no idea is closed or reopened meanwhile.
     """
     returned: int = await session.scalar(
-        text("SELECT app.coins_return_stakes(:campaign_id, :user_id, :actor_id, :effective_at, :request_id)"),
+        text("SELECT app.coins_return_stakes(:campaign_id, :user_id, :actor_id, :effective_at, :request_id, :idea_id)"),
         {
             "campaign_id": campaign_id,
             "user_id": user_id,
             "actor_id": actor_id,
             "effective_at": clock.effective_at(),
             "request_id": current_request_id(),
+            "idea_id": idea_id,
         },
     )
     return returned

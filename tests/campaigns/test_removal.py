@@ -111,6 +111,27 @@ class TestRemoval:
         assert await wallet(world, member) == coins.Wallet(75, is_frozen=True)
         await assert_consistent(world, db)
 
+    async def test_the_coins_return_when_the_acceptance_is_undone(
+        self, application: FastAPI, client: AsyncClient, db: Database
+    ) -> None:
+        """The stakes of those who left by themselves, and of a removed member who was added again, remain."""
+        world = await make_world(application, client, members=4)
+        idea = await world.submit(world.members[0])
+        member, left, added = world.members[1:]
+        for user, amount in ((member, 25), (left, 5), (added, 7)):
+            assert (await world.allocate(user, idea, amount)).status_code == 201
+        assert (await world.step(world.manager, idea, "accepted")).status_code == 200
+        await remove(world, member)
+        await world.call(left, "POST", "/campaigns/{id}/leave")
+        await remove(world, added)
+        await add(world, added)
+        assert (await world.step(world.manager, idea, "competing", "By mistake")).status_code == 200
+        assert await wallet(world, member) == coins.Wallet(100, is_frozen=True)
+        assert [await staked_coins(world, user) for user in (member, left, added)] == [0, 5, 7]
+        event, *_ = await world.audit(kind="idea_acceptance_undone")
+        assert (event["after"]["stake_coins"], event["after"]["backers"]) == (12, 2)
+        await assert_consistent(world, db)
+
     async def test_a_dry_run_changes_nothing(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         idea, member = await world.submit(world.members[0]), world.members[1]

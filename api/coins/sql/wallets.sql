@@ -52,12 +52,12 @@ $$;
 REVOKE ALL ON FUNCTION app.coins_freeze_wallet(uuid, uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.coins_freeze_wallet(uuid, uuid) TO ideamint_app;
 
--- Returns the stakes of a member on open ideas to the wallet, whatever the policy and its window allow the member, as
--- movements by the actor. Waits for running movements of the member. The wallet is locked before the stakes, which have
--- later ids. The caller holds a lock under which no idea of the campaign is closed or reopened. Returns the coins.
+-- Returns the stakes of a member on open ideas, or on one of them, to the wallet, whatever the policy and its window allow
+-- the member, as movements by the actor. Waits for running movements of the member. The wallet is locked before the stakes,
+-- which have later ids. The caller holds a lock under which the ideas are not closed or reopened. Returns the coins.
 CREATE OR REPLACE FUNCTION app.coins_return_stakes(
     p_campaign_id uuid, p_user_id uuid, p_actor_id uuid, p_effective_at timestamptz DEFAULT NULL,
-    p_request_id text DEFAULT NULL
+    p_request_id text DEFAULT NULL, p_idea_id uuid DEFAULT NULL
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
 DECLARE
@@ -74,6 +74,7 @@ BEGIN
         SELECT a.id, a.idea_id, a.balance_coins FROM coin_accounts AS a
         JOIN coin_targets AS t ON t.idea_id = a.idea_id AND t.campaign_id = p_campaign_id AND t.is_open
         WHERE a.user_id = p_user_id AND a.campaign_id = p_campaign_id AND a.kind = 'stake' AND a.balance_coins > 0
+            AND (p_idea_id IS NULL OR a.idea_id = p_idea_id)
         ORDER BY a.id
     LOOP
         PERFORM coins_post(p_campaign_id, 'take_back', ARRAY[v_stake.id], ARRAY[v_wallet_id],
@@ -89,5 +90,5 @@ BEGIN
     END LOOP;
     RETURN v_coins;
 END $$;
-REVOKE ALL ON FUNCTION app.coins_return_stakes(uuid, uuid, uuid, timestamptz, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION app.coins_return_stakes(uuid, uuid, uuid, timestamptz, text) TO ideamint_app;
+REVOKE ALL ON FUNCTION app.coins_return_stakes(uuid, uuid, uuid, timestamptz, text, uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.coins_return_stakes(uuid, uuid, uuid, timestamptz, text, uuid) TO ideamint_app;
