@@ -6,7 +6,7 @@ with latest as (
         role,
         attributes
     from {{ ref('stg_app__memberships') }}
-    where role <> 'observer'
+    where role is distinct from 'observer'
     order by campaign_id, user_id, joined_at desc, membership_id desc
 ),
 
@@ -18,7 +18,7 @@ stays as (
         max(left_at) as last_left_at,
         bool_or(left_at is null) as is_current
     from {{ ref('stg_app__memberships') }}
-    where role <> 'observer'
+    where role is distinct from 'observer'
     group by campaign_id, user_id
 )
 
