@@ -8,8 +8,20 @@ from api.auth.second_factors import models as second_factors
 from api.auth.sso import models as sso
 from api.campaigns import models as campaigns
 from api.campaigns.invitations import models as invitations
+from api.campaigns.join_requests import models as join_requests
 from api.ideas import models as ideas
 from api.kernel import idempotency
 from api.kernel.db import Model
 
-__all__ = ["Model", "api_tokens", "auth", "campaigns", "ideas", "idempotency", "invitations", "second_factors", "sso"]
+__all__ = [
+    "Model",
+    "api_tokens",
+    "auth",
+    "campaigns",
+    "ideas",
+    "idempotency",
+    "invitations",
+    "join_requests",
+    "second_factors",
+    "sso",
+]

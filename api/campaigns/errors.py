@@ -81,7 +81,7 @@ class LastManager(DomainError):
 
 
 class AlreadyMembers(DomainError):
-    """Members of the campaign have some of these addresses, which `emails` lists; they need no invitation."""
+    """The caller is a member, or members have some of the addresses, which `emails` lists; they need not be added."""
 
     slug = "already-members"
     title = "Members already"
@@ -106,6 +106,34 @@ class InvitationForAnother(Forbidden):
 
     slug = "invitation-for-another"
     title = "The invitation is for another address"
+
+
+class RequestsClosed(Forbidden):
+    """The campaign takes no requests to join; `join_policy` says how people become members."""
+
+    slug = "requests-closed"
+    title = "No requests to join"
+
+
+class RequestOpen(DomainError):
+    """The user has an open request to join this campaign."""
+
+    slug = "request-open"
+    title = "A request is open"
+
+
+class RequestNotFound(NotFound):
+    """The campaign has no such request to join."""
+
+    slug = "request-not-found"
+    title = "No such request"
+
+
+class RequestDecided(DomainError):
+    """The request to join was approved or refused."""
+
+    slug = "request-decided"
+    title = "The request is decided"
 
 
 class UnknownUser(DomainError):

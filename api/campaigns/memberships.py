@@ -45,7 +45,7 @@ async def join_campaign(
     themselves or because a manager has invited them.
 
     Raises:
-        JoiningClosed: the user joins, but only managers can add members to this campaign.
+        JoiningClosed: the user joins, but the join policy is not `open`.
         RemovedFromCampaign: the user joins, but a manager has removed them.
         CampaignNotActive: the campaign has ended, or is a draft, to which only managers can add members.
     """
@@ -53,7 +53,11 @@ async def join_campaign(
     is_self = actor_id is None and not is_invited
     await check_command(session, campaign, Command.JOIN if is_self else Command.ADD_MEMBER)
     if is_self and campaign.join_policy != "open":
-        msg = "Only managers can add members to this campaign; ask one of them."
+        msg = (
+            "Members join this campaign by a request, which a manager approves."
+            if campaign.join_policy == "by_request"
+            else "Only managers can add members to this campaign; ask one of them."
+        )
         raise errors.JoiningClosed(msg)
     present = await find_membership(session, campaign.id, user_id)
     if present is not None:

@@ -54,7 +54,7 @@ class CampaignCreate(Schema):
     description: Annotated[Prose, Field(max_length=20_000)] = ""
     is_mediated: bool = Field(default=False, description="ideas compete only after a manager has approved them")
     visibility: Literal["open", "members"] = "open"
-    join_policy: Literal["open", "by_manager"] = "open"
+    join_policy: Literal["open", "by_request", "by_manager"] = "open"
     budget_amount: PositiveAmount | None = None
     currency: Currency | None = None
     eligible_people: Annotated[int, Field(gt=0, le=2_000_000_000)] | None = Field(

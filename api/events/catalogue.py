@@ -160,6 +160,9 @@ _ENTRIES = (
     ),
     _entry(payloads.InvitationRevoked, "A manager revokes an invitation.", Audience.MANAGERS),
     _entry(payloads.InvitationAccepted, "A person accepts an invitation.", Audience.MANAGERS),
+    _entry(payloads.JoinRequested, "A person asks to join a campaign.", Audience.MANAGERS),
+    _entry(payloads.JoinRequestApproved, "A manager approves a request to join.", Audience.MANAGERS),
+    _entry(payloads.JoinRequestRefused, "A manager refuses a request to join.", Audience.MANAGERS),
     _coin_entry(payloads.CoinPolicyChanged, "A new version of the coin policy takes effect.", Audience.CAMPAIGN),
     _coin_entry(
         payloads.CoinsGranted, "A bulk call grants a member the policy's coins.", Audience.MANAGERS, moves_coins=True

@@ -61,6 +61,9 @@ class EventKind(StrEnum):
     MEMBER_INVITED = "member_invited"
     INVITATION_REVOKED = "invitation_revoked"
     INVITATION_ACCEPTED = "invitation_accepted"
+    JOIN_REQUESTED = "join_requested"
+    JOIN_REQUEST_APPROVED = "join_request_approved"
+    JOIN_REQUEST_REFUSED = "join_request_refused"
 
     COIN_POLICY_CHANGED = "coin_policy_changed"
     COINS_GRANTED = "coins_granted"

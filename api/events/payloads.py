@@ -457,6 +457,28 @@ class InvitationAccepted(Payload):
     invitation_id: UUID
 
 
+class _OfJoinRequest(Payload):
+    join_request_id: UUID
+
+
+class JoinRequested(_OfJoinRequest):
+    """The request."""
+
+    kind = EventKind.JOIN_REQUESTED
+
+
+class JoinRequestApproved(_OfJoinRequest):
+    """The request; the membership is an event of its own."""
+
+    kind = EventKind.JOIN_REQUEST_APPROVED
+
+
+class JoinRequestRefused(_OfJoinRequest):
+    """The request, not the reason."""
+
+    kind = EventKind.JOIN_REQUEST_REFUSED
+
+
 class CoinPolicyChanged(Change[dict[str, JsonValue]]):
     """The number of the new version; before and after have the fields that differ."""
 

@@ -53,6 +53,7 @@ class TestCatalogue:
             EventKind.REGISTRATION_REPEATED, EventKind.SESSION_REFRESHED, EventKind.REQUEST_REFUSED,
             EventKind.PERSONAL_DATA_READ,
             EventKind.MEMBER_INVITED, EventKind.INVITATION_REVOKED, EventKind.INVITATION_ACCEPTED,
+            EventKind.JOIN_REQUESTED, EventKind.JOIN_REQUEST_APPROVED, EventKind.JOIN_REQUEST_REFUSED,
             EventKind.IDENTITY_LINKED, EventKind.IDENTITY_UNLINKED,
         }  # fmt: skip
         assert set(kinds_where(concerns_coins=True)) == set(EventKind) - silent

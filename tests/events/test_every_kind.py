@@ -145,6 +145,16 @@ async def play_invitations(world: World, folder: Path) -> None:
     assert (await world.call(world.manager, "DELETE", path)).status_code == 204
 
 
+async def play_requests(app: FastAPI, http: AsyncClient) -> None:
+    """Two requests to join: one is approved, one refused."""
+    world = await make_world(app, http, join_policy="by_request")
+    for verb, body in (("approve", None), ("refuse", {"reason": "Not this year."})):
+        request = await world.call(await commit_user(app), "POST", "/campaigns/{id}/join-requests", json={})
+        path = f"/campaigns/{{id}}/join-requests/{request.json()['id']}/{verb}"
+        decided = await world.call(world.manager, "POST", path, json=body)
+        assert decided.status_code == 200, decided.text
+
+
 async def play_delivery(world: World) -> None:
     """A delivered idea, a stopped idea, an edited idea, and a valuation."""
     done, stopped = await world.submit(world.members[0]), await world.submit(world.members[0])
@@ -264,6 +274,7 @@ async def test_every_kind_occurs_and_every_row_fits_its_payload(
     world = await make_world(application, client, is_mediated=True)
     await play_delivery(world)
     await play_invitations(world, tmp_path / "mails")
+    await play_requests(application, client)
     await play_coins(world)
     await play_draft(world, application)
     with monkeypatch.context() as smaller:  # a settlement that is left to the background

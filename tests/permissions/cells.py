@@ -195,6 +195,9 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "exchangeSignOnCode": lambda _: 401,  # sign-on-code-invalid: a provider's log-in has not issued it
     "resendInvitation": lambda _: 404,  # invitation-not-found
     "revokeInvitation": lambda _: 404,  # the same
+    "requestToJoin": lambda _: 403,  # requests-closed: the campaigns have another policy
+    "approveJoinRequest": lambda _: 404,  # request-not-found
+    "refuseJoinRequest": lambda _: 404,  # the same
     "acceptCampaignInvitation": lambda _: 422,  # link-invalid
     "getCampaignReport": lambda _: 503,  # nothing-published
     "editIdea": lambda cell: 409 if cell.idea == "competing" else None,  # idea-fixed
@@ -286,6 +289,8 @@ def _body(name: str, world: World, place: Place) -> Sent:
         "editCampaign": {"decide_by": None},
         "addMember": {"email": world.newcomer.email},
         "importMembers": {"members": [{"email": world.newcomer.email}, {"email": f"{uuid4().hex}@example.org"}]},
+        "requestToJoin": {},
+        "refuseJoinRequest": {"reason": "Not this year."},
         "inviteMembers": {"invitations": [{"email": f"{uuid4().hex}@example.org"}]},
         "setCoinPolicy": POLICY.model_dump(mode="json"),
         "submitIdea": {"title": "A new idea", "description": DESCRIPTION},
@@ -334,6 +339,7 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         token_id=uuid4() if operation.name == "revokeMyToken" else world.service_token_id,
         identity_id=uuid4(),
         invitation_id=uuid4(),
+        request_id=uuid4(),
         token="x" * 43,
     )
     headers = {}

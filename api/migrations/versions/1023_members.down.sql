@@ -1,5 +1,6 @@
 DO $$ BEGIN
-    IF EXISTS (SELECT FROM app.events WHERE kind IN ('member_removed', 'member_invited', 'invitation_revoked', 'invitation_accepted')) THEN
+    IF EXISTS (SELECT FROM app.events WHERE kind IN ('member_removed', 'member_invited', 'invitation_revoked', 'invitation_accepted',
+        'join_requested', 'join_request_approved', 'join_request_refused')) THEN
         RAISE EXCEPTION 'app.events holds events of members that the earlier release does not know; not downgraded';
     END IF;
 END $$;
@@ -20,6 +21,20 @@ DO $$ BEGIN
     END IF;
 END $$;
 DROP TABLE app.campaign_invitations;
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM app.campaigns WHERE join_policy = 'by_request') THEN
+        RAISE EXCEPTION 'app.campaigns holds campaigns that are joined by request; not downgraded';
+    END IF;
+END $$;
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM app.join_requests) THEN
+        RAISE EXCEPTION 'app.join_requests holds requests; not downgraded';
+    END IF;
+END $$;
+DROP TABLE app.join_requests;
+ALTER TABLE app.campaigns
+    DROP CONSTRAINT ck_campaigns_join_policy,
+    ADD CONSTRAINT ck_campaigns_join_policy CHECK (join_policy IN ('open', 'by_manager'));
 ALTER TABLE app.api_tokens
     DROP CONSTRAINT ck_api_tokens_scopes,
     ADD CONSTRAINT ck_api_tokens_scopes CHECK (

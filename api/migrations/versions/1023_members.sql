@@ -64,6 +64,33 @@ CREATE INDEX ix_campaign_invitations_campaign_id ON app.campaign_invitations (ca
 CREATE INDEX ix_campaign_invitations_accepted_by ON app.campaign_invitations (accepted_by);
 GRANT SELECT, INSERT, UPDATE, DELETE ON app.campaign_invitations TO ideamint_app;
 
+ALTER TABLE app.campaigns
+    DROP CONSTRAINT ck_campaigns_join_policy,
+    ADD CONSTRAINT ck_campaigns_join_policy CHECK (join_policy IN ('open', 'by_request', 'by_manager'));
+
+-- Requests of users to become members of a campaign.
+CREATE TABLE app.join_requests (
+    id uuid NOT NULL DEFAULT app.uuid7(),
+    campaign_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    status text NOT NULL DEFAULT 'open' CONSTRAINT ck_join_requests_status
+        CHECK (status IN ('open', 'approved', 'refused')),
+    message text CONSTRAINT ck_join_requests_message_length CHECK (length(message) BETWEEN 1 AND 1000),
+    requested_at timestamptz NOT NULL DEFAULT now(),
+    decided_at timestamptz,
+    decided_by uuid,
+    reason text CONSTRAINT ck_join_requests_reason_length CHECK (length(reason) BETWEEN 1 AND 1000),
+    CONSTRAINT pk_join_requests PRIMARY KEY (id),
+    CONSTRAINT fk_join_requests_campaign_id_campaigns FOREIGN KEY (campaign_id) REFERENCES app.campaigns (id),
+    CONSTRAINT fk_join_requests_user_id_users FOREIGN KEY (user_id) REFERENCES app.users (id),
+    CONSTRAINT ck_join_requests_decided CHECK ((status = 'open') = (decided_at IS NULL)),
+    CONSTRAINT ck_join_requests_reason CHECK ((status = 'refused') = (reason IS NOT NULL))
+);
+CREATE UNIQUE INDEX uq_join_requests_open ON app.join_requests (campaign_id, user_id) WHERE status = 'open';
+CREATE INDEX ix_join_requests_campaign_id ON app.join_requests (campaign_id, id);
+CREATE INDEX ix_join_requests_user_id ON app.join_requests (user_id);
+GRANT SELECT, INSERT, UPDATE ON app.join_requests TO ideamint_app;
+
 -- All kinds of 1022 and those of this version: present rows need no check, and nothing waits for it.
 ALTER TABLE app.events
     DROP CONSTRAINT ck_events_kind,
@@ -84,5 +111,6 @@ ALTER TABLE app.events
         'idea_edited', 'idea_approved', 'idea_rejected', 'idea_withdrawn', 'idea_accepted',
         'idea_acceptance_undone', 'idea_started', 'idea_completed', 'idea_stopped', 'idea_not_selected',
         'idea_valued', 'data_command_sent',
-        'member_removed', 'member_invited', 'invitation_revoked', 'invitation_accepted'
+        'member_removed', 'member_invited', 'invitation_revoked', 'invitation_accepted',
+        'join_requested', 'join_request_approved', 'join_request_refused'
     )) NOT VALID;
