@@ -25,7 +25,7 @@ async def ask(world: World, user: User, **body: Any) -> Response:
 
 async def decide(world: World, request: Response, verb: str, **body: Any) -> Response:
     path = f"{PATH}/{request.json()['id']}/{verb}"
-    return await world.call(world.manager, "POST", path, **({"json": body} if body else {}))
+    return await world.call(world.manager, "POST", path, json=body or None)
 
 
 def problem(response: Response) -> tuple[int, str]:

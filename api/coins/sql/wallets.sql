@@ -52,9 +52,10 @@ $$;
 REVOKE ALL ON FUNCTION app.coins_freeze_wallet(uuid, uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.coins_freeze_wallet(uuid, uuid) TO ideamint_app;
 
--- Returns the stakes of a member on open ideas, or on one of them, to the wallet, whatever the policy and its window allow
--- the member, as movements by the actor. Waits for running movements of the member. The wallet is locked before the stakes,
--- which have later ids. The caller holds a lock under which the ideas are not closed or reopened. Returns the coins.
+-- Returns the stakes of a member on open ideas, or on one of them, to the wallet, whatever the policy and its window
+-- allow the member, as movements by the actor. Waits for running movements of the member. The wallet is locked before
+-- the stakes, which have later ids. The caller holds a lock under which the ideas are not closed or reopened. Returns
+-- the coins.
 CREATE OR REPLACE FUNCTION app.coins_return_stakes(
     p_campaign_id uuid, p_user_id uuid, p_actor_id uuid, p_effective_at timestamptz DEFAULT NULL,
     p_request_id text DEFAULT NULL, p_idea_id uuid DEFAULT NULL
