@@ -8,6 +8,8 @@ from api.auth.api_tokens import models as api_tokens
 from api.auth.second_factors import models as second_factors
 from api.auth.sso import models as sso
 from api.campaigns import models as campaigns
+from api.campaigns.invitations import models as invitations
+from api.campaigns.join_requests import models as join_requests
 from api.deliveries import models as deliveries
 from api.discussions import models as discussions
 from api.ideas import models as ideas
@@ -24,6 +26,8 @@ __all__ = [
     "discussions",
     "ideas",
     "idempotency",
+    "invitations",
+    "join_requests",
     "second_factors",
     "sso",
 ]

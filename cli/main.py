@@ -12,7 +12,21 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli.commands import audit, data, database, events, exports, keys, ledger, mail, people, platform, serving, tokens
+from cli.commands import (
+    audit,
+    campaigns,
+    data,
+    database,
+    events,
+    exports,
+    keys,
+    ledger,
+    mail,
+    people,
+    platform,
+    serving,
+    tokens,
+)
 
 REFUSED = 1
 WRONG_SETTINGS = 2
@@ -86,6 +100,7 @@ app.command("verify")(ledger.verify)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(events.app, name="events")
 app.add_typer(people.app, name="user")
+app.add_typer(campaigns.app, name="campaign")
 app.add_typer(keys.app, name="keys")
 app.command("audit")(audit.audit)
 app.add_typer(tokens.tokens, name="token")

@@ -55,6 +55,9 @@ class AuthSettings(Subject):
     api_token_days_max: int = Field(
         365, ge=1, le=365, description="lifetime of an API token by default and at most, days"
     )
+    campaign_invitation_days: int = Field(
+        14, ge=1, le=365, description="how long the link of an invitation to a campaign is valid, days"
+    )
     secure_cookies: bool = Field(default=False, description="send the dashboards' cookie over HTTPS only")
     administrators_need_second_factor: bool = Field(
         default=False,

@@ -19,10 +19,10 @@ from sqlalchemy import func, select, text, update
 from api.auth.errors import LinkInvalid
 from api.auth.models import AccountMail, User
 from api.auth.second_factors import challenges
-from api.auth.tokens import hash_secret, new_secret
 from api.kernel import clock
 from api.kernel.db import is_among
 from api.kernel.jobs import Job, defer, defer_each
+from api.kernel.stored_secrets import hash_secret, new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from api.auth.account_mails import Purpose, cancel_links, find_link, order_mail, use_link
-from api.auth.errors import EmailTaken
+from api.auth.errors import EmailTaken, RegistrationClosed
 from api.auth.lifecycle import change_rights, lock_user
 from api.auth.models import User
 from api.auth.recovery import store_password
@@ -20,6 +20,7 @@ from api.auth.service import check_display_name, check_email, create_user, find_
 from api.auth.sso.policy import check_passwords_work
 from api.events import payloads
 from api.events.service import record_event
+from settings.auth import Registration
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -114,6 +115,51 @@ async def accept_invitation(
     password_hash = await passwords.hash(password)
     user = await use_link(session, await find_link(session, secret, (Purpose.INVITED,)))
     check_passwords_work(settings, user.email)
+    return await _complete(session, settings, user, display_name, password_hash)
+
+
+async def create_invited_account(
+    session: AsyncSession,
+    settings: Settings,
+    passwords: Passwords,
+    *,
+    email: str,
+    display_name: str,
+    password: str,
+    invited_by: UUID | None,
+) -> User:
+    """Create the account of an address by its owner's name and password; the caller has proof that the address is theirs.
+
+    For invitations by others than administrators: with the setting `registration=domains`, only addresses of these domains
+    get an account. An account that an administrator has prepared is completed, with its rights.
+
+    Raises:
+        PasswordsOff: only identity providers identify users.
+        RegistrationClosed: the address is of none of the registration domains.
+        EmailTaken: the address has a confirmed or a deactivated account.
+        InvalidInput: the name is empty or too long.
+        WeakPassword: see :func:`api.auth.passwords.check_strength`.
+        PasswordsBusy: too many passwords are waiting for their hash.
+    """
+    check_passwords_work(settings, email)
+    if settings.auth.registration is Registration.DOMAINS and not settings.auth.may_register(email):
+        raise RegistrationClosed(domains=settings.auth.registration_domains)
+    display_name = check_display_name(display_name)
+    await passwords.check(password, email=email, display_name=display_name)
+    # before the first statement, so that no connection is held meanwhile
+    password_hash = await passwords.hash(password)
+    user = await find_user_by_email(session, email)
+    if user is None or (user.email_verified_at is None and user.password_hash is not None):
+        user = await create_user(session, email=email, display_name=display_name, actor_id=invited_by)
+    elif user.email_verified_at is not None or not user.is_active:
+        raise EmailTaken
+    return await _complete(session, settings, await lock_user(session, user.id), display_name, password_hash)
+
+
+async def _complete(
+    session: AsyncSession, settings: Settings, user: User, display_name: str, password_hash: str
+) -> User:
+    """Give a locked account its name and password, and note that its address is confirmed."""
     user.display_name = display_name
     await store_password(session, settings, user, password_hash)
     await cancel_links(session, user.id)

@@ -13,7 +13,7 @@ from api.auth.errors import LastAdministrator, RestorePeriodOver
 from api.auth.models import TOKENS_REVOKED, User, UserSession
 from api.auth.service import check_known, get_user_for_change
 from api.events import payloads
-from api.events.service import record_event, record_for_users
+from api.events.service import record_event, record_events
 from api.kernel import clock
 from api.kernel.db import is_among, signal_commit
 from api.kernel.permissions import ASSIGNABLE, SystemRole
@@ -48,7 +48,7 @@ async def deactivate_users(session: AsyncSession, users: Collection[User], *, ac
     changed = update(User).where(is_among(User.id, ids)).values(is_active=False, updated_by=actor_id)
     await session.execute(changed.execution_options(synchronize_session=False))  # a trigger raises the versions
     await session.execute(select(User).where(is_among(User.id, ids)).execution_options(populate_existing=True))
-    await record_for_users(session, payloads.Deactivated(), ids, actor_id=actor_id)
+    await record_events(session, [(each, payloads.Deactivated()) for each in ids], actor_id=actor_id)
     await _end_sessions(session, ids, actor_id=actor_id)
     await order_mails(session, Purpose.ACCOUNT_DEACTIVATED, ids)
 
@@ -144,7 +144,7 @@ async def end_all_sessions(session: AsyncSession, user: User, *, actor_id: UUID 
 async def _end_sessions(session: AsyncSession, user_ids: Collection[UUID], *, actor_id: UUID | None) -> None:
     await cancel_links(session, *user_ids)
     await revoke_sessions(session, *user_ids)
-    await record_for_users(session, payloads.SessionsEnded(), user_ids, actor_id=actor_id)
+    await record_events(session, [(each, payloads.SessionsEnded()) for each in user_ids], actor_id=actor_id)
 
 
 def is_administrator(user: User) -> bool:

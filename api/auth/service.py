@@ -199,6 +199,12 @@ async def add_names(session: AsyncSession, rows: Sequence[object], **fields: str
             setattr(row, name_field, names.get(getattr(row, id_field)))
 
 
+async def find_shown_name(session: AsyncSession, user_id: UUID | None) -> str | None:
+    """The name of a user as others see it; None without a user."""
+    found: str | None = await session.scalar(select(_SHOWN_NAME).where(User.id == user_id))
+    return found
+
+
 async def find_confirmed_user(session: AsyncSession, email: str) -> User | None:
     """The active user with this address, if its owner has confirmed it; who only typed it must not get anything by it."""
     user = await find_user_by_email(session, email)
@@ -212,20 +218,24 @@ async def find_user_by_email(session: AsyncSession, email: str) -> User | None:
     return await session.scalar(select(User).where(func.lower(User.email) == func.lower(email)))
 
 
-async def find_ids_by_email(session: AsyncSession, emails: Sequence[str]) -> dict[str, UUID]:
+async def find_ids_by_email(
+    session: AsyncSession, emails: Sequence[str], *, only_active: bool = False
+) -> dict[str, UUID]:
     """The ids of the users with these addresses, by the address in lower case.
 
-    Addresses that are unknown or not confirmed, and those of deleted users, are omitted.
+    Addresses that are unknown or not confirmed, and those of deleted users, are omitted; with `only_active` also those of
+    deactivated ones.
     """
     if not emails:
         return {}
     lowered = func.lower(User.email)
     wanted = {email.lower() for email in emails if "\0" not in email}
-    rows = await session.execute(
-        select(lowered.label("email"), User.id).where(
-            lowered.in_(wanted), User.email_verified_at.is_not(None), User.deleted_at.is_(None)
-        )
+    query = select(lowered.label("email"), User.id).where(
+        lowered.in_(wanted),
+        User.email_verified_at.is_not(None),
+        User.deleted_at.is_(None),
     )
+    rows = await session.execute(query.where(User.is_active) if only_active else query)
     return {row.email: row.id for row in rows}
 
 

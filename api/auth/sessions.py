@@ -21,11 +21,11 @@ from api.auth.account_mails import Purpose, order_mail
 from api.auth.errors import RefreshTokenInvalid, RefreshTokenUsed
 from api.auth.models import TOKENS_REVOKED, SessionToken, User, UserSession
 from api.auth.throttle import Origin
-from api.auth.tokens import hash_secret, new_secret
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
 from api.kernel.db import signal_commit
+from api.kernel.stored_secrets import hash_secret, new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,6 @@ or whose roles have changed is refused (:mod:`api.auth.revocations`).
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -44,7 +42,6 @@ ISSUER = "ideamint"
 AUDIENCE = "ideamint-api"
 TOKEN_TYPE = "access"  # noqa: S105 - the name of a kind, not a secret
 TOKEN_LENGTH_MAX = 4096  # a valid token has about 700 characters
-SECRET_BYTES = 32
 VERIFIED_TOKENS_MAX = 10_000  # about 10 MB
 FORGED_TOKENS_MAX = 1000  # at most 4 MB
 
@@ -209,13 +206,3 @@ def _remember(known: dict[str, T], token: str, value: T, tokens_max: int) -> Non
 def sign(claims: dict[str, Any], kid: str, private: Ed25519PrivateKey) -> str:
     """A JWT with the claims."""
     return jwt.encode(claims, private, ALGORITHM, headers={"kid": kid})
-
-
-def new_secret() -> str:
-    """256 random bits as 43 URL-safe characters, for a refresh token or a cookie."""
-    return secrets.token_urlsafe(SECRET_BYTES)
-
-
-def hash_secret(secret: str) -> bytes:
-    """SHA-256. No salt and no slow hash: 256 random bits cannot be guessed."""
-    return hashlib.sha256(secret.encode(errors="replace")).digest()

@@ -17,6 +17,7 @@ from api.coins.commands.corrections import ITEMS_PER_MEMBER_MAX, Corrected, Corr
 from api.coins.schemas import COINS_MAX
 from api.coins.service import find_disclosing_campaigns
 from api.kernel.errors import DomainError, InvalidInput
+from api.kernel.permissions import TAKING_PART
 from api.kernel.schemas import Id, ResponseModel, Schema
 from api.kernel.texts import Line, Prose
 
@@ -48,6 +49,7 @@ _REFUSALS = """
             WHEN NOT EXISTS (
                 SELECT FROM app.memberships AS m
                 WHERE m.campaign_id = u.campaign_id AND m.user_id = u.user_id AND m.left_at IS NULL
+                    AND m.role = ANY (%(roles)s)
             ) THEN 'not_a_member'
         END
         ORDER BY u.n)
@@ -239,6 +241,7 @@ async def _with_refusals(
             "is_admin": manager.is_admin,
             "item_campaign_ids": [item.campaign_id for item in items],
             "item_user_ids": user_ids,
+            "roles": list(TAKING_PART),
         },
     )
     refusals: list[str | None] = found.scalar_one()

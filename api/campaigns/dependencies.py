@@ -61,8 +61,11 @@ async def access_to(session: Session, caller: Principal, campaign_id: UUID) -> A
 def refusal(permission: Permission) -> Forbidden:
     """The error for a caller who may see the campaign but lacks the permission."""
     roles = roles_with(permission)
-    if CampaignRole.MEMBER in roles:
+    if CampaignRole.OBSERVER in roles:
         msg = "Only a member of the campaign may do this; join it first."
+        return errors.NotAMember(msg, permission=permission)
+    if CampaignRole.MEMBER in roles:
+        msg = "Only a member of the campaign may do this, and not an observer; join it first."
         return errors.NotAMember(msg, permission=permission)
     others = " or an executive" if SystemRole.EXECUTIVE in roles else ""
     msg = f"Only a manager of the campaign{others} may do this."

@@ -75,6 +75,16 @@ class JoiningClosed(Forbidden):
     title = "The campaign cannot be joined"
 
 
+REMOVED = "A manager has removed you from this campaign; only a manager can add you again."
+
+
+class RemovedFromCampaign(Forbidden):
+    """A manager has removed the user from the campaign; only a manager can add them again."""
+
+    slug = "removed-from-campaign"
+    title = "Removed from the campaign"
+
+
 class NotAMember(Forbidden):
     """Only a member of the campaign may do this."""
 
@@ -94,6 +104,62 @@ class LastManager(DomainError):
 
     slug = "last-manager"
     title = "The campaign's only manager"
+
+
+class AlreadyMembers(DomainError):
+    """The caller is a member, or members have some of the addresses, which `emails` lists; they need not be added."""
+
+    slug = "already-members"
+    title = "Members already"
+
+
+class InvitationNotFound(NotFound):
+    """The campaign has no such invitation."""
+
+    slug = "invitation-not-found"
+    title = "No such invitation"
+
+
+class InvitationEnded(DomainError):
+    """The invitation was accepted or revoked."""
+
+    slug = "invitation-ended"
+    title = "The invitation has ended"
+
+
+class InvitationForAnother(Forbidden):
+    """The invitation is for another address than the confirmed one of the caller's account."""
+
+    slug = "invitation-for-another"
+    title = "The invitation is for another address"
+
+
+class RequestsClosed(Forbidden):
+    """The campaign takes no requests to join; `join_policy` says how people become members."""
+
+    slug = "requests-closed"
+    title = "No requests to join"
+
+
+class RequestOpen(DomainError):
+    """The user has an open request to join this campaign."""
+
+    slug = "request-open"
+    title = "A request is open"
+
+
+class RequestNotFound(NotFound):
+    """The campaign has no such request to join."""
+
+    slug = "request-not-found"
+    title = "No such request"
+
+
+class RequestDecided(DomainError):
+    """The request to join was approved or refused."""
+
+    slug = "request-decided"
+    title = "The request is decided"
 
 
 class UnknownUser(DomainError):

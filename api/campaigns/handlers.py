@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from api.campaigns.due import PAUSE_S, for_each_ended
+from api.campaigns.invitations.mailing import DELETE_OLD, SEND
 from api.campaigns.transitions import close_campaign
 from api.kernel.background import Loop
 
@@ -17,4 +18,5 @@ async def close_due_campaigns(database: Database) -> int:
     return await for_each_ended(database, close_campaign)
 
 
+JOBS = (SEND, DELETE_OLD)
 LOOPS = (Loop(name="campaigns-close", run=close_due_campaigns, pause_s=PAUSE_S),)

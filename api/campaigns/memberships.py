@@ -1,24 +1,28 @@
-"""Memberships in campaigns: joining, adding, leaving, roles and attributes."""
+"""Memberships in campaigns: joining, adding, leaving and attributes."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
+from sqlalchemy.orm import aliased
 
 from api.campaigns import errors
 from api.campaigns.lifecycle import RUNNING, Command
 from api.campaigns.models import Campaign, Membership
 from api.campaigns.queries import find_membership, get_campaign
+from api.campaigns.roles import check_other_manager, set_member_role
 from api.campaigns.transitions import check_command
 from api.coins import service as coins
 from api.events import payloads
-from api.events.service import record_event
+from api.events.service import record_event, record_events
 from api.kernel import clock
+from api.kernel.permissions import TAKING_PART
 
 if TYPE_CHECKING:
-    from uuid import UUID
+    from collections.abc import Sequence
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,61 +33,108 @@ async def join_campaign(
     *,
     user_id: UUID,
     actor_id: UUID | None = None,
+    is_invited: bool = False,
     role: str = "member",
     attributes: dict[str, Any] | None = None,
 ) -> Membership:
     """Make the user a member with a wallet. A former member gets the old wallet again and no second grant.
 
-    Nothing changes if the user is a member. `actor_id` is the manager who adds the user; None if the user joins.
+    An observer gets no wallet, and that of a former member stays frozen.
+
+    Nothing changes if the user is a member. `actor_id` is the manager who adds the user; None if the user joins, by
+    themselves or because a manager has invited them.
 
     Raises:
-        JoiningClosed: the user joins, but only managers can add members to this campaign.
+        JoiningClosed: the user joins, but the join policy is not `open`.
+        RemovedFromCampaign: the user joins, but a manager has removed them.
         CampaignNotActive: the campaign has ended, or is a draft, to which only managers can add members.
     """
     campaign = await get_campaign(session, campaign.id, lock="join")
-    is_self = actor_id is None
+    is_self = actor_id is None and not is_invited
     await check_command(session, campaign, Command.JOIN if is_self else Command.ADD_MEMBER)
     if is_self and campaign.join_policy != "open":
-        msg = "Only managers can add members to this campaign; ask one of them."
+        msg = (
+            "Members join this campaign by a request, which a manager approves."
+            if campaign.join_policy == "by_request"
+            else "Only managers can add members to this campaign; ask one of them."
+        )
         raise errors.JoiningClosed(msg)
     present = await find_membership(session, campaign.id, user_id)
     if present is not None:
         return present
-    before = await session.scalar(
+    before = await find_last_membership(session, campaign.id, user_id)
+    if is_self and before is not None and before.was_removed:
+        raise errors.RemovedFromCampaign(errors.REMOVED)
+    if is_self and before is not None and before.role == "observer":
+        role = before.role  # only a manager can make an observer a member
+    if attributes is None:
+        attributes = before.attributes if before else {}
+    (membership,) = await admit(session, campaign, [Newcomer(user_id, role, attributes)], actor_id=actor_id or user_id)
+    return membership
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A user who is to become a member."""
+
+    user_id: UUID
+    role: str
+    attributes: dict[str, Any]
+
+
+async def admit(
+    session: AsyncSession, campaign: Campaign, newcomers: Sequence[Newcomer], *, actor_id: UUID | None
+) -> list[Membership]:
+    """Make users members, by the same statements for one and for many. The caller has locked and checked the campaign.
+
+    None of them is a member. In an active campaign those who take part get their wallet.
+    """
+    if not newcomers:
+        return []
+    memberships = [
+        Membership(
+            campaign_id=campaign.id,
+            user_id=each.user_id,
+            role=each.role,
+            joined_at=clock.now(),
+            attributes=each.attributes,
+            created_by=actor_id,
+            updated_by=actor_id,
+        )
+        for each in newcomers
+    ]
+    session.add_all(memberships)
+    await session.flush()
+    user_ids = [each.user_id for each in newcomers]
+    had = await coins.find_wallets(session, campaign.id, user_ids)
+    if campaign.status in RUNNING:
+        granted = [each.user_id for each in newcomers if each.role in TAKING_PART]
+        await coins.grant_coins(session, campaign.id, granted, actor_id=actor_id)
+    has = await coins.find_wallets(session, campaign.id, user_ids)
+    await record_events(
+        session,
+        [(each.user_id, _joined(each.role, had.get(each.user_id), has.get(each.user_id))) for each in newcomers],
+        actor_id=actor_id,
+        campaign_id=campaign.id,
+    )
+    return memberships
+
+
+def _joined(role: str, had: coins.Wallet | None, has: coins.Wallet | None) -> payloads.MemberJoined:
+    return payloads.MemberJoined(
+        role=role, granted_coins=has.wallet_coins if has and not had else 0, before=_state(had), after=_state(has)
+    )
+
+
+async def find_last_membership(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> Membership | None:
+    """The user's newest membership that has ended, or None."""
+    found: Membership | None = await session.scalar(
         select(Membership)
-        .where(Membership.campaign_id == campaign.id, Membership.user_id == user_id)
+        .where(Membership.campaign_id == campaign_id, Membership.user_id == user_id, Membership.left_at.is_not(None))
         .order_by(Membership.left_at.desc())
         .limit(1)
     )
-    actor = actor_id or user_id
-    membership = Membership(
-        campaign_id=campaign.id,
-        user_id=user_id,
-        role=role,
-        joined_at=clock.now(),
-        attributes=attributes if attributes is not None else (before.attributes if before else {}),
-        created_by=actor,
-        updated_by=actor,
-    )
-    session.add(membership)
-    await session.flush()
-    had = await coins.find_wallet(session, campaign.id, user_id)
-    if campaign.status in RUNNING:
-        await coins.grant_coins(session, campaign.id, [user_id], actor_id=actor)
-    has = await coins.find_wallet(session, campaign.id, user_id)
-    await record_event(
-        session,
-        payloads.MemberJoined(
-            role=role,
-            granted_coins=has.wallet_coins if has and not had else 0,
-            before=_state(had),
-            after=_state(has),
-        ),
-        actor_id=actor,
-        campaign_id=campaign.id,
-        user_id=user_id,
-    )
-    return membership
+    return found
 
 
 async def add_member(
@@ -113,100 +164,136 @@ async def add_member(
     await check_command(session, campaign, Command.ADD_MEMBER)
     if role is not None:
         await set_member_role(session, campaign, user_id=user_id, role=role, actor_id=actor_id)
-    if attributes is not None and attributes != present.attributes:
-        names = {name for name, _ in attributes.items() ^ present.attributes.items()}
-        present.attributes = attributes
-        present.updated_by = actor_id
-        await session.flush()
-        await record_event(
-            session,
-            payloads.MemberAttributesChanged(names=tuple(sorted(names))),
-            actor_id=actor_id,
-            campaign_id=campaign.id,
-            user_id=user_id,
-        )
+    if attributes is not None:
+        await set_attributes(session, campaign, present, attributes, actor_id=actor_id)
     return present, False
 
 
-async def leave_campaign(
-    session: AsyncSession, campaign: Campaign, *, user_id: UUID, actor_id: UUID | None = None
-) -> None:
-    """End the user's membership: the wallet is frozen, stakes remain on their ideas.
+async def set_attributes(
+    session: AsyncSession,
+    campaign: Campaign,
+    membership: Membership,
+    attributes: dict[str, Any],
+    *,
+    actor_id: UUID | None,
+) -> bool:
+    """Replace the attributes of a member; returns whether they differ. The caller has locked the campaign."""
+    names = {name for name, _ in attributes.items() ^ membership.attributes.items()}
+    if not names:
+        return False
+    membership.attributes = attributes
+    membership.updated_by = actor_id
+    await session.flush()
+    await record_event(
+        session,
+        payloads.MemberAttributesChanged(names=tuple(sorted(names))),
+        actor_id=actor_id,
+        campaign_id=campaign.id,
+        user_id=membership.user_id,
+    )
+    return True
+
+
+async def leave_campaign(session: AsyncSession, campaign: Campaign, *, user_id: UUID) -> None:
+    """End the user's own membership: the wallet is frozen, stakes remain on their ideas.
 
     Raises:
         NotAMember: the user is not a member.
         LastManager: the campaign would have no manager.
     """
-    campaign = await get_campaign(session, campaign.id, lock="change")
-    membership = await find_membership(session, campaign.id, user_id)
-    if membership is None:
-        msg = "You are not a member of this campaign."
-        raise errors.NotAMember(msg)
-    if membership.role == "manager" and campaign.status != "archived":
-        others = await session.scalar(
-            select(Membership.id)
-            .where(
-                Membership.campaign_id == campaign.id,
-                Membership.role == "manager",
-                Membership.left_at.is_(None),
-                Membership.user_id != user_id,
-            )
-            .limit(1)
-        )
-        if others is None:
-            msg = "You are the campaign's only manager; make another member a manager first."
-            raise errors.LastManager(msg)
-    membership.left_at = clock.now()
-    membership.updated_by = actor_id or user_id
-    await session.flush()
-    had = await coins.find_wallet(session, campaign.id, user_id)
+    campaign, membership = await _lock_leaving(
+        session, campaign, user_id, "You are not a member of this campaign.",
+        "You are the campaign's only manager; make another member a manager first.",
+    )  # fmt: skip
+    had = await _end(session, campaign, membership, actor_id=user_id)
     await coins.freeze_wallet(session, campaign.id, user_id)
     await record_event(
         session,
         payloads.MemberLeft(before=_state(had), after=_state(replace(had, is_frozen=True) if had else None)),
-        actor_id=actor_id or user_id,
+        actor_id=user_id,
         campaign_id=campaign.id,
         user_id=user_id,
     )
 
 
-def _state(wallet: coins.Wallet | None) -> payloads.WalletState | None:
-    return payloads.WalletState(wallet_coins=wallet.wallet_coins, is_frozen=wallet.is_frozen) if wallet else None
+async def remove_member(session: AsyncSession, campaign: Campaign, *, user_id: UUID, actor_id: UUID) -> None:
+    """End the membership of another user: their stakes on open ideas return to the wallet, which is frozen.
 
-
-async def set_member_role(
-    session: AsyncSession, campaign: Campaign, *, user_id: UUID, role: str, actor_id: UUID
-) -> Membership:
-    """Make a member a manager, or a manager a member again.
+    Only a manager can add the user again; the user then gets the wallet back. Managers who remove themselves leave.
 
     Raises:
         NotAMember: the user is not a member.
         LastManager: the campaign would have no manager.
     """
-    campaign = await get_campaign(session, campaign.id, lock="change")
-    managers = list(
-        await session.scalars(
-            select(Membership.user_id).where(
-                Membership.campaign_id == campaign.id, Membership.role == "manager", Membership.left_at.is_(None)
-            )
+    if user_id == actor_id:
+        await leave_campaign(session, campaign, user_id=user_id)
+        return
+    campaign, membership = await _lock_leaving(
+        session, campaign, user_id, "This user is not a member of the campaign.",
+        "This is the campaign's only manager; make another member a manager first.",
+    )  # fmt: skip
+    membership.was_removed = True
+    had = await _end(session, campaign, membership, actor_id=actor_id)
+    await coins.return_stakes(session, campaign.id, user_id, actor_id=actor_id)
+    await coins.freeze_wallet(session, campaign.id, user_id)
+    has = await coins.find_wallet(session, campaign.id, user_id)
+    await record_event(
+        session,
+        payloads.MemberRemoved(before=_state(had), after=_state(has)),
+        actor_id=actor_id,
+        campaign_id=campaign.id,
+        user_id=user_id,
+    )
+
+
+async def return_stakes_of_removed(
+    session: AsyncSession, campaign_id: UUID, idea_id: UUID, *, actor_id: UUID | None
+) -> list[int]:
+    """Return the coins that removed members have on an idea which the transaction has reopened; returns those of each.
+
+    The coins had expired when these members were removed, so they did not return then.
+    """
+    current = aliased(Membership)
+    is_member = exists(
+        select(current.id).where(
+            current.campaign_id == campaign_id, current.user_id == Membership.user_id, current.left_at.is_(None)
         )
     )
+    removed = await session.scalars(
+        select(Membership.user_id)
+        .where(Membership.campaign_id == campaign_id, Membership.was_removed, ~is_member)
+        .distinct()
+        .order_by(Membership.user_id)
+    )
+    returned = [
+        await coins.return_stakes(session, campaign_id, user_id, actor_id=actor_id, idea_id=idea_id)
+        for user_id in removed.all()
+    ]
+    return [amount for amount in returned if amount]
+
+
+async def _lock_leaving(
+    session: AsyncSession, campaign: Campaign, user_id: UUID, not_a_member: str, last_manager: str
+) -> tuple[Campaign, Membership]:
+    """The locked campaign and the membership that is to end; the texts are those of the refusals."""
+    campaign = await get_campaign(session, campaign.id, lock="change")
     membership = await find_membership(session, campaign.id, user_id)
     if membership is None:
-        msg = "This user is not a member of the campaign."
-        raise errors.NotAMember(msg)
-    if role == "member" and managers == [user_id]:
-        msg = "This is the campaign's only manager; make another member a manager first."
-        raise errors.LastManager(msg)
-    if membership.role != role:
-        before, membership.role = membership.role, role
-        membership.updated_by = actor_id
-        await session.flush()
-        await record_event(
-            session,
-            payloads.MemberRoleChanged(before=payloads.RoleState(role=before), after=payloads.RoleState(role=role)),
-            actor_id=actor_id,
-            campaign_id=campaign.id,
-            user_id=user_id,
-        )
-    return membership
+        raise errors.NotAMember(not_a_member)
+    if membership.role == "manager" and campaign.status != "archived":
+        await check_other_manager(session, campaign, user_id=user_id, refusal=last_manager)
+    return campaign, membership
+
+
+async def _end(
+    session: AsyncSession, campaign: Campaign, membership: Membership, *, actor_id: UUID
+) -> coins.Wallet | None:
+    """End the membership; returns the wallet as it is now."""
+    membership.left_at = clock.now()
+    membership.updated_by = actor_id
+    await session.flush()
+    return await coins.find_wallet(session, campaign.id, membership.user_id)
+
+
+def _state(wallet: coins.Wallet | None) -> payloads.WalletState | None:
+    return payloads.WalletState(wallet_coins=wallet.wallet_coins, is_frozen=wallet.is_frozen) if wallet else None

@@ -51,7 +51,10 @@ class Campaign(Edited, Model):
 
 
 class Membership(Edited, Model):
-    """A user's membership in a campaign. A user who leaves and joins again has two memberships but one wallet."""
+    """A user's membership in a campaign. A user who leaves and joins again has two memberships but one wallet.
+
+    `was_removed` of an ended membership: a manager ended it, and only a manager can add the user again.
+    """
 
     __tablename__ = "memberships"
 
@@ -61,4 +64,5 @@ class Membership(Edited, Model):
     role: Mapped[str] = mapped_column(default="member")
     joined_at: Mapped[datetime] = mapped_column(default=clock.now)
     left_at: Mapped[datetime | None]
+    was_removed: Mapped[bool] = mapped_column(default=False)
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -186,7 +186,7 @@ async def archive(
 
 
 @router.post("/campaigns/{campaign_id}/join", operation_id="joinCampaign")
-@raises(errors.JoiningClosed, errors.CampaignNotActive)
+@raises(errors.JoiningClosed, errors.RemovedFromCampaign, errors.CampaignNotActive)
 async def join(
     session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.JOIN_CAMPAIGN))]
 ) -> MembershipRead:
@@ -270,7 +270,11 @@ async def set_role(
     user_id: UUID,
     role: Annotated[Role, Query()],
 ) -> MembershipRead:
-    """Make a member a manager, or a manager a member."""
+    """Change the role of a member.
+
+    A member who becomes an observer keeps their stakes, and their wallet is frozen. An observer who becomes a member gets the
+    old wallet again, or in a running campaign one with the coins of the policy.
+    """
     membership = await service.set_member_role(
         session, access.campaign, user_id=user_id, role=role, actor_id=access.caller.user_id
     )
@@ -280,10 +284,16 @@ async def set_role(
 @router.delete("/campaigns/{campaign_id}/members/{user_id}", status_code=204, operation_id="removeMember")
 @raises(errors.NotAMember, errors.LastManager)
 async def remove_member(
-    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))], user_id: UUID
+    session: Session,
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))],
+    user_id: UUID,
+    dry_run: DryRun,  # noqa: ARG001
 ) -> None:
-    """Remove a member; their wallet is frozen."""
-    await service.leave_campaign(session, access.campaign, user_id=user_id, actor_id=access.caller.user_id)
+    """Remove a member: their coins on open ideas return to their wallet, which is frozen.
+
+    Only a manager can add the person again, who then gets the wallet back. Managers leave by `POST .../leave`.
+    """
+    await service.remove_member(session, access.campaign, user_id=user_id, actor_id=access.caller.user_id)
 
 
 @router.get("/campaigns/{campaign_id}/coins/policies", operation_id="listCoinPolicies")

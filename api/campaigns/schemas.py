@@ -19,10 +19,15 @@ from api.kernel.schemas import Edit, Id, ResponseModel, Schema, Stored, required
 from api.kernel.texts import Line, Prose
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-Role = Literal["member", "manager"]
+Role = Literal["observer", "member", "moderator", "manager"]
 Title = Annotated[Line, Field(min_length=3, max_length=200)]
 Slug = Annotated[str, Field(min_length=3, max_length=100, pattern=SLUG)]
 
+
+Attributes = Annotated[
+    dict[Annotated[Line, Field(max_length=50)], Annotated[Line, Field(max_length=200)]],
+    Field(description="groups for reports: department, district, ...", max_length=20),
+]
 
 StartsAt = Annotated[
     Moment | None,
@@ -52,7 +57,7 @@ Kind = Annotated[
 Goal = Annotated[Prose, Field(max_length=500, description="what the campaign is to achieve")]
 IsMediated = Annotated[bool, Field(description="ideas compete only after they were approved")]
 Visibility = Annotated[Literal["open", "members"], Field(description="who sees the campaign: everyone, or its members")]
-JoinPolicy = Annotated[Literal["open", "by_manager"], Field(description="how people become members")]
+JoinPolicy = Annotated[Literal["open", "by_request", "by_manager"], Field(description="how people become members")]
 RunningCost = Annotated[PositiveAmount | None, Field(description="what the campaign itself costs, in its currency")]
 EligiblePeople = Annotated[
     Annotated[int, Field(gt=0, le=2_000_000_000)] | None, Field(description="number of people who may take part")
@@ -199,9 +204,7 @@ class MemberAdd(Schema):
 
     email: Annotated[Line, Field(max_length=254)]
     role: Role = "member"
-    attributes: dict[Annotated[Line, Field(max_length=50)], Annotated[Line, Field(max_length=200)]] = Field(
-        {}, description="groups for reports: department, district, ...", max_length=20
-    )
+    attributes: Attributes = Field({})
 
 
 class Money(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from api.campaigns.creation import create_campaign
 from api.campaigns.due import PAUSE_S, for_each_to_complete
 from api.campaigns.editing import copy_campaign, delete_draft, edit_campaign
-from api.campaigns.memberships import add_member, join_campaign, leave_campaign, set_member_role
+from api.campaigns.memberships import add_member, join_campaign, leave_campaign, remove_member, return_stakes_of_removed
 from api.campaigns.people import Person, find_people, find_roles
 from api.campaigns.queries import (
     NOT_FOUND,
@@ -17,6 +17,7 @@ from api.campaigns.queries import (
     list_managed_campaign_ids,
     list_members,
 )
+from api.campaigns.roles import set_member_role
 from api.campaigns.transitions import (
     activate_campaign,
     archive_campaign,
@@ -57,7 +58,9 @@ __all__ = [
     "list_stages",
     "mark_completed",
     "pause_campaign",
+    "remove_member",
     "resume_campaign",
+    "return_stakes_of_removed",
     "set_coin_policy",
     "set_member_role",
 ]

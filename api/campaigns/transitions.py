@@ -16,6 +16,7 @@ from api.coins import service as coins
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
+from api.kernel.permissions import TAKING_PART
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -87,7 +88,9 @@ async def activate_campaign(session: AsyncSession, campaign: Campaign, *, actor_
     campaign.activated_at = clock.now()
     await session.flush()  # a later lock in this session reads the row again
     members = await session.scalars(
-        select(Membership.user_id).where(Membership.campaign_id == campaign.id, Membership.left_at.is_(None))
+        select(Membership.user_id).where(
+            Membership.campaign_id == campaign.id, Membership.left_at.is_(None), Membership.role.in_(TAKING_PART)
+        )
     )
     granted = await coins.grant_coins(session, campaign.id, members.all(), actor_id=actor_id)
     granted_coins = len(granted) * (await coins.get_policy(session, campaign.id)).coins_per_member

@@ -158,8 +158,13 @@ async def grant_coins(
 
 async def find_wallet(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> Wallet | None:
     """A member's current wallet, or None."""
-    row = (await session.execute(queries.WALLET, {"campaign_id": campaign_id, "user_id": user_id})).one_or_none()
-    return Wallet(row.wallet_coins, row.is_frozen) if row else None
+    return (await find_wallets(session, campaign_id, [user_id])).get(user_id)
+
+
+async def find_wallets(session: AsyncSession, campaign_id: UUID, user_ids: Sequence[UUID]) -> dict[UUID, Wallet]:
+    """The current wallets of those of the users who have one."""
+    rows = await session.execute(queries.WALLETS, {"campaign_id": campaign_id, "user_ids": list(user_ids)})
+    return {row.user_id: Wallet(row.wallet_coins, row.is_frozen) for row in rows}
 
 
 async def freeze_wallet(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> None:
@@ -167,6 +172,27 @@ async def freeze_wallet(session: AsyncSession, campaign_id: UUID, user_id: UUID)
     await session.execute(
         text("SELECT app.coins_freeze_wallet(:campaign_id, :user_id)"), {"campaign_id": campaign_id, "user_id": user_id}
     )
+
+
+async def return_stakes(
+    session: AsyncSession, campaign_id: UUID, user_id: UUID, *, actor_id: UUID | None, idea_id: UUID | None = None
+) -> int:
+    """Return a member's coins on open ideas, or on one, to the wallet, also outside the window; returns how many coins.
+
+    The caller holds the campaign's lock, or has just reopened the one idea, so that no idea is closed or reopened meanwhile.
+    """
+    returned: int = await session.scalar(
+        text("SELECT app.coins_return_stakes(:campaign_id, :user_id, :actor_id, :effective_at, :request_id, :idea_id)"),
+        {
+            "campaign_id": campaign_id,
+            "user_id": user_id,
+            "actor_id": actor_id,
+            "effective_at": clock.effective_at(),
+            "request_id": current_request_id(),
+            "idea_id": idea_id,
+        },
+    )
+    return returned
 
 
 async def open_targets(session: AsyncSession, campaign_id: UUID, authors: dict[UUID, UUID | None]) -> None:

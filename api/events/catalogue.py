@@ -143,11 +143,30 @@ _ENTRIES = (
         payloads.MemberJoined, "A person joins a campaign or is added to it; in an active one they receive coins.",
         Audience.MANAGERS, moves_coins=True,
     ),
-    _coin_entry(payloads.MemberLeft, "A member leaves or is removed; the wallet is frozen.", Audience.MANAGERS),
-    _coin_entry(payloads.MemberRoleChanged, "A member becomes a manager, or the reverse.", Audience.MANAGERS),
+    _coin_entry(payloads.MemberLeft, "A member leaves; the wallet is frozen.", Audience.MANAGERS),
+    _coin_entry(
+        payloads.MemberRemoved,
+        "A manager removes a member; the stakes on open ideas return to the wallet, which is frozen. Each returned stake is "
+        "also an event coins_taken_back of the manager.", Audience.MANAGERS, moves_coins=True,
+    ),
+    _coin_entry(
+        payloads.MemberRoleChanged,
+        "The role of a member changes. The wallet of an observer is frozen; an observer who becomes a member in an active "
+        "campaign receives coins.", Audience.MANAGERS, moves_coins=True,
+    ),
     _entry(
         payloads.MemberAttributesChanged, "A manager changes the groups of a member for reports.", Audience.MANAGERS
     ),
+    _entry(
+        payloads.MemberInvited,
+        "A manager invites an address, changes what a pending invitation gives, or has it mailed again.",
+        Audience.MANAGERS,
+    ),
+    _entry(payloads.InvitationRevoked, "A manager revokes an invitation.", Audience.MANAGERS),
+    _entry(payloads.InvitationAccepted, "A person accepts an invitation.", Audience.MANAGERS),
+    _entry(payloads.JoinRequested, "A person asks to join a campaign.", Audience.MANAGERS),
+    _entry(payloads.JoinRequestApproved, "A manager approves a request to join.", Audience.MANAGERS),
+    _entry(payloads.JoinRequestRefused, "A manager refuses a request to join.", Audience.MANAGERS),
     _coin_entry(payloads.CoinPolicyChanged, "A new version of the coin policy takes effect.", Audience.CAMPAIGN),
     _coin_entry(
         payloads.CoinsGranted, "A bulk call grants a member the policy's coins.", Audience.MANAGERS, moves_coins=True
@@ -162,7 +181,7 @@ _ENTRIES = (
         payloads.CoinsReallocated, "A member moves coins from one idea to another.", Audience.POLICY, moves_coins=True
     ),
     _coin_entry(
-        payloads.CoinsTakenBack, "A member takes coins back from an idea.", Audience.POLICY, moves_coins=True
+        payloads.CoinsTakenBack, "A member takes coins back from an idea, or a manager removes the member.", Audience.POLICY, moves_coins=True
     ),
     _coin_entry(
         payloads.CoinsSettled, "A settlement in the background is finished.", Audience.MANAGERS, moves_coins=True

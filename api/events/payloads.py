@@ -431,16 +431,25 @@ class MemberLeft(Change[WalletState]):
     kind = EventKind.MEMBER_LEFT
 
 
+class MemberRemoved(Change[WalletState]):
+    """The wallet: the stakes on open ideas return to it, and it is frozen."""
+
+    kind = EventKind.MEMBER_REMOVED
+
+
 class RoleState(_Strict):
-    """A member's role."""
+    """A member's role; the wallet if its state changes with the role."""
 
     role: str
+    wallet_coins: int | None = None
+    is_frozen: bool | None = None
 
 
 class MemberRoleChanged(Change[RoleState]):
-    """The role."""
+    """The role, and the coins granted now: to an observer who becomes a member."""
 
     kind = EventKind.MEMBER_ROLE_CHANGED
+    granted_coins: int | None = None
 
 
 class MemberAttributesChanged(Payload):
@@ -448,6 +457,51 @@ class MemberAttributesChanged(Payload):
 
     kind = EventKind.MEMBER_ATTRIBUTES_CHANGED
     names: tuple[str, ...]
+
+
+class MemberInvited(Payload):
+    """The invitation, the role that it gives, and whether a mail with a new link was ordered."""
+
+    kind = EventKind.MEMBER_INVITED
+    invitation_id: UUID
+    role: str
+    is_mailed: bool
+
+
+class InvitationRevoked(Payload):
+    """The invitation."""
+
+    kind = EventKind.INVITATION_REVOKED
+    invitation_id: UUID
+
+
+class InvitationAccepted(Payload):
+    """The invitation; the membership, if the user was no member yet, is an event of its own."""
+
+    kind = EventKind.INVITATION_ACCEPTED
+    invitation_id: UUID
+
+
+class _OfJoinRequest(Payload):
+    join_request_id: UUID
+
+
+class JoinRequested(_OfJoinRequest):
+    """The request."""
+
+    kind = EventKind.JOIN_REQUESTED
+
+
+class JoinRequestApproved(_OfJoinRequest):
+    """The request; the membership is an event of its own."""
+
+    kind = EventKind.JOIN_REQUEST_APPROVED
+
+
+class JoinRequestRefused(_OfJoinRequest):
+    """The request, not the reason."""
+
+    kind = EventKind.JOIN_REQUEST_REFUSED
 
 
 class CoinPolicyChanged(Change[dict[str, JsonValue]]):

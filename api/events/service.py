@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 import structlog
@@ -11,7 +11,7 @@ from sqlalchemy import text
 from api.kernel import clock, origins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,6 +27,19 @@ _INSERT = text(
         :occurred_at, :kind, :version, :campaign_id, :actor_id, :user_id, :idea_id, :request_id, :address, :agent, :token_id,
         CAST(:data AS jsonb)
     )
+    """
+)
+_INSERT_MANY = text(
+    """
+    INSERT INTO app.events (
+        occurred_at, kind, version, campaign_id, actor_id, user_id, request_id, address, agent, token_id, data
+    )
+    SELECT :occurred_at, u.kind, u.version, CAST(:campaign_id AS uuid), CAST(:actor_id AS uuid), u.user_id, :request_id, :address, :agent,
+        CAST(:token_id AS uuid), CAST(u.data AS jsonb)
+    FROM unnest(
+        CAST(:kinds AS text[]), CAST(:versions AS integer[]), CAST(:user_ids AS uuid[]), CAST(:data AS text[])
+    ) WITH ORDINALITY AS u (kind, version, user_id, data, n)
+    ORDER BY u.n
     """
 )
 
@@ -50,45 +63,50 @@ async def record_event(
 
     `user_id` is the person concerned, `actor_id` the person who caused the event (None is the system, or somebody who is not logged in).
     """
+    origin = origins.current()
     await session.execute(
-        _INSERT, _as_row(payload, actor_id=actor_id, campaign_id=campaign_id, user_id=user_id, idea_id=idea_id)
+        _INSERT,
+        {
+            "occurred_at": clock.now(),
+            "kind": payload.kind,
+            "version": payload.version,
+            "campaign_id": campaign_id,
+            "actor_id": actor_id,
+            "user_id": user_id,
+            "idea_id": idea_id,
+            "request_id": current_request_id(),
+            "address": origin.address,
+            "agent": origin.agent,
+            "token_id": origin.token_id,
+            "data": orjson.dumps(payload.as_data()).decode(),
+        },
     )
 
 
-async def record_for_users(
+async def record_events(
     session: AsyncSession,
-    payload: Payload,
-    user_ids: Iterable[UUID],
+    events: Sequence[tuple[UUID | None, Payload]],
     *,
     actor_id: UUID | None,
     campaign_id: UUID | None = None,
 ) -> None:
-    """Append one event for each user, in one round trip."""
-    row = _as_row(payload, actor_id=actor_id, campaign_id=campaign_id)
-    if rows := [{**row, "user_id": user_id} for user_id in user_ids]:
-        await session.execute(_INSERT, rows)
-
-
-def _as_row(
-    payload: Payload,
-    *,
-    actor_id: UUID | None,
-    campaign_id: UUID | None = None,
-    user_id: UUID | None = None,
-    idea_id: UUID | None = None,
-) -> dict[str, Any]:
+    """Append many events by one statement, each with the user whom it concerns."""
+    if not events:
+        return
     origin = origins.current()
-    return {
-        "occurred_at": clock.now(),
-        "kind": payload.kind,
-        "version": payload.version,
-        "campaign_id": campaign_id,
-        "actor_id": actor_id,
-        "user_id": user_id,
-        "idea_id": idea_id,
-        "request_id": current_request_id(),
-        "address": origin.address,
-        "agent": origin.agent,
-        "token_id": origin.token_id,
-        "data": orjson.dumps(payload.as_data()).decode(),
-    }
+    await session.execute(
+        _INSERT_MANY,
+        {
+            "occurred_at": clock.now(),
+            "campaign_id": campaign_id,
+            "actor_id": actor_id,
+            "request_id": current_request_id(),
+            "address": origin.address,
+            "agent": origin.agent,
+            "token_id": origin.token_id,
+            "kinds": [payload.kind for _, payload in events],
+            "versions": [payload.version for _, payload in events],
+            "user_ids": [user_id for user_id, _ in events],
+            "data": [orjson.dumps(payload.as_data()).decode() for _, payload in events],
+        },
+    )

@@ -13,7 +13,7 @@ from api.campaigns.dependencies import Access, requires_in_campaign
 from api.campaigns.errors import CampaignNotActive
 from api.ideas import errors
 from api.ideas.approval import QueuePage, list_queue, request_changes
-from api.ideas.bulk import TAGGING, BulkIdeas, BulkIdeasResponse, change_in_bulk
+from api.ideas.bulk import PERMISSION_OF, BulkIdeas, BulkIdeasResponse, change_in_bulk
 from api.ideas.dependencies import IdeaAccess, requires_on_idea
 from api.ideas.details import read_idea
 from api.ideas.schemas import IdeaDetail, Reason
@@ -35,7 +35,7 @@ class ChangesWanted(Schema):
 @router.get("/campaigns/{campaign_id}/ideas/queue", operation_id="listApprovalQueue")
 async def queue(
     session: Session,
-    access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_IDEAS))],
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.APPROVE_IDEAS))],
     paging: PageQuery,
     changes_requested: Annotated[
         bool | None, Query(description="only ideas whose authors were asked for changes, or only others")
@@ -63,7 +63,7 @@ async def queue(
 @raises(errors.NotPending, CampaignNotActive)
 async def ask_for_changes(
     session: Session,
-    access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.MANAGE_IDEAS))],
+    access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.APPROVE_IDEAS))],
     body: ChangesWanted,
 ) -> IdeaDetail:
     """Ask the author of a pending idea for changes. The idea stays pending, and the request is open until the author edits it."""
@@ -74,13 +74,14 @@ async def ask_for_changes(
 @router.post("/campaigns/{campaign_id}/ideas/bulk", operation_id="changeIdeasInBulk")
 async def change_many(
     session: Session,
-    access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_IDEAS, Permission.TAG_IDEAS))],
+    access: Annotated[Access, Depends(requires_in_campaign(*dict.fromkeys(PERMISSION_OF.values())))],
     body: BulkIdeas,
     dry_run: DryRun,  # noqa: ARG001
 ) -> BulkIdeasResponse:
     """Approve, reject or tag up to 100 ideas, or ask their authors for changes; each idea has a result of its own.
 
-    A refusal affects one idea only. Tagging needs the permission tag_ideas, and the other actions manage_ideas.
+    A refusal affects one idea only. Approvals and requests for changes need the permission approve_ideas, tags tag_ideas, and
+    rejections manage_ideas.
     """
-    access.check(Permission.TAG_IDEAS if body.action in TAGGING else Permission.MANAGE_IDEAS)
+    access.check(PERMISSION_OF[body.action])
     return await change_in_bulk(session, access.campaign, body, actor_id=access.caller.user_id)

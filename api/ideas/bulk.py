@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 from uuid import UUID
 
@@ -19,6 +21,7 @@ from api.ideas.schemas import Reason, ReasonCode, Tag
 from api.ideas.steps import Status
 from api.ideas.transitions import take_step
 from api.kernel.errors import TYPE_PREFIX, DomainError
+from api.kernel.permissions import Permission
 from api.kernel.schemas import Id, ResponseModel, Schema
 
 if TYPE_CHECKING:
@@ -30,7 +33,17 @@ if TYPE_CHECKING:
 
 IDEAS_MAX = 100
 Action = Literal["approve", "reject", "ask_for_changes", "tag", "untag"]
-TAGGING: frozenset[Action] = frozenset({"tag", "untag"})
+PERMISSION_OF: Mapping[Action, Permission] = MappingProxyType(
+    {
+        "approve": Permission.APPROVE_IDEAS,
+        "reject": Permission.MANAGE_IDEAS,
+        "ask_for_changes": Permission.APPROVE_IDEAS,
+        "tag": Permission.TAG_IDEAS,
+        "untag": Permission.TAG_IDEAS,
+    }
+)
+"""The permission that each action needs."""
+_TAGGING: frozenset[Action] = frozenset({"tag", "untag"})
 _WITH_REASON: frozenset[Action] = frozenset({"reject", "ask_for_changes"})
 
 
@@ -53,7 +66,7 @@ class BulkIdeas(Schema):
         if len(set(self.idea_ids)) < len(self.idea_ids):
             msg = "idea_ids has an id twice"
             raise ValueError(msg)
-        if (self.action in TAGGING) != bool(self.tags):
+        if (self.action in _TAGGING) != bool(self.tags):
             msg = "tags is required for the actions tag and untag, and refused for others"
             raise ValueError(msg)
         if self.action in _WITH_REASON and self.reason is None:

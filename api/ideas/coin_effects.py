@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from api.campaigns import service as campaigns
 from api.coins import service as coins
 from api.ideas.steps import Coins, Status
 
@@ -23,7 +24,8 @@ async def carry_out(
         await coins.open_targets(session, idea.campaign_id, {idea.id: idea.author_id})
     if effect is Coins.REOPEN:
         total = await coins.reopen_target(session, idea.campaign_id, idea.id, actor_id=actor_id, reason=reason)
-        return _on_idea(0, 0), _on_idea(total.coins, total.backers)
+        returned = await campaigns.return_stakes_of_removed(session, idea.campaign_id, idea.id, actor_id=actor_id)
+        return _on_idea(0, 0), _on_idea(total.coins - sum(returned), total.backers - len(returned))
     if source is not Status.COMPETING or effect in {Coins.NOTHING, Coins.OPEN}:
         return {}, {}
     if effect is Coins.SETTLE:

@@ -19,12 +19,17 @@ from api.ideas.models import Idea
 from api.ideas.steps import PUBLIC, Status, Step, find_step
 from api.kernel.contract import raises
 from api.kernel.errors import Forbidden
-from api.kernel.permissions import Permission, Relation, roles_with
+from api.kernel.permissions import TAKING_PART, Permission, Relation, roles_with
 from api.kernel.rules import Rule, Scope, Visibility, enforces
 from api.kernel.web import Session
 
 _OF_MEMBERS = frozenset({Permission.SUBMIT_IDEA, Permission.WITHDRAW_IDEA})
-"""Permissions of steps that a member takes with an idea of their own."""
+"""Permissions of steps that an author takes, who takes part in the campaign."""
+_WHO = {
+    Permission.SUBMIT_IDEA: "its author, while a member of the campaign,",
+    Permission.WITHDRAW_IDEA: "its author, while a member of the campaign,",
+    Permission.APPROVE_IDEAS: "a moderator or manager of the campaign",
+}
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,7 @@ class IdeaAccess:
             return  # the service refuses it as an illegal step, under the idea's lock
         if may_take(self.campaign, self.idea.author_id, step):
             return
-        by_author = step.permission in _OF_MEMBERS
-        who = "its author, while a member of the campaign," if by_author else "a manager of the campaign"
+        who = _WHO.get(step.permission, "a manager of the campaign")
         msg = f"Only {who} may {step.verb} this idea."
         raise errors.StepNotAllowed(msg, permission=step.permission)
 
@@ -63,11 +67,11 @@ class IdeaAccess:
 def may_take(access: Access, author_id: UUID | None, step: Step) -> bool:
     """Whether the caller has the permission of a step on an idea of this author.
 
-    Only a member can submit or withdraw an idea, and only their own.
+    Only a person who takes part in the campaign can submit or withdraw an idea, and only their own.
     """
     if step.permission is None or not _may(access, author_id, step.permission):
         return False
-    return step.permission not in _OF_MEMBERS or (access.role is not None and author_id == access.caller.user_id)
+    return step.permission not in _OF_MEMBERS or (access.role in TAKING_PART and author_id == access.caller.user_id)
 
 
 def _may(access: Access, author_id: UUID | None, permission: Permission) -> bool:
@@ -112,7 +116,7 @@ def requires_on_idea(*permissions: Permission) -> Callable[[IdeaAccess], Awaitab
 
 def _refusal(permissions: tuple[Permission, ...]) -> Forbidden:
     if len(permissions) > 1:
-        msg = "Only the author of the idea or a manager of the campaign may do this."
+        msg = "Only the author of the idea or a moderator or manager of the campaign may do this."
         return errors.StepNotAllowed(msg, permissions=permissions)
     if roles_with(permissions[0]) == [Relation.AUTHOR]:
         msg = "Only the author of the idea may do this."

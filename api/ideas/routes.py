@@ -34,6 +34,7 @@ from api.ideas.schemas import (
     ValuationRead,
     ValuationWrite,
 )
+from api.ideas.steps import PERMISSIONS as STEP_PERMISSIONS
 from api.ideas.steps import Status
 from api.ideas.todo import Todo, find_todo
 from api.kernel.contract import raises
@@ -62,9 +63,9 @@ async def submit(
 
 @router.get("/campaigns/{campaign_id}/todo", operation_id="getTodo")
 async def todo(
-    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_IDEAS))]
+    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.APPROVE_IDEAS))]
 ) -> Todo:
-    """What the managers of the campaign have to do, and its coming dates."""
+    """What the moderators and managers of the campaign have to do, and its coming dates."""
     return await find_todo(session, access.campaign)
 
 
@@ -175,13 +176,14 @@ async def delete(
 )  # fmt: skip
 async def change_status(
     session: Session,
-    access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.WITHDRAW_IDEA, Permission.MANAGE_IDEAS))],
+    access: Annotated[IdeaAccess, Depends(requires_on_idea(*STEP_PERMISSIONS))],
     body: IdeaStep,
     dry_run: DryRun,  # noqa: ARG001
 ) -> IdeaDetail:
-    """Change the status of the idea. Its author can submit a draft of it and withdraw it; all other steps are for managers.
+    """Change the status of the idea. Its author can submit a draft of it and withdraw it, and moderators can approve it.
 
-    A draft becomes pending in a mediated campaign, and competing in others; it must be complete then.
+    All other steps are for managers. A draft becomes pending in a mediated campaign, and competing in others; it must be
+    complete then.
 
     The step from accepted to competing undoes the acceptance, within the undo window of the coin policy.
     """

@@ -70,7 +70,8 @@ class Step:
 _UNDECIDED = frozenset({Status.PENDING, Status.COMPETING})
 _IN_DELIVERY = frozenset({Status.ACCEPTED, Status.IN_PROGRESS})
 
-_MANAGE, _WITHDRAW, _SUBMIT = Permission.MANAGE_IDEAS, Permission.WITHDRAW_IDEA, Permission.SUBMIT_IDEA
+_APPROVE, _MANAGE = Permission.APPROVE_IDEAS, Permission.MANAGE_IDEAS
+_WITHDRAW, _SUBMIT = Permission.WITHDRAW_IDEA, Permission.SUBMIT_IDEA
 
 STEPS = (
     Step("submit", frozenset({Status.DRAFT}), Status.PENDING, _SUBMIT, command=Command.SUBMIT_IDEA, is_mediated=True),
@@ -78,7 +79,7 @@ STEPS = (
         "submit", frozenset({Status.DRAFT}), Status.COMPETING, _SUBMIT, Coins.OPEN, command=Command.SUBMIT_IDEA,
         is_mediated=False,
     ),
-    Step("approve", frozenset({Status.PENDING}), Status.COMPETING, _MANAGE, Coins.OPEN, command=Command.APPROVE_IDEA),
+    Step("approve", frozenset({Status.PENDING}), Status.COMPETING, _APPROVE, Coins.OPEN, command=Command.APPROVE_IDEA),
     Step("reject", _UNDECIDED, Status.REJECTED, _MANAGE, Coins.RETURN, needs_reason=True, command=Command.DECIDE_IDEA),
     Step("withdraw", _UNDECIDED, Status.WITHDRAWN, _WITHDRAW, Coins.RETURN, command=Command.WITHDRAW_IDEA),
     Step("accept", frozenset({Status.COMPETING}), Status.ACCEPTED, _MANAGE, Coins.EXPIRE, command=Command.DECIDE_IDEA),
@@ -91,6 +92,10 @@ STEPS = (
     Step("stop", _IN_DELIVERY, Status.STOPPED, _MANAGE, needs_reason=True),
     Step("leave unselected", _UNDECIDED, Status.NOT_SELECTED, None, Coins.SETTLE),
 )  # fmt: skip
+
+
+PERMISSIONS = tuple(dict.fromkeys(step.permission for step in STEPS if step.permission is not None))
+"""The permissions of the steps. Who has none of them can take no step."""
 
 
 def find_step(source: Status, target: Status) -> Step | None:

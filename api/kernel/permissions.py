@@ -28,7 +28,9 @@ class CampaignRole(StrEnum):
     """A role in one campaign, stored in `memberships.role`."""
 
     MANAGER = "manager"
+    MODERATOR = "moderator"
     MEMBER = "member"
+    OBSERVER = "observer"
 
 
 class Relation(StrEnum):
@@ -58,6 +60,7 @@ class Permission(StrEnum):
     VIEW_REPORT = "view_report"
     SUBMIT_IDEA = "submit_idea"
     VIEW_ALL_IDEAS = "view_all_ideas"
+    APPROVE_IDEAS = "approve_ideas"
     EDIT_IDEA = "edit_idea"
     WITHDRAW_IDEA = "withdraw_idea"
     MANAGE_IDEAS = "manage_ideas"
@@ -79,7 +82,9 @@ DESCRIPTIONS: Mapping[Role | Permission, str] = MappingProxyType(
         SystemRole.DATA_ENGINEER: "runs the data platform and reads its figures; has no access to campaigns by this role",
         SystemRole.DATA_VIEWER: "reads the figures and the state of the data platform; changes nothing",
         CampaignRole.MANAGER: "runs the campaign, and is a member of it",
+        CampaignRole.MODERATOR: "a member who also sees all ideas and approves them",
         CampaignRole.MEMBER: "takes part in the campaign",
+        CampaignRole.OBSERVER: "reads what members read; has no coins and changes nothing",
         Relation.AUTHOR: "submitted the idea",
         Relation.VISITOR: "visits a public campaign: open to all, and not a draft",
         Permission.MANAGE_USERS: "list accounts, change their roles, deactivate them and end their sessions",
@@ -99,9 +104,10 @@ DESCRIPTIONS: Mapping[Role | Permission, str] = MappingProxyType(
         Permission.VIEW_REPORT: "download the report of the campaign",
         Permission.SUBMIT_IDEA: "submit an idea",
         Permission.VIEW_ALL_IDEAS: "see pending, rejected and withdrawn ideas; drafts are visible to their author only",
+        Permission.APPROVE_IDEAS: "approve ideas, and ask their authors for changes",
         Permission.EDIT_IDEA: "change the text of the idea while its status and the coin policy allow it",
         Permission.WITHDRAW_IDEA: "withdraw the idea; also requires a membership",
-        Permission.MANAGE_IDEAS: "approve, reject, accept, deliver, value and correct ideas",
+        Permission.MANAGE_IDEAS: "reject, accept, deliver, value and correct ideas",
         Permission.TAG_IDEAS: "define the tags of the campaign, and tag ideas",
         Permission.COMMENT: "write comments on ideas, edit and delete one's own, and find people to mention",
         Permission.MODERATE_COMMENTS: "hide comments with a reason, show them again, and read hidden ones",
@@ -112,16 +118,23 @@ DESCRIPTIONS: Mapping[Role | Permission, str] = MappingProxyType(
     }
 )
 
-_MEMBER = frozenset(
+_OBSERVER = frozenset(
     {
         Permission.VIEW_CAMPAIGN,
         Permission.JOIN_CAMPAIGN,
         Permission.LEAVE_CAMPAIGN,
-        Permission.MOVE_COINS,
         Permission.VIEW_STAKES,
-        Permission.SUBMIT_IDEA,
-        Permission.COMMENT,
         Permission.FOLLOW_IDEAS,
+    }
+)
+_MEMBER = _OBSERVER | {Permission.MOVE_COINS, Permission.SUBMIT_IDEA, Permission.COMMENT}
+_MODERATING = frozenset(
+    {
+        Permission.VIEW_ALL_IDEAS,
+        Permission.APPROVE_IDEAS,
+        Permission.TAG_IDEAS,
+        Permission.MODERATE_COMMENTS,
+        Permission.VIEW_NOTES,
     }
 )
 _READING = frozenset(
@@ -139,12 +152,9 @@ _MANAGING = frozenset(
         Permission.MANAGE_MEMBERS,
         Permission.MANAGE_COIN_POLICY,
         Permission.MANAGE_IDEAS,
-        Permission.TAG_IDEAS,
         Permission.GRANT_COINS,
         Permission.VIEW_COIN_AUDIT,
         Permission.VIEW_STAKES,
-        Permission.MODERATE_COMMENTS,
-        Permission.VIEW_NOTES,
     }
 )
 
@@ -153,19 +163,25 @@ _DATA_PLATFORM = frozenset({Permission.VIEW_DATA_PLATFORM, Permission.COMMAND_DA
 GRANTS: Mapping[str, frozenset[Permission]] = MappingProxyType(
     {
         SystemRole.SYSTEM_ADMIN: _READING
+        | _MODERATING
         | _MANAGING
         | _DATA_PLATFORM
         | {Permission.MANAGE_USERS, Permission.VIEW_AUDIT, Permission.CREATE_CAMPAIGN},
         SystemRole.EXECUTIVE: _READING | {Permission.JOIN_CAMPAIGN},
         SystemRole.DATA_ENGINEER: _DATA_PLATFORM,
         SystemRole.DATA_VIEWER: frozenset({Permission.VIEW_DATA_PLATFORM}),
-        CampaignRole.MANAGER: _READING | _MANAGING | _MEMBER,
+        CampaignRole.MANAGER: _READING | _MANAGING | _MODERATING | _MEMBER,
+        CampaignRole.MODERATOR: _MODERATING | _MEMBER,
         CampaignRole.MEMBER: _MEMBER,
+        CampaignRole.OBSERVER: _OBSERVER,
         Relation.AUTHOR: frozenset({Permission.VIEW_ALL_IDEAS, Permission.EDIT_IDEA, Permission.WITHDRAW_IDEA}),
         Relation.VISITOR: frozenset({Permission.VIEW_CAMPAIGN, Permission.JOIN_CAMPAIGN, Permission.FOLLOW_IDEAS}),
     }
 )
 """The permissions of each role. No system role grants what belongs to a person: coins, ideas and memberships."""
+
+TAKING_PART = frozenset(role for role in CampaignRole if Permission.MOVE_COINS in GRANTS[role])
+"""The campaign roles whose members have a wallet."""
 
 ASSIGNABLE = frozenset({Permission.CREATE_CAMPAIGN})
 """Permissions that a user can have without a role, stored in `users.permissions`."""

@@ -36,8 +36,10 @@ without `view_campaign` gets the same response for a hidden campaign as for one 
 """
 _ROLES: tuple[Role, ...] = (
     Relation.VISITOR,
+    CampaignRole.OBSERVER,
     CampaignRole.MEMBER,
     Relation.AUTHOR,
+    CampaignRole.MODERATOR,
     CampaignRole.MANAGER,
     SystemRole.DATA_VIEWER,
     SystemRole.DATA_ENGINEER,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from api.auth.account_mails import send_account_mail
+from api.campaigns.invitations.mailing import send_campaign_invitation
 from api.kernel.mail import FolderMail
 from tests.factories.containers import parts, replaced
 
@@ -28,23 +29,32 @@ _WAITING = text(
     ORDER BY m.created_at, m.id
     """
 )
-_TOKEN = re.compile(r"^(https?://\S+/)(verify-email|reset-password|invitation)\?token=(\S+)$", re.MULTILINE)
+_INVITED = text(
+    "SELECT i.id FROM app.campaign_invitations AS i WHERE i.sent_at IS NULL AND lower(i.email) = lower(:address) ORDER BY i.id"
+)
+_TOKEN = re.compile(
+    r"^(https?://\S+/)(verify-email|reset-password|invitation|campaign-invitation)\?token=(\S+)$", re.MULTILINE
+)
 
 
 @dataclass
 class Mailbox:
-    """Carries out the jobs of the mails to one address and reads what they have sent."""
+    """Carries out the jobs of the mails about accounts and campaigns to one address, and reads what they have sent."""
 
     app: FastAPI
     folder: Path
     _read: set[str] = field(default_factory=set)
 
     async def receive(self, address: str) -> list[EmailMessage]:
-        """Send the ordered mails of an account, and return the new ones to this address."""
+        """Send the ordered mails to this address, and return the new ones to this address."""
         async with parts(self.app).database.session() as session:
             waiting = list(await session.scalars(_WAITING, {"address": address}))
         for mail_id in waiting:
             await send_account_mail(parts(self.app), mail_id=mail_id)
+        async with parts(self.app).database.session() as session:
+            invited = list(await session.scalars(_INVITED, {"address": address}))
+        for invitation_id in invited:
+            await send_campaign_invitation(parts(self.app), invitation_id=invitation_id)
         received = []
         for path in sorted(self.folder.glob("*.eml")):
             message: EmailMessage = message_from_bytes(path.read_bytes(), policy=policy.default)

@@ -20,8 +20,9 @@ from api.auth.errors import TokenInvalid
 from api.auth.keys import SigningKeys
 from api.auth.models import User
 from api.auth.revocations import Revocations
-from api.auth.tokens import AccessTokens, hash_secret, new_secret, sign
+from api.auth.tokens import AccessTokens, sign
 from api.kernel import clock
+from api.kernel.stored_secrets import hash_secret, new_secret
 from tests.factories.users import make_user
 
 if TYPE_CHECKING:

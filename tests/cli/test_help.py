@@ -43,6 +43,7 @@ class TestHelp:
                 "report",
                 "verify",
                 "ledger export",
+                "campaign import-members",
                 "user create",
                 "user list",
                 "user invite",

@@ -131,6 +131,30 @@ async def play_tokens(app: FastAPI, http: AsyncClient) -> None:
         assert done.is_success, done.text
 
 
+async def play_invitations(world: World, folder: Path) -> None:
+    """Two invitations: one is accepted, one revoked."""
+    user = await commit_user(world.app)
+    assert user.email is not None
+    body = {"invitations": [{"email": user.email}, {"email": new_email()}]}
+    made = await world.call(world.manager, "POST", "/campaigns/{id}/invitations", json=body)
+    assert made.status_code == 201, made.text
+    with mailbox(world.app, folder) as mails:
+        accepted = await world.call(user, "POST", f"/invitations/{await mails.token(user.email)}/accept")
+    assert accepted.status_code == 200, accepted.text
+    path = f"/campaigns/{{id}}/invitations/{made.json()[1]['id']}"
+    assert (await world.call(world.manager, "DELETE", path)).status_code == 204
+
+
+async def play_requests(app: FastAPI, http: AsyncClient) -> None:
+    """Two requests to join: one is approved, one refused."""
+    world = await make_world(app, http, join_policy="by_request")
+    for verb, body in (("approve", None), ("refuse", {"reason": "Not this year."})):
+        request = await world.call(await commit_user(app), "POST", "/campaigns/{id}/join-requests", json={})
+        path = f"/campaigns/{{id}}/join-requests/{request.json()['id']}/{verb}"
+        decided = await world.call(world.manager, "POST", path, json=body)
+        assert decided.status_code == 200, decided.text
+
+
 async def play_delivery(world: World) -> None:
     """A delivered idea, a stopped idea, one with an owner and a milestone, an edited idea, and a valuation."""
     done, stopped = await world.submit(world.members[0]), await world.submit(world.members[0])
@@ -271,6 +295,8 @@ async def play_coins(world: World) -> None:
         assert (await world.call(world.manager, "POST", f"/campaigns/{{id}}/{step}")).is_success
     edited = await world.call(world.manager, "PATCH", "/campaigns/{id}", json={"goal": "Less paper"})
     assert edited.is_success, edited.text
+    removed = await world.call(world.manager, "DELETE", f"/campaigns/{{id}}/members/{author.id}")
+    assert removed.is_success, removed.text
     ended = await world.call(world.manager, "PATCH", "/campaigns/{id}", json={"ends_at": "2026-01-01T00:00:00Z"})
     assert ended.is_success, ended.text
     await close_due_campaigns(parts(world.app).database)
@@ -319,6 +345,8 @@ async def test_every_kind_occurs_and_every_row_fits_its_payload(
     await play_delivery(world)
     await play_texts(world)
     await play_discussions(world)
+    await play_invitations(world, tmp_path / "mails")
+    await play_requests(application, client)
     await play_coins(world)
     await play_draft(world, application)
     with monkeypatch.context() as smaller:  # a settlement that is left to the background

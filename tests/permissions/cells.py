@@ -13,7 +13,7 @@ from uuid import uuid4
 from starlette.requests import Request
 
 from api.kernel import web
-from api.kernel.permissions import GRANTS, Permission, Relation
+from api.kernel.permissions import GRANTS, TAKING_PART, Permission, Relation
 from api.kernel.scopes import SCOPE_OF
 from tests.factories.campaigns import DESCRIPTION
 from tests.factories.containers import parts
@@ -149,10 +149,11 @@ ALIKE = {
 
 
 def _is_served_alike(cell: Cell) -> bool:
-    """Wallets exist after the activation of the campaign, and only members have one."""
+    """Wallets exist after the activation of the campaign, and only members who take part have one."""
     if not cell.place.is_active:
         return False
-    return cell.is_allowed if cell.operation.permissions else PERSONS.get(cell.actor, cell.actor) in CAMPAIGN_ROLES
+    role = CAMPAIGN_ROLES.get(PERSONS.get(cell.actor, cell.actor))
+    return cell.is_allowed if cell.operation.permissions else role in TAKING_PART
 
 
 def _when_active(cell: Cell) -> int | None:
@@ -167,8 +168,14 @@ def _unless(cell: Cell, author: Actor) -> int | None:
     return None if cell.actor is author else 403
 
 
-def _is_fixed(cell: Cell) -> bool:
-    return cell.actor is Actor.AUTHOR and cell.idea == "competing"
+def _step(permission: Permission) -> Callable[[Cell], int | None]:
+    """Step-not-allowed without the permission of the step, then campaign-not-active."""
+    return lambda cell: _when_draft(cell) if permission in cell.permissions else 403
+
+
+def _approve(cell: Cell) -> int | None:
+    """A competing idea is approved already: illegal-step."""
+    return 409 if cell.idea == "competing" else _step(Permission.APPROVE_IDEAS)(cell)
 
 
 # refusals of callers that the rule admits
@@ -193,6 +200,12 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "revokeMyToken": lambda _: 404,  # no user has this token
     "unlinkUserIdentity": lambda _: 404,  # the user has no identity
     "exchangeSignOnCode": lambda _: 401,  # sign-on-code-invalid: a provider's log-in has not issued it
+    "resendInvitation": lambda _: 404,  # invitation-not-found
+    "revokeInvitation": lambda _: 404,  # the same
+    "requestToJoin": lambda _: 403,  # requests-closed: the campaigns have another policy
+    "approveJoinRequest": lambda _: 404,  # request-not-found
+    "refuseJoinRequest": lambda _: 404,  # the same
+    "acceptCampaignInvitation": lambda _: 422,  # link-invalid
     "getCampaignReport": lambda _: 503,  # nothing-published
     "draftIdea": _when_draft,  # campaign-not-active
     "deleteDraft": lambda _: 409,  # not-a-draft
@@ -211,20 +224,18 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "addMilestone": lambda _: 409,
     "editMilestone": lambda _: 409,
     "deleteMilestone": lambda _: 409,
-    # idea-fixed, then attachment-not-found
-    "addAttachment": lambda cell: 409 if _is_fixed(cell) else None,
-    "deleteAttachment": lambda cell: 409 if _is_fixed(cell) else 404,
+    "deleteAttachment": lambda _: 404,
     "getAttachmentContent": lambda _: 404,
-    # step-not-allowed: each of the two needs another permission; then campaign-not-active
-    "changeIdeaStatusrejected": lambda cell: 403 if cell.actor is Actor.AUTHOR else _when_draft(cell),
-    "changeIdeaStatuswithdrawn": lambda cell: 403 if cell.actor is not Actor.AUTHOR else _when_draft(cell),
+    "changeIdeaStatuscompeting": _approve,
+    "changeIdeaStatusrejected": _step(Permission.MANAGE_IDEAS),
+    "changeIdeaStatuswithdrawn": _step(Permission.WITHDRAW_IDEA),
 }
 
 # required query parameters
 QUERIES = {"setMemberRole": {"role": "manager"}, "findPeople": {"q": "an"}, "addAttachment": {"name": "plan.txt"}}
 
 # operations with more than one request
-VARIANTS = {"changeIdeaStatus": ("rejected", "withdrawn")}
+VARIANTS = {"changeIdeaStatus": ("competing", "rejected", "withdrawn")}
 
 
 def read_operations(document: dict[str, Any]) -> list[Operation]:
@@ -305,6 +316,10 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
         "createCampaign": {"title": "A new campaign"},
         "editCampaign": {"decide_by": None},
         "addMember": {"email": world.newcomer.email},
+        "importMembers": {"members": [{"email": world.newcomer.email}, {"email": f"{uuid4().hex}@example.org"}]},
+        "requestToJoin": {},
+        "refuseJoinRequest": {"reason": "Not this year."},
+        "inviteMembers": {"invitations": [{"email": f"{uuid4().hex}@example.org"}]},
         "setCoinPolicy": POLICY.model_dump(mode="json"),
         "submitIdea": {"title": "A new idea", "description": DESCRIPTION},
         "draftIdea": {"title": "A draft"},
@@ -316,6 +331,7 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
         "setRejectionReasons": {"reasons": [{"code": "other", "label": "Another reason"}]},
         "requestIdeaChanges": {"text": "Say what it costs."},
         "changeIdeasInBulk": {"action": "approve", "idea_ids": [str(place.pending_id)]},
+        "changeIdeaStatuscompeting": {"status": "competing"},
         "changeIdeaStatusrejected": {"status": "rejected", "reason": "Not this year."},
         "changeIdeaStatuswithdrawn": {"status": "withdrawn"},
         "recordValuation": {
@@ -376,6 +392,9 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         note_id=place.note_ids[idea],
         milestone_id=uuid4(),
         attachment_id=uuid4(),
+        invitation_id=uuid4(),
+        request_id=uuid4(),
+        token="x" * 43,
     )
     headers = {}
     if cell.actor is not Actor.ANONYMOUS:

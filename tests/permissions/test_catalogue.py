@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import get_args
 
 import psycopg
@@ -13,6 +14,7 @@ from api.kernel.permissions import (
     ASSIGNABLE,
     DESCRIPTIONS,
     GRANTS,
+    TAKING_PART,
     CampaignRole,
     Permission,
     Relation,
@@ -34,7 +36,8 @@ class TestGrants:
         assert [permission for permission in Permission if not roles_with(permission)] == []
 
     def test_a_higher_role_has_the_reading_and_managing_permissions_of_a_lower_one(self) -> None:
-        assert GRANTS[CampaignRole.MEMBER] < GRANTS[CampaignRole.MANAGER]
+        ascending = (CampaignRole.OBSERVER, CampaignRole.MEMBER, CampaignRole.MODERATOR, CampaignRole.MANAGER)
+        assert all(GRANTS[lower] < GRANTS[higher] for lower, higher in pairwise(ascending))
         own = GRANTS[CampaignRole.MEMBER] | {Permission.CREATE_CAMPAIGN}
         assert GRANTS[CampaignRole.MANAGER] - own < GRANTS[SystemRole.SYSTEM_ADMIN]
 
@@ -42,6 +45,15 @@ class TestGrants:
     def test_no_system_role_moves_coins_or_writes_ideas(self, role: SystemRole) -> None:
         own = {Permission.MOVE_COINS, Permission.SUBMIT_IDEA, Permission.EDIT_IDEA, Permission.WITHDRAW_IDEA}
         assert not GRANTS[role] & own
+
+    def test_an_observer_changes_nothing_but_the_own_membership(self) -> None:
+        writing = {each for each in GRANTS[CampaignRole.OBSERVER] if not each.startswith("view_")}
+        assert writing == {Permission.JOIN_CAMPAIGN, Permission.LEAVE_CAMPAIGN}
+        assert set(CampaignRole) - {CampaignRole.OBSERVER} == TAKING_PART
+
+    def test_a_moderator_has_no_permission_on_policy_members_coins_and_decisions(self) -> None:
+        more = GRANTS[CampaignRole.MODERATOR] - GRANTS[CampaignRole.MEMBER]
+        assert more == {Permission.VIEW_ALL_IDEAS, Permission.APPROVE_IDEAS}
 
     def test_an_executive_changes_nothing(self) -> None:
         assert {each for each in GRANTS[SystemRole.EXECUTIVE] if not each.startswith("view_")} == {

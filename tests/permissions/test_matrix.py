@@ -63,12 +63,13 @@ async def test_every_operation_has_the_exact_status_and_discloses_nothing_hidden
 
 
 def must_be_alike(cell: Cell) -> bool:
-    """Whether the response depends on the caller's wallet or role, and the caller has none here."""
+    """Whether the response depends on the caller's wallet or managing role, and the caller has none here."""
     is_outside = cell.actor in {
         Actor.ANONYMOUS,
         Actor.OUTSIDER,
         Actor.PERMISSION_HOLDER,
         Actor.OTHER_MANAGER,
+        Actor.OBSERVER,
         Actor.DATA_ENGINEER,
         Actor.DATA_VIEWER,
         Actor.SERVICE_ACCOUNT,

@@ -12,7 +12,6 @@ from api.auth import sessions
 from api.auth.models import AccountMail
 from api.auth.second_factors import challenges, passkeys, recovery_codes
 from api.auth.second_factors.models import AuthenticatorApp
-from api.auth.tokens import hash_secret, new_secret
 from api.campaigns import service as campaigns
 from api.coins import service as coins
 from api.coins.schemas import PolicyWrite
@@ -23,7 +22,8 @@ from api.ideas.models import Idea
 from api.ideas.tags import create_tag
 from api.kernel import clock
 from api.kernel.ids import uuid7
-from api.kernel.permissions import CampaignRole, Permission, Relation, SystemRole
+from api.kernel.permissions import TAKING_PART, CampaignRole, Permission, Relation, SystemRole
+from api.kernel.stored_secrets import hash_secret, new_secret
 from tests.auth.authenticators import SoftwarePasskey
 from tests.factories.api_tokens import make_service_account, make_token
 from tests.factories.campaigns import DESCRIPTION
@@ -49,8 +49,10 @@ class Actor(StrEnum):
     OUTSIDER = "outsider"
     PERMISSION_HOLDER = "permission holder"
     OTHER_MANAGER = "manager of another campaign"
+    OBSERVER = "observer"
     MEMBER = "member"
     AUTHOR = "author"
+    MODERATOR = "moderator"
     MANAGER = "manager"
     EXECUTIVE = "executive"
     DATA_ENGINEER = "data engineer"
@@ -67,8 +69,10 @@ SYSTEM_ROLES = {
     Actor.ADMINISTRATOR: SystemRole.SYSTEM_ADMIN,
 }
 CAMPAIGN_ROLES = {
+    Actor.OBSERVER: CampaignRole.OBSERVER,
     Actor.MEMBER: CampaignRole.MEMBER,
     Actor.AUTHOR: CampaignRole.MEMBER,
+    Actor.MODERATOR: CampaignRole.MODERATOR,
     Actor.MANAGER: CampaignRole.MANAGER,
 }
 SCOPES = {
@@ -239,8 +243,11 @@ async def _make_place(session: AsyncSession, kind: str, users: dict[Actor, User]
         visibility="members" if kind == "hidden" else "open",
         policy=POLICY,
     )
-    for user in (users[Actor.MEMBER], users[Actor.AUTHOR], spare):
-        await campaigns.join_campaign(session, campaign, user_id=user.id, actor_id=manager.id)
+    for actor in (Actor.OBSERVER, Actor.MEMBER, Actor.AUTHOR, Actor.MODERATOR):
+        await campaigns.join_campaign(
+            session, campaign, user_id=users[actor].id, actor_id=manager.id, role=CAMPAIGN_ROLES[actor]
+        )
+    await campaigns.join_campaign(session, campaign, user_id=spare.id, actor_id=manager.id)
     author_id = users[Actor.AUTHOR].id
     if kind == "draft":
         competing_id = await _insert_idea(session, campaign.id, author_id, "competing")
@@ -250,7 +257,7 @@ async def _make_place(session: AsyncSession, kind: str, users: dict[Actor, User]
             session, campaign, author_id=author_id, title="A competing idea", description=DESCRIPTION
         )
         competing_id = competing.id
-        owners = (users[actor].id for actor in CAMPAIGN_ROLES)
+        owners = (users[actor].id for actor, role in CAMPAIGN_ROLES.items() if role in TAKING_PART)
         moved = await coins.move_coins(
             session, [Move(campaign.id, user_id, None, competing_id, 10) for user_id in owners]
         )

@@ -14,7 +14,6 @@ from api.auth.api_tokens.secrets import new_token, shown_prefix
 from api.auth.errors import TooManyTokens
 from api.auth.models import TOKENS_REVOKED, User
 from api.auth.service import check_display_name
-from api.auth.tokens import hash_secret
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
@@ -22,6 +21,7 @@ from api.kernel.db import signal_commit
 from api.kernel.errors import InvalidInput, NotFound
 from api.kernel.jobs import Job
 from api.kernel.scopes import SCOPES
+from api.kernel.stored_secrets import hash_secret
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

@@ -26,9 +26,10 @@ from api.auth.api_tokens.secrets import is_well_formed
 from api.auth.errors import TokenInvalid
 from api.auth.revocations import KEPT_S
 from api.auth.rights import Rights, effective_rights
-from api.auth.tokens import Claims, hash_secret
+from api.auth.tokens import Claims
 from api.kernel import clock
 from api.kernel.background import running
+from api.kernel.stored_secrets import hash_secret
 
 if TYPE_CHECKING:
     from api.auth.revocations import Revocations

@@ -17,9 +17,10 @@ from api.auth import lifecycle, service
 from api.auth.errors import LastAdministrator, RosterDeactivatesMany
 from api.auth.models import User
 from api.auth.rosters.people import RosterPerson, RosterResult, Row
-from api.auth.rosters.reading import Problem, find_repeated, refusal
+from api.auth.rosters.reading import find_repeated
 from api.events import payloads
-from api.events.service import record_for_users
+from api.events.service import record_events
+from api.kernel.spreadsheets import Problem, refusal
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -143,7 +144,7 @@ async def _create(session: AsyncSession, new: Sequence[User], actor_id: UUID | N
     session.add_all(new)
     await service.flush_user(session)
     created = payloads.Created(roles=(), permissions=())
-    await record_for_users(session, created, [user.id for user in new], actor_id=actor_id)
+    await record_events(session, [(user.id, created) for user in new], actor_id=actor_id)
 
 
 def _update(user: User, person: RosterPerson, actor_id: UUID | None) -> tuple[str, ...]:
@@ -163,7 +164,8 @@ async def _write_changes(
     """Write the changed accounts, which are grouped by the names of their fields, with an event each; returns how many."""
     await session.flush()
     for fields, user_ids in changed.items():
-        await record_for_users(session, payloads.Updated(fields=fields), user_ids, actor_id=actor_id)
+        payload = payloads.Updated(fields=fields)
+        await record_events(session, [(user_id, payload) for user_id in user_ids], actor_id=actor_id)
     return sum(len(user_ids) for user_ids in changed.values())
 
 

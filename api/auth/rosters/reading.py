@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ValidationError
@@ -17,25 +12,14 @@ from api.auth.rosters.people import PEOPLE_MAX, Roster, RosterPerson, Row
 from api.auth.schemas import EmailText
 from api.auth.service import check_email
 from api.kernel.errors import InvalidInput
+from api.kernel.spreadsheets import Problem, column_name, open_table, refusal
 
-SEPARATORS = ",;\t"
-ERRORS_MAX = 20
 REQUIRED = ("name", "email")
 COLUMNS = (*REQUIRED, "department", "external_id", "active")
-_BETWEEN_WORDS = re.compile(r"[\s_-]+")
 _YES_NO = {
     **dict.fromkeys(("true", "yes", "y", "1", "active", "tak", "prawda"), True),
     **dict.fromkeys(("false", "no", "n", "0", "inactive", "nie", "fałsz"), False),
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong in a field of the file."""
-
-    line: int
-    column: str
-    problem: str
 
 
 def _checked(email: str) -> str:
@@ -71,39 +55,27 @@ def read_roster(roster: Roster) -> list[Row]:
 
 
 def read_rows(body: bytes) -> list[Row]:
-    """The people of a CSV document in UTF-8, UTF-16 with a byte order mark, or Windows-1250.
+    """The people of a CSV document (:mod:`api.kernel.spreadsheets`).
 
-    Fields are separated by commas, semicolons or tabs. Columns are in any order, their names in any case. Blank rows are
-    skipped. An empty field has no value.
+    Columns are in any order, their names in any case. Blank rows are skipped. An empty field has no value.
 
     Raises:
         InvalidInput: it is not such a document, or a field is not valid. The first 20 errors are listed.
     """
-    text = _decode(body)
-    first = text.partition("\n")[0]
-    separator = max(SEPARATORS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
+    table = open_table(body)
+    columns = _columns(table.header)
     rows: list[Row] = []
     problems: list[Problem] = []
-    try:
-        columns = _columns(next(reader, []))
-        for given in reader:
-            line = reader.line_num
-            fields = [field.strip() for field in given]
-            if not any(fields):
-                continue
-            if len(fields) < len(columns) or any(fields[len(columns) :]):
-                msg = f"line {line}: {len(fields)} fields; there must be {len(columns)}."
-                raise InvalidInput(msg)
-            if len(rows) + len(problems) >= PEOPLE_MAX:
-                msg = f"line {line}: a roster has at most {PEOPLE_MAX:,} people."
-                raise InvalidInput(msg)
-            person = _person(_values(dict(zip(columns, fields, strict=False))), line, problems)
-            if person is not None:
-                rows.append(Row(line, person))
-    except csv.Error as error:
-        msg = f"line {reader.line_num}: {error}."
-        raise InvalidInput(msg) from error
+    for line, fields in table.rows:
+        if len(fields) < len(columns) or any(fields[len(columns) :]):
+            msg = f"line {line}: {len(fields)} fields; there must be {len(columns)}."
+            raise InvalidInput(msg)
+        if len(rows) + len(problems) >= PEOPLE_MAX:
+            msg = f"line {line}: a roster has at most {PEOPLE_MAX:,} people."
+            raise InvalidInput(msg)
+        person = _person(_values(dict(zip(columns, fields, strict=False))), line, problems)
+        if person is not None:
+            rows.append(Row(line, person))
     if problems:
         raise refusal(problems)
     if not rows:
@@ -128,43 +100,13 @@ def find_repeated(rows: Sequence[Row]) -> list[Problem]:
     return problems
 
 
-def refusal(problems: Sequence[Problem]) -> InvalidInput:
-    """The error with the first 20 problems."""
-    shown = problems[:ERRORS_MAX]
-    named = "; ".join(f"line {each.line}, column {each.column}: {each.problem}" for each in shown)
-    more = f"; and {len(problems) - ERRORS_MAX} more" if len(problems) > ERRORS_MAX else ""
-    return InvalidInput(named + more, errors=[vars(each) for each in shown])
-
-
-def _decode(body: bytes) -> str:
-    """The text. Windows-1250 has no mark, so it is what is not UTF-8.
-
-    Raises:
-        InvalidInput: it is none of the three encodings.
-    """
-    encodings = ["utf-16"] if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else ["utf-8-sig", "cp1250"]
-    for encoding in encodings:
-        try:
-            text = body.decode(encoding)
-        except UnicodeDecodeError as error:
-            line = body.count(b"\n", 0, error.start) + 1
-        else:
-            if "\0" not in text:
-                return text
-            line = text.count("\n", 0, text.index("\0")) + 1
-    msg = f"line {line}: the file is neither UTF-8 nor Windows-1250."
-    raise InvalidInput(msg)
-
-
 def _columns(header: list[str]) -> list[str]:
-    """The names of the columns, without the empty ones at the end.
+    """The names of the columns.
 
     Raises:
         InvalidInput: a column is unknown, is there twice, or is missing.
     """
-    names = [_BETWEEN_WORDS.sub("_", name.strip().lower()) for name in header]
-    while names and not names[-1]:
-        names.pop()
+    names = [column_name(name) for name in header]
     given = set(names)
     if not (given <= set(COLUMNS) and len(given) == len(names) and given.issuperset(REQUIRED)):
         msg = (

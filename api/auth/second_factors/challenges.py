@@ -19,9 +19,9 @@ from sqlalchemy import select, text, update
 from api.auth.errors import TooManyAttempts
 from api.auth.models import User
 from api.auth.second_factors.models import LogInChallenge
-from api.auth.tokens import hash_secret, new_secret
 from api.kernel import clock
 from api.kernel.jobs import Job
+from api.kernel.stored_secrets import hash_secret, new_secret
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession

@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 
 from api.auth.second_factors.models import RecoveryCode
-from api.auth.tokens import hash_secret
 from api.kernel import clock
+from api.kernel.stored_secrets import hash_secret
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession

@@ -22,8 +22,8 @@ from sqlalchemy import delete, select
 
 from api.auth.models import User
 from api.auth.sso.models import Identity, SignOnCode
-from api.auth.tokens import hash_secret, new_secret
 from api.kernel import clock
+from api.kernel.stored_secrets import hash_secret, new_secret
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession

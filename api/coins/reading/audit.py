@@ -27,7 +27,9 @@ _PERSONAL = kinds_where(concerns_coins=True, is_personal=True)
 # a correction, which names its member, would identify the member in other movements.
 _WALLET_NAMES = "'{wallet_coins,wallet_before_coins,wallet_after_coins}'"
 _TEMPLATE = """
-    SELECT e.event_id, e.occurred_at, e.recorded_at, e.kind, e.idea_id, e.request_id,
+    SELECT e.event_id, e.occurred_at, e.recorded_at, e.kind, e.idea_id,
+        -- the request of a manager who removes a member names the member in another event
+        CASE WHEN e.is_private AND e.actor_id <> e.user_id THEN NULL ELSE e.request_id END AS request_id,
         CASE WHEN e.is_private THEN NULL ELSE e.actor_id END AS actor_id,
         CASE WHEN e.is_private THEN NULL ELSE e.user_id END AS user_id,
         e.data - 'before' - 'after' - e.hidden_names AS data,
@@ -76,7 +78,10 @@ class AuditEvent(ResponseModel):
     )
     user_name: str | None = None
     idea_id: UUID | None
-    request_id: str | None = Field(description="the request that caused it; null for an import or the demo")
+    request_id: str | None = Field(
+        description="the request that caused it; null for an import or the demo, and where the person is omitted but the request of a "
+        "manager would name them"
+    )
     before: dict[str, Any] = Field(
         description="the changed values before the event; `after` has the same names: the status or the fields of the "
         "policy; the coins on the stake, on all stakes of an idea, in the wallet, or in all changed wallets. "

@@ -102,10 +102,10 @@ _POLICY = """
 POLICY = text(_POLICY.format(columns=_POLICY_COLUMNS, condition="= :campaign_id"))
 POLICIES_IN_FORCE = text(_POLICY.format(columns=_POLICY_COLUMNS, condition="= ANY (:campaign_ids)"))
 
-WALLET = text(
+WALLETS = text(
     """
-    SELECT a.balance_coins AS wallet_coins, a.frozen_at IS NOT NULL AS is_frozen FROM app.coin_accounts AS a
-    WHERE a.campaign_id = :campaign_id AND a.user_id = :user_id AND a.kind = 'wallet'
+    SELECT a.user_id, a.balance_coins AS wallet_coins, a.frozen_at IS NOT NULL AS is_frozen FROM app.coin_accounts AS a
+    WHERE a.campaign_id = :campaign_id AND a.user_id = ANY (:user_ids) AND a.kind = 'wallet'
     """
 )
 

@@ -51,3 +51,45 @@ LANGUAGE sql SECURITY DEFINER SET search_path = app, pg_temp AS $$
 $$;
 REVOKE ALL ON FUNCTION app.coins_freeze_wallet(uuid, uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.coins_freeze_wallet(uuid, uuid) TO ideamint_app;
+
+-- Returns the stakes of a member on open ideas, or on one of them, to the wallet, whatever the policy and its window
+-- allow the member, as movements by the actor. Waits for running movements of the member. The wallet is locked before
+-- the stakes, which have later ids. The caller holds a lock under which the ideas are not closed or reopened. Returns
+-- the coins.
+CREATE OR REPLACE FUNCTION app.coins_return_stakes(
+    p_campaign_id uuid, p_user_id uuid, p_actor_id uuid, p_effective_at timestamptz DEFAULT NULL,
+    p_request_id text DEFAULT NULL, p_idea_id uuid DEFAULT NULL
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
+DECLARE
+    v_wallet_id bigint;
+    v_stake record;
+    v_coins bigint := 0;
+BEGIN
+    SELECT id INTO v_wallet_id FROM coin_accounts
+    WHERE campaign_id = p_campaign_id AND user_id = p_user_id AND kind = 'wallet' FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    FOR v_stake IN
+        SELECT a.id, a.idea_id, a.balance_coins FROM coin_accounts AS a
+        JOIN coin_targets AS t ON t.idea_id = a.idea_id AND t.campaign_id = p_campaign_id AND t.is_open
+        WHERE a.user_id = p_user_id AND a.campaign_id = p_campaign_id AND a.kind = 'stake' AND a.balance_coins > 0
+            AND (p_idea_id IS NULL OR a.idea_id = p_idea_id)
+        ORDER BY a.id
+    LOOP
+        PERFORM coins_post(p_campaign_id, 'take_back', ARRAY[v_stake.id], ARRAY[v_wallet_id],
+            ARRAY[v_stake.balance_coins], p_actor_id, NULL, p_effective_at);
+        INSERT INTO events (occurred_at, kind, campaign_id, actor_id, user_id, idea_id, request_id, data)
+        SELECT p.effective_at, 'coins_taken_back', p_campaign_id, p_actor_id, p_user_id, v_stake.idea_id, p_request_id,
+            jsonb_build_object('transfer_id', p.transfer_id, 'coins', v_stake.balance_coins,
+                'from_idea_id', v_stake.idea_id, 'to_idea_id', NULL)
+        FROM coin_accounts AS a
+        JOIN coin_postings AS p ON p.account_id = a.id AND p.account_version = a.version
+        WHERE a.id = v_stake.id;
+        v_coins := v_coins + v_stake.balance_coins;
+    END LOOP;
+    RETURN v_coins;
+END $$;
+REVOKE ALL ON FUNCTION app.coins_return_stakes(uuid, uuid, uuid, timestamptz, text, uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.coins_return_stakes(uuid, uuid, uuid, timestamptz, text, uuid) TO ideamint_app;

@@ -8,7 +8,7 @@ from __future__ import annotations
 from api.migrations import statements
 
 revision = "1024"
-down_revision = "1022"
+down_revision = "1023"
 branch_labels = None
 depends_on = None
 

@@ -2,13 +2,15 @@ DO $$ BEGIN
     IF EXISTS (
         SELECT FROM app.events
         WHERE kind IN (
-            'campaign_edited', 'campaign_paused', 'campaign_resumed', 'campaign_deleted', 'idea_drafted',
-            'idea_draft_edited', 'idea_draft_deleted', 'idea_changes_requested', 'tag_created',
-            'tag_edited', 'tags_merged', 'tag_deleted', 'rejection_reasons_changed', 'comment_written',
-            'comment_edited', 'comment_deleted', 'comment_hidden', 'comment_shown',
-            'official_answer_changed', 'note_written', 'note_edited', 'note_deleted', 'idea_followed',
-            'idea_unfollowed', 'idea_owner_changed', 'milestone_added', 'milestone_changed',
-            'milestone_deleted', 'attachment_added', 'attachment_deleted'
+            'campaign_edited', 'campaign_paused', 'campaign_resumed', 'campaign_deleted', 'member_removed',
+            'member_invited', 'invitation_revoked', 'invitation_accepted', 'join_requested',
+            'join_request_approved', 'join_request_refused', 'idea_drafted', 'idea_draft_edited',
+            'idea_draft_deleted', 'idea_changes_requested', 'tag_created', 'tag_edited', 'tags_merged',
+            'tag_deleted', 'rejection_reasons_changed', 'comment_written', 'comment_edited',
+            'comment_deleted', 'comment_hidden', 'comment_shown', 'official_answer_changed',
+            'note_written', 'note_edited', 'note_deleted', 'idea_followed', 'idea_unfollowed',
+            'idea_owner_changed', 'milestone_added', 'milestone_changed', 'milestone_deleted',
+            'attachment_added', 'attachment_deleted'
         )
     ) THEN
         RAISE EXCEPTION 'app.events holds events that the earlier release does not know; not downgraded';
@@ -17,10 +19,10 @@ END $$;
 DO $$ BEGIN
     IF EXISTS (
         SELECT t.id FROM app.api_tokens AS t
-        WHERE t.scopes && ARRAY['tag_ideas', 'comment', 'moderate_comments', 'view_notes', 'follow_ideas']
+        WHERE t.scopes && ARRAY['approve_ideas', 'tag_ideas', 'comment', 'moderate_comments', 'view_notes', 'follow_ideas']
         UNION ALL
         SELECT a.id FROM app.service_accounts AS a
-        WHERE a.scopes && ARRAY['tag_ideas', 'moderate_comments', 'view_notes']
+        WHERE a.scopes && ARRAY['approve_ideas', 'tag_ideas', 'moderate_comments', 'view_notes']
     ) THEN
         RAISE EXCEPTION 'API tokens have scopes that the earlier release does not know; not downgraded';
     END IF;

@@ -19,12 +19,14 @@ ALTER TABLE app.events
         'idea_submitted', 'idea_edited', 'idea_approved', 'idea_rejected', 'idea_withdrawn',
         'idea_accepted', 'idea_acceptance_undone', 'idea_started', 'idea_completed', 'idea_stopped',
         'idea_not_selected', 'idea_valued', 'data_command_sent', 'campaign_edited', 'campaign_paused',
-        'campaign_resumed', 'campaign_deleted', 'idea_drafted', 'idea_draft_edited', 'idea_draft_deleted',
-        'idea_changes_requested', 'tag_created', 'tag_edited', 'tags_merged', 'tag_deleted',
-        'rejection_reasons_changed', 'comment_written', 'comment_edited', 'comment_deleted',
-        'comment_hidden', 'comment_shown', 'official_answer_changed', 'note_written', 'note_edited',
-        'note_deleted', 'idea_followed', 'idea_unfollowed', 'idea_owner_changed', 'milestone_added',
-        'milestone_changed', 'milestone_deleted', 'attachment_added', 'attachment_deleted'
+        'campaign_resumed', 'campaign_deleted', 'member_removed', 'member_invited', 'invitation_revoked',
+        'invitation_accepted', 'join_requested', 'join_request_approved', 'join_request_refused',
+        'idea_drafted', 'idea_draft_edited', 'idea_draft_deleted', 'idea_changes_requested', 'tag_created',
+        'tag_edited', 'tags_merged', 'tag_deleted', 'rejection_reasons_changed', 'comment_written',
+        'comment_edited', 'comment_deleted', 'comment_hidden', 'comment_shown', 'official_answer_changed',
+        'note_written', 'note_edited', 'note_deleted', 'idea_followed', 'idea_unfollowed',
+        'idea_owner_changed', 'milestone_added', 'milestone_changed', 'milestone_deleted',
+        'attachment_added', 'attachment_deleted'
     )) NOT VALID;
 
 ALTER TABLE app.service_accounts
@@ -33,7 +35,8 @@ ALTER TABLE app.service_accounts
         cardinality(scopes) > 0 AND scopes <@ ARRAY[
             'manage_users', 'view_audit', 'view_campaign', 'manage_campaign', 'manage_members',
             'manage_coin_policy', 'grant_coins', 'view_coin_figures', 'view_coin_audit', 'view_stakes',
-            'view_report', 'view_all_ideas', 'manage_ideas', 'tag_ideas', 'moderate_comments', 'view_notes'
+            'view_report', 'view_all_ideas', 'manage_ideas', 'approve_ideas', 'tag_ideas',
+            'moderate_comments', 'view_notes'
         ]
     );
 ALTER TABLE app.api_tokens
@@ -43,8 +46,8 @@ ALTER TABLE app.api_tokens
             'own:read', 'manage_users', 'view_audit', 'create_campaign', 'view_campaign', 'join_campaign',
             'leave_campaign', 'manage_campaign', 'manage_members', 'manage_coin_policy', 'coins:stake',
             'grant_coins', 'view_coin_figures', 'view_coin_audit', 'view_stakes', 'view_report',
-            'submit_idea', 'view_all_ideas', 'edit_idea', 'withdraw_idea', 'manage_ideas', 'tag_ideas',
-            'comment', 'moderate_comments', 'view_notes', 'follow_ideas'
+            'submit_idea', 'view_all_ideas', 'edit_idea', 'withdraw_idea', 'manage_ideas', 'approve_ideas',
+            'tag_ideas', 'comment', 'moderate_comments', 'view_notes', 'follow_ideas'
         ]
     ),
     DROP CONSTRAINT ck_api_tokens_service_scopes,

@@ -1,4 +1,4 @@
--- A stay is a row of memberships; a member is all stays of one user in one campaign.
+-- A stay is a row of memberships; a member is all stays of one user in one campaign. Stays of observers do not count.
 with latest as (
     select distinct on (campaign_id, user_id)
         campaign_id,
@@ -6,6 +6,7 @@ with latest as (
         role,
         attributes
     from {{ ref('stg_app__memberships') }}
+    where role is distinct from 'observer'
     order by campaign_id, user_id, joined_at desc, membership_id desc
 ),
 
@@ -17,6 +18,7 @@ stays as (
         max(left_at) as last_left_at,
         bool_or(left_at is null) as is_current
     from {{ ref('stg_app__memberships') }}
+    where role is distinct from 'observer'
     group by campaign_id, user_id
 )
 

@@ -9,4 +9,4 @@ inner join {{ ref('stg_app__memberships') }} as memberships
         and (memberships.left_at is null or (memberships.left_at > moments.taken_at and moments.moment <> 'now'))
 inner join {{ ref('int_campaigns') }} as campaigns
     on memberships.campaign_id = campaigns.campaign_id
-where moments.moment = 'now' or not campaigns.is_imported
+where memberships.role is distinct from 'observer' and (moments.moment = 'now' or not campaigns.is_imported)

@@ -91,6 +91,7 @@ joins_and_leaves as (
     from {{ ref('stg_app__memberships') }} as memberships
     inner join {{ ref('int_campaigns') }} as campaigns
         on memberships.campaign_id = campaigns.campaign_id
+    where memberships.role is distinct from 'observer'
     union all
     select
         campaign_id,
@@ -98,7 +99,7 @@ joins_and_leaves as (
         0 as has_joined,
         1 as has_left
     from {{ ref('stg_app__memberships') }}
-    where left_at is not null
+    where left_at is not null and role is distinct from 'observer'
 ),
 
 movements as (

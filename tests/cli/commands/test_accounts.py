@@ -82,3 +82,24 @@ class TestUserChange:
         assert "ideamint user list" in ideamint("user", "deactivate", "nobody@example.org").err
         assert ideamint("user", "rights", "nobody@example.org").code == 2
         assert ideamint("user", "rights", "rights@example.org", "--permission", "manage_users").code == 1
+
+
+class TestImportMembers:
+    def test_imports_a_list_and_reports_who_was_left_out(self, ideamint: Shell, admin_url: str, tmp_path: Path) -> None:
+        file = tmp_path / "members.csv"
+        file.write_text("email;name;role;site\nann@example.org;Ann;observer;North\nnowhere;Jo;;\n")
+        missing = ideamint("campaign", "import-members", "no-such-campaign", str(file))
+        assert (missing.code, "no-such-campaign" in missing.err) == (1, True)
+        with psycopg.connect(admin_url) as connection:
+            connection.execute("INSERT INTO app.campaigns (slug, title) VALUES ('listed', 'A campaign with a list')")
+        refused = ideamint("campaign", "import-members", "listed", str(file))
+        assert (refused.code, "line 3, column email" in refused.err) == (1, True)
+        arguments = ("campaign", "import-members", "listed", str(file), "--continue-on-failure")
+        shown = ideamint(*arguments, "--dry-run")
+        assert (shown.code, "Dry run, nothing was changed: 0 added, 1 invited" in shown.out) == (1, True), shown.err
+        done = ideamint(*arguments, "--json")
+        assert (done.code, done.json["invited"], done.json["failed"]) == (1, 1, 1)
+        assert [(each["line"], each["column"]) for each in done.json["errors"]] == [(3, "email")]
+        with psycopg.connect(admin_url) as connection:
+            rows = connection.execute("SELECT email, role, attributes FROM app.campaign_invitations").fetchall()
+        assert rows == [("ann@example.org", "observer", {"site": "North"})]

@@ -1,0 +1,64 @@
+"""The route that imports a list of members, as JSON or as CSV."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Literal
+
+from fastapi import Depends, Query
+from pydantic import BeforeValidator
+
+from api.campaigns import errors
+from api.campaigns.dependencies import Access, requires_in_campaign
+from api.campaigns.member_lists.importing import import_members
+from api.campaigns.member_lists.people import MemberImport, MemberList
+from api.campaigns.member_lists.reading import COLUMNS, read_list
+from api.kernel.container import ProvidedSettings
+from api.kernel.contract import raises
+from api.kernel.errors import InvalidInput
+from api.kernel.permissions import Permission
+from api.kernel.web import DryRun, Session
+from api.kernel.web import router as new_router
+
+PATH = "/campaigns/{campaign_id}/members/import"
+BODY_BYTES_MAX = 5 * 1_048_576
+
+router = new_router("", "campaigns")
+
+_CSV = {"schema": {"type": "string"}, "example": f"{','.join(COLUMNS)},department\n"}
+
+
+def _take_csv(body: object) -> object:
+    """Leave a parsed JSON body unchanged; a body of bytes is CSV."""
+    return MemberList.of_file(body) if isinstance(body, bytes) else body
+
+
+@router.post(PATH, operation_id="importMembers", openapi_extra={"requestBody": {"content": {"text/csv": _CSV}}})
+@raises(InvalidInput, errors.CampaignNotActive)
+async def import_list(
+    session: Session,
+    settings: ProvidedSettings,
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))],
+    body: Annotated[MemberList, BeforeValidator(_take_csv)],
+    dry_run: DryRun,
+    mode: Annotated[
+        Literal["atomic", "continue_on_failure"],
+        Query(
+            description="atomic: after one error nobody is imported. continue_on_failure: the people without an error are"
+        ),
+    ] = "atomic",
+) -> MemberImport:
+    """Add the people of a list: who has a confirmed account becomes a member, others are invited by mail.
+
+    A present member gets the given role, and the given attributes in addition to the others. At most 10,000 people; the body has at
+    most 5 MiB. CSV has the columns email, name and role; further columns are attributes.
+    """
+    del dry_run  # the session is rolled back
+    return await import_members(
+        session,
+        settings,
+        access.campaign,
+        await asyncio.to_thread(read_list, body),
+        actor_id=access.caller.user_id,
+        continue_on_failure=mode == "continue_on_failure",
+    )
