@@ -94,8 +94,10 @@ STEPS = (
 )  # fmt: skip
 
 
-PERMISSIONS = tuple(dict.fromkeys(step.permission for step in STEPS if step.permission is not None))
-"""The permissions of the steps. Who has none of them can take no step."""
+PERMISSIONS = tuple(
+    dict.fromkeys(step.permission for step in STEPS if step.permission is not None and step.permission is not _SUBMIT)
+)
+"""The permissions of the steps. Who has none of them can take no step: the author of a draft can withdraw ideas, too."""
 
 
 def find_step(source: Status, target: Status) -> Step | None:

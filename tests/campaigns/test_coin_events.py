@@ -228,7 +228,7 @@ class TestEveryCommand:
             for operation in methods.values()
             if any(parameter["name"] == "dry_run" for parameter in operation.get("parameters", ()))
         } - {"importRoster", *WITHOUT_COINS}  # no commands on coins
-        assert len(with_dry_run) == 8
+        assert len(with_dry_run) == 10
         seen: set[str] = set()
         ideas = iter(("one", "two", "three", "four", "five"))
         for command in COMMANDS:

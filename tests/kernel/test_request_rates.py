@@ -114,11 +114,11 @@ class TestCallers:
     async def test_a_counted_request_runs_no_further_statement(self, application: FastAPI, database: Settings) -> None:
         anna = await bearer(application, await commit_user(application))
         async with process(database, requests_per_caller=a_day(2)) as (app, client), current_revocations(app):
-            await client.get("/api/v1/users/me", headers=anna)
+            await client.get("/api/v1/users/me/sessions", headers=anna)
             with statements_of(app) as statements:
-                assert (await client.get("/api/v1/users/me", headers=anna)).status_code == 200
+                assert (await client.get("/api/v1/users/me/sessions", headers=anna)).status_code == 200
                 assert len(statements) == 1
-                assert (await client.get("/api/v1/users/me", headers=anna)).status_code == 429
+                assert (await client.get("/api/v1/users/me/sessions", headers=anna)).status_code == 429
                 assert len(statements) == 1
 
     async def test_the_cookie_of_a_browser_counts_for_its_user(

@@ -43,7 +43,7 @@ class Invitation(Edited, Model):
     secret_hash: Mapped[bytes | None]
     sent_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
-    accepted_by: Mapped[UUID | None]
+    accepted_by: Mapped[UUID | None] = mapped_column(ForeignKey("app.users.id"))
     revoked_at: Mapped[datetime | None]
 
     @hybrid_property
