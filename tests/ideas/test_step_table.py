@@ -38,6 +38,8 @@ PATHS: dict[Status, list[Status]] = {
 ROLES: dict[str, frozenset[str]] = {
     "author": frozenset({CampaignRole.MEMBER, Relation.AUTHOR, Relation.VISITOR}),
     "member": frozenset({CampaignRole.MEMBER, Relation.VISITOR}),
+    "observer": frozenset({CampaignRole.OBSERVER, Relation.VISITOR}),
+    "moderator": frozenset({CampaignRole.MODERATOR, Relation.VISITOR}),
     "manager": frozenset({CampaignRole.MANAGER, Relation.VISITOR}),
     "administrator": frozenset({SystemRole.SYSTEM_ADMIN, Relation.VISITOR}),
     "executive": frozenset({SystemRole.EXECUTIVE, Relation.VISITOR}),
@@ -58,12 +60,12 @@ def sees(role: str, status: Status) -> bool:
 def expected(role: str, source: Status, target: Status, *, is_mediated: bool) -> int:
     if not sees(role, source):
         return 404
-    if not permissions(role) & {Permission.WITHDRAW_IDEA, Permission.MANAGE_IDEAS}:
+    if not permissions(role) & {Permission.WITHDRAW_IDEA, Permission.APPROVE_IDEAS, Permission.MANAGE_IDEAS}:
         return 403
     step = find_step(source, target)
     if step is None:
         return 409
-    if step.permission is Permission.MANAGE_IDEAS:
+    if step.permission in {Permission.APPROVE_IDEAS, Permission.MANAGE_IDEAS}:
         return 200 if step.permission in permissions(role) else 403
     return 403 if role != "author" else 200 if step.exists_in(is_mediated=is_mediated) else 409
 
@@ -91,10 +93,15 @@ async def test_every_command_in_every_status_by_every_role(
     application: FastAPI, client: AsyncClient, *, is_mediated: bool
 ) -> None:
     """The status of each response, and the next statuses, are those of the table."""
-    world = await make_world(application, client, members=2, is_mediated=is_mediated)
+    world = await make_world(application, client, members=4, is_mediated=is_mediated)
+    for member, role in zip(world.members[2:], ("observer", "moderator"), strict=True):
+        changed = await world.call(world.manager, "PUT", f"/campaigns/{{id}}/members/{member.id}/role?role={role}")
+        assert changed.is_success, changed.text
     callers: dict[str, User] = {
         "author": world.members[0],
         "member": world.members[1],
+        "observer": world.members[2],
+        "moderator": world.members[3],
         "manager": world.manager,
         "administrator": await commit_user(application, roles=["system_admin"]),
         "executive": await commit_user(application, roles=["executive"]),

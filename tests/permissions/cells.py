@@ -208,6 +208,8 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "acceptCampaignInvitation": lambda _: 422,  # link-invalid
     "getCampaignReport": lambda _: 503,  # nothing-published
     "draftIdea": _when_draft,  # campaign-not-active
+    # the request approves
+    "changeIdeasInBulk": lambda cell: None if Permission.APPROVE_IDEAS in cell.permissions else 403,
     "deleteDraft": lambda _: 409,  # not-a-draft
     "resubmitIdea": lambda _: 409,  # not-resubmittable
     "requestIdeaChanges": lambda cell: 409 if cell.idea == "competing" else _when_draft(cell),  # not-pending

@@ -48,12 +48,15 @@ class TestGrants:
 
     def test_an_observer_changes_nothing_but_the_own_membership(self) -> None:
         writing = {each for each in GRANTS[CampaignRole.OBSERVER] if not each.startswith("view_")}
-        assert writing == {Permission.JOIN_CAMPAIGN, Permission.LEAVE_CAMPAIGN}
+        assert writing == {Permission.JOIN_CAMPAIGN, Permission.LEAVE_CAMPAIGN, Permission.FOLLOW_IDEAS}
         assert set(CampaignRole) - {CampaignRole.OBSERVER} == TAKING_PART
 
     def test_a_moderator_has_no_permission_on_policy_members_coins_and_decisions(self) -> None:
         more = GRANTS[CampaignRole.MODERATOR] - GRANTS[CampaignRole.MEMBER]
-        assert more == {Permission.VIEW_ALL_IDEAS, Permission.APPROVE_IDEAS}
+        assert more == {
+            Permission.VIEW_ALL_IDEAS, Permission.APPROVE_IDEAS, Permission.TAG_IDEAS, Permission.MODERATE_COMMENTS,
+            Permission.VIEW_NOTES,
+        }  # fmt: skip
 
     def test_an_executive_changes_nothing(self) -> None:
         assert {each for each in GRANTS[SystemRole.EXECUTIVE] if not each.startswith("view_")} == {
