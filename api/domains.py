@@ -15,6 +15,7 @@ from api.discussions.domain import DISCUSSIONS
 from api.events.domain import EVENTS
 from api.ideas.domain import IDEAS
 from api.kernel.domain import KERNEL
+from api.todo.domain import TODO
 from api.web.domain import WEB
 from settings import PREFIX, SettingsError
 
@@ -32,6 +33,7 @@ DOMAINS: tuple[Domain[Container], ...] = (
     DISCUSSIONS,
     DELIVERIES,
     ATTACHMENTS,
+    TODO,
     ANALYTICS,
     AUDIT,
     WEB,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.campaigns import bulk_routes, coin_routes, routes
+from api.campaigns import bulk_routes, coin_routes, member_routes, routes
 from api.campaigns.handlers import JOBS, LOOPS
 from api.campaigns.invitations import routes as invitation_routes
 from api.campaigns.join_requests import routes as request_routes
@@ -14,6 +14,7 @@ CAMPAIGNS = Domain[CoinsContainer](
     name="campaigns",
     routers=(
         routes.router,
+        member_routes.router,
         coin_routes.router,
         bulk_routes.router,
         invitation_routes.router,

@@ -36,7 +36,6 @@ from api.ideas.schemas import (
 )
 from api.ideas.steps import PERMISSIONS as STEP_PERMISSIONS
 from api.ideas.steps import Status
-from api.ideas.todo import Todo, find_todo
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.schemas import Page
@@ -59,14 +58,6 @@ async def submit(
     idea = await service.submit_idea(session, access.campaign, author_id=access.caller.user_id, **dict(body))
     response.headers["Location"] = f"/api/v1/ideas/{idea.id}"
     return await read_idea(session, access, idea.id)
-
-
-@router.get("/campaigns/{campaign_id}/todo", operation_id="getTodo")
-async def todo(
-    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.APPROVE_IDEAS))]
-) -> Todo:
-    """What the moderators and managers of the campaign have to do, and its coming dates."""
-    return await find_todo(session, access.campaign)
 
 
 @router.get("/campaigns/{campaign_id}/ideas", operation_id="listIdeas")

@@ -244,6 +244,13 @@ class TestCopy:
             is_mediated=True, ends_at="2190-01-01T00:00:00Z",
             coin_policy={"coins_per_member": 7, "allocate_until": "2189-12-01T00:00:00Z"},
         )  # fmt: skip
+        tags = f"/api/v1/campaigns/{draft['id']}/tags"
+        streets = (await client.post(tags, headers=headers, json={"name": "Streets", "is_required": True})).json()
+        below = {"name": "Lamps", "parent_id": streets["id"], "colour": "#ffcc00"}
+        assert (await client.post(tags, headers=headers, json=below)).status_code == 201
+        reasons = {"reasons": [{"code": "other", "label": "Something else"}]}
+        path = f"/api/v1/campaigns/{draft['id']}/rejection-reasons"
+        assert (await client.put(path, headers=headers, json=reasons)).is_success
         body = {"title": "Ideas for 2028", "copy_of": draft["id"], "is_follow_up": True, "eligible_people": 70}
         made = await client.post("/api/v1/campaigns", headers=headers, json=body)
         assert made.status_code == 201, made.text
@@ -255,6 +262,13 @@ class TestCopy:
         assert (copy["copied_from_id"], copy["follows_id"]) == (draft["id"], draft["id"])
         [policy] = (await client.get(f"{made.headers['location']}/coins/policies", headers=headers)).json()
         assert (policy["coins_per_member"], policy["allocate_until"]) == (7, None)
+        copied = (await client.get(f"{made.headers['location']}/tags", headers=headers)).json()
+        assert [(tag["name"], tag["is_required"], tag["colour"]) for tag in copied] == [
+            ("Streets", True, None), ("Lamps", False, "#ffcc00")
+        ]  # fmt: skip
+        assert copied[1]["parent_id"] == copied[0]["id"] != streets["id"]
+        found = (await client.get(f"{made.headers['location']}/rejection-reasons", headers=headers)).json()
+        assert [reason["label"] for reason in found] == ["Something else"]
         deleted = await client.delete(f"/api/v1/campaigns/{draft['id']}", headers=headers)
         assert deleted.status_code == 204
         assert (await client.get(made.headers["location"], headers=headers)).json()["follows_id"] is None

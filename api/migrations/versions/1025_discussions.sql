@@ -39,6 +39,8 @@ CREATE TABLE app.comments (
     )
 );
 CREATE INDEX ix_comments_idea_id ON app.comments (idea_id, kind, root_id, id);
+CREATE INDEX ix_comments_questions ON app.comments (campaign_id, idea_id)
+    WHERE kind = 'comment' AND depth = 1 AND hidden_at IS NULL AND official_at IS NULL AND position('?' IN text) > 0;
 CREATE INDEX ix_comments_parent_id ON app.comments (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX ix_comments_author_id ON app.comments (author_id);
 CREATE UNIQUE INDEX uq_comments_official ON app.comments (idea_id) WHERE official_at IS NOT NULL;
