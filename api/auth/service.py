@@ -14,23 +14,22 @@ from sqlalchemy import case, func, null, select
 from sqlalchemy.exc import IntegrityError
 
 from api.auth.account_mails import cancel_links
-from api.auth.api_tokens.models import ServiceAccount
 from api.auth.errors import BadEmail, EmailTaken
 from api.auth.models import User
 from api.auth.passwords import check_hash, check_strength, hash_password
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel import clock
+from api.kernel.db import Statements, statements_of
 from api.kernel.errors import InvalidInput, NotFound
 from api.kernel.permissions import ASSIGNABLE, SystemRole
 from api.kernel.texts import single_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from api.kernel.db import Statements
 
 NAME_LENGTH_MAX = 200
 DELETED_NAME = "Deleted user"
@@ -41,6 +40,12 @@ PEOPLE = select(
 ).subquery("people")
 
 
+_NAMES: Final = """
+    SELECT u.id, CASE WHEN u.deleted_at IS NULL THEN u.display_name ELSE %(deleted_name)s END AS name
+    FROM app.users AS u WHERE u.id = ANY (%(ids)s)
+    UNION ALL
+    SELECT a.id, a.name FROM app.service_accounts AS a WHERE a.id = ANY (%(ids)s)
+"""
 _OWN_ACCOUNT: Final = """
     SELECT u.id, u.email, u.display_name, u.roles, u.permissions, u.language, u.time_zone, u.department, u.created_at
     FROM app.users AS u
@@ -182,18 +187,18 @@ async def list_users(
     return (await session.scalars(found.order_by(User.id.desc()).limit(limit))).all()
 
 
+async def find_names(statements: Statements, ids: Collection[UUID | None]) -> dict[UUID, str]:
+    """The names of people and service accounts as others see them, by id; unknown ids are omitted."""
+    rows = await statements.fetch(_NAMES, ids=[each for each in ids if each is not None], deleted_name=DELETED_NAME)
+    return {row["id"]: row["name"] for row in rows}
+
+
 async def add_names(session: AsyncSession, rows: Sequence[object], **fields: str) -> None:
     """Set the names of people and service accounts in response models: fields with an id, and the field for the name."""
     ids = {getattr(row, id_field) for row in rows for id_field in fields} - {None}
     if not ids:
         return
-    found = await session.execute(select(User.id, _SHOWN_NAME).where(User.id.in_(ids)))
-    names = {user.id: user.display_name for user in found}
-    if others := ids - names.keys():
-        accounts = await session.execute(
-            select(ServiceAccount.id, ServiceAccount.name).where(ServiceAccount.id.in_(others))
-        )
-        names |= {account.id: account.name for account in accounts}
+    names = await find_names(await statements_of(session), ids)
     for row in rows:
         for id_field, name_field in fields.items():
             setattr(row, name_field, names.get(getattr(row, id_field)))

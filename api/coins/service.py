@@ -14,6 +14,7 @@ from api.coins.reading import queries
 from api.coins.schemas import BackerRead, Balance, CampaignCoins, PolicyWrite, StakeRead
 from api.events.service import current_request_id
 from api.kernel import clock
+from api.kernel.db import statements_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -353,7 +354,7 @@ async def list_my_campaigns(session: AsyncSession, user_id: UUID) -> list[Campai
 
 async def get_aggregated_at(session: AsyncSession) -> datetime:
     """The time up to which the totals of ideas are aggregated."""
-    aggregated_at: datetime = await session.scalar(queries.AGGREGATED_AT)
+    aggregated_at: datetime = await (await statements_of(session)).scalar(queries.AGGREGATED_AT)
     return aggregated_at
 
 

@@ -38,16 +38,15 @@ async def read_idea(session: AsyncSession, access: Access, idea_id: UUID) -> Ide
         limit=1,
     )
     idea = found.ideas[0][0]
+    is_pending = idea["status"] == Status.PENDING
     earlier_id, later_id = await _find_links(session, access, idea_id)
-    detail = IdeaDetail(
-        **idea.__dict__,
-        description_html=await _render(idea.description),
+    return IdeaDetail(
+        **idea,
+        description_html=await _render(idea["description"]),
         resubmitted_from_id=earlier_id,
         resubmitted_as_id=later_id,
-        change_request=await _find_change_request(session, idea_id) if idea.status == Status.PENDING else None,
+        change_request=await _find_change_request(session, idea_id) if is_pending else None,
     )
-    await auth.add_names(session, [detail], author_id="author_name")
-    return detail
 
 
 async def _render(description: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NextSteps:
-    """The caller's permissions, the phase of the campaign and its undo window at a moment.
+    """The caller's permissions, the phase of the campaign and its undo window at a moment; used for one request.
 
     `phase` is None for a campaign whose status only a later version knows: no step is known to be possible.
     """
@@ -31,16 +31,22 @@ class NextSteps:
     phase: Phase | None
     at: datetime
     undo_window: timedelta
+    _known: dict[tuple[str, bool, bool], list[Status]] = field(default_factory=dict)
 
     def statuses(self, status: str, author_id: UUID | None, status_changed_at: datetime) -> list[Status]:
         """The statuses that the caller can give to an idea; a step can also need a reason."""
-        steps = steps_from(status, is_mediated=self.access.campaign.is_mediated)
-        return [step.target for step in steps if self._is_possible(step, author_id, status_changed_at)]
+        is_author = author_id == self.access.caller.user_id
+        can_undo = self.at <= status_changed_at + self.undo_window
+        key = status, is_author, can_undo
+        if key not in self._known:
+            steps = steps_from(status, is_mediated=self.access.campaign.is_mediated)
+            self._known[key] = [step.target for step in steps if self._is_possible(step, author_id, can_undo=can_undo)]
+        return self._known[key]
 
-    def _is_possible(self, step: Step, author_id: UUID | None, status_changed_at: datetime) -> bool:
+    def _is_possible(self, step: Step, author_id: UUID | None, *, can_undo: bool) -> bool:
         if self.phase is None or (step.command is not None and self.phase not in ALLOWED[step.command]):
             return False
-        if step.coins is Coins.REOPEN and self.at > status_changed_at + self.undo_window:
+        if step.coins is Coins.REOPEN and not can_undo:
             return False
         return may_take(self.access, author_id, step)
 

@@ -38,6 +38,7 @@ from api.ideas.steps import PERMISSIONS as STEP_PERMISSIONS
 from api.ideas.steps import Status
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
+from api.kernel.representations import json_response
 from api.kernel.schemas import Page
 from api.kernel.texts import Line
 from api.kernel.web import DryRun, PageQuery, Session
@@ -60,7 +61,7 @@ async def submit(
     return await read_idea(session, access, idea.id)
 
 
-@router.get("/campaigns/{campaign_id}/ideas", operation_id="listIdeas")
+@router.get("/campaigns/{campaign_id}/ideas", operation_id="listIdeas", response_model=IdeaPage)
 async def list_all(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_CAMPAIGN))],
@@ -80,7 +81,7 @@ async def list_all(
     seed: Annotated[
         Line | None, Query(max_length=100, description="seed of the random order; by default a different one per user")
     ] = None,
-) -> IdeaPage:
+) -> Response:
     """Ideas of the campaign, each with its coins and my stake.
 
     While coins can be moved, the default order is random, with a fixed order for each user: an order by coins would
@@ -110,14 +111,13 @@ async def list_all(
         after=paging.after(Decimal, UUID),
     )
     page = paging.page(found.ideas, key=lambda row: row[1])
-    ideas = [idea for idea, _ in page.items]
-    await auth.add_names(session, ideas, author_id="author_name")
-    return IdeaPage(
-        items=ideas,
-        next_cursor=page.next_cursor,
-        totals_as_of=totals_as_of,
-        total=found.total,
-    )
+    body = {
+        "items": [idea for idea, _ in page.items],
+        "next_cursor": page.next_cursor,
+        "totals_as_of": totals_as_of,
+        "total": found.total,
+    }
+    return json_response(body)
 
 
 @router.get("/ideas/{idea_id}", operation_id="getIdea")

@@ -6,7 +6,7 @@ import asyncio
 import select
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, LiteralString
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
 import orjson
@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 from sqlalchemy import CursorResult, DateTime, MetaData, Text, any_, event, literal, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from api.kernel import clock
@@ -146,9 +146,7 @@ class Database:
         """
         async with self.engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
-            driver_connection = (await connection.get_raw_connection()).driver_connection
-            assert isinstance(driver_connection, psycopg.AsyncConnection)
-            yield Statements(driver_connection)
+            yield await _statements(connection)
 
     def on_commit(self, signal: str, call: Callable[[], None]) -> None:
         """Call a function after each commit in this process for which :func:`signal_commit` named the signal."""
@@ -213,11 +211,28 @@ class Statements:
         """`connection` is in autocommit mode."""
         self._connection = connection
 
-    async def fetch(self, statement: LiteralString, **values: Any) -> list[dict[str, Any]]:
+    async def fetch(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         """The rows of a statement, which the server prepares once per connection."""
         cursor = self._connection.cursor(binary=True, row_factory=dict_row)
-        await cursor.execute(statement, values, prepare=True)
+        await cursor.execute(statement.encode(), values, prepare=True)
         return await cursor.fetchall()
+
+    async def scalar(self, statement: str, **values: Any) -> Any:
+        """The only column of the only row."""
+        [row] = await self.fetch(statement, **values)
+        [value] = row.values()
+        return value
+
+
+async def statements_of(session: AsyncSession) -> Statements:
+    """Prepared statements on the connection, and in the transaction, of a session. What it has not flushed is not seen."""
+    return await _statements(await session.connection())
+
+
+async def _statements(connection: AsyncConnection) -> Statements:
+    driver_connection = (await connection.get_raw_connection()).driver_connection
+    assert isinstance(driver_connection, psycopg.AsyncConnection)
+    return Statements(driver_connection)
 
 
 def signal_commit(session: AsyncSession, signal: str) -> None:

@@ -21,7 +21,7 @@ from api.coins.reading.statistics import get_statistics
 from api.coins.service import Move
 from api.ideas.queries import list_ideas
 from tests.factories.campaigns import make_world, submit_many
-from tests.factories.containers import parts
+from tests.factories.containers import noted_statements, parts
 from tests.factories.ledgers import aggregate_now
 
 if TYPE_CHECKING:
@@ -103,8 +103,9 @@ async def cost_of(crowd: Crowd, read: Callable[[AsyncSession], Awaitable[object]
     reading = asyncio.current_task()
     event.listen(database.engine.sync_engine, "before_cursor_execute", note)
     try:
-        async with database.session() as session:
-            await read(session)
+        with noted_statements(lambda statement, values: ran.append((statement, values))):
+            async with database.session() as session:
+                await read(session)
     finally:
         event.remove(database.engine.sync_engine, "before_cursor_execute", note)
 

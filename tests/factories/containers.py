@@ -7,14 +7,16 @@ import dataclasses
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from sqlalchemy import QueuePool, event, text
 
 from api.container import Container
 from api.kernel.container import container_of
+from api.kernel.db import Statements
 from tests.factories.clocks import TRIES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from fastapi import FastAPI
 
@@ -71,8 +73,23 @@ def statements_of(app: FastAPI) -> Iterator[list[str]]:
         statements.append(arguments[2])
 
     event.listen(engine, "before_cursor_execute", add)
-    yield statements
+    with noted_statements(lambda statement, _: statements.append(statement)):
+        yield statements
     event.remove(engine, "before_cursor_execute", add)
+
+
+@contextmanager
+def noted_statements(note: Callable[[str, dict[str, Any]], None]) -> Iterator[None]:
+    """Call `note` with each statement that does not pass through SQLAlchemy, and its values."""
+    fetch = Statements.fetch
+
+    async def noted(self: Statements, statement: str, **values: Any) -> list[dict[str, Any]]:
+        note(statement, values)
+        return await fetch(self, statement, **values)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Statements, "fetch", noted)
+        yield
 
 
 async def forget_failures(app: FastAPI) -> None:

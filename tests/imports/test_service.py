@@ -138,7 +138,7 @@ class TestCoins:
         listed = await list_ideas(
             importer.session, election.campaign_id, user_id=uuid4(), sees_all=True, limit=len(parsed.projects) + 1
         )
-        assert {idea.source_ref: (idea.coins, idea.backers) for idea, _ in listed.ideas} == {
+        assert {idea["source_ref"]: (idea["coins"], idea["backers"]) for idea, _ in listed.ideas} == {
             project.ref: (parsed.coins[project.ref], backers[project.ref]) for project in parsed.projects
         }
 

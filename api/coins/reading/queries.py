@@ -149,7 +149,7 @@ BACKERS = text(
 
 STAKES = text(_STAKES.format(columns="a.user_id, a.idea_id", condition="a.campaign_id = :campaign_id"))
 
-AGGREGATED_AT = text("SELECT aggregated_at FROM app.coin_aggregations")
+AGGREGATED_AT = "SELECT aggregated_at FROM app.coin_aggregations"
 
 VERIFY = text(
     """
