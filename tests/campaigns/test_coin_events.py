@@ -154,7 +154,7 @@ COMMANDS = [
         [("member_removed", _wallet(50, is_frozen=False), _wallet(50, is_frozen=True))],
     ),
     Command(
-        "importMembers", "manager", "POST", "/campaigns/{id}/members/import", {"members": [{"email": "{ann_email}"}]},
+        "importMembers", "manager", "POST", "/campaigns/{id}/member-lists", {"members": [{"email": "{ann_email}"}]},
         [("member_joined", _wallet(50, is_frozen=True), _wallet(50, is_frozen=False))],
     ),
     Command(

@@ -51,7 +51,7 @@ def csv(*rows: str, header: str = "email,name,role,site") -> bytes:
 
 async def send(world: World, content: bytes, **query: Any) -> Response:
     return await world.call(
-        world.manager, "POST", "/campaigns/{id}/members/import", content=content, params=query,
+        world.manager, "POST", "/campaigns/{id}/member-lists", content=content, params=query,
         headers={"Content-Type": "text/csv"},
     )  # fmt: skip
 

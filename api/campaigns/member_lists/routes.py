@@ -20,7 +20,7 @@ from api.kernel.permissions import Permission
 from api.kernel.web import DryRun, Session
 from api.kernel.web import router as new_router
 
-PATH = "/campaigns/{campaign_id}/members/import"
+PATH = "/campaigns/{campaign_id}/member-lists"
 BODY_BYTES_MAX = 5 * 1_048_576
 
 router = new_router("", "campaigns")
