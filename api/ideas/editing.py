@@ -19,6 +19,7 @@ from api.ideas.steps import EDITING, Editing, Status
 from api.ideas.texts import check_complete
 from api.kernel import clock
 from api.kernel.errors import InvalidInput
+from api.kernel.preconditions import UNCONDITIONAL, Condition
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -42,6 +43,7 @@ async def edit_idea(
     is_manager: bool = False,
     reason: str | None = None,
     restored_from: int | None = None,
+    condition: Condition = UNCONDITIONAL,
 ) -> Idea:
     """Change the text of an idea. The caller checks that `actor_id` is its author or, with `is_manager`, manages ideas.
 
@@ -50,6 +52,7 @@ async def edit_idea(
     version: the text that is submitted. An edit by the author ends a request for changes.
 
     Raises:
+        VersionChanged: `condition` does not accept the present version.
         IdeaFixed: the status or the time does not allow it (:data:`api.ideas.steps.EDITING`).
         ReasonMissing: a manager changes the idea of another person without a reason.
         IdeaIncomplete: the title or the description would be too short, and the idea is not a draft.
@@ -58,6 +61,7 @@ async def edit_idea(
     """
     campaign = await campaigns.get_campaign(session, idea.campaign_id, lock="read")
     idea = await get_idea(session, idea.id, lock=True)
+    condition.check(idea.version)
     now = await clock.database_now(session)
     is_author = idea.author_id == actor_id
     if not (is_author and await _may_author(session, campaign, idea, now)):

@@ -38,6 +38,7 @@ from api.ideas.steps import PERMISSIONS as STEP_PERMISSIONS
 from api.ideas.steps import Status
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
+from api.kernel.preconditions import IfMatch, set_version
 from api.kernel.representations import json_response
 from api.kernel.schemas import Page
 from api.kernel.texts import Line
@@ -122,9 +123,12 @@ async def list_all(
 
 @router.get("/ideas/{idea_id}", operation_id="getIdea")
 async def get(
-    session: Session, access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN))]
+    session: Session,
+    response: Response,
+    access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN))],
 ) -> IdeaDetail:
-    """One idea, with its description as HTML."""
+    """One idea, with its description as HTML. `If-Match` with its `ETag` refuses an edit of another version."""
+    set_version(response, access.idea.version)
     return await read_idea(session, access.campaign, access.idea.id)
 
 
@@ -132,22 +136,26 @@ async def get(
 @raises(errors.IdeaFixed, errors.ReasonMissing, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing)
 async def edit(
     session: Session,
+    response: Response,
     access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.EDIT_IDEA, Permission.MANAGE_IDEAS))],
     body: IdeaEdit,
+    condition: IfMatch,
 ) -> IdeaDetail:
     """Change the text of the idea; a change that changes nothing makes no new version.
 
     Its author may do so while it is a draft or pending, and while it is competing until the last moment at which coins can be
     moved. Managers may change the text of a submitted idea with a reason, until it is rejected or withdrawn.
     """
-    await service.edit_idea(
+    idea = await service.edit_idea(
         session,
         access.idea,
         body.text_changes,
         actor_id=access.campaign.caller.user_id,
         is_manager=access.may(Permission.MANAGE_IDEAS),
         reason=body.reason,
+        condition=condition,
     )
+    set_version(response, idea.version)
     return await read_idea(session, access.campaign, access.idea.id)
 
 

@@ -39,6 +39,22 @@ async def versions(world: World, idea: object) -> list[dict[str, Any]]:
     return found
 
 
+class TestIfMatch:
+    async def test_an_edit_of_an_earlier_version_is_refused(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, members=1)
+        idea = await world.submit(world.members[0])
+        tag = (await world.call(world.members[0], "GET", f"/ideas/{idea}")).headers["ETag"]
+        assert (await world.allocate(world.manager, idea, 5)).status_code == 201
+        changed = (await world.call(world.members[0], "GET", f"/ideas/{idea}")).headers["ETag"]
+        assert changed != tag, "the coins are part of the response"
+        for title, status in (("Racks by the gate", 200), ("Racks by the wall", 412)):
+            edited = await world.call(
+                world.members[0], "PATCH", f"/ideas/{idea}", json={"title": title}, headers={"If-Match": tag}
+            )
+            assert edited.status_code == status, edited.text
+        assert (await world.call(world.members[0], "GET", f"/ideas/{idea}")).json()["title"] == "Racks by the gate"
+
+
 class TestEditing:
     async def test_by_its_author_while_pending_and_competing(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client, is_mediated=True)
