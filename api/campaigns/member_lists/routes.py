@@ -44,7 +44,7 @@ async def import_list(
     mode: Annotated[
         Literal["atomic", "continue_on_failure"],
         Query(
-            description="atomic: after one error nobody is imported. continue_on_failure: the people without an error are"
+            description="atomic: after one error no person is imported. continue_on_failure: the people without an error are"
         ),
     ] = "atomic",
 ) -> MemberImport:
