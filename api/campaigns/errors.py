@@ -134,6 +134,13 @@ class InvitationForAnother(Forbidden):
     title = "The invitation is for another address"
 
 
+class InvitationOutdated(Forbidden):
+    """The caller was a member of the campaign after the invitation was sent, and has left it."""
+
+    slug = "invitation-outdated"
+    title = "The invitation is outdated"
+
+
 class RequestsClosed(Forbidden):
     """The campaign takes no requests to join; `join_policy` says how people become members."""
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from api.campaigns import errors
 from api.campaigns.lifecycle import RUNNING, Command
 from api.campaigns.models import Campaign, Membership
-from api.campaigns.queries import find_membership, get_campaign
+from api.campaigns.queries import find_last_membership, find_membership, get_campaign
 from api.campaigns.roles import check_other_manager, set_member_role
 from api.campaigns.transitions import check_command
 from api.coins import service as coins
@@ -124,17 +124,6 @@ def _joined(role: str, had: coins.Wallet | None, has: coins.Wallet | None) -> pa
     return payloads.MemberJoined(
         role=role, granted_coins=has.wallet_coins if has and not had else 0, before=_state(had), after=_state(has)
     )
-
-
-async def find_last_membership(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> Membership | None:
-    """The user's newest membership that has ended, or None."""
-    found: Membership | None = await session.scalar(
-        select(Membership)
-        .where(Membership.campaign_id == campaign_id, Membership.user_id == user_id, Membership.left_at.is_not(None))
-        .order_by(Membership.left_at.desc())
-        .limit(1)
-    )
-    return found
 
 
 async def add_member(
@@ -253,21 +242,20 @@ async def return_stakes_of_removed(
 
     The coins had expired when these members were removed, so they did not return then.
     """
-    current = aliased(Membership)
-    is_member = exists(
-        select(current.id).where(
-            current.campaign_id == campaign_id, current.user_id == Membership.user_id, current.left_at.is_(None)
-        )
-    )
+    later = aliased(Membership)
+    is_later = later.left_at.is_(None) | (later.left_at > Membership.left_at)
     removed = await session.scalars(
-        select(Membership.user_id)
-        .where(Membership.campaign_id == campaign_id, Membership.was_removed, ~is_member)
-        .distinct()
-        .order_by(Membership.user_id)
+        select(Membership.user_id).where(
+            Membership.campaign_id == campaign_id,
+            Membership.was_removed,
+            ~exists(
+                select(later.id).where(later.campaign_id == campaign_id, later.user_id == Membership.user_id, is_later)
+            ),
+        )
     )
     returned = [
         await coins.return_stakes(session, campaign_id, user_id, actor_id=actor_id, idea_id=idea_id)
-        for user_id in removed.all()
+        for user_id in await coins.list_staked(session, idea_id, removed.all())
     ]
     return [amount for amount in returned if amount]
 

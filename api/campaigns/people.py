@@ -24,6 +24,7 @@ class Person:
     id: UUID
     display_name: str
     role: str
+    folded: str  # the name as the database orders it
 
 
 async def find_people(
@@ -33,7 +34,7 @@ async def find_people(
     people = auth.PEOPLE.c
     folded = func.lower(people.display_name)
     query = (
-        select(people.id, people.display_name, Membership.role)
+        select(people.id, people.display_name, Membership.role, folded.label("folded"))
         .join(auth.PEOPLE, people.id == Membership.user_id)
         .where(Membership.campaign_id == campaign_id, Membership.left_at.is_(None))
         .where(people.display_name.icontains(words, autoescape=True))
@@ -42,7 +43,7 @@ async def find_people(
     )
     if after:
         query = query.where(tuple_(folded, people.id) > tuple_(*after))
-    return [Person(row.id, row.display_name, row.role) for row in await session.execute(query)]
+    return [Person(row.id, row.display_name, row.role, row.folded) for row in await session.execute(query)]
 
 
 async def find_roles(session: AsyncSession, campaign_id: UUID, user_ids: Iterable[UUID]) -> dict[UUID, str]:

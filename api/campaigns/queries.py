@@ -13,8 +13,11 @@ from sqlalchemy import exists, func, or_, select, tuple_
 from api.auth import service as auth
 from api.campaigns import errors
 from api.campaigns.models import Campaign, Membership
+from api.kernel.db import is_among
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy.ext.asyncio import AsyncSession
 
 
@@ -48,17 +51,6 @@ _SORTS: dict[Sort, Any] = {
     "title": func.lower(Campaign.title),
     "ends_at": func.coalesce(Campaign.ends_at, _NO_END),
 }
-
-
-def sort_key(campaign: Any, sort: Sort) -> tuple[object, ...]:
-    """The sort key of a campaign in a list: a value for each parser of :data:`KEY_PARSERS`."""
-    match sort:
-        case "newest":
-            return (campaign.id,)
-        case "title":
-            return (campaign.title.lower(), campaign.id)
-        case "ends_at":
-            return ((campaign.ends_at or _NO_END).isoformat(), campaign.id)
 
 
 KEY_PARSERS: dict[Sort, tuple[Callable[[str], Any], ...]] = {
@@ -121,8 +113,11 @@ async def list_campaigns(
     sort: Sort = "newest",
     limit: int,
     after: tuple[Any, ...] | None,
-) -> list[tuple[Campaign, str | None]]:
-    """Campaigns that the user may see, each with the user's role in it. `after` is the sort key of the previous row."""
+) -> list[tuple[Campaign, str | None, tuple[object, ...]]]:
+    """Campaigns that the user may see, each with the user's role in it and its sort key; `after` is that of the last row.
+
+    A key has a value for each parser of :data:`KEY_PARSERS`. The database makes it, since it folds letters by its own rules.
+    """
     mine = select(Membership.role).where(
         Membership.campaign_id == Campaign.id, Membership.user_id == user_id, Membership.left_at.is_(None)
     )
@@ -138,6 +133,8 @@ async def list_campaigns(
     if filters.role:
         query = query.where(exists(mine if filters.role == "any" else mine.where(Membership.role == filters.role)))
     key = _SORTS[sort]
+    if key is not None:
+        query = query.add_columns(key.label("key"))
     if key is None:
         query = query.order_by(Campaign.id.desc())
         if after:
@@ -146,7 +143,10 @@ async def list_campaigns(
         query = query.order_by(key, Campaign.id)
         if after:
             query = query.where(tuple_(key, Campaign.id) > after)
-    return [(row.Campaign, row.role) for row in await session.execute(query)]
+    return [
+        (row.Campaign, row.role, (row.Campaign.id,) if key is None else (row.key, row.Campaign.id))
+        for row in await session.execute(query)
+    ]
 
 
 async def find_membership(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> Membership | None:
@@ -155,6 +155,29 @@ async def find_membership(session: AsyncSession, campaign_id: UUID, user_id: UUI
         select(Membership).where(
             Membership.campaign_id == campaign_id, Membership.user_id == user_id, Membership.left_at.is_(None)
         )
+    )
+    return found
+
+
+async def find_last_ends(session: AsyncSession, campaign_id: UUID, emails: Collection[str]) -> dict[str, datetime]:
+    """When the last membership of each person with one of these addresses ended, by the address in lower case."""
+    ids = await auth.find_ids_by_email(session, list(emails))
+    rows = await session.execute(
+        select(Membership.user_id, func.max(Membership.left_at))
+        .where(Membership.campaign_id == campaign_id, is_among(Membership.user_id, list(ids.values())))
+        .group_by(Membership.user_id)
+    )
+    ends: dict[UUID, datetime] = {row[0]: row[1] for row in rows if row[1] is not None}
+    return {email: ends[user_id] for email, user_id in ids.items() if user_id in ends}
+
+
+async def find_last_membership(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> Membership | None:
+    """The user's newest membership that has ended, or None."""
+    found: Membership | None = await session.scalar(
+        select(Membership)
+        .where(Membership.campaign_id == campaign_id, Membership.user_id == user_id, Membership.left_at.is_not(None))
+        .order_by(Membership.left_at.desc())
+        .limit(1)
     )
     return found
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from api.campaigns import errors
-from api.campaigns.lifecycle import CampaignStatus
+from api.campaigns.lifecycle import RUNNING, CampaignStatus
 from api.campaigns.models import Campaign, Membership
 from api.campaigns.queries import find_membership, get_campaign
 from api.coins import service as coins
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
 # the ledger is open, and the members have their coins
-_GRANTED = frozenset({CampaignStatus.ACTIVE, CampaignStatus.CLOSED})
+_GRANTED = RUNNING | {CampaignStatus.CLOSED}
 
 
 async def set_member_role(

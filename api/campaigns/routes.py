@@ -11,7 +11,7 @@ from api.auth.dependencies import MyselfInBrowser
 from api.campaigns import errors, service
 from api.campaigns.dependencies import Access, CampaignReader, requires_in_campaign
 from api.campaigns.lifecycle import CampaignStatus
-from api.campaigns.queries import KEY_PARSERS, Filters, Sort, sort_key
+from api.campaigns.queries import KEY_PARSERS, Filters, Sort
 from api.campaigns.schemas import (
     BrowserSession,
     CampaignEdit,
@@ -63,9 +63,8 @@ async def list_all(
         limit=paging.limit + 1,
         after=paging.after(*KEY_PARSERS[sort]),
     )
-    return paging.page(
-        [as_read(campaign, role) for campaign, role in rows], key=lambda campaign: sort_key(campaign, sort)
-    )
+    page = paging.page(rows, key=lambda row: row[2])
+    return Page(items=[as_read(campaign, role) for campaign, role, _ in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/campaigns/{campaign_id}", operation_id="getCampaign")
@@ -88,11 +87,11 @@ async def edit(
     dry_run: DryRun,
 ) -> CampaignRead:
     """Change the campaign. A closed campaign becomes active again if its end is moved or removed."""
-    del dry_run  # the session is rolled back
     campaign = await service.edit_campaign(
         session, access.campaign, body.changes, actor_id=access.caller.user_id, condition=condition
     )
-    set_version(response, campaign.version)
+    if not dry_run:  # no version has the tag of what is rolled back
+        set_version(response, campaign.version)
     return as_read(campaign, access.role)
 
 

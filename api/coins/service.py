@@ -196,6 +196,12 @@ async def return_stakes(
     return returned
 
 
+async def list_staked(session: AsyncSession, idea_id: UUID, user_ids: Sequence[UUID]) -> list[UUID]:
+    """Those of the members who have coins on the idea, in the order in which the ledger locks wallets."""
+    rows = await (await statements_of(session)).fetch(queries.STAKED, idea_id=idea_id, user_ids=list(user_ids))
+    return [row["user_id"] for row in rows]
+
+
 async def open_targets(session: AsyncSession, campaign_id: UUID, authors: dict[UUID, UUID | None]) -> None:
     """Open ideas for coins; `authors` maps each idea to its author."""
     await session.execute(

@@ -13,6 +13,7 @@ from api.campaigns.dependencies import Access, requires_in_campaign
 from api.deliveries import errors, service
 from api.deliveries.schemas import CampaignMilestone, DeliveryRead, MilestoneEdit, MilestoneWrite, OwnerWrite
 from api.ideas.dependencies import IdeaAccess, requires_on_idea
+from api.ideas.errors import NotSubmitted
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.schemas import Page
@@ -42,7 +43,7 @@ async def get(
 
 
 @router.put("/ideas/{idea_id}/owner", operation_id="setIdeaOwner")
-@raises(errors.OwnerNotAMember)
+@raises(NotSubmitted, errors.OwnerNotAMember)
 async def set_owner(session: Session, access: Manager, body: OwnerWrite) -> DeliveryRead:
     """Make a member responsible for the idea, in place of the present owner."""
     await service.set_owner(session, access.idea, body.user_id, actor_id=access.campaign.caller.user_id)
@@ -50,6 +51,7 @@ async def set_owner(session: Session, access: Manager, body: OwnerWrite) -> Deli
 
 
 @router.delete("/ideas/{idea_id}/owner", operation_id="removeIdeaOwner")
+@raises(NotSubmitted)
 async def remove_owner(session: Session, access: Manager) -> DeliveryRead:
     """Remove the owner of the idea."""
     await service.set_owner(session, access.idea, None, actor_id=access.campaign.caller.user_id)

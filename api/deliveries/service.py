@@ -57,8 +57,10 @@ async def set_owner(session: AsyncSession, idea: Idea, user_id: UUID | None, *, 
     """Make a member responsible for an idea; None removes the owner. The present owner makes no event.
 
     Raises:
+        NotSubmitted: the idea is a draft.
         OwnerNotAMember: the user is no member of the campaign.
     """
+    ideas.check_submitted(idea)
     await campaigns.get_campaign(session, idea.campaign_id, lock="read")  # no member leaves meanwhile
     await ideas.get_idea(session, idea.id, lock=True)
     if user_id is not None and await campaigns.find_membership(session, idea.campaign_id, user_id) is None:

@@ -13,6 +13,7 @@ from api.discussions import errors
 from api.discussions.models import Comment
 from api.events import discussion_payloads as payloads
 from api.events.service import record_event
+from api.ideas import service as ideas
 from api.kernel import clock
 from api.kernel.ids import uuid7
 from api.kernel.permissions import Permission, grants
@@ -57,12 +58,14 @@ async def write_comment(
 
     Raises:
         CampaignNotActive: the campaign is a draft or archived.
+        NotSubmitted: the idea is a draft.
         UnknownParent: the idea has no comment `parent_id` of this kind, or it is deleted.
         CommentIsHidden: the comment to reply to is hidden.
         ThreadTooDeep: the comment to reply to is on the third level.
         UnknownMentions: a mentioned user is no member of the campaign or, in a note, may not read notes.
     """
     campaign = await _check_campaign(session, idea.campaign_id)
+    ideas.check_submitted(idea)
     comment_id = uuid7()
     parent = await _lock_parent(session, idea.id, kind, parent_id) if parent_id else None
     comment = Comment(

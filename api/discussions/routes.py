@@ -25,6 +25,7 @@ from api.discussions.schemas import (
     PersonRead,
 )
 from api.ideas.dependencies import IdeaAccess, requires_on_idea
+from api.ideas.errors import NotSubmitted
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.request_rates import RateClass, counts_as
@@ -49,6 +50,7 @@ NewestFirst = Annotated[bool, Query(description="the newest thread first; each t
 
 _WRITING = (
     CampaignNotActive,
+    NotSubmitted,
     errors.UnknownParent,
     errors.CommentIsHidden,
     errors.ThreadTooDeep,
@@ -244,5 +246,5 @@ async def find_people(
     found = await campaigns.find_people(
         session, access.campaign.id, q, limit=paging.limit + 1, after=paging.after(str, UUID)
     )
-    page = paging.page(found, key=lambda person: (person.display_name.lower(), person.id))
+    page = paging.page(found, key=lambda person: (person.folded, person.id))
     return Page(items=[PersonRead.model_validate(each) for each in page.items], next_cursor=page.next_cursor)

@@ -75,8 +75,10 @@ def may_take(access: Access, author_id: UUID | None, step: Step) -> bool:
 
 
 def _may(access: Access, author_id: UUID | None, permission: Permission) -> bool:
-    relations = (Relation.AUTHOR,) if author_id == access.caller.user_id else ()
-    return access.may(permission, *relations)
+    """Authors read their ideas always, and change them while they take part in the campaign."""
+    is_author = author_id == access.caller.user_id
+    is_lost = permission is Permission.EDIT_IDEA and access.role not in TAKING_PART
+    return access.may(permission, *((Relation.AUTHOR,) if is_author and not is_lost else ()))
 
 
 async def _idea(session: Session, caller: CurrentUser, idea_id: UUID) -> IdeaAccess:
@@ -116,10 +118,12 @@ def requires_on_idea(*permissions: Permission) -> Callable[[IdeaAccess], Awaitab
 
 def _refusal(permissions: tuple[Permission, ...]) -> Forbidden:
     if len(permissions) > 1:
-        msg = "Only the author of the idea or a moderator or manager of the campaign may do this."
+        msg = (
+            "Only the author of the idea, while they take part, or a moderator or manager of the campaign may do this."
+        )
         return errors.StepNotAllowed(msg, permissions=permissions)
     if roles_with(permissions[0]) == [Relation.AUTHOR]:
-        msg = "Only the author of the idea may do this."
+        msg = "Only the author of the idea may do this, while they take part in the campaign."
         return errors.NotTheAuthor(msg, permission=permissions[0])
     return refusal(permissions[0])
 

@@ -61,7 +61,7 @@ async def edit_idea(
     """
     campaign = await campaigns.get_campaign(session, idea.campaign_id, lock="read")
     idea = await get_idea(session, idea.id, lock=True)
-    condition.check(idea.version)
+    condition.check(idea.edit_number)
     now = await clock.database_now(session)
     is_author = idea.author_id == actor_id
     if not (is_author and await _may_author(session, campaign, idea, now)):
@@ -142,6 +142,7 @@ async def _apply(
     if idea.author_id == actor_id:
         await end_change_request(session, idea, at)
     idea.updated_by = actor_id
+    idea.edit_number += 1
     payload: payloads.Payload = idea_payloads.IdeaDraftEdited(changed=tuple(changed))
     if not is_draft:
         idea.version += 1

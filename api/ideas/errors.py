@@ -85,6 +85,13 @@ class IdeaIncomplete(InvalidInput):
     title = "The draft is not complete"
 
 
+class NotSubmitted(DomainError):
+    """The idea is a draft, which only its author sees; this is possible after its submission."""
+
+    slug = "idea-not-submitted"
+    title = "The idea is a draft"
+
+
 class NotADraft(DomainError):
     """Only a draft can be deleted; an idea that was submitted can be withdrawn."""
 

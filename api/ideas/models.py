@@ -32,6 +32,7 @@ class Idea(Edited, Model):
     source_ref: Mapped[str | None]
     version: Mapped[int] = mapped_column(default=1)
     reason_code: Mapped[str | None]
+    edit_number: Mapped[int] = mapped_column(default=1)  # raised by each change of the text, also of a draft
     resubmitted_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("app.ideas.id"))
     changes_requested_at: Mapped[datetime | None]
 

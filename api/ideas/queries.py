@@ -199,10 +199,23 @@ async def get_idea(session: AsyncSession, idea_id: UUID, *, lock: bool = False) 
         IdeaNotFound: there is no idea with this id.
     """
     query = select(Idea).where(Idea.id == idea_id)
-    idea = await session.scalar(query.with_for_update().execution_options(populate_existing=True) if lock else query)
+    idea = await session.scalar(
+        query.with_for_update(key_share=True).execution_options(populate_existing=True) if lock else query
+    )
     if idea is None:
         raise errors.IdeaNotFound(NOT_FOUND)
     return idea
+
+
+def check_submitted(idea: Idea) -> None:
+    """Refuse a draft.
+
+    Raises:
+        NotSubmitted: the idea is one.
+    """
+    if idea.status == Status.DRAFT:
+        msg = "The idea is a draft, which only its author sees; submit it first."
+        raise errors.NotSubmitted(msg)
 
 
 async def find_statuses(session: AsyncSession, idea_ids: Sequence[UUID]) -> dict[UUID, str]:

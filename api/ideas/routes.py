@@ -128,7 +128,7 @@ async def get(
     access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN))],
 ) -> IdeaDetail:
     """One idea, with its description as HTML. `If-Match` with its `ETag` refuses an edit of another version."""
-    set_version(response, access.idea.version)
+    set_version(response, access.idea.edit_number)
     return await read_idea(session, access.campaign, access.idea.id)
 
 
@@ -155,7 +155,7 @@ async def edit(
         reason=body.reason,
         condition=condition,
     )
-    set_version(response, idea.version)
+    set_version(response, idea.edit_number)
     return await read_idea(session, access.campaign, access.idea.id)
 
 
@@ -234,7 +234,7 @@ async def stakes(session: Session, access: StakesReader, paging: PageQuery) -> P
 
 
 @router.post("/ideas/{idea_id}/valuations", status_code=201, operation_id="recordValuation")
-@raises(errors.OtherCurrency)
+@raises(errors.NotSubmitted, errors.OtherCurrency)
 async def record_valuation(
     session: Session,
     access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.MANAGE_IDEAS))],

@@ -14,7 +14,7 @@ from api.events.service import record_event
 from api.ideas import errors
 from api.ideas.editing import check_text_editable, edit_idea, restore_version
 from api.ideas.models import Idea, IdeaValuation
-from api.ideas.queries import NOT_FOUND, get_idea
+from api.ideas.queries import NOT_FOUND, check_submitted, get_idea
 from api.ideas.steps import Status
 from api.ideas.submissions import delete_draft, draft_idea, resubmit_idea, submit_idea
 from api.ideas.transitions import take_step
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOT_FOUND",
+    "check_submitted",
     "check_text_editable",
     "complete_campaign",
     "delete_draft",
@@ -89,8 +90,10 @@ async def record_valuation(
     """Record a cost or return of an idea, as known on a day; the latest day of each kind is the current one.
 
     Raises:
+        NotSubmitted: the idea is a draft.
         OtherCurrency: earlier valuations of this idea are in another currency, so the ROI could not be computed.
     """
+    check_submitted(idea)
     # two first valuations at once would both find no other currency
     await session.execute(select(Idea.id).where(Idea.id == idea.id).with_for_update())
     other = await session.scalar(

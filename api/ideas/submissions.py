@@ -121,6 +121,7 @@ async def submit_draft(session: AsyncSession, campaign: Campaign, idea: Idea) ->
     await store_labels(session, idea.id, chosen)
     idea.status = submitted_status(is_mediated=campaign.is_mediated)
     idea.submitted_at = idea.status_changed_at = now
+    idea.edit_number += 1  # who changed the draft did not see what was submitted
     idea.updated_by = idea.author_id
     await session.flush()
     await _enter(session, idea)
@@ -133,6 +134,7 @@ async def delete_draft(session: AsyncSession, idea: Idea) -> None:
     Raises:
         NotADraft: the idea was submitted.
     """
+    await campaigns.get_campaign(session, idea.campaign_id, lock="read")  # its tags do not change meanwhile
     idea = await get_idea(session, idea.id, lock=True)
     if idea.status != Status.DRAFT:
         msg = f"The idea is {idea.status}; only a draft can be deleted. An idea that is pending or competing can be withdrawn."

@@ -41,6 +41,14 @@ _ADOPT = text(
     SELECT count(DISTINCT a.idea_id) FROM adopted AS a
     """
 )
+# ideas that have the tag, and beside it a free tag with its new name
+_DROP_FREE = text(
+    """
+    DELETE FROM app.idea_tags AS g USING app.idea_tags AS kept
+    WHERE kept.tag_id = :tag_id AND g.idea_id = kept.idea_id AND g.kind = kept.kind AND g.tag_id IS NULL
+        AND lower(g.name) = lower(:name)
+    """
+)
 # what has both tags keeps one
 _DROP_REPEATED = text(
     """
@@ -149,6 +157,8 @@ async def edit_tag(
     for each in [tag, *below]:
         each.level += moved
     tag.updated_by = actor_id
+    if "name" in changed:
+        await session.execute(_DROP_FREE, {"tag_id": tag.id, "name": tag.name})
     await session.flush()
     if "name" in changed:
         await _adopt(session, tag)

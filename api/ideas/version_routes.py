@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 from fastapi import Depends, Path, Query
@@ -19,6 +19,9 @@ from api.kernel.permissions import Permission
 from api.kernel.schemas import Page, ResponseModel, Schema
 from api.kernel.web import DryRun, PageQuery, Session
 from api.kernel.web import router as new_router
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
 
 router = new_router("", "ideas")
 Number = Annotated[int, Path(ge=1, le=2_147_483_647, description="number of the version")]
@@ -75,8 +78,17 @@ _Reader = Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIG
 
 @router.get("/ideas/{idea_id}/versions", operation_id="listIdeaVersions")
 async def list_all(session: Session, access: _Reader, paging: PageQuery) -> Page[VersionRead]:
-    """The versions of the idea's text, newest first. Texts that were replaced before versions were kept are missing."""
-    found = await versions.list_versions(session, access.idea, limit=paging.limit + 1, after=paging.after(int))
+    """The versions of the idea's text, newest first. Texts that were replaced before versions were kept are missing.
+
+    Of a mediated campaign, only the author and those who see pending ideas see the versions before the approved one.
+    """
+    found = await versions.list_versions(
+        session,
+        access.idea,
+        first=await _first_shown(session, access),
+        limit=paging.limit + 1,
+        after=paging.after(int),
+    )
     page = paging.page([VersionRead.model_validate(each) for each in found], key=lambda version: [version.version])
     await auth.add_names(session, page.items, created_by="created_by_name")
     return page
@@ -86,7 +98,8 @@ async def list_all(session: Session, access: _Reader, paging: PageQuery) -> Page
 @raises(errors.VersionNotFound)
 async def get(session: Session, access: _Reader, version: Number) -> VersionRead:
     """One version of the idea's text."""
-    found = VersionRead.model_validate(await versions.get_version(session, access.idea, version))
+    first = await _first_shown(session, access)
+    found = VersionRead.model_validate(await versions.get_version(session, access.idea, version, first=first))
     await auth.add_names(session, [found], created_by="created_by_name")
     return found
 
@@ -103,8 +116,9 @@ async def diff(
     ] = None,
 ) -> VersionDiff:
     """What changed from the version `against` to this one, by words. The first version is compared with itself."""
-    later = await versions.get_version(session, access.idea, version)
-    earlier = await versions.get_version(session, access.idea, against or max(version - 1, 1))
+    first = await _first_shown(session, access)
+    later = await versions.get_version(session, access.idea, version, first=first)
+    earlier = await versions.get_version(session, access.idea, against or max(version - 1, first), first=first)
     return VersionDiff(
         from_version=earlier.version,
         to_version=later.version,
@@ -137,6 +151,10 @@ async def restore(
         reason=body.reason,
     )
     return await read_idea(session, access.campaign, access.idea.id)
+
+
+async def _first_shown(session: AsyncSession, access: IdeaAccess) -> int:
+    return 1 if access.may(Permission.VIEW_ALL_IDEAS) else await versions.find_first_shown(session, access.idea)
 
 
 def _parts(earlier: str, later: str) -> list[PartRead]:

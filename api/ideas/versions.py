@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from rapidfuzz.distance import Indel
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from api.ideas import errors
 from api.ideas.labels import CATEGORY, TAG, list_labels, names_of
-from api.ideas.models import Idea, IdeaVersion
+from api.ideas.models import Idea, IdeaStatusChange, IdeaVersion
+from api.ideas.steps import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,11 +88,31 @@ async def add_version(
     await session.flush()
 
 
+async def find_first_shown(session: AsyncSession, idea: Idea) -> int:
+    """The version that was approved: callers who do not see pending ideas do not see what was changed before."""
+    approved_at = (
+        select(func.min(IdeaStatusChange.changed_at))
+        .where(IdeaStatusChange.idea_id == idea.id, IdeaStatusChange.to_status == Status.COMPETING)
+        .scalar_subquery()
+    )
+    found: int | None = await session.scalar(
+        select(func.max(IdeaVersion.version)).where(
+            IdeaVersion.idea_id == idea.id, IdeaVersion.created_at <= approved_at
+        )
+    )
+    return found or 1
+
+
 async def list_versions(
-    session: AsyncSession, idea: Idea, *, limit: int, after: tuple[int] | None
+    session: AsyncSession, idea: Idea, *, first: int = 1, limit: int, after: tuple[int] | None
 ) -> list[IdeaVersion]:
-    """The versions of an idea, newest first, those below the version `after`."""
-    query = select(IdeaVersion).where(IdeaVersion.idea_id == idea.id).order_by(IdeaVersion.version.desc()).limit(limit)
+    """The versions of an idea from `first` on, newest first, those below the version `after`."""
+    query = (
+        select(IdeaVersion)
+        .where(IdeaVersion.idea_id == idea.id, IdeaVersion.version >= first)
+        .order_by(IdeaVersion.version.desc())
+        .limit(limit)
+    )
     if after:
         query = query.where(IdeaVersion.version < after[0])
     found: Sequence[IdeaVersion] = (await session.scalars(query)).all()
@@ -100,13 +121,13 @@ async def list_versions(
     return [_of_present(idea, await list_labels(session, idea.id))]
 
 
-async def get_version(session: AsyncSession, idea: Idea, version: int) -> IdeaVersion:
-    """A version of an idea.
+async def get_version(session: AsyncSession, idea: Idea, version: int, *, first: int = 1) -> IdeaVersion:
+    """A version of an idea, from `first` on.
 
     Raises:
         VersionNotFound: the idea has no version with this number, or its text is older than the versions that are kept.
     """
-    found = await _find(session, idea.id, version)
+    found = await _find(session, idea.id, version) if version >= first else None
     if found is None and version == idea.version:
         found = _of_present(idea, await list_labels(session, idea.id))
     if found is None:

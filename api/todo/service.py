@@ -12,6 +12,7 @@ from sqlalchemy import text
 from api.campaigns import service as campaigns
 from api.campaigns.lifecycle import Phase, phase_at
 from api.deliveries.service import IN_DELIVERY, get_today
+from api.ideas.steps import Status
 from api.kernel import clock
 from api.todo.schemas import SHOWN_IDEAS, Deadline, Todo, TodoItem, WaitingIdea
 
@@ -32,7 +33,7 @@ _FIND = text(
         UNION ALL
         SELECT 'answer', i.id, i.title, min(c.written_at)
         FROM app.comments AS c
-        JOIN app.ideas AS i ON i.id = c.idea_id
+        JOIN app.ideas AS i ON i.id = c.idea_id AND i.status = ANY (:discussed)
         WHERE c.campaign_id = :campaign_id AND c.kind = 'comment' AND c.depth = 1 AND position('?' IN c.text) > 0
             AND c.hidden_at IS NULL AND c.official_at IS NULL AND NOT EXISTS (
                 SELECT FROM app.comments AS a
@@ -83,6 +84,7 @@ async def find_todo(session: AsyncSession, campaign: Campaign) -> Todo:
             "is_closed": is_closed,
             "closed_at": campaign.ends_at,
             "in_delivery": sorted(IN_DELIVERY),
+            "discussed": sorted({Status.PENDING, Status.COMPETING} | IN_DELIVERY),
             "today": await get_today(session, campaign),
             "time_zone": campaign.time_zone,
             "shown": SHOWN_IDEAS,

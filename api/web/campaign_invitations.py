@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=PageRoute)
 browser = Browser("api.web")
 
-_ENDED = (LinkInvalid, errors.CampaignNotActive, errors.RemovedFromCampaign)
+_ENDED = (LinkInvalid, errors.CampaignNotActive, errors.RemovedFromCampaign, errors.InvitationOutdated)
 
 
 @router.get("/campaign-invitation")

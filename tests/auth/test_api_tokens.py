@@ -438,7 +438,7 @@ class TestServiceAccounts:
     async def test_act_with_their_scopes_in_every_campaign(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client, visibility="members", is_mediated=True)
         idea = await world.submit(world.members[0])
-        account = await make_service_account(application, "view_campaign", "manage_ideas", "view_all_ideas")
+        account = await make_service_account(application, "view_campaign", "approve_ideas", "view_all_ideas")
         headers = await token_header(application, account, account.scopes)
         done = await client.post(f"{API}/ideas/{idea}/status", json={"status": "competing"}, headers=headers)
         assert done.status_code == 200, done.text

@@ -73,6 +73,7 @@ class TestEdit:
         world = await make_world(application, client, members=0)
         shown = await world.call(world.manager, "PATCH", "/campaigns/{id}?dry_run=true", json={"title": "Another"})
         assert shown.json()["title"] == "Another"
+        assert "ETag" not in shown.headers
         stored = await world.call(world.manager, "GET", "/campaigns/{id}")
         assert stored.json()["title"] == "A better way to work"
 

@@ -116,6 +116,7 @@ class TestTheOwner:
             "DELETE FROM coin_accounts",
             "DELETE FROM coin_keys",
             "UPDATE coin_policies SET coins_per_member = 1",
+            "DELETE FROM coin_policies",
             "TRUNCATE coin_postings",
             "UPDATE events SET kind = 'other'",
             "DELETE FROM events",

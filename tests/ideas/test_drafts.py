@@ -71,6 +71,40 @@ class TestDraft:
         }  # fmt: skip
         assert await event_kinds(application, made["id"]) == ["idea_drafted", "idea_draft_edited"]
 
+    async def test_others_do_nothing_with_it(self, application: FastAPI, client: AsyncClient) -> None:
+        """Comments, owners and valuations would tell others of it, and would keep it from being deleted."""
+        world = await make_world(application, client, members=1)
+        draft = await world.call(world.manager, "POST", "/campaigns/{id}/ideas/drafts", json={"title": "Racks"})
+        path = f"/ideas/{draft.json()['id']}"
+        value = {
+            "kind": "expected_cost", "amount": "5.00", "currency": "EUR", "valued_on": "2026-01-31", "source": "a guess",
+        }  # fmt: skip
+        for method, below, body in (
+            ("POST", "/comments", {"text": "Is it useful?"}),
+            ("POST", "/notes", {"text": "Ask the city."}),
+            ("POST", "/valuations", value),
+            ("PUT", "/owner", {"user_id": str(world.members[0].id)}),
+        ):
+            refused = await world.call(world.manager, method, path + below, json=body)
+            assert problem(refused) == (409, "idea-not-submitted"), below
+        assert (await world.call(world.manager, "DELETE", path)).status_code == 204
+
+    async def test_an_edit_of_an_earlier_state_is_refused(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, members=1)
+        author = world.members[0]
+        draft = await world.call(author, "POST", "/campaigns/{id}/ideas/drafts", json={"title": "Racks"})
+        path = f"/ideas/{draft.json()['id']}"
+        for last in ({"title": "Two racks", "description": DESCRIPTION}, {"status": "competing"}):
+            tag = (await world.call(author, "GET", path)).headers["ETag"]
+            done = (
+                await world.call(author, "POST", f"{path}/status", json=last)
+                if "status" in last
+                else await world.call(author, "PATCH", path, json=last, headers={"If-Match": tag})
+            )
+            assert done.is_success, done.text
+            late = await world.call(author, "PATCH", path, json={"title": "Too late"}, headers={"If-Match": tag})
+            assert late.status_code == 412
+
     @pytest.mark.parametrize("ended", ["complete", "ends_at"])
     async def test_is_refused_after_the_end(self, application: FastAPI, client: AsyncClient, ended: str) -> None:
         world = await make_world(application, client)

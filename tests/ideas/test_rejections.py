@@ -137,7 +137,7 @@ class TestResubmission:
         await reject(world, idea)
         assert problem(await world.call(world.manager, "POST", f"/ideas/{idea}/resubmit")) == (403, "not-the-author")
         await world.call(author, "POST", "/campaigns/{id}/leave")
-        assert problem(await world.call(author, "POST", f"/ideas/{idea}/resubmit")) == (403, "not-a-member")
+        assert problem(await world.call(author, "POST", f"/ideas/{idea}/resubmit")) == (403, "not-the-author")
 
     async def test_leaves_out_tags_that_no_longer_exist(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)

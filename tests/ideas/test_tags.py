@@ -145,6 +145,19 @@ class TestEdit:
         found = (await world.call(world.members[1], "GET", IDEAS, params={"tag": "bikes"})).json()["items"]
         assert {each["id"] for each in found} == {idea, free}
 
+    async def test_a_new_name_that_an_idea_has_as_a_free_tag_is_kept_once(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client, members=1)
+        body = {"title": "Plant trees", "description": DESCRIPTION, "tags": ["green", "eco"]}
+        idea = await world.call(world.members[0], "POST", "/campaigns/{id}/ideas", json=body)
+        eco = await world.call(world.manager, "POST", "/campaigns/{id}/tags", json={"name": "eco"})
+        renamed = await world.call(
+            world.manager, "PATCH", f"/campaigns/{{id}}/tags/{eco.json()['id']}", json={"name": "Green"}
+        )
+        assert renamed.status_code == 200, renamed.text
+        assert (await world.call(world.manager, "GET", f"/ideas/{idea.json()['id']}")).json()["tags"] == ["Green"]
+
     async def test_moves_a_tag_with_those_below_it(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         one, other = await define(world, "One"), await define(world, "Other")

@@ -39,6 +39,29 @@ async def versions(world: World, idea: object) -> list[dict[str, Any]]:
     return found
 
 
+class TestBeforeApproval:
+    async def test_earlier_texts_are_for_the_author_and_who_sees_pending_ideas(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client, members=2, is_mediated=True)
+        author, member = world.members
+        idea = await world.submit(author)
+        for title in ("A better title", "The approved title"):
+            assert (await world.call(author, "PATCH", f"/ideas/{idea}", json={"title": title})).is_success
+        assert (await world.step(world.manager, idea, "competing")).is_success
+        later = {"title": "A later title"}
+        assert (await world.call(author, "PATCH", f"/ideas/{idea}", json=later)).is_success
+        shown = {}
+        for name, user in (("author", author), ("member", member), ("manager", world.manager)):
+            found = (await world.call(user, "GET", f"/ideas/{idea}/versions")).json()["items"]
+            shown[name] = [version["version"] for version in found]
+        assert shown == {"author": [4, 3, 2, 1], "member": [4, 3], "manager": [4, 3, 2, 1]}
+        for path in ("versions/2", "versions/2/diff", "versions/4/diff?against=1"):
+            assert problem(await world.call(member, "GET", f"/ideas/{idea}/{path}")) == (404, "version-not-found")
+        first = (await world.call(member, "GET", f"/ideas/{idea}/versions/3/diff")).json()
+        assert (first["from_version"], first["to_version"]) == (3, 3)
+
+
 class TestIfMatch:
     async def test_an_edit_of_an_earlier_version_is_refused(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client, members=1)

@@ -94,6 +94,9 @@ async def test_questions_wait_until_a_manager_or_moderator_replies(application: 
     assert promoted.is_success
     await comment(world.members[2], "Next year.", parent_id=questions[1])
     assert counts(await todo(world)) == {}
+    await comment(world.members[1], "Really?")
+    assert (await world.step(world.manager, idea, "rejected", "Not now")).is_success
+    assert counts(await todo(world)) == {}, "the idea is decided"
 
 
 async def test_overdue_milestones_and_requests_to_join_wait(application: FastAPI, client: AsyncClient) -> None:

@@ -85,7 +85,13 @@ async def revoke(session: Session, access: Manager, invitation_id: UUID) -> None
 
 
 @router.post("/invitations/{token}/accept", operation_id="acceptCampaignInvitation")
-@raises(LinkInvalid, errors.InvitationForAnother, errors.CampaignNotActive, errors.RemovedFromCampaign)
+@raises(
+    LinkInvalid,
+    errors.InvitationForAnother,
+    errors.CampaignNotActive,
+    errors.RemovedFromCampaign,
+    errors.InvitationOutdated,
+)
 async def accept(
     session: Session, caller: Myself, token: Annotated[str, Path(min_length=1, max_length=128)]
 ) -> CampaignRead:

@@ -17,9 +17,9 @@ from api.campaigns import errors
 from api.campaigns.invitations.mailing import SEND, lifetime
 from api.campaigns.invitations.models import Invitation, InvitationStatus
 from api.campaigns.lifecycle import Command
-from api.campaigns.memberships import find_last_membership, join_campaign
+from api.campaigns.memberships import join_campaign
 from api.campaigns.models import Campaign, Membership
-from api.campaigns.queries import get_campaign
+from api.campaigns.queries import find_last_ends, find_last_membership, get_campaign
 from api.campaigns.transitions import check_command
 from api.events import payloads
 from api.events.service import record_event, record_events
@@ -28,7 +28,8 @@ from api.kernel.jobs import defer, defer_each
 from api.kernel.stored_secrets import hash_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -87,6 +88,7 @@ async def invite(
             .execution_options(populate_existing=True)
         )
     }
+    left = await find_last_ends(session, campaign.id, addresses)
     expires_at = clock.now() + lifetime(settings)
     made: list[Invitation] = []
     mailed: list[Invitation] = []
@@ -98,7 +100,7 @@ async def invite(
             )
             session.add(invitation)
             mailed.append(invitation)
-        elif invitation.status is InvitationStatus.EXPIRED:
+        elif invitation.status is InvitationStatus.EXPIRED or _is_outdated(invitation, left):
             _renew(invitation, expires_at)
             mailed.append(invitation)
         invitation.name, invitation.role, invitation.attributes = invitee.name, invitee.role, invitee.attributes
@@ -205,8 +207,11 @@ async def accept(session: AsyncSession, *, secret: str, user: User) -> tuple[Cam
         msg = "This invitation is for another address than that of your account, or yours is not confirmed."
         raise errors.InvitationForAnother(msg)
     last = await find_last_membership(session, campaign.id, user.id)
-    if last is not None and last.was_removed and last.left_at is not None and last.left_at >= invitation.invited_at:
-        raise errors.RemovedFromCampaign(errors.REMOVED)
+    if last is not None and last.left_at is not None and last.left_at >= invitation.invited_at:
+        if last.was_removed:
+            raise errors.RemovedFromCampaign(errors.REMOVED)
+        msg = "You were a member of the campaign after this invitation was sent; ask a manager for another one."
+        raise errors.InvitationOutdated(msg)
     membership = await join_campaign(
         session,
         campaign,
@@ -272,6 +277,12 @@ async def _lock_pending(session: AsyncSession, campaign_id: UUID, invitation_id:
         msg = f"The invitation is {invitation.status}; only an open or expired one can be sent again or revoked."
         raise errors.InvitationEnded(msg, invitation_status=invitation.status)
     return invitation
+
+
+def _is_outdated(invitation: Invitation, left: Mapping[str, datetime]) -> bool:
+    """Whether the invited person was a member after it was sent, so that it no longer admits them."""
+    ended = left.get(invitation.email.lower())
+    return ended is not None and ended >= invitation.invited_at
 
 
 def _renew(invitation: Invitation, expires_at: Any) -> None:

@@ -149,6 +149,14 @@ BACKERS = text(
 
 STAKES = text(_STAKES.format(columns="a.user_id, a.idea_id", condition="a.campaign_id = :campaign_id"))
 
+STAKED = """
+    SELECT w.user_id
+    FROM app.coin_accounts AS s
+    JOIN app.coin_accounts AS w ON w.campaign_id = s.campaign_id AND w.user_id = s.user_id AND w.kind = 'wallet'
+    WHERE s.idea_id = %(idea_id)s AND s.kind = 'stake' AND s.balance_coins > 0 AND s.user_id = ANY (%(user_ids)s)
+    ORDER BY w.id
+"""
+
 AGGREGATED_AT = "SELECT aggregated_at FROM app.coin_aggregations"
 
 VERIFY = text(

@@ -3,7 +3,7 @@ CREATE OR REPLACE FUNCTION app.coins_refuse_deletion() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
 BEGIN
     IF EXISTS (SELECT FROM coin_transfers AS t WHERE t.campaign_id = OLD.campaign_id) THEN
-        RAISE EXCEPTION 'the ledger of campaign % has transfers; its % are not deleted', OLD.campaign_id, TG_TABLE_NAME
+        RAISE EXCEPTION '% is append-only: the ledger of campaign % has transfers', TG_TABLE_NAME, OLD.campaign_id
             USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN OLD;

@@ -16,6 +16,7 @@ ALTER TABLE app.idea_status_changes DROP COLUMN reason_code;
 DROP INDEX app.ix_ideas_pending;
 ALTER TABLE app.ideas
     DROP COLUMN resubmitted_from_id,
+    DROP COLUMN edit_number,
     DROP COLUMN changes_requested_at,
     DROP COLUMN reason_code,
     DROP CONSTRAINT ck_ideas_status,

@@ -8,6 +8,7 @@ ALTER TABLE app.ideas
     )) NOT VALID,
     ADD COLUMN reason_code text,
     ADD COLUMN resubmitted_from_id uuid,
+    ADD COLUMN edit_number integer NOT NULL DEFAULT 1, -- raised by each change of the text, also of a draft
     ADD COLUMN changes_requested_at timestamptz, -- set while a pending idea waits for its author
     ADD CONSTRAINT fk_ideas_resubmitted_from_id_ideas
         FOREIGN KEY (resubmitted_from_id) REFERENCES app.ideas (id) NOT VALID,
