@@ -21,7 +21,7 @@ router = new_router("", "ideas")
 
 
 @router.post("/campaigns/{campaign_id}/ideas/drafts", status_code=201, operation_id="draftIdea")
-@raises(CampaignNotActive, errors.UnknownTag)
+@raises(CampaignNotActive, errors.TooManyDrafts, errors.UnknownTag)
 async def draft(
     session: Session,
     response: Response,
@@ -35,7 +35,7 @@ async def draft(
 
 
 @router.post("/ideas/{idea_id}/resubmit", status_code=201, operation_id="resubmitIdea")
-@raises(errors.NotResubmittable, CampaignNotActive, NotAMember)
+@raises(errors.NotResubmittable, errors.TooManyDrafts, CampaignNotActive, NotAMember)
 async def resubmit(
     session: Session,
     response: Response,

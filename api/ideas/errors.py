@@ -85,6 +85,13 @@ class IdeaIncomplete(InvalidInput):
     title = "The draft is not complete"
 
 
+class TooManyDrafts(DomainError):
+    """The author has as many drafts in the campaign as are possible, `drafts_max`."""
+
+    slug = "too-many-drafts"
+    title = "Too many drafts"
+
+
 class NotSubmitted(DomainError):
     """The idea is a draft, which only its author sees; this is possible after its submission."""
 

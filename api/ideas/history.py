@@ -45,7 +45,7 @@ class HistoryEntry(ResponseModel):
 
     kind: Literal["status", "version", "change_request", "coins"]
     at: datetime
-    actor_id: UUID | None = Field(description="who did it; null is the system")
+    actor_id: UUID | None = Field(description="who did it, of coins: whose they are; null is the system")
     actor_name: str | None = None
     reason: str | None = Field(None, description="of a status or version; the text of a change request")
     from_status: Stored[Status] | None = Field(None, description="null for the submission")

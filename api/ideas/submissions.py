@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from api.campaigns import service as campaigns
 from api.campaigns.lifecycle import CampaignStatus, Command
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from api.campaigns.models import Campaign
     from api.ideas.labels import Label
     from api.ideas.locations import Location
+
+DRAFTS_MAX = 50
 
 
 async def submit_idea(
@@ -81,10 +83,12 @@ async def draft_idea(
 
     Raises:
         CampaignNotActive: the campaign is a draft, or it has ended.
+        TooManyDrafts: the author has 50 in the campaign.
         UnknownTag: the campaign has defined tags, and one of these is not among them.
     """
     campaign = await campaigns.get_campaign(session, campaign.id, lock="read")
     await campaigns.check_command(session, campaign, Command.DRAFT_IDEA)
+    await _check_number(session, campaign.id, author_id)
     defined = await get_defined(session, campaign.id)
     wanted = labels(tags, [category] if category else [])
     chosen = defined.resolve(defined.without_unknown(wanted) if resubmitted_from else wanted)
@@ -104,6 +108,18 @@ async def draft_idea(
         idea_id=idea.id,
     )
     return idea
+
+
+async def _check_number(session: AsyncSession, campaign_id: UUID, author_id: UUID) -> None:
+    """Bound the drafts of an author, whose attachments only they see. Requests at the same moment may exceed it."""
+    drafts = await session.scalar(
+        select(func.count()).where(
+            Idea.campaign_id == campaign_id, Idea.author_id == author_id, Idea.status == Status.DRAFT
+        )
+    )
+    if drafts is not None and drafts >= DRAFTS_MAX:
+        msg = f"You have {drafts} drafts in this campaign; submit or delete one of them first."
+        raise errors.TooManyDrafts(msg, drafts_max=DRAFTS_MAX)
 
 
 async def submit_draft(session: AsyncSession, campaign: Campaign, idea: Idea) -> Idea:

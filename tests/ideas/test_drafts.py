@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from api.ideas import submissions
 from tests.factories.campaigns import DESCRIPTION, World, event_kinds, make_world
 from tests.factories.containers import parts
 from tests.factories.users import commit_user
@@ -70,6 +71,17 @@ class TestDraft:
             "title": "R", "description": "Too short", "tags": ["a"], "version": 1,
         }  # fmt: skip
         assert await event_kinds(application, made["id"]) == ["idea_drafted", "idea_draft_edited"]
+
+    async def test_an_author_has_a_bounded_number(
+        self, application: FastAPI, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(submissions, "DRAFTS_MAX", 1)
+        world = await make_world(application, client, members=1)
+        first = await draft(world)
+        refused = await world.call(world.members[0], "POST", DRAFTS, json={"title": "Racks"})
+        assert problem(refused) == (409, "too-many-drafts")
+        assert (await world.call(world.members[0], "DELETE", f"/ideas/{first['id']}")).status_code == 204
+        await draft(world)
 
     async def test_others_do_nothing_with_it(self, application: FastAPI, client: AsyncClient) -> None:
         """Comments, owners and valuations would tell others of it, and would keep it from being deleted."""

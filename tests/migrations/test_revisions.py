@@ -141,6 +141,19 @@ class TestUpAndDown:
             ("INSERT INTO app.events (kind) VALUES ('comment_written')", "1022", "earlier release does not know"),
             ("INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc')", "1004", "campaigns holds campaigns"),
             (
+                "INSERT INTO app.campaigns (slug, title, goal) VALUES ('abc', 'Abc', 'Less')",
+                "1022",
+                "campaigns holds kinds, goals",
+            ),
+            (
+                """
+                WITH c AS (INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc') RETURNING id)
+                INSERT INTO app.campaign_tags (campaign_id, level, name) SELECT id, 1, 'Roads' FROM c
+                """,
+                "1022",
+                "tags, reasons",
+            ),
+            (
                 """
                 WITH c AS (INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc') RETURNING id)
                 INSERT INTO app.ideas (campaign_id, title, status) SELECT id, 'Racks', 'draft' FROM c

@@ -1,4 +1,14 @@
 DO $$ BEGIN
+    IF EXISTS (
+        SELECT t.id FROM app.campaign_tags AS t
+        UNION ALL SELECT r.campaign_id FROM app.rejection_reasons AS r
+        UNION ALL SELECT c.id FROM app.idea_change_requests AS c
+        UNION ALL SELECT i.id FROM app.ideas AS i WHERE i.reason_code IS NOT NULL OR i.resubmitted_from_id IS NOT NULL
+    ) THEN
+        RAISE EXCEPTION 'there are tags, reasons, change requests or resubmissions, which would be lost; not downgraded';
+    END IF;
+END $$;
+DO $$ BEGIN
     IF EXISTS (SELECT FROM app.ideas WHERE status = 'draft') THEN
         RAISE EXCEPTION 'app.ideas holds drafts, which the earlier release would show; not downgraded';
     END IF;

@@ -1,3 +1,12 @@
+DO $$ BEGIN
+    IF EXISTS (
+        SELECT FROM app.campaigns
+        WHERE goal <> '' OR running_cost_amount IS NOT NULL OR copied_from_id IS NOT NULL OR follows_id IS NOT NULL
+            OR kind <> CASE origin WHEN 'imported' THEN 'budget' ELSE 'suggestions' END
+    ) THEN
+        RAISE EXCEPTION 'app.campaigns holds kinds, goals, costs or links, which would be lost; not downgraded';
+    END IF;
+END $$;
 REVOKE DELETE ON app.memberships FROM ideamint_app;
 DO $$ BEGIN
     IF EXISTS (SELECT FROM app.campaigns WHERE status = 'paused') THEN
