@@ -261,3 +261,33 @@ class TestImport:
             )
             assert sorted(map(tuple, counts)) == [("member_invited", 5000), ("member_joined", 5004)]
         assert (found.holds, found.issued_coins) == (True, 5004 * 100)
+
+
+class TestExport:
+    async def test_is_a_list_that_changes_nothing_when_it_is_imported(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client, members=2)
+        first, second = world.members
+        await send(world, csv(f"{first.email},,moderator,North"))
+        await send(world, csv(f"{second.email},,,=1+1", header="email,name,role,team"))
+        exported = await world.call(world.manager, "GET", "/campaigns/{id}/member-lists")
+        assert exported.status_code == 200, exported.text
+        assert exported.headers["content-type"] == "text/csv; charset=utf-8"
+        header, *rows = exported.content.decode("utf-8-sig").splitlines()
+        assert header == "email,name,role,site,team"
+        assert f"{first.email},{first.display_name},moderator,North," in rows
+        assert f"{second.email},{second.display_name},member,,'=1+1" in rows, "no formula"
+        before = await members(world)
+        again = await send(world, exported.content.replace(b"'=1+1", b"=1+1"))
+        assert again.status_code == 200, again.text
+        assert await members(world) == before
+
+    async def test_has_the_filters_of_the_list_and_is_for_managers(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client, members=2)
+        found = await world.call(world.manager, "GET", "/campaigns/{id}/member-lists?role=manager")
+        assert [row.partition(",")[0] for row in found.text.splitlines()[1:]] == [world.manager.email]
+        refused = await world.call(world.members[0], "GET", "/campaigns/{id}/member-lists")
+        assert refused.status_code == 403

@@ -1,22 +1,28 @@
-"""The route that imports a list of members, as JSON or as CSV."""
+"""The routes that import a list of members, as JSON or as CSV, and export one."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Annotated, Literal
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Response
 from pydantic import BeforeValidator
 
 from api.campaigns import errors
 from api.campaigns.dependencies import Access, requires_in_campaign
+from api.campaigns.member_lists.exporting import export_members
 from api.campaigns.member_lists.importing import import_members
 from api.campaigns.member_lists.people import MemberImport, MemberList
 from api.campaigns.member_lists.reading import COLUMNS, read_list
+from api.campaigns.schemas import Role
+from api.events import payloads
+from api.events.service import record_event
 from api.kernel.container import ProvidedSettings
 from api.kernel.contract import raises
 from api.kernel.errors import InvalidInput
 from api.kernel.permissions import Permission
+from api.kernel.request_rates import RateClass, counts_as
+from api.kernel.texts import Line
 from api.kernel.web import DryRun, Session
 from api.kernel.web import router as new_router
 
@@ -61,4 +67,29 @@ async def import_list(
         await asyncio.to_thread(read_list, body),
         actor_id=access.caller.user_id,
         continue_on_failure=mode == "continue_on_failure",
+    )
+
+
+@router.get(
+    PATH,
+    operation_id="exportMembers",
+    response_class=Response,
+    responses={200: {"description": "The members as CSV", "content": {"text/csv": {}}}},
+)
+@counts_as(RateClass.FIGURES)
+async def export_list(
+    session: Session,
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))],
+    role: Annotated[Role | None, Query()] = None,
+    q: Annotated[Line | None, Query(max_length=200, description="a part of the name or address, in any case")] = None,
+) -> Response:
+    """The current members as CSV, with the columns that the import reads: email, name, role, and their attributes."""
+    content, rows = await export_members(session, access.campaign.id, role=role, words=q)
+    filters = tuple(name for name, value in (("role", role), ("q", q)) if value)
+    payload = payloads.PersonalDataRead(what="members", filters=filters, rows=rows)
+    await record_event(session, payload, actor_id=access.caller.user_id, campaign_id=access.campaign.id)
+    return Response(
+        content,
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="members.csv"', "Cache-Control": "private, no-store"},
     )
