@@ -81,10 +81,6 @@ class RequestContext:
         """Wrap `app`."""
         self.app = app
         self.edge = edge
-        self._longer_bodies = [
-            (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))), bytes_max)
-            for path, bytes_max in edge.longer_bodies.items()
-        ]
         headers = dict(_SECURITY_HEADERS)
         if edge.is_https:
             headers["Strict-Transport-Security"] = f"max-age={_ONE_YEAR_S}; includeSubDomains"
