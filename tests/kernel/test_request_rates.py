@@ -73,7 +73,9 @@ class TestClasses:
             route = context.original_route
             if isinstance(route, LimitedRoute):
                 paths.setdefault(route.rate_class, set()).add(route.path)
-        assert paths[RateClass.FIGURES] == {"/campaigns/{campaign_id}/report", "/audit/export"}
+        assert paths[RateClass.FIGURES] == {
+            "/campaigns/{campaign_id}/report", "/audit/export", "/campaigns/{campaign_id}/member-lists",
+        }  # fmt: skip
         assert paths[RateClass.LOG_INS] >= {
             "/auth/login", "/auth/login/second-step", "/auth/passkey", "/auth/sso/token", "/auth/verify-email", "/auth/verify-email/resend", "/auth/forgot-password",
             "/auth/reset-password", "/login", "/login/second-step", "/login/passkey", "/account/confirm", "/verify-email", "/forgot-password", "/reset-password",
