@@ -6,8 +6,6 @@ reason the balances of wallets are left out of other events.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -21,7 +19,7 @@ from api.auth import service as auth
 from api.events.catalogue import kinds_where
 from api.events.kinds import EventKind
 from api.kernel.schemas import ResponseModel
-from pipelines.wording import CSV_START, csv_cell
+from pipelines.wording import CSV_START, csv_lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -133,28 +131,22 @@ async def write_csv(database: Database, filters: Filters) -> AsyncIterator[str]:
     Each part is read in a session of its own, so that a slow client holds no connection. A cell that a spreadsheet would
     evaluate as a formula begins with a quote.
     """
-    yield CSV_START + _as_csv([list(AuditedEvent.model_fields)])
+    yield CSV_START + csv_lines([list(AuditedEvent.model_fields)])
     after: tuple[UUID] | None = None
     while True:
         async with database.snapshot() as session:
             events = await search_events(session, filters, limit=LINES_AT_ONCE, after=after)
         if events:
-            yield _as_csv([_cells(event) for event in events])
+            yield csv_lines([_cells(event) for event in events])
         if len(events) < LINES_AT_ONCE:
             return
         after = (events[-1].event_id,)
 
 
-def _cells(event: AuditedEvent) -> list[str]:
+def _cells(event: AuditedEvent) -> list[object]:
     data = event.model_dump_json(include={"data"})
     values = event.model_dump(mode="json") | {"data": data.removeprefix('{"data":').removesuffix("}")}
-    return [csv_cell(value) for value in values.values()]
-
-
-def _as_csv(rows: Sequence[Sequence[str]]) -> str:
-    buffer = io.StringIO(newline="")
-    csv.writer(buffer).writerows(rows)
-    return buffer.getvalue()
+    return list(values.values())
 
 
 def _id_at(moment: datetime) -> UUID:

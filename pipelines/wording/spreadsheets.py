@@ -6,7 +6,12 @@ The workbook needs no mark, since xlsxwriter writes its texts as string cells. T
 
 from __future__ import annotations
 
-from typing import Final
+import csv
+import io
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 CSV_START: Final = "\ufeff"
 """The byte order mark at the start of a CSV file: without it Excel does not read the file as UTF-8."""
@@ -21,3 +26,10 @@ def csv_cell(value: object) -> str:
     if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
         return f"'{value}"
     return str(value)
+
+
+def csv_lines(rows: Iterable[Sequence[object]]) -> str:
+    """Rows as lines of CSV (RFC 4180), each cell by :func:`csv_cell`."""
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows([csv_cell(value) for value in row] for row in rows)
+    return buffer.getvalue()

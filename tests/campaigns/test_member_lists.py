@@ -283,6 +283,15 @@ class TestExport:
         assert again.status_code == 200, again.text
         assert await members(world) == before
 
+    async def test_an_attribute_whose_name_is_a_formula_is_none_in_the_file(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client, members=1)
+        body = {"email": world.members[0].email, "attributes": {"=1+1": "North"}}
+        assert (await world.call(world.manager, "POST", "/campaigns/{id}/members", json=body)).is_success
+        exported = await world.call(world.manager, "GET", "/campaigns/{id}/member-lists")
+        assert exported.content.decode("utf-8-sig").splitlines()[0] == "email,name,role,'=1+1"
+
     async def test_has_the_filters_of_the_list_and_is_for_managers(
         self, application: FastAPI, client: AsyncClient
     ) -> None:

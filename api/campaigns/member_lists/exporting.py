@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING
 
 from api.campaigns.queries import list_members
-from pipelines.wording import CSV_START, csv_cell
+from pipelines.wording import CSV_START, csv_lines
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -34,9 +32,5 @@ async def export_members(
             break
         after = (found[-1][0].id,)
     attributes = sorted({name for *_, given in rows for name in given})
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer)
-    writer.writerow([*COLUMNS, *attributes])
-    for *known, given in rows:
-        writer.writerow([csv_cell(value) for value in (*known, *(given.get(name, "") for name in attributes))])
-    return CSV_START + buffer.getvalue(), len(rows)
+    lines = [(*COLUMNS, *attributes), *((*known, *(given.get(name) for name in attributes)) for *known, given in rows)]
+    return CSV_START + csv_lines(lines), len(rows)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from api.coins.reading import queries
 from api.coins.schemas import StatementLine
-from pipelines.wording import CSV_START, csv_cell
+from pipelines.wording import CSV_START, csv_lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -68,7 +66,7 @@ async def write_csv(database: Database, campaign_id: UUID, user_id: UUID, filter
     export are newer than the first line and are left out.
     """
     columns = list(StatementLine.model_fields)
-    yield CSV_START + _as_csv([columns])
+    yield CSV_START + csv_lines([columns])
     after: tuple[datetime, UUID] | None = None
     while True:
         async with database.snapshot() as session:
@@ -76,13 +74,7 @@ async def write_csv(database: Database, campaign_id: UUID, user_id: UUID, filter
                 session, campaign_id, user_id, limit=LINES_AT_ONCE, after=after, filters=filters
             )
         if lines:
-            yield _as_csv([[csv_cell(value) for value in line.model_dump(mode="json").values()] for line in lines])
+            yield csv_lines([list(line.model_dump(mode="json").values()) for line in lines])
         if len(lines) < LINES_AT_ONCE:
             return
         after = lines[-1].effective_at, lines[-1].transfer_id
-
-
-def _as_csv(rows: Sequence[Sequence[str]]) -> str:
-    buffer = io.StringIO(newline="")
-    csv.writer(buffer).writerows(rows)
-    return buffer.getvalue()
