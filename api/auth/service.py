@@ -204,12 +204,6 @@ async def add_names(session: AsyncSession, rows: Sequence[object], **fields: str
             setattr(row, name_field, names.get(getattr(row, id_field)))
 
 
-async def find_shown_name(session: AsyncSession, user_id: UUID | None) -> str | None:
-    """The name of a user as others see it; None without a user."""
-    found: str | None = await session.scalar(select(_SHOWN_NAME).where(User.id == user_id))
-    return found
-
-
 async def find_confirmed_user(session: AsyncSession, email: str) -> User | None:
     """The active user with this address, if its owner has confirmed it; who only typed it must not get anything by it."""
     user = await find_user_by_email(session, email)

@@ -62,19 +62,22 @@ class Dates:
                     return f"{earlier} is after {later}"
         return None
 
+    def allocation(self, policy: CoinWindow) -> Stage:
+        """The stage in which members can move coins: the narrower of the campaign's window and the policy's."""
+        return Stage(
+            "allocate",
+            max((at for at in (self.starts_at, policy.allocation_opens_at) if at is not None), default=None),
+            min((at for at in (self.ends_at, policy.allocate_until) if at is not None), default=None),
+        )
+
     def stages(self, policy: CoinWindow) -> list[Stage]:
         """The stages in order: submit, discuss, allocate and decide.
 
         Ideas are discussed between their submission and the allocation of coins; without such a time there is no stage for
         it. They are decided after the end.
         """
-        allocation = Stage(
-            "allocate",
-            max((at for at in (self.starts_at, policy.allocation_opens_at) if at is not None), default=None),
-            min((at for at in (self.ends_at, policy.allocate_until) if at is not None), default=None),
-        )
         found = [Stage("submit", self.starts_at, self.submissions_close_at or self.ends_at)]
         between = self.submissions_close_at, policy.allocation_opens_at
         if between[0] is not None and between[1] is not None and between[0] < between[1]:
             found.append(Stage("discuss", *between))
-        return [*found, allocation, Stage("decide", self.ends_at, self.decide_by)]
+        return [*found, self.allocation(policy), Stage("decide", self.ends_at, self.decide_by)]

@@ -38,6 +38,11 @@ async def list_stages(session: AsyncSession, campaign: Campaign) -> list[Stage]:
     return dates_of(campaign).stages(await coins.get_policy(session, campaign.id))
 
 
+async def find_allocation(session: AsyncSession, campaign: Campaign) -> Stage:
+    """The stage in which members can move coins, by the dates of the campaign and of its coin policy."""
+    return dates_of(campaign).allocation(await coins.get_policy(session, campaign.id))
+
+
 async def list_dates(session: AsyncSession, campaign: Campaign) -> dict[str, datetime]:
     """The dates of the campaign and of its coin policy that are set, by name."""
     policy = await coins.get_policy(session, campaign.id)
@@ -116,7 +121,6 @@ async def close_campaign(session: AsyncSession, campaign: Campaign) -> None:
     assert before in RUNNING, f"a campaign that is {before} cannot be closed"
     assert campaign.ends_at is not None, "a campaign without an end cannot be closed"
     _set_status(campaign, CampaignStatus.CLOSED, actor_id=None)
-    campaign.paused_at = None
     await session.flush()
     if before == CampaignStatus.PAUSED:
         await coins.set_pause(session, campaign.id, None)
@@ -202,14 +206,15 @@ async def _take_step(
         allowed = next_statuses(phase)
         msg = f"A campaign that is {before} cannot become {target}; allowed: {', '.join(allowed) or 'none'}."
         raise errors.IllegalCampaignStep(msg, from_status=before, to_status=target, allowed=allowed)
-    _set_status(campaign, target, actor_id=actor_id)
-    campaign.paused_at = now if target is CampaignStatus.PAUSED else None
+    _set_status(campaign, target, actor_id=actor_id, paused_at=now if target is CampaignStatus.PAUSED else None)
     await session.flush()
     return campaign, before
 
 
-def _set_status(campaign: Campaign, status: CampaignStatus, *, actor_id: UUID | None) -> None:
-    campaign.status = status
+def _set_status(
+    campaign: Campaign, status: CampaignStatus, *, actor_id: UUID | None, paused_at: datetime | None = None
+) -> None:
+    campaign.status, campaign.paused_at = status, paused_at
     campaign.version += 1
     campaign.updated_by = actor_id
 

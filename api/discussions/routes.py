@@ -85,6 +85,28 @@ async def _list(
     return Page(items=await as_read(session, page.items, _reader(access)), next_cursor=page.next_cursor)
 
 
+async def _write(session: AsyncSession, access: IdeaAccess, kind: Kind, body: CommentWrite) -> CommentRead:
+    comment = await write_comment(
+        session,
+        access.idea,
+        kind,
+        author_id=access.campaign.caller.user_id,
+        text=body.text,
+        parent_id=body.parent_id,
+        mention_ids=body.mention_ids,
+    )
+    return await _read(session, access, comment)
+
+
+async def _edit(
+    session: AsyncSession, access: IdeaAccess, kind: Kind, comment_id: UUID, body: CommentEdit
+) -> CommentRead:
+    comment = await edit_comment(
+        session, access.idea, kind, comment_id, actor_id=access.campaign.caller.user_id, **body.changes
+    )
+    return await _read(session, access, comment)
+
+
 @router.get("/ideas/{idea_id}/comments", operation_id="listComments")
 async def list_all(
     session: Session,
@@ -108,16 +130,7 @@ async def list_all(
 @counts_as(RateClass.COMMENTS)
 async def write(session: Session, access: Commenter, body: CommentWrite) -> CommentRead:
     """Comment on the idea, or reply to a comment. Threads have three levels."""
-    comment = await write_comment(
-        session,
-        access.idea,
-        Kind.COMMENT,
-        author_id=access.campaign.caller.user_id,
-        text=body.text,
-        parent_id=body.parent_id,
-        mention_ids=body.mention_ids,
-    )
-    return await _read(session, access, comment)
+    return await _write(session, access, Kind.COMMENT, body)
 
 
 @router.patch("/ideas/{idea_id}/comments/{comment_id}", operation_id="editComment")
@@ -125,10 +138,7 @@ async def write(session: Session, access: Commenter, body: CommentWrite) -> Comm
 @counts_as(RateClass.COMMENTS)
 async def edit(session: Session, access: Commenter, comment_id: UUID, body: CommentEdit) -> CommentRead:
     """Change my comment; `edited_at` shows that it was changed."""
-    comment = await edit_comment(
-        session, access.idea, Kind.COMMENT, comment_id, actor_id=access.campaign.caller.user_id, **body.changes
-    )
-    return await _read(session, access, comment)
+    return await _edit(session, access, Kind.COMMENT, comment_id, body)
 
 
 @router.delete("/ideas/{idea_id}/comments/{comment_id}", status_code=204, operation_id="deleteComment")
@@ -204,16 +214,7 @@ async def list_notes(
 @counts_as(RateClass.COMMENTS)
 async def write_note(session: Session, access: NoteReader, body: CommentWrite) -> CommentRead:
     """Write an internal note on the idea, or reply to one. It can mention people who may read it."""
-    note = await write_comment(
-        session,
-        access.idea,
-        Kind.NOTE,
-        author_id=access.campaign.caller.user_id,
-        text=body.text,
-        parent_id=body.parent_id,
-        mention_ids=body.mention_ids,
-    )
-    return await _read(session, access, note)
+    return await _write(session, access, Kind.NOTE, body)
 
 
 @router.patch("/ideas/{idea_id}/notes/{note_id}", operation_id="editNote")
@@ -221,10 +222,7 @@ async def write_note(session: Session, access: NoteReader, body: CommentWrite) -
 @counts_as(RateClass.COMMENTS)
 async def edit_note(session: Session, access: NoteReader, note_id: UUID, body: CommentEdit) -> CommentRead:
     """Change my internal note."""
-    note = await edit_comment(
-        session, access.idea, Kind.NOTE, note_id, actor_id=access.campaign.caller.user_id, **body.changes
-    )
-    return await _read(session, access, note)
+    return await _edit(session, access, Kind.NOTE, note_id, body)
 
 
 @router.delete("/ideas/{idea_id}/notes/{note_id}", status_code=204, operation_id="deleteNote")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import update
 
 from api.campaigns import service as campaigns
-from api.coins import service as coins
 from api.events import idea_payloads, payloads
 from api.events.service import record_event
 from api.ideas import errors, versions
@@ -207,9 +206,8 @@ async def _may_author(session: AsyncSession, campaign: Campaign, idea: Idea, now
     editing = _editing(idea)
     if editing is not Editing.AUTHOR_IN_WINDOW:
         return editing in _BY_AUTHOR
-    policy = await coins.get_policy(session, campaign.id)
-    ends = [at for at in (policy.allocate_until, campaign.ends_at) if at is not None]
-    return not ends or now <= min(ends)
+    closes_at = (await campaigns.find_allocation(session, campaign)).closes_at
+    return closes_at is None or now <= closes_at
 
 
 def _check_manager(idea: Idea, *, is_manager: bool, reason: str | None) -> None:

@@ -39,7 +39,7 @@ def import_members(
 ) -> None:
     """Make the people of a list members of a campaign; all of them, or none if the list has an error.
 
-    Who has a confirmed account becomes a member, others are invited by mail. Exits with 1 if somebody was left out.
+    Who has a confirmed account becomes a member, others are invited by mail. Exits with 1 if a person was left out.
     """
     from cli import console
     from cli.local import installation

@@ -15,6 +15,7 @@ from api.auth import service as auth
 from api.campaigns.invitations.models import Invitation, InvitationStatus
 from api.campaigns.models import Campaign
 from api.kernel import clock
+from api.kernel.db import statements_of
 from api.kernel.jobs import Job
 from api.kernel.stored_secrets import hash_secret, new_secret
 from settings.mail import Language
@@ -69,7 +70,7 @@ async def prepare_mail(session: AsyncSession, settings: Settings, invitation_id:
     campaign = await session.scalar(select(Campaign).where(Campaign.id == invitation.campaign_id))
     assert campaign is not None, "a foreign key"
     user = await auth.find_confirmed_user(session, invitation.email)
-    inviter = await auth.find_shown_name(session, invitation.created_by)
+    names = await auth.find_names(await statements_of(session), {invitation.created_by})
     secret = new_secret()
     invitation.secret_hash = hash_secret(secret)
     invitation.expires_at = clock.now() + lifetime(settings)
@@ -78,7 +79,7 @@ async def prepare_mail(session: AsyncSession, settings: Settings, invitation_id:
         id=invitation.id,
         to=invitation.email,
         secret=secret,
-        inviter_name=inviter or "",
+        inviter_name=names.get(invitation.created_by, "") if invitation.created_by else "",
         campaign_name=campaign.title,
         language=(user.language if user else None) or campaign.locale,
         time_zone=(user.time_zone if user else None) or campaign.time_zone,
