@@ -38,6 +38,11 @@ def assert_problem(response: Response, status: int, slug: str) -> dict[str, Any]
     return document
 
 
+def problem(response: Response) -> tuple[int, str]:
+    """The status of a refusal, and the name of its problem."""
+    return response.status_code, response.json()["type"].rpartition(":")[2]
+
+
 async def events_of(app: FastAPI, user: User) -> list[str]:
     async with parts(app).database.session() as session:
         found = await session.scalars(

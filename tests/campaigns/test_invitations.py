@@ -16,7 +16,7 @@ from api.campaigns.invitations.mailing import DELETE_OLD, SEND, send_campaign_in
 from api.campaigns.invitations.models import Invitation
 from api.campaigns.invitations.service import PAUSE
 from api.kernel import clock
-from tests.auth.calls import new_email
+from tests.auth.calls import new_email, problem
 from tests.auth.mailboxes import Mailbox, mailbox, text_of, token_of
 from tests.factories.campaigns import World, make_world
 from tests.factories.containers import parts, replaced
@@ -62,10 +62,6 @@ async def listed(world: World, **query: Any) -> list[dict[str, Any]]:
 async def change(world: World, invitation: dict[str, Any], **columns: Any) -> None:
     async with parts(world.app).database.session() as session:
         await session.execute(update(Invitation).where(Invitation.id == invitation["id"]).values(**columns))
-
-
-def problem(response: Response) -> tuple[int, str]:
-    return response.status_code, response.json()["type"].rpartition(":")[2]
 
 
 class TestInvite:

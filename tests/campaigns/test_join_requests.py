@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.auth.calls import problem
 from tests.factories.campaigns import World, make_world
 from tests.factories.users import commit_user
 
@@ -26,10 +27,6 @@ async def ask(world: World, user: User, **body: Any) -> Response:
 async def decide(world: World, request: Response, verb: str, **body: Any) -> Response:
     path = f"{PATH}/{request.json()['id']}/{verb}"
     return await world.call(world.manager, "POST", path, json=body or None)
-
-
-def problem(response: Response) -> tuple[int, str]:
-    return response.status_code, response.json()["type"].rpartition(":")[2]
 
 
 class TestRequest:

@@ -10,6 +10,7 @@ import pytest
 
 from api.coins import service as coins
 from api.coins.chain import chains
+from tests.auth.calls import problem
 from tests.factories.campaigns import World, make_world
 from tests.factories.containers import parts
 from tests.factories.ledgers import seal_now
@@ -49,10 +50,6 @@ async def assert_consistent(world: World, db: Database) -> None:
     await seal_now(db)
     async with db.session() as session:
         assert (await chains.check_chain(session, world.campaign_id)).holds
-
-
-def problem(response: Response) -> tuple[int, str]:
-    return response.status_code, response.json()["type"].rpartition(":")[2]
 
 
 class TestRemoval:

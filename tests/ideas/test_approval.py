@@ -12,9 +12,9 @@ import pytest
 from api.campaigns import service as campaigns
 from api.ideas import service as ideas
 from api.kernel import clock
+from tests.auth.calls import problem
 from tests.factories.campaigns import DESCRIPTION, World, event_kinds, make_world
 from tests.factories.containers import parts
-from tests.ideas.test_drafts import problem
 
 if TYPE_CHECKING:
     from uuid import UUID

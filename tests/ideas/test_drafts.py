@@ -10,13 +10,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from api.ideas import submissions
+from tests.auth.calls import problem
 from tests.factories.campaigns import DESCRIPTION, World, event_kinds, make_world
 from tests.factories.containers import parts
 from tests.factories.users import commit_user
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from httpx2 import AsyncClient, Response
+    from httpx2 import AsyncClient
 
 DRAFTS = "/campaigns/{id}/ideas/drafts"
 LIST = "/campaigns/{id}/ideas"
@@ -27,10 +28,6 @@ async def draft(world: World, **body: Any) -> dict[str, Any]:
     assert made.status_code == 201, made.text
     found: dict[str, Any] = made.json()
     return found
-
-
-def problem(response: Response) -> tuple[int, str]:
-    return response.status_code, response.json()["type"].rpartition(":")[2]
 
 
 class TestDraft:
@@ -84,7 +81,7 @@ class TestDraft:
         await draft(world)
 
     async def test_others_do_nothing_with_it(self, application: FastAPI, client: AsyncClient) -> None:
-        """Comments, owners and valuations would tell others of it, and would keep it from being deleted."""
+        """Comments, owners and valuations would show it to others, and prevent its deletion."""
         world = await make_world(application, client, members=1)
         draft = await world.call(world.manager, "POST", "/campaigns/{id}/ideas/drafts", json={"title": "Racks"})
         path = f"/ideas/{draft.json()['id']}"

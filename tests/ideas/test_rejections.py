@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from api.ideas.reasons import DEFAULTS
+from tests.auth.calls import problem
 from tests.factories.campaigns import DESCRIPTION, World, make_world
-from tests.ideas.test_drafts import problem
 
 if TYPE_CHECKING:
     from uuid import UUID

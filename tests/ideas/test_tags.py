@@ -11,9 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from api.ideas import tags as tags_module
+from tests.auth.calls import problem
 from tests.factories.campaigns import DESCRIPTION, World, make_world
 from tests.factories.containers import parts
-from tests.ideas.test_drafts import problem
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -14,9 +14,9 @@ from sqlalchemy.exc import DBAPIError
 
 from api.ideas.versions import diff_words
 from api.kernel import clock
+from tests.auth.calls import problem
 from tests.factories.campaigns import DESCRIPTION, World, event_kinds, make_world
 from tests.factories.containers import parts
-from tests.ideas.test_drafts import problem
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
