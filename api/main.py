@@ -80,6 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=DOCUMENTATION,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would repeat the Host header
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # asks for providers on each request
     )
     app.state.container = container
     problems.install(app)

@@ -18,7 +18,6 @@ from functools import cache
 from typing import Annotated
 from uuid import UUID
 
-import structlog
 from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -102,7 +101,6 @@ async def _claims(
         msg = "This request requires the header `Authorization: Bearer <access token>`."
         raise TokenMissing(msg)
     claims = await tokens.read(credentials.credentials)
-    structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
     origins.identify(claims.user_id, claims.token_id)
     check_scopes(claims, getattr(request.state, "rule", None), is_write=request.method not in SAFE_METHODS)
     await count_caller(request, claims.user_id)
@@ -134,7 +132,6 @@ async def _browser_user(
     if caller is None:
         msg = "This browser is not logged in, or its session has ended; log in at /login."
         raise TokenMissing(msg)
-    structlog.contextvars.bind_contextvars(user_id=str(caller.user_id))
     origins.identify(caller.user_id)
     await count_caller(request, caller.user_id)
     return caller

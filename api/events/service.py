@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import orjson
-import structlog
 from sqlalchemy import text
 
 from api.kernel import clock, origins
@@ -46,8 +45,7 @@ _INSERT_MANY = text(
 
 def current_request_id() -> str | None:
     """The id of the current request; None outside a request."""
-    request_id: str | None = structlog.contextvars.get_contextvars().get("request_id")
-    return request_id
+    return origins.current().request_id
 
 
 async def record_event(
@@ -74,7 +72,7 @@ async def record_event(
             "actor_id": actor_id,
             "user_id": user_id,
             "idea_id": idea_id,
-            "request_id": current_request_id(),
+            "request_id": origin.request_id,
             "address": origin.address,
             "agent": origin.agent,
             "token_id": origin.token_id,
@@ -100,7 +98,7 @@ async def record_events(
             "occurred_at": clock.now(),
             "campaign_id": campaign_id,
             "actor_id": actor_id,
-            "request_id": current_request_id(),
+            "request_id": origin.request_id,
             "address": origin.address,
             "agent": origin.agent,
             "token_id": origin.token_id,

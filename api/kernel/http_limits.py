@@ -16,6 +16,7 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.kernel.errors import TYPE_PREFIX, ProblemType
+from api.kernel.joined_writes import JoinedWrites
 
 if TYPE_CHECKING:
     import asyncio
@@ -112,7 +113,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn
         """Refuse the connection if the process has too many; otherwise wait for a head for a bounded time."""
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type] # a transport for uvicorn
         if len(self.connections) > self.limits.connections:
             self._refuse(_Refusal(TOO_MANY_CONNECTIONS, "The server has too many connections. Try again in a second."))
             return
@@ -189,6 +190,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """The WebSocket's protocol takes the connection; what the client sent before its answer is dropped, as by uvicorn."""
         self._stop_timer()
         self._phase = _Phase.UPGRADED
+        self.transport = self.transport.inner  # type: ignore[attr-defined]
         super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:

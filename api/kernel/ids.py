@@ -14,6 +14,11 @@ def uuid7() -> UUID:
     return UUID(int=uuid_utils.uuid7().int)
 
 
+def uuid7_text() -> str:
+    """A new UUIDv7 as text, without the standard library's class, which takes most of the time."""
+    return str(uuid_utils.uuid7())
+
+
 def process_name() -> str:
     """Host and process id of this process."""
     return f"{socket.gethostname()}:{os.getpid()}"

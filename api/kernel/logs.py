@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import structlog
 
+from api.kernel import origins
+
 if TYPE_CHECKING:
+    from api.kernel.origins import Origin
     from settings.logs import LogSettings
 
 
@@ -48,15 +51,18 @@ class RequestLog:
         self._log = structlog.get_logger(logger)
         self._lines: list[bytes] = []
 
-    def write(self, **values: object) -> None:
-        """Write the line, with the values of the request's context."""
+    def write(self, *, origin: Origin, **values: object) -> None:
+        """Write the line, with the ids of the request and of its caller."""
+        if not _is_shown:
+            return
         if _direct is None:
-            self._log.info("request", **values)
+            with origins.acting(origin):
+                self._log.info("request", **values)
             return
         line = {
             **values,
             "event": "request",
-            **structlog.contextvars.get_contextvars(),
+            **_ids_of(origin),
             "level": "info",
             "logger": self._logger,
             "timestamp": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
@@ -74,16 +80,32 @@ class RequestLog:
                 _direct.flush()
 
 
+def _ids_of(origin: Origin) -> dict[str, str]:
+    ids = {} if origin.request_id is None else {"request_id": origin.request_id}
+    if origin.user_id is not None:
+        ids["user_id"] = str(origin.user_id)
+    return ids
+
+
+def add_ids(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Add the ids of the current request and of its caller to a line."""
+    event.update(_ids_of(origins.current()))
+    return event
+
+
 _direct: logging.StreamHandler[Any] | None = None
-"""Where requests are written as JSON; None if they are not, or their level is not shown."""
+"""Where requests are written as JSON; None if they are written as other lines are."""
+_is_shown = True
+"""Whether lines of the level INFO are shown."""
 
 
 def configure(settings: LogSettings) -> None:
     """Send all logs of the process, including the standard library's, through structlog to stderr."""
-    global _direct  # noqa: PLW0603 - logging is configured once in a process
+    global _direct, _is_shown  # noqa: PLW0603 - logging is configured once in a process
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_ids,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -113,6 +135,7 @@ def configure(settings: LogSettings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level)
-    _direct = handler if as_json and root.isEnabledFor(logging.INFO) else None
+    _direct = handler if as_json else None
+    _is_shown = root.isEnabledFor(logging.INFO)
     # our middleware logs every request once, with its id
     logging.getLogger("uvicorn.access").disabled = True

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from api.kernel import origins, problems
 from api.kernel.errors import DomainError
-from api.kernel.ids import uuid7
+from api.kernel.ids import uuid7_text
 from api.kernel.logs import RequestLog
 from api.kernel.rates import begin_counting
 
@@ -96,15 +95,13 @@ class RequestContext:
         given = {name: value for name, value in reversed(scope["headers"]) if name in _READ_HEADERS}
         request_id = given.get(_REQUEST_ID, b"").decode("latin-1")
         if not _GIVEN_ID.fullmatch(request_id):
-            request_id = str(uuid7())
+            request_id = uuid7_text()
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         state["rate_levels"] = begin_counting()
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
         client = scope.get("client")
         agent = given.get(b"user-agent", b"").decode("latin-1")[: origins.AGENT_LENGTH_MAX]
-        origin = origins.Origin(client[0] if client else None, agent or None)
+        origin = origins.Origin(client[0] if client else None, agent or None, request_id=request_id)
         status = 500
 
         async def send_response(message: Message) -> None:
@@ -131,6 +128,7 @@ class RequestContext:
                 route=_template(routed),
                 status=status,
                 duration_ms=round((time.perf_counter() - started) * 1000, 1),
+                origin=origin,
             )
 
     async def _answer(self, host: str, scope: Scope, receive: Receive, send: Send) -> None:

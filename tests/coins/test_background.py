@@ -9,12 +9,12 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-import structlog
 from sqlalchemy import text
 
 from api.coins import background
 from api.coins import service as coins
 from api.coins.background import aggregate_totals, settle
+from api.kernel import origins
 from api.kernel.background import Background, Loop
 from tests.factories.clocks import GIVE_UP_AFTER_S, TRIES
 from tests.factories.ledgers import Ledger, aggregate_now, conservation, make_ledger
@@ -142,7 +142,7 @@ class TestSettle:
     async def test_a_background_settlement_ends_with_a_separate_event(self, db: Database) -> None:
         ledger = await staked(db, 41)
         manager = uuid4()
-        with structlog.contextvars.bound_contextvars(request_id="asked-for-it"):
+        with origins.acting(origins.Origin(request_id="asked-for-it")):
             async with db.session() as session:
                 await coins.close_targets(
                     session, ledger.campaign_id, [ledger.ideas[1]], kind="return", actor_id=manager

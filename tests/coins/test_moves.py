@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
 
 from api.coins import service as coins
-from api.coins.commands.moves import as_error
+from api.coins.commands.moves import as_error, as_json
 from api.coins.reading.statements import list_statement
+from api.coins.schemas import Movement
 from api.kernel import clock
 from tests.factories.ledgers import Ledger, make_ledger
 
@@ -148,6 +150,24 @@ class TestRefusals:
         error = as_error(ledger.move(5, target=1), row)
         assert error.detail
         assert 400 <= error.status < 600
+
+
+class TestResponse:
+    @pytest.mark.parametrize("kind", ["allocate", "reallocate", "take_back"])
+    @pytest.mark.parametrize("microsecond", [0, 120_000, 123_456])
+    @pytest.mark.parametrize("is_dry_run", [False, True])
+    def test_is_the_json_of_its_model(self, kind: str, microsecond: int, *, is_dry_run: bool) -> None:
+        source, target = {"allocate": (None, uuid4()), "reallocate": (uuid4(), uuid4())}.get(kind, (uuid4(), None))
+        move = coins.Move(uuid4(), uuid4(), source, target, 3)
+        at = datetime(2026, 11, 27, 6, 0, 1, microsecond, tzinfo=ZoneInfo("UTC"))
+        outcome = coins.Outcome(1, "moved", uuid4(), at, 40, 3, None, None, None, None)
+        body = as_json(move, outcome, is_dry_run=is_dry_run)
+        read = Movement.model_validate_json(body)
+        assert body == read.model_dump_json().encode()
+        assert (read.kind, read.effective_at) == (kind, at)
+        assert (read.debit.idea_id, read.debit.balance_coins) == (source, 40)
+        assert (read.credit.idea_id, read.credit.balance_coins) == (target, 3)
+        assert read.transfer_id == (None if is_dry_run else outcome.transfer_id)
 
 
 class TestBatches:

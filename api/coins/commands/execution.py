@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from api.coins import errors, service
-from api.coins.commands.moves import Move, Outcome, as_error, as_movement
+from api.coins.commands.moves import Move, Outcome, as_error, as_json
 from api.coins.schemas import AllocateCoins, ReallocateCoins
 from api.kernel import idempotency
 
@@ -98,5 +98,7 @@ class MemberCommands:
 def _respond(move: Move, outcome: Outcome, *, is_dry_run: bool = False) -> CommandResponse:
     if not outcome.succeeded:
         raise as_error(move, outcome)
-    body = as_movement(move, outcome, is_dry_run=is_dry_run).model_dump_json().encode()
-    return CommandResponse(body, {idempotency.REPLAYED: "true"} if outcome.outcome == "replayed" else {})
+    return CommandResponse(
+        as_json(move, outcome, is_dry_run=is_dry_run),
+        {idempotency.REPLAYED: "true"} if outcome.outcome == "replayed" else {},
+    )

@@ -13,7 +13,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import structlog
 from pydantic import ValidationError
 from starlette.requests import Request
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 BODY_BYTES_MAX = 4096
 _BEARER = "bearer "
 _KEY = idempotency.HEADER.lower().encode()
+_READ_HEADERS = frozenset({b"authorization", b"content-type", b"content-length", _KEY})
 
 
 class FastPath:
@@ -59,7 +59,7 @@ class FastPath:
         if found is None or scope["query_string"]:
             await self._app(scope, receive, send)
             return
-        headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
+        headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"]) if name in _READ_HEADERS}
         if not _is_small_json(headers):
             await self._app(scope, receive, send)
             return
@@ -105,7 +105,6 @@ class FastPath:
             command = (AllocateCoins if verb == "allocate" else ReallocateCoins).model_validate_json(body)
         except (TokenInvalid, ScopeMissing, idempotency.BadKey, ValidationError, ValueError):
             return None
-        structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
         origins.identify(claims.user_id, claims.token_id)
         scope["state"]["operation"] = f"{verb}Coins"
         request_hash = idempotency.hash_of("POST", scope["path"], "", body)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import orjson
+
 from api.coins import errors
-from api.coins.schemas import Movement, Side
 from api.kernel.errors import DomainError
 
 if TYPE_CHECKING:
@@ -97,25 +98,31 @@ def as_arguments(
     )
 
 
-def as_movement(move: Move, outcome: Outcome, *, is_dry_run: bool = False) -> Movement:
-    """The response for a movement that succeeded; the same for its replays, because all values are in the ledger."""
+def as_json(move: Move, outcome: Outcome, *, is_dry_run: bool = False) -> bytes:
+    """The response for a movement that succeeded, as the JSON of a :class:`api.coins.schemas.Movement`.
+
+    It is the same for replays, because all values are in the ledger.
+    """
     assert outcome.transfer_id is not None
     assert outcome.effective_at is not None
     assert outcome.from_balance_coins is not None
     assert outcome.to_balance_coins is not None
-    return Movement(
-        transfer_id=None if is_dry_run else outcome.transfer_id,
-        campaign_id=move.campaign_id,
-        kind=move.kind,
-        coins=move.coins,
-        debit=_side(move.from_idea_id, outcome.from_balance_coins),
-        credit=_side(move.to_idea_id, outcome.to_balance_coins),
-        effective_at=outcome.effective_at,
+    return orjson.dumps(
+        {
+            "transfer_id": None if is_dry_run else outcome.transfer_id,
+            "campaign_id": move.campaign_id,
+            "kind": move.kind,
+            "coins": move.coins,
+            "debit": _side(move.from_idea_id, outcome.from_balance_coins),
+            "credit": _side(move.to_idea_id, outcome.to_balance_coins),
+            "effective_at": outcome.effective_at,
+        },
+        option=orjson.OPT_UTC_Z,
     )
 
 
-def _side(idea_id: UUID | None, balance_coins: int) -> Side:
-    return Side(account="stake" if idea_id else "wallet", idea_id=idea_id, balance_coins=balance_coins)
+def _side(idea_id: UUID | None, balance_coins: int) -> dict[str, object]:
+    return {"account": "stake" if idea_id else "wallet", "idea_id": idea_id, "balance_coins": balance_coins}
 
 
 def _window(outcome: Outcome) -> str:
