@@ -19,6 +19,9 @@ from api.main import create_app
 if TYPE_CHECKING:
     from settings import Settings
 
+# Threads that compute, such as the check of a new password, hand the interpreter over to the event loop after this time; by default
+# after 5 ms, which each turn of the loop would wait for.
+SWITCH_S = 0.0005
 # Requests have this time to end after SIGTERM, then waiting coin commands 2 s: the supervisor sends SIGKILL after 10 s, and so do
 # container hosts.
 DRAIN_S = 6
@@ -58,6 +61,7 @@ def main() -> None:
         sys.exit(str(error))
     host = arguments.host or settings.addresses.bind_host
     port = settings.addresses.api_port if arguments.port is None else arguments.port
+    sys.setswitchinterval(SWITCH_S)
     server = uvicorn.Server(configure(settings, host=host, port=port))
     server.run()
     if not server.started:

@@ -193,12 +193,14 @@ class Passwords:
             return await asyncio.to_thread(hash_password, password)
 
     async def check(self, password: str, *, email: str | None, display_name: str) -> None:
-        """As :func:`check_strength`, in a thread.
+        """As :func:`check_strength`, in a thread, one at a time: the event loop shares the interpreter with it.
 
         Raises:
             WeakPassword: see :func:`check_strength`.
+            PasswordsBusy: see :meth:`hash`.
         """
-        await asyncio.to_thread(check_strength, password, email=email, display_name=display_name)
+        async with self._new_passwords.hold():
+            await asyncio.to_thread(check_strength, password, email=email, display_name=display_name)
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
         """Whether the password has the hash; the caller holds a slot. Without a hash: False, after the same time."""

@@ -31,6 +31,8 @@ BACKOFF_S = 4
 # Periodic jobs that were due while no worker ran are deferred at the next start.
 MISSED_S_MAX = 8 * 86400
 
+_NOT_AWAITED = " -c synchronous_commit=off"
+
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _LOCK = 0x1DEA0003
 _FIND_STALLED = text(
@@ -69,10 +71,11 @@ class JobWorker(Generic[Needs_contra]):
         self._jobs = {job.name: job for job in jobs}
         assert len(self._jobs) == len(jobs), "names of jobs are unique"
         database = container.database
+        # A state of a job that a crash of the server loses is one after which the job runs again, as it may in any case. What
+        # the job itself writes is durable before it goes on.
+        connect_args = database.connect_args | {"options": database.connect_args["options"] + _NOT_AWAITED}
         self._app = App(
-            connector=PsycopgConnector(
-                conninfo=database.url, kwargs=database.connect_args, min_size=1, max_size=2, name="jobs"
-            ),
+            connector=PsycopgConnector(conninfo=database.url, kwargs=connect_args, min_size=1, max_size=2, name="jobs"),
             periodic_defaults={"max_delay": MISSED_S_MAX},
         )
         for job in jobs:
