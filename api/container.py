@@ -9,6 +9,7 @@ from api.attachments.container import AttachmentsContainer
 from api.attachments.examination import Examination
 from api.auth.api_tokens.verification import ApiTokens
 from api.auth.keys import SigningKeys
+from api.auth.log_in_counts import Counts, DatabaseCounts
 from api.auth.passwords import Passwords
 from api.auth.rates import MailRates, RegistrationRates
 from api.auth.revocations import Revocations
@@ -33,6 +34,7 @@ from api.kernel.refusals import Refusals
 from api.kernel.request_rates import RequestRates
 from api.kernel.storage import make_storage
 from api.migrations import revisions
+from settings.redis import LogInCounts
 from settings.storage import Storage
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         outgoing=outgoing,
         storage=storage,
         passwords=Passwords(settings.auth.password_hashes_at_once),
-        log_in_delays=LogInDelays(settings.auth.signing_secret),
+        log_in_delays=LogInDelays(settings.auth.signing_secret, _log_in_counts(settings)),
         registration_rates=RegistrationRates(settings.limits, rate_buckets),
         mail_rates=MailRates(settings.limits, rate_buckets),
         providers=Providers(settings.sso, outgoing),
@@ -96,6 +98,14 @@ def _probes(settings: Settings, rate_buckets: Buckets, mail: MailPort, storage: 
         yield Probe("mail", mail.check)
     if settings.storage.kind is Storage.S3:
         yield Probe("storage", storage.check)
+
+
+def _log_in_counts(settings: Settings) -> Counts:
+    if settings.redis.log_in_counts is LogInCounts.POSTGRESQL:
+        return DatabaseCounts()
+    from api.auth.shared_log_in_counts import RedisCounts  # Redis' client takes 0.3 s to import
+
+    return RedisCounts(str(settings.redis.url), timeout_s=settings.redis.timeout_ms / 1000)
 
 
 def _rate_buckets(settings: Settings) -> Buckets:

@@ -49,6 +49,14 @@ class SsoProvider(BaseModel):
     emails_are_verified: bool = Field(
         default=False, description="whether addresses without the claim email_verified count as verified"
     )
+    second_factors: tuple[str, ...] = Field(
+        (),
+        strict=False,
+        description="values of the claims amr and acr that show a second factor; empty: every log-in counts as one with it",
+    )
+    acr_values: tuple[str, ...] = Field(
+        (), strict=False, description="classes of log-ins that the provider is asked for"
+    )
 
     @model_validator(mode="before")
     @classmethod

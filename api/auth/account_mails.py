@@ -58,6 +58,7 @@ class Purpose(StrEnum):
     FACTOR_RESET = "factor_reset"
     INVITED = "invited"
     ACCOUNT_DELETED = "account_deleted"
+    IDENTITY_LINKED = "identity_linked"
 
 
 LINK_TTL = {

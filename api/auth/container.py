@@ -28,6 +28,11 @@ class AuthContainer(KernelContainer):
     providers: Providers
     sign_on_rates: SignOnRates
 
+    async def close(self) -> None:
+        """Close connections."""
+        await self.log_in_delays.close()
+        await super().close()
+
 
 ProvidedAccessTokens = Annotated[
     AccessTokens, Depends(provided(AuthContainer, lambda container: container.access_tokens))

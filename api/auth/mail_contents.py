@@ -54,6 +54,7 @@ def _content(settings: Settings, prepared: Prepared) -> MailContent:
         Purpose.SESSION_ENDED_BY_REUSE: mails.SessionEndedByReuse(name=name, at=at),
         Purpose.LOG_INS_DELAYED: mails.LogInsDelayed(name=name, at=at, reset_link=reset_link),
         Purpose.FACTORS_CHANGED: mails.FactorsChanged(name=name, at=at, security_link=_url(settings, "account")),
+        Purpose.IDENTITY_LINKED: mails.IdentityLinked(name=name, at=at, security_link=_url(settings, "account")),
         Purpose.FACTOR_RESET: mails.FactorReset(name=name, at=at),
         Purpose.ACCOUNT_DELETED: mails.AccountDeleted(name=name, at=at, kept_days=DELETED_KEPT.days),
         Purpose.ACCOUNT_DEACTIVATED: mails.AccountDeactivated(name=name, at=at),

@@ -1,25 +1,39 @@
 from __future__ import annotations
 
+import asyncio
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from pydantic import RedisDsn
+from redis.asyncio import Redis
+from sqlalchemy import text
 
 from api.auth import log_ins
 from api.auth.devices import DeviceCookie
 from api.auth.errors import TooManyAttempts
+from api.auth.log_in_counts import DatabaseCounts
 from api.auth.sessions import Client
+from api.auth.shared_log_in_counts import RedisCounts
 from api.auth.throttle import ALERT_FAILURES, LogInDelays, Origin
+from api.container import make_container
 from api.kernel import clock
 from settings.auth import AuthSettings
+from tests.factories.clocks import GIVE_UP_AFTER_S as PATIENT_S
 from tests.factories.containers import parts
 from tests.factories.users import PASSWORD, commit_user
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from fastapi import FastAPI
     from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.auth.log_in_counts import Counts
+    from settings import Settings
+    from tests.factories.redis_servers import RedisServer
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ANNA, BEN = "anna@example.org", "ben@example.org"
@@ -62,9 +76,20 @@ class Door:
         return standing.is_under_attack and not standing.is_known
 
 
+@pytest.fixture(params=["database", "redis"])
+async def counts(request: pytest.FixtureRequest) -> AsyncIterator[Counts]:
+    if request.param == "database":
+        yield DatabaseCounts()
+        return
+    server: RedisServer = request.getfixturevalue("redis_server")
+    shared = RedisCounts(server.url, timeout_s=PATIENT_S)
+    yield shared
+    await shared.close()
+
+
 @pytest.fixture
-def door(session: AsyncSession) -> Door:
-    return Door(session, LogInDelays(secrets.token_bytes(32)))
+def door(session: AsyncSession, counts: Counts) -> Door:
+    return Door(session, LogInDelays(secrets.token_bytes(32), counts))
 
 
 class TestDelays:
@@ -129,11 +154,13 @@ class TestDelays:
         await door.fail("ANNA@example.org", HERE, times=5)
         assert await door.wait_s(ANNA, HERE) == 1
 
-    async def test_processes_count_together_and_installations_do_not(self, session: AsyncSession) -> None:
+    async def test_processes_count_together_and_installations_do_not(
+        self, session: AsyncSession, counts: Counts
+    ) -> None:
         secret = secrets.token_bytes(32)
-        await Door(session, LogInDelays(secret)).fail(ANNA, HERE, times=6)
-        assert await Door(session, LogInDelays(secret)).wait_s(ANNA, HERE) > 0
-        assert await Door(session, LogInDelays(secrets.token_bytes(32))).wait_s(ANNA, HERE) == 0
+        await Door(session, LogInDelays(secret, counts)).fail(ANNA, HERE, times=6)
+        assert await Door(session, LogInDelays(secret, counts)).wait_s(ANNA, HERE) > 0
+        assert await Door(session, LogInDelays(secrets.token_bytes(32), counts)).wait_s(ANNA, HERE) == 0
 
 
 class TestAnAccountUnderAttack:
@@ -183,6 +210,64 @@ class TestSecondStep:
             await door.delays.try_second_step(door.session, uuid4())
             await door.delays.second_step_succeeded(door.session, user_id)
             await door.delays.try_second_step(door.session, user_id)
+
+
+class TestRedisCounts:
+    async def test_write_nothing_to_the_database_and_expire(
+        self, session: AsyncSession, redis_server: RedisServer
+    ) -> None:
+        shared = RedisCounts(redis_server.url, timeout_s=PATIENT_S)
+        door = Door(session, LogInDelays(secrets.token_bytes(32), shared))
+        before = await session.scalar(text("SELECT count(*) FROM app.log_in_counts"))
+        await door.fail(ANNA, HERE, times=6)
+        await door.succeed(BEN, HERE)
+        assert await session.scalar(text("SELECT count(*) FROM app.log_in_counts")) == before
+        async with Redis.from_url(redis_server.url) as redis:
+            lasts_s = sorted([await redis.ttl(key) async for key in redis.scan_iter()])
+        assert len(lasts_s) == 4  # the network, the account, Anna's account here, and Ben's
+        assert all(0 < each <= 3600 for each in lasts_s[:3])
+        assert 3600 < lasts_s[3] <= 90 * 86_400
+        await shared.close()
+
+    async def test_failures_at_once_are_all_counted(self, session: AsyncSession, redis_server: RedisServer) -> None:
+        shared = RedisCounts(redis_server.url, timeout_s=PATIENT_S)
+        door = Door(session, LogInDelays(secrets.token_bytes(32), shared))
+        with clock.at(START):
+            standing = await door.delays.check(session, ANNA, Origin(HERE))
+            await asyncio.gather(*(door.delays.failed(session, standing) for _ in range(12)))
+        assert await door.wait_s(ANNA, HERE) == 2 ** (12 - 5)
+        await shared.close()
+
+    async def test_codes_at_once_are_each_counted(self, session: AsyncSession, redis_server: RedisServer) -> None:
+        shared = RedisCounts(redis_server.url, timeout_s=PATIENT_S)
+        delays, user_id = LogInDelays(secrets.token_bytes(32), shared), uuid4()
+        with clock.at(START):
+            tried = await asyncio.gather(
+                *(delays.try_second_step(session, user_id) for _ in range(12)), return_exceptions=True
+            )
+        assert [type(each) for each in tried if each is not None] == [TooManyAttempts] * 7
+        await shared.close()
+
+    async def test_the_database_counts_while_redis_is_unavailable(
+        self, session: AsyncSession, redis_server: RedisServer
+    ) -> None:
+        shared = RedisCounts(redis_server.url, timeout_s=PATIENT_S)
+        door = Door(session, LogInDelays(secrets.token_bytes(32), shared))
+        redis_server.stop()
+        await door.fail(ANNA, HERE, times=6)
+        assert await door.wait_s(ANNA, HERE) == 2
+        await door.succeed(ANNA, HERE)
+        assert await door.wait_s(ANNA, HERE) == 0
+        await shared.close()
+
+    async def test_a_setting_selects_them(self, database: Settings, redis_server: RedisServer) -> None:
+        settings = database.with_(redis_url=RedisDsn(redis_server.url), log_in_counts="redis", redis_timeout_ms=5000)
+        container = make_container(settings)
+        async with container.database.session() as session:
+            await Door(session, container.log_in_delays).fail(ANNA, HERE)
+        async with Redis.from_url(redis_server.url) as redis:
+            assert await redis.dbsize() == 3
+        await container.close()
 
 
 class TestDeviceCookie:

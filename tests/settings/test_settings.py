@@ -79,6 +79,8 @@ class TestLoad:
             ("log_level", "loud", "DEBUG, INFO, WARNING or ERROR"),
             ("db_pool_size", "0", "pooled connections"),
             ("redis_url", "http://cache:6379", "redis://user:password@host:port/number"),
+            ("log_in_counts", "memory", "postgresql, or redis"),
+            ("log_in_counts", "redis", "needs IDEAMINT_REDIS_URL"),
             ("coin_commands_per_member", "120", "such as 120/minute"),
             ("coin_commands_per_member", "0/minute", "not a rate of 1 to 1,000,000 a second, minute, hour, day"),
             ("coin_commands_per_campaign", "1000001/second", "such as 60000/minute, or off"),

@@ -15,7 +15,7 @@ from tests.auth.conftest import make_app
 from tests.factories.containers import parts, replaced
 from tests.factories.http_servers import serving
 from tests.sso.hostile import NAME, Hostile
-from tests.sso.providers import Idp, Visitor, provider_running, settings_of
+from tests.sso.providers import HIGH, Idp, Visitor, provider_running, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -71,7 +71,13 @@ def sso_settings(database: Settings, corp: Idp, partner: Idp, shared_hostile: Ho
             roles_claim="groups",
             roles={"admins": "system_admin", "board": "executive"},
         ),
-        settings_of(partner, "partner", allowed_domains=["partner.example"]),
+        settings_of(
+            partner,
+            "partner",
+            allowed_domains=["partner.example"],
+            second_factors=["mfa", HIGH],
+            acr_values=[HIGH],
+        ),
         {
             "name": NAME,
             "label": "Hostile",

@@ -43,6 +43,16 @@ async def has_account(app: FastAPI, claims: dict[str, Any]) -> bool:
         return await service.find_user_by_email(session, claims["email"]) is not None
 
 
+async def has_second_factor(app: FastAPI, claims: dict[str, Any]) -> bool:
+    """Whether the person's only session counts as one with a second factor."""
+    user = await account_of(app, claims)
+    async with parts(app).database.session() as session:
+        found = await session.execute(
+            text("SELECT second_factor_at IS NOT NULL FROM app.sessions WHERE user_id = :id"), {"id": user.id}
+        )
+        return bool(found.scalar_one())
+
+
 async def caller(visitor: Visitor) -> str | None:
     """The user in whose session the browser is, or None."""
     response = await visitor.http.get("/api/v1/probes/browser")

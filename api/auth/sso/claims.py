@@ -34,6 +34,15 @@ class Person:
     roles: frozenset[str] | None
 
 
+def has_second_factor(settings: SsoProvider, id_token: Mapping[str, Any]) -> bool:
+    """Whether the provider has asked for a second factor, by `amr` or `acr` of its ID token (RFC 8176; Core 1.0, section 2)."""
+    if not settings.second_factors:
+        return True
+    methods, level = id_token.get("amr"), id_token.get("acr")
+    shown = [level, *(methods if isinstance(methods, list) else [])]
+    return any(each in settings.second_factors for each in shown if isinstance(each, str))
+
+
 def is_complete(settings: SsoProvider, claims: Mapping[str, Any]) -> bool:
     """Whether the claims have everything that the settings use."""
     wanted = ("email", settings.name_claim, settings.department_claim, settings.roles_claim)

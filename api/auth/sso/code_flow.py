@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx2
 import structlog
 
-from api.auth.sso.claims import Person, is_complete, read_person
+from api.auth.sso.claims import Person, has_second_factor, is_complete, read_person
 from api.auth.sso.providers import metadata_of
 from api.auth.sso.refusals import ProviderTokenInvalid, Reason, SignOnRefused
 from api.auth.sso.tokens import read_id_token
@@ -34,6 +34,7 @@ class Identified:
     person: Person
     provider_session: str | None
     id_token: str
+    has_second_factor: bool
 
 
 async def authorization_url(provider: Provider, attempt: Attempt, *, callback: str) -> str:
@@ -44,8 +45,13 @@ async def authorization_url(provider: Provider, attempt: Attempt, *, callback: s
     """
     metadata = await metadata_of(provider)
     client = _client(provider, metadata, callback)
+    asked_for = {"acr_values": " ".join(provider.settings.acr_values)} if provider.settings.acr_values else {}
     url, _ = client.create_authorization_url(
-        metadata.authorization_endpoint, state=attempt.state, nonce=attempt.nonce, code_verifier=attempt.verifier
+        metadata.authorization_endpoint,
+        state=attempt.state,
+        nonce=attempt.nonce,
+        code_verifier=attempt.verifier,
+        **asked_for,
     )
     return str(url)
 
@@ -74,12 +80,13 @@ async def identify(provider: Provider, attempt: Attempt, response: Mapping[str, 
             msg = "the response has no ID token or no access token"
             raise ProviderTokenInvalid(msg)
         claims = await read_id_token(provider, id_token, nonce=attempt.nonce, access_token=access_token)
+        has_factor = has_second_factor(provider.settings, claims)
         if metadata.userinfo_endpoint is not None and not is_complete(provider.settings, claims):
             claims = await _with_userinfo(provider, metadata.userinfo_endpoint, access_token, claims)
     except ProviderTokenInvalid as error:
         log.warning("token of a provider is not valid", provider=provider.name, error=str(error))
         raise SignOnRefused(Reason.TOKEN_INVALID) from error
-    return Identified(read_person(provider.settings, claims), claims.get("sid"), id_token)
+    return Identified(read_person(provider.settings, claims), claims.get("sid"), id_token, has_factor)
 
 
 async def _exchange(

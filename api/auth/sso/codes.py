@@ -44,6 +44,7 @@ class UsedCode:
     provider: str
     provider_session: str | None
     encrypted_id_token: bytes
+    has_second_factor: bool
 
 
 def check_redirect(redirect_uri: str, code_challenge: str) -> str | None:
@@ -87,6 +88,7 @@ async def issue_code(
     code_challenge: str,
     provider_session: str | None,
     encrypted_id_token: bytes,
+    has_second_factor: bool,
 ) -> str:
     """A new code of the identity; `token_version` is that of its user."""
     secret = f"{new_secret()}{_BEFORE_VERSION}{token_version}"
@@ -98,6 +100,7 @@ async def issue_code(
             identity_id=identity.id,
             provider_session=provider_session,
             encrypted_id_token=encrypted_id_token,
+            has_second_factor=has_second_factor,
             expires_at=clock.now() + timedelta(seconds=VALID_S),
         )
     )
@@ -127,6 +130,7 @@ async def use_code(session: AsyncSession, secret: str, verifier: str) -> UsedCod
                 SignOnCode.provider,
                 SignOnCode.provider_session,
                 SignOnCode.encrypted_id_token,
+                SignOnCode.has_second_factor,
                 SignOnCode.expires_at,
             )
             .execution_options(synchronize_session=False)
@@ -143,4 +147,4 @@ async def use_code(session: AsyncSession, secret: str, verifier: str) -> UsedCod
     user = await session.get_one(User, identity.user_id, with_for_update={"read": True}, populate_existing=True)
     if secret.rpartition(_BEFORE_VERSION)[2] != str(user.token_version):
         return None
-    return UsedCode(user, identity, row.provider, row.provider_session, row.encrypted_id_token)
+    return UsedCode(user, identity, row.provider, row.provider_session, row.encrypted_id_token, row.has_second_factor)

@@ -87,6 +87,7 @@ async def _log_in(
             code_challenge=attempt.destination.code_challenge,
             provider_session=identified.provider_session,
             encrypted_id_token=stored,
+            has_second_factor=identified.has_second_factor,
         )
         return Code(secret)
     return await start_provider_session(
@@ -98,6 +99,7 @@ async def _log_in(
         provider=provider.name,
         provider_session=identified.provider_session,
         encrypted_id_token=stored,
+        has_second_factor=identified.has_second_factor,
     )
 
 
@@ -111,16 +113,17 @@ async def start_provider_session(
     provider: str,
     provider_session: str | None,
     encrypted_id_token: bytes,
+    has_second_factor: bool,
 ) -> sessions.Issued:
     """A session that remembers the provider's session, whose end ends it too.
 
-    It counts as one with a second factor: the provider decides which factors it asks for.
+    `has_second_factor`: the provider has asked for one, by what the settings say about its claims.
 
     Raises:
         SignOnRefused: the account was deactivated meanwhile.
     """
     issued = await sessions.start_session(
-        session, settings, account.user.id, kind=kind, client=client, has_second_factor=True
+        session, settings, account.user.id, kind=kind, client=client, has_second_factor=has_second_factor
     )
     if issued is None:
         raise SignOnRefused(Reason.ACCOUNT_DEACTIVATED)

@@ -49,6 +49,7 @@ class SignOnCode(Model):
     identity_id: Mapped[UUID] = mapped_column(ForeignKey("app.identities.id"), index=True)
     provider_session: Mapped[str | None]
     encrypted_id_token: Mapped[bytes]
+    has_second_factor: Mapped[bool]
     expires_at: Mapped[datetime]
 
 

@@ -66,6 +66,7 @@ async def exchange_code(
             provider=used.provider,
             provider_session=used.provider_session,
             encrypted_id_token=used.encrypted_id_token,
+            has_second_factor=used.has_second_factor,
         )
     except SignOnRefused:  # deactivated
         return refusal(request, SignOnCodeInvalid())

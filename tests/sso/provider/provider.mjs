@@ -14,10 +14,11 @@ const privateKey = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKe
 
 const provider = new Provider(issuer, {
   clients,
+  acrValues: ['urn:example:high'],
   jwks: { keys: [{ ...privateKey, use: 'sig' }] }, // the kid is the thumbprint
   cookies: { keys: ['tests'] },
   claims: {
-    openid: ['sub'],
+    openid: ['sub', 'amr', 'acr'],
     email: ['email', 'email_verified'],
     profile: ['name', 'given_name', 'family_name'],
     work: ['department', 'groups'],
@@ -59,7 +60,8 @@ createServer(async (request, response) => {
       return provider.interactionFinished(request, response, { error: 'access_denied' });
     }
     people.set(person.sub, person);
-    return provider.interactionFinished(request, response, { login: { accountId: person.sub } });
+    const { sub: accountId, amr, acr } = person;
+    return provider.interactionFinished(request, response, { login: { accountId, amr, acr } });
   }
   if (request.url.startsWith('/interaction/')) {
     return response.end('log in');
