@@ -14,6 +14,7 @@ from api.events.service import record_event
 from api.ideas import errors
 from api.ideas.editing import check_text_editable, edit_idea, restore_version
 from api.ideas.models import Idea, IdeaValuation
+from api.ideas.owners import find_owner, set_owner
 from api.ideas.queries import NOT_FOUND, check_submitted, get_idea
 from api.ideas.steps import Status
 from api.ideas.submissions import delete_draft, draft_idea, resubmit_idea, submit_idea
@@ -38,10 +39,12 @@ __all__ = [
     "delete_draft",
     "draft_idea",
     "edit_idea",
+    "find_owner",
     "get_idea",
     "record_valuation",
     "restore_version",
     "resubmit_idea",
+    "set_owner",
     "submit_idea",
     "take_step",
 ]

@@ -182,7 +182,7 @@ WITHOUT_COINS = {
     "addAttachment", "addMilestone", "createTag", "deleteAttachment", "deleteCampaign", "deleteComment", "deleteDraft",
     "deleteMilestone", "deleteNote", "deleteTag", "draftIdea", "editComment", "editIdea", "editMilestone", "editNote",
     "editTag", "followIdea", "hideComment", "mergeTags", "recordValuation", "removeIdeaOwner", "removeOfficialAnswer",
-    "requestIdeaChanges", "restoreIdeaVersion", "resubmitIdea", "setIdeaOwner", "setOfficialAnswer",
+    "requestIdeaChanges", "restoreIdeaVersion", "resubmitIdea", "setIdeaOwner", "setIdeaTags", "setOfficialAnswer",
     "setRejectionReasons", "showComment", "unfollowIdea", "writeComment", "writeNote", "inviteMembers", "resendInvitation",
     "revokeInvitation", "requestToJoin", "refuseJoinRequest",
 }  # fmt: skip

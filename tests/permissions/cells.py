@@ -347,6 +347,7 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
         "editComment": {"text": "Where is it built?"},
         "hideComment": {"reason": "It names a person."},
         "setOfficialAnswer": {"comment_id": str(place.comment_ids[idea])},
+        "setIdeaTags": {"tags": ["Roads"]},
         "setIdeaOwner": {"user_id": str(spare.id)},
         "addMilestone": {"title": "Order them", "due_on": "2026-05-01"},
         "editMilestone": {"done_on": "2026-05-01"},
