@@ -226,6 +226,8 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "addMilestone": lambda _: 409,
     "editMilestone": lambda _: 409,
     "deleteMilestone": lambda _: 409,
+    "getIdeaExport": lambda _: 404,  # export-not-found
+    "downloadIdeaExport": lambda _: 404,  # the same
     "deleteAttachment": lambda _: 404,
     "getAttachmentContent": lambda _: 404,
     "changeIdeaStatuscompeting": _approve,
@@ -395,6 +397,7 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         note_id=place.note_ids[idea],
         milestone_id=uuid4(),
         attachment_id=uuid4(),
+        export_id=uuid4(),
         invitation_id=uuid4(),
         request_id=uuid4(),
         token="x" * 43,

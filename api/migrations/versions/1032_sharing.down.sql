@@ -1,0 +1,3 @@
+DROP TABLE app.campaign_covers;
+DROP TABLE app.permalinks;
+DROP TABLE app.idea_exports;
