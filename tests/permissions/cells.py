@@ -15,6 +15,7 @@ from starlette.requests import Request
 from api.kernel import web
 from api.kernel.permissions import GRANTS, TAKING_PART, Permission, Relation
 from api.kernel.scopes import SCOPE_OF
+from tests.attachments.files import picture
 from tests.factories.campaigns import DESCRIPTION
 from tests.factories.containers import parts
 from tests.factories.users import PASSWORD
@@ -230,13 +231,22 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "downloadIdeaExport": lambda _: 404,  # the same
     "deleteAttachment": lambda _: 404,
     "getAttachmentContent": lambda _: 404,
+    "getLinkedAttachmentContent": lambda _: 404,
+    "getCampaignCover": lambda _: 404,
+    "getCampaignCoverContent": lambda _: 404,
+    "removeCampaignCover": lambda _: 404,
     "changeIdeaStatuscompeting": _approve,
     "changeIdeaStatusrejected": _step(Permission.MANAGE_IDEAS),
     "changeIdeaStatuswithdrawn": _step(Permission.WITHDRAW_IDEA),
 }
 
 # required query parameters
-QUERIES = {"setMemberRole": {"role": "manager"}, "findPeople": {"q": "an"}, "addAttachment": {"name": "plan.txt"}}
+QUERIES = {
+    "setMemberRole": {"role": "manager"},
+    "findPeople": {"q": "an"},
+    "addAttachment": {"name": "plan.txt"},
+    "getLinkedAttachmentContent": {"expires": "4102444800", "signature": "none"},
+}
 
 # operations with more than one request
 VARIANTS = {"changeIdeaStatus": ("competing", "rejected", "withdrawn")}
@@ -371,6 +381,8 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
     }
     if name == "addAttachment":
         return {"content": b"The plan."}
+    if name == "setCampaignCover":
+        return {"content": picture()}
     return {"json": bodies[name]} if name in bodies else {}
 
 
