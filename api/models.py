@@ -16,6 +16,7 @@ from api.ideas import models as ideas
 from api.ideas.exports import models as idea_exports
 from api.kernel import idempotency
 from api.kernel.db import Model
+from api.sharing import models as sharing
 
 __all__ = [
     "Model",
@@ -31,5 +32,6 @@ __all__ = [
     "invitations",
     "join_requests",
     "second_factors",
+    "sharing",
     "sso",
 ]

@@ -232,6 +232,8 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "deleteAttachment": lambda _: 404,
     "getAttachmentContent": lambda _: 404,
     "getLinkedAttachmentContent": lambda _: 404,
+    "getIdeaShare": lambda _: 404,  # not-shared
+    "revokeIdeaShare": lambda _: 404,  # the same
     "getCampaignCover": lambda _: 404,
     "getCampaignCoverContent": lambda _: 404,
     "removeCampaignCover": lambda _: 404,

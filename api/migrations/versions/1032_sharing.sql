@@ -71,3 +71,6 @@ CREATE TABLE app.campaign_covers (
 GRANT SELECT, INSERT, UPDATE, DELETE ON app.idea_exports, app.campaign_covers TO ideamint_app;
 GRANT SELECT, INSERT, UPDATE ON app.permalinks TO ideamint_app;
 GRANT SELECT (id, kind, campaign_id, idea_id, created_at, revoked_at) ON app.permalinks TO ideamint_dbt;
+
+-- the official answers of a campaign, newest first, for its feed
+CREATE INDEX ix_comments_official_at ON app.comments (campaign_id, official_at) WHERE official_at IS NOT NULL;
