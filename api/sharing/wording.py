@@ -47,7 +47,7 @@ STATUSES: Mapping[Language, Mapping[str, str]] = MappingProxyType(
 WORDS: Mapping[Language, Mapping[str, str]] = MappingProxyType(
     {
         "en": {
-            "idea_in": "An idea in the campaign",
+            "idea_in": "An idea in the campaign “{campaign}”",
             "by": "by",
             "status": "Status",
             "tags": "Tags",
@@ -62,7 +62,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = MappingProxyType(
             "feed_subtitle": "Newest ideas, decisions and official answers",
         },
         "pl": {
-            "idea_in": "Pomysł w kampanii",
+            "idea_in": "Pomysł w kampanii „{campaign}”",
             "by": "autor:",
             "status": "Status",
             "tags": "Tagi",

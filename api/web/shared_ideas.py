@@ -92,7 +92,7 @@ async def show_shared_idea(request: Request, session: Session, settings: Provide
         card=card,
         is_public=shown.is_public,
         content_language=language_of(campaign.locale),
-        campaign=campaign.title,
+        idea_in=WORDS[language]["idea_in"].format(campaign=campaign.title),
         status_text=status_word(language, idea["status"]),
         author=idea["author_name"],
         submitted_at=idea["submitted_at"],

@@ -227,6 +227,7 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "addMilestone": lambda _: 409,
     "editMilestone": lambda _: 409,
     "deleteMilestone": lambda _: 409,
+    "exportIdeas": lambda _: 200,  # not 202: the campaigns have few ideas
     "getIdeaExport": lambda _: 404,  # export-not-found
     "downloadIdeaExport": lambda _: 404,  # the same
     "deleteAttachment": lambda _: 404,
