@@ -45,7 +45,12 @@ class ShareRead(ResponseModel):
     open_graph: OpenGraph
 
 
-@router.post(PATH, status_code=201, operation_id="shareIdea", responses={200: {"description": "It had a link already", "model": ShareRead}})
+@router.post(
+    PATH,
+    status_code=201,
+    operation_id="shareIdea",
+    responses={200: {"description": "It had a link already", "model": ShareRead}},
+)
 @raises(NotSubmitted, errors.SharingRevoked)
 async def share(session: Session, settings: ProvidedSettings, response: Response, access: Reader) -> ShareRead:
     """Get the short link to the idea; the first request makes it. It shows the idea to who may see it, and grants no access."""

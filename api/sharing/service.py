@@ -11,7 +11,6 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import exists, select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from api.events.service import record_event
 from api.events.sharing_payloads import IdeaLinkRevoked, IdeaShared
@@ -49,32 +48,29 @@ async def share_idea(
     link = await find_link(session, idea.id)
     if link is not None:
         return link, False
-    of_idea = exists().where(Permalink.idea_id == idea.id, Permalink.kind == SHARE)
-    if not is_manager and await session.scalar(select(of_idea)):
+    await ideas.get_idea(session, idea.id, lock=True)  # requests of the same moment make one link
+    link = await find_link(session, idea.id)
+    if link is not None:
+        return link, False
+    was_revoked = exists().where(Permalink.idea_id == idea.id, Permalink.kind == SHARE)
+    if not is_manager and await session.scalar(select(was_revoked)):
         msg = "A manager of the campaign has revoked the link to this idea; only a manager can make a new one."
         raise errors.SharingRevoked(msg)
-    made = await session.scalar(
-        insert(Permalink)
-        .values(
-            id=uuid7(),
-            kind=SHARE,
-            campaign_id=idea.campaign_id,
-            idea_id=idea.id,
-            token="".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH)),
-            created_at=clock.now(),
-            created_by=actor_id,
-        )
-        .on_conflict_do_nothing(index_elements=[Permalink.idea_id], index_where=(_WORKS[0] & _WORKS[1]))
-        .returning(Permalink)
+    link = Permalink(
+        id=uuid7(),
+        kind=SHARE,
+        campaign_id=idea.campaign_id,
+        idea_id=idea.id,
+        token="".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH)),
+        created_at=clock.now(),
+        created_by=actor_id,
     )
-    if made is None:  # another request of the same moment has made it
-        link = await find_link(session, idea.id)
-        assert link is not None, "a link is not revoked in the moment in which it is made"
-        return link, False
+    session.add(link)
+    await session.flush()
     await record_event(
-        session, IdeaShared(link_id=made.id), actor_id=actor_id, campaign_id=idea.campaign_id, idea_id=idea.id
+        session, IdeaShared(link_id=link.id), actor_id=actor_id, campaign_id=idea.campaign_id, idea_id=idea.id
     )
-    return made, True
+    return link, True
 
 
 async def find_link(session: AsyncSession, idea_id: UUID) -> Permalink | None:
@@ -117,6 +113,7 @@ async def revoke_link(session: AsyncSession, idea: Idea, *, actor_id: UUID) -> N
     Raises:
         NotShared: there is none.
     """
+    await ideas.get_idea(session, idea.id, lock=True)
     revoked = await session.scalar(
         update(Permalink)
         .where(Permalink.idea_id == idea.id, *_WORKS)

@@ -36,10 +36,11 @@ END $$;
 REVOKE ALL ON FUNCTION app.coins_mark_closed(uuid, uuid[]) FROM PUBLIC;
 
 -- Locks the open ones of these ideas, and then their stakes and the wallets of their backers in the order of ids, as a
--- command does before it closes them one by one: two such commands wait for each other and cannot block each other. An idea
--- with more than `p_inline_max` stakes is left out, since a settlement returns its coins.
-CREATE OR REPLACE FUNCTION app.coins_lock_stakes(p_campaign_id uuid, p_idea_id uuid[], p_inline_max integer DEFAULT NULL)
-RETURNS void
+-- command does before it closes the ideas one by one: two such commands wait for each other and cannot block each
+-- other. An idea with more than `p_inline_max` stakes is left out, since a settlement returns its coins.
+CREATE OR REPLACE FUNCTION app.coins_lock_stakes(
+    p_campaign_id uuid, p_idea_id uuid[], p_inline_max integer DEFAULT NULL
+) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     v_id bigint[];

@@ -17,15 +17,17 @@ CREATE TABLE app.idea_exports (
         FOREIGN KEY (campaign_id) REFERENCES app.campaigns (id) ON DELETE CASCADE,
     CONSTRAINT ck_idea_exports_expires_at CHECK (expires_at > requested_at),
     CONSTRAINT ck_idea_exports_finished CHECK (
-        (finished_at IS NULL) = (key IS NULL) AND (key IS NULL) = (ideas IS NULL) AND (key IS NULL) = (size_bytes IS NULL)
+        (finished_at IS NULL) = (key IS NULL) AND (key IS NULL) = (ideas IS NULL)
+        AND (key IS NULL) = (size_bytes IS NULL)
     )
 );
 CREATE INDEX ix_idea_exports_requested_by ON app.idea_exports (campaign_id, requested_by, requested_at);
 CREATE INDEX ix_idea_exports_expires_at ON app.idea_exports (expires_at);
 CREATE UNIQUE INDEX uq_idea_exports_key ON app.idea_exports (key);
 
--- Short links. A link of the kind share grants no access of its own, so its token is stored as it is, to be shown again.
--- A kind that carries a context, an expiry or access gets columns of its own, and stores the hash of its token only.
+-- Short links. A link of the kind share grants no access of its own, so its token is stored as it is, to be shown
+-- again. A kind that carries a context, an expiry or access gets columns of its own, and stores the hash of its token
+-- only.
 CREATE TABLE app.permalinks (
     id uuid NOT NULL DEFAULT app.uuid7(),
     kind text NOT NULL CONSTRAINT ck_permalinks_kind CHECK (kind IN ('share')),
