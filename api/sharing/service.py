@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import string
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import exists, select, update
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 SHARE: Final = "share"
 # base 58: letters and digits that are not mistaken for each other; 58 ** 12 is more than 2 ** 70
-_ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_ALPHABET: Final = "".join(sorted({*string.digits, *string.ascii_letters} - set("0IOl")))
 _LENGTH: Final = 12
 _TOKEN = re.compile(f"[{_ALPHABET}]{{{_LENGTH}}}")
 _WORKS = (Permalink.kind == SHARE, Permalink.revoked_at.is_(None))

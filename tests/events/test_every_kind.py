@@ -195,12 +195,10 @@ async def play_delivery(world: World) -> None:
 async def play_sharing(world: World) -> None:
     """A link that is revoked, and a cover picture."""
     path = f"/ideas/{await world.submit(world.members[0])}/share"
-    for user, method, called, sent in (
-        (world.members[0], "POST", path, {}),
-        (world.manager, "DELETE", path, {}),
-        (world.manager, "PUT", "/campaigns/{id}/cover", {"content": picture()}),
-    ):
-        done = await world.call(user, method, called, **sent)
+    shared = await world.call(world.members[0], "POST", path)
+    revoked = await world.call(world.manager, "DELETE", path)
+    covered = await world.call(world.manager, "PUT", "/campaigns/{id}/cover", content=picture())
+    for done in (shared, revoked, covered):
         assert done.is_success, done.text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from datetime import timedelta
@@ -16,10 +17,11 @@ from api.ideas.exports import service
 from api.ideas.exports.handlers import PREFIX, delete_expired_exports, write_export
 from api.ideas.exports.writing import COLUMNS
 from api.kernel import clock
-from api.kernel.storage import FOLDER, FolderStorage
+from api.kernel.storage import FOLDER, FolderStorage, make_storage
 from pipelines.wording import CSV_START
 from tests.auth.calls import problem
 from tests.factories.campaigns import DESCRIPTION, World, make_world, submit_many
+from tests.factories.clocks import GIVE_UP_AFTER_S
 from tests.factories.containers import parts, replaced
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from api.auth.models import User
 
 EXPORT = "/campaigns/{id}/ideas/export"
+PAUSE_S = 0.1
+TRIES = int(GIVE_UP_AFTER_S / PAUSE_S)
 FORMULA = '=HYPERLINK("https://evil.example")'
 
 
@@ -175,6 +179,18 @@ class TestLargeExport:
                 {"ids": f'{{"export_id": "{export_id}"}}'},
             )
         assert jobs == 1
+
+    @pytest.mark.usefixtures("running_worker")
+    async def test_is_written_by_a_worker(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        await submit_many(world, 3)
+        with replaced(application, storage=make_storage(parts(application).settings)):  # that of the worker
+            _, path = await self.requested(world, world.manager)
+            for _ in range(TRIES):
+                if (await world.call(world.manager, "GET", path)).json()["status"] == "ready":
+                    break
+                await asyncio.sleep(PAUSE_S)
+            assert len(rows_of_csv(await world.call(world.manager, "GET", f"{path}/content"))) == 3
 
     async def test_is_for_who_requested_it(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
