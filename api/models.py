@@ -13,8 +13,10 @@ from api.campaigns.join_requests import models as join_requests
 from api.deliveries import models as deliveries
 from api.discussions import models as discussions
 from api.ideas import models as ideas
+from api.ideas.exports import models as idea_exports
 from api.kernel import idempotency
 from api.kernel.db import Model
+from api.sharing import models as sharing
 
 __all__ = [
     "Model",
@@ -24,10 +26,12 @@ __all__ = [
     "campaigns",
     "deliveries",
     "discussions",
+    "idea_exports",
     "ideas",
     "idempotency",
     "invitations",
     "join_requests",
     "second_factors",
+    "sharing",
     "sso",
 ]

@@ -75,6 +75,7 @@ PLACES = (
             "test_worker.py",
             "test_server.py",
             "attachments",
+            "sharing",
             "kernel/test_storage.py",
             "kernel/test_request_rates.py",
             "kernel/test_response_headers.py",

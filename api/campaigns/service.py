@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from api.campaigns.covers import find_cover, find_used_keys, remove_cover, set_cover
 from api.campaigns.creation import create_campaign
 from api.campaigns.due import PAUSE_S, for_each_to_complete
 from api.campaigns.editing import copy_campaign, delete_draft, edit_campaign
@@ -45,9 +46,11 @@ __all__ = [
     "edit_campaign",
     "find_allocation",
     "find_campaign_by_slug",
+    "find_cover",
     "find_membership",
     "find_people",
     "find_roles",
+    "find_used_keys",
     "for_each_to_complete",
     "get_campaign",
     "get_campaign_and_role",
@@ -60,9 +63,11 @@ __all__ = [
     "list_stages",
     "mark_completed",
     "pause_campaign",
+    "remove_cover",
     "remove_member",
     "resume_campaign",
     "return_stakes_of_removed",
     "set_coin_policy",
+    "set_cover",
     "set_member_role",
 ]

@@ -210,6 +210,18 @@ async def open_targets(session: AsyncSession, campaign_id: UUID, authors: dict[U
     )
 
 
+async def lock_stakes(session: AsyncSession, campaign_id: UUID, idea_ids: Sequence[UUID]) -> None:
+    """Lock ideas, their stakes and the wallets of their backers in sorted order, before several calls of :func:`close_targets`.
+
+    The caller holds the locks of the rows of the ideas.
+    """
+    await allow_time(session)
+    await session.execute(
+        text("SELECT app.coins_lock_stakes(:campaign_id, CAST(:idea_ids AS uuid[]), :inline_max)"),
+        {"campaign_id": campaign_id, "idea_ids": list(idea_ids), "inline_max": _inline_max()},
+    )
+
+
 async def close_targets(
     session: AsyncSession,
     campaign_id: UUID,

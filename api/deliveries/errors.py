@@ -5,13 +5,6 @@ from __future__ import annotations
 from api.kernel.errors import DomainError, InvalidInput, NotFound
 
 
-class OwnerNotAMember(InvalidInput):
-    """The owner of an idea must be a member of its campaign."""
-
-    slug = "owner-not-a-member"
-    title = "The owner is not a member of the campaign"
-
-
 class MilestoneNotFound(NotFound):
     """The idea has no such milestone."""
 

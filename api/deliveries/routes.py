@@ -12,8 +12,9 @@ from api.auth import service as auth
 from api.campaigns.dependencies import Access, requires_in_campaign
 from api.deliveries import errors, service
 from api.deliveries.schemas import CampaignMilestone, DeliveryRead, MilestoneEdit, MilestoneWrite, OwnerWrite
+from api.ideas import service as ideas
 from api.ideas.dependencies import IdeaAccess, requires_on_idea
-from api.ideas.errors import NotSubmitted
+from api.ideas.errors import NotSubmitted, OwnerNotAMember
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.schemas import Page
@@ -43,10 +44,10 @@ async def get(
 
 
 @router.put("/ideas/{idea_id}/owner", operation_id="setIdeaOwner")
-@raises(NotSubmitted, errors.OwnerNotAMember)
+@raises(NotSubmitted, OwnerNotAMember)
 async def set_owner(session: Session, access: Manager, body: OwnerWrite) -> DeliveryRead:
     """Make a member responsible for the idea, in place of the present owner."""
-    await service.set_owner(session, access.idea, body.user_id, actor_id=access.campaign.caller.user_id)
+    await ideas.set_owner(session, access.idea, body.user_id, actor_id=access.campaign.caller.user_id)
     return await _read(session, access)
 
 
@@ -54,7 +55,7 @@ async def set_owner(session: Session, access: Manager, body: OwnerWrite) -> Deli
 @raises(NotSubmitted)
 async def remove_owner(session: Session, access: Manager) -> DeliveryRead:
     """Remove the owner of the idea."""
-    await service.set_owner(session, access.idea, None, actor_id=access.campaign.caller.user_id)
+    await ideas.set_owner(session, access.idea, None, actor_id=access.campaign.caller.user_id)
     return await _read(session, access)
 
 

@@ -65,6 +65,22 @@ async def find_official_answer(session: AsyncSession, idea_id: UUID) -> Comment 
     return found
 
 
+async def list_official_answers(session: AsyncSession, campaign_id: UUID, *, limit: int) -> list[Comment]:
+    """The official answers of a campaign that readers of the ideas see, newest first."""
+    query = (
+        select(Comment)
+        .where(
+            Comment.campaign_id == campaign_id,
+            Comment.official_at.is_not(None),
+            Comment.hidden_at.is_(None),
+            Comment.deleted_at.is_(None),
+        )
+        .order_by(Comment.official_at.desc(), Comment.id)
+        .limit(limit)
+    )
+    return list(await session.scalars(query))
+
+
 async def count_comments(session: AsyncSession, idea_id: UUID, kind: Kind) -> int:
     """The number of comments that are neither deleted nor hidden."""
     query = select(func.count()).where(

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from api.events import attachment_payloads, delivery_payloads, discussion_payloads, idea_payloads, payloads
+from api.events import (
+    attachment_payloads,
+    delivery_payloads,
+    discussion_payloads,
+    idea_payloads,
+    payloads,
+    sharing_payloads,
+)
 from api.events.kinds import Audience, EventKind
 
 if TYPE_CHECKING:
@@ -246,6 +253,12 @@ _ENTRIES = (
     _entry(delivery_payloads.MilestoneDeleted, "A milestone of an idea is deleted.", Audience.IDEA),
     _entry(attachment_payloads.AttachmentAdded, "A picture or another file is attached to an idea.", Audience.IDEA),
     _entry(attachment_payloads.AttachmentDeleted, "An attachment is removed from an idea.", Audience.IDEA),
+    _entry(
+        attachment_payloads.CoverChanged, "A manager sets, replaces or removes the cover picture of a campaign.",
+        Audience.CAMPAIGN,
+    ),
+    _entry(sharing_payloads.IdeaShared, "A person gets the first link to an idea, or a new one after a revocation.", Audience.MANAGERS),
+    _entry(sharing_payloads.IdeaLinkRevoked, "A manager revokes the link to an idea.", Audience.MANAGERS),
     _entry(
         payloads.DataCommandSent, "A person launches runs or changes something else on Dagster's page.",
         Audience.ADMINISTRATORS,

@@ -117,6 +117,9 @@ class EventKind(StrEnum):
     MILESTONE_DELETED = "milestone_deleted"
     ATTACHMENT_ADDED = "attachment_added"
     ATTACHMENT_DELETED = "attachment_deleted"
+    CAMPAIGN_COVER_CHANGED = "campaign_cover_changed"
+    IDEA_SHARED = "idea_shared"
+    IDEA_LINK_REVOKED = "idea_link_revoked"
 
     DATA_COMMAND_SENT = "data_command_sent"
 

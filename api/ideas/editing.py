@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import update
 
 from api.campaigns import service as campaigns
+from api.campaigns.lifecycle import Command
 from api.events import idea_payloads, payloads
 from api.events.service import record_event
 from api.ideas import errors, versions
@@ -96,16 +97,10 @@ async def tag_idea(
     Tags that the idea has, or does not have, already change nothing.
 
     Raises:
-        IdeaFixed: the idea is a draft.
-        UnknownTag: the campaign has defined tags, and an added one is not among them.
-        TagMissing: the idea would have no tag of a required group.
+        CampaignNotActive, IdeaFixed, UnknownTag, TagMissing: as for :func:`set_tags`.
         InvalidInput: the idea would have too many tags.
     """
-    await campaigns.get_campaign(session, idea.campaign_id, lock="read")
-    idea = await get_idea(session, idea.id, lock=True)
-    if idea.status == Status.DRAFT:
-        msg = "The idea is a draft; its tags are changed by its author."
-        raise errors.IdeaFixed(msg, idea_status=idea.status)
+    idea = await _lock_to_tag(session, idea)
     removed = {name.lower() for name in remove}
     kept = [name for name in names_of(await list_labels(session, idea.id), TAG) if name.lower() not in removed]
     present = {name.lower() for name in kept}
@@ -115,6 +110,34 @@ async def tag_idea(
         raise InvalidInput(msg)
     now = await clock.database_now(session)
     return await _apply(session, idea, {"tags": tags}, at=now, actor_id=actor_id, reason=reason)
+
+
+async def set_tags(
+    session: AsyncSession, idea: Idea, tags: Collection[str], *, actor_id: UUID, condition: Condition = UNCONDITIONAL
+) -> Idea:
+    """Give a submitted idea these tags in place of the present ones, without a reason; the same tags change nothing.
+
+    Raises:
+        CampaignNotActive: the phase of the campaign does not allow it.
+        VersionChanged: `condition` does not accept the present version.
+        IdeaFixed: the idea is a draft.
+        UnknownTag: the campaign has defined tags, and a new one is not among them.
+        TagMissing: the idea would have no tag of a required group.
+    """
+    idea = await _lock_to_tag(session, idea)
+    condition.check(idea.edit_number)
+    now = await clock.database_now(session)
+    return await _apply(session, idea, {"tags": list(tags)}, at=now, actor_id=actor_id, reason=None)
+
+
+async def _lock_to_tag(session: AsyncSession, idea: Idea) -> Idea:
+    campaign = await campaigns.get_campaign(session, idea.campaign_id, lock="read")
+    await campaigns.check_command(session, campaign, Command.TAG_IDEA)
+    idea = await get_idea(session, idea.id, lock=True)
+    if idea.status == Status.DRAFT:
+        msg = "The idea is a draft; its tags are changed by its author."
+        raise errors.IdeaFixed(msg, idea_status=idea.status)
+    return idea
 
 
 async def _apply(

@@ -181,3 +181,10 @@ class NotPending(DomainError):
 
     slug = "not-pending"
     title = "The idea is not pending"
+
+
+class OwnerNotAMember(InvalidInput):
+    """The owner of an idea must be a member of its campaign."""
+
+    slug = "owner-not-a-member"
+    title = "The owner is not a member of the campaign"

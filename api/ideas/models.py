@@ -1,4 +1,4 @@
-"""Tables of ideas, their tags, versions, status changes and valuations, and of what a campaign defines for them."""
+"""Tables of ideas, their owners, tags, versions, status changes and valuations, and of what a campaign defines for them."""
 
 from __future__ import annotations
 
@@ -75,6 +75,17 @@ class CampaignTag(Edited, Model):
     colour: Mapped[str | None]
     is_required: Mapped[bool] = mapped_column(default=False)
     position: Mapped[int] = mapped_column(default=0)
+
+
+class IdeaOwner(Model):
+    """The person who is responsible for an idea; a member of the campaign when they were assigned."""
+
+    __tablename__ = "idea_owners"
+
+    idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("app.users.id"))
+    assigned_at: Mapped[datetime] = mapped_column(default=clock.now)
+    assigned_by: Mapped[UUID | None]
 
 
 class IdeaVersion(Model):

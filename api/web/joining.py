@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
 
@@ -144,7 +144,7 @@ def _registration_page(
     )
 
 
-def _join_page(request: Request, settings: Settings, status: int, **shown: str) -> Response:
+def _join_page(request: Request, settings: Settings, status: int, **shown: Any) -> Response:
     return browser.render(
         request,
         settings,

@@ -182,9 +182,10 @@ WITHOUT_COINS = {
     "addAttachment", "addMilestone", "createTag", "deleteAttachment", "deleteCampaign", "deleteComment", "deleteDraft",
     "deleteMilestone", "deleteNote", "deleteTag", "draftIdea", "editComment", "editIdea", "editMilestone", "editNote",
     "editTag", "followIdea", "hideComment", "mergeTags", "recordValuation", "removeIdeaOwner", "removeOfficialAnswer",
-    "requestIdeaChanges", "restoreIdeaVersion", "resubmitIdea", "setIdeaOwner", "setOfficialAnswer",
+    "requestIdeaChanges", "restoreIdeaVersion", "resubmitIdea", "setIdeaOwner", "setIdeaTags", "setOfficialAnswer",
     "setRejectionReasons", "showComment", "unfollowIdea", "writeComment", "writeNote", "inviteMembers", "resendInvitation",
-    "revokeInvitation", "requestToJoin", "refuseJoinRequest",
+    "revokeInvitation", "requestToJoin", "refuseJoinRequest", "setCampaignCover", "removeCampaignCover", "shareIdea",
+    "revokeIdeaShare",
 }  # fmt: skip
 # needs a campaign that is joined by request: tests/campaigns/test_join_requests.py
 ELSEWHERE = {"approveJoinRequest"}

@@ -63,6 +63,7 @@ class TestCatalogue:
             EventKind.NOTE_DELETED, EventKind.IDEA_FOLLOWED, EventKind.IDEA_UNFOLLOWED, EventKind.IDEA_OWNER_CHANGED,
             EventKind.MILESTONE_ADDED, EventKind.MILESTONE_CHANGED, EventKind.MILESTONE_DELETED,
             EventKind.ATTACHMENT_ADDED, EventKind.ATTACHMENT_DELETED,
+            EventKind.CAMPAIGN_COVER_CHANGED, EventKind.IDEA_SHARED, EventKind.IDEA_LINK_REVOKED,
         }  # fmt: skip
         assert set(kinds_where(concerns_coins=True)) == set(EventKind) - silent
         assert set(kinds_where(concerns_coins=True, is_personal=True)) == {

@@ -30,6 +30,7 @@ from cli.local.ports import free_port
 from orchestration.web.commands import Commands
 from orchestration.web.records import CommandRecords
 from orchestration.web.viewers import Viewer
+from tests.attachments.files import picture
 from tests.auth.calls import header, log_in, new_email, refresh
 from tests.auth.mailboxes import mailbox
 from tests.auth.test_second_factors import add_app
@@ -191,6 +192,16 @@ async def play_delivery(world: World) -> None:
         )  # fmt: skip
 
 
+async def play_sharing(world: World) -> None:
+    """A link that is revoked, and a cover picture."""
+    path = f"/ideas/{await world.submit(world.members[0])}/share"
+    shared = await world.call(world.members[0], "POST", path)
+    revoked = await world.call(world.manager, "DELETE", path)
+    covered = await world.call(world.manager, "PUT", "/campaigns/{id}/cover", content=picture())
+    for done in (shared, revoked, covered):
+        assert done.is_success, done.text
+
+
 async def play_texts(world: World) -> None:
     """A draft that is deleted, a request for changes, tags, and reasons of rejection."""
     author, manager = world.members[0], world.manager
@@ -344,6 +355,7 @@ async def test_every_kind_occurs_and_every_row_fits_its_payload(
     world = await make_world(application, client, is_mediated=True)
     await play_delivery(world)
     await play_texts(world)
+    await play_sharing(world)
     await play_discussions(world)
     await play_invitations(world, tmp_path / "mails")
     await play_requests(application, client)

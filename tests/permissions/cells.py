@@ -15,6 +15,7 @@ from starlette.requests import Request
 from api.kernel import web
 from api.kernel.permissions import GRANTS, TAKING_PART, Permission, Relation
 from api.kernel.scopes import SCOPE_OF
+from tests.attachments.files import picture
 from tests.factories.campaigns import DESCRIPTION
 from tests.factories.containers import parts
 from tests.factories.users import PASSWORD
@@ -226,15 +227,29 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "addMilestone": lambda _: 409,
     "editMilestone": lambda _: 409,
     "deleteMilestone": lambda _: 409,
+    "exportIdeas": lambda _: 200,  # not 202: the campaigns have few ideas
+    "getIdeaExport": lambda _: 404,  # export-not-found
+    "downloadIdeaExport": lambda _: 404,  # the same
     "deleteAttachment": lambda _: 404,
     "getAttachmentContent": lambda _: 404,
+    "getLinkedAttachmentContent": lambda _: 404,
+    "getIdeaShare": lambda _: 404,  # not-shared
+    "revokeIdeaShare": lambda _: 404,  # the same
+    "getCampaignCover": lambda _: 404,
+    "getCampaignCoverContent": lambda _: 404,
+    "removeCampaignCover": lambda _: 404,
     "changeIdeaStatuscompeting": _approve,
     "changeIdeaStatusrejected": _step(Permission.MANAGE_IDEAS),
     "changeIdeaStatuswithdrawn": _step(Permission.WITHDRAW_IDEA),
 }
 
 # required query parameters
-QUERIES = {"setMemberRole": {"role": "manager"}, "findPeople": {"q": "an"}, "addAttachment": {"name": "plan.txt"}}
+QUERIES = {
+    "setMemberRole": {"role": "manager"},
+    "findPeople": {"q": "an"},
+    "addAttachment": {"name": "plan.txt"},
+    "getLinkedAttachmentContent": {"expires": "4102444800", "signature": "none"},
+}
 
 # operations with more than one request
 VARIANTS = {"changeIdeaStatus": ("competing", "rejected", "withdrawn")}
@@ -347,6 +362,7 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
         "editComment": {"text": "Where is it built?"},
         "hideComment": {"reason": "It names a person."},
         "setOfficialAnswer": {"comment_id": str(place.comment_ids[idea])},
+        "setIdeaTags": {"tags": ["Roads"]},
         "setIdeaOwner": {"user_id": str(spare.id)},
         "addMilestone": {"title": "Order them", "due_on": "2026-05-01"},
         "editMilestone": {"done_on": "2026-05-01"},
@@ -368,6 +384,8 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
     }
     if name == "addAttachment":
         return {"content": b"The plan."}
+    if name == "setCampaignCover":
+        return {"content": picture()}
     return {"json": bodies[name]} if name in bodies else {}
 
 
@@ -394,6 +412,7 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         note_id=place.note_ids[idea],
         milestone_id=uuid4(),
         attachment_id=uuid4(),
+        export_id=uuid4(),
         invitation_id=uuid4(),
         request_id=uuid4(),
         token="x" * 43,

@@ -35,6 +35,35 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION app.coins_mark_closed(uuid, uuid[]) FROM PUBLIC;
 
+-- Locks the open ones of these ideas, and then their stakes and the wallets of their backers in the order of ids, as a
+-- command does before it closes the ideas one by one: two such commands wait for each other and cannot block each
+-- other. An idea with more than `p_inline_max` stakes is left out, since a settlement returns its coins.
+CREATE OR REPLACE FUNCTION app.coins_lock_stakes(
+    p_campaign_id uuid, p_idea_id uuid[], p_inline_max integer DEFAULT NULL
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    v_id bigint[];
+BEGIN
+    PERFORM coins_lock_targets(ARRAY(
+        SELECT t.idea_id FROM coin_targets AS t
+        WHERE t.idea_id = ANY (p_idea_id) AND t.campaign_id = p_campaign_id AND t.is_open));
+    WITH stake AS (
+        SELECT a.id, a.user_id, count(*) OVER (PARTITION BY a.idea_id) AS stakes
+        FROM coin_targets AS t
+        JOIN coin_accounts AS a ON a.idea_id = t.idea_id AND a.kind = 'stake' AND a.balance_coins > 0
+        WHERE t.idea_id = ANY (p_idea_id) AND t.campaign_id = p_campaign_id AND t.is_open
+    )
+    SELECT array_agg(u.id) INTO v_id
+    FROM stake AS s
+    JOIN coin_accounts AS w ON w.campaign_id = p_campaign_id AND w.user_id = s.user_id AND w.kind = 'wallet'
+    CROSS JOIN LATERAL (VALUES (s.id), (w.id)) AS u (id)
+    WHERE s.stakes <= coalesce(p_inline_max, s.stakes);
+    PERFORM 1 FROM coin_accounts AS a WHERE a.id = ANY (v_id) ORDER BY a.id FOR UPDATE;
+END $$;
+REVOKE ALL ON FUNCTION app.coins_lock_stakes(uuid, uuid[], integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.coins_lock_stakes(uuid, uuid[], integer) TO ideamint_app;
+
 -- Closes ideas for coins: the stakes expire ('expire', 'settle') or return to their wallets ('return'). Waits for
 -- running movements on these ideas and blocks new ones. Expiry on acceptance changes stakes only and is done here; the
 -- rest is left to a settlement if there are more stakes than `p_inline_max`. Returns one row per idea.
