@@ -16,6 +16,7 @@ from api.attachments.pictures import WIDTHS, Variant
 from api.attachments.schemas import AttachmentRead
 from api.auth import service as auth
 from api.ideas import service as ideas
+from api.ideas.authors import mark_author
 from api.ideas.dependencies import IdeaAccess, requires_on_idea
 from api.ideas.errors import IdeaFixed
 from api.kernel.contract import raises
@@ -52,6 +53,7 @@ _VARIANT_OF = {None: Variant.ORIGINAL, Width.SMALL: Variant.SMALL, Width.LARGE: 
 async def list_all(session: Session, access: OnIdea) -> list[AttachmentRead]:
     """The pictures and files of the idea, at most ten, in the order of their upload."""
     found = [AttachmentRead.model_validate(row) for row in await service.list_attachments(session, access.idea.id)]
+    mark_author(access, found, uploaded_by="by_author")
     await auth.add_names(session, found, uploaded_by="uploaded_by_name")
     return found
 
@@ -98,6 +100,7 @@ async def add(
         only_while_editable=only_while_editable,
     )
     added = AttachmentRead.model_validate(attachment)
+    mark_author(access, [added], uploaded_by="by_author")
     await auth.add_names(session, [added], uploaded_by="uploaded_by_name")
     return added
 

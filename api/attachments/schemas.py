@@ -23,6 +23,7 @@ class AttachmentRead(ResponseModel):
     uploaded_at: datetime
     uploaded_by: UUID | None
     uploaded_by_name: str | None = None
+    by_author: bool = Field(default=False, description="the author of the idea attached it, who may be anonymous")
 
     @computed_field(description="the path of the content below the API's address")  # type: ignore[prop-decorator]
     @property

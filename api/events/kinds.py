@@ -118,6 +118,9 @@ class EventKind(StrEnum):
     ATTACHMENT_ADDED = "attachment_added"
     ATTACHMENT_DELETED = "attachment_deleted"
 
+    IDEA_MARKED_MATERIAL = "idea_marked_material"
+    FREE_TAG_CONVERTED = "free_tag_converted"
+
     DATA_COMMAND_SENT = "data_command_sent"
 
 

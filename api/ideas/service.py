@@ -13,6 +13,7 @@ from api.events import payloads
 from api.events.service import record_event
 from api.ideas import errors
 from api.ideas.editing import check_text_editable, edit_idea, restore_version
+from api.ideas.material import mark_version
 from api.ideas.models import Idea, IdeaValuation
 from api.ideas.queries import NOT_FOUND, check_submitted, get_idea
 from api.ideas.steps import Status
@@ -39,6 +40,7 @@ __all__ = [
     "draft_idea",
     "edit_idea",
     "get_idea",
+    "mark_version",
     "record_valuation",
     "restore_version",
     "resubmit_idea",
@@ -61,6 +63,9 @@ async def complete_campaign(session: AsyncSession, campaign: Campaign, *, actor_
     """Complete a campaign: undecided ideas become not selected, and all remaining coins expire.
 
     `actor_id` is None if the worker completes it at `decide_by`.
+
+    Raises:
+        GraceRunning: backers of an idea may take their coins back after a material edit.
     """
     campaign = await campaigns.get_campaign(session, campaign.id, lock="change")  # no coins are granted meanwhile
     remaining = await coins.get_remaining(session, campaign.id)

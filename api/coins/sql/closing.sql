@@ -13,13 +13,24 @@ REVOKE ALL ON FUNCTION app.coins_open_targets(uuid, uuid[], uuid[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.coins_open_targets(uuid, uuid[], uuid[]) TO ideamint_app;
 
 -- Closes the open ones of these ideas once no movement on them is running, and stores the coins and backers of each.
--- Moves no coins. Granted to no role.
+-- Moves no coins. Raises an exception with the constraint `coin_targets_in_grace` and the time as its detail while the
+-- backers of one may take their coins back. Granted to no role.
 CREATE OR REPLACE FUNCTION app.coins_mark_closed(p_campaign_id uuid, p_idea_id uuid[])
 RETURNS TABLE (idea_id uuid, settled_backers integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
 #variable_conflict use_column
+DECLARE
+    v_grace_until timestamptz;
 BEGIN
     PERFORM coins_lock_targets(p_idea_id);
+    SELECT max(t.grace_until) INTO v_grace_until FROM coin_targets AS t
+    WHERE t.idea_id = ANY (p_idea_id) AND t.campaign_id = p_campaign_id AND t.is_open
+        AND t.grace_until >= clock_timestamp();
+    IF v_grace_until IS NOT NULL THEN
+        RAISE EXCEPTION 'backers of an idea of campaign % may take coins back until %', p_campaign_id, v_grace_until
+            USING ERRCODE = 'object_not_in_prerequisite_state', CONSTRAINT = 'coin_targets_in_grace',
+            TABLE = 'coin_targets', DETAIL = to_jsonb(v_grace_until) #>> '{}';
+    END IF;
     RETURN QUERY
     UPDATE coin_targets AS t
     SET is_open = false, closed_at = clock_timestamp(), settled_coins = s.coins, settled_backers = s.backers
