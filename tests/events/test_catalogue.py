@@ -62,7 +62,7 @@ class TestCatalogue:
             EventKind.COMMENT_SHOWN, EventKind.OFFICIAL_ANSWER_CHANGED, EventKind.NOTE_WRITTEN, EventKind.NOTE_EDITED,
             EventKind.NOTE_DELETED, EventKind.IDEA_FOLLOWED, EventKind.IDEA_UNFOLLOWED, EventKind.IDEA_OWNER_CHANGED,
             EventKind.MILESTONE_ADDED, EventKind.MILESTONE_CHANGED, EventKind.MILESTONE_DELETED,
-            EventKind.ATTACHMENT_ADDED, EventKind.ATTACHMENT_DELETED,
+            EventKind.ATTACHMENT_ADDED, EventKind.ATTACHMENT_DELETED, EventKind.FREE_TAG_CONVERTED,
         }  # fmt: skip
         assert set(kinds_where(concerns_coins=True)) == set(EventKind) - silent
         assert set(kinds_where(concerns_coins=True, is_personal=True)) == {

@@ -1,7 +1,7 @@
--- Whether coins of a stake may be moved away whatever the policy's take_back and the windows say: the idea is in a grace
--- time, and these coins were on it at its beginning and were not taken from it since. Coins that came later are not
--- free, or a member could take any coins back through this idea. Granted to no role: `coins_move` calls it for movements
--- that it would refuse otherwise.
+-- Whether coins of a stake may be moved away whatever the policy's take_back and the windows say: the idea is in a
+-- grace time, and these coins were on it at its beginning and were not taken from it since. Coins that came later are
+-- not free, or a member could take any coins back through this idea. Granted to no role: `coins_move` calls it for
+-- movements that it would refuse otherwise.
 CREATE OR REPLACE FUNCTION app.coins_is_graced(
     p_at timestamptz, p_from timestamptz, p_until timestamptz, p_account_id bigint, p_coins bigint
 ) RETURNS boolean
@@ -27,8 +27,8 @@ END $$;
 REVOKE ALL ON FUNCTION app.coins_is_graced(timestamptz, timestamptz, timestamptz, bigint, bigint) FROM PUBLIC;
 
 -- Begins a grace time of an open idea after running movements on it, by the policy in force. A second one replaces the
--- first: the coins on the idea at its beginning are free, which include those of the first that are still there. Returns
--- its end; null if the policy has none, or no coins are on the idea.
+-- first: the coins on the idea at its beginning are free, which include those of the first that are still there.
+-- Returns its end; null if the policy has none, or no coins are on the idea.
 CREATE OR REPLACE FUNCTION app.coins_begin_grace(p_campaign_id uuid, p_idea_id uuid) RETURNS timestamptz
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
 DECLARE

@@ -1,5 +1,6 @@
 DO $$ BEGIN
-    IF EXISTS (SELECT FROM app.ideas WHERE is_anonymous) OR EXISTS (SELECT FROM app.campaigns WHERE anonymous_ideas) THEN
+    IF EXISTS (SELECT FROM app.ideas WHERE is_anonymous)
+        OR EXISTS (SELECT FROM app.campaigns WHERE anonymous_ideas) THEN
         RAISE EXCEPTION 'ideas are anonymous, or may be, which the earlier release would disclose; not downgraded';
     END IF;
     IF EXISTS (SELECT FROM app.idea_material_edits) THEN
