@@ -227,7 +227,7 @@ async def close_targets(
     campaign_id: UUID,
     idea_ids: Sequence[UUID],
     *,
-    kind: Literal["expire", "return", "settle"],
+    kind: Literal["expire", "return", "withdraw", "settle"],
     actor_id: UUID | None,
     reason: str | None = None,
     effective_at: datetime | None = None,
@@ -235,7 +235,7 @@ async def close_targets(
     """Close ideas for coins; their stakes expire or return to the wallets. Returns the total of each idea.
 
     Raises:
-        GraceRunning: backers of one may take their coins back.
+        GraceRunning: backers of one may take their coins back, and the kind is not `withdraw`, which returns them all.
     """
     await allow_time(session)
     statement = text(

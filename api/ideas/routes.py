@@ -193,7 +193,7 @@ async def change_status(
     complete then.
 
     The step from accepted to competing undoes the acceptance, within the undo window of the coin policy. While backers may take
-    coins back after a material edit, a competing idea keeps its status: 409 `grace-running` with the time.
+    coins back after a material edit, a competing idea is not decided: 409 `grace-running` with the time. It can be withdrawn.
     """
     target = Status(body.status)
     access.check_step(target)

@@ -156,6 +156,13 @@ class TestClosing:
                 await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind=kind, actor_id=None)
         assert refused.value.extensions == {"grace_until": until}
 
+    async def test_a_withdrawal_returns_all_coins(self, session: AsyncSession) -> None:
+        ledger = await staked(session)
+        await begin(session, ledger)
+        await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind="withdraw", actor_id=None)
+        balance = await coins.get_balance(session, ledger.campaign_id, ledger.members[1])
+        assert (balance.wallet_coins, balance.returned_coins) == (80, 30)
+
     async def test_other_ideas_are_closed(self, session: AsyncSession) -> None:
         ledger = await staked(session)
         await begin(session, ledger)

@@ -142,13 +142,20 @@ class TestBackers:
 
 
 class TestDecisions:
-    @pytest.mark.parametrize("status", ["accepted", "rejected", "withdrawn"])
+    async def test_do_not_include_a_withdrawal(self, application: FastAPI, client: AsyncClient) -> None:
+        """It is the author's, and gives all backers their coins."""
+        world, idea = await backed(application, client)
+        assert (await edit(world, world.manager, idea, **LARGER, is_material=True)).is_success
+        assert (await world.step(world.members[0], idea, "withdrawn")).is_success
+        assert (await world.balance(world.members[1]))["wallet_coins"] == 100
+
+    @pytest.mark.parametrize("status", ["accepted", "rejected"])
     async def test_wait_for_the_end(
         self, application: FastAPI, client: AsyncClient, admin_url: str, status: str
     ) -> None:
         world, idea = await backed(application, client)
         until = (await edit(world, world.manager, idea, **LARGER, is_material=True)).json()["grace_until"]
-        who = world.members[0] if status == "withdrawn" else world.manager
+        who = world.manager
         refused = await world.step(who, idea, status, "Not this year")
         assert problem(refused) == (409, "grace-running")
         assert datetime.fromisoformat(refused.json()["grace_until"]) == datetime.fromisoformat(until)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import InstrumentedAttribute
 
 _TARGETS = table("coin_targets", column("campaign_id"), column("is_open", Boolean), column("grace_until"), schema="app")
-_IN_GRACE = "coin_targets_in_grace"  # raised by app.coins_mark_closed
+_IN_GRACE = "coin_targets_in_grace"  # raised by app.coins_check_grace
 _FIND = text(
     """
     SELECT t.grace_until, coalesce(g.coins, 0)::bigint AS free_coins

@@ -10,6 +10,8 @@ DO $$ BEGIN
         RAISE EXCEPTION 'app.coin_policies holds values of grace_h, which would be lost; not downgraded';
     END IF;
 END $$;
+-- it depends on the column
+DROP TRIGGER ideas_anonymity_fixed ON app.ideas;
 ALTER TABLE app.ideas DROP COLUMN is_anonymous;
 ALTER TABLE app.campaigns DROP COLUMN anonymous_ideas;
 DROP TABLE app.idea_material_edits;
