@@ -80,9 +80,10 @@ GRANT EXECUTE ON FUNCTION app.coins_close_targets(
     uuid, uuid[], text, uuid, text, timestamptz, integer, text
 ) TO ideamint_app;
 
--- Ends a campaign with at_end = expire, unless an idea is in its grace time: closes every open idea, empties every wallet
--- and excludes later grants. With more accounts than `p_inline_max`, or while an earlier settlement is running, the
--- ledger is closed here and emptied by a settlement. Returns the coins that were left in wallets, and whether a settlement is running.
+-- Ends a campaign with at_end = expire, unless an idea is in its grace time: closes every open idea, empties every
+-- wallet and excludes later grants. With more accounts than `p_inline_max`, or while an earlier settlement is running,
+-- the ledger is closed here and emptied by a settlement. Returns the coins that were left in wallets, and whether a
+-- settlement is running.
 CREATE OR REPLACE FUNCTION app.coins_close_ledger(
     p_campaign_id uuid, p_actor_id uuid, p_effective_at timestamptz DEFAULT NULL, p_inline_max integer DEFAULT NULL,
     p_request_id text DEFAULT NULL
