@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from api.coins import service as coins
 from tests.auth.calls import problem
 from tests.factories.campaigns import World, event_kinds, make_world
 from tests.factories.ledgers import end_graces
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from httpx2 import AsyncClient, Response
 
     from api.auth.models import User
+    from api.kernel.db import Database
 
 LARGER = {"title": "Twice as many bicycle racks", "reason": "It costs more."}
 
@@ -177,3 +180,38 @@ class TestDecisions:
         idea = await world.submit(world.members[0])
         assert (await edit(world, world.manager, idea, **LARGER, is_material=True)).json()["grace_until"] is None
         assert (await world.step(world.manager, idea, "accepted")).is_success
+
+
+class TestConcurrency:
+    async def test_an_acceptance_and_a_mark_at_the_same_time_do_not_both_succeed(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        for _ in range(4):
+            world, idea = await backed(application, client)
+            assert (await edit(world, world.members[0], idea, title=LARGER["title"])).is_success
+            accepted, marked = await asyncio.gather(
+                world.step(world.manager, idea, "accepted"), mark(world, world.manager, idea, 2)
+            )
+            assert sorted((accepted.status_code, marked.status_code)) == [200, 409]
+            problems = [problem(each)[1] for each in (accepted, marked) if not each.is_success]
+            assert problems in (["grace-running"], ["not-markable"])
+
+    async def test_coins_that_move_during_the_edit_are_counted_once(
+        self, application: FastAPI, client: AsyncClient, db: Database
+    ) -> None:
+        """A movement is before the grace time or after it: what came after is not free."""
+        world, idea = await backed(application, client, take_back=False)
+        backer = world.members[1]
+        moved, edited = await asyncio.gather(
+            world.allocate(backer, idea, 7), edit(world, world.manager, idea, **LARGER, is_material=True)
+        )
+        assert (moved.status_code, edited.status_code) == (201, 200)
+        free = (await world.call(backer, "GET", f"/ideas/{idea}/changes-since-my-stake")).json()["free_coins"]
+        assert free in {30, 37}
+        assert problem(await take_back(world, backer, idea, free + 1)) in {
+            (409, "take-back-refused"), (409, "insufficient-coins"),
+        }  # fmt: skip
+        assert (await take_back(world, backer, idea, free)).status_code == 201
+        async with db.session() as session:
+            (conservation,) = await coins.verify(session, world.campaign_id)
+        assert conservation.holds
