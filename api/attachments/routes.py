@@ -14,6 +14,7 @@ from api.attachments.formats import NAME_LENGTH_MAX
 from api.attachments.schemas import AttachmentRead
 from api.auth import service as auth
 from api.ideas import service as ideas
+from api.ideas.authors import mark_author
 from api.ideas.dependencies import IdeaAccess, requires_on_idea
 from api.ideas.errors import IdeaFixed
 from api.kernel.container import ProvidedSettings
@@ -45,6 +46,7 @@ Editor = Annotated[IdeaAccess, Depends(requires_on_idea(Permission.EDIT_IDEA, Pe
 async def list_all(session: Session, settings: ProvidedSettings, access: OnIdea) -> list[AttachmentRead]:
     """The pictures and files of the idea, at most ten, in the order of their upload."""
     found = [_as_read(settings, row) for row in await service.list_attachments(session, access.idea.id)]
+    mark_author(access, found, uploaded_by="by_author")
     await auth.add_names(session, found, uploaded_by="uploaded_by_name")
     return found
 
@@ -92,6 +94,7 @@ async def add(
         only_while_editable=only_while_editable,
     )
     added = _as_read(settings, attachment)
+    mark_author(access, [added], uploaded_by="by_author")
     await auth.add_names(session, [added], uploaded_by="uploaded_by_name")
     return added
 

@@ -24,6 +24,7 @@ class AttachmentRead(ResponseModel):
     uploaded_by: UUID | None
     uploaded_by_name: str | None = None
     url: str = Field(description="link for pages: shows the content without a token, for an hour at least")
+    by_author: bool = Field(default=False, description="the author of the idea attached it, who may be anonymous")
 
     @computed_field(description="the path of the content below the API's address")  # type: ignore[prop-decorator]
     @property

@@ -36,8 +36,8 @@ _OF_DRAFTS = frozenset({"slug", "currency"})
 _MONEY = ("budget_amount", "running_cost_amount", "currency")
 # a copy has the policy of its original, without dates
 _COPIED = (
-    "description", "kind", "goal", "is_mediated", "visibility", "join_policy", "budget_amount", "running_cost_amount",
-    "currency", "eligible_people", "locale", "time_zone",
+    "description", "kind", "goal", "is_mediated", "anonymous_ideas", "visibility", "join_policy", "budget_amount",
+    "running_cost_amount", "currency", "eligible_people", "locale", "time_zone",
 )  # fmt: skip
 
 

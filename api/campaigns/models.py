@@ -30,6 +30,7 @@ class Campaign(Edited, Model):
     visibility: Mapped[str] = mapped_column(default="open")
     join_policy: Mapped[str] = mapped_column(default="open")
     is_mediated: Mapped[bool] = mapped_column(default=False)
+    anonymous_ideas: Mapped[bool] = mapped_column(default=False)
     budget_amount: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
     currency: Mapped[str | None] = mapped_column(CHAR(3))
     running_cost_amount: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from api.coins import errors
+from api.coins.commands.grace import Grace, begin_grace, find_grace, has_running_grace, refusing_in_grace
 from api.coins.commands.moves import SQL, Move, Outcome, as_arguments
 from api.coins.commands.policies import find_disclosing_campaigns, get_policy, list_policies, set_policy
 from api.coins.reading import queries
@@ -24,7 +25,18 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
-__all__ = ["Move", "Outcome", "find_disclosing_campaigns", "get_policy", "list_policies", "set_policy"]
+__all__ = [
+    "Grace",
+    "Move",
+    "Outcome",
+    "begin_grace",
+    "find_disclosing_campaigns",
+    "find_grace",
+    "get_policy",
+    "has_running_grace",
+    "list_policies",
+    "set_policy",
+]
 
 
 # accounts that a command settles in its own transaction; more are settled by a background loop
@@ -227,29 +239,33 @@ async def close_targets(
     campaign_id: UUID,
     idea_ids: Sequence[UUID],
     *,
-    kind: Literal["expire", "return", "settle"],
+    kind: Literal["expire", "return", "withdraw", "settle"],
     actor_id: UUID | None,
     reason: str | None = None,
     effective_at: datetime | None = None,
 ) -> dict[UUID, Total]:
-    """Close ideas for coins; their stakes expire or return to the wallets. Returns the total of each idea."""
+    """Close ideas for coins; their stakes expire or return to the wallets. Returns the total of each idea.
+
+    Raises:
+        GraceRunning: backers of one may take their coins back, and the kind is not `withdraw`, which returns them all.
+    """
     await allow_time(session)
-    rows = await session.execute(
-        text(
-            "SELECT idea_id, settled_coins, settled_backers, is_settling FROM app.coins_close_targets"
-            "(:campaign_id, CAST(:idea_ids AS uuid[]), :kind, :actor_id, :reason, :effective_at, :inline_max, :request_id)"
-        ),
-        {
-            "campaign_id": campaign_id,
-            "idea_ids": list(idea_ids),
-            "kind": kind,
-            "actor_id": actor_id,
-            "reason": reason,
-            "effective_at": effective_at or clock.effective_at(),
-            "inline_max": _inline_max(),
-            "request_id": current_request_id(),
-        },
+    statement = text(
+        "SELECT idea_id, settled_coins, settled_backers, is_settling FROM app.coins_close_targets"
+        "(:campaign_id, CAST(:idea_ids AS uuid[]), :kind, :actor_id, :reason, :effective_at, :inline_max, :request_id)"
     )
+    values = {
+        "campaign_id": campaign_id,
+        "idea_ids": list(idea_ids),
+        "kind": kind,
+        "actor_id": actor_id,
+        "reason": reason,
+        "effective_at": effective_at or clock.effective_at(),
+        "inline_max": _inline_max(),
+        "request_id": current_request_id(),
+    }
+    with refusing_in_grace():
+        rows = await session.execute(statement, values)
     return {row.idea_id: Total(row.settled_coins, row.settled_backers, row.is_settling) for row in rows}
 
 
@@ -288,21 +304,24 @@ async def close_ledger(
     """Close a campaign's ledger: all open stakes and wallets expire, in the background if there are many.
 
     `effective_at` is the moment of an import, which settles immediately.
+
+    Raises:
+        GraceRunning: backers of an open idea may take their coins back.
     """
     await allow_time(session)
-    rows = await session.execute(
-        text(
-            "SELECT wallet_coins, is_settling FROM app.coins_close_ledger"
-            "(:campaign_id, :actor_id, :effective_at, :inline_max, :request_id)"
-        ),
-        {
-            "campaign_id": campaign_id,
-            "actor_id": actor_id,
-            "effective_at": effective_at or clock.effective_at(),
-            "inline_max": None if effective_at else _inline_max(),
-            "request_id": current_request_id(),
-        },
+    statement = text(
+        "SELECT wallet_coins, is_settling FROM app.coins_close_ledger"
+        "(:campaign_id, :actor_id, :effective_at, :inline_max, :request_id)"
     )
+    values = {
+        "campaign_id": campaign_id,
+        "actor_id": actor_id,
+        "effective_at": effective_at or clock.effective_at(),
+        "inline_max": None if effective_at else _inline_max(),
+        "request_id": current_request_id(),
+    }
+    with refusing_in_grace():
+        rows = await session.execute(statement, values)
     row = rows.one()
     return Closing(row.wallet_coins, row.is_settling)
 

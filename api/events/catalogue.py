@@ -253,6 +253,13 @@ _ENTRIES = (
     _entry(delivery_payloads.MilestoneDeleted, "A milestone of an idea is deleted.", Audience.IDEA),
     _entry(attachment_payloads.AttachmentAdded, "A picture or another file is attached to an idea.", Audience.IDEA),
     _entry(attachment_payloads.AttachmentDeleted, "An attachment is removed from an idea.", Audience.IDEA),
+    _coin_entry(
+        idea_payloads.IdeaMarkedMaterial,
+        "A manager marks an edit as material; backers may take their coins back for some time.", Audience.IDEA,
+    ),
+    _entry(
+        idea_payloads.FreeTagConverted, "Ideas with a free tag get a defined tag in its place.", Audience.CAMPAIGN
+    ),
     _entry(
         attachment_payloads.CoverChanged, "A manager sets, replaces or removes the cover picture of a campaign.",
         Audience.CAMPAIGN,

@@ -121,6 +121,9 @@ class EventKind(StrEnum):
     IDEA_SHARED = "idea_shared"
     IDEA_LINK_REVOKED = "idea_link_revoked"
 
+    IDEA_MARKED_MATERIAL = "idea_marked_material"
+    FREE_TAG_CONVERTED = "free_tag_converted"
+
     DATA_COMMAND_SENT = "data_command_sent"
 
 

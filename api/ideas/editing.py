@@ -10,7 +10,8 @@ from api.campaigns import service as campaigns
 from api.campaigns.lifecycle import Command
 from api.events import idea_payloads, payloads
 from api.events.service import record_event
-from api.ideas import errors, versions
+from api.ideas import errors, material, versions
+from api.ideas.authors import check_anonymity
 from api.ideas.labels import CATEGORY, IDEA_TAGS_MAX, TAG, get_defined, labels, list_labels, names_of, store_labels
 from api.ideas.locations import set_location
 from api.ideas.models import Idea, IdeaChangeRequest
@@ -19,6 +20,7 @@ from api.ideas.steps import EDITING, Editing, Status
 from api.ideas.texts import check_complete
 from api.kernel import clock
 from api.kernel.errors import InvalidInput
+from api.kernel.permissions import Permission
 from api.kernel.preconditions import UNCONDITIONAL, Condition
 
 if TYPE_CHECKING:
@@ -42,19 +44,25 @@ async def edit_idea(
     actor_id: UUID,
     is_manager: bool = False,
     reason: str | None = None,
+    is_material: bool = False,
     restored_from: int | None = None,
     condition: Condition = UNCONDITIONAL,
 ) -> Idea:
     """Change the text of an idea. The caller checks that `actor_id` is its author or, with `is_manager`, manages ideas.
 
-    `changes` has new values of `title`, `description`, `category` and `location` (None removes them) and `tags` by name.
-    Values that are equal to the present ones change nothing; without a change there is no new version and no event. A draft has one
-    version: the text that is submitted. An edit by the author ends a request for changes.
+    `changes` has new values of `title`, `description`, `category` and `location` (None removes them), `tags` by name, and
+    `is_anonymous` of a draft. Values that are equal to the present ones change nothing; without a change there is no new version
+    and no event. A draft has one version: the text that is submitted. An edit by the author ends a request for changes. With
+    `is_material`, the new version is marked (:mod:`api.ideas.material`).
 
     Raises:
         VersionChanged: `condition` does not accept the present version.
-        IdeaFixed: the status or the time does not allow it (:data:`api.ideas.steps.EDITING`).
-        ReasonMissing: a manager changes the idea of another person without a reason.
+        IdeaFixed: the status or the time does not allow it (:data:`api.ideas.steps.EDITING`), or the anonymity of a submitted idea
+            would change.
+        AnonymityRefused: the campaign does not allow anonymous ideas.
+        StepNotAllowed: the edit is to be material, and the actor does not manage ideas.
+        NotMarkable: the edit is to be material, and the idea does not compete.
+        ReasonMissing: a manager changes the idea of another person without a reason, or the edit is material.
         IdeaIncomplete: the title or the description would be too short, and the idea is not a draft.
         UnknownTag: the campaign has defined tags, and a new one is not among them.
         TagMissing: the idea would have no tag of a required group.
@@ -66,10 +74,18 @@ async def edit_idea(
     is_author = idea.author_id == actor_id
     if not (is_author and await _may_author(session, campaign, idea, now)):
         _check_manager(idea, is_manager=is_manager, reason=reason)
-    is_draft = idea.status == Status.DRAFT
-    if not is_draft:
+    if is_material:
+        _check_material(idea, is_manager=is_manager, reason=reason)
+    if changes.get("is_anonymous", idea.is_anonymous) != idea.is_anonymous:
+        _check_anonymity(campaign, idea, is_anonymous=changes["is_anonymous"])
+    if idea.status != Status.DRAFT:
         check_complete(changes.get("title", idea.title), changes.get("description", idea.description))
-    return await _apply(session, idea, changes, at=now, actor_id=actor_id, reason=reason, restored_from=restored_from)
+    version = idea.version
+    idea = await _apply(session, idea, changes, at=now, actor_id=actor_id, reason=reason, restored_from=restored_from)
+    if is_material and idea.version != version:
+        assert reason is not None, "it was checked"
+        await material.mark_latest(session, idea, actor_id=actor_id, reason=reason)
+    return idea
 
 
 async def check_text_editable(session: AsyncSession, idea: Idea) -> None:
@@ -153,7 +169,11 @@ async def _apply(
     """Make changes that were checked, and store the new version. The caller holds the idea's lock."""
     is_draft = idea.status == Status.DRAFT
     earlier = None if is_draft else await versions.find_unstored(session, idea)
-    changed = [name for name in ("title", "description") if name in changes and changes[name] != getattr(idea, name)]
+    changed = [
+        name
+        for name in ("title", "description", "is_anonymous")
+        if name in changes and changes[name] != getattr(idea, name)
+    ]
     for name in changed:
         setattr(idea, name, changes[name])
     if "location" in changes and set_location(idea, changes["location"]):
@@ -225,10 +245,28 @@ async def end_change_request(session: AsyncSession, idea: Idea, now: datetime) -
     )
 
 
+def _check_material(idea: Idea, *, is_manager: bool, reason: str | None) -> None:
+    if not is_manager:
+        msg = "Only a manager of the campaign may mark an edit as material."
+        raise errors.StepNotAllowed(msg, permission=Permission.MANAGE_IDEAS)
+    material.check_markable(idea)
+    if not reason:
+        msg = "To mark an edit as material, give a reason for the backers of the idea."
+        raise errors.ReasonMissing(msg)
+
+
+def _check_anonymity(campaign: Campaign, idea: Idea, *, is_anonymous: bool) -> None:
+    if idea.status != Status.DRAFT:
+        msg = f"The idea is {idea.status}; whether it is anonymous is fixed by its submission."
+        raise errors.IdeaFixed(msg, idea_status=idea.status)
+    check_anonymity(campaign, is_anonymous=is_anonymous)
+
+
 async def _may_author(session: AsyncSession, campaign: Campaign, idea: Idea, now: datetime) -> bool:
     editing = _editing(idea)
     if editing is not Editing.AUTHOR_IN_WINDOW:
         return editing in _BY_AUTHOR
+    # the notice of an acceptance ends it earlier, as soon as policies have `acceptance_notice_h`
     closes_at = (await campaigns.find_allocation(session, campaign)).closes_at
     return closes_at is None or now <= closes_at
 

@@ -42,6 +42,27 @@ class IdeaFixed(DomainError):
     title = "The idea's text can no longer be changed"
 
 
+class NotMarkable(DomainError):
+    """The version cannot be marked as material: only the latest edit of a competing idea can, and once."""
+
+    slug = "not-markable"
+    title = "The version cannot be marked as material"
+
+
+class FreeTagNotFound(NotFound):
+    """No idea of the campaign has the free tag."""
+
+    slug = "free-tag-not-found"
+    title = "No such free tag"
+
+
+class AnonymityRefused(DomainError):
+    """The campaign does not allow anonymous ideas."""
+
+    slug = "anonymity-refused"
+    title = "Ideas cannot be anonymous in this campaign"
+
+
 class ReasonMissing(InvalidInput):
     """This step requires a reason for the idea's author."""
 

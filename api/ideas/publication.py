@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
+from api.ideas.authors import sees_authors
 from api.ideas.models import Idea
 from api.ideas.queries import Filters, list_ideas
 from api.ideas.steps import PUBLIC, Status
@@ -73,6 +74,7 @@ async def find_readable(
         Filters(idea_id=idea_id),
         user_id=access.caller.user_id if access else VISITOR,
         sees_all=access is not None and access.may(Permission.VIEW_ALL_IDEAS),
+        sees_authors=access is not None and sees_authors(access),
         limit=1,
     )
     return found.ideas[0][0] if found.ideas else None

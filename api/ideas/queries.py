@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 
 from api.auth import service as auth
 from api.ideas import errors
+from api.ideas.authors import SHOWN_AUTHOR
 from api.ideas.models import Idea
 from api.ideas.steps import PUBLIC, Status
 from api.kernel.db import statements_of
@@ -40,7 +41,7 @@ _EXACT = """(
 
 _COLUMNS = (
     "id", "campaign_id", "author_id", "title", "description", "status", "reason", "source_ref", "latitude", "longitude",
-    "version", "submitted_at", "status_changed_at", "reason_code",
+    "version", "submitted_at", "status_changed_at", "reason_code", "is_anonymous",
 )  # fmt: skip
 
 _TEMPLATE = """
@@ -105,7 +106,7 @@ class Filters:
         if self.backed:
             yield "m.idea_id IS NOT NULL", {}
         if self.author_id:
-            yield "i.author_id = %(author_id)s", {"author_id": self.author_id}
+            yield f"({SHOWN_AUTHOR}) = %(author_id)s", {"author_id": self.author_id}
         if self.categories:
             yield _tagged("g.kind = 'category'", "categories"), {"categories": _folded(self.categories)}
         if self.tags:
@@ -146,6 +147,7 @@ async def list_ideas(
     *,
     user_id: UUID,
     sees_all: bool,
+    sees_authors: bool = False,
     next_steps: NextSteps | None = None,
     sort: Sort = "newest",
     seed: str = "",
@@ -159,10 +161,16 @@ async def list_ideas(
 
     With `sees_all`, the user sees all ideas; otherwise public ones, their own, and those that they have or had coins on.
     Drafts are visible to their author only, and only in lists of the status `draft`, of own ideas, and of a single idea.
-    `seed` determines the random order. `next_steps` are those of the user; without them no idea has next statuses.
+    With `sees_authors`, the user sees the authors of anonymous ideas (:mod:`api.ideas.authors`); a filter by author finds only
+    ideas whose authors the user sees. `seed` determines the random order. `next_steps` are those of the user; without them no idea has next statuses.
     """
     filters = filters or Filters()
-    values: dict[str, Any] = {"campaign_id": campaign_id, "user_id": user_id, "limit": limit}
+    values: dict[str, Any] = {
+        "campaign_id": campaign_id,
+        "user_id": user_id,
+        "sees_authors": sees_authors,
+        "limit": limit,
+    }
     if sort == "random":
         values["seed"] = seed
     asks_for_drafts = filters.mine or Status.DRAFT in filters.statuses or filters.idea_id is not None
@@ -178,7 +186,7 @@ async def list_ideas(
         continued = "WHERE (k.sort_key, k.id) > (CAST(%(after_key)s AS numeric), CAST(%(after_id)s AS uuid))"
         values |= {"after_key": after[0], "after_id": after[1]}
     statement = _TEMPLATE.format(
-        columns=", ".join(f"i.{name}" for name in _COLUMNS),
+        columns=", ".join(f"{SHOWN_AUTHOR} AS {name}" if name == "author_id" else f"i.{name}" for name in _COLUMNS),
         kept=", ".join(f"k.{name}" for name in _COLUMNS),
         totals=_EXACT if filters.idea_id else _AGGREGATED,
         key=_KEYS[sort],

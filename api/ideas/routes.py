@@ -15,11 +15,13 @@ from api.campaigns.dependencies import Access, requires_in_campaign
 from api.campaigns.errors import CampaignNotActive, IllegalCampaignStep
 from api.campaigns.schemas import as_read
 from api.coins import service as coins
+from api.coins.errors import GraceRunning
 from api.coins.schemas import BackerRead
 from api.ideas import errors, service
+from api.ideas.authors import sees_authors
 from api.ideas.dependencies import IdeaAccess, StakesReader, find_audience, requires_on_idea
 from api.ideas.details import read_idea
-from api.ideas.history import HistoryEntry, list_history
+from api.ideas.history import HistoryEntry, list_history, mark_entries
 from api.ideas.models import IdeaValuation
 from api.ideas.next_steps import find_next_steps
 from api.ideas.queries import Filters, Sort, list_ideas
@@ -49,7 +51,7 @@ router = new_router("", "ideas")
 
 
 @router.post("/campaigns/{campaign_id}/ideas", status_code=201, operation_id="submitIdea")
-@raises(CampaignNotActive, errors.SubmissionsClosed, errors.UnknownTag, errors.TagMissing)
+@raises(CampaignNotActive, errors.SubmissionsClosed, errors.AnonymityRefused, errors.UnknownTag, errors.TagMissing)
 async def submit(
     session: Session,
     response: Response,
@@ -105,6 +107,7 @@ async def list_all(
         ),
         user_id=access.caller.user_id,
         sees_all=access.may(Permission.VIEW_ALL_IDEAS),
+        sees_authors=sees_authors(access),
         next_steps=await find_next_steps(session, access),
         sort=chosen,
         seed=seed if seed is not None else str(access.caller.user_id),
@@ -133,7 +136,10 @@ async def get(
 
 
 @router.patch("/ideas/{idea_id}", operation_id="editIdea")
-@raises(errors.IdeaFixed, errors.ReasonMissing, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing)
+@raises(
+    errors.IdeaFixed, errors.ReasonMissing, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing,
+    errors.AnonymityRefused, errors.StepNotAllowed, errors.NotMarkable,
+)  # fmt: skip
 async def edit(
     session: Session,
     response: Response,
@@ -144,7 +150,8 @@ async def edit(
     """Change the text of the idea; a change that changes nothing makes no new version.
 
     Its author may do so while it is a draft or pending, and while it is competing until the last moment at which coins can be
-    moved. Managers may change the text of a submitted idea with a reason, until it is rejected or withdrawn.
+    moved. Managers may change the text of a submitted idea with a reason, until it is rejected or withdrawn, and mark the edit as
+    material while the idea is competing.
     """
     idea = await service.edit_idea(
         session,
@@ -153,6 +160,7 @@ async def edit(
         actor_id=access.campaign.caller.user_id,
         is_manager=access.may(Permission.MANAGE_IDEAS),
         reason=body.reason,
+        is_material=body.is_material,
         condition=condition,
     )
     set_version(response, idea.edit_number)
@@ -171,7 +179,7 @@ async def delete(
 @router.post("/ideas/{idea_id}/status", operation_id="changeIdeaStatus")
 @raises(
     errors.StepNotAllowed, errors.IllegalStep, CampaignNotActive, errors.ReasonMissing, errors.UnknownReasonCode,
-    errors.UndoWindowOver, errors.SubmissionsClosed, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing,
+    errors.UndoWindowOver, GraceRunning, errors.SubmissionsClosed, errors.AnonymityRefused, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing,
 )  # fmt: skip
 async def change_status(
     session: Session,
@@ -184,7 +192,8 @@ async def change_status(
     All other steps are for managers. A draft becomes pending in a mediated campaign, and competing in others; it must be
     complete then.
 
-    The step from accepted to competing undoes the acceptance, within the undo window of the coin policy.
+    The step from accepted to competing undoes the acceptance, within the undo window of the coin policy. While backers may take
+    coins back after a material edit, a competing idea is not decided: 409 `grace-running` with the time. It can be withdrawn.
     """
     target = Status(body.status)
     access.check_step(target)
@@ -205,10 +214,11 @@ async def history(
     access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN))],
     paging: PageQuery,
 ) -> Page[HistoryEntry]:
-    """What happened to the idea, newest first: changes of its status and text, requests for changes, and coins.
+    """What happened to the idea, newest first: its status and text, comments, official answers, milestones, attachments, coins.
 
     Movements of coins are those that the coin policy's stakes_visible_to shows to me, and otherwise my own. Requests for
-    changes are shown to the author of the idea and to those who see all ideas.
+    changes are shown to the author of the idea and to those who see all ideas. Deleted comments are left out, and hidden ones for
+    all but moderators.
     """
     _, sees_stakes = await find_audience(session, access)
     rows = await list_history(
@@ -216,11 +226,13 @@ async def history(
         access.idea.id,
         coins_of=None if sees_stakes else access.campaign.caller.user_id,
         sees_requests=access.may(Permission.VIEW_ALL_IDEAS),
+        sees_hidden=access.may(Permission.MODERATE_COMMENTS),
         limit=paging.limit + 1,
         after=paging.after(datetime.fromisoformat, str),
     )
     page = paging.page(rows, key=lambda row: [row[1][0].isoformat(), row[1][1]])
     entries = [entry for entry, _ in page.items]
+    mark_entries(access, entries)
     await auth.add_names(session, entries, actor_id="actor_name")
     return Page(items=entries, next_cursor=page.next_cursor)
 
@@ -265,7 +277,7 @@ async def list_valuations(
 
 
 @router.post("/campaigns/{campaign_id}/complete", operation_id="completeCampaign")
-@raises(IllegalCampaignStep)
+@raises(IllegalCampaignStep, GraceRunning)
 async def complete_campaign(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))],
@@ -273,7 +285,8 @@ async def complete_campaign(
 ) -> CampaignCompletion:
     """Complete the campaign: undecided ideas become not_selected, and all remaining coins expire.
 
-    The response, also of a dry run, has the numbers of ideas, coins and members that this changes.
+    The response, also of a dry run, has the numbers of ideas, coins and members that this changes. While backers of an idea may
+    take coins back after a material edit, it is refused: 409 `grace-running` with the time.
     """
     done = await service.complete_campaign(session, access.campaign, actor_id=access.caller.user_id)
     effects = CompletionEffects(ideas=done.ideas, coins=done.coins, members=done.members)

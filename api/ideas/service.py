@@ -13,6 +13,7 @@ from api.events import payloads
 from api.events.service import record_event
 from api.ideas import errors
 from api.ideas.editing import check_text_editable, edit_idea, restore_version
+from api.ideas.material import mark_version
 from api.ideas.models import Idea, IdeaValuation
 from api.ideas.owners import find_owner, set_owner
 from api.ideas.publication import Decision, excerpt, find_public_titles, find_readable, list_decisions, list_newest
@@ -49,6 +50,7 @@ __all__ = [
     "get_idea",
     "list_decisions",
     "list_newest",
+    "mark_version",
     "record_valuation",
     "render_markdown",
     "restore_version",
@@ -73,6 +75,9 @@ async def complete_campaign(session: AsyncSession, campaign: Campaign, *, actor_
     """Complete a campaign: undecided ideas become not selected, and all remaining coins expire.
 
     `actor_id` is None if the worker completes it at `decide_by`.
+
+    Raises:
+        GraceRunning: backers of an idea may take their coins back after a material edit.
     """
     campaign = await campaigns.get_campaign(session, campaign.id, lock="change")  # no coins are granted meanwhile
     remaining = await coins.get_remaining(session, campaign.id)

@@ -46,7 +46,8 @@ async def take_step(
         CampaignNotActive: the phase of the campaign does not allow the step.
         ReasonMissing: the step requires a reason.
         UnknownReasonCode: the campaign has no reason with this code, or the step is no rejection.
-        SubmissionsClosed, IdeaIncomplete, UnknownTag, TagMissing: the draft cannot be submitted.
+        GraceRunning: the step would close the idea for coins, and backers may take them back after a material edit.
+        SubmissionsClosed, AnonymityRefused, IdeaIncomplete, UnknownTag, TagMissing: the draft cannot be submitted.
     """
     # the campaign is locked before the idea, as in the completion of a campaign
     campaign = await campaigns.get_campaign(session, idea.campaign_id, lock="read")

@@ -48,14 +48,15 @@ FILES: tuple[tuple[int, str], ...] = (
     (1018, "auth/sql/api_tokens.sql"),
     (1018, "auth/sql/api_token_triggers.sql"),
     (1004, "coins/sql/postings.sql"),
-    (1027, "coins/sql/moves.sql"),
+    (1034, "coins/sql/grace.sql"),
+    (1034, "coins/sql/moves.sql"),
     (1004, "coins/sql/corrections.sql"),
-    (1004, "coins/sql/policies.sql"),
+    (1034, "coins/sql/policies.sql"),
     (1027, "coins/sql/windows.sql"),
     (1004, "coins/sql/deletion.sql"),
     (1004, "coins/sql/wallets.sql"),
     (1004, "coins/sql/settlements.sql"),
-    (1004, "coins/sql/closing.sql"),
+    (1034, "coins/sql/closing.sql"),
     (1004, "coins/sql/aggregation.sql"),
     (1004, "coins/sql/balances.sql"),
     (1004, "coins/sql/verification.sql"),
@@ -65,6 +66,7 @@ FILES: tuple[tuple[int, str], ...] = (
     (1004, "coins/sql/triggers.sql"),
     (1006, "ideas/sql/triggers.sql"),
     (1024, "ideas/sql/draft_triggers.sql"),
+    (1034, "ideas/sql/edit_triggers.sql"),
 )
 
 _DEFINED = re.compile(r"^CREATE (?:OR REPLACE FUNCTION|VIEW) app\.(\w+)", re.MULTILINE)

@@ -64,6 +64,7 @@ class TestCatalogue:
             EventKind.MILESTONE_ADDED, EventKind.MILESTONE_CHANGED, EventKind.MILESTONE_DELETED,
             EventKind.ATTACHMENT_ADDED, EventKind.ATTACHMENT_DELETED,
             EventKind.CAMPAIGN_COVER_CHANGED, EventKind.IDEA_SHARED, EventKind.IDEA_LINK_REVOKED,
+            EventKind.ATTACHMENT_ADDED, EventKind.ATTACHMENT_DELETED, EventKind.FREE_TAG_CONVERTED,
         }  # fmt: skip
         assert set(kinds_where(concerns_coins=True)) == set(EventKind) - silent
         assert set(kinds_where(concerns_coins=True, is_personal=True)) == {

@@ -206,6 +206,10 @@ async def play_texts(world: World) -> None:
     """A draft that is deleted, a request for changes, tags, and reasons of rejection."""
     author, manager = world.members[0], world.manager
     waiting = await world.submit(author)
+    larger = await world.submit(author)
+    assert (await world.step(manager, larger, "competing")).is_success
+    free = {"title": "Racks with a free tag", "tags": ["Free"]}
+    assert (await world.call(author, "PATCH", f"/ideas/{waiting}", json=free)).is_success
     drafted = await world.call(author, "POST", "/campaigns/{id}/ideas/drafts", json={"title": "A draft"})
     path = f"/ideas/{drafted.json()['id']}"
     tags = "/campaigns/{id}/tags"
@@ -217,6 +221,9 @@ async def play_texts(world: World) -> None:
         (author, "DELETE", path, None),
         (manager, "POST", f"/ideas/{waiting}/change-requests", {"text": "Say what it costs."}),
         (manager, "PATCH", f"{tags}/{roads}", {"colour": "#808080"}),
+        (manager, "POST", "/campaigns/{id}/free-tags/convert", {"name": "free", "into_id": roads}),
+        (manager, "PATCH", f"/ideas/{waiting}", {"tags": [], "reason": "Not about roads"}),
+        (manager, "PATCH", f"/ideas/{larger}", {"title": "Twice as many", "reason": "Larger", "is_material": True}),
         (manager, "POST", f"{tags}/{roads}/merge", {"into_id": streets}),
         (manager, "DELETE", f"{tags}/{streets}", None),
         (manager, "PUT", "/campaigns/{id}/rejection-reasons", reasons),

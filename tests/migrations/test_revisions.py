@@ -141,6 +141,12 @@ class TestUpAndDown:
             ("INSERT INTO app.events (kind) VALUES ('comment_written')", "1022", "earlier release does not know"),
             ("INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc')", "1004", "campaigns holds campaigns"),
             (
+                "INSERT INTO app.campaigns (slug, title, anonymous_ideas) VALUES ('abc', 'Abc', true)",
+                "1030",
+                "would disclose",
+            ),
+            ("INSERT INTO app.events (kind) VALUES ('idea_marked_material')", "1029", "earlier release does not know"),
+            (
                 "INSERT INTO app.campaigns (slug, title, goal) VALUES ('abc', 'Abc', 'Less')",
                 "1022",
                 "campaigns holds kinds, goals",

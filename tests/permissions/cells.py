@@ -230,6 +230,10 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "exportIdeas": lambda _: 200,  # not 202: the campaigns have few ideas
     "getIdeaExport": lambda _: 404,  # export-not-found
     "downloadIdeaExport": lambda _: 404,  # the same
+    # not-the-owner: the ideas have none
+    "completeMilestone": lambda cell: 409 if Permission.MANAGE_IDEAS in cell.permissions else 403,
+    "markVersionMaterial": lambda _: 409,  # not-markable: the text of the submission
+    "convertFreeTag": lambda _: 404,  # free-tag-not-found
     "deleteAttachment": lambda _: 404,
     "getAttachmentContent": lambda _: 404,
     "getLinkedAttachmentContent": lambda _: 404,
@@ -345,6 +349,9 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
         "createTag": {"name": "Schools"},
         "editTag": {"name": "Streets"},
         "mergeTags": {"into_id": str(place.other_tag_id)},
+        "convertFreeTag": {"name": "No idea has it", "into_id": str(place.tag_id)},
+        "markVersionMaterial": {"reason": "It costs more."},
+        "completeMilestone": {"done_on": "2026-05-01"},
         "setRejectionReasons": {"reasons": [{"code": "other", "label": "Another reason"}]},
         "requestIdeaChanges": {"text": "Say what it costs."},
         "changeIdeasInBulk": {"action": "approve", "idea_ids": [str(place.pending_id)]},

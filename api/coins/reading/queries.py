@@ -89,7 +89,8 @@ MY_CAMPAIGNS = text(_BY_CAMPAIGN.format(accounts=_ACCOUNTS.format(version="a.ver
 
 _POLICY_COLUMNS = (
     "p.version, p.coins_per_member, p.coins_per_allocation_min, p.coins_per_member_and_idea_max, p.own_ideas, p.take_back, "
-    "p.allocation_opens_at, p.allocate_until, p.undo_window_h, p.at_end, p.stakes_visible_to, p.created_at, p.created_by"
+    "p.allocation_opens_at, p.allocate_until, p.undo_window_h, p.at_end, p.stakes_visible_to, p.grace_h, "
+    "p.created_at, p.created_by"
 )
 _POLICIES = "SELECT {columns} FROM app.coin_policies AS p WHERE p.campaign_id = :campaign_id ORDER BY p.version DESC"
 POLICIES = text(_POLICIES.format(columns=_POLICY_COLUMNS))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, text
 
+from api.ideas.authors import sees_authors
 from api.ideas.exports import errors
 from api.ideas.exports.models import IdeaExport
 from api.ideas.exports.schemas import ExportFilters, ExportFormat, ExportRead
@@ -38,6 +39,7 @@ class Rights:
     """What the reader of an export may see beyond what every reader of the campaign sees."""
 
     sees_all: bool
+    sees_authors: bool
 
     def include(self, others: dict[str, Any]) -> bool:
         """Whether a reader with these rights may see what was written with `others`."""
@@ -47,16 +49,14 @@ class Rights:
 
 def rights_of(access: Access) -> Rights:
     """The rights of the caller now."""
-    return Rights(sees_all=access.may(Permission.VIEW_ALL_IDEAS))
+    return Rights(sees_all=access.may(Permission.VIEW_ALL_IDEAS), sees_authors=sees_authors(access))
 
 
 async def count_ideas(
     session: AsyncSession, campaign_id: UUID, filters: ExportFilters, rights: Rights, *, user_id: UUID
 ) -> int:
     """The number of ideas that an export would have."""
-    found = await list_ideas(
-        session, campaign_id, filters.as_filters(), user_id=user_id, sees_all=rights.sees_all, limit=1
-    )
+    found = await list_ideas(session, campaign_id, filters.as_filters(), user_id=user_id, **asdict(rights), limit=1)
     return found.total
 
 
@@ -78,7 +78,7 @@ async def write_ideas(
             campaign_id,
             filters.as_filters(),
             user_id=user_id,
-            sees_all=rights.sees_all,
+            **asdict(rights),
             sort="newest",
             limit=_AT_ONCE,
             after=after,
