@@ -117,12 +117,12 @@ class EventKind(StrEnum):
     MILESTONE_DELETED = "milestone_deleted"
     ATTACHMENT_ADDED = "attachment_added"
     ATTACHMENT_DELETED = "attachment_deleted"
+    IDEA_MARKED_MATERIAL = "idea_marked_material"
+    FREE_TAG_CONVERTED = "free_tag_converted"
+
     CAMPAIGN_COVER_CHANGED = "campaign_cover_changed"
     IDEA_SHARED = "idea_shared"
     IDEA_LINK_REVOKED = "idea_link_revoked"
-
-    IDEA_MARKED_MATERIAL = "idea_marked_material"
-    FREE_TAG_CONVERTED = "free_tag_converted"
 
     DATA_COMMAND_SENT = "data_command_sent"
 
