@@ -12,6 +12,7 @@ from api.auth import service as auth
 from api.campaigns import errors, service
 from api.campaigns.dependencies import Access, requires_in_campaign
 from api.campaigns.schemas import (
+    Joining,
     MemberAdd,
     MemberRead,
     MembershipRead,
@@ -30,12 +31,18 @@ router = new_router("", "campaigns")
 
 
 @router.post("/campaigns/{campaign_id}/join", operation_id="joinCampaign")
-@raises(errors.JoiningClosed, errors.RemovedFromCampaign, errors.CampaignNotActive)
+@raises(errors.JoiningClosed, errors.RemovedFromCampaign, errors.CampaignNotActive, errors.AttributesRefused)
 async def join(
-    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.JOIN_CAMPAIGN))]
+    session: Session,
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.JOIN_CAMPAIGN))],
+    body: Joining | None = None,
 ) -> MembershipRead:
-    """Become a member with a wallet; a former member gets the old wallet again."""
-    membership = await service.join_campaign(session, access.campaign, user_id=access.caller.user_id)
+    """Become a member with a wallet; a former member gets the old wallet again.
+
+    The body has the attributes that the campaign asks for (`GET .../member-attributes`).
+    """
+    answers = dict(body.attributes) if body else {}
+    membership = await service.join_campaign(session, access.campaign, user_id=access.caller.user_id, answers=answers)
     return MembershipRead.model_validate(membership)
 
 
@@ -76,7 +83,7 @@ async def members(
     operation_id="addMember",
     responses={200: {"description": "The user was a member already", "model": MembershipRead}},
 )
-@raises(errors.UnknownUser, errors.CampaignNotActive, errors.LastManager)
+@raises(errors.UnknownUser, errors.CampaignNotActive, errors.LastManager, errors.AttributesRefused)
 async def add_member(
     session: Session,
     response: Response,

@@ -10,6 +10,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import aliased
 
 from api.campaigns import errors
+from api.campaigns.attributes.values import get_defined
 from api.campaigns.lifecycle import RUNNING, Command
 from api.campaigns.models import Campaign, Membership
 from api.campaigns.queries import find_last_membership, find_membership, get_campaign
@@ -22,7 +23,7 @@ from api.kernel import clock
 from api.kernel.permissions import TAKING_PART
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,16 +36,20 @@ async def join_campaign(
     actor_id: UUID | None = None,
     is_invited: bool = False,
     role: str = "member",
-    attributes: dict[str, Any] | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    answers: Mapping[str, str] | None = None,
+    may_lack_values: bool = False,
 ) -> Membership:
     """Make the user a member with a wallet. A former member gets the old wallet again and no second grant.
 
     An observer gets no wallet, and that of a former member stays frozen.
 
     Nothing changes if the user is a member. `actor_id` is the manager who adds the user; None if the user joins, by
-    themselves or because a manager has invited them.
+    themselves or because a manager has invited them. `attributes` are set by a manager; None: those of the former membership
+    that the campaign allows now. `answers` are those of the user who joins. With `may_lack_values` required ones can be missing.
 
     Raises:
+        AttributesRefused: an attribute is not allowed, or a required one is missing.
         JoiningClosed: the user joins, but the join policy is not `open`.
         RemovedFromCampaign: the user joins, but a manager has removed them.
         CampaignNotActive: the campaign has ended, or is a draft, to which only managers can add members.
@@ -67,9 +72,15 @@ async def join_campaign(
         raise errors.RemovedFromCampaign(errors.REMOVED)
     if is_self and before is not None and before.role == "observer":
         role = before.role  # only a manager can make an observer a member
+    defined = await get_defined(session, campaign.id)
     if attributes is None:
-        attributes = before.attributes if before else {}
-    (membership,) = await admit(session, campaign, [Newcomer(user_id, role, attributes)], actor_id=actor_id or user_id)
+        attributes = defined.fitting(before.attributes if before else {})
+    if actor_id is not None:
+        values = dict(attributes)
+        defined.check(values, is_complete=not may_lack_values)
+    else:
+        values = defined.with_answers(attributes, answers or {})
+    (membership,) = await admit(session, campaign, [Newcomer(user_id, role, values)], actor_id=actor_id or user_id)
     return membership
 
 
@@ -134,12 +145,14 @@ async def add_member(
     actor_id: UUID,
     role: str | None = None,
     attributes: dict[str, Any] | None = None,
+    may_lack_values: bool = False,
 ) -> tuple[Membership, bool]:
     """Add a user, or change the role and the attributes of a member; returns the membership and whether it is new.
 
     None is the role `member` and the former attributes of a new member, and changes nothing for a present one.
 
     Raises:
+        AttributesRefused: an attribute is not allowed, or a required one is missing.
         CampaignNotActive: the campaign has ended.
         LastManager: the campaign would have no manager.
     """
@@ -147,15 +160,39 @@ async def add_member(
     present = await find_membership(session, campaign.id, user_id)
     if present is None:
         made = await join_campaign(
-            session, campaign, user_id=user_id, actor_id=actor_id, role=role or "member", attributes=attributes
-        )
+            session, campaign, user_id=user_id, actor_id=actor_id, role=role or "member", attributes=attributes,
+            may_lack_values=may_lack_values,
+        )  # fmt: skip
         return made, True
     await check_command(session, campaign, Command.ADD_MEMBER)
     if role is not None:
         await set_member_role(session, campaign, user_id=user_id, role=role, actor_id=actor_id)
     if attributes is not None:
+        defined = await get_defined(session, campaign.id)
+        defined.check(attributes, before=present.attributes, is_complete=True)
         await set_attributes(session, campaign, present, attributes, actor_id=actor_id)
     return present, False
+
+
+async def edit_attributes(
+    session: AsyncSession, campaign: Campaign, changes: Mapping[str, str | None], *, user_id: UUID, actor_id: UUID
+) -> Membership:
+    """Change attributes of a member by their keys; None removes one. A member changes only those that members may edit.
+
+    Raises:
+        NotAMember: the user is not a member.
+        AttributesRefused: a value is not allowed, a required one would be removed, or only managers change it.
+    """
+    # the definitions do not change meanwhile; changes of the same membership wait for its row
+    campaign = await get_campaign(session, campaign.id, lock="read")
+    membership = await find_membership(session, campaign.id, user_id, lock=True)
+    if membership is None:
+        msg = "This user is not a member of the campaign."
+        raise errors.NotAMember(msg)
+    defined = await get_defined(session, campaign.id)
+    change = defined.with_own_changes if user_id == actor_id and membership.role != "manager" else defined.with_changes
+    await set_attributes(session, campaign, membership, change(membership.attributes, changes), actor_id=actor_id)
+    return membership
 
 
 async def set_attributes(
@@ -166,7 +203,7 @@ async def set_attributes(
     *,
     actor_id: UUID | None,
 ) -> bool:
-    """Replace the attributes of a member; returns whether they differ. The caller has locked the campaign."""
+    """Replace the attributes of a member by checked ones; returns whether they differ. The caller has locked the campaign."""
     names = {name for name, _ in attributes.items() ^ membership.attributes.items()}
     if not names:
         return False

@@ -149,13 +149,16 @@ async def list_campaigns(
     ]
 
 
-async def find_membership(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> Membership | None:
-    """The user's current membership in the campaign, or None."""
-    found: Membership | None = await session.scalar(
-        select(Membership).where(
-            Membership.campaign_id == campaign_id, Membership.user_id == user_id, Membership.left_at.is_(None)
-        )
+async def find_membership(
+    session: AsyncSession, campaign_id: UUID, user_id: UUID, *, lock: bool = False
+) -> Membership | None:
+    """The user's current membership in the campaign, or None; with `lock`, its row is locked and then read again."""
+    query = select(Membership).where(
+        Membership.campaign_id == campaign_id, Membership.user_id == user_id, Membership.left_at.is_(None)
     )
+    if lock:
+        query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
+    found: Membership | None = await session.scalar(query)
     return found
 
 

@@ -196,6 +196,12 @@ class MemberRead(MembershipRead):
     attributes: dict[str, str]
 
 
+class Joining(Schema):
+    """What a person says about themselves when they join or accept an invitation."""
+
+    attributes: Attributes = Field({}, description="values of the attributes that the campaign asks for, by key")
+
+
 class MemberAdd(Schema):
     """The user to add, by the e-mail address of their account, with their role and groups.
 

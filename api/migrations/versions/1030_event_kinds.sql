@@ -26,5 +26,5 @@ ALTER TABLE app.events
         'comment_edited', 'comment_deleted', 'comment_hidden', 'comment_shown', 'official_answer_changed',
         'note_written', 'note_edited', 'note_deleted', 'idea_followed', 'idea_unfollowed',
         'idea_owner_changed', 'milestone_added', 'milestone_changed', 'milestone_deleted',
-        'attachment_added', 'attachment_deleted'
+        'attachment_added', 'attachment_deleted', 'join_request_withdrawn', 'member_attribute_defined'
     )) NOT VALID;
