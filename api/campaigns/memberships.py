@@ -232,7 +232,7 @@ async def leave_campaign(session: AsyncSession, campaign: Campaign, *, user_id: 
         "You are the campaign's only manager; make another member a manager first.",
     )  # fmt: skip
     had = await _end(session, campaign, membership, actor_id=user_id)
-    await coins.freeze_wallet(session, campaign.id, user_id)
+    await coins.freeze_wallets(session, campaign.id, [user_id])
     await record_event(
         session,
         payloads.MemberLeft(before=_state(had), after=_state(replace(had, is_frozen=True) if had else None)),
@@ -261,7 +261,7 @@ async def remove_member(session: AsyncSession, campaign: Campaign, *, user_id: U
     membership.was_removed = True
     had = await _end(session, campaign, membership, actor_id=actor_id)
     await coins.return_stakes(session, campaign.id, user_id, actor_id=actor_id)
-    await coins.freeze_wallet(session, campaign.id, user_id)
+    await coins.freeze_wallets(session, campaign.id, [user_id])
     has = await coins.find_wallet(session, campaign.id, user_id)
     await record_event(
         session,

@@ -184,7 +184,8 @@ WITHOUT_COINS = {
     "editTag", "followIdea", "hideComment", "mergeTags", "recordValuation", "removeIdeaOwner", "removeOfficialAnswer",
     "requestIdeaChanges", "restoreIdeaVersion", "resubmitIdea", "setIdeaOwner", "setOfficialAnswer",
     "setRejectionReasons", "showComment", "unfollowIdea", "writeComment", "writeNote", "inviteMembers", "resendInvitation",
-    "revokeInvitation", "requestToJoin", "refuseJoinRequest",
+    "revokeInvitation", "requestToJoin", "refuseJoinRequest", "withdrawJoinRequest", "createMemberAttribute",
+    "editMemberAttribute", "deleteMemberAttribute", "editMemberValues", "editMyAttributes",
 }  # fmt: skip
 # needs a campaign that is joined by request: tests/campaigns/test_join_requests.py
 ELSEWHERE = {"approveJoinRequest"}
