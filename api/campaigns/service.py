@@ -15,7 +15,6 @@ from api.campaigns.queries import (
     get_campaign_and_role,
     list_campaigns,
     list_managed_campaign_ids,
-    list_members,
 )
 from api.campaigns.roles import set_member_role
 from api.campaigns.transitions import (
@@ -56,7 +55,6 @@ __all__ = [
     "list_campaigns",
     "list_dates",
     "list_managed_campaign_ids",
-    "list_members",
     "list_stages",
     "mark_completed",
     "pause_campaign",
