@@ -25,6 +25,17 @@ _NAMED_MAX = 20
 
 
 @dataclass(frozen=True)
+class Question:
+    """An attribute that a person who joins is asked for, and the value that is known already, or ""."""
+
+    key: str
+    label: str
+    options: list[str]
+    is_required: bool
+    value: str
+
+
+@dataclass(frozen=True)
 class DefinedAttributes:
     """The attributes that a campaign has defined, in their order."""
 
@@ -95,6 +106,15 @@ class DefinedAttributes:
         merged = known | dict(answers)
         _refuse(faults | self.find_missing(merged))
         return merged
+
+    def questions(self, values: Mapping[str, Any]) -> list[Question]:
+        """What a person with these values is asked for when they join."""
+        known = self.fitting(values)
+        return [
+            Question(each.key, each.label, each.options, each.is_required, known.get(each.key, ""))
+            for each in self.definitions
+            if each.is_asked and (each.is_editable or each.key not in known)
+        ]
 
     def with_own_changes(self, values: Mapping[str, Any], changes: Mapping[str, str | None]) -> dict[str, Any]:
         """The values of a member after the member's own changes; None removes a value.

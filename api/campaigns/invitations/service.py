@@ -21,7 +21,7 @@ from api.campaigns.invitations.models import Invitation, InvitationStatus
 from api.campaigns.lifecycle import Command
 from api.campaigns.memberships import join_campaign
 from api.campaigns.models import Campaign, Membership
-from api.campaigns.queries import find_last_ends, find_last_membership, get_campaign
+from api.campaigns.queries import find_last_ends, find_last_membership, find_membership, get_campaign
 from api.campaigns.transitions import check_command
 from api.events import payloads
 from api.events.service import record_event, record_events
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from api.auth.models import User
-    from api.campaigns.attributes.values import DefinedAttributes
+    from api.campaigns.attributes.values import DefinedAttributes, Question
     from settings import Settings
 
 # An address receives at most one mail of an invitation in this time.
@@ -190,6 +190,17 @@ async def find_by_secret(session: AsyncSession, secret: str) -> tuple[Invitation
     if row is None or row.Invitation.status is not InvitationStatus.OPEN:
         raise LinkInvalid
     return row.Invitation, row.Campaign
+
+
+async def list_questions(session: AsyncSession, invitation: Invitation, user: User | None) -> list[Question]:
+    """The attributes that the invited person is asked for; none of a member, who stays one as they are."""
+    values = invitation.attributes
+    if user is not None:
+        if await find_membership(session, invitation.campaign_id, user.id) is not None:
+            return []
+        last = await find_last_membership(session, invitation.campaign_id, user.id)
+        values = values or (last.attributes if last else {})
+    return (await get_defined(session, invitation.campaign_id)).questions(values)
 
 
 async def accept(
