@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import update
 
 from api.campaigns import service as campaigns
+from api.campaigns.lifecycle import Command
 from api.events import idea_payloads, payloads
 from api.events.service import record_event
 from api.ideas import errors, versions
@@ -57,6 +58,7 @@ async def edit_idea(
         IdeaIncomplete: the title or the description would be too short, and the idea is not a draft.
         UnknownTag: the campaign has defined tags, and a new one is not among them.
         TagMissing: the idea would have no tag of a required group.
+        CampaignNotActive: tags or the category of a submitted idea would change in a campaign that has ended.
     """
     campaign = await campaigns.get_campaign(session, idea.campaign_id, lock="read")
     idea = await get_idea(session, idea.id, lock=True)
@@ -99,6 +101,7 @@ async def tag_idea(
         IdeaFixed: the idea is a draft.
         UnknownTag: the campaign has defined tags, and an added one is not among them.
         TagMissing: the idea would have no tag of a required group.
+        CampaignNotActive: the campaign has ended.
         InvalidInput: the idea would have too many tags.
     """
     await campaigns.get_campaign(session, idea.campaign_id, lock="read")
@@ -243,5 +246,7 @@ async def _change_labels(session: AsyncSession, idea: Idea, changes: dict[str, A
     wanted = defined.resolve(labels(tags, categories), present=present)
     changed = await store_labels(session, idea.id, wanted)
     if changed and idea.status != Status.DRAFT:
+        campaign = await campaigns.get_campaign(session, idea.campaign_id)
+        await campaigns.check_command(session, campaign, Command.TAG_IDEAS)
         defined.check_required(wanted)
     return changed

@@ -133,7 +133,14 @@ async def get(
 
 
 @router.patch("/ideas/{idea_id}", operation_id="editIdea")
-@raises(errors.IdeaFixed, errors.ReasonMissing, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing)
+@raises(
+    errors.IdeaFixed,
+    errors.ReasonMissing,
+    errors.IdeaIncomplete,
+    errors.UnknownTag,
+    errors.TagMissing,
+    CampaignNotActive,
+)
 async def edit(
     session: Session,
     response: Response,
@@ -170,7 +177,7 @@ async def delete(
 
 @router.post("/ideas/{idea_id}/status", operation_id="changeIdeaStatus")
 @raises(
-    errors.StepNotAllowed, errors.IllegalStep, CampaignNotActive, errors.ReasonMissing, errors.UnknownReasonCode,
+    errors.StepNotAllowed, errors.ApprovalOfOwnIdea, errors.IllegalStep, CampaignNotActive, errors.ReasonMissing, errors.UnknownReasonCode,
     errors.UndoWindowOver, errors.SubmissionsClosed, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing,
 )  # fmt: skip
 async def change_status(

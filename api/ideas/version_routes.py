@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Query
 from pydantic import Field
 
 from api.auth import service as auth
+from api.campaigns.errors import CampaignNotActive
 from api.ideas import errors, service, versions
 from api.ideas.dependencies import IdeaAccess, requires_on_idea
 from api.ideas.details import read_idea
@@ -130,7 +131,14 @@ async def diff(
 
 
 @router.post("/ideas/{idea_id}/versions/{version}/restore", operation_id="restoreIdeaVersion")
-@raises(errors.VersionNotFound, errors.IdeaFixed, errors.ReasonMissing, errors.IdeaIncomplete, errors.TagMissing)
+@raises(
+    errors.VersionNotFound,
+    errors.IdeaFixed,
+    errors.ReasonMissing,
+    errors.IdeaIncomplete,
+    errors.TagMissing,
+    CampaignNotActive,
+)
 async def restore(
     session: Session,
     access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.EDIT_IDEA, Permission.MANAGE_IDEAS))],
