@@ -193,7 +193,7 @@ class MemberRead(MembershipRead):
 
     display_name: str
     email: str | None
-    attributes: dict[str, str]
+    attributes: dict[str, str | int] = Field(description="numbers are only in imported elections")
 
 
 class Joining(Schema):

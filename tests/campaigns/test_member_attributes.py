@@ -263,9 +263,7 @@ class TestInvitation:
         assert accepted.status_code == 200, accepted.text
         assert await values_of(world, user) == {"department": "Sales", "site": "North"}
 
-    async def test_the_page_asks_and_checks(
-        self, application: FastAPI, client: AsyncClient, mails: Mailbox
-    ) -> None:
+    async def test_the_page_asks_and_checks(self, application: FastAPI, client: AsyncClient, mails: Mailbox) -> None:
         world, email = await make_world(application, client), new_email()
         await define(world, is_required=True, label="Department <b>")
         await define(world, key="site", label="Site", kind="text", options=[])
@@ -339,9 +337,9 @@ class TestValues:
             update.replace("'{}'", """'{"department": "Tax"}'"""),
             update.replace("'{}'", """'{"colour": "red"}'"""),
             update.replace("'{}'", """'{"department": 7}'"""),
-            insert.replace("'{}'", """'{"department": "Tax"}'""").replace("attributes)", "attributes, left_at)").replace(
-                " FROM (", ", now() FROM ("
-            ),
+            insert.replace("'{}'", """'{"department": "Tax"}'""")
+            .replace("attributes)", "attributes, left_at)")
+            .replace(" FROM (", ", now() FROM ("),
             f"UPDATE app.member_attributes SET options = '{{Works}}' {of_campaign}",
             f"UPDATE app.member_attributes SET options = '{{Sales,Sales}}' {of_campaign}",
             f"UPDATE app.member_attributes SET options = '{{}}' {of_campaign}",
@@ -350,7 +348,9 @@ class TestValues:
         ):
             with pytest.raises(IntegrityError):
                 async with parts(application).database.session() as session:
-                    await session.execute(text(statement.replace(":id", f"'{world.campaign_id}'").replace(": ", "\\: ")))
+                    await session.execute(
+                        text(statement.replace(":id", f"'{world.campaign_id}'").replace(": ", "\\: "))
+                    )
 
 
 class TestLists:
@@ -401,7 +401,9 @@ class TestCopy:
         body = {"title": "The next year", "copy_of": str(world.campaign_id)}
         copied = await world.call(world.manager, "POST", "/campaigns", json=body)
         assert copied.status_code == 201, copied.text
-        (found,) = (await world.call(world.manager, "GET", f"/campaigns/{copied.json()['id']}/member-attributes")).json()
+        (found,) = (
+            await world.call(world.manager, "GET", f"/campaigns/{copied.json()['id']}/member-attributes")
+        ).json()
         assert found["id"] != made["id"]
         assert {**found, "id": made["id"]} == {**made, "members": 0}
         deleted = await world.call(world.manager, "DELETE", f"/campaigns/{copied.json()['id']}")

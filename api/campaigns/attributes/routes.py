@@ -129,13 +129,13 @@ class ValuesEdit(Schema):
 class ValuesRead(ResponseModel):
     """The values of a member by key."""
 
-    attributes: dict[str, str]
+    attributes: dict[str, str | int]
 
 
 class MemberValuesRead(MembershipRead):
     """A membership with its values."""
 
-    attributes: dict[str, str]
+    attributes: dict[str, str | int]
 
 
 _Reader = Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_CAMPAIGN))]
