@@ -237,7 +237,7 @@ class TestDelete:
         await define(world, "Schools")
         tag = await define(world, "Streets")
         body = {"title": "Racks by the door", "description": DESCRIPTION, "tags": ["Streets"]}
-        draft = (await world.call(world.members[0], "POST", "/campaigns/{id}/drafts", json=body)).json()
+        draft = (await world.call(world.members[0], "POST", f"{IDEAS}/drafts", json=body)).json()
         assert (await world.call(world.manager, "DELETE", f"{TAGS}/{tag}")).status_code == 204
         assert (await labels(world, draft["id"]))[0] == ["Streets"], "the author decides"
         late = await world.step(world.members[0], draft["id"], "competing")
