@@ -7,8 +7,8 @@ $$;
 REVOKE ALL ON FUNCTION app.member_attribute_fits(jsonb, text, text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.member_attribute_fits(jsonb, text, text[]) TO ideamint_app;
 
--- The first attribute of a membership that differs from those of before and that its campaign does not allow; NULL if there is
--- none. A campaign that defines no attributes allows all.
+-- The first attribute of a membership that differs from those of before and that its campaign does not allow; NULL if
+-- there is none. A campaign that defines no attributes allows all.
 CREATE OR REPLACE FUNCTION app.member_attribute_fault(p_campaign_id uuid, p_before jsonb, p_after jsonb) RETURNS text
 LANGUAGE sql STABLE SET search_path = app, pg_temp AS $$
     SELECT e.key FROM jsonb_each(p_after) AS e
@@ -21,7 +21,7 @@ $$;
 REVOKE ALL ON FUNCTION app.member_attribute_fault(uuid, jsonb, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.member_attribute_fault(uuid, jsonb, jsonb) TO ideamint_app;
 
--- Refuses memberships whose new or changed attributes their campaign does not allow; for all rows of a statement at once.
+-- Refuses memberships whose new or changed attributes their campaign does not allow, for all rows of a statement.
 CREATE OR REPLACE FUNCTION app.memberships_check_attributes() RETURNS trigger
 LANGUAGE plpgsql SET search_path = app, pg_temp AS $$
 DECLARE
@@ -33,7 +33,9 @@ BEGIN
     END IF;
     IF TG_OP = 'INSERT' THEN
         SELECT f.campaign_id, f.key INTO v_campaign_id, v_key
-        FROM (SELECT a.campaign_id, member_attribute_fault(a.campaign_id, '{}', a.attributes) AS key FROM added AS a) AS f
+        FROM (
+            SELECT a.campaign_id, member_attribute_fault(a.campaign_id, '{}', a.attributes) AS key FROM added AS a
+        ) AS f
         WHERE f.key IS NOT NULL LIMIT 1;
     ELSE
         SELECT f.campaign_id, f.key INTO v_campaign_id, v_key

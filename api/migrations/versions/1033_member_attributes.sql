@@ -1,5 +1,5 @@
--- Attributes of members that a campaign defines, such as their department. The values are in memberships.attributes under
--- the key; the triggers of campaigns/sql/attribute_triggers.sql check them.
+-- Attributes of members that a campaign defines, such as their department. The values are in memberships.attributes
+-- under the key; the triggers of campaigns/sql/attribute_triggers.sql check them.
 CREATE TABLE app.member_attributes (
     id uuid NOT NULL DEFAULT app.uuid7(),
     campaign_id uuid NOT NULL,
@@ -33,8 +33,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON app.member_attributes TO ideamint_app;
 -- The list of the members of a campaign, in the order in which they joined.
 CREATE INDEX ix_memberships_current ON app.memberships (campaign_id, joined_at, id) WHERE left_at IS NULL;
 
--- What a person who asks to join says about themselves; they can withdraw the request. Every present row fits the new check:
--- 1035 validates it.
+-- What a person who asks to join says about themselves; they can withdraw the request. Every present row fits the new
+-- check: 1035 validates it.
 ALTER TABLE app.join_requests
     ADD COLUMN attributes jsonb NOT NULL DEFAULT '{}',
     DROP CONSTRAINT ck_join_requests_status,
