@@ -323,7 +323,7 @@ class TestAfterTheEnd:
         ):
             refused = await world.call(world.manager, method, path, json=body)
             assert problem(refused) == (409, "campaign-not-active"), (method, path)
-        body = {"action": "tag", "idea_ids": [idea], "tags": ["Schools"]}
-        (item,) = (await world.call(world.manager, "POST", f"{IDEAS}/bulk", json=body)).json()["items"]
+        wanted: dict[str, Any] = {"action": "tag", "idea_ids": [idea], "tags": ["Schools"]}
+        (item,) = (await world.call(world.manager, "POST", f"{IDEAS}/bulk", json=wanted)).json()["items"]
         assert item["problem"] == "urn:ideamint:problem:campaign-not-active"
         assert await labels(world, idea) == (["Streets"], [])
