@@ -10,10 +10,10 @@ from pydantic import AfterValidator, Field
 
 from api.campaigns import errors
 from api.campaigns.attributes import definitions
+from api.campaigns.attributes.changes import edit_attributes
 from api.campaigns.attributes.models import AttributeKind
 from api.campaigns.attributes.values import VALUE_LENGTH_MAX
 from api.campaigns.dependencies import Access, requires_in_campaign
-from api.campaigns.memberships import edit_attributes
 from api.campaigns.queries import find_membership
 from api.campaigns.schemas import MembershipRead
 from api.kernel.contract import raises
