@@ -8,6 +8,7 @@ from api.auth.api_tokens import models as api_tokens
 from api.auth.second_factors import models as second_factors
 from api.auth.sso import models as sso
 from api.campaigns import models as campaigns
+from api.campaigns.attributes import models as member_attributes
 from api.campaigns.invitations import models as invitations
 from api.campaigns.join_requests import models as join_requests
 from api.deliveries import models as deliveries
@@ -31,6 +32,7 @@ __all__ = [
     "idempotency",
     "invitations",
     "join_requests",
+    "member_attributes",
     "second_factors",
     "sharing",
     "sso",

@@ -36,7 +36,7 @@ DELETED_NAME = "Deleted user"
 # names and addresses, to be joined by queries of other domains
 _SHOWN_NAME = case((User.deleted_at.is_(None), User.display_name), else_=DELETED_NAME).label("display_name")
 PEOPLE = select(
-    User.id, _SHOWN_NAME, case((User.deleted_at.is_(None), User.email), else_=null()).label("email")
+    User.id, _SHOWN_NAME, case((User.deleted_at.is_(None), User.email), else_=null()).label("email"), User.is_active
 ).subquery("people")
 
 

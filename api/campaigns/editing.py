@@ -10,6 +10,7 @@ from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
 from api.campaigns import errors
+from api.campaigns.attributes.definitions import copy_definitions
 from api.campaigns.covers import copy_cover
 from api.campaigns.creation import create_campaign
 from api.campaigns.dates import NAMES
@@ -104,7 +105,7 @@ async def _set_fields(session: AsyncSession, campaign: Campaign, fields: dict[st
 async def copy_campaign(session: AsyncSession, copied: Campaign, body: CampaignCreate, *, actor_id: UUID) -> Campaign:
     """Create a draft with the given fields; omitted settings, and an omitted coin policy, are those of another campaign.
 
-    So is its cover picture. Its dates, members, ideas and coins are not copied.
+    So are its cover picture and the attributes that it defines for its members. Its dates, members, ideas and coins are not copied.
 
     Raises:
         SlugTaken: a slug was given and another campaign has it.
@@ -127,6 +128,7 @@ async def copy_campaign(session: AsyncSession, copied: Campaign, body: CampaignC
         **fields,
     )
     await copy_cover(session, copied.id, campaign.id, actor_id=actor_id)
+    await copy_definitions(session, copied.id, campaign.id, actor_id=actor_id)
     return campaign
 
 

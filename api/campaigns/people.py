@@ -10,11 +10,15 @@ from sqlalchemy import func, select, tuple_
 
 from api.auth import service as auth
 from api.campaigns.models import Membership
+from api.kernel.permissions import GRANTS, CampaignRole, Permission
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy.ext.asyncio import AsyncSession
+
+
+_APPROVING = [role for role in CampaignRole if Permission.APPROVE_IDEAS in GRANTS[role]]
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,23 @@ async def find_people(
     if after:
         query = query.where(tuple_(folded, people.id) > tuple_(*after))
     return [Person(row.id, row.display_name, row.role, row.folded) for row in await session.execute(query)]
+
+
+async def has_other_approver(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> bool:
+    """Whether a member with an active account, other than this user, may approve ideas."""
+    people = auth.PEOPLE.c
+    approver = (
+        select(Membership.id)
+        .join(auth.PEOPLE, people.id == Membership.user_id)
+        .where(
+            Membership.campaign_id == campaign_id,
+            Membership.left_at.is_(None),
+            Membership.role.in_(_APPROVING),
+            Membership.user_id != user_id,
+            people.is_active,
+        )
+    )
+    return bool(await session.scalar(select(approver.exists())))
 
 
 async def find_roles(session: AsyncSession, campaign_id: UUID, user_ids: Iterable[UUID]) -> dict[UUID, str]:

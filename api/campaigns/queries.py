@@ -149,13 +149,16 @@ async def list_campaigns(
     ]
 
 
-async def find_membership(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> Membership | None:
-    """The user's current membership in the campaign, or None."""
-    found: Membership | None = await session.scalar(
-        select(Membership).where(
-            Membership.campaign_id == campaign_id, Membership.user_id == user_id, Membership.left_at.is_(None)
-        )
+async def find_membership(
+    session: AsyncSession, campaign_id: UUID, user_id: UUID, *, lock: bool = False
+) -> Membership | None:
+    """The user's current membership in the campaign, or None; with `lock`, its row is locked and then read again."""
+    query = select(Membership).where(
+        Membership.campaign_id == campaign_id, Membership.user_id == user_id, Membership.left_at.is_(None)
     )
+    if lock:
+        query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
+    found: Membership | None = await session.scalar(query)
     return found
 
 
@@ -180,35 +183,6 @@ async def find_last_membership(session: AsyncSession, campaign_id: UUID, user_id
         .limit(1)
     )
     return found
-
-
-async def list_members(
-    session: AsyncSession,
-    campaign_id: UUID,
-    *,
-    role: str | None = None,
-    words: str | None = None,
-    limit: int,
-    after: tuple[UUID] | None,
-) -> list[tuple[Membership, str, str | None]]:
-    """Current memberships with name and address, ordered by id; `words` are a part of the name or address, in any case."""
-    people = auth.PEOPLE.c
-    query = (
-        select(Membership, people.display_name, people.email)
-        .join(auth.PEOPLE, people.id == Membership.user_id)
-        .where(Membership.campaign_id == campaign_id, Membership.left_at.is_(None))
-        .order_by(Membership.id)
-        .limit(limit)
-    )
-    if role:
-        query = query.where(Membership.role == role)
-    if words:
-        query = query.where(
-            or_(*(column.icontains(words, autoescape=True) for column in (people.display_name, people.email)))
-        )
-    if after:
-        query = query.where(Membership.id > after[0])
-    return [(row.Membership, row.display_name, row.email) for row in await session.execute(query)]
 
 
 async def list_managed_campaign_ids(session: AsyncSession, user_id: UUID) -> list[UUID]:

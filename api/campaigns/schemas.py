@@ -205,7 +205,13 @@ class MemberRead(MembershipRead):
 
     display_name: str
     email: str | None
-    attributes: dict[str, str]
+    attributes: dict[str, str | int] = Field(description="numbers are only in imported elections")
+
+
+class Joining(Schema):
+    """What a person says about themselves when they join or accept an invitation."""
+
+    attributes: Attributes = Field({}, description="values of the attributes that the campaign asks for, by key")
 
 
 class MemberAdd(Schema):

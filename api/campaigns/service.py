@@ -7,7 +7,7 @@ from api.campaigns.creation import create_campaign
 from api.campaigns.due import PAUSE_S, for_each_to_complete
 from api.campaigns.editing import copy_campaign, delete_draft, edit_campaign
 from api.campaigns.memberships import add_member, join_campaign, leave_campaign, remove_member, return_stakes_of_removed
-from api.campaigns.people import Person, find_people, find_roles
+from api.campaigns.people import Person, find_people, find_roles, has_other_approver
 from api.campaigns.queries import (
     NOT_FOUND,
     find_campaign_by_slug,
@@ -16,7 +16,6 @@ from api.campaigns.queries import (
     get_campaign_and_role,
     list_campaigns,
     list_managed_campaign_ids,
-    list_members,
 )
 from api.campaigns.roles import set_member_role
 from api.campaigns.transitions import (
@@ -54,12 +53,12 @@ __all__ = [
     "for_each_to_complete",
     "get_campaign",
     "get_campaign_and_role",
+    "has_other_approver",
     "join_campaign",
     "leave_campaign",
     "list_campaigns",
     "list_dates",
     "list_managed_campaign_ids",
-    "list_members",
     "list_stages",
     "mark_completed",
     "pause_campaign",

@@ -180,10 +180,11 @@ async def find_wallets(session: AsyncSession, campaign_id: UUID, user_ids: Seque
     return {row.user_id: Wallet(row.wallet_coins, row.is_frozen) for row in rows}
 
 
-async def freeze_wallet(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> None:
-    """Freeze a wallet: its coins are kept but cannot be used."""
+async def freeze_wallets(session: AsyncSession, campaign_id: UUID, user_ids: Sequence[UUID]) -> None:
+    """Freeze the wallets of these users: their coins are kept but cannot be used."""
     await session.execute(
-        text("SELECT app.coins_freeze_wallet(:campaign_id, :user_id)"), {"campaign_id": campaign_id, "user_id": user_id}
+        text("SELECT app.coins_freeze_wallets(:campaign_id, CAST(:user_ids AS uuid[]))"),
+        {"campaign_id": campaign_id, "user_ids": list(user_ids)},
     )
 
 

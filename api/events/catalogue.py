@@ -162,7 +162,7 @@ _ENTRIES = (
         "campaign receives coins.", Audience.MANAGERS, moves_coins=True,
     ),
     _entry(
-        payloads.MemberAttributesChanged, "A manager changes the groups of a member for reports.", Audience.MANAGERS
+        payloads.MemberAttributesChanged, "A manager or the member changes the attributes of a member.", Audience.MANAGERS
     ),
     _entry(
         payloads.MemberInvited,
@@ -174,6 +174,11 @@ _ENTRIES = (
     _entry(payloads.JoinRequested, "A person asks to join a campaign.", Audience.MANAGERS),
     _entry(payloads.JoinRequestApproved, "A manager approves a request to join.", Audience.MANAGERS),
     _entry(payloads.JoinRequestRefused, "A manager refuses a request to join.", Audience.MANAGERS),
+    _entry(payloads.JoinRequestWithdrawn, "A person withdraws their request to join.", Audience.MANAGERS),
+    _entry(
+        payloads.MemberAttributeDefined,
+        "A manager creates, changes or deletes an attribute that the campaign defines for its members.", Audience.MANAGERS,
+    ),
     _coin_entry(payloads.CoinPolicyChanged, "A new version of the coin policy takes effect.", Audience.CAMPAIGN),
     _coin_entry(
         payloads.CoinsGranted, "A bulk call grants a member the policy's coins.", Audience.MANAGERS, moves_coins=True

@@ -68,6 +68,8 @@ class EventKind(StrEnum):
     JOIN_REQUESTED = "join_requested"
     JOIN_REQUEST_APPROVED = "join_request_approved"
     JOIN_REQUEST_REFUSED = "join_request_refused"
+    JOIN_REQUEST_WITHDRAWN = "join_request_withdrawn"
+    MEMBER_ATTRIBUTE_DEFINED = "member_attribute_defined"
 
     COIN_POLICY_CHANGED = "coin_policy_changed"
     COINS_GRANTED = "coins_granted"

@@ -66,6 +66,7 @@ async def edit_idea(
         IdeaIncomplete: the title or the description would be too short, and the idea is not a draft.
         UnknownTag: the campaign has defined tags, and a new one is not among them.
         TagMissing: the idea would have no tag of a required group.
+        CampaignNotActive: tags or the category of a submitted idea would change in a campaign that has ended.
     """
     campaign = await campaigns.get_campaign(session, idea.campaign_id, lock="read")
     idea = await get_idea(session, idea.id, lock=True)
@@ -148,7 +149,7 @@ async def set_tags(
 
 async def _lock_to_tag(session: AsyncSession, idea: Idea) -> Idea:
     campaign = await campaigns.get_campaign(session, idea.campaign_id, lock="read")
-    await campaigns.check_command(session, campaign, Command.TAG_IDEA)
+    await campaigns.check_command(session, campaign, Command.TAG_IDEAS)
     idea = await get_idea(session, idea.id, lock=True)
     if idea.status == Status.DRAFT:
         msg = "The idea is a draft; its tags are changed by its author."
@@ -304,5 +305,7 @@ async def _change_labels(session: AsyncSession, idea: Idea, changes: dict[str, A
     wanted = defined.resolve(labels(tags, categories), present=present)
     changed = await store_labels(session, idea.id, wanted)
     if changed and idea.status != Status.DRAFT:
+        campaign = await campaigns.get_campaign(session, idea.campaign_id)
+        await campaigns.check_command(session, campaign, Command.TAG_IDEAS)
         defined.check_required(wanted)
     return changed

@@ -28,6 +28,13 @@ class StepNotAllowed(Forbidden):
     title = "The caller may not take this step"
 
 
+class ApprovalOfOwnIdea(Forbidden):
+    """The caller is the author of the idea, and another moderator or manager of the campaign can approve it."""
+
+    slug = "approval-of-own-idea"
+    title = "One's own idea"
+
+
 class NotTheAuthor(Forbidden):
     """Only the author of the idea may do this."""
 

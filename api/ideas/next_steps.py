@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from api.campaigns import service as campaigns
 from api.campaigns.lifecycle import ALLOWED, CampaignStatus, Phase, phase_at
 from api.coins import service as coins
 from api.ideas.dependencies import may_take
@@ -31,6 +32,7 @@ class NextSteps:
     phase: Phase | None
     at: datetime
     undo_window: timedelta
+    may_approve_own: bool
     _known: dict[tuple[str, bool, bool], list[Status]] = field(default_factory=dict)
 
     def statuses(self, status: str, author_id: UUID | None, status_changed_at: datetime) -> list[Status]:
@@ -48,6 +50,8 @@ class NextSteps:
             return False
         if step.coins is Coins.REOPEN and not can_undo:
             return False
+        if step.is_approval and author_id == self.access.caller.user_id and not self.may_approve_own:
+            return False
         return may_take(self.access, author_id, step)
 
 
@@ -60,4 +64,7 @@ async def find_next_steps(session: AsyncSession, access: Access) -> NextSteps:
         undo_window_h = (await coins.get_policy(session, campaign.id)).undo_window_h
     is_known = campaign.status in set(CampaignStatus)
     phase = phase_at(campaign.status, campaign.starts_at, campaign.ends_at, at) if is_known else None
-    return NextSteps(access, phase, at, timedelta(hours=undo_window_h))
+    may_approve_own = access.may(Permission.APPROVE_IDEAS) and not await campaigns.has_other_approver(
+        session, campaign.id, access.caller.user_id
+    )
+    return NextSteps(access, phase, at, timedelta(hours=undo_window_h), may_approve_own)

@@ -138,7 +138,7 @@ async def get(
 @router.patch("/ideas/{idea_id}", operation_id="editIdea")
 @raises(
     errors.IdeaFixed, errors.ReasonMissing, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing,
-    errors.AnonymityRefused, errors.StepNotAllowed, errors.NotMarkable,
+    errors.AnonymityRefused, errors.StepNotAllowed, errors.NotMarkable, CampaignNotActive,
 )  # fmt: skip
 async def edit(
     session: Session,
@@ -178,7 +178,7 @@ async def delete(
 
 @router.post("/ideas/{idea_id}/status", operation_id="changeIdeaStatus")
 @raises(
-    errors.StepNotAllowed, errors.IllegalStep, CampaignNotActive, errors.ReasonMissing, errors.UnknownReasonCode,
+    errors.StepNotAllowed, errors.ApprovalOfOwnIdea, errors.IllegalStep, CampaignNotActive, errors.ReasonMissing, errors.UnknownReasonCode,
     errors.UndoWindowOver, GraceRunning, errors.SubmissionsClosed, errors.AnonymityRefused, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing,
 )  # fmt: skip
 async def change_status(

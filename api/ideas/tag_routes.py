@@ -9,6 +9,7 @@ from fastapi import Depends, Response
 from pydantic import Field
 
 from api.campaigns.dependencies import Access, requires_in_campaign
+from api.campaigns.errors import CampaignNotActive
 from api.ideas import errors, reasons, tags
 from api.ideas.free_tags import FreeTag, convert_free_tag, list_free_tags
 from api.ideas.schemas import ReasonCode, Tag
@@ -114,7 +115,7 @@ async def list_tags(session: Session, access: _Reader) -> list[TagRead]:
 
 
 @router.post("/campaigns/{campaign_id}/tags", status_code=201, operation_id="createTag")
-@raises(errors.TagNameTaken, errors.TagNotFound, errors.TagsTooDeep, errors.TooManyTags)
+@raises(errors.TagNameTaken, errors.TagNotFound, errors.TagsTooDeep, errors.TooManyTags, CampaignNotActive)
 async def create_tag(session: Session, response: Response, access: _Tagger, body: TagWrite) -> TagRead:
     """Define a tag. Free tags and categories of ideas with its name, in any case, become this tag.
 
@@ -126,7 +127,7 @@ async def create_tag(session: Session, response: Response, access: _Tagger, body
 
 
 @router.patch("/campaigns/{campaign_id}/tags/{tag_id}", operation_id="editTag")
-@raises(errors.TagNotFound, errors.TagNameTaken, errors.TagsTooDeep)
+@raises(errors.TagNotFound, errors.TagNameTaken, errors.TagsTooDeep, CampaignNotActive)
 async def edit_tag(session: Session, access: _Tagger, tag_id: UUID, body: TagEdit) -> TagRead:
     """Rename the tag, move it, or change its colour, order or whether it is required. Ideas keep it."""
     tag = await tags.edit_tag(session, access.campaign, tag_id, body.changes, actor_id=access.caller.user_id)
@@ -134,14 +135,14 @@ async def edit_tag(session: Session, access: _Tagger, tag_id: UUID, body: TagEdi
 
 
 @router.delete("/campaigns/{campaign_id}/tags/{tag_id}", status_code=204, operation_id="deleteTag")
-@raises(errors.TagNotFound, errors.TagInUse)
+@raises(errors.TagNotFound, errors.TagInUse, CampaignNotActive)
 async def delete_tag(session: Session, access: _Tagger, tag_id: UUID) -> None:
     """Delete a tag that no idea has and that has no tags below it."""
     await tags.delete_tag(session, access.campaign, tag_id, actor_id=access.caller.user_id)
 
 
 @router.post("/campaigns/{campaign_id}/tags/{tag_id}/merge", operation_id="mergeTags")
-@raises(errors.TagNotFound, errors.TagsTooDeep, errors.TagInUse)
+@raises(errors.TagNotFound, errors.TagsTooDeep, errors.TagInUse, CampaignNotActive)
 async def merge_tags(
     session: Session,
     access: _Tagger,

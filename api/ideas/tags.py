@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, text, update
 
 from api.campaigns import service as campaigns
+from api.campaigns.lifecycle import Command
 from api.events import idea_payloads
 from api.events.service import record_event
 from api.ideas import errors
 from api.ideas.labels import DefinedTags, get_defined
 from api.ideas.models import CampaignTag, Idea, IdeaTag
+from api.ideas.steps import Status
 from api.kernel.ids import uuid7
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ async def list_tags(session: AsyncSession, campaign_id: UUID) -> list[tuple[Camp
     counted = await session.execute(
         select(IdeaTag.tag_id, func.count(IdeaTag.idea_id.distinct()))
         .join(Idea, Idea.id == IdeaTag.idea_id)
-        .where(Idea.campaign_id == campaign_id, Idea.status != "draft", IdeaTag.tag_id.is_not(None))
+        .where(Idea.campaign_id == campaign_id, Idea.status != Status.DRAFT, IdeaTag.tag_id.is_not(None))
         .group_by(IdeaTag.tag_id)
     )
     counts = {row[0]: row[1] for row in counted}
@@ -208,7 +210,9 @@ async def merge_tags(
 
 
 async def delete_tag(session: AsyncSession, campaign: Campaign, tag_id: UUID, *, actor_id: UUID) -> None:
-    """Delete a tag that no idea has.
+    """Delete a tag that no submitted idea has.
+
+    Drafts, which only their authors see, decide nothing: they keep its name, and cannot be submitted with it.
 
     Raises:
         TagNotFound: the campaign has no such tag.
@@ -217,17 +221,25 @@ async def delete_tag(session: AsyncSession, campaign: Campaign, tag_id: UUID, *,
     defined = await lock_tags(session, campaign)
     tag = find_tag(defined, tag_id)
     _check_nothing_below(defined, tag)
-    if await session.scalar(select(IdeaTag.idea_id).where(IdeaTag.tag_id == tag.id).limit(1)) is not None:
-        msg = f"Ideas or drafts have the tag {tag.name!r}; merge it into another one instead."
+    used = select(IdeaTag.idea_id).join(Idea, Idea.id == IdeaTag.idea_id).where(IdeaTag.tag_id == tag.id)
+    if await session.scalar(used.where(Idea.status != Status.DRAFT).limit(1)) is not None:
+        msg = f"Ideas have the tag {tag.name!r}; merge it into another one instead."
         raise errors.TagInUse(msg)
+    free = update(IdeaTag).where(IdeaTag.tag_id == tag.id).values(tag_id=None)
+    await session.execute(free.execution_options(synchronize_session=False))
     await session.delete(tag)
     await session.flush()
     await record_event(session, idea_payloads.TagDeleted(tag_id=tag.id), actor_id=actor_id, campaign_id=campaign.id)
 
 
 async def lock_tags(session: AsyncSession, campaign: Campaign) -> DefinedTags:
-    """The tags of a campaign, which no other transaction reads or changes meanwhile for an idea."""
-    await campaigns.get_campaign(session, campaign.id, lock="change")
+    """The tags of a campaign, which no other transaction reads or changes meanwhile for an idea.
+
+    Raises:
+        CampaignNotActive: the campaign has ended.
+    """
+    campaign = await campaigns.get_campaign(session, campaign.id, lock="change")
+    await campaigns.check_command(session, campaign, Command.TAG_IDEAS)
     return await get_defined(session, campaign.id)
 
 

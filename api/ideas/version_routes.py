@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Query
 from pydantic import Field
 
 from api.auth import service as auth
+from api.campaigns.errors import CampaignNotActive
 from api.coins import service as coins
 from api.coins.reading.idea_movements import find_last_stake
 from api.ideas import errors, service, versions
@@ -227,7 +228,14 @@ def _diff(earlier: IdeaVersion, later: IdeaVersion) -> VersionDiff:
 
 
 @router.post("/ideas/{idea_id}/versions/{version}/restore", operation_id="restoreIdeaVersion")
-@raises(errors.VersionNotFound, errors.IdeaFixed, errors.ReasonMissing, errors.IdeaIncomplete, errors.TagMissing)
+@raises(
+    errors.VersionNotFound,
+    errors.IdeaFixed,
+    errors.ReasonMissing,
+    errors.IdeaIncomplete,
+    errors.TagMissing,
+    CampaignNotActive,
+)
 async def restore(
     session: Session,
     access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.EDIT_IDEA, Permission.MANAGE_IDEAS))],

@@ -64,6 +64,8 @@ FILES: tuple[tuple[int, str], ...] = (
     (1004, "coins/sql/chain_sealing.sql"),
     (1004, "coins/sql/chain_reading.sql"),
     (1004, "coins/sql/triggers.sql"),
+    (1033, "campaigns/sql/attributes.sql"),
+    (1033, "campaigns/sql/attribute_triggers.sql"),
     (1006, "ideas/sql/triggers.sql"),
     (1024, "ideas/sql/draft_triggers.sql"),
     (1034, "ideas/sql/edit_triggers.sql"),

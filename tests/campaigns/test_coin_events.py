@@ -200,6 +200,8 @@ WITHOUT_COINS = {
     "revokeInvitation", "requestToJoin", "refuseJoinRequest", "setCampaignCover", "removeCampaignCover", "shareIdea",
     "revokeIdeaShare",
     "completeMilestone", "convertFreeTag",
+    "withdrawJoinRequest", "createMemberAttribute",
+    "editMemberAttribute", "deleteMemberAttribute", "editMemberValues", "editMyAttributes",
 }  # fmt: skip
 # needs a campaign that is joined by request: tests/campaigns/test_join_requests.py
 ELSEWHERE = {"approveJoinRequest"}

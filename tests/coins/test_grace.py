@@ -129,7 +129,7 @@ class TestMoves:
 
     async def test_a_frozen_wallet_stays_frozen(self, session: AsyncSession) -> None:
         ledger = await staked(session)
-        await coins.freeze_wallet(session, ledger.campaign_id, ledger.members[1])
+        await coins.freeze_wallets(session, ledger.campaign_id, [ledger.members[1]])
         await begin(session, ledger)
         assert await outcome(session, ledger.move(5, source=1)) == "wallet_frozen"
 

@@ -147,8 +147,15 @@ async def play_invitations(world: World, folder: Path) -> None:
 
 
 async def play_requests(app: FastAPI, http: AsyncClient) -> None:
-    """Two requests to join: one is approved, one refused."""
+    """Three requests to join: one is approved, one refused, one withdrawn; and an attribute that is asked for."""
     world = await make_world(app, http, join_policy="by_request")
+    attribute = {"key": "site", "label": "Site"}
+    defined = await world.call(world.manager, "POST", "/campaigns/{id}/member-attributes", json=attribute)
+    assert defined.status_code == 201, defined.text
+    user = await commit_user(app)
+    request = await world.call(user, "POST", "/campaigns/{id}/join-requests", json={})
+    path = f"/campaigns/{{id}}/join-requests/{request.json()['id']}/withdraw"
+    assert (await world.call(user, "POST", path)).status_code == 200
     for verb, body in (("approve", None), ("refuse", {"reason": "Not this year."})):
         request = await world.call(await commit_user(app), "POST", "/campaigns/{id}/join-requests", json={})
         path = f"/campaigns/{{id}}/join-requests/{request.json()['id']}/{verb}"

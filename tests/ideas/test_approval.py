@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from api.campaigns import service as campaigns
 from api.ideas import service as ideas
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
     from httpx2 import AsyncClient, Response
+
+    from api.auth.models import User
 
 QUEUE = "/campaigns/{id}/ideas/queue"
 BULK = "/campaigns/{id}/ideas/bulk"
@@ -362,3 +365,36 @@ class TestTags:
         refused = await world.call(world.manager, "PUT", f"/ideas/{idea}/tags", json={"tags": ["roads"]})
         assert problem(refused) == (409, "campaign-not-active")
         assert outcomes(await bulk(world, "tag", idea, tags=["roads"])) == [("refused", "campaign-not-active")]
+
+
+class TestOwnIdea:
+    async def test_is_approved_by_another_person(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        moderator = world.members[0]
+        await set_role(world, moderator, "moderator")
+        for author, other in ((moderator, world.manager), (world.manager, moderator)):
+            idea = await world.submit(author)
+            read = (await world.call(author, "GET", f"/ideas/{idea}")).json()
+            assert "competing" not in read["next_statuses"]
+            assert problem(await world.step(author, idea, "competing")) == (403, "approval-of-own-idea")
+            body = {"action": "approve", "idea_ids": [str(idea)]}
+            (item,) = (await world.call(author, "POST", "/campaigns/{id}/ideas/bulk", json=body)).json()["items"]
+            assert item["problem"] == "urn:ideamint:problem:approval-of-own-idea"
+            assert "competing" in (await world.call(other, "GET", f"/ideas/{idea}")).json()["next_statuses"]
+            assert (await world.step(other, idea, "competing")).status_code == 200
+
+    async def test_a_sole_approver_approves_it(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        await set_role(world, world.members[0], "moderator")
+        async with parts(application).database.session() as session:
+            await session.execute(
+                text("UPDATE app.users SET is_active = false WHERE id = :id"), {"id": world.members[0].id}
+            )
+        idea = await world.submit(world.manager)
+        assert "competing" in (await world.call(world.manager, "GET", f"/ideas/{idea}")).json()["next_statuses"]
+        assert (await world.step(world.manager, idea, "competing")).status_code == 200
+
+
+async def set_role(world: World, user: User, role: str) -> None:
+    path = f"/campaigns/{{id}}/members/{user.id}/role"
+    assert (await world.call(world.manager, "PUT", path, params={"role": role})).status_code == 200

@@ -154,6 +154,24 @@ class TestUpAndDown:
             (
                 """
                 WITH c AS (INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc') RETURNING id)
+                INSERT INTO app.member_attributes (campaign_id, key, label) SELECT id, 'site', 'Site' FROM c
+                """,
+                "1030",
+                "attributes that campaigns have defined",
+            ),
+            (
+                """
+                WITH c AS (INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc') RETURNING id),
+                u AS (INSERT INTO app.users (email, display_name) VALUES ('a@example.org', 'Ann') RETURNING id)
+                INSERT INTO app.join_requests (campaign_id, user_id, status, decided_at)
+                SELECT c.id, u.id, 'withdrawn', now() FROM c, u
+                """,
+                "1030",
+                "join_requests holds requests",
+            ),
+            (
+                """
+                WITH c AS (INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc') RETURNING id)
                 INSERT INTO app.campaign_tags (campaign_id, level, name) SELECT id, 1, 'Roads' FROM c
                 """,
                 "1022",

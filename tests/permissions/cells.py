@@ -206,6 +206,9 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "requestToJoin": lambda _: 403,  # requests-closed: the campaigns have another policy
     "approveJoinRequest": lambda _: 404,  # request-not-found
     "refuseJoinRequest": lambda _: 404,  # the same
+    "withdrawJoinRequest": lambda _: 404,  # the same
+    "editMemberAttribute": lambda _: 404,  # member-attribute-not-found
+    "deleteMemberAttribute": lambda _: 404,  # the same
     "acceptCampaignInvitation": lambda _: 422,  # link-invalid
     "getCampaignReport": lambda _: 503,  # nothing-published
     "draftIdea": _when_draft,  # campaign-not-active
@@ -339,6 +342,10 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
         "addMember": {"email": world.newcomer.email},
         "importMembers": {"members": [{"email": world.newcomer.email}, {"email": f"{uuid4().hex}@example.org"}]},
         "requestToJoin": {},
+        "createMemberAttribute": {"key": f"a{uuid4().hex[:12]}", "label": "Department"},
+        "editMemberAttribute": {"label": "Unit"},
+        "editMyAttributes": {"attributes": {"site": None}},
+        "editMemberValues": {"attributes": {"site": None}},
         "refuseJoinRequest": {"reason": "Not this year."},
         "inviteMembers": {"invitations": [{"email": f"{uuid4().hex}@example.org"}]},
         "setCoinPolicy": POLICY.model_dump(mode="json"),
@@ -420,6 +427,7 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         milestone_id=uuid4(),
         attachment_id=uuid4(),
         export_id=uuid4(),
+        attribute_id=uuid4(),
         invitation_id=uuid4(),
         request_id=uuid4(),
         token="x" * 43,

@@ -105,7 +105,7 @@ class Books:
         return sorted(self.users.index(user) for user in granted)
 
     def freeze(self, member: int) -> None:
-        self._one("SELECT app.coins_freeze_wallet(%s, %s)", self.campaign_id, self.users[member])
+        self._one("SELECT app.coins_freeze_wallets(%s, %s::uuid[])", self.campaign_id, [self.users[member]])
 
     def open_idea(self, idea: int) -> None:
         # member n is the author of idea n, so that the rule about own ideas applies

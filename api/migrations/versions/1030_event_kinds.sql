@@ -27,5 +27,5 @@ ALTER TABLE app.events
         'note_written', 'note_edited', 'note_deleted', 'idea_followed', 'idea_unfollowed',
         'idea_owner_changed', 'milestone_added', 'milestone_changed', 'milestone_deleted',
         'attachment_added', 'attachment_deleted', 'campaign_cover_changed', 'idea_shared', 'idea_link_revoked',
-        'idea_marked_material', 'free_tag_converted'
+        'idea_marked_material', 'free_tag_converted', 'join_request_withdrawn', 'member_attribute_defined'
     )) NOT VALID;
