@@ -18,9 +18,10 @@ from api.auth.throttle import LogInDelays
 from api.auth.tokens import AccessTokens
 from api.coins.commands.batcher import Batcher
 from api.coins.commands.execution import MemberCommands
-from api.coins.container import CoinsContainer
 from api.coins.rates import CoinRates
 from api.events import status as consumer_status
+from api.ideas.container import IdeasContainer
+from api.ideas.lists.counts import Counts
 from api.ideas.queries import find_statuses
 from api.kernel import heartbeats
 from api.kernel.container import Probe
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Container(CoinsContainer, AttachmentsContainer):
+class Container(IdeasContainer, AttachmentsContainer):
     """Every object that an API or worker process makes once."""
 
 
@@ -85,6 +86,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         examination=Examination(settings.storage),
         # the coins domain is below the ideas domain and does not import it
         member_commands=MemberCommands(database, batcher, coin_rates, find_statuses),
+        list_counts=Counts(),
     )
 
 

@@ -13,6 +13,7 @@ from api.campaigns.join_requests import models as join_requests
 from api.deliveries import models as deliveries
 from api.discussions import models as discussions
 from api.ideas import models as ideas
+from api.ideas.lists import models as idea_lists
 from api.kernel import idempotency
 from api.kernel.db import Model
 
@@ -24,6 +25,7 @@ __all__ = [
     "campaigns",
     "deliveries",
     "discussions",
+    "idea_lists",
     "ideas",
     "idempotency",
     "invitations",

@@ -16,6 +16,7 @@ from api.campaigns.queries import (
     list_campaigns,
     list_managed_campaign_ids,
     list_members,
+    read_campaign_and_role,
 )
 from api.campaigns.roles import set_member_role
 from api.campaigns.transitions import (
@@ -60,6 +61,7 @@ __all__ = [
     "list_stages",
     "mark_completed",
     "pause_campaign",
+    "read_campaign_and_role",
     "remove_member",
     "resume_campaign",
     "return_stakes_of_removed",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from api.coins.container import CoinsContainer
 from api.ideas import approval_routes, campaign_routes, draft_routes, routes, tag_routes, version_routes
+from api.ideas.container import IdeasContainer
 from api.ideas.handlers import LOOPS
+from api.ideas.lists import filter_routes, view_routes
 from api.kernel.domains import Domain
 
-IDEAS = Domain[CoinsContainer](
+IDEAS = Domain[IdeasContainer](
     name="ideas",
     routers=(
         campaign_routes.router,
@@ -16,6 +17,8 @@ IDEAS = Domain[CoinsContainer](
         version_routes.router,
         tag_routes.router,
         approval_routes.router,
+        filter_routes.router,
+        view_routes.router,
     ),
     background=LOOPS,
 )
