@@ -198,11 +198,11 @@ def name_in_sql(id_column: str) -> str:
 
     Its value `deleted_name` is :data:`DELETED_NAME`.
     """
-    return f"""coalesce(
-        (SELECT CASE WHEN u.deleted_at IS NULL THEN u.display_name ELSE CAST(%(deleted_name)s AS text) END
-        FROM app.users AS u WHERE u.id = {id_column}),
-        (SELECT a.name FROM app.service_accounts AS a WHERE a.id = {id_column})
-    )"""
+    return (
+        "coalesce((SELECT CASE WHEN u.deleted_at IS NULL THEN u.display_name ELSE CAST(%(deleted_name)s AS text) END "
+        f"FROM app.users AS u WHERE u.id = {id_column}), "
+        f"(SELECT a.name FROM app.service_accounts AS a WHERE a.id = {id_column}))"
+    )
 
 
 async def add_names(session: AsyncSession, rows: Sequence[object], **fields: str) -> None:

@@ -69,7 +69,7 @@ _CAMPAIGN_AND_ROLE = f"""
         WHERE m.campaign_id = c.id AND m.user_id = %(user_id)s AND m.left_at IS NULL
     ) AS role
     FROM app.campaigns AS c WHERE c.id = %(campaign_id)s
-"""
+"""  # noqa: S608 - the columns of the table
 
 
 async def get_campaign(session: AsyncSession, campaign_id: UUID, *, lock: Lock | None = None) -> Campaign:

@@ -35,7 +35,7 @@ async def end_coin_days(database: Database) -> int:
     total = 0
     while True:
         async with database.session() as session:
-            ended = await session.scalar(_END_COIN_DAYS, {"rows_max": DAYS_PER_PASS})
+            ended: int = await session.scalar(_END_COIN_DAYS, {"rows_max": DAYS_PER_PASS}) or 0
         total += ended
         if ended < DAYS_PER_PASS:
             return total

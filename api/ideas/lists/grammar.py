@@ -41,8 +41,9 @@ _SIMILAR_MIN = 0.5
 
 
 class InvalidFilter(InvalidInput):
-    """A filter of a list is not valid. `key` is its key, `position` the character of the query, from 1, at which it is, and
-    `nearest` the most similar known name; each is null if there is none.
+    """A filter of a list is not valid; `key`, `position` and `nearest` say where.
+
+    They are the key, the character of the query, from 1, and the most similar known name; each is null if there is none.
     """
 
     slug = "invalid-filter"

@@ -72,7 +72,7 @@ def parameters(key: Key) -> Iterator[tuple[str, str, Any]]:
 
 
 def _signature() -> inspect.Signature:
-    declared = {
+    declared: dict[str, tuple[Any, None]] = {
         "q": (Words, None),
         "sort": (SortParameter, None),
         "seed": (SeedParameter, None),

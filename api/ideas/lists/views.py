@@ -181,7 +181,7 @@ async def _check_place(session: AsyncSession, view: IdeaView, *, is_new: bool = 
     if not view.is_shared:
         among.append(IdeaView.owner_id == view.owner_id)
     with session.no_autoflush:
-        others = (await session.scalars(select(func.lower(IdeaView.name)).where(*among))).all()
+        others: Sequence[str] = (await session.scalars(select(func.lower(IdeaView.name)).where(*among))).all()
         lowered = await session.scalar(select(func.lower(view.name)))
     if lowered in others:
         whose = "The campaign has a shared view" if view.is_shared else "You have a view"
