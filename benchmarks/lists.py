@@ -119,7 +119,7 @@ INSERT INTO app.coin_accounts (campaign_id, kind, user_id, idea_id, balance_coin
 SELECT '{campaign}', 'stake', app.benchmark_id('a', s.m), app.benchmark_id('b', s.n), 1 + s.k % 3, 1, now()
 FROM (
     SELECT DISTINCT ON (1, 2) 1 + (k * 7919 + k / 1000) % {members} AS m, 1 + (k * 104729 % {ideas}) * (k % 3 + 1) / 3 % {ideas} AS n, k
-    FROM generate_series(1, {stakes}) AS k
+    FROM generate_series(1::bigint, {stakes}) AS k
 ) AS s;
 INSERT INTO app.coin_totals (idea_id, campaign_id, coins, backers)
 SELECT a.idea_id, a.campaign_id, sum(a.balance_coins), count(*) FROM app.coin_accounts AS a WHERE a.kind = 'stake'
@@ -241,7 +241,7 @@ def measure(settings: Settings, arguments: argparse.Namespace, folder: Path) -> 
     """All figures."""
     seed(settings, arguments.ideas, arguments.stakes)
     figures: dict[str, float] = {}
-    with ledgers.api(settings) as port:
+    with ledgers.api(settings, IDEAMINT_SEARCHES_PER_CALLER=ledgers.RATE_OF_CALLERS) as port:
         for number, who in ((MANAGER, "manager"), (2, "member")):
             [token] = ledgers.tokens(settings, [number]).values()
             reader = Reader(port, token)

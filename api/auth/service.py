@@ -199,7 +199,7 @@ def name_in_sql(id_column: str) -> str:
     Its value `deleted_name` is :data:`DELETED_NAME`.
     """
     return (
-        "coalesce((SELECT CASE WHEN u.deleted_at IS NULL THEN u.display_name ELSE CAST(%(deleted_name)s AS text) END "
+        "coalesce((SELECT CASE WHEN u.deleted_at IS NULL THEN u.display_name ELSE CAST(%(deleted_name)s AS text) END "  # noqa: S608 - a column of the code
         f"FROM app.users AS u WHERE u.id = {id_column}), "
         f"(SELECT a.name FROM app.service_accounts AS a WHERE a.id = {id_column}))"
     )

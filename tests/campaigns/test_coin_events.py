@@ -184,7 +184,7 @@ WITHOUT_COINS = {
     "editTag", "followIdea", "hideComment", "mergeTags", "recordValuation", "removeIdeaOwner", "removeOfficialAnswer",
     "requestIdeaChanges", "restoreIdeaVersion", "resubmitIdea", "setIdeaOwner", "setOfficialAnswer",
     "setRejectionReasons", "showComment", "unfollowIdea", "writeComment", "writeNote", "inviteMembers", "resendInvitation",
-    "revokeInvitation", "requestToJoin", "refuseJoinRequest",
+    "createIdeaView", "deleteIdeaView", "editIdeaView", "revokeInvitation", "requestToJoin", "refuseJoinRequest",
 }  # fmt: skip
 # needs a campaign that is joined by request: tests/campaigns/test_join_requests.py
 ELSEWHERE = {"approveJoinRequest"}

@@ -227,6 +227,8 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "editMilestone": lambda _: 409,
     "deleteMilestone": lambda _: 409,
     "deleteAttachment": lambda _: 404,
+    "editIdeaView": lambda _: 404,  # view-not-found
+    "deleteIdeaView": lambda _: 404,  # the same
     "getAttachmentContent": lambda _: 404,
     "changeIdeaStatuscompeting": _approve,
     "changeIdeaStatusrejected": _step(Permission.MANAGE_IDEAS),
@@ -328,6 +330,8 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
         "editIdea": {"title": "Another title", "reason": "A spelling mistake"},
         "restoreIdeaVersion": {"reason": "As it was"},
         "createTag": {"name": "Schools"},
+        "createIdeaView": {"name": "Open questions", "query": "-has:answer"},
+        "editIdeaView": {"name": "Questions"},
         "editTag": {"name": "Streets"},
         "mergeTags": {"into_id": str(place.other_tag_id)},
         "setRejectionReasons": {"reasons": [{"code": "other", "label": "Another reason"}]},
@@ -395,6 +399,7 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         milestone_id=uuid4(),
         attachment_id=uuid4(),
         invitation_id=uuid4(),
+        view_id=uuid4(),
         request_id=uuid4(),
         token="x" * 43,
     )

@@ -219,7 +219,7 @@ def _only(found: _Found) -> tuple[str, int]:
 
 def _nearest(name: str, known: Iterable[str]) -> str | None:
     found = process.extractOne(name.lower(), list(known), scorer=OSA.normalized_similarity, score_cutoff=_SIMILAR_MIN)
-    return found[0] if found else None
+    return str(found[0]) if found else None
 
 
 def _invalid(key: str | None, fact: str, position: int | None, nearest: str | None = None) -> InvalidFilter:
