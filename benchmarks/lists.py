@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from settings import Settings
 
 IDEAS = 100_000
+MEMBERS = 20_000
 STAKES = 1_000_000
 ROUNDS = 3
 PAGES_MAX = 2100
@@ -118,7 +119,7 @@ SELECT i.id, i.campaign_id, i.author_id FROM app.ideas AS i WHERE i.status <> 'p
 INSERT INTO app.coin_accounts (campaign_id, kind, user_id, idea_id, balance_coins, version, moved_at)
 SELECT '{campaign}', 'stake', app.benchmark_id('a', s.m), app.benchmark_id('b', s.n), 1 + s.k % 3, 1, now()
 FROM (
-    SELECT DISTINCT ON (1, 2) 1 + (k * 7919 + k / 1000) % {members} AS m, 1 + (k * 104729 % {ideas}) * (k % 3 + 1) / 3 % {ideas} AS n, k
+    SELECT DISTINCT ON (1, 2) 1 + abs(hashint8(k)::bigint) % {members} AS m, 1 + abs(hashint8extended(k, 1) % {ideas}) AS n, k
     FROM generate_series(1::bigint, {stakes}) AS k
 ) AS s;
 INSERT INTO app.coin_totals (idea_id, campaign_id, coins, backers)
@@ -148,7 +149,7 @@ def seed(settings: Settings, ideas: int, stakes: int) -> None:
         # without triggers and foreign keys; the rows fit
         connection.execute("SET session_replication_role = replica")
         values = {
-            "campaign": ledgers.CAMPAIGN, "members": ledgers.MEMBERS, "manager": MANAGER, "ideas": ideas, "stakes": stakes,
+            "campaign": ledgers.CAMPAIGN, "members": MEMBERS, "manager": MANAGER, "ideas": ideas, "stakes": stakes,
         }  # fmt: skip
         for statement in _SEED.format(**values).split(";\n"):
             if statement.strip():

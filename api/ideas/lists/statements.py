@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from api.ideas.next_steps import NextSteps
 
 _PUBLIC = listed(sorted(PUBLIC))
+_HIDDEN = listed(sorted(set(Status) - PUBLIC - {Status.DRAFT}))
 _STAKED = (
     "SELECT a.idea_id FROM app.coin_accounts AS a "
     "WHERE a.campaign_id = %(campaign_id)s AND a.user_id = %(user_id)s AND a.kind = 'stake'"
@@ -103,7 +104,7 @@ def visible(wanted: Filter, *, sees_all: bool) -> tuple[str, str | None]:
     mine = f"i.author_id = %(user_id)s OR i.id IN ({_STAKED})"
     return (
         f"i.status IN ({_PUBLIC})",
-        f"((i.status NOT IN ({_PUBLIC}, 'draft') AND ({mine})){own_draft})",
+        f"((i.status IN ({_HIDDEN}) AND ({mine})){own_draft})",
     )
 
 
