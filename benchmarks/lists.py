@@ -24,6 +24,8 @@ from urllib.parse import quote
 import psycopg
 
 from api.ideas.lists.grammar import SORTS
+from api.ideas.lists.orders import ORDERS, mask_of
+from api.kernel.web import Paging
 from benchmarks import http_load, ledgers
 from cli.local import postgres
 
@@ -37,7 +39,7 @@ IDEAS = 100_000
 MEMBERS = 20_000
 STAKES = 1_000_000
 ROUNDS = 3
-PAGES_MAX = 2100
+SEED = "benchmark"
 MANAGER = 1
 """The number of the manager; all other members are plain ones."""
 FILTERS = {
@@ -178,11 +180,16 @@ class Reader:
         return elapsed_ms, body
 
 
-def measure_latencies(reader: Reader, samples: int, ideas: int) -> Iterator[tuple[str, list[float]]]:
+def measure_latencies(
+    reader: Reader, cursors: dict[str, list[str]], samples: int, ideas: int
+) -> Iterator[tuple[str, list[float]]]:
     """The milliseconds of single requests, by what is read."""
     lists = f"/campaigns/{ledgers.CAMPAIGN}/ideas"
     for sort in SORTS:
-        yield f"sort {sort}", _pages(reader, f"{lists}?sort={sort}", samples)
+        paths = [
+            f"{lists}?sort={sort}&seed={SEED}" + (f"&cursor={cursor}" if cursor else "") for cursor in cursors[sort]
+        ]
+        yield f"sort {sort}", [reader.get(path)[0] for path in paths]
     for name, query in FILTERS.items():
         path = f"{lists}/filter?q={quote(query)}"
         yield f"filter {name}", [reader.get(path)[0] for _ in range(samples)]
@@ -192,22 +199,20 @@ def measure_latencies(reader: Reader, samples: int, ideas: int) -> Iterator[tupl
     yield "todo", [reader.get(f"/campaigns/{ledgers.CAMPAIGN}/todo")[0] for _ in range(samples)]
 
 
-def _pages(reader: Reader, path: str, samples: int) -> list[float]:
-    """The first pages, and then further ones up to the last: pages of 200 ideas lead from one to the next."""
-    found, cursor = [], ""
-    elapsed_ms, page = reader.get(path)
-    while True:
-        elapsed_ms, page = reader.get(f"{path}{cursor}")
-        found.append(elapsed_ms)
-        if page["next_cursor"] is None:
-            return found
-        _, skipped = reader.get(f"{path}&limit=200{cursor}")
-        for _ in range(max(page["total"] // 200 // samples - 1, 0)):
-            if skipped["next_cursor"] is not None:
-                _, skipped = reader.get(f"{path}&limit=200&cursor={skipped['next_cursor']}")
-        if skipped["next_cursor"] is None:
-            return found
-        cursor = f"&cursor={skipped['next_cursor']}"
+def find_cursors(settings: Settings, samples: int) -> dict[str, list[str]]:
+    """Cursors of pages from the first to the last of each order."""
+    found: dict[str, list[str]] = {}
+    with psycopg.connect(postgres.admin_url(settings)) as connection:
+        for sort, order in ORDERS.items():
+            key = f"({order.key} # {mask_of(SEED)})" if sort == "random" else order.key
+            rows = connection.execute(
+                f"SELECT k.key, k.id FROM (SELECT ({key})::text AS key, i.id, row_number() OVER "
+                f"(ORDER BY {key} {order.direction}, i.id {order.direction}) AS n, count(*) OVER () AS total "
+                "FROM app.ideas AS i JOIN app.idea_figures AS f ON f.idea_id = i.id) AS k "
+                f"WHERE k.n % (k.total / {samples}) = 0 OR k.n = k.total - 10 ORDER BY k.n".encode()
+            ).fetchall()
+            found[sort] = ["", *(Paging(1, None).cursor_of([sort, *row]) for row in rows)]
+    return found
 
 
 def measure_rates(settings: Settings, port: int, seconds: float, folder: Path) -> dict[str, float]:
@@ -242,11 +247,12 @@ def measure(settings: Settings, arguments: argparse.Namespace, folder: Path) -> 
     """All figures."""
     seed(settings, arguments.ideas, arguments.stakes)
     figures: dict[str, float] = {}
+    cursors = find_cursors(settings, arguments.samples)
     with ledgers.api(settings, IDEAMINT_SEARCHES_PER_CALLER=ledgers.RATE_OF_CALLERS) as port:
         for number, who in ((MANAGER, "manager"), (2, "member")):
             [token] = ledgers.tokens(settings, [number]).values()
             reader = Reader(port, token)
-            for name, found in measure_latencies(reader, arguments.samples, arguments.ideas):
+            for name, found in measure_latencies(reader, cursors, arguments.samples, arguments.ideas):
                 if who == "member" and name == "todo":
                     continue
                 ordered = sorted(found)

@@ -11,13 +11,13 @@ from api.kernel.domains import Domain
 IDEAS = Domain[IdeasContainer](
     name="ideas",
     routers=(
+        filter_routes.router,  # read most often: the routes before it are compared first
         campaign_routes.router,
         routes.router,
         draft_routes.router,
         version_routes.router,
         tag_routes.router,
         approval_routes.router,
-        filter_routes.router,
         view_routes.router,
     ),
     background=LOOPS,

@@ -94,9 +94,11 @@ def _orders() -> Iterator[str]:
         yield f"| `{name}` | {order.meaning} |"
     yield from (
         "",
-        "The default is `random` while coins can be moved, and `coins` afterwards. The seed of the random order is by default one of the "
-        "reader; with the same seed the order is the same. Ideas with the same value are ordered by their ids, which is the order of "
-        "their creation.",
+        (
+            "The default is `random` while coins can be moved, and `coins` afterwards. The seed of the random order is by default one of the "
+            "reader; with the same seed the order is the same. Ideas with the same value are ordered by their ids, which is the order of "
+            "their creation."
+        ),
     )
 
 

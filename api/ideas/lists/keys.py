@@ -88,6 +88,8 @@ class Key:
     """Several terms of the key can stand in one query; all of them must hold."""
     has_figures: bool = False
     """The condition reads `app.idea_figures`."""
+    names_with_figures: frozenset[str] = frozenset()
+    """The values whose condition reads them, if it is not that of all."""
     is_text: bool = False
     """The key has no name in the grammar: words are its terms."""
 
@@ -95,6 +97,10 @@ class Key:
     def is_range(self) -> bool:
         """Whether a value is a range."""
         return isinstance(self.kind, Integers | Amounts | Days)
+
+    def reads_figures(self, values: tuple[Any, ...]) -> bool:
+        """Whether the condition of these values reads `app.idea_figures`."""
+        return self.has_figures or not self.names_with_figures.isdisjoint(values)
 
     def is_personal(self, values: tuple[Any, ...]) -> bool:
         """Whether the condition of these values depends on the reader."""
@@ -105,7 +111,7 @@ class Key:
     def in_sql(self, context: Context, values: tuple[Any, ...], *, is_negated: bool) -> str:
         """The condition; it is never null."""
         found = self.condition(context, values)
-        return f"({found}) IS NOT TRUE" if is_negated else f"({found})"
+        return f"NOT ({found})" if is_negated else f"({found})"
 
 
 def _status(_: Context, values: tuple[Any, ...]) -> str:
@@ -115,14 +121,17 @@ def _status(_: Context, values: tuple[Any, ...]) -> str:
 def _tagged(kind: str, context: Context, values: tuple[Any, ...]) -> str:
     names = sorted({name for value in values for name in context.names_below.get(value.lower(), [value.lower()])})
     return (
-        "i.id IN (SELECT g.idea_id FROM app.idea_tags AS g "
-        f"WHERE lower(g.name) = ANY ({context.bind(names, 'text[]')}) AND {kind})"
+        "EXISTS (SELECT FROM app.idea_tags AS g "
+        f"WHERE g.idea_id = i.id AND lower(g.name) = ANY ({context.bind(names, 'text[]')}) AND {kind})"
     )
 
 
 def _author(context: Context, values: tuple[Any, ...]) -> str:
     return " OR ".join(
-        "i.author_id IS NULL" if value == NONE else f"i.author_id = {_person(context, value)}" for value in values
+        "i.author_id IS NULL"
+        if value == NONE
+        else f"(i.author_id = {_person(context, value)} AND i.author_id IS NOT NULL)"
+        for value in values
     )
 
 
@@ -156,8 +165,8 @@ def _any_range(values: tuple[Any, ...], parts: Callable[[Range], Iterator[str]])
 def _cost(context: Context, values: tuple[Any, ...]) -> str:
     amount = _numbers("v.amount", "numeric", context, values)
     return (
-        "i.id IN (SELECT v.idea_id FROM app.idea_valuations AS v "
-        f"WHERE v.kind = 'expected_cost' AND ({amount}) AND NOT EXISTS ("
+        "EXISTS (SELECT FROM app.idea_valuations AS v "
+        f"WHERE v.idea_id = i.id AND v.kind = 'expected_cost' AND ({amount}) AND NOT EXISTS ("
         "SELECT FROM app.idea_valuations AS n WHERE n.idea_id = v.idea_id AND n.kind = v.kind "
         "AND (n.valued_on, n.recorded_at) > (v.valued_on, v.recorded_at)))"
     )
@@ -207,13 +216,13 @@ def _overdue(context: Context) -> str:
 # of the key `is`
 _IS: Mapping[str, Callable[[Context], str]] = MappingProxyType(
     {
-        "mine": lambda context: f"i.author_id = {context.me}",
+        "mine": lambda context: f"i.author_id = {context.me} AND i.author_id IS NOT NULL",
         "followed": lambda context: (
-            f"i.id IN (SELECT w.idea_id FROM app.idea_followers AS w WHERE w.user_id = {context.me})"
+            f"EXISTS (SELECT FROM app.idea_followers AS w WHERE w.user_id = {context.me} AND w.idea_id = i.id)"
         ),
         "backed": lambda context: (
-            "i.id IN (SELECT a.idea_id FROM app.coin_accounts AS a WHERE a.campaign_id = %(campaign_id)s "
-            f"AND a.user_id = {context.me} AND a.kind = 'stake')"
+            "EXISTS (SELECT FROM app.coin_accounts AS a WHERE a.campaign_id = %(campaign_id)s "
+            f"AND a.user_id = {context.me} AND a.kind = 'stake' AND a.idea_id = i.id)"
         ),
         "overdue": _overdue,
         "waiting": lambda _: "i.status = 'pending' AND i.changes_requested_at IS NOT NULL",
@@ -224,8 +233,7 @@ _OF_READER = frozenset({"mine", "followed", "backed"})
 _HAS: Mapping[str, Callable[[Context], str]] = MappingProxyType(
     {
         "answer": lambda _: (
-            "i.id IN (SELECT c.idea_id FROM app.comments AS c "
-            "WHERE c.campaign_id = %(campaign_id)s AND c.official_at IS NOT NULL)"
+            "EXISTS (SELECT FROM app.comments AS c WHERE c.idea_id = i.id AND c.official_at IS NOT NULL)"
         ),
         "attachments": lambda _: "EXISTS (SELECT FROM app.attachments AS a WHERE a.idea_id = i.id)",
         "comments": lambda _: "f.comments > 0",
@@ -261,12 +269,12 @@ _DEFINED = (
         "is", choices(_IS),
         "`mine`: the reader submitted it; `followed`: the reader follows it; `backed`: the reader has or had coins on it; "
         "`overdue`: in delivery with an open milestone before today; `waiting`: pending until the author changes it",
-        "is:followed", partial(_named, _IS), can_repeat=True, has_figures=True,
+        "is:followed", partial(_named, _IS), can_repeat=True, names_with_figures=frozenset({"overdue"}),
     ),
     Key(
         "has", choices(_HAS),
         "the idea has an official answer, attachments, visible comments, a cost estimate, a location, milestones, an owner, "
-        "or tags or a category", "has:answer", partial(_named, _HAS), can_repeat=True, has_figures=True,
+        "or tags or a category", "has:answer", partial(_named, _HAS), can_repeat=True, names_with_figures=frozenset({"comments"}),
     ),
     Key("author", Person(), "who submitted the idea; none: an imported one", "author:me", _author),
     Key("owner", Person(), "who is responsible for the idea", "owner:none", _owner),

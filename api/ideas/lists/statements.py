@@ -23,13 +23,26 @@ if TYPE_CHECKING:
 
 _PUBLIC = listed(sorted(PUBLIC))
 _HIDDEN = listed(sorted(set(Status) - PUBLIC - {Status.DRAFT}))
-_STAKED = (
-    "SELECT a.idea_id FROM app.coin_accounts AS a "
-    "WHERE a.campaign_id = %(campaign_id)s AND a.user_id = %(user_id)s AND a.kind = 'stake'"
+# the reader's ideas, and those that they have or had coins on, which other readers do not see: made once, if needed
+_OWN_HIDDEN = f"""own (ids) AS MATERIALIZED (
+        SELECT ARRAY(
+            SELECT m.id FROM app.ideas AS m
+            WHERE m.author_id = %(user_id)s AND m.campaign_id = %(campaign_id)s AND m.status IN ({_HIDDEN})
+            UNION
+            SELECT m.id FROM app.coin_accounts AS a
+            CROSS JOIN LATERAL (
+                SELECT s.id FROM app.ideas AS s WHERE s.id = a.idea_id AND s.status IN ({_HIDDEN}) OFFSET 0
+            ) AS m
+            WHERE a.campaign_id = %(campaign_id)s AND a.user_id = %(user_id)s AND a.kind = 'stake'
+        )
+    ),"""
+_OWN_DRAFTS = (
+    "ARRAY(SELECT m.id FROM app.ideas AS m WHERE m.author_id = %(user_id)s AND m.campaign_id = %(campaign_id)s "
+    "AND m.status = 'draft')"
 )
 _JOIN = "JOIN app.idea_figures AS f ON f.idea_id = i.id"
 _PAGE = """
-    WITH page AS MATERIALIZED (
+    WITH {own} page AS MATERIALIZED (
         SELECT k.id, k.sort_key, row_number() OVER () AS n FROM (
             {keys}
         ) AS k
@@ -69,13 +82,10 @@ _SHUFFLED_KEYS = """
             LIMIT %(limit)s + 1
 """
 _TOTAL = "(SELECT count(*) FROM app.ideas AS i {join} WHERE i.campaign_id = %(campaign_id)s AND {conditions})"
-_OWN_TOTAL = (
-    "(SELECT count(*) FROM app.ideas AS i {join} WHERE i.campaign_id = %(campaign_id)s AND i.id IN ("
-    "SELECT m.id FROM app.ideas AS m WHERE m.author_id = %(user_id)s AND m.campaign_id = %(campaign_id)s "
-    f"UNION ALL {_STAKED}) AND {{conditions}})"
-)
 # about as many ideas are in a block as on a page
 _IDEAS_PER_BLOCK = 64
+# sorting a shorter list costs less than reading blocks of it, most of whose ideas may not fit the filter
+_IN_BLOCKS_MIN = 5_000
 _BLOCK_BITS_MAX = 20
 
 
@@ -96,16 +106,14 @@ def visible(wanted: Filter, *, sees_all: bool) -> tuple[str, str | None]:
     """
     statuses = wanted.values_of("status")
     asks_for_drafts = "mine" in wanted.values_of("is") or Status.DRAFT in statuses
-    own_draft = " OR (i.status = 'draft' AND i.author_id = %(user_id)s)" if asks_for_drafts else ""
+    drafts = f"i.id = ANY ({_OWN_DRAFTS})" if asks_for_drafts else None
     if sees_all:
-        return "i.status <> 'draft'", "i.status = 'draft' AND i.author_id = %(user_id)s" if asks_for_drafts else None
+        return "i.status <> 'draft'", drafts
+    shared = f"i.status IN ({_PUBLIC})"
     if statuses and not set(statuses) - PUBLIC:
-        return f"i.status IN ({_PUBLIC})", None
-    mine = f"i.author_id = %(user_id)s OR i.id IN ({_STAKED})"
-    return (
-        f"i.status IN ({_PUBLIC})",
-        f"((i.status IN ({_HIDDEN}) AND ({mine})){own_draft})",
-    )
+        return shared, None
+    hidden = "i.id = ANY ((SELECT o.ids FROM own AS o)::uuid[])"
+    return shared, f"({hidden} OR {drafts})" if drafts else hidden
 
 
 def conditions_of(wanted: Filter, context: Context) -> str:
@@ -136,7 +144,7 @@ def page_statement(
     terms = conditions_of(wanted, context)
     all_visible = f"({shared} OR {own})" if own else shared
     values: dict[str, Any] = {"limit": limit}
-    has_figures = any(term.key.has_figures for term in wanted.terms)
+    has_figures = any(term.key.reads_figures(term.values) for term in wanted.terms)
     if sort == "random":
         mask = mask_of(seed)
         key = f"({SHUFFLED} # CAST(%(mask)s AS bigint))"
@@ -163,16 +171,19 @@ def page_statement(
         after=condition if after else "",
         shuffled=SHUFFLED,
     )
-    statement = _PAGE.format(keys=keys, row=select_row())
+    own_ids = _OWN_HIDDEN if "own AS o" in (own or "") else ""
+    statement = _PAGE.format(own=own_ids, keys=keys, row=select_row())
     join = _JOIN if has_figures else ""
     if counts[0]:
         statement += f", {_TOTAL.format(join=join, conditions=f'{shared} AND {terms}')} AS total"
     if counts[1] and own:
-        statement += f", {_OWN_TOTAL.format(join=join, conditions=f'{own} AND {terms}')} AS own_total"
+        statement += f", {_TOTAL.format(join=join, conditions=f'{own} AND {terms}')} AS own_total"
     return statement, values | context.values | row_values(reader.user_id, reader.steps)
 
 
 def _block_count_bits(known_total: int) -> int:
+    if known_total < _IN_BLOCKS_MIN:
+        return 0
     return min(max(known_total // _IDEAS_PER_BLOCK, 1).bit_length() - 1, _BLOCK_BITS_MAX)
 
 
