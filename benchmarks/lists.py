@@ -206,7 +206,7 @@ def find_cursors(settings: Settings, samples: int) -> dict[str, list[str]]:
         for sort, order in ORDERS.items():
             key = f"({order.key} # {mask_of(SEED)})" if sort == "random" else order.key
             rows = connection.execute(
-                f"SELECT k.key, k.id FROM (SELECT ({key})::text AS key, i.id, row_number() OVER "
+                f"SELECT k.key, k.id FROM (SELECT ({key})::text AS key, i.id, row_number() OVER "  # noqa: S608 - of the code
                 f"(ORDER BY {key} {order.direction}, i.id {order.direction}) AS n, count(*) OVER () AS total "
                 "FROM app.ideas AS i JOIN app.idea_figures AS f ON f.idea_id = i.id) AS k "
                 f"WHERE k.n % (k.total / {samples}) = 0 OR k.n = k.total - 10 ORDER BY k.n".encode()

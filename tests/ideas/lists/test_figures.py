@@ -97,17 +97,19 @@ class TestActivity:
     async def test_has_the_first_open_milestone(self, world: World) -> None:
         idea = await world.submit(world.members[0])
         assert (await world.step(world.manager, idea, "accepted")).is_success
-        ids = []
+        ids: dict[str, str] = {}
         for day in ("2026-05-02", "2026-05-01"):
             made = await world.call(
                 world.manager, "POST", f"/ideas/{idea}/milestones", json={"title": "Order", "due_on": day}
             )
             assert made.status_code == 201, made.text
-            ids.append(made.json()["id"])
+            ids = {milestone["due_on"]: milestone["id"] for milestone in made.json()["milestones"]}
         assert (await figures(world, idea))[4] == "2026-05-01"
-        await world.call(world.manager, "PATCH", f"/ideas/{idea}/milestones/{ids[1]}", json={"done_on": "2026-04-01"})
+        await world.call(
+            world.manager, "PATCH", f"/ideas/{idea}/milestones/{ids['2026-05-01']}", json={"done_on": "2026-04-01"}
+        )
         assert (await figures(world, idea))[4] == "2026-05-02"
-        await world.call(world.manager, "DELETE", f"/ideas/{idea}/milestones/{ids[0]}")
+        await world.call(world.manager, "DELETE", f"/ideas/{idea}/milestones/{ids['2026-05-02']}")
         assert (await figures(world, idea))[4] == "infinity"
 
 
