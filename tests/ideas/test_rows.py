@@ -48,7 +48,7 @@ async def test_are_those_of_the_model(application: FastAPI, is_mediated: bool) -
         assert set(readers) == set(READERS)
         ideas = []
         for n in range(5):
-            body = {
+            body: dict[str, Any] = {
                 "title": f"{n} {HARD}", "description": f"{DESCRIPTION}\n\tA second line. {HARD}", "category": "Parks",
                 "tags": ["a, b", 'c "d"'], "location": {"latitude": 52.25, "longitude": -0.1},
             }  # fmt: skip

@@ -1,7 +1,8 @@
 -- Keeps app.idea_figures. Its rows are locked in the order of their ids, and computed after the lock, so each
 -- computation sees what the transaction before it has committed.
 
--- Computes the coins and backers of ideas as lists show them, and adds the change to the present day. Granted to no role.
+-- Computes the coins and backers of ideas as lists show them, and adds the change to the present day. Granted to no
+-- role.
 CREATE OR REPLACE FUNCTION app.ideas_refresh_coins(p_idea_id uuid[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
 BEGIN

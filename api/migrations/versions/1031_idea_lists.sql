@@ -6,7 +6,8 @@ CREATE TABLE app.idea_figures (
     coins bigint NOT NULL DEFAULT 0 CONSTRAINT ck_idea_figures_coins CHECK (coins >= 0), -- as lists show them
     backers integer NOT NULL DEFAULT 0 CONSTRAINT ck_idea_figures_backers CHECK (backers >= 0),
     trend_coins bigint NOT NULL DEFAULT 0, -- the sum of app.idea_coin_days
-    comments integer NOT NULL DEFAULT 0 CONSTRAINT ck_idea_figures_comments CHECK (comments >= 0), -- that all readers see
+    -- that all readers see
+    comments integer NOT NULL DEFAULT 0 CONSTRAINT ck_idea_figures_comments CHECK (comments >= 0),
     next_due_on date NOT NULL DEFAULT 'infinity', -- of the first open milestone
     CONSTRAINT pk_idea_figures PRIMARY KEY (idea_id),
     CONSTRAINT fk_idea_figures_idea_id_ideas FOREIGN KEY (idea_id) REFERENCES app.ideas (id) ON DELETE CASCADE
@@ -23,29 +24,34 @@ CREATE TABLE app.idea_coin_days (
 CREATE INDEX ix_idea_coin_days_counted_on ON app.idea_coin_days (counted_on, idea_id);
 
 INSERT INTO app.idea_figures (idea_id, campaign_id, coins, backers, comments, next_due_on)
-SELECT i.id, i.campaign_id, coalesce(t.settled_coins, f.coins, 0), coalesce(t.settled_backers, f.backers, 0),
-    coalesce(c.comments, 0), coalesce(m.due_on, 'infinity')
+SELECT i.id, i.campaign_id, coalesce(t.settled_coins, f.coins, 0) AS coins,
+    coalesce(t.settled_backers, f.backers, 0) AS backers, coalesce(c.comments, 0) AS comments,
+    coalesce(m.due_on, 'infinity') AS next_due_on
 FROM app.ideas AS i
 LEFT JOIN app.coin_targets AS t ON t.idea_id = i.id
 LEFT JOIN app.coin_totals AS f ON f.idea_id = i.id
 LEFT JOIN (
     SELECT c.idea_id, count(*) AS comments FROM app.comments AS c
-    WHERE c.kind = 'comment' AND c.deleted_at IS NULL AND c.hidden_at IS NULL GROUP BY c.idea_id
+    WHERE c.kind = 'comment' AND c.deleted_at IS NULL AND c.hidden_at IS NULL
+GROUP BY c.idea_id
 ) AS c ON c.idea_id = i.id
 LEFT JOIN (
-    SELECT m.idea_id, min(m.due_on) AS due_on FROM app.idea_milestones AS m WHERE m.done_on IS NULL GROUP BY m.idea_id
+    SELECT m.idea_id, min(m.due_on) AS due_on FROM app.idea_milestones AS m
+WHERE m.done_on IS NULL
+GROUP BY m.idea_id
 ) AS m ON m.idea_id = i.id;
 INSERT INTO app.idea_coin_days (idea_id, counted_on, coins)
-SELECT a.idea_id, (t.effective_at AT TIME ZONE 'UTC')::date, sum(p.amount_coins)
+SELECT a.idea_id, (t.effective_at AT TIME ZONE 'UTC')::date AS counted_on, sum(p.amount_coins) AS coins
 FROM app.coin_transfers AS t
-JOIN app.coin_postings AS p ON p.transfer_id = t.id
-JOIN app.coin_accounts AS a ON a.id = p.account_id
-JOIN app.ideas AS i ON i.id = a.idea_id
+INNER JOIN app.coin_postings AS p ON p.transfer_id = t.id
+INNER JOIN app.coin_accounts AS a ON a.id = p.account_id
+INNER JOIN app.ideas AS i ON i.id = a.idea_id
 WHERE t.kind IN ('allocate', 'reallocate', 'take_back')
     AND t.effective_at >= ((now() AT TIME ZONE 'UTC')::date - 6) AT TIME ZONE 'UTC'
-GROUP BY 1, 2;
+GROUP BY a.idea_id, (t.effective_at AT TIME ZONE 'UTC')::date;
 UPDATE app.idea_figures AS f SET trend_coins = d.coins
-FROM (SELECT d.idea_id, sum(d.coins) AS coins FROM app.idea_coin_days AS d GROUP BY d.idea_id) AS d
+FROM (SELECT d.idea_id, sum(d.coins) AS coins FROM app.idea_coin_days AS d
+GROUP BY d.idea_id) AS d
 WHERE d.idea_id = f.idea_id;
 
 CREATE INDEX ix_idea_figures_coins ON app.idea_figures (campaign_id, coins, idea_id);

@@ -121,7 +121,7 @@ class TestRandomOrder:
 
             async def order(seed: str, blocks: int) -> list[str]:
                 counts = Counts()
-                counts.last = lambda _: blocks * 64  # type: ignore[method-assign]
+                monkeypatch.setattr(counts, "last", lambda _: blocks * 64)
                 found, after = [], None
                 while True:
                     page = await find_ideas(

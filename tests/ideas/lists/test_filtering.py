@@ -102,7 +102,8 @@ async def place(application: FastAPI, client: AsyncClient) -> Place:
 
 
 async def send(world: World, user: User, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
-    response = await world.call(user, method, path, **({"json": body} if body is not None else {}))
+    arguments: dict[str, Any] = {"json": body} if body is not None else {}
+    response = await world.call(user, method, path, **arguments)
     assert response.is_success, response.text
     found: dict[str, Any] = response.json()
     return found

@@ -19,7 +19,7 @@ from tests.factories.containers import noted_statements, parts
 from tests.factories.idea_lists import find_ideas
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
     from fastapi import FastAPI
 
@@ -100,6 +100,20 @@ async def large(application: FastAPI, admin_url: str) -> Large:
     return Large(application, world.campaign_id, world.members[0].id)
 
 
+class Known(Counts):
+    """The number of ideas is known."""
+
+    def __init__(self, total: int) -> None:
+        super().__init__()
+        self._total = total
+
+    def find(self, key: Hashable) -> int | None:
+        return self.last(key)
+
+    def last(self, key: Hashable) -> int:  # noqa: ARG002
+        return self._total
+
+
 @dataclass(frozen=True)
 class Cost:
     """Scans of tables, the indexes that were used, and the rows read from ideas and their figures."""
@@ -123,7 +137,7 @@ async def cost_of(
     counts = Counts()
     if known_total is not None:
         assert known_total >= LONG_LIST_MIN
-        counts.find = counts.last = lambda _: known_total  # type: ignore[method-assign]
+        counts = Known(known_total)
     ran: list[tuple[str, dict[str, Any]]] = []
     async with parts(large.application).database.session() as session:
         with noted_statements(lambda statement, values: ran.append((statement, values))):
