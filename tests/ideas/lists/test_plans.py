@@ -110,7 +110,7 @@ class Known(Counts):
     def find(self, key: Hashable) -> int | None:
         return self.last(key)
 
-    def last(self, key: Hashable) -> int:  # noqa: ARG002
+    def last(self, key: Hashable) -> int:
         return self._total
 
 
