@@ -196,7 +196,6 @@ def measure_latencies(
     chooser = random.Random(samples)
     numbers = [chooser.randint(1, ideas) for _ in range(samples)]
     yield "history", [reader.get(f"/ideas/{ledgers.idea_id(number)}/history")[0] for number in numbers]
-    yield "todo", [reader.get(f"/campaigns/{ledgers.CAMPAIGN}/todo")[0] for _ in range(samples)]
 
 
 def find_cursors(settings: Settings, samples: int) -> dict[str, list[str]]:
@@ -252,9 +251,11 @@ def measure(settings: Settings, arguments: argparse.Namespace, folder: Path) -> 
         for number, who in ((MANAGER, "manager"), (2, "member")):
             [token] = ledgers.tokens(settings, [number]).values()
             reader = Reader(port, token)
-            for name, found in measure_latencies(reader, cursors, arguments.samples, arguments.ideas):
-                if who == "member" and name == "todo":
-                    continue
+            latencies = dict(measure_latencies(reader, cursors, arguments.samples, arguments.ideas))
+            if number == MANAGER:
+                todo = f"/campaigns/{ledgers.CAMPAIGN}/todo"
+                latencies["todo"] = [reader.get(todo)[0] for _ in range(arguments.samples)]
+            for name, found in latencies.items():
                 ordered = sorted(found)
                 figures[f"{who} {name} p50_ms"] = round(statistics.median(ordered), 1)
                 figures[f"{who} {name} p95_ms"] = round(ordered[min(int(len(ordered) * 0.95), len(ordered) - 1)], 1)
