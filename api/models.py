@@ -15,6 +15,7 @@ from api.deliveries import models as deliveries
 from api.discussions import models as discussions
 from api.ideas import models as ideas
 from api.ideas.exports import models as idea_exports
+from api.ideas.lists import models as idea_lists
 from api.kernel import idempotency
 from api.kernel.db import Model
 from api.sharing import models as sharing
@@ -28,6 +29,7 @@ __all__ = [
     "deliveries",
     "discussions",
     "idea_exports",
+    "idea_lists",
     "ideas",
     "idempotency",
     "invitations",

@@ -51,6 +51,7 @@ PLACES = (
     Place("orchestration/web", ("dagster",)),
     Place("imports/test_real_elections.py", ("volume",)),
     Place("coins/test_plans.py", ("volume",)),
+    Place("ideas/lists/test_plans.py", ("volume",)),
     Place("cli/demo", ("demo",), is_group=True),
     Place("cli/local/test_database_watchdog.py", ("installation",)),
     Place("cli/local/test_postgres.py", ("installation",)),

@@ -193,6 +193,18 @@ async def find_names(statements: Statements, ids: Collection[UUID | None]) -> di
     return {row["id"]: row["name"] for row in rows}
 
 
+def name_in_sql(id_column: str) -> str:
+    """The expression of the name of the person or service account in a column, for the statements of other domains.
+
+    Its value `deleted_name` is :data:`DELETED_NAME`.
+    """
+    return (
+        "coalesce((SELECT CASE WHEN u.deleted_at IS NULL THEN u.display_name ELSE CAST(%(deleted_name)s AS text) END "  # noqa: S608 - a column of the code
+        f"FROM app.users AS u WHERE u.id = {id_column}), "
+        f"(SELECT a.name FROM app.service_accounts AS a WHERE a.id = {id_column}))"
+    )
+
+
 async def add_names(session: AsyncSession, rows: Sequence[object], **fields: str) -> None:
     """Set the names of people and service accounts in response models: fields with an id, and the field for the name."""
     ids = {getattr(row, id_field) for row in rows for id_field in fields} - {None}

@@ -17,8 +17,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from api.kernel.db import Statements
 
-_APPROVING = [role for role in CampaignRole if Permission.APPROVE_IDEAS in GRANTS[role]]
+
+_APPROVING = [str(role) for role in CampaignRole if Permission.APPROVE_IDEAS in GRANTS[role]]
+_OTHER_APPROVER = """
+    SELECT EXISTS (
+        SELECT FROM app.memberships AS m JOIN app.users AS u ON u.id = m.user_id AND u.is_active
+        WHERE m.campaign_id = %(campaign_id)s AND m.left_at IS NULL AND m.role = ANY (CAST(%(roles)s AS text[]))
+            AND m.user_id <> %(user_id)s
+    ) AS is_found
+"""
 
 
 @dataclass(frozen=True)
@@ -50,21 +59,10 @@ async def find_people(
     return [Person(row.id, row.display_name, row.role, row.folded) for row in await session.execute(query)]
 
 
-async def has_other_approver(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> bool:
+async def has_other_approver(statements: Statements, campaign_id: UUID, user_id: UUID) -> bool:
     """Whether a member with an active account, other than this user, may approve ideas."""
-    people = auth.PEOPLE.c
-    approver = (
-        select(Membership.id)
-        .join(auth.PEOPLE, people.id == Membership.user_id)
-        .where(
-            Membership.campaign_id == campaign_id,
-            Membership.left_at.is_(None),
-            Membership.role.in_(_APPROVING),
-            Membership.user_id != user_id,
-            people.is_active,
-        )
-    )
-    return bool(await session.scalar(select(approver.exists())))
+    [row] = await statements.fetch(_OTHER_APPROVER, campaign_id=campaign_id, user_id=user_id, roles=_APPROVING)
+    return bool(row["is_found"])
 
 
 async def find_roles(session: AsyncSession, campaign_id: UUID, user_ids: Iterable[UUID]) -> dict[UUID, str]:

@@ -16,6 +16,7 @@ from api.campaigns.queries import (
     get_campaign_and_role,
     list_campaigns,
     list_managed_campaign_ids,
+    read_campaign_and_role,
 )
 from api.campaigns.roles import set_member_role
 from api.campaigns.transitions import (
@@ -62,6 +63,7 @@ __all__ = [
     "list_stages",
     "mark_completed",
     "pause_campaign",
+    "read_campaign_and_role",
     "remove_cover",
     "remove_member",
     "resume_campaign",

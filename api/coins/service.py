@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from api.kernel.db import Statements
+
 __all__ = [
     "Grace",
     "Move",
@@ -66,6 +68,15 @@ class Conservation:
         """Whether issued + carried in = wallets + held + stakes + expired + carried out, and nothing is wrong."""
         wrong = self.wrong_balances + self.unbalanced_transfers + self.wrong_totals
         return self.difference_coins == 0 and wrong == 0
+
+
+@dataclass(frozen=True)
+class ListFacts:
+    """What a list of ideas needs of the ledger: the time, the time of the totals, and the undo window of the campaign."""
+
+    now: datetime
+    aggregated_at: datetime
+    undo_window_h: int
 
 
 @dataclass(frozen=True)
@@ -390,10 +401,13 @@ async def list_my_campaigns(session: AsyncSession, user_id: UUID) -> list[Campai
     return [CampaignCoins.model_validate(row) for row in rows]
 
 
-async def get_aggregated_at(session: AsyncSession) -> datetime:
-    """The time up to which the totals of ideas are aggregated."""
-    aggregated_at: datetime = await (await statements_of(session)).scalar(queries.AGGREGATED_AT)
-    return aggregated_at
+async def get_list_facts(statements: Statements, campaign_id: UUID) -> ListFacts:
+    """The facts for a list of ideas of a campaign, by one statement.
+
+    Read before the list: its totals are of `aggregated_at` or later, also if an aggregation runs meanwhile.
+    """
+    [row] = await statements.fetch(queries.LIST_FACTS, campaign_id=campaign_id)
+    return ListFacts(**row)
 
 
 async def list_backers(

@@ -12,10 +12,11 @@ from api.coins import service as coins
 from api.ideas.authors import sees_authors
 from api.ideas.models import Idea, IdeaChangeRequest
 from api.ideas.next_steps import find_next_steps
-from api.ideas.queries import Filters, list_ideas
+from api.ideas.rows import Reader, row_values, select_row
 from api.ideas.schemas import ChangeRequestRead, IdeaDetail
 from api.ideas.steps import PUBLIC, Status
 from api.ideas.texts import render_markdown
+from api.kernel.db import statements_of
 from api.kernel.permissions import Permission
 
 if TYPE_CHECKING:
@@ -25,22 +26,15 @@ if TYPE_CHECKING:
 
     from api.campaigns.dependencies import Access
 
+_ROW = f"{select_row(is_exact=True)} WHERE i.id = %(idea_id)s"
 _RENDERED_HERE_MAX = 2_000
 
 
 async def read_idea(session: AsyncSession, access: Access, idea_id: UUID) -> IdeaDetail:
     """An idea that the caller may see, with its exact totals."""
-    found = await list_ideas(
-        session,
-        access.campaign.id,
-        Filters(idea_id=idea_id),
-        user_id=access.caller.user_id,
-        sees_all=True,
-        sees_authors=sees_authors(access),
-        next_steps=await find_next_steps(session, access),
-        limit=1,
-    )
-    idea = found.ideas[0][0]
+    values = row_values(Reader.of(access, await find_next_steps(session, access)))
+    await session.flush()
+    [idea] = await (await statements_of(session)).fetch(_ROW, idea_id=idea_id, **values)
     is_pending = idea["status"] == Status.PENDING
     earlier_id, later_id = await _find_links(session, access, idea_id, is_anonymous=idea["is_anonymous"])
     grace = await coins.find_grace(session, idea_id, user_id=access.caller.user_id)

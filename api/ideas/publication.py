@@ -1,6 +1,6 @@
 """Ideas as a reader of a page or a feed sees them, who may have no log-in.
 
-The rows are those of :func:`api.ideas.queries.list_ideas`: one rule decides which ideas a reader sees, and whose names.
+The rows are those of lists: one rule decides which ideas a reader sees, and whose names.
 """
 
 from __future__ import annotations
@@ -10,28 +10,35 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import select, text
 
-from api.ideas.authors import sees_authors
+from api.ideas.lists.filters import Filter
+from api.ideas.lists.pages import find_page
+from api.ideas.lists.statements import READABLE
 from api.ideas.models import Idea
-from api.ideas.queries import Filters, list_ideas
+from api.ideas.rows import VISITOR, Reader, row_values, select_row
+from api.ideas.schemas import IdeaRead
 from api.ideas.steps import PUBLIC, Status
 from api.ideas.texts import plain_text
-from api.kernel.permissions import Permission
+from api.kernel import clock
+from api.kernel.db import statements_of
 from pipelines.wording import shortened
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from api.campaigns.dependencies import Access
+    from api.campaigns.models import Campaign
 
-VISITOR: Final = UUID(int=0)
-"""The id of a reader without a log-in in queries: no idea and no coins are theirs."""
 DECIDED: Final = PUBLIC - {Status.COMPETING, Status.OUTCOME_UNKNOWN}
 """The public statuses that a decision gives to an idea."""
 EXCERPT_LENGTH: Final = 200
 _EXCERPT_SOURCE_MAX = 2_000
 
+_IDEA = TypeAdapter(IdeaRead)
+_IDEAS = TypeAdapter(list[IdeaRead])
+_READABLE = f"{select_row(is_exact=True)} WHERE i.id = %(idea_id)s AND i.campaign_id = %(campaign_id)s AND {READABLE}"
 _EDITED = text(
     "SELECT idea_id, max(created_at) AS at FROM app.idea_versions WHERE idea_id = ANY (:ids) GROUP BY idea_id"
 )
@@ -68,22 +75,22 @@ async def find_readable(
     session: AsyncSession, campaign_id: UUID, idea_id: UUID, access: Access | None
 ) -> dict[str, Any] | None:
     """An idea of a campaign that the reader may see, if they may see the idea; `access` is None without a log-in."""
-    found = await list_ideas(
-        session,
-        campaign_id,
-        Filters(idea_id=idea_id),
-        user_id=access.caller.user_id if access else VISITOR,
-        sees_all=access is not None and access.may(Permission.VIEW_ALL_IDEAS),
-        sees_authors=access is not None and sees_authors(access),
-        limit=1,
+    reader = Reader.of(access) if access else Reader(user_id=VISITOR)
+    rows = await (await statements_of(session)).fetch(
+        _READABLE, idea_id=idea_id, campaign_id=campaign_id, sees_all=reader.sees_all, **row_values(reader)
     )
-    return found.ideas[0][0] if found.ideas else None
+    return _IDEA.validate_python(rows[0]).model_dump() if rows else None
 
 
-async def list_newest(session: AsyncSession, campaign_id: UUID, *, limit: int) -> list[tuple[dict[str, Any], datetime]]:
+async def list_newest(
+    session: AsyncSession, campaign: Campaign, *, limit: int
+) -> list[tuple[dict[str, Any], datetime]]:
     """The newest ideas that are visible without a log-in, each with the time of its submission or last edit."""
-    found = await list_ideas(session, campaign_id, user_id=VISITOR, sees_all=False, sort="newest", limit=limit)
-    ideas = [idea for idea, _ in found.ideas]
+    found = await find_page(
+        await statements_of(session), campaign, Reader(user_id=VISITOR), Filter(), None,
+        at=clock.now(), sort="newest", limit=limit,
+    )  # fmt: skip
+    ideas = [idea.model_dump() for idea in _IDEAS.validate_json(f"[{found.items}]")]
     rows = await session.execute(_EDITED, {"ids": [idea["id"] for idea in ideas]})
     edited: dict[UUID, datetime] = {row.idea_id: row.at for row in rows}
     return [(idea, max(idea["submitted_at"], edited.get(idea["id"], idea["submitted_at"]))) for idea in ideas]

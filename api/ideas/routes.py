@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query, Response
+from fastapi import Depends, Response
 from sqlalchemy import select
 
 from api.auth import service as auth
@@ -18,19 +17,15 @@ from api.coins import service as coins
 from api.coins.errors import GraceRunning
 from api.coins.schemas import BackerRead
 from api.ideas import errors, service
-from api.ideas.authors import sees_authors
 from api.ideas.dependencies import IdeaAccess, StakesReader, find_audience, requires_on_idea
 from api.ideas.details import read_idea
 from api.ideas.history import HistoryEntry, list_history, mark_entries
 from api.ideas.models import IdeaValuation
-from api.ideas.next_steps import find_next_steps
-from api.ideas.queries import Filters, Sort, list_ideas
 from api.ideas.schemas import (
     CampaignCompletion,
     CompletionEffects,
     IdeaDetail,
     IdeaEdit,
-    IdeaPage,
     IdeaStep,
     IdeaSubmit,
     ValuationRead,
@@ -41,9 +36,7 @@ from api.ideas.steps import Status
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.preconditions import IfMatch, set_version
-from api.kernel.representations import json_response
 from api.kernel.schemas import Page
-from api.kernel.texts import Line
 from api.kernel.web import DryRun, PageQuery, Session
 from api.kernel.web import router as new_router
 
@@ -62,66 +55,6 @@ async def submit(
     idea = await service.submit_idea(session, access.campaign, author_id=access.caller.user_id, **dict(body))
     response.headers["Location"] = f"/api/v1/ideas/{idea.id}"
     return await read_idea(session, access, idea.id)
-
-
-@router.get("/campaigns/{campaign_id}/ideas", operation_id="listIdeas", response_model=IdeaPage)
-async def list_all(
-    session: Session,
-    access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_CAMPAIGN))],
-    paging: PageQuery,
-    status: Annotated[list[Status] | None, Query(description="one or more statuses")] = None,
-    mine: Annotated[bool, Query(description="only my own ideas")] = False,  # noqa: FBT002 - a query parameter
-    backed: Annotated[bool, Query(description="only ideas on which I have or had coins")] = False,  # noqa: FBT002
-    author_id: Annotated[UUID | None, Query(description="only ideas of this author")] = None,
-    category: Annotated[list[Line] | None, Query(description="one or more categories, in any case")] = None,
-    tag: Annotated[list[Line] | None, Query(description="one or more tags, in any case")] = None,
-    q: Annotated[
-        Line | None, Query(max_length=200, description="a part of the title or description, in any case")
-    ] = None,
-    sort: Annotated[
-        Sort | None, Query(description="by default random while coins can be moved, coins afterwards")
-    ] = None,
-    seed: Annotated[
-        Line | None, Query(max_length=100, description="seed of the random order; by default a different one per user")
-    ] = None,
-) -> Response:
-    """Ideas of the campaign, each with its coins and my stake.
-
-    While coins can be moved, the default order is random, with a fixed order for each user: an order by coins would
-    favour the ideas that are leading.
-    """
-    # read first: the totals are of this time or later, also if an aggregation runs meanwhile
-    totals_as_of = await coins.get_aggregated_at(session)
-    chosen: Sort = sort or ("random" if access.campaign.status == "active" else "coins")
-    found = await list_ideas(
-        session,
-        access.campaign.id,
-        Filters(
-            statuses=status or (),
-            mine=mine,
-            backed=backed,
-            author_id=author_id,
-            categories=category or (),
-            tags=tag or (),
-            words=q,
-        ),
-        user_id=access.caller.user_id,
-        sees_all=access.may(Permission.VIEW_ALL_IDEAS),
-        sees_authors=sees_authors(access),
-        next_steps=await find_next_steps(session, access),
-        sort=chosen,
-        seed=seed if seed is not None else str(access.caller.user_id),
-        limit=paging.limit + 1,
-        after=paging.after(Decimal, UUID),
-    )
-    page = paging.page(found.ideas, key=lambda row: row[1])
-    body = {
-        "items": [idea for idea, _ in page.items],
-        "next_cursor": page.next_cursor,
-        "totals_as_of": totals_as_of,
-        "total": found.total,
-    }
-    return json_response(body)
 
 
 @router.get("/ideas/{idea_id}", operation_id="getIdea")

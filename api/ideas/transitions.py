@@ -18,6 +18,7 @@ from api.ideas.reasons import OTHER, list_reasons
 from api.ideas.steps import Coins, Status, find_step, steps_from
 from api.ideas.submissions import submit_draft
 from api.kernel import clock
+from api.kernel.db import statements_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -109,7 +110,7 @@ async def take_step(
 
 async def _check_sole_approver(session: AsyncSession, idea: Idea, author_id: UUID) -> None:
     """Check that no one but the author can approve the idea."""
-    if await campaigns.has_other_approver(session, idea.campaign_id, author_id):
+    if await campaigns.has_other_approver(await statements_of(session), idea.campaign_id, author_id):
         msg = "This is your own idea, so another moderator or manager of the campaign approves it."
         raise errors.ApprovalOfOwnIdea(msg)
 

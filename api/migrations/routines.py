@@ -69,6 +69,8 @@ FILES: tuple[tuple[int, str], ...] = (
     (1006, "ideas/sql/triggers.sql"),
     (1024, "ideas/sql/draft_triggers.sql"),
     (1034, "ideas/sql/edit_triggers.sql"),
+    (1031, "ideas/sql/figures.sql"),
+    (1031, "ideas/sql/figure_triggers.sql"),
 )
 
 _DEFINED = re.compile(r"^CREATE (?:OR REPLACE FUNCTION|VIEW) app\.(\w+)", re.MULTILINE)

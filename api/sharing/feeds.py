@@ -56,7 +56,7 @@ async def read_feed(session: AsyncSession, settings: Settings, campaign: Campaig
     """The feed of a campaign that its reader may see."""
     language = language_of(campaign.locale)
     words = WORDS[language]
-    newest = await ideas.list_newest(session, campaign.id, limit=ENTRIES_OF_KIND_MAX)
+    newest = await ideas.list_newest(session, campaign, limit=ENTRIES_OF_KIND_MAX)
     decisions = await ideas.list_decisions(session, campaign.id, limit=ENTRIES_OF_KIND_MAX)
     answers = await discussions.list_official_answers(session, campaign.id, limit=ENTRIES_OF_KIND_MAX)
     titles = await ideas.find_public_titles(session, [answer.idea_id for answer in answers])

@@ -185,6 +185,15 @@ class TestUpAndDown:
                 "1022",
                 "ideas holds drafts",
             ),
+            (
+                """
+                WITH c AS (INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc') RETURNING id),
+                u AS (INSERT INTO app.users (display_name) VALUES ('Ada') RETURNING id)
+                INSERT INTO app.idea_views (campaign_id, owner_id, name, query) SELECT c.id, u.id, 'Mine', 'is:mine' FROM c, u
+                """,
+                "1030",
+                "idea_views holds saved views",
+            ),
         ],
     )
     def test_is_refused_if_rows_could_not_be_restored(

@@ -238,6 +238,8 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "markVersionMaterial": lambda _: 409,  # not-markable: the text of the submission
     "convertFreeTag": lambda _: 404,  # free-tag-not-found
     "deleteAttachment": lambda _: 404,
+    "editIdeaView": lambda _: 404,  # view-not-found
+    "deleteIdeaView": lambda _: 404,  # the same
     "getAttachmentContent": lambda _: 404,
     "getLinkedAttachmentContent": lambda _: 404,
     "getIdeaShare": lambda _: 404,  # not-shared
@@ -354,6 +356,8 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
         "editIdea": {"title": "Another title", "reason": "A spelling mistake"},
         "restoreIdeaVersion": {"reason": "As it was"},
         "createTag": {"name": "Schools"},
+        "createIdeaView": {"name": "Open questions", "query": "-has:answer"},
+        "editIdeaView": {"name": "Questions"},
         "editTag": {"name": "Streets"},
         "mergeTags": {"into_id": str(place.other_tag_id)},
         "convertFreeTag": {"name": "No idea has it", "into_id": str(place.tag_id)},
@@ -429,6 +433,7 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         export_id=uuid4(),
         attribute_id=uuid4(),
         invitation_id=uuid4(),
+        view_id=uuid4(),
         request_id=uuid4(),
         token="x" * 43,
     )

@@ -160,6 +160,16 @@ STAKED = """
 
 AGGREGATED_AT = "SELECT aggregated_at FROM app.coin_aggregations"
 
+# of a campaign without a ledger, the undo window is 0
+LIST_FACTS = """
+    SELECT clock_timestamp() AS now, g.aggregated_at, coalesce((
+        SELECT p.undo_window_h FROM app.coin_ledgers AS l
+        JOIN app.coin_policies AS p ON p.campaign_id = l.campaign_id AND p.version = l.policy_version
+        WHERE l.campaign_id = %(campaign_id)s
+    ), 0) AS undo_window_h
+    FROM app.coin_aggregations AS g
+"""
+
 VERIFY = text(
     """
     SELECT v.campaign_id, v.issued_coins, v.carried_in_coins, v.wallet_coins, v.held_coins, v.staked_coins, v.expired_coins,

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select, text, update
 
+from api.campaigns import service as campaigns
 from api.ideas.exports.models import IdeaExport
-from api.ideas.exports.schemas import ExportFilters, ExportFormat
+from api.ideas.exports.schemas import ExportFormat
 from api.ideas.exports.service import KEPT, Rights, write_ideas
+from api.ideas.lists.grammar import parse
 from api.kernel import clock
 from api.kernel.jobs import Job
 from api.kernel.storage import new_key
@@ -31,8 +33,8 @@ async def write_export(container: KernelContainer, *, export_id: UUID) -> None:
             return
         data, ideas = await write_ideas(
             session,
-            export.campaign_id,
-            ExportFilters.model_validate(export.filters),
+            await campaigns.get_campaign(session, export.campaign_id),
+            parse(export.query),
             Rights(**export.rights),
             user_id=export.requested_by,
             format=ExportFormat(export.format),

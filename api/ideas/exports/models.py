@@ -22,7 +22,7 @@ class IdeaExport(Model):
     campaign_id: Mapped[UUID] = mapped_column(ForeignKey("app.campaigns.id", ondelete="CASCADE"))
     requested_by: Mapped[UUID]
     format: Mapped[str]
-    filters: Mapped[dict[str, Any]]
+    query: Mapped[str]
     rights: Mapped[dict[str, Any]]
     requested_at: Mapped[datetime] = mapped_column(default=clock.now)
     expires_at: Mapped[datetime]

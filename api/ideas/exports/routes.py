@@ -16,7 +16,9 @@ from api.events import payloads
 from api.events.service import record_event
 from api.ideas.exports import errors, service
 from api.ideas.exports.handlers import WRITE_EXPORT
-from api.ideas.exports.schemas import ExportFilters, ExportFormat, ExportRead, read_filters
+from api.ideas.exports.schemas import ExportFormat, ExportRead
+from api.ideas.lists import grammar
+from api.ideas.lists.parameters import read_query
 from api.kernel.container import KernelContainer, ProvidedDatabase, provided
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
@@ -57,19 +59,19 @@ async def export_ideas(
     session: Session,
     database: ProvidedDatabase,
     access: Reader,
-    filters: Annotated[ExportFilters, Depends(read_filters)],
+    query: Annotated[grammar.Query, Depends(read_query)],
     format: Annotated[ExportFormat, Query(description="xlsx for a workbook")] = ExportFormat.CSV,  # noqa: A002
 ) -> Response:
-    """The ideas of the list with these filters as a file, newest first, with what I may see of them.
+    """The ideas of a list as a file, by default newest first, with what I may see of them.
 
     Up to 10,000 ideas are sent at once. For more, the response is 202: a job writes the file, and the same request returns the
     same export until it is written.
     """
     rights, user_id, campaign = service.rights_of(access), access.caller.user_id, access.campaign
-    if await service.count_ideas(session, campaign.id, filters, rights, user_id=user_id) > service.DIRECT_MAX:
+    if await service.count_ideas(session, campaign, query, rights, user_id=user_id) > service.DIRECT_MAX:
         await session.close()  # returns its connection before another one is used
         async with database.session() as writing:
-            export = service.as_read(await service.request_export(writing, access, filters, format, WRITE_EXPORT))
+            export = service.as_read(await service.request_export(writing, access, query, format, WRITE_EXPORT))
         location = f"/api/v1/campaigns/{campaign.id}/ideas/exports/{export.id}"
         return Response(
             export.model_dump_json(),
@@ -77,8 +79,8 @@ async def export_ideas(
             {"Location": location, "Cache-Control": "private, no-store"},
             "application/json",
         )
-    data, ideas = await service.write_ideas(session, campaign.id, filters, rights, user_id=user_id, format=format)
-    await _record(session, access, ideas, filters)
+    data, ideas = await service.write_ideas(session, campaign, query, rights, user_id=user_id, format=format)
+    await _record(session, access, ideas, query)
     return _file(data, format, campaign.slug)
 
 
@@ -102,8 +104,7 @@ async def download(session: Session, storage: ProvidedStorage, access: Reader, e
     """The file of my export. It is refused if I may not see now what I could see when it was requested."""
     export = await service.get_export(session, access.campaign.id, export_id, owner_id=access.caller.user_id)
     key = service.check_readable(export, access)
-    filters = ExportFilters.model_validate(export.filters)
-    await _record(session, access, export.ideas, filters)
+    await _record(session, access, export.ideas, grammar.parse(export.query))
     await session.close()  # returns its connection
     try:
         data = await storage.get(key)
@@ -112,8 +113,9 @@ async def download(session: Session, storage: ProvidedStorage, access: Reader, e
     return _file(data, ExportFormat(export.format), access.campaign.slug)
 
 
-async def _record(session: Session, access: Access, ideas: int | None, filters: ExportFilters) -> None:
-    payload = payloads.PersonalDataRead(what="ideas", filters=filters.given, rows=ideas)
+async def _record(session: Session, access: Access, ideas: int | None, query: grammar.Query) -> None:
+    names = tuple(dict.fromkeys(term.key.name for term in query.filter.terms))
+    payload = payloads.PersonalDataRead(what="ideas", filters=names, rows=ideas)
     await record_event(session, payload, actor_id=access.caller.user_id, campaign_id=access.campaign.id)
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 from sqlalchemy import select, text
 
 from api.ideas.authors import sees_authors
 from api.ideas.exports import errors
 from api.ideas.exports.models import IdeaExport
-from api.ideas.exports.schemas import ExportFilters, ExportFormat, ExportRead
+from api.ideas.exports.schemas import ExportFormat, ExportRead
 from api.ideas.exports.writing import write
-from api.ideas.queries import list_ideas
+from api.ideas.lists.counts import Counts
+from api.ideas.lists.pages import find_page
+from api.ideas.rows import Reader
 from api.kernel import clock
+from api.kernel.db import statements_of
 from api.kernel.ids import uuid7
 from api.kernel.jobs import Job, defer
 from api.kernel.permissions import Permission
@@ -26,11 +30,14 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from api.campaigns.dependencies import Access
+    from api.campaigns.models import Campaign
+    from api.ideas.lists.grammar import Query
 
 DIRECT_MAX = 10_000
 """The most ideas that a request exports itself."""
 KEPT = timedelta(days=1)
-_AT_ONCE = 10_000
+_AT_ONCE = 2_000
+_ORDER: Final = "newest"
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:owner, 0))")
 
 
@@ -52,48 +59,50 @@ def rights_of(access: Access) -> Rights:
     return Rights(sees_all=access.may(Permission.VIEW_ALL_IDEAS), sees_authors=sees_authors(access))
 
 
-async def count_ideas(
-    session: AsyncSession, campaign_id: UUID, filters: ExportFilters, rights: Rights, *, user_id: UUID
-) -> int:
+async def count_ideas(session: AsyncSession, campaign: Campaign, query: Query, rights: Rights, *, user_id: UUID) -> int:
     """The number of ideas that an export would have."""
-    found = await list_ideas(session, campaign_id, filters.as_filters(), user_id=user_id, **asdict(rights), limit=1)
+    found = await find_page(
+        await statements_of(session), campaign, Reader(user_id=user_id, **asdict(rights)), query.filter, Counts(),
+        at=clock.now(), sort=_ORDER, limit=1,
+    )  # fmt: skip
     return found.total
 
 
 async def write_ideas(
     session: AsyncSession,
-    campaign_id: UUID,
-    filters: ExportFilters,
+    campaign: Campaign,
+    query: Query,
     rights: Rights,
     *,
     user_id: UUID,
     format: ExportFormat,  # noqa: A002 - the name in requests
 ) -> tuple[bytes, int]:
-    """The file of the ideas that the user may see, newest first, and their number."""
-    ideas: list[dict[str, Any]] = []
+    """The file of the ideas that the user may see, by default newest first, and their number."""
+    statements, reader = await statements_of(session), Reader(user_id=user_id, **asdict(rights))
+    at = clock.now()
+    parts: list[str] = []
     after = None
     while True:
-        found = await list_ideas(
-            session,
-            campaign_id,
-            filters.as_filters(),
-            user_id=user_id,
-            **asdict(rights),
-            sort="newest",
-            limit=_AT_ONCE,
-            after=after,
-        )
-        ideas += [idea for idea, _ in found.ideas]
-        if len(found.ideas) < _AT_ONCE:
+        found = await find_page(
+            statements, campaign, reader, query.filter, None,
+            at=at, sort=query.sort or _ORDER, seed=query.seed, limit=_AT_ONCE, after=after,
+        )  # fmt: skip
+        parts += [found.items] if found.items else []
+        if found.last is None:
             break
-        after = found.ideas[-1][1]
-    return await asyncio.to_thread(write, format, ideas), len(ideas)
+        after = found.last
+    return await asyncio.to_thread(_write, format, parts)
+
+
+def _write(format: ExportFormat, parts: list[str]) -> tuple[bytes, int]:  # noqa: A002 - the name in requests
+    ideas = [idea for part in parts for idea in orjson.loads(f"[{part}]")]
+    return write(format, ideas), len(ideas)
 
 
 async def request_export(
     session: AsyncSession,
     access: Access,
-    filters: ExportFilters,
+    query: Query,
     format: ExportFormat,  # noqa: A002 - the name in requests
     job: Job[Any, ...],
 ) -> IdeaExport:
@@ -104,7 +113,7 @@ async def request_export(
         "campaign_id": access.campaign.id,
         "requested_by": owner_id,
         "format": format.value,
-        "filters": filters.model_dump(mode="json"),
+        "query": str(query),
         "rights": asdict(rights_of(access)),
     }
     running = await session.scalar(

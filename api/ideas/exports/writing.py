@@ -43,13 +43,18 @@ COLUMNS: Final[Mapping[str, str]] = {
 _WIDTHS: Final = {"title": 40, "description": 60, "id": 38}
 _WIDTH = 16
 _LIST_SEPARATOR = ", "
+_MOMENT_FIELDS: Final = frozenset({"submitted_at", "status_changed_at"})
 _MOMENTS = "yyyy-mm-dd hh:mm:ss"
 
 
 def write(format: ExportFormat, ideas: Iterable[Mapping[str, Any]]) -> bytes:  # noqa: A002 - the name in requests
-    """The file with these ideas, which have the fields of :class:`api.ideas.schemas.IdeaRead`."""
-    rows = ([idea[field] for field in COLUMNS.values()] for idea in ideas)
+    """The file with these ideas, which have the fields of :class:`api.ideas.schemas.IdeaRead` as in JSON."""
+    rows = ([_value(field, idea[field]) for field in COLUMNS.values()] for idea in ideas)
     return _csv(rows) if format is ExportFormat.CSV else _xlsx(rows)
+
+
+def _value(field: str, value: Any) -> Any:
+    return datetime.fromisoformat(value) if field in _MOMENT_FIELDS and value is not None else value
 
 
 def _csv(rows: Iterable[Sequence[Any]]) -> bytes:

@@ -4,7 +4,7 @@ CREATE TABLE app.idea_exports (
     campaign_id uuid NOT NULL,
     requested_by uuid NOT NULL, -- a user or a service account
     format text NOT NULL CONSTRAINT ck_idea_exports_format CHECK (format IN ('csv', 'xlsx')),
-    filters jsonb NOT NULL,
+    query text NOT NULL, -- in the grammar of lists of ideas
     rights jsonb NOT NULL, -- with which the file is written, by name; who downloads it must still have them
     requested_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
