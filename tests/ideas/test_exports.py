@@ -87,7 +87,7 @@ class TestExport:
         assert str(shown["my_coins"]) == "30"
         assert "filename*=UTF-8''campaign-" in response.headers["Content-Disposition"]
         assert response.headers["Cache-Control"] == "private, no-store"
-        filtered = await export(world, backer, format=kind, q="racks, by", backed=True)
+        filtered = await export(world, backer, format=kind, q="\"racks, by\" is:backed")
         assert len(rows_of_csv(filtered) if kind == "csv" else rows_of_xlsx(filtered)) == 1
 
     async def test_evaluates_no_text(self, application: FastAPI, client: AsyncClient) -> None:
@@ -124,7 +124,7 @@ class TestExport:
                 text("SELECT data FROM app.events WHERE kind = 'personal_data_read' AND campaign_id = :id"),
                 {"id": world.campaign_id},
             )
-        assert (data["what"], data["filters"], data["rows"]) == ("ideas", ["status", "q"], 1)
+        assert (data["what"], data["filters"], data["rows"]) == ("ideas", ["status", "text"], 1)
 
     async def test_refuses_an_unknown_format(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)

@@ -114,7 +114,7 @@ async def download(session: Session, storage: ProvidedStorage, access: Reader, e
 
 
 async def _record(session: Session, access: Access, ideas: int | None, query: grammar.Query) -> None:
-    names = tuple(dict.fromkeys(term.key.name for term in query.filter.terms))
+    names = tuple(sorted({term.key.name for term in query.filter.terms}))
     payload = payloads.PersonalDataRead(what="ideas", filters=names, rows=ideas)
     await record_event(session, payload, actor_id=access.caller.user_id, campaign_id=access.campaign.id)
 
