@@ -87,7 +87,7 @@ class TestExport:
         assert str(shown["my_coins"]) == "30"
         assert "filename*=UTF-8''campaign-" in response.headers["Content-Disposition"]
         assert response.headers["Cache-Control"] == "private, no-store"
-        filtered = await export(world, backer, format=kind, q="\"racks, by\" is:backed")
+        filtered = await export(world, backer, format=kind, q='"racks, by" is:backed')
         assert len(rows_of_csv(filtered) if kind == "csv" else rows_of_xlsx(filtered)) == 1
 
     async def test_evaluates_no_text(self, application: FastAPI, client: AsyncClient) -> None:
