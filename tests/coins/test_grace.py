@@ -80,7 +80,7 @@ class TestMoves:
     @pytest.mark.parametrize("target", [None, 2], ids=["to the wallet", "to another idea"])
     @pytest.mark.parametrize("is_closed", [True, False], ids=["window closed", "window open"])
     @pytest.mark.parametrize("is_paused", [True, False], ids=["paused", "not paused"])
-    async def test_coins_of_the_idea_are_free(
+    async def test_coins_of_the_idea_return_to_the_wallet_and_to_no_other_idea(
         self, session: AsyncSession, target: int | None, *, is_closed: bool, is_paused: bool
     ) -> None:
         ledger = await staked(session, take_back=False)
@@ -92,7 +92,8 @@ class TestMoves:
         before = await outcome(session, ledger.move(1, source=1, target=target))
         assert (before == "moved") is not refused
         await begin(session, ledger)
-        assert await outcome(session, ledger.move(29, source=1, target=target)) == "moved"
+        after = "moved" if target is None or not (is_closed or is_paused) else "window_closed"
+        assert await outcome(session, ledger.move(29, source=1, target=target)) == after
         (conservation,) = await coins.verify(session, ledger.campaign_id)
         assert conservation.holds
 

@@ -117,7 +117,9 @@ class Model:
         return self.graces.keys() & set(self.open_ideas)
 
     def _is_free(self, item: Item) -> bool:
-        return item.source is not None and item.coins <= self.graces.get(item.source, {}).get(item.member, -1)
+        """Whether coins may be taken back from an idea in its grace time."""
+        is_return = item.source is not None and item.target is None
+        return is_return and item.coins <= self.graces.get(item.source, {}).get(item.member, -1)
 
     def set_policy(self, policy: Policy) -> tuple[int, list[str]]:
         """Set a new version of the policy, or return the names of frozen fields that it would change."""

@@ -1,7 +1,7 @@
--- Whether coins of a stake may be moved away whatever the policy's take_back and the windows say: the idea is in a
+-- Whether coins of a stake may be taken back whatever the policy's take_back and the windows say: the idea is in a
 -- grace time, and these coins were on it at its beginning and were not taken from it since. Coins that came later are
 -- not free, or a member could take any coins back through this idea. Granted to no role: `coins_move` calls it for
--- movements that it would refuse otherwise.
+-- returns to the wallet that it would refuse otherwise.
 CREATE OR REPLACE FUNCTION app.coins_is_graced(
     p_at timestamptz, p_from timestamptz, p_until timestamptz, p_account_id bigint, p_coins bigint
 ) RETURNS boolean

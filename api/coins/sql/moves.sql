@@ -100,11 +100,11 @@ BEGIN
                     WHEN a.to_idea_id IS NOT NULL AND tt.idea_id IS NULL THEN 'unknown_idea'
                     WHEN a.from_idea_id IS NOT NULL AND ft.idea_id IS NULL THEN 'unknown_idea'
                     WHEN NOT coalesce(tt.is_open, true) OR NOT coalesce(ft.is_open, true) THEN 'idea_not_open'
-                    -- a grace time is looked at only where a movement would otherwise be refused
-                    WHEN v_at < p.opens_at
-                        AND NOT coins_is_graced(v_at, ft.grace_from, ft.grace_until, f.id, a.coins) THEN 'window_closed'
-                    WHEN v_at > p.closes_at
-                        AND NOT coins_is_graced(v_at, ft.grace_from, ft.grace_until, f.id, a.coins) THEN 'window_closed'
+                    -- a grace time is looked at only where a return to the wallet would otherwise be refused
+                    WHEN (v_at < p.opens_at OR v_at > p.closes_at) AND (
+                        a.to_idea_id IS NOT NULL
+                        OR NOT coins_is_graced(v_at, ft.grace_from, ft.grace_until, f.id, a.coins)
+                    ) THEN 'window_closed'
                     WHEN tt.author_id = a.user_id AND NOT p.own_ideas THEN 'own_idea'
                     WHEN a.to_idea_id IS NULL AND NOT p.take_back
                         AND NOT coins_is_graced(v_at, ft.grace_from, ft.grace_until, f.id, a.coins)
