@@ -95,6 +95,7 @@ docs: $(STAMP) ## Write openapi.json and the generated pages of docs/
 	$(BIN)/python -m cli.generate.events docs/events.md
 	$(BIN)/python -m cli.generate.campaign_states docs/campaign-states.md
 	$(BIN)/python -m cli.generate.idea_steps docs/idea-steps.md
+	$(BIN)/python -m cli.generate.idea_lists docs/idea-lists.md
 
 docs-check: $(STAMP)
 	$(BIN)/python -m cli.generate.openapi --check openapi.json
@@ -103,6 +104,7 @@ docs-check: $(STAMP)
 	$(BIN)/python -m cli.generate.events --check docs/events.md
 	$(BIN)/python -m cli.generate.campaign_states --check docs/campaign-states.md
 	$(BIN)/python -m cli.generate.idea_steps --check docs/idea-steps.md
+	$(BIN)/python -m cli.generate.idea_lists --check docs/idea-lists.md
 
 lock: $(STAMP) ## Update requirements/ to the newest versions that pyproject.toml allows
 	$(UV) pip compile $(LOCK_OPTIONS) --extra dev pyproject.toml -o requirements/dev.txt

@@ -9,7 +9,7 @@ from api.attachments.container import AttachmentsContainer
 from api.attachments.examination import Examination
 from api.auth.api_tokens.verification import ApiTokens
 from api.auth.keys import SigningKeys
-from api.auth.log_in_counts import Counts, DatabaseCounts
+from api.auth.log_in_counts import DatabaseCounts, FailureCounts
 from api.auth.passwords import Passwords
 from api.auth.rates import MailRates, RegistrationRates
 from api.auth.revocations import Revocations
@@ -19,9 +19,10 @@ from api.auth.throttle import LogInDelays
 from api.auth.tokens import AccessTokens
 from api.coins.commands.batcher import Batcher
 from api.coins.commands.execution import MemberCommands
-from api.coins.container import CoinsContainer
 from api.coins.rates import CoinRates
 from api.events import status as consumer_status
+from api.ideas.container import IdeasContainer
+from api.ideas.lists.counts import Counts
 from api.ideas.queries import find_statuses
 from api.kernel import heartbeats
 from api.kernel.container import Probe
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Container(CoinsContainer, AttachmentsContainer):
+class Container(IdeasContainer, AttachmentsContainer):
     """Every object that an API or worker process makes once."""
 
 
@@ -87,6 +88,7 @@ def make_container(settings: Settings, database: Database | None = None) -> Cont
         examination=Examination(settings.storage),
         # the coins domain is below the ideas domain and does not import it
         member_commands=MemberCommands(database, batcher, coin_rates, find_statuses),
+        list_counts=Counts(),
     )
 
 
@@ -100,7 +102,7 @@ def _probes(settings: Settings, rate_buckets: Buckets, mail: MailPort, storage: 
         yield Probe("storage", storage.check)
 
 
-def _log_in_counts(settings: Settings) -> Counts:
+def _log_in_counts(settings: Settings) -> FailureCounts:
     if settings.redis.log_in_counts is LogInCounts.POSTGRESQL:
         return DatabaseCounts()
     from api.auth.shared_log_in_counts import RedisCounts  # Redis' client takes 0.3 s to import

@@ -15,6 +15,7 @@ from api.discussions.domain import DISCUSSIONS
 from api.events.domain import EVENTS
 from api.ideas.domain import IDEAS
 from api.kernel.domain import KERNEL
+from api.sharing.domain import SHARING
 from api.todo.domain import TODO
 from api.web.domain import WEB
 from settings import PREFIX, SettingsError
@@ -33,6 +34,7 @@ DOMAINS: tuple[Domain[Container], ...] = (
     DISCUSSIONS,
     DELIVERIES,
     ATTACHMENTS,
+    SHARING,
     TODO,
     ANALYTICS,
     AUDIT,

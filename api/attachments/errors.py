@@ -15,6 +15,13 @@ class AttachmentNotFound(NotFound):
     title = "No such attachment"
 
 
+class CoverNotFound(NotFound):
+    """The campaign has no cover picture."""
+
+    slug = "cover-not-found"
+    title = "No cover picture"
+
+
 class UnsupportedFile(InvalidInput):
     """The content of the file is of a type that cannot be attached; `accepted` lists the possible ones."""
 

@@ -1,4 +1,4 @@
-"""The job that deletes stored objects to which no attachment refers."""
+"""The job that deletes stored objects to which neither an attachment nor a cover refers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from api.attachments.models import AttachmentObject
 from api.attachments.service import PREFIX
+from api.campaigns import service as campaigns
 from api.kernel import clock
 from api.kernel.jobs import Job
 
@@ -20,11 +21,12 @@ KEPT = timedelta(days=1)
 
 
 async def delete_unused_objects(container: KernelContainer) -> int:
-    """Delete objects that were stored more than a day ago and belong to no attachment; returns how many."""
+    """Delete objects that were stored more than a day ago and belong to no attachment and no cover; returns how many."""
     deleted = 0
     async for keys in container.storage.list_before(PREFIX, clock.now() - KEPT):
         async with container.database.reading() as session:
-            used = set(await session.scalars(select(AttachmentObject.key).where(AttachmentObject.key.in_(keys))))
+            attached = await session.scalars(select(AttachmentObject.key).where(AttachmentObject.key.in_(keys)))
+            used = {*attached, *await campaigns.find_used_keys(session, keys)}
         unused = [key for key in keys if key not in used]
         await container.storage.delete(unused)
         deleted += len(unused)

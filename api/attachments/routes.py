@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
 
-from api.attachments import errors, service
+from api.attachments import errors, links, service
 from api.attachments.container import ProvidedExamination, ProvidedStorage
-from api.attachments.formats import NAME_LENGTH_MAX, PICTURES, Format
-from api.attachments.pictures import WIDTHS, Variant
+from api.attachments.files import BINARY, FILE_RESPONSES, VARIANT_OF, PictureWidth, file_response
+from api.attachments.formats import NAME_LENGTH_MAX
 from api.attachments.schemas import AttachmentRead
 from api.auth import service as auth
 from api.ideas import service as ideas
+from api.ideas.authors import mark_author
 from api.ideas.dependencies import IdeaAccess, requires_on_idea
 from api.ideas.errors import IdeaFixed
+from api.kernel.container import ProvidedSettings
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.request_rates import RateClass, counts_as
+from api.kernel.rules import PUBLIC
 from api.kernel.storage import StorageUnavailable
 from api.kernel.texts import Line
 from api.kernel.web import Session
 from api.kernel.web import router as new_router
 
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.attachments.models import Attachment
+    from api.kernel.storage import StoragePort
+    from settings import Settings
+
 PATH = "/ideas/{idea_id}/attachments"
-# a file that a browser opens in spite of its headers may load nothing and run nothing
-_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_PICTURE_TYPES = frozenset(each.media_type for each in PICTURES)
 
 router = new_router("", "attachments")
 
@@ -38,20 +42,11 @@ OnIdea = Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN
 Editor = Annotated[IdeaAccess, Depends(requires_on_idea(Permission.EDIT_IDEA, Permission.MANAGE_IDEAS))]
 
 
-class Width(StrEnum):
-    """A width in pixels of a picture."""
-
-    SMALL = str(WIDTHS[Variant.SMALL])
-    LARGE = str(WIDTHS[Variant.LARGE])
-
-
-_VARIANT_OF = {None: Variant.ORIGINAL, Width.SMALL: Variant.SMALL, Width.LARGE: Variant.LARGE}
-
-
 @router.get(PATH, operation_id="listAttachments")
-async def list_all(session: Session, access: OnIdea) -> list[AttachmentRead]:
+async def list_all(session: Session, settings: ProvidedSettings, access: OnIdea) -> list[AttachmentRead]:
     """The pictures and files of the idea, at most ten, in the order of their upload."""
-    found = [AttachmentRead.model_validate(row) for row in await service.list_attachments(session, access.idea.id)]
+    found = [_as_read(settings, row) for row in await service.list_attachments(session, access.idea.id)]
+    mark_author(access, found, uploaded_by="by_author")
     await auth.add_names(session, found, uploaded_by="uploaded_by_name")
     return found
 
@@ -60,7 +55,7 @@ async def list_all(session: Session, access: OnIdea) -> list[AttachmentRead]:
     PATH,
     status_code=201,
     operation_id="addAttachment",
-    openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": _BINARY}}},
+    openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": BINARY}}},
 )
 @raises(
     IdeaFixed, errors.TooManyAttachments, errors.UnsupportedFile, errors.UnreadablePicture, errors.PictureTooLarge,
@@ -70,6 +65,7 @@ async def list_all(session: Session, access: OnIdea) -> list[AttachmentRead]:
 async def add(
     request: Request,
     session: Session,
+    settings: ProvidedSettings,
     storage: ProvidedStorage,
     examination: ProvidedExamination,
     access: Editor,
@@ -97,7 +93,8 @@ async def add(
         actor_id=access.campaign.caller.user_id,
         only_while_editable=only_while_editable,
     )
-    added = AttachmentRead.model_validate(attachment)
+    added = _as_read(settings, attachment)
+    mark_author(access, [added], uploaded_by="by_author")
     await auth.add_names(session, [added], uploaded_by="uploaded_by_name")
     return added
 
@@ -120,29 +117,55 @@ async def delete(session: Session, access: Editor, attachment_id: UUID) -> Respo
     f"{PATH}/{{attachment_id}}/content",
     operation_id="getAttachmentContent",
     response_class=Response,
-    responses={200: {"description": "The file", "content": {each.media_type: _BINARY for each in Format}}},
+    responses=FILE_RESPONSES,
 )
 @raises(errors.AttachmentNotFound, StorageUnavailable)
 async def content(
-    session: Session,
-    storage: ProvidedStorage,
-    access: OnIdea,
-    attachment_id: UUID,
-    width: Annotated[
-        Width | None, Query(description="a smaller size of a picture; the picture itself if it is not wider")
-    ] = None,
+    session: Session, storage: ProvidedStorage, access: OnIdea, attachment_id: UUID, width: PictureWidth = None
 ) -> Response:
     """The content of an attachment. Browsers may show pictures, and only store other files."""
-    attachment, key = await service.find_object(session, access.idea.id, attachment_id, _VARIANT_OF[width])
+    found = await service.find_object(session, attachment_id, VARIANT_OF[width], idea_id=access.idea.id)
+    return await _send(session, storage, found)
+
+
+@router.get(
+    "/attachments/{attachment_id}/content",
+    operation_id="getLinkedAttachmentContent",
+    response_class=Response,
+    responses=FILE_RESPONSES,
+    dependencies=[PUBLIC],
+)
+@raises(errors.AttachmentNotFound, StorageUnavailable)
+async def linked_content(
+    session: Session,
+    settings: ProvidedSettings,
+    storage: ProvidedStorage,
+    attachment_id: UUID,
+    expires: Annotated[int, Query(description="of the link, in seconds since 1970")],
+    signature: Annotated[str, Query(max_length=100, description="of the link")],
+    width: PictureWidth = None,
+) -> Response:
+    """The content of an attachment, by the `url` of a response that had it. An expired link is not found."""
+    rest_s = links.find_rest_s(settings, service.link_subject(attachment_id), expires, signature)
+    if rest_s is None:
+        raise service.not_found()
+    found = await service.find_object(session, attachment_id, VARIANT_OF[width])
+    return await _send(session, storage, found, {"Cache-Control": f"private, max-age={rest_s}"})
+
+
+async def _send(
+    session: AsyncSession,
+    storage: StoragePort,
+    found: tuple[Attachment, str],
+    headers: dict[str, str] | None = None,
+) -> Response:
+    attachment, key = found
     await session.close()  # returns its connection
     data = await service.read_object(storage, key)
-    disposition = "inline" if attachment.media_type in _PICTURE_TYPES else "attachment"
-    return Response(
-        data,
-        headers={
-            "Content-Type": attachment.media_type,
-            "Content-Disposition": f"{disposition}; filename*=UTF-8''{quote(attachment.name, safe='')}",
-            "Content-Security-Policy": _POLICY,
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+    return file_response(data, attachment.media_type, attachment.name, headers)
+
+
+def _as_read(settings: Settings, attachment: Attachment) -> AttachmentRead:
+    path = f"/attachments/{attachment.id}/content"
+    url = links.signed_url(settings, path, service.link_subject(attachment.id))
+    return AttachmentRead.model_validate({**vars(attachment), "url": url})

@@ -17,7 +17,7 @@ from api.kernel.ids import uuid7
 from api.kernel.storage import ObjectMissing, StorageUnavailable, new_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -121,7 +121,7 @@ async def delete_attachment(
         delete(Attachment).where(Attachment.id == attachment_id, Attachment.idea_id == idea.id).returning(Attachment.id)
     )
     if removed.first() is None:
-        raise _not_found()
+        raise not_found()
     await record_event(
         session,
         payloads.AttachmentDeleted(attachment_id=attachment_id),
@@ -139,27 +139,46 @@ async def list_attachments(session: AsyncSession, idea_id: UUID) -> Sequence[Att
     ).all()
 
 
+async def find_first_picture(session: AsyncSession, idea_id: UUID) -> Attachment | None:
+    """The picture of an idea that was uploaded first, or None."""
+    found: Attachment | None = await session.scalar(
+        select(Attachment)
+        .where(Attachment.idea_id == idea_id, Attachment.width.is_not(None))
+        .order_by(Attachment.id)
+        .limit(1)
+    )
+    return found
+
+
 async def find_object(
-    session: AsyncSession, idea_id: UUID, attachment_id: UUID, wanted: Variant
+    session: AsyncSession, attachment_id: UUID, wanted: Variant, *, idea_id: UUID | None = None
 ) -> tuple[Attachment, str]:
     """An attachment, and the key of its wanted size or, if the picture is smaller, of the next larger one.
 
     Raises:
-        AttachmentNotFound: the idea has no such attachment.
+        AttachmentNotFound: there is no such attachment, or it is not one of the idea `idea_id`.
     """
-    attachment = await session.scalar(
-        select(Attachment).where(Attachment.id == attachment_id, Attachment.idea_id == idea_id)
-    )
-    if attachment is None:
-        raise _not_found()
+    attachment = await session.get(Attachment, attachment_id)
+    if attachment is None or idea_id not in {None, attachment.idea_id}:
+        raise not_found()
     rows = await session.execute(
         select(AttachmentObject.variant, AttachmentObject.key).where(AttachmentObject.attachment_id == attachment_id)
     )
-    keys = {row.variant: row.key for row in rows}
-    key = next((keys[each] for each in _FALLBACKS[wanted] if each in keys), None)
+    keys = {Variant(row.variant): row.key for row in rows}
+    key = best_key(keys, wanted)
     if key is None:  # deleted between the two statements
-        raise _not_found()
+        raise not_found()
     return attachment, key
+
+
+def best_key(keys: Mapping[Variant, str], wanted: Variant) -> str | None:
+    """The key of the wanted size or, if it is missing, of the next larger one."""
+    return next((keys[each] for each in _FALLBACKS[wanted] if each in keys), None)
+
+
+def link_subject(attachment_id: UUID) -> str:
+    """What a signed link to an attachment names."""
+    return f"attachment/{attachment_id}"
 
 
 async def read_object(storage: StoragePort, key: str) -> bytes:
@@ -181,6 +200,7 @@ async def _lock_idea(session: AsyncSession, idea_id: UUID, *, only_while_editabl
     return idea
 
 
-def _not_found() -> errors.AttachmentNotFound:
+def not_found() -> errors.AttachmentNotFound:
+    """The error for an attachment that does not exist, or may not be seen."""
     msg = "The idea has no attachment with this id."
     return errors.AttachmentNotFound(msg)

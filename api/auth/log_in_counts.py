@@ -77,7 +77,7 @@ class Count:
         return self.succeeded_at is not None and self.succeeded_at > now - KNOWN_FOR
 
 
-class Counts(Protocol):
+class FailureCounts(Protocol):
     """The interface of a store of counts. `session` is that of the attempt."""
 
     async def read(self, session: AsyncSession, keys: Sequence[bytes]) -> dict[bytes, Count]:

@@ -36,7 +36,7 @@ DELETED_NAME = "Deleted user"
 # names and addresses, to be joined by queries of other domains
 _SHOWN_NAME = case((User.deleted_at.is_(None), User.display_name), else_=DELETED_NAME).label("display_name")
 PEOPLE = select(
-    User.id, _SHOWN_NAME, case((User.deleted_at.is_(None), User.email), else_=null()).label("email")
+    User.id, _SHOWN_NAME, case((User.deleted_at.is_(None), User.email), else_=null()).label("email"), User.is_active
 ).subquery("people")
 
 
@@ -191,6 +191,18 @@ async def find_names(statements: Statements, ids: Collection[UUID | None]) -> di
     """The names of people and service accounts as others see them, by id; unknown ids are omitted."""
     rows = await statements.fetch(_NAMES, ids=[each for each in ids if each is not None], deleted_name=DELETED_NAME)
     return {row["id"]: row["name"] for row in rows}
+
+
+def name_in_sql(id_column: str) -> str:
+    """The expression of the name of the person or service account in a column, for the statements of other domains.
+
+    Its value `deleted_name` is :data:`DELETED_NAME`.
+    """
+    return (
+        "coalesce((SELECT CASE WHEN u.deleted_at IS NULL THEN u.display_name ELSE CAST(%(deleted_name)s AS text) END "  # noqa: S608 - a column of the code
+        f"FROM app.users AS u WHERE u.id = {id_column}), "
+        f"(SELECT a.name FROM app.service_accounts AS a WHERE a.id = {id_column}))"
+    )
 
 
 async def add_names(session: AsyncSession, rows: Sequence[object], **fields: str) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from api.auth.log_in_counts import Counts
+    from api.auth.log_in_counts import FailureCounts
 
 ALERT_FAILURES = 10
 
@@ -66,7 +66,7 @@ class Standing:
 class LogInDelays:
     """The delays of all attempts."""
 
-    def __init__(self, secret: bytes, counts: Counts | None = None) -> None:
+    def __init__(self, secret: bytes, counts: FailureCounts | None = None) -> None:
         """`secret` is that of the installation; the same secret finds the same counts. They are in the database by default."""
         self._counts = counts or DatabaseCounts()
         self._key = hashlib.blake2b(b"log-in counts" + secret, digest_size=32).digest()

@@ -9,8 +9,9 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.auth.dependencies import AnyUser, CurrentUser, Principal
+from api.auth.dependencies import AnyUser, CurrentUser, Principal, TokenHolder
 from api.campaigns import errors, service
 from api.campaigns.models import Campaign
 from api.kernel.contract import raises
@@ -18,7 +19,7 @@ from api.kernel.errors import Forbidden
 from api.kernel.permissions import CampaignRole, Permission, Relation, SystemRole, grants, roles_with
 from api.kernel.rules import Rule, Scope, Visibility, enforces
 from api.kernel.scopes import SCOPE_OF
-from api.kernel.web import Session
+from api.kernel.web import Reading, Session
 
 PUBLIC_VISIBILITY = "open"
 
@@ -46,7 +47,7 @@ class Access:
             raise refusal(permission)
 
 
-async def access_to(session: Session, caller: Principal, campaign_id: UUID) -> Access:
+async def access_to(session: AsyncSession, caller: Principal, campaign_id: UUID) -> Access:
     """The caller's access to a campaign.
 
     Raises:
@@ -56,6 +57,25 @@ async def access_to(session: Session, caller: Principal, campaign_id: UUID) -> A
     if not access.may(Permission.VIEW_CAMPAIGN):
         raise _not_found()
     return access
+
+
+async def visible_campaign(session: AsyncSession, caller: Principal | None, campaign_id: UUID) -> Campaign:
+    """The campaign, if the caller may see it; without a log-in, a public one.
+
+    Raises:
+        CampaignNotFound: it does not exist or the caller may not see it; the response is the same.
+    """
+    if caller is not None:
+        return (await access_to(session, caller, campaign_id)).campaign
+    campaign = await service.get_campaign(session, campaign_id)
+    if not is_public(campaign):
+        raise _not_found()
+    return campaign
+
+
+def is_public(campaign: Campaign) -> bool:
+    """Whether the campaign is visible without a log-in."""
+    return grants(_roles(campaign, None), Permission.VIEW_CAMPAIGN)
 
 
 def refusal(permission: Permission) -> Forbidden:
@@ -86,6 +106,30 @@ def requires_in_campaign(*permissions: Permission) -> Callable[[Access], Awaitab
     return check
 
 
+@cache
+def reads_in_campaign(permission: Permission) -> Callable[[Access], Awaitable[Access]]:
+    """As :func:`requires_in_campaign`, for routes that are read very often: it uses their `Reading`, and no session."""
+
+    @raises(errors.CampaignNotFound, type(refusal(permission)))
+    @enforces(Rule(Scope.CAMPAIGN, (permission,), Visibility.NOT_FOUND))
+    async def check(access: _ReadingAccess) -> Access:
+        if not access.may(permission):
+            raise refusal(permission)
+        return access
+
+    return check
+
+
+async def _reading_access(statements: Reading, caller: TokenHolder, campaign_id: UUID) -> Access:
+    access = Access(*await service.read_campaign_and_role(statements, campaign_id, caller.user_id), caller)
+    if not access.may(Permission.VIEW_CAMPAIGN):
+        raise _not_found()
+    return access
+
+
+_ReadingAccess = Annotated[Access, Depends(_reading_access)]
+
+
 async def _access(session: Session, caller: CurrentUser, campaign_id: UUID) -> Access:
     return await access_to(session, caller, campaign_id)
 
@@ -96,12 +140,7 @@ _CampaignAccess = Annotated[Access, Depends(_access)]
 @raises(errors.CampaignNotFound)
 @enforces(Rule(Scope.PUBLIC, (Permission.VIEW_CAMPAIGN,), Visibility.NOT_FOUND))
 async def _public_campaign(session: Session, caller: AnyUser, campaign_id: UUID) -> Campaign:
-    if caller is not None:
-        return (await access_to(session, caller, campaign_id)).campaign
-    campaign = await service.get_campaign(session, campaign_id)
-    if not grants(_roles(campaign, None), Permission.VIEW_CAMPAIGN):
-        raise _not_found()
-    return campaign
+    return await visible_campaign(session, caller, campaign_id)
 
 
 @enforces(Rule(Scope.SELF, token_scopes=(SCOPE_OF[Permission.VIEW_CAMPAIGN],)))
@@ -117,8 +156,8 @@ PublicCampaign = Annotated[Campaign, Depends(_public_campaign)]
 
 
 def _roles(campaign: Campaign, role: str | None) -> tuple[str, ...]:
-    is_public = campaign.visibility == PUBLIC_VISIBILITY and campaign.status != "draft"
-    return (*((role,) if role else ()), *((Relation.VISITOR,) if is_public else ()))
+    is_open = campaign.visibility == PUBLIC_VISIBILITY and campaign.status != "draft"
+    return (*((role,) if role else ()), *((Relation.VISITOR,) if is_open else ()))
 
 
 def _not_found() -> errors.CampaignNotFound:

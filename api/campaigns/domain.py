@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api.campaigns import bulk_routes, coin_routes, member_routes, routes
+from api.campaigns.attributes import routes as attribute_routes
 from api.campaigns.handlers import JOBS, LOOPS
 from api.campaigns.invitations import routes as invitation_routes
 from api.campaigns.join_requests import routes as request_routes
@@ -19,6 +20,7 @@ CAMPAIGNS = Domain[CoinsContainer](
         bulk_routes.router,
         invitation_routes.router,
         list_routes.router,
+        attribute_routes.router,
         request_routes.router,
     ),
     jobs=JOBS,

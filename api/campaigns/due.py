@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from api.campaigns.lifecycle import RUNNING, CampaignStatus
 from api.campaigns.models import Campaign
+from api.coins import service as coins
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -26,7 +27,12 @@ PAUSE_S = 5.0
 
 # by the database's clock, as for commands; at the moment ends_at itself the campaign is still open
 _ENDED = (Campaign.status.in_(RUNNING), Campaign.ends_at < func.now())
-_TO_DECIDE = (Campaign.status == CampaignStatus.CLOSED, Campaign.decide_by <= func.now())
+# a campaign whose ideas are in a grace time is found again after it
+_TO_DECIDE = (
+    Campaign.status == CampaignStatus.CLOSED,
+    Campaign.decide_by <= func.now(),
+    ~coins.has_running_grace(Campaign.id),
+)
 
 
 async def for_each_ended(database: Database, act: Act) -> int:
@@ -35,7 +41,7 @@ async def for_each_ended(database: Database, act: Act) -> int:
 
 
 async def for_each_to_complete(database: Database, act: Act) -> int:
-    """Call `act` with each closed campaign whose `decide_by` has passed; returns how often it succeeded."""
+    """Call `act` with each closed campaign whose `decide_by` and grace times have passed; returns how often it succeeded."""
     return await _for_each(database, _TO_DECIDE, act)
 
 

@@ -10,6 +10,8 @@ from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
 from api.campaigns import errors
+from api.campaigns.attributes.definitions import copy_definitions
+from api.campaigns.covers import copy_cover
 from api.campaigns.creation import create_campaign
 from api.campaigns.dates import NAMES
 from api.campaigns.lifecycle import CampaignStatus, Command
@@ -35,8 +37,8 @@ _OF_DRAFTS = frozenset({"slug", "currency"})
 _MONEY = ("budget_amount", "running_cost_amount", "currency")
 # a copy has the policy of its original, without dates
 _COPIED = (
-    "description", "kind", "goal", "is_mediated", "visibility", "join_policy", "budget_amount", "running_cost_amount",
-    "currency", "eligible_people", "locale", "time_zone",
+    "description", "kind", "goal", "is_mediated", "anonymous_ideas", "visibility", "join_policy", "budget_amount",
+    "running_cost_amount", "currency", "eligible_people", "locale", "time_zone",
 )  # fmt: skip
 
 
@@ -103,7 +105,7 @@ async def _set_fields(session: AsyncSession, campaign: Campaign, fields: dict[st
 async def copy_campaign(session: AsyncSession, copied: Campaign, body: CampaignCreate, *, actor_id: UUID) -> Campaign:
     """Create a draft with the given fields; omitted settings, and an omitted coin policy, are those of another campaign.
 
-    Its dates, members, ideas and coins are not copied.
+    So are its cover picture and the attributes that it defines for its members. Its dates, members, ideas and coins are not copied.
 
     Raises:
         SlugTaken: a slug was given and another campaign has it.
@@ -117,7 +119,7 @@ async def copy_campaign(session: AsyncSession, copied: Campaign, body: CampaignC
     if "coin_policy" not in body.model_fields_set:
         former = (await coins.get_policy(session, copied.id)).model_dump(include=set(PolicyWrite.model_fields))
         policy = PolicyWrite(**former | {"allocation_opens_at": None, "allocate_until": None})
-    return await create_campaign(
+    campaign = await create_campaign(
         session,
         actor_id=actor_id,
         policy=policy,
@@ -125,6 +127,9 @@ async def copy_campaign(session: AsyncSession, copied: Campaign, body: CampaignC
         follows_id=copied.id if body.is_follow_up else None,
         **fields,
     )
+    await copy_cover(session, copied.id, campaign.id, actor_id=actor_id)
+    await copy_definitions(session, copied.id, campaign.id, actor_id=actor_id)
+    return campaign
 
 
 async def delete_draft(session: AsyncSession, campaign: Campaign, *, actor_id: UUID) -> None:

@@ -163,10 +163,58 @@ class RequestNotFound(NotFound):
 
 
 class RequestDecided(DomainError):
-    """The request to join was approved or refused."""
+    """The request to join was approved, refused or withdrawn."""
 
     slug = "request-decided"
     title = "The request is decided"
+
+
+class AttributeNotFound(NotFound):
+    """The campaign has no such attribute of its members."""
+
+    slug = "member-attribute-not-found"
+    title = "No such attribute"
+
+
+class AttributeKeyTaken(DomainError):
+    """The campaign has an attribute with this key."""
+
+    slug = "member-attribute-taken"
+    title = "The key is taken"
+
+
+class TooManyAttributes(DomainError):
+    """The campaign has the largest number of attributes, which `limit` states."""
+
+    slug = "too-many-member-attributes"
+    title = "Too many attributes"
+
+
+class AttributeInUse(DomainError):
+    """`members` people have a value that the change would remove; `by_value` has the number for each such value.
+
+    With `remove_values=true` these values are removed.
+    """
+
+    slug = "member-attribute-in-use"
+    title = "Members have this attribute"
+
+
+class AttributesRefused(InvalidInput):
+    """Values of a member are not allowed or missing; `faults` says for each attribute by its key what is wrong."""
+
+    slug = "member-attributes-refused"
+    title = "Attributes of the member are not valid"
+
+
+class InvitationMailsExhausted(DomainError):
+    """Addresses, which `emails` lists, have received the largest number of invitations to this campaign in a day.
+
+    `possible_at` is when the first of them can be invited again.
+    """
+
+    slug = "invitation-mails-exhausted"
+    title = "Too many invitations of an address"
 
 
 class UnknownUser(DomainError):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from api.campaigns.due import PAUSE_S, for_each_ended
 from api.campaigns.invitations.mailing import DELETE_OLD, SEND
+from api.campaigns.join_requests.mailing import ORDER_NOTICES, SEND_DECISION, SEND_NOTICE
 from api.campaigns.transitions import close_campaign
 from api.kernel.background import Loop
 
@@ -18,5 +19,5 @@ async def close_due_campaigns(database: Database) -> int:
     return await for_each_ended(database, close_campaign)
 
 
-JOBS = (SEND, DELETE_OLD)
+JOBS = (SEND, DELETE_OLD, SEND_NOTICE, SEND_DECISION, ORDER_NOTICES)
 LOOPS = (Loop(name="campaigns-close", run=close_due_campaigns, pause_s=PAUSE_S),)

@@ -67,6 +67,7 @@ class Command(StrEnum):
     WITHDRAW_IDEA = "withdraw ideas"
     APPROVE_IDEA = "approve ideas"
     DECIDE_IDEA = "accept and reject ideas"  # includes the undo of an acceptance
+    TAG_IDEAS = "define tags and tag ideas"
     COMMENT = "comment on ideas"  # includes notes, edits and official answers
 
 
@@ -94,6 +95,7 @@ ALLOWED: Mapping[Command, frozenset[Phase]] = MappingProxyType(
         Command.WITHDRAW_IDEA: frozenset({Phase.OPEN}),
         Command.APPROVE_IDEA: _RUNNING | {Phase.PAUSED},
         Command.DECIDE_IDEA: _UNDECIDED,
+        Command.TAG_IDEAS: _UNFINISHED,
         Command.COMMENT: _UNDECIDED | {Phase.COMPLETED},
     }
 )

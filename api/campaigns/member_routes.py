@@ -11,7 +11,9 @@ from fastapi import Depends, Query, Response
 from api.auth import service as auth
 from api.campaigns import errors, service
 from api.campaigns.dependencies import Access, requires_in_campaign
+from api.campaigns.member_lists.listing import KEY_PARSERS, FiltersQuery, SortQuery, list_members
 from api.campaigns.schemas import (
+    Joining,
     MemberAdd,
     MemberRead,
     MembershipRead,
@@ -20,9 +22,9 @@ from api.campaigns.schemas import (
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel.contract import raises
+from api.kernel.errors import InvalidInput
 from api.kernel.permissions import Permission
 from api.kernel.schemas import Page
-from api.kernel.texts import Line
 from api.kernel.web import DryRun, PageQuery, Session
 from api.kernel.web import router as new_router
 
@@ -30,12 +32,18 @@ router = new_router("", "campaigns")
 
 
 @router.post("/campaigns/{campaign_id}/join", operation_id="joinCampaign")
-@raises(errors.JoiningClosed, errors.RemovedFromCampaign, errors.CampaignNotActive)
+@raises(errors.JoiningClosed, errors.RemovedFromCampaign, errors.CampaignNotActive, errors.AttributesRefused)
 async def join(
-    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.JOIN_CAMPAIGN))]
+    session: Session,
+    access: Annotated[Access, Depends(requires_in_campaign(Permission.JOIN_CAMPAIGN))],
+    body: Joining | None = None,
 ) -> MembershipRead:
-    """Become a member with a wallet; a former member gets the old wallet again."""
-    membership = await service.join_campaign(session, access.campaign, user_id=access.caller.user_id)
+    """Become a member with a wallet; a former member gets the old wallet again.
+
+    The body has the attributes that the campaign asks for (`GET .../member-attributes`).
+    """
+    answers = dict(body.attributes) if body else {}
+    membership = await service.join_campaign(session, access.campaign, user_id=access.caller.user_id, answers=answers)
     return MembershipRead.model_validate(membership)
 
 
@@ -49,23 +57,24 @@ async def leave(
 
 
 @router.get("/campaigns/{campaign_id}/members", operation_id="listMembers")
+@raises(InvalidInput)
 async def members(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))],
     paging: PageQuery,
-    role: Annotated[Role | None, Query()] = None,
-    q: Annotated[Line | None, Query(max_length=200, description="a part of the name or address, in any case")] = None,
+    filters: FiltersQuery,
+    sort: SortQuery = "joined",
 ) -> Page[MemberRead]:
-    """Current members with name and address; for managers."""
-    rows = await service.list_members(
-        session, access.campaign.id, role=role, words=q, limit=paging.limit + 1, after=paging.after(UUID)
+    """Members with name and address; for managers."""
+    rows = await list_members(
+        session, access.campaign.id, filters, sort=sort, limit=paging.limit + 1, after=paging.after(*KEY_PARSERS[sort])
     )
-    page = paging.page(rows, key=lambda row: [row[0].id])
+    page = paging.page(rows, key=lambda row: row.key)
     members = [
-        MemberRead.model_validate({**vars(membership), "display_name": name, "email": email})
-        for membership, name, email in page.items
+        MemberRead.model_validate({**vars(row.membership), "display_name": row.display_name, "email": row.email})
+        for row in page.items
     ]
-    payload = payloads.PersonalDataRead(what="members", filters=("q",) if q else (), rows=len(members))
+    payload = payloads.PersonalDataRead(what="members", filters=filters.names(), rows=len(members))
     await record_event(session, payload, actor_id=access.caller.user_id, campaign_id=access.campaign.id)
     return Page(items=members, next_cursor=page.next_cursor)
 
@@ -76,7 +85,7 @@ async def members(
     operation_id="addMember",
     responses={200: {"description": "The user was a member already", "model": MembershipRead}},
 )
-@raises(errors.UnknownUser, errors.CampaignNotActive, errors.LastManager)
+@raises(errors.UnknownUser, errors.CampaignNotActive, errors.LastManager, errors.AttributesRefused)
 async def add_member(
     session: Session,
     response: Response,

@@ -1,4 +1,4 @@
-"""Memberships in campaigns: joining, adding, leaving and attributes."""
+"""Memberships in campaigns: joining, adding and leaving."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import aliased
 
 from api.campaigns import errors
+from api.campaigns.attributes.changes import set_attributes
+from api.campaigns.attributes.values import get_defined
 from api.campaigns.lifecycle import RUNNING, Command
 from api.campaigns.models import Campaign, Membership
 from api.campaigns.queries import find_last_membership, find_membership, get_campaign
@@ -22,7 +24,7 @@ from api.kernel import clock
 from api.kernel.permissions import TAKING_PART
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,16 +37,20 @@ async def join_campaign(
     actor_id: UUID | None = None,
     is_invited: bool = False,
     role: str = "member",
-    attributes: dict[str, Any] | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    answers: Mapping[str, str] | None = None,
+    may_lack_values: bool = False,
 ) -> Membership:
     """Make the user a member with a wallet. A former member gets the old wallet again and no second grant.
 
     An observer gets no wallet, and that of a former member stays frozen.
 
     Nothing changes if the user is a member. `actor_id` is the manager who adds the user; None if the user joins, by
-    themselves or because a manager has invited them.
+    themselves or because a manager has invited them. `attributes` are set by a manager; None: those of the former membership
+    that the campaign allows now. `answers` are those of the user who joins. With `may_lack_values` required ones can be missing.
 
     Raises:
+        AttributesRefused: an attribute is not allowed, or a required one is missing.
         JoiningClosed: the user joins, but the join policy is not `open`.
         RemovedFromCampaign: the user joins, but a manager has removed them.
         CampaignNotActive: the campaign has ended, or is a draft, to which only managers can add members.
@@ -67,9 +73,15 @@ async def join_campaign(
         raise errors.RemovedFromCampaign(errors.REMOVED)
     if is_self and before is not None and before.role == "observer":
         role = before.role  # only a manager can make an observer a member
+    defined = await get_defined(session, campaign.id)
     if attributes is None:
-        attributes = before.attributes if before else {}
-    (membership,) = await admit(session, campaign, [Newcomer(user_id, role, attributes)], actor_id=actor_id or user_id)
+        attributes = defined.fitting(before.attributes if before else {})
+    if actor_id is not None:
+        values = dict(attributes)
+        defined.check(values, is_complete=not may_lack_values)
+    else:
+        values = defined.with_answers(attributes, answers or {})
+    (membership,) = await admit(session, campaign, [Newcomer(user_id, role, values)], actor_id=actor_id or user_id)
     return membership
 
 
@@ -134,12 +146,14 @@ async def add_member(
     actor_id: UUID,
     role: str | None = None,
     attributes: dict[str, Any] | None = None,
+    may_lack_values: bool = False,
 ) -> tuple[Membership, bool]:
     """Add a user, or change the role and the attributes of a member; returns the membership and whether it is new.
 
     None is the role `member` and the former attributes of a new member, and changes nothing for a present one.
 
     Raises:
+        AttributesRefused: an attribute is not allowed, or a required one is missing.
         CampaignNotActive: the campaign has ended.
         LastManager: the campaign would have no manager.
     """
@@ -147,40 +161,18 @@ async def add_member(
     present = await find_membership(session, campaign.id, user_id)
     if present is None:
         made = await join_campaign(
-            session, campaign, user_id=user_id, actor_id=actor_id, role=role or "member", attributes=attributes
-        )
+            session, campaign, user_id=user_id, actor_id=actor_id, role=role or "member", attributes=attributes,
+            may_lack_values=may_lack_values,
+        )  # fmt: skip
         return made, True
     await check_command(session, campaign, Command.ADD_MEMBER)
     if role is not None:
         await set_member_role(session, campaign, user_id=user_id, role=role, actor_id=actor_id)
     if attributes is not None:
+        defined = await get_defined(session, campaign.id)
+        defined.check(attributes, before=present.attributes, is_complete=True)
         await set_attributes(session, campaign, present, attributes, actor_id=actor_id)
     return present, False
-
-
-async def set_attributes(
-    session: AsyncSession,
-    campaign: Campaign,
-    membership: Membership,
-    attributes: dict[str, Any],
-    *,
-    actor_id: UUID | None,
-) -> bool:
-    """Replace the attributes of a member; returns whether they differ. The caller has locked the campaign."""
-    names = {name for name, _ in attributes.items() ^ membership.attributes.items()}
-    if not names:
-        return False
-    membership.attributes = attributes
-    membership.updated_by = actor_id
-    await session.flush()
-    await record_event(
-        session,
-        payloads.MemberAttributesChanged(names=tuple(sorted(names))),
-        actor_id=actor_id,
-        campaign_id=campaign.id,
-        user_id=membership.user_id,
-    )
-    return True
 
 
 async def leave_campaign(session: AsyncSession, campaign: Campaign, *, user_id: UUID) -> None:
@@ -195,7 +187,7 @@ async def leave_campaign(session: AsyncSession, campaign: Campaign, *, user_id: 
         "You are the campaign's only manager; make another member a manager first.",
     )  # fmt: skip
     had = await _end(session, campaign, membership, actor_id=user_id)
-    await coins.freeze_wallet(session, campaign.id, user_id)
+    await coins.freeze_wallets(session, campaign.id, [user_id])
     await record_event(
         session,
         payloads.MemberLeft(before=_state(had), after=_state(replace(had, is_frozen=True) if had else None)),
@@ -224,7 +216,7 @@ async def remove_member(session: AsyncSession, campaign: Campaign, *, user_id: U
     membership.was_removed = True
     had = await _end(session, campaign, membership, actor_id=actor_id)
     await coins.return_stakes(session, campaign.id, user_id, actor_id=actor_id)
-    await coins.freeze_wallet(session, campaign.id, user_id)
+    await coins.freeze_wallets(session, campaign.id, [user_id])
     has = await coins.find_wallet(session, campaign.id, user_id)
     await record_event(
         session,

@@ -1,4 +1,4 @@
-"""Tables of campaigns and memberships."""
+"""Tables of campaigns, their cover pictures, and memberships."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Campaign(Edited, Model):
     visibility: Mapped[str] = mapped_column(default="open")
     join_policy: Mapped[str] = mapped_column(default="open")
     is_mediated: Mapped[bool] = mapped_column(default=False)
+    anonymous_ideas: Mapped[bool] = mapped_column(default=False)
     budget_amount: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
     currency: Mapped[str | None] = mapped_column(CHAR(3))
     running_cost_amount: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
@@ -48,6 +49,25 @@ class Campaign(Edited, Model):
     archived_at: Mapped[datetime | None]
     source: Mapped[dict[str, Any]] = mapped_column(default=dict)
     version: Mapped[int] = mapped_column(default=1)  # raised by every change of the row
+
+
+class CampaignCover(Model):
+    """The cover picture of a campaign, with the keys of its stored sizes; a picture that is not wide has fewer."""
+
+    __tablename__ = "campaign_covers"
+
+    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("app.campaigns.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(unique=True)
+    media_type: Mapped[str]
+    size_bytes: Mapped[int]
+    width: Mapped[int]
+    height: Mapped[int]
+    sha256: Mapped[bytes]
+    original_key: Mapped[str]
+    large_key: Mapped[str | None]
+    small_key: Mapped[str | None]
+    uploaded_at: Mapped[datetime] = mapped_column(default=clock.now)
+    uploaded_by: Mapped[UUID | None]
 
 
 class Membership(Edited, Model):

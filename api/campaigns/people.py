@@ -10,11 +10,24 @@ from sqlalchemy import func, select, tuple_
 
 from api.auth import service as auth
 from api.campaigns.models import Membership
+from api.kernel.permissions import GRANTS, CampaignRole, Permission
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy.ext.asyncio import AsyncSession
+
+    from api.kernel.db import Statements
+
+
+_APPROVING = [str(role) for role in CampaignRole if Permission.APPROVE_IDEAS in GRANTS[role]]
+_OTHER_APPROVER = """
+    SELECT EXISTS (
+        SELECT FROM app.memberships AS m JOIN app.users AS u ON u.id = m.user_id AND u.is_active
+        WHERE m.campaign_id = %(campaign_id)s AND m.left_at IS NULL AND m.role = ANY (CAST(%(roles)s AS text[]))
+            AND m.user_id <> %(user_id)s
+    ) AS is_found
+"""
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,12 @@ async def find_people(
     if after:
         query = query.where(tuple_(folded, people.id) > tuple_(*after))
     return [Person(row.id, row.display_name, row.role, row.folded) for row in await session.execute(query)]
+
+
+async def has_other_approver(statements: Statements, campaign_id: UUID, user_id: UUID) -> bool:
+    """Whether a member with an active account, other than this user, may approve ideas."""
+    [row] = await statements.fetch(_OTHER_APPROVER, campaign_id=campaign_id, user_id=user_id, roles=_APPROVING)
+    return bool(row["is_found"])
 
 
 async def find_roles(session: AsyncSession, campaign_id: UUID, user_ids: Iterable[UUID]) -> dict[UUID, str]:

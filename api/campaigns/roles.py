@@ -7,8 +7,9 @@ coins of the policy.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -18,13 +19,33 @@ from api.campaigns.models import Campaign, Membership
 from api.campaigns.queries import find_membership, get_campaign
 from api.coins import service as coins
 from api.events import payloads
-from api.events.service import record_event
+from api.events.service import record_events
 from api.kernel.permissions import TAKING_PART
 
 if TYPE_CHECKING:
-    from uuid import UUID
+    from collections.abc import Sequence
 
     from sqlalchemy.ext.asyncio import AsyncSession
+
+
+@dataclass(frozen=True)
+class RoleChange:
+    """The role of a member before and after a change."""
+
+    user_id: UUID
+    before: str
+    after: str
+
+    @property
+    def begins_taking_part(self) -> bool:
+        """Whether only the new role has a wallet."""
+        return self.before not in TAKING_PART and self.after in TAKING_PART
+
+    @property
+    def ends_taking_part(self) -> bool:
+        """Whether only the former role has a wallet."""
+        return self.before in TAKING_PART and self.after not in TAKING_PART
+
 
 # the ledger is open, and the members have their coins
 _GRANTED = RUNNING | {CampaignStatus.CLOSED}
@@ -52,20 +73,7 @@ async def set_member_role(
     before, membership.role = membership.role, role
     membership.updated_by = actor_id
     await session.flush()
-    had = await coins.find_wallet(session, campaign.id, user_id)
-    has = await _set_wallet(session, campaign, had, before, membership, actor_id)
-    is_changed = had != has
-    await record_event(
-        session,
-        payloads.MemberRoleChanged(
-            granted_coins=has.wallet_coins if has and not had else None,
-            before=_state(before, had if is_changed else None),
-            after=_state(role, has if is_changed else None),
-        ),
-        actor_id=actor_id,
-        campaign_id=campaign.id,
-        user_id=user_id,
-    )
+    await follow_roles(session, campaign, [RoleChange(user_id, before, role)], actor_id=actor_id)
     return membership
 
 
@@ -89,23 +97,37 @@ async def check_other_manager(session: AsyncSession, campaign: Campaign, *, user
         raise errors.LastManager(refusal)
 
 
-async def _set_wallet(
-    session: AsyncSession,
-    campaign: Campaign,
-    had: coins.Wallet | None,
-    before: str,
-    membership: Membership,
-    actor_id: UUID | None,
-) -> coins.Wallet | None:
-    """Freeze, unfreeze or open the wallet, as the change of the role needs it; returns the wallet after it."""
-    took_part, takes_part = before in TAKING_PART, membership.role in TAKING_PART
-    if took_part and not takes_part and had is not None:
-        await coins.freeze_wallet(session, campaign.id, membership.user_id)
-        return replace(had, is_frozen=True)
-    if takes_part and not took_part and campaign.status in _GRANTED:
-        await coins.grant_coins(session, campaign.id, [membership.user_id], actor_id=actor_id)
-        return await coins.find_wallet(session, campaign.id, membership.user_id)
-    return had
+async def follow_roles(
+    session: AsyncSession, campaign: Campaign, changes: Sequence[RoleChange], *, actor_id: UUID | None
+) -> None:
+    """Freeze, unfreeze or open wallets after stored changes of roles, and record them, by the same statements for many.
+
+    The caller has locked the campaign by `change`. Each user is there once.
+    """
+    if not changes:
+        return
+    user_ids = [each.user_id for each in changes]
+    had = await coins.find_wallets(session, campaign.id, user_ids)
+    await coins.freeze_wallets(session, campaign.id, [each.user_id for each in changes if each.ends_taking_part])
+    if campaign.status in _GRANTED:
+        granted = [each.user_id for each in changes if each.begins_taking_part]
+        await coins.grant_coins(session, campaign.id, granted, actor_id=actor_id)
+    has = await coins.find_wallets(session, campaign.id, user_ids)
+    await record_events(
+        session,
+        [(each.user_id, _changed(each, had.get(each.user_id), has.get(each.user_id))) for each in changes],
+        actor_id=actor_id,
+        campaign_id=campaign.id,
+    )
+
+
+def _changed(change: RoleChange, had: coins.Wallet | None, has: coins.Wallet | None) -> payloads.MemberRoleChanged:
+    is_changed = had != has
+    return payloads.MemberRoleChanged(
+        granted_coins=has.wallet_coins if has and not had else None,
+        before=_state(change.before, had if is_changed else None),
+        after=_state(change.after, has if is_changed else None),
+    )
 
 
 def _state(role: str, wallet: coins.Wallet | None) -> payloads.RoleState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
 from fastapi import Depends, Query, Response
@@ -11,6 +12,7 @@ from api.auth.dependencies import MyselfInBrowser
 from api.campaigns import errors, service
 from api.campaigns.dependencies import Access, CampaignReader, requires_in_campaign
 from api.campaigns.lifecycle import CampaignStatus
+from api.campaigns.models import Campaign
 from api.campaigns.queries import KEY_PARSERS, Filters, Sort
 from api.campaigns.schemas import (
     BrowserSession,
@@ -112,44 +114,37 @@ async def stages(
     return [StageRead.model_validate(stage) for stage in await service.list_stages(session, access.campaign)]
 
 
-@router.post("/campaigns/{campaign_id}/activate", operation_id="activateCampaign")
-@raises(errors.IllegalCampaignStep)
-async def activate(
-    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
-) -> CampaignRead:
-    """Activate the draft: members get their coins. Ideas and movements of coins are possible from starts_at on."""
-    campaign = await service.activate_campaign(session, access.campaign, actor_id=access.caller.user_id)
-    return as_read(campaign, access.role)
+def _add_step(name: str, take: Callable[..., Awaitable[Campaign]], description: str) -> None:
+    """Add the route of a step that managers take: a change of the status without further values."""
+
+    @raises(errors.IllegalCampaignStep)
+    async def step(
+        session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
+    ) -> CampaignRead:
+        return as_read(await take(session, access.campaign, actor_id=access.caller.user_id), access.role)
+
+    router.add_api_route(
+        f"/campaigns/{{campaign_id}}/{name}",
+        step,
+        methods=["POST"],
+        name=name,
+        description=description,
+        operation_id=f"{name}Campaign",
+    )
 
 
-@router.post("/campaigns/{campaign_id}/pause", operation_id="pauseCampaign")
-@raises(errors.IllegalCampaignStep)
-async def pause(
-    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
-) -> CampaignRead:
-    """Pause the active campaign: no ideas are submitted and no coins move. Its dates remain in force."""
-    campaign = await service.pause_campaign(session, access.campaign, actor_id=access.caller.user_id)
-    return as_read(campaign, access.role)
-
-
-@router.post("/campaigns/{campaign_id}/resume", operation_id="resumeCampaign")
-@raises(errors.IllegalCampaignStep)
-async def resume(
-    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
-) -> CampaignRead:
-    """End the pause of the campaign."""
-    campaign = await service.resume_campaign(session, access.campaign, actor_id=access.caller.user_id)
-    return as_read(campaign, access.role)
-
-
-@router.post("/campaigns/{campaign_id}/archive", operation_id="archiveCampaign")
-@raises(errors.IllegalCampaignStep)
-async def archive(
-    session: Session, access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))]
-) -> CampaignRead:
-    """Archive a completed campaign or a draft."""
-    campaign = await service.archive_campaign(session, access.campaign, actor_id=access.caller.user_id)
-    return as_read(campaign, access.role)
+_add_step(
+    "activate",
+    service.activate_campaign,
+    "Activate the draft: members get their coins. Ideas and movements of coins are possible from starts_at on.",
+)
+_add_step(
+    "pause",
+    service.pause_campaign,
+    "Pause the active campaign: no ideas are submitted and no coins move. Its dates remain in force.",
+)
+_add_step("resume", service.resume_campaign, "End the pause of the campaign.")
+_add_step("archive", service.archive_campaign, "Archive a completed campaign or a draft.")
 
 
 @router.get("/campaigns/{campaign_id}/coins/policies", operation_id="listCoinPolicies")

@@ -56,6 +56,13 @@ Kind = Annotated[
 ]
 Goal = Annotated[Prose, Field(max_length=500, description="what the campaign is to achieve")]
 IsMediated = Annotated[bool, Field(description="ideas compete only after they were approved")]
+AnonymousIdeas = Annotated[
+    bool,
+    Field(
+        description="whether authors may submit ideas anonymously: other members, observers and visitors then do not see who "
+        "they are; moderators and managers of the campaign and administrators do"
+    ),
+]
 Visibility = Annotated[Literal["open", "members"], Field(description="who sees the campaign: everyone, or its members")]
 JoinPolicy = Annotated[Literal["open", "by_request", "by_manager"], Field(description="how people become members")]
 RunningCost = Annotated[PositiveAmount | None, Field(description="what the campaign itself costs, in its currency")]
@@ -74,6 +81,7 @@ class CampaignCreate(Schema):
     kind: Kind = "suggestions"
     goal: Goal = ""
     is_mediated: IsMediated = False
+    anonymous_ideas: AnonymousIdeas = False
     visibility: Visibility = "open"
     join_policy: JoinPolicy = "open"
     budget_amount: PositiveAmount | None = None
@@ -119,6 +127,9 @@ class CampaignEdit(Edit):
     kind: Kind = required()
     goal: Goal = required()
     is_mediated: IsMediated = required()
+    anonymous_ideas: Annotated[
+        AnonymousIdeas, Field(description="of new ideas; ideas that were submitted anonymously stay anonymous")
+    ] = required()
     visibility: Visibility = required()
     join_policy: JoinPolicy = required()
     budget_amount: PositiveAmount | None = None
@@ -155,6 +166,7 @@ class CampaignRead(ResponseModel):
     visibility: str
     join_policy: str
     is_mediated: bool
+    anonymous_ideas: AnonymousIdeas
     budget_amount: Decimal | None
     currency: str | None
     running_cost_amount: Decimal | None
@@ -193,7 +205,13 @@ class MemberRead(MembershipRead):
 
     display_name: str
     email: str | None
-    attributes: dict[str, str]
+    attributes: dict[str, str | int] = Field(description="numbers are only in imported elections")
+
+
+class Joining(Schema):
+    """What a person says about themselves when they join or accept an invitation."""
+
+    attributes: Attributes = Field({}, description="values of the attributes that the campaign asks for, by key")
 
 
 class MemberAdd(Schema):

@@ -97,6 +97,13 @@ class KeyReused(DomainError):
     title = "The idempotency key was used for another request"
 
 
+class GraceRunning(DomainError):
+    """Backers may take their coins back after a material edit; no decision on the idea is possible until `grace_until`."""
+
+    slug = "grace-running"
+    title = "Backers may still take their coins back"
+
+
 class LedgerBusy(DomainError):
     """The wallet or the idea was locked until the deadline, or too many commands are waiting."""
 

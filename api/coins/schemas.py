@@ -118,6 +118,11 @@ class PolicyWrite(Schema):
     undo_window_h: Annotated[int, Field(ge=0, le=8760)] = Field(
         168, description="how long an acceptance can be undone, in hours"
     )
+    grace_h: Annotated[int, Field(ge=0, le=720)] = Field(
+        24,
+        description="how long the backers of an idea may take their coins back after a material edit, in hours, whatever the "
+        "other fields say; no decision on the idea is possible before it ends. 0: not at all",
+    )
     at_end: AtEnd = "expire"
     stakes_visible_to: Audience = Field(
         "self",
@@ -153,6 +158,7 @@ class PolicyRead(ResponseModel):
     allocation_opens_at: datetime | None
     allocate_until: datetime | None
     undo_window_h: int = Field(description="how long an acceptance can be undone, in hours")
+    grace_h: int = Field(description="how long backers may take coins back after a material edit, in hours")
     at_end: Stored[AtEnd]
     stakes_visible_to: Stored[Audience] = Field(description="who may see which member has coins on which idea")
     created_at: datetime

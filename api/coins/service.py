@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from api.coins import errors
+from api.coins.commands.grace import Grace, begin_grace, find_grace, has_running_grace, refusing_in_grace
 from api.coins.commands.moves import SQL, Move, Outcome, as_arguments
 from api.coins.commands.policies import find_disclosing_campaigns, get_policy, list_policies, set_policy
 from api.coins.reading import queries
@@ -24,7 +25,20 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
-__all__ = ["Move", "Outcome", "find_disclosing_campaigns", "get_policy", "list_policies", "set_policy"]
+    from api.kernel.db import Statements
+
+__all__ = [
+    "Grace",
+    "Move",
+    "Outcome",
+    "begin_grace",
+    "find_disclosing_campaigns",
+    "find_grace",
+    "get_policy",
+    "has_running_grace",
+    "list_policies",
+    "set_policy",
+]
 
 
 # accounts that a command settles in its own transaction; more are settled by a background loop
@@ -54,6 +68,15 @@ class Conservation:
         """Whether issued + carried in = wallets + held + stakes + expired + carried out, and nothing is wrong."""
         wrong = self.wrong_balances + self.unbalanced_transfers + self.wrong_totals
         return self.difference_coins == 0 and wrong == 0
+
+
+@dataclass(frozen=True)
+class ListFacts:
+    """What a list of ideas needs of the ledger: the time, the time of the totals, and the undo window of the campaign."""
+
+    now: datetime
+    aggregated_at: datetime
+    undo_window_h: int
 
 
 @dataclass(frozen=True)
@@ -168,10 +191,11 @@ async def find_wallets(session: AsyncSession, campaign_id: UUID, user_ids: Seque
     return {row.user_id: Wallet(row.wallet_coins, row.is_frozen) for row in rows}
 
 
-async def freeze_wallet(session: AsyncSession, campaign_id: UUID, user_id: UUID) -> None:
-    """Freeze a wallet: its coins are kept but cannot be used."""
+async def freeze_wallets(session: AsyncSession, campaign_id: UUID, user_ids: Sequence[UUID]) -> None:
+    """Freeze the wallets of these users: their coins are kept but cannot be used."""
     await session.execute(
-        text("SELECT app.coins_freeze_wallet(:campaign_id, :user_id)"), {"campaign_id": campaign_id, "user_id": user_id}
+        text("SELECT app.coins_freeze_wallets(:campaign_id, CAST(:user_ids AS uuid[]))"),
+        {"campaign_id": campaign_id, "user_ids": list(user_ids)},
     )
 
 
@@ -210,34 +234,50 @@ async def open_targets(session: AsyncSession, campaign_id: UUID, authors: dict[U
     )
 
 
+async def lock_stakes(session: AsyncSession, campaign_id: UUID, idea_ids: Sequence[UUID]) -> None:
+    """Lock ideas, their stakes and the wallets of their backers in sorted order, before several calls of :func:`close_targets`.
+
+    The caller holds the locks of the rows of the ideas.
+    """
+    await allow_time(session)
+    await session.execute(
+        text("SELECT app.coins_lock_stakes(:campaign_id, CAST(:idea_ids AS uuid[]), :inline_max)"),
+        {"campaign_id": campaign_id, "idea_ids": list(idea_ids), "inline_max": _inline_max()},
+    )
+
+
 async def close_targets(
     session: AsyncSession,
     campaign_id: UUID,
     idea_ids: Sequence[UUID],
     *,
-    kind: Literal["expire", "return", "settle"],
+    kind: Literal["expire", "return", "withdraw", "settle"],
     actor_id: UUID | None,
     reason: str | None = None,
     effective_at: datetime | None = None,
 ) -> dict[UUID, Total]:
-    """Close ideas for coins; their stakes expire or return to the wallets. Returns the total of each idea."""
+    """Close ideas for coins; their stakes expire or return to the wallets. Returns the total of each idea.
+
+    Raises:
+        GraceRunning: backers of one may take their coins back, and the kind is not `withdraw`, which returns them all.
+    """
     await allow_time(session)
-    rows = await session.execute(
-        text(
-            "SELECT idea_id, settled_coins, settled_backers, is_settling FROM app.coins_close_targets"
-            "(:campaign_id, CAST(:idea_ids AS uuid[]), :kind, :actor_id, :reason, :effective_at, :inline_max, :request_id)"
-        ),
-        {
-            "campaign_id": campaign_id,
-            "idea_ids": list(idea_ids),
-            "kind": kind,
-            "actor_id": actor_id,
-            "reason": reason,
-            "effective_at": effective_at or clock.effective_at(),
-            "inline_max": _inline_max(),
-            "request_id": current_request_id(),
-        },
+    statement = text(
+        "SELECT idea_id, settled_coins, settled_backers, is_settling FROM app.coins_close_targets"
+        "(:campaign_id, CAST(:idea_ids AS uuid[]), :kind, :actor_id, :reason, :effective_at, :inline_max, :request_id)"
     )
+    values = {
+        "campaign_id": campaign_id,
+        "idea_ids": list(idea_ids),
+        "kind": kind,
+        "actor_id": actor_id,
+        "reason": reason,
+        "effective_at": effective_at or clock.effective_at(),
+        "inline_max": _inline_max(),
+        "request_id": current_request_id(),
+    }
+    with refusing_in_grace():
+        rows = await session.execute(statement, values)
     return {row.idea_id: Total(row.settled_coins, row.settled_backers, row.is_settling) for row in rows}
 
 
@@ -276,21 +316,24 @@ async def close_ledger(
     """Close a campaign's ledger: all open stakes and wallets expire, in the background if there are many.
 
     `effective_at` is the moment of an import, which settles immediately.
+
+    Raises:
+        GraceRunning: backers of an open idea may take their coins back.
     """
     await allow_time(session)
-    rows = await session.execute(
-        text(
-            "SELECT wallet_coins, is_settling FROM app.coins_close_ledger"
-            "(:campaign_id, :actor_id, :effective_at, :inline_max, :request_id)"
-        ),
-        {
-            "campaign_id": campaign_id,
-            "actor_id": actor_id,
-            "effective_at": effective_at or clock.effective_at(),
-            "inline_max": None if effective_at else _inline_max(),
-            "request_id": current_request_id(),
-        },
+    statement = text(
+        "SELECT wallet_coins, is_settling FROM app.coins_close_ledger"
+        "(:campaign_id, :actor_id, :effective_at, :inline_max, :request_id)"
     )
+    values = {
+        "campaign_id": campaign_id,
+        "actor_id": actor_id,
+        "effective_at": effective_at or clock.effective_at(),
+        "inline_max": None if effective_at else _inline_max(),
+        "request_id": current_request_id(),
+    }
+    with refusing_in_grace():
+        rows = await session.execute(statement, values)
     row = rows.one()
     return Closing(row.wallet_coins, row.is_settling)
 
@@ -358,10 +401,13 @@ async def list_my_campaigns(session: AsyncSession, user_id: UUID) -> list[Campai
     return [CampaignCoins.model_validate(row) for row in rows]
 
 
-async def get_aggregated_at(session: AsyncSession) -> datetime:
-    """The time up to which the totals of ideas are aggregated."""
-    aggregated_at: datetime = await (await statements_of(session)).scalar(queries.AGGREGATED_AT)
-    return aggregated_at
+async def get_list_facts(statements: Statements, campaign_id: UUID) -> ListFacts:
+    """The facts for a list of ideas of a campaign, by one statement.
+
+    Read before the list: its totals are of `aggregated_at` or later, also if an aggregation runs meanwhile.
+    """
+    [row] = await statements.fetch(queries.LIST_FACTS, campaign_id=campaign_id)
+    return ListFacts(**row)
 
 
 async def list_backers(

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from api.kernel.errors import DomainError, InvalidInput, NotFound
-
-
-class OwnerNotAMember(InvalidInput):
-    """The owner of an idea must be a member of its campaign."""
-
-    slug = "owner-not-a-member"
-    title = "The owner is not a member of the campaign"
+from api.kernel.errors import DomainError, Forbidden, InvalidInput, NotFound
 
 
 class MilestoneNotFound(NotFound):
@@ -31,6 +24,13 @@ class TooManyMilestones(DomainError):
 
     slug = "too-many-milestones"
     title = "The idea has too many milestones"
+
+
+class NotTheOwner(Forbidden):
+    """Only the owner of the idea, while they take part in the campaign, and its managers complete milestones."""
+
+    slug = "not-the-owner"
+    title = "Not the owner of the idea"
 
 
 class DoneInTheFuture(InvalidInput):

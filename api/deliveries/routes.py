@@ -11,11 +11,20 @@ from fastapi import Depends, Query
 from api.auth import service as auth
 from api.campaigns.dependencies import Access, requires_in_campaign
 from api.deliveries import errors, service
-from api.deliveries.schemas import CampaignMilestone, DeliveryRead, MilestoneEdit, MilestoneWrite, OwnerWrite
+from api.deliveries.schemas import (
+    CampaignMilestone,
+    DeliveryRead,
+    MilestoneCompletion,
+    MilestoneEdit,
+    MilestoneWrite,
+    OwnerWrite,
+)
+from api.ideas import service as ideas
 from api.ideas.dependencies import IdeaAccess, requires_on_idea
-from api.ideas.errors import NotSubmitted
+from api.ideas.errors import NotSubmitted, OwnerNotAMember
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
+from api.kernel.rules import Rule, Scope, Visibility, enforces
 from api.kernel.schemas import Page
 from api.kernel.web import PageQuery, Session
 from api.kernel.web import router as new_router
@@ -26,6 +35,23 @@ if TYPE_CHECKING:
 router = new_router("", "deliveries")
 
 Manager = Annotated[IdeaAccess, Depends(requires_on_idea(Permission.MANAGE_IDEAS))]
+_Reader = requires_on_idea(Permission.VIEW_CAMPAIGN)
+
+
+@raises(errors.NotTheOwner)
+@enforces(Rule(Scope.CAMPAIGN, (Permission.MANAGE_IDEAS, Permission.COMMENT), Visibility.NOT_FOUND))
+async def _completer(session: Session, access: Annotated[IdeaAccess, Depends(_Reader)]) -> IdeaAccess:
+    """The owner of the idea, while they may write on ideas of the campaign, or a manager."""
+    if access.may(Permission.MANAGE_IDEAS):
+        return access
+    is_owner = await ideas.find_owner(session, access.idea.id) == access.campaign.caller.user_id
+    if not is_owner or not access.may(Permission.COMMENT):
+        msg = "Only the owner of the idea, while a member of the campaign, and its managers complete its milestones."
+        raise errors.NotTheOwner(msg)
+    return access
+
+
+Completer = Annotated[IdeaAccess, Depends(_completer)]
 
 
 async def _read(session: AsyncSession, access: IdeaAccess) -> DeliveryRead:
@@ -43,10 +69,10 @@ async def get(
 
 
 @router.put("/ideas/{idea_id}/owner", operation_id="setIdeaOwner")
-@raises(NotSubmitted, errors.OwnerNotAMember)
+@raises(NotSubmitted, OwnerNotAMember)
 async def set_owner(session: Session, access: Manager, body: OwnerWrite) -> DeliveryRead:
     """Make a member responsible for the idea, in place of the present owner."""
-    await service.set_owner(session, access.idea, body.user_id, actor_id=access.campaign.caller.user_id)
+    await ideas.set_owner(session, access.idea, body.user_id, actor_id=access.campaign.caller.user_id)
     return await _read(session, access)
 
 
@@ -54,7 +80,7 @@ async def set_owner(session: Session, access: Manager, body: OwnerWrite) -> Deli
 @raises(NotSubmitted)
 async def remove_owner(session: Session, access: Manager) -> DeliveryRead:
     """Remove the owner of the idea."""
-    await service.set_owner(session, access.idea, None, actor_id=access.campaign.caller.user_id)
+    await ideas.set_owner(session, access.idea, None, actor_id=access.campaign.caller.user_id)
     return await _read(session, access)
 
 
@@ -72,6 +98,16 @@ async def edit(session: Session, access: Manager, milestone_id: UUID, body: Mile
     """Change a milestone, or complete it by `done_on`."""
     await service.edit_milestone(
         session, access.idea, milestone_id, body.changes, actor_id=access.campaign.caller.user_id
+    )
+    return await _read(session, access)
+
+
+@router.put("/ideas/{idea_id}/milestones/{milestone_id}/completion", operation_id="completeMilestone")
+@raises(errors.IdeaNotInDelivery, errors.MilestoneNotFound, errors.DoneInTheFuture)
+async def complete(session: Session, access: Completer, milestone_id: UUID, body: MilestoneCompletion) -> DeliveryRead:
+    """Complete a milestone, or take that back: the owner of the idea while they take part in the campaign, and managers."""
+    await service.edit_milestone(
+        session, access.idea, milestone_id, body.model_dump(), actor_id=access.campaign.caller.user_id
     )
     return await _read(session, access)
 

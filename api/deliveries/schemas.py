@@ -41,6 +41,12 @@ class MilestoneEdit(Edit):
     done_on: Day | None = None
 
 
+class MilestoneCompletion(Schema):
+    """When the milestone was done; null: it is not done."""
+
+    done_on: Day | None
+
+
 class MilestoneRead(ResponseModel):
     """A milestone of an idea."""
 

@@ -1,5 +1,6 @@
-"""The delivery of ideas: their owner, their milestones, and what is overdue.
+"""The delivery of ideas: their milestones, and what is overdue.
 
+The owner of an idea is set by :mod:`api.ideas.owners`.
 Realised costs and values are valuations of the idea (:mod:`api.ideas.service`).
 """
 
@@ -8,12 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select, text
 
 from api.campaigns import service as campaigns
 from api.deliveries import errors
-from api.deliveries.models import IdeaMilestone, IdeaOwner
+from api.deliveries.models import IdeaMilestone
 from api.deliveries.schemas import MILESTONES_MAX, CampaignMilestone, DeliveryRead, MilestoneRead
 from api.events import delivery_payloads as payloads
 from api.events.service import record_event
@@ -51,41 +51,6 @@ _OPEN = text(
     LIMIT :limit
     """
 )
-
-
-async def set_owner(session: AsyncSession, idea: Idea, user_id: UUID | None, *, actor_id: UUID) -> None:
-    """Make a member responsible for an idea; None removes the owner. The present owner makes no event.
-
-    Raises:
-        NotSubmitted: the idea is a draft.
-        OwnerNotAMember: the user is no member of the campaign.
-    """
-    ideas.check_submitted(idea)
-    await campaigns.get_campaign(session, idea.campaign_id, lock="read")  # no member leaves meanwhile
-    await ideas.get_idea(session, idea.id, lock=True)
-    if user_id is not None and await campaigns.find_membership(session, idea.campaign_id, user_id) is None:
-        msg = "The owner of an idea must be a member of the campaign; this user is not."
-        raise errors.OwnerNotAMember(msg, user_id=user_id)
-    earlier = await find_owner(session, idea.id)
-    if earlier == user_id:
-        return
-    if user_id is None:
-        await session.execute(delete(IdeaOwner).where(IdeaOwner.idea_id == idea.id))
-    else:
-        assigned = {"user_id": user_id, "assigned_at": clock.now(), "assigned_by": actor_id}
-        await session.execute(
-            insert(IdeaOwner)
-            .values(idea_id=idea.id, **assigned)
-            .on_conflict_do_update(index_elements=[IdeaOwner.idea_id], set_=assigned)
-        )
-    payload = payloads.OwnerChanged(owner_id=user_id, earlier_owner_id=earlier)
-    await _record(session, idea, payload, actor_id=actor_id, user_id=user_id)
-
-
-async def find_owner(session: AsyncSession, idea_id: UUID) -> UUID | None:
-    """The owner of an idea, or None."""
-    found: UUID | None = await session.scalar(select(IdeaOwner.user_id).where(IdeaOwner.idea_id == idea_id))
-    return found
 
 
 async def add_milestone(
@@ -178,7 +143,7 @@ async def get_delivery(session: AsyncSession, idea: Idea, campaign: Campaign) ->
     done = sum(each.done_on is not None for each in milestones)
     return DeliveryRead(
         idea_id=idea.id,
-        owner_id=await find_owner(session, idea.id),
+        owner_id=await ideas.find_owner(session, idea.id),
         progress_percent=100 * done // len(milestones) if milestones else None,
         milestones=[
             MilestoneRead(
@@ -251,9 +216,5 @@ def _number(milestones: list[IdeaMilestone]) -> None:
         milestone.position = position
 
 
-async def _record(
-    session: AsyncSession, idea: Idea, payload: Payload, *, actor_id: UUID, user_id: UUID | None = None
-) -> None:
-    await record_event(
-        session, payload, actor_id=actor_id, campaign_id=idea.campaign_id, user_id=user_id, idea_id=idea.id
-    )
+async def _record(session: AsyncSession, idea: Idea, payload: Payload, *, actor_id: UUID) -> None:
+    await record_event(session, payload, actor_id=actor_id, campaign_id=idea.campaign_id, idea_id=idea.id)

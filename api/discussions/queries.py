@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, func, or_, select, tuple_
@@ -11,6 +10,8 @@ from api.auth import service as auth
 from api.discussions.comments import Kind
 from api.discussions.models import Comment
 from api.discussions.schemas import CommentRead, MentionRead
+from api.ideas.authors import mark_author
+from api.kernel.permissions import Permission
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,13 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
-
-@dataclass(frozen=True)
-class Reader:
-    """The person for whom comments are shown; a moderator reads hidden texts."""
-
-    user_id: UUID
-    is_moderator: bool
+    from api.ideas.dependencies import IdeaAccess
 
 
 async def list_comments(
@@ -65,6 +60,22 @@ async def find_official_answer(session: AsyncSession, idea_id: UUID) -> Comment 
     return found
 
 
+async def list_official_answers(session: AsyncSession, campaign_id: UUID, *, limit: int) -> list[Comment]:
+    """The official answers of a campaign that readers of the ideas see, newest first."""
+    query = (
+        select(Comment)
+        .where(
+            Comment.campaign_id == campaign_id,
+            Comment.official_at.is_not(None),
+            Comment.hidden_at.is_(None),
+            Comment.deleted_at.is_(None),
+        )
+        .order_by(Comment.official_at.desc(), Comment.id)
+        .limit(limit)
+    )
+    return list(await session.scalars(query))
+
+
 async def count_comments(session: AsyncSession, idea_id: UUID, kind: Kind) -> int:
     """The number of comments that are neither deleted nor hidden."""
     query = select(func.count()).where(
@@ -73,17 +84,22 @@ async def count_comments(session: AsyncSession, idea_id: UUID, kind: Kind) -> in
     return await session.scalar(query) or 0
 
 
-async def as_read(session: AsyncSession, comments: Sequence[Comment], reader: Reader) -> list[CommentRead]:
-    """What the reader sees of each comment, with the names of its author and of the people that it mentions."""
-    seen = [_as_read(comment, reader) for comment in comments]
+async def as_read(session: AsyncSession, comments: Sequence[Comment], access: IdeaAccess) -> list[CommentRead]:
+    """What the reader sees of each comment, with the names of its author and of the people that it mentions.
+
+    A moderator reads hidden texts. The author of an anonymous idea is shown to others as its author only.
+    """
+    is_moderator = access.may(Permission.MODERATE_COMMENTS)
+    seen = [_as_read(comment, access.campaign.caller.user_id, is_moderator=is_moderator) for comment in comments]
+    mark_author(access, seen, author_id="by_author")
     await auth.add_names(session, seen, author_id="author_name")
     await auth.add_names(session, [each for comment in seen for each in comment.mentions], id="display_name")
     return seen
 
 
-def _as_read(comment: Comment, reader: Reader) -> CommentRead:
+def _as_read(comment: Comment, user_id: UUID, *, is_moderator: bool) -> CommentRead:
     is_deleted, is_hidden = comment.deleted_at is not None, comment.hidden_at is not None
-    is_readable = not is_deleted and (not is_hidden or reader.is_moderator or reader.user_id == comment.author_id)
+    is_readable = not is_deleted and (not is_hidden or is_moderator or user_id == comment.author_id)
     return CommentRead(
         id=comment.id,
         idea_id=comment.idea_id,

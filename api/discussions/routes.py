@@ -13,7 +13,7 @@ from api.campaigns.errors import CampaignNotActive
 from api.discussions import errors
 from api.discussions.comments import Kind, delete_comment, edit_comment, write_comment
 from api.discussions.moderation import hide_comment, set_official_answer, show_comment
-from api.discussions.queries import Reader, as_read, count_comments, find_official_answer, list_comments
+from api.discussions.queries import as_read, count_comments, find_official_answer, list_comments
 from api.discussions.schemas import (
     CommentEdit,
     CommentHide,
@@ -62,12 +62,8 @@ _EDITING = (
 _DELETING = (errors.CommentNotFound, errors.NotTheCommenter, errors.CommentIsOfficial)
 
 
-def _reader(access: IdeaAccess) -> Reader:
-    return Reader(access.campaign.caller.user_id, access.may(Permission.MODERATE_COMMENTS))
-
-
 async def _read(session: AsyncSession, access: IdeaAccess, comment: Comment) -> CommentRead:
-    return (await as_read(session, [comment], _reader(access)))[0]
+    return (await as_read(session, [comment], access))[0]
 
 
 async def _list(
@@ -82,7 +78,7 @@ async def _list(
         after=paging.after(UUID, UUID),
     )
     page = paging.page(found, key=lambda comment: (comment.root_id, comment.id))
-    return Page(items=await as_read(session, page.items, _reader(access)), next_cursor=page.next_cursor)
+    return Page(items=await as_read(session, page.items, access), next_cursor=page.next_cursor)
 
 
 async def _write(session: AsyncSession, access: IdeaAccess, kind: Kind, body: CommentWrite) -> CommentRead:

@@ -59,8 +59,11 @@ class CommentRead(ResponseModel):
     parent_id: UUID | None = Field(description="the comment to which it replies")
     root_id: UUID = Field(description="the first comment of its thread")
     depth: int = Field(description="1 for the first comment of a thread, at most 3")
-    author_id: UUID | None = Field(description="null after it is deleted")
+    author_id: UUID | None = Field(
+        description="null after it is deleted, and of a comment of the author of an anonymous idea"
+    )
     author_name: str | None = None
+    by_author: bool = Field(default=False, description="the author of the idea wrote it, who may be anonymous")
     text: str | None = Field(description="null if it is deleted, or hidden and the caller may not read it")
     mentions: list[MentionRead]
     written_at: datetime

@@ -1,4 +1,4 @@
-"""The payloads of attachments of ideas."""
+"""The payloads of attachments of ideas, and of cover pictures of campaigns."""
 
 from __future__ import annotations
 
@@ -22,3 +22,12 @@ class AttachmentDeleted(Payload):
 
     kind = EventKind.ATTACHMENT_DELETED
     attachment_id: UUID
+
+
+class CoverChanged(Payload):
+    """The picture, its media type and its length; none if the cover was removed."""
+
+    kind = EventKind.CAMPAIGN_COVER_CHANGED
+    cover_id: UUID | None = None
+    media_type: str | None = None
+    size_bytes: int | None = None

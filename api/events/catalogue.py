@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from api.events import attachment_payloads, delivery_payloads, discussion_payloads, idea_payloads, payloads
+from api.events import (
+    attachment_payloads,
+    delivery_payloads,
+    discussion_payloads,
+    idea_payloads,
+    payloads,
+    sharing_payloads,
+)
 from api.events.kinds import Audience, EventKind
 
 if TYPE_CHECKING:
@@ -155,7 +162,7 @@ _ENTRIES = (
         "campaign receives coins.", Audience.MANAGERS, moves_coins=True,
     ),
     _entry(
-        payloads.MemberAttributesChanged, "A manager changes the groups of a member for reports.", Audience.MANAGERS
+        payloads.MemberAttributesChanged, "A manager or the member changes the attributes of a member.", Audience.MANAGERS
     ),
     _entry(
         payloads.MemberInvited,
@@ -167,6 +174,11 @@ _ENTRIES = (
     _entry(payloads.JoinRequested, "A person asks to join a campaign.", Audience.MANAGERS),
     _entry(payloads.JoinRequestApproved, "A manager approves a request to join.", Audience.MANAGERS),
     _entry(payloads.JoinRequestRefused, "A manager refuses a request to join.", Audience.MANAGERS),
+    _entry(payloads.JoinRequestWithdrawn, "A person withdraws their request to join.", Audience.MANAGERS),
+    _entry(
+        payloads.MemberAttributeDefined,
+        "A manager creates, changes or deletes an attribute that the campaign defines for its members.", Audience.MANAGERS,
+    ),
     _coin_entry(payloads.CoinPolicyChanged, "A new version of the coin policy takes effect.", Audience.CAMPAIGN),
     _coin_entry(
         payloads.CoinsGranted, "A bulk call grants a member the policy's coins.", Audience.MANAGERS, moves_coins=True
@@ -246,6 +258,19 @@ _ENTRIES = (
     _entry(delivery_payloads.MilestoneDeleted, "A milestone of an idea is deleted.", Audience.IDEA),
     _entry(attachment_payloads.AttachmentAdded, "A picture or another file is attached to an idea.", Audience.IDEA),
     _entry(attachment_payloads.AttachmentDeleted, "An attachment is removed from an idea.", Audience.IDEA),
+    _coin_entry(
+        idea_payloads.IdeaMarkedMaterial,
+        "A manager marks an edit as material; backers may take their coins back for some time.", Audience.IDEA,
+    ),
+    _entry(
+        idea_payloads.FreeTagConverted, "Ideas with a free tag get a defined tag in its place.", Audience.CAMPAIGN
+    ),
+    _entry(
+        attachment_payloads.CoverChanged, "A manager sets, replaces or removes the cover picture of a campaign.",
+        Audience.CAMPAIGN,
+    ),
+    _entry(sharing_payloads.IdeaShared, "A person gets the first link to an idea, or a new one after a revocation.", Audience.MANAGERS),
+    _entry(sharing_payloads.IdeaLinkRevoked, "A manager revokes the link to an idea.", Audience.MANAGERS),
     _entry(
         payloads.DataCommandSent, "A person launches runs or changes something else on Dagster's page.",
         Audience.ADMINISTRATORS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from api.events.kinds import EventKind
@@ -66,6 +67,22 @@ class TagDeleted(Payload):
 
     kind = EventKind.TAG_DELETED
     tag_id: UUID
+
+
+class IdeaMarkedMaterial(Payload):
+    """The version, and until when backers may take their coins back; null if the idea had no coins."""
+
+    kind = EventKind.IDEA_MARKED_MATERIAL
+    idea_version: int
+    grace_until: datetime | None = None
+
+
+class FreeTagConverted(Payload):
+    """The tag that ideas have now in place of a free one, and their number."""
+
+    kind = EventKind.FREE_TAG_CONVERTED
+    tag_id: UUID
+    ideas: int
 
 
 class RejectionReasonsChanged(Payload):

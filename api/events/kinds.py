@@ -68,6 +68,8 @@ class EventKind(StrEnum):
     JOIN_REQUESTED = "join_requested"
     JOIN_REQUEST_APPROVED = "join_request_approved"
     JOIN_REQUEST_REFUSED = "join_request_refused"
+    JOIN_REQUEST_WITHDRAWN = "join_request_withdrawn"
+    MEMBER_ATTRIBUTE_DEFINED = "member_attribute_defined"
 
     COIN_POLICY_CHANGED = "coin_policy_changed"
     COINS_GRANTED = "coins_granted"
@@ -117,6 +119,12 @@ class EventKind(StrEnum):
     MILESTONE_DELETED = "milestone_deleted"
     ATTACHMENT_ADDED = "attachment_added"
     ATTACHMENT_DELETED = "attachment_deleted"
+    IDEA_MARKED_MATERIAL = "idea_marked_material"
+    FREE_TAG_CONVERTED = "free_tag_converted"
+
+    CAMPAIGN_COVER_CHANGED = "campaign_cover_changed"
+    IDEA_SHARED = "idea_shared"
+    IDEA_LINK_REVOKED = "idea_link_revoked"
 
     DATA_COMMAND_SENT = "data_command_sent"
 

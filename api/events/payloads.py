@@ -504,6 +504,26 @@ class JoinRequestRefused(_OfJoinRequest):
     kind = EventKind.JOIN_REQUEST_REFUSED
 
 
+class JoinRequestWithdrawn(_OfJoinRequest):
+    """The request."""
+
+    kind = EventKind.JOIN_REQUEST_WITHDRAWN
+
+
+DefinitionAction = Literal["created", "edited", "deleted"]
+
+
+class MemberAttributeDefined(Payload):
+    """The attribute, its changed fields, and the number of people whose value was removed."""
+
+    kind = EventKind.MEMBER_ATTRIBUTE_DEFINED
+    attribute_id: UUID
+    key: str
+    action: DefinitionAction
+    changed: tuple[str, ...] = ()
+    members: int = 0
+
+
 class CoinPolicyChanged(Change[dict[str, JsonValue]]):
     """The number of the new version; before and after have the fields that differ."""
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Response
+from pydantic import Field
 
 from api.auth import service as auth
 from api.campaigns.dependencies import Access, requires_in_campaign
@@ -16,14 +17,23 @@ from api.ideas.approval import QueuePage, list_queue, request_changes
 from api.ideas.bulk import PERMISSION_OF, BulkIdeas, BulkIdeasResponse, change_in_bulk
 from api.ideas.dependencies import IdeaAccess, requires_on_idea
 from api.ideas.details import read_idea
-from api.ideas.schemas import IdeaDetail, Reason
+from api.ideas.editing import set_tags
+from api.ideas.labels import IDEA_TAGS_MAX
+from api.ideas.schemas import IdeaDetail, Reason, Tag
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
+from api.kernel.preconditions import IfMatch, set_version
 from api.kernel.schemas import Schema
 from api.kernel.web import DryRun, PageQuery, Session
 from api.kernel.web import router as new_router
 
 router = new_router("", "ideas")
+
+
+class TagsWrite(Schema):
+    """The tags that an idea has afterwards."""
+
+    tags: Annotated[list[Tag], Field(max_length=IDEA_TAGS_MAX)]
 
 
 class ChangesWanted(Schema):
@@ -71,6 +81,24 @@ async def ask_for_changes(
     return await read_idea(session, access.campaign, access.idea.id)
 
 
+@router.put("/ideas/{idea_id}/tags", operation_id="setIdeaTags")
+@raises(CampaignNotActive, errors.IdeaFixed, errors.UnknownTag, errors.TagMissing)
+async def set_idea_tags(
+    session: Session,
+    response: Response,
+    access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.TAG_IDEAS))],
+    body: TagsWrite,
+    condition: IfMatch,
+) -> IdeaDetail:
+    """Give the idea these tags in place of the present ones, as a new version. The author's text stays as it is.
+
+    For managers and moderators, without a reason, until the campaign is completed. The same tags change nothing.
+    """
+    idea = await set_tags(session, access.idea, body.tags, actor_id=access.campaign.caller.user_id, condition=condition)
+    set_version(response, idea.edit_number)
+    return await read_idea(session, access.campaign, access.idea.id)
+
+
 @router.post("/campaigns/{campaign_id}/ideas/bulk", operation_id="changeIdeasInBulk")
 async def change_many(
     session: Session,
@@ -78,10 +106,10 @@ async def change_many(
     body: BulkIdeas,
     dry_run: DryRun,  # noqa: ARG001
 ) -> BulkIdeasResponse:
-    """Approve, reject or tag up to 100 ideas, or ask their authors for changes; each idea has a result of its own.
+    """Approve, reject, tag or assign up to 100 ideas, change their status, or ask their authors for changes.
 
-    A refusal affects one idea only. Approvals and requests for changes need the permission approve_ideas, tags tag_ideas, and
-    rejections manage_ideas.
+    Each idea has a result of its own, and a refusal affects one idea only. Approvals and requests for changes need the
+    permission approve_ideas, tags tag_ideas, and all other actions manage_ideas.
     """
     access.check(PERMISSION_OF[body.action])
     return await change_in_bulk(session, access.campaign, body, actor_id=access.caller.user_id)

@@ -31,7 +31,9 @@ async def carry_out(
     if effect is Coins.SETTLE:
         total = await coins.get_settled(session, idea.id)
     else:
-        kind: Literal["expire", "return"] = "expire" if effect is Coins.EXPIRE else "return"
+        kind: Literal["expire", "return", "withdraw"] = "expire" if effect is Coins.EXPIRE else "return"
+        if idea.status == Status.WITHDRAWN:
+            kind = "withdraw"
         closed = await coins.close_targets(
             session, idea.campaign_id, [idea.id], kind=kind, actor_id=actor_id, reason=reason
         )

@@ -14,7 +14,7 @@ from api.auth.dependencies import CurrentUser
 from api.campaigns.dependencies import Access, access_to, refusal
 from api.campaigns.errors import CampaignNotFound
 from api.coins import service as coins
-from api.ideas import errors, service
+from api.ideas import errors, queries
 from api.ideas.models import Idea
 from api.ideas.steps import PUBLIC, Status, Step, find_step
 from api.kernel.contract import raises
@@ -82,20 +82,20 @@ def _may(access: Access, author_id: UUID | None, permission: Permission) -> bool
 
 
 async def _idea(session: Session, caller: CurrentUser, idea_id: UUID) -> IdeaAccess:
-    idea = await service.get_idea(session, idea_id)
+    idea = await queries.get_idea(session, idea_id)
     try:
         access = IdeaAccess(idea, await access_to(session, caller, idea.campaign_id))
     except CampaignNotFound:
-        raise errors.IdeaNotFound(service.NOT_FOUND) from None
+        raise errors.IdeaNotFound(queries.NOT_FOUND) from None
     if idea.status == Status.DRAFT:
         if idea.author_id != caller.user_id:
-            raise errors.IdeaNotFound(service.NOT_FOUND)
+            raise errors.IdeaNotFound(queries.NOT_FOUND)
         return access
     if idea.status in PUBLIC or access.may(Permission.VIEW_ALL_IDEAS):
         return access
     # backers keep reading an idea that was withdrawn or rejected: their statement names it
     if not await coins.has_stake_account(session, idea.id, user_id=caller.user_id):
-        raise errors.IdeaNotFound(service.NOT_FOUND)
+        raise errors.IdeaNotFound(queries.NOT_FOUND)
     return access
 
 

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from api.auth import service as auth
+from api.coins import service as coins
+from api.ideas.authors import sees_authors
 from api.ideas.models import Idea, IdeaChangeRequest
 from api.ideas.next_steps import find_next_steps
-from api.ideas.queries import Filters, list_ideas
+from api.ideas.rows import Reader, row_values, select_row
 from api.ideas.schemas import ChangeRequestRead, IdeaDetail
 from api.ideas.steps import PUBLIC, Status
 from api.ideas.texts import render_markdown
+from api.kernel.db import statements_of
 from api.kernel.permissions import Permission
 
 if TYPE_CHECKING:
@@ -23,26 +26,22 @@ if TYPE_CHECKING:
 
     from api.campaigns.dependencies import Access
 
+_ROW = f"{select_row(is_exact=True)} WHERE i.id = %(idea_id)s"
 _RENDERED_HERE_MAX = 2_000
 
 
 async def read_idea(session: AsyncSession, access: Access, idea_id: UUID) -> IdeaDetail:
     """An idea that the caller may see, with its exact totals."""
-    found = await list_ideas(
-        session,
-        access.campaign.id,
-        Filters(idea_id=idea_id),
-        user_id=access.caller.user_id,
-        sees_all=True,
-        next_steps=await find_next_steps(session, access),
-        limit=1,
-    )
-    idea = found.ideas[0][0]
+    values = row_values(Reader.of(access, await find_next_steps(session, access)))
+    await session.flush()
+    [idea] = await (await statements_of(session)).fetch(_ROW, idea_id=idea_id, **values)
     is_pending = idea["status"] == Status.PENDING
-    earlier_id, later_id = await _find_links(session, access, idea_id)
+    earlier_id, later_id = await _find_links(session, access, idea_id, is_anonymous=idea["is_anonymous"])
+    grace = await coins.find_grace(session, idea_id, user_id=access.caller.user_id)
     return IdeaDetail(
         **idea,
         description_html=await _render(idea["description"]),
+        grace_until=grace.until if grace else None,
         resubmitted_from_id=earlier_id,
         resubmitted_as_id=later_id,
         change_request=await _find_change_request(session, idea_id) if is_pending else None,
@@ -56,11 +55,16 @@ async def _render(description: str) -> str:
     return await asyncio.to_thread(render_markdown, description)
 
 
-async def _find_links(session: AsyncSession, access: Access, idea_id: UUID) -> tuple[UUID | None, UUID | None]:
-    """The idea that this one submits again, and the one that submits this one again, if the caller may see them."""
+async def _find_links(
+    session: AsyncSession, access: Access, idea_id: UUID, *, is_anonymous: bool
+) -> tuple[UUID | None, UUID | None]:
+    """The idea that this one submits again, and the one that submits this one again, if the caller may see them.
+
+    A link between an anonymous idea and one with a name would disclose the author.
+    """
     of_this = select(Idea.resubmitted_from_id).where(Idea.id == idea_id).scalar_subquery()
     rows = await session.execute(
-        select(Idea.id, Idea.author_id, Idea.status, Idea.resubmitted_from_id).where(
+        select(Idea.id, Idea.author_id, Idea.status, Idea.is_anonymous, Idea.resubmitted_from_id).where(
             (Idea.id == of_this) | (Idea.resubmitted_from_id == idea_id)
         )
     )
@@ -68,7 +72,8 @@ async def _find_links(session: AsyncSession, access: Access, idea_id: UUID) -> t
     for row in rows:
         is_author = row.author_id == access.caller.user_id
         sees_all = access.may(Permission.VIEW_ALL_IDEAS) and row.status != Status.DRAFT
-        if is_author or sees_all or row.status in PUBLIC:
+        discloses = row.is_anonymous != is_anonymous and not sees_authors(access)
+        if is_author or ((sees_all or row.status in PUBLIC) and not discloses):
             if row.resubmitted_from_id == idea_id:
                 later_id = row.id
             else:

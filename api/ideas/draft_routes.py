@@ -21,7 +21,7 @@ router = new_router("", "ideas")
 
 
 @router.post("/campaigns/{campaign_id}/ideas/drafts", status_code=201, operation_id="draftIdea")
-@raises(CampaignNotActive, errors.TooManyDrafts, errors.UnknownTag)
+@raises(CampaignNotActive, errors.TooManyDrafts, errors.AnonymityRefused, errors.UnknownTag)
 async def draft(
     session: Session,
     response: Response,

@@ -28,6 +28,13 @@ class StepNotAllowed(Forbidden):
     title = "The caller may not take this step"
 
 
+class ApprovalOfOwnIdea(Forbidden):
+    """The caller is the author of the idea, and another moderator or manager of the campaign can approve it."""
+
+    slug = "approval-of-own-idea"
+    title = "One's own idea"
+
+
 class NotTheAuthor(Forbidden):
     """Only the author of the idea may do this."""
 
@@ -40,6 +47,27 @@ class IdeaFixed(DomainError):
 
     slug = "idea-fixed"
     title = "The idea's text can no longer be changed"
+
+
+class NotMarkable(DomainError):
+    """The version cannot be marked as material: only the latest edit of a competing idea can, and once."""
+
+    slug = "not-markable"
+    title = "The version cannot be marked as material"
+
+
+class FreeTagNotFound(NotFound):
+    """No idea of the campaign has the free tag."""
+
+    slug = "free-tag-not-found"
+    title = "No such free tag"
+
+
+class AnonymityRefused(DomainError):
+    """The campaign does not allow anonymous ideas."""
+
+    slug = "anonymity-refused"
+    title = "Ideas cannot be anonymous in this campaign"
 
 
 class ReasonMissing(InvalidInput):
@@ -181,3 +209,10 @@ class NotPending(DomainError):
 
     slug = "not-pending"
     title = "The idea is not pending"
+
+
+class OwnerNotAMember(InvalidInput):
+    """The owner of an idea must be a member of its campaign."""
+
+    slug = "owner-not-a-member"
+    title = "The owner is not a member of the campaign"

@@ -108,11 +108,16 @@ class DefinedTags:
         names = {tag.name.lower() for tag in self.tags}
         return [label for label in wanted if not names or label.name.lower() in names]
 
-    def _unknown(self, label: Label) -> errors.UnknownTag:
+    def nearest(self, name: str) -> str | None:
+        """The name of the most similar tag, or None if none is similar."""
         names = [tag.name for tag in self.tags]
         scorer = OSA.normalized_similarity
-        found = process.extractOne(label.name, names, scorer=scorer, score_cutoff=_SIMILAR_MIN, processor=str.lower)
-        nearest = found[0] if found else None
+        found = process.extractOne(name, names, scorer=scorer, score_cutoff=_SIMILAR_MIN, processor=str.lower)
+        return found[0] if found else None
+
+    def _unknown(self, label: Label) -> errors.UnknownTag:
+        names = [tag.name for tag in self.tags]
+        nearest = self.nearest(label.name)
         hint = f"Did you mean {nearest!r}?" if nearest else f"Its tags are {', '.join(names[:20])}."
         msg = f"The campaign has no tag {label.name!r}. {hint}"
         return errors.UnknownTag(msg, tag=label.name, nearest=nearest)

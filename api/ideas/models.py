@@ -1,4 +1,4 @@
-"""Tables of ideas, their tags, versions, status changes and valuations, and of what a campaign defines for them."""
+"""Tables of ideas, their owners, tags, versions, status changes and valuations, and of what a campaign defines for them."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Idea(Edited, Model):
     edit_number: Mapped[int] = mapped_column(default=1)  # raised by each change of the text, also of a draft
     resubmitted_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("app.ideas.id"))
     changes_requested_at: Mapped[datetime | None]
+    is_anonymous: Mapped[bool] = mapped_column(default=False)  # who sees the author: api.ideas.authors
 
 
 class IdeaTag(Model):
@@ -77,6 +78,17 @@ class CampaignTag(Edited, Model):
     position: Mapped[int] = mapped_column(default=0)
 
 
+class IdeaOwner(Model):
+    """The person who is responsible for an idea; a member of the campaign when they were assigned."""
+
+    __tablename__ = "idea_owners"
+
+    idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("app.users.id"))
+    assigned_at: Mapped[datetime] = mapped_column(default=clock.now)
+    assigned_by: Mapped[UUID | None]
+
+
 class IdeaVersion(Model):
     """A text of an idea; append-only. The text of an idea that was never edited is only in its own row."""
 
@@ -92,6 +104,22 @@ class IdeaVersion(Model):
     created_by: Mapped[UUID | None]
     reason: Mapped[str | None]
     restored_from: Mapped[int | None]
+
+
+class IdeaMaterialEdit(Model):
+    """A version that a manager has marked as material; append-only. `grace_until` is None if no coins were on the idea."""
+
+    __tablename__ = "idea_material_edits"
+    __table_args__ = (
+        ForeignKeyConstraint(["idea_id", "version"], ["app.idea_versions.idea_id", "app.idea_versions.version"]),
+    )
+
+    idea_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    marked_at: Mapped[datetime]
+    marked_by: Mapped[UUID | None]
+    grace_until: Mapped[datetime | None]
 
 
 class RejectionReason(Model):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query, Response
+from fastapi import Depends, Response
 from sqlalchemy import select
 
 from api.auth import service as auth
@@ -15,20 +14,18 @@ from api.campaigns.dependencies import Access, requires_in_campaign
 from api.campaigns.errors import CampaignNotActive, IllegalCampaignStep
 from api.campaigns.schemas import as_read
 from api.coins import service as coins
+from api.coins.errors import GraceRunning
 from api.coins.schemas import BackerRead
 from api.ideas import errors, service
 from api.ideas.dependencies import IdeaAccess, StakesReader, find_audience, requires_on_idea
 from api.ideas.details import read_idea
-from api.ideas.history import HistoryEntry, list_history
+from api.ideas.history import HistoryEntry, list_history, mark_entries
 from api.ideas.models import IdeaValuation
-from api.ideas.next_steps import find_next_steps
-from api.ideas.queries import Filters, Sort, list_ideas
 from api.ideas.schemas import (
     CampaignCompletion,
     CompletionEffects,
     IdeaDetail,
     IdeaEdit,
-    IdeaPage,
     IdeaStep,
     IdeaSubmit,
     ValuationRead,
@@ -39,9 +36,7 @@ from api.ideas.steps import Status
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
 from api.kernel.preconditions import IfMatch, set_version
-from api.kernel.representations import json_response
 from api.kernel.schemas import Page
-from api.kernel.texts import Line
 from api.kernel.web import DryRun, PageQuery, Session
 from api.kernel.web import router as new_router
 
@@ -49,7 +44,7 @@ router = new_router("", "ideas")
 
 
 @router.post("/campaigns/{campaign_id}/ideas", status_code=201, operation_id="submitIdea")
-@raises(CampaignNotActive, errors.SubmissionsClosed, errors.UnknownTag, errors.TagMissing)
+@raises(CampaignNotActive, errors.SubmissionsClosed, errors.AnonymityRefused, errors.UnknownTag, errors.TagMissing)
 async def submit(
     session: Session,
     response: Response,
@@ -60,65 +55,6 @@ async def submit(
     idea = await service.submit_idea(session, access.campaign, author_id=access.caller.user_id, **dict(body))
     response.headers["Location"] = f"/api/v1/ideas/{idea.id}"
     return await read_idea(session, access, idea.id)
-
-
-@router.get("/campaigns/{campaign_id}/ideas", operation_id="listIdeas", response_model=IdeaPage)
-async def list_all(
-    session: Session,
-    access: Annotated[Access, Depends(requires_in_campaign(Permission.VIEW_CAMPAIGN))],
-    paging: PageQuery,
-    status: Annotated[list[Status] | None, Query(description="one or more statuses")] = None,
-    mine: Annotated[bool, Query(description="only my own ideas")] = False,  # noqa: FBT002 - a query parameter
-    backed: Annotated[bool, Query(description="only ideas on which I have or had coins")] = False,  # noqa: FBT002
-    author_id: Annotated[UUID | None, Query(description="only ideas of this author")] = None,
-    category: Annotated[list[Line] | None, Query(description="one or more categories, in any case")] = None,
-    tag: Annotated[list[Line] | None, Query(description="one or more tags, in any case")] = None,
-    q: Annotated[
-        Line | None, Query(max_length=200, description="a part of the title or description, in any case")
-    ] = None,
-    sort: Annotated[
-        Sort | None, Query(description="by default random while coins can be moved, coins afterwards")
-    ] = None,
-    seed: Annotated[
-        Line | None, Query(max_length=100, description="seed of the random order; by default a different one per user")
-    ] = None,
-) -> Response:
-    """Ideas of the campaign, each with its coins and my stake.
-
-    While coins can be moved, the default order is random, with a fixed order for each user: an order by coins would
-    favour the ideas that are leading.
-    """
-    # read first: the totals are of this time or later, also if an aggregation runs meanwhile
-    totals_as_of = await coins.get_aggregated_at(session)
-    chosen: Sort = sort or ("random" if access.campaign.status == "active" else "coins")
-    found = await list_ideas(
-        session,
-        access.campaign.id,
-        Filters(
-            statuses=status or (),
-            mine=mine,
-            backed=backed,
-            author_id=author_id,
-            categories=category or (),
-            tags=tag or (),
-            words=q,
-        ),
-        user_id=access.caller.user_id,
-        sees_all=access.may(Permission.VIEW_ALL_IDEAS),
-        next_steps=await find_next_steps(session, access),
-        sort=chosen,
-        seed=seed if seed is not None else str(access.caller.user_id),
-        limit=paging.limit + 1,
-        after=paging.after(Decimal, UUID),
-    )
-    page = paging.page(found.ideas, key=lambda row: row[1])
-    body = {
-        "items": [idea for idea, _ in page.items],
-        "next_cursor": page.next_cursor,
-        "totals_as_of": totals_as_of,
-        "total": found.total,
-    }
-    return json_response(body)
 
 
 @router.get("/ideas/{idea_id}", operation_id="getIdea")
@@ -133,7 +69,10 @@ async def get(
 
 
 @router.patch("/ideas/{idea_id}", operation_id="editIdea")
-@raises(errors.IdeaFixed, errors.ReasonMissing, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing)
+@raises(
+    errors.IdeaFixed, errors.ReasonMissing, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing,
+    errors.AnonymityRefused, errors.StepNotAllowed, errors.NotMarkable, CampaignNotActive,
+)  # fmt: skip
 async def edit(
     session: Session,
     response: Response,
@@ -144,7 +83,8 @@ async def edit(
     """Change the text of the idea; a change that changes nothing makes no new version.
 
     Its author may do so while it is a draft or pending, and while it is competing until the last moment at which coins can be
-    moved. Managers may change the text of a submitted idea with a reason, until it is rejected or withdrawn.
+    moved. Managers may change the text of a submitted idea with a reason, until it is rejected or withdrawn, and mark the edit as
+    material while the idea is competing.
     """
     idea = await service.edit_idea(
         session,
@@ -153,6 +93,7 @@ async def edit(
         actor_id=access.campaign.caller.user_id,
         is_manager=access.may(Permission.MANAGE_IDEAS),
         reason=body.reason,
+        is_material=body.is_material,
         condition=condition,
     )
     set_version(response, idea.edit_number)
@@ -170,8 +111,8 @@ async def delete(
 
 @router.post("/ideas/{idea_id}/status", operation_id="changeIdeaStatus")
 @raises(
-    errors.StepNotAllowed, errors.IllegalStep, CampaignNotActive, errors.ReasonMissing, errors.UnknownReasonCode,
-    errors.UndoWindowOver, errors.SubmissionsClosed, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing,
+    errors.StepNotAllowed, errors.ApprovalOfOwnIdea, errors.IllegalStep, CampaignNotActive, errors.ReasonMissing, errors.UnknownReasonCode,
+    errors.UndoWindowOver, GraceRunning, errors.SubmissionsClosed, errors.AnonymityRefused, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing,
 )  # fmt: skip
 async def change_status(
     session: Session,
@@ -184,7 +125,8 @@ async def change_status(
     All other steps are for managers. A draft becomes pending in a mediated campaign, and competing in others; it must be
     complete then.
 
-    The step from accepted to competing undoes the acceptance, within the undo window of the coin policy.
+    The step from accepted to competing undoes the acceptance, within the undo window of the coin policy. While backers may take
+    coins back after a material edit, a competing idea is not decided: 409 `grace-running` with the time. It can be withdrawn.
     """
     target = Status(body.status)
     access.check_step(target)
@@ -205,10 +147,11 @@ async def history(
     access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.VIEW_CAMPAIGN))],
     paging: PageQuery,
 ) -> Page[HistoryEntry]:
-    """What happened to the idea, newest first: changes of its status and text, requests for changes, and coins.
+    """What happened to the idea, newest first: its status and text, comments, official answers, milestones, attachments, coins.
 
     Movements of coins are those that the coin policy's stakes_visible_to shows to me, and otherwise my own. Requests for
-    changes are shown to the author of the idea and to those who see all ideas.
+    changes are shown to the author of the idea and to those who see all ideas. Deleted comments are left out, and hidden ones for
+    all but moderators.
     """
     _, sees_stakes = await find_audience(session, access)
     rows = await list_history(
@@ -216,11 +159,13 @@ async def history(
         access.idea.id,
         coins_of=None if sees_stakes else access.campaign.caller.user_id,
         sees_requests=access.may(Permission.VIEW_ALL_IDEAS),
+        sees_hidden=access.may(Permission.MODERATE_COMMENTS),
         limit=paging.limit + 1,
         after=paging.after(datetime.fromisoformat, str),
     )
     page = paging.page(rows, key=lambda row: [row[1][0].isoformat(), row[1][1]])
     entries = [entry for entry, _ in page.items]
+    mark_entries(access, entries)
     await auth.add_names(session, entries, actor_id="actor_name")
     return Page(items=entries, next_cursor=page.next_cursor)
 
@@ -265,7 +210,7 @@ async def list_valuations(
 
 
 @router.post("/campaigns/{campaign_id}/complete", operation_id="completeCampaign")
-@raises(IllegalCampaignStep)
+@raises(IllegalCampaignStep, GraceRunning)
 async def complete_campaign(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_CAMPAIGN))],
@@ -273,7 +218,8 @@ async def complete_campaign(
 ) -> CampaignCompletion:
     """Complete the campaign: undecided ideas become not_selected, and all remaining coins expire.
 
-    The response, also of a dry run, has the numbers of ideas, coins and members that this changes.
+    The response, also of a dry run, has the numbers of ideas, coins and members that this changes. While backers of an idea may
+    take coins back after a material edit, it is refused: 409 `grace-running` with the time.
     """
     done = await service.complete_campaign(session, access.campaign, actor_id=access.caller.user_id)
     effects = CompletionEffects(ideas=done.ideas, coins=done.coins, members=done.members)

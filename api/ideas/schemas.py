@@ -29,6 +29,15 @@ ReasonCode = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
 ValuationKind = Literal["expected_cost", "realised_cost", "expected_value", "realised_value"]
 
 
+IsAnonymous = Annotated[
+    bool,
+    Field(
+        description="whether other members, observers and visitors do not see who the author is, if the campaign's "
+        "anonymous_ideas allows it; moderators and managers of the campaign and administrators see it. Fixed by the submission"
+    ),
+]
+
+
 class IdeaSubmit(Schema):
     """A new idea."""
 
@@ -37,6 +46,7 @@ class IdeaSubmit(Schema):
     category: Tag | None = None
     tags: Annotated[list[Tag], Field(max_length=IDEA_TAGS_MAX, default_factory=list)]
     location: Location | None = None
+    is_anonymous: IsAnonymous = False
 
 
 class IdeaDraft(Schema):
@@ -47,6 +57,7 @@ class IdeaDraft(Schema):
     category: Tag | None = None
     tags: Annotated[list[Tag], Field(max_length=IDEA_TAGS_MAX, default_factory=list)]
     location: Location | None = None
+    is_anonymous: IsAnonymous = False
 
 
 class IdeaEdit(Edit):
@@ -60,14 +71,21 @@ class IdeaEdit(Edit):
     category: Tag | None = None
     tags: Annotated[list[Tag], Field(max_length=IDEA_TAGS_MAX)] = required()
     location: Location | None = None
+    is_anonymous: IsAnonymous = required()
     reason: Reason | None = Field(
-        None, description="why the text changes; managers give one for the idea of another person"
+        None,
+        description="why the text changes; managers give one for the idea of another person, and for a material edit",
+    )
+    is_material: bool = Field(
+        default=False,
+        description="for managers: the edit changes what backers have put coins on, so they may take them back for grace_h of "
+        "the coin policy. An edit that changes nothing is not marked",
     )
 
     @property
     def text_changes(self) -> dict[str, Any]:
         """The given fields of the text by name."""
-        return {name: value for name, value in self.changes.items() if name != "reason"}
+        return {name: value for name, value in self.changes.items() if name not in {"reason", "is_material"}}
 
 
 class IdeaStep(Schema):
@@ -85,8 +103,9 @@ class IdeaRead(ResponseModel):
 
     id: UUID
     campaign_id: UUID
-    author_id: UUID | None
+    author_id: UUID | None = Field(description="null if the idea has no author, or is anonymous and I may not see them")
     author_name: str | None = None
+    is_anonymous: bool = Field(description="only its author, moderators, managers and administrators see the author")
     title: str
     description: str
     status: Stored[Status]
@@ -122,6 +141,10 @@ class IdeaDetail(IdeaRead):
     """A single idea, with what lists leave out."""
 
     description_html: str = Field(description="the description, which is Markdown, as safe HTML; without pictures")
+    grace_until: datetime | None = Field(
+        description="until when backers may take their coins back after a material edit, and no decision is possible; null if "
+        "that is not so now"
+    )
     resubmitted_from_id: UUID | None = Field(description="the rejected or withdrawn idea that this one submits again")
     resubmitted_as_id: UUID | None = Field(description="the idea that submits this one again, if I may see it")
     change_request: ChangeRequestRead | None = Field(

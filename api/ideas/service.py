@@ -13,10 +13,14 @@ from api.events import payloads
 from api.events.service import record_event
 from api.ideas import errors
 from api.ideas.editing import check_text_editable, edit_idea, restore_version
+from api.ideas.material import mark_version
 from api.ideas.models import Idea, IdeaValuation
+from api.ideas.owners import find_owner, set_owner
+from api.ideas.publication import Decision, excerpt, find_public_titles, find_readable, list_decisions, list_newest
 from api.ideas.queries import NOT_FOUND, check_submitted, get_idea
 from api.ideas.steps import Status
 from api.ideas.submissions import delete_draft, draft_idea, resubmit_idea, submit_idea
+from api.ideas.texts import render_markdown
 from api.ideas.transitions import take_step
 from api.kernel import clock
 from api.kernel.ids import uuid7
@@ -32,16 +36,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOT_FOUND",
+    "Decision",
     "check_submitted",
     "check_text_editable",
     "complete_campaign",
     "delete_draft",
     "draft_idea",
     "edit_idea",
+    "excerpt",
+    "find_owner",
+    "find_public_titles",
+    "find_readable",
     "get_idea",
+    "list_decisions",
+    "list_newest",
+    "mark_version",
     "record_valuation",
+    "render_markdown",
     "restore_version",
     "resubmit_idea",
+    "set_owner",
     "submit_idea",
     "take_step",
 ]
@@ -61,6 +75,9 @@ async def complete_campaign(session: AsyncSession, campaign: Campaign, *, actor_
     """Complete a campaign: undecided ideas become not selected, and all remaining coins expire.
 
     `actor_id` is None if the worker completes it at `decide_by`.
+
+    Raises:
+        GraceRunning: backers of an idea may take their coins back after a material edit.
     """
     campaign = await campaigns.get_campaign(session, campaign.id, lock="change")  # no coins are granted meanwhile
     remaining = await coins.get_remaining(session, campaign.id)

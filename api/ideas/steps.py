@@ -62,6 +62,11 @@ class Step:
     is_mediated: bool | None = None
     """The step exists only in campaigns that are mediated, or only in others; None for a step of every campaign."""
 
+    @property
+    def is_approval(self) -> bool:
+        """Whether it approves an idea, which authors do with their own only if no one else can."""
+        return self.permission is Permission.APPROVE_IDEAS
+
     def exists_in(self, *, is_mediated: bool) -> bool:
         """Whether a campaign has this step."""
         return self.is_mediated in {None, is_mediated}

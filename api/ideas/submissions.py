@@ -12,6 +12,7 @@ from api.coins import service as coins
 from api.events import idea_payloads, payloads
 from api.events.service import record_event
 from api.ideas import errors
+from api.ideas.authors import check_anonymity
 from api.ideas.labels import CATEGORY, TAG, get_defined, labels, list_labels, names_of, store_labels
 from api.ideas.locations import set_location
 from api.ideas.models import Idea, IdeaStatusChange
@@ -45,20 +46,24 @@ async def submit_idea(
     tags: Iterable[str] = (),
     category: str | None = None,
     location: Location | None = None,
+    is_anonymous: bool = False,
 ) -> Idea:
     """Submit an idea to an active campaign: it is competing immediately or, in a mediated campaign, pending.
 
     Raises:
         CampaignNotActive: the campaign is a draft, completed or archived.
         SubmissionsClosed: the time is before the start, after `submissions_close_at` or after the end.
+        AnonymityRefused: the idea would be anonymous, and the campaign does not allow it.
         UnknownTag: the campaign has defined tags, and one of these is not among them.
         TagMissing: the idea has no tag of a required group.
     """
     campaign = await campaigns.get_campaign(session, campaign.id, lock="read")
     now = await clock.database_now(session)
     await _check_dates(session, campaign, now)
+    check_anonymity(campaign, is_anonymous=is_anonymous)
     chosen = await _check_labels(session, campaign, labels(tags, [category] if category else []))
     idea = _new(campaign, author_id, title, description, submitted_status(is_mediated=campaign.is_mediated), now)
+    idea.is_anonymous = is_anonymous
     set_location(idea, location)
     session.add(idea)
     await session.flush()
@@ -77,6 +82,7 @@ async def draft_idea(
     tags: Iterable[str] = (),
     category: str | None = None,
     location: Location | None = None,
+    is_anonymous: bool = False,
     resubmitted_from: Idea | None = None,
 ) -> Idea:
     """Save a draft, which only its author sees. It may lack a description and the required tags.
@@ -84,10 +90,12 @@ async def draft_idea(
     Raises:
         CampaignNotActive: the campaign is a draft, or it has ended.
         TooManyDrafts: the author has 50 in the campaign.
+        AnonymityRefused: it would be anonymous, and the campaign does not allow it.
         UnknownTag: the campaign has defined tags, and one of these is not among them.
     """
     campaign = await campaigns.get_campaign(session, campaign.id, lock="read")
     await campaigns.check_command(session, campaign, Command.DRAFT_IDEA)
+    check_anonymity(campaign, is_anonymous=is_anonymous)
     await _check_number(session, campaign.id, author_id)
     defined = await get_defined(session, campaign.id)
     wanted = labels(tags, [category] if category else [])
@@ -95,6 +103,7 @@ async def draft_idea(
     now = await clock.database_now(session)
     idea = _new(campaign, author_id, title, description, Status.DRAFT, now)
     idea.resubmitted_from_id = resubmitted_from.id if resubmitted_from else None
+    idea.is_anonymous = is_anonymous
     set_location(idea, location)
     session.add(idea)
     await session.flush()
@@ -127,11 +136,12 @@ async def submit_draft(session: AsyncSession, campaign: Campaign, idea: Idea) ->
 
     Raises:
         IdeaIncomplete: the title or the description is too short.
-        CampaignNotActive, SubmissionsClosed, UnknownTag, TagMissing: as for :func:`submit_idea`.
+        CampaignNotActive, SubmissionsClosed, AnonymityRefused, UnknownTag, TagMissing: as for :func:`submit_idea`.
     """
     assert idea.status == Status.DRAFT, f"an idea that is {idea.status} is not submitted"
     now = await clock.database_now(session)
     await _check_dates(session, campaign, now)
+    check_anonymity(campaign, is_anonymous=idea.is_anonymous)
     check_complete(idea.title, idea.description)
     chosen = await _check_labels(session, campaign, await list_labels(session, idea.id))
     await store_labels(session, idea.id, chosen)
@@ -170,7 +180,7 @@ async def delete_draft(session: AsyncSession, idea: Idea) -> None:
 async def resubmit_idea(session: AsyncSession, idea: Idea, *, author_id: UUID) -> Idea:
     """Begin to submit a rejected or withdrawn idea again: a draft with its text, linked to it.
 
-    Tags that the campaign no longer has are left out.
+    Tags that the campaign no longer has are left out. The draft is anonymous if the idea is and the campaign allows it.
 
     Raises:
         NotResubmittable: the idea is neither rejected nor withdrawn, or it was submitted again already.
@@ -194,6 +204,7 @@ async def resubmit_idea(session: AsyncSession, idea: Idea, *, author_id: UUID) -
         description=idea.description,
         tags=names_of(found, TAG),
         category=next(iter(names_of(found, CATEGORY)), None),
+        is_anonymous=idea.is_anonymous and campaign.anonymous_ideas,
         resubmitted_from=idea,
     )
 

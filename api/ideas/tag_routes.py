@@ -9,14 +9,16 @@ from fastapi import Depends, Response
 from pydantic import Field
 
 from api.campaigns.dependencies import Access, requires_in_campaign
+from api.campaigns.errors import CampaignNotActive
 from api.ideas import errors, reasons, tags
+from api.ideas.free_tags import FreeTag, convert_free_tag, list_free_tags
 from api.ideas.schemas import ReasonCode, Tag
 from api.kernel.contract import raises
 from api.kernel.errors import InvalidInput
 from api.kernel.permissions import Permission
-from api.kernel.schemas import Edit, Id, ResponseModel, Schema, required
+from api.kernel.schemas import Edit, Id, Page, ResponseModel, Schema, required
 from api.kernel.texts import Line
-from api.kernel.web import DryRun, Session
+from api.kernel.web import DryRun, PageQuery, Session
 from api.kernel.web import router as new_router
 
 router = new_router("", "ideas")
@@ -50,6 +52,20 @@ class TagMerge(Schema):
     """The tag that the ideas have afterwards."""
 
     into_id: Id
+
+
+class FreeTagConvert(Schema):
+    """The name of a free tag, and the tag that its ideas have afterwards."""
+
+    name: Tag
+    into_id: Id
+
+
+class FreeTagConverted(ResponseModel):
+    """The tag, and the number of ideas and drafts that have it now in place of the free one."""
+
+    into_id: UUID
+    ideas: int
 
 
 class TagRead(ResponseModel):
@@ -99,7 +115,7 @@ async def list_tags(session: Session, access: _Reader) -> list[TagRead]:
 
 
 @router.post("/campaigns/{campaign_id}/tags", status_code=201, operation_id="createTag")
-@raises(errors.TagNameTaken, errors.TagNotFound, errors.TagsTooDeep, errors.TooManyTags)
+@raises(errors.TagNameTaken, errors.TagNotFound, errors.TagsTooDeep, errors.TooManyTags, CampaignNotActive)
 async def create_tag(session: Session, response: Response, access: _Tagger, body: TagWrite) -> TagRead:
     """Define a tag. Free tags and categories of ideas with its name, in any case, become this tag.
 
@@ -111,7 +127,7 @@ async def create_tag(session: Session, response: Response, access: _Tagger, body
 
 
 @router.patch("/campaigns/{campaign_id}/tags/{tag_id}", operation_id="editTag")
-@raises(errors.TagNotFound, errors.TagNameTaken, errors.TagsTooDeep)
+@raises(errors.TagNotFound, errors.TagNameTaken, errors.TagsTooDeep, CampaignNotActive)
 async def edit_tag(session: Session, access: _Tagger, tag_id: UUID, body: TagEdit) -> TagRead:
     """Rename the tag, move it, or change its colour, order or whether it is required. Ideas keep it."""
     tag = await tags.edit_tag(session, access.campaign, tag_id, body.changes, actor_id=access.caller.user_id)
@@ -119,14 +135,14 @@ async def edit_tag(session: Session, access: _Tagger, tag_id: UUID, body: TagEdi
 
 
 @router.delete("/campaigns/{campaign_id}/tags/{tag_id}", status_code=204, operation_id="deleteTag")
-@raises(errors.TagNotFound, errors.TagInUse)
+@raises(errors.TagNotFound, errors.TagInUse, CampaignNotActive)
 async def delete_tag(session: Session, access: _Tagger, tag_id: UUID) -> None:
     """Delete a tag that no idea has and that has no tags below it."""
     await tags.delete_tag(session, access.campaign, tag_id, actor_id=access.caller.user_id)
 
 
 @router.post("/campaigns/{campaign_id}/tags/{tag_id}/merge", operation_id="mergeTags")
-@raises(errors.TagNotFound, errors.TagsTooDeep, errors.TagInUse)
+@raises(errors.TagNotFound, errors.TagsTooDeep, errors.TagInUse, CampaignNotActive)
 async def merge_tags(
     session: Session,
     access: _Tagger,
@@ -137,6 +153,30 @@ async def merge_tags(
     """Give the ideas of the tag another one instead, and delete the tag; an idea that has both keeps one."""
     tag = await tags.merge_tags(session, access.campaign, tag_id, body.into_id, actor_id=access.caller.user_id)
     return TagRead.model_validate(tag)
+
+
+@router.get("/campaigns/{campaign_id}/free-tags", operation_id="listFreeTags")
+async def list_free(session: Session, access: _Tagger, paging: PageQuery) -> Page[FreeTag]:
+    """Tags and categories of submitted ideas that are none of the campaign's tags, by name, each with the nearest one.
+
+    A new tag with the name of one takes its place; `convertFreeTag` replaces it by another tag.
+    """
+    found = await list_free_tags(session, access.campaign.id, limit=paging.limit + 1, after=paging.after(str))
+    page = paging.page(found, key=lambda row: [row[1]])
+    return Page(items=[tag for tag, _ in page.items], next_cursor=page.next_cursor)
+
+
+@router.post("/campaigns/{campaign_id}/free-tags/convert", operation_id="convertFreeTag")
+@raises(errors.TagNotFound, errors.FreeTagNotFound)
+async def convert_free(
+    session: Session,
+    access: _Tagger,
+    body: FreeTagConvert,
+    dry_run: DryRun,  # noqa: ARG001
+) -> FreeTagConverted:
+    """Give the ideas that have a free tag of this name, in any case, one of the campaign's tags in its place."""
+    ideas = await convert_free_tag(session, access.campaign, body.name, body.into_id, actor_id=access.caller.user_id)
+    return FreeTagConverted(into_id=body.into_id, ideas=ideas)
 
 
 @router.get("/campaigns/{campaign_id}/rejection-reasons", operation_id="listRejectionReasons")

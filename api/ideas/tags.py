@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, text, update
 
 from api.campaigns import service as campaigns
+from api.campaigns.lifecycle import Command
 from api.events import idea_payloads
 from api.events.service import record_event
 from api.ideas import errors
 from api.ideas.labels import DefinedTags, get_defined
 from api.ideas.models import CampaignTag, Idea, IdeaTag
+from api.ideas.steps import Status
 from api.kernel.ids import uuid7
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ _ADOPT = text(
     WITH free AS (
         DELETE FROM app.idea_tags AS g USING app.ideas AS i
         WHERE i.id = g.idea_id AND i.campaign_id = :campaign_id AND g.kind <> 'target' AND g.tag_id IS NULL
-            AND lower(g.name) = lower(:name)
+            AND lower(g.name) = lower(:free_name)
         RETURNING g.idea_id, g.kind
     ), adopted AS (
         INSERT INTO app.idea_tags (idea_id, kind, name, tag_id)
@@ -63,7 +65,7 @@ async def list_tags(session: AsyncSession, campaign_id: UUID) -> list[tuple[Camp
     counted = await session.execute(
         select(IdeaTag.tag_id, func.count(IdeaTag.idea_id.distinct()))
         .join(Idea, Idea.id == IdeaTag.idea_id)
-        .where(Idea.campaign_id == campaign_id, Idea.status != "draft", IdeaTag.tag_id.is_not(None))
+        .where(Idea.campaign_id == campaign_id, Idea.status != Status.DRAFT, IdeaTag.tag_id.is_not(None))
         .group_by(IdeaTag.tag_id)
     )
     counts = {row[0]: row[1] for row in counted}
@@ -98,7 +100,7 @@ async def create_tag(
         TagsTooDeep: the parent has the third level, or a group that is required would have a parent.
         TooManyTags: the campaign has the largest number of tags.
     """
-    defined = await _lock(session, campaign)
+    defined = await lock_tags(session, campaign)
     if len(defined.tags) >= TAGS_MAX:
         msg = f"A campaign has at most {TAGS_MAX} tags."
         raise errors.TooManyTags(msg, limit=TAGS_MAX)
@@ -107,7 +109,7 @@ async def create_tag(
         id=uuid7(),
         campaign_id=campaign.id,
         parent_id=parent_id,
-        level=_find(defined, parent_id).level + 1 if parent_id else 1,
+        level=find_tag(defined, parent_id).level + 1 if parent_id else 1,
         name=name,
         colour=colour,
         is_required=is_required,
@@ -118,7 +120,7 @@ async def create_tag(
     _check_place(tag, tag.level)
     session.add(tag)
     await session.flush()
-    ideas = await _adopt(session, tag)
+    ideas = await adopt_free(session, tag, tag.name)
     await record_event(
         session,
         idea_payloads.TagCreated(tag_id=tag.id, parent_id=parent_id, ideas=ideas),
@@ -138,8 +140,8 @@ async def edit_tag(
         TagNameTaken: the campaign has another tag with the new name.
         TagsTooDeep: the tag would be below itself, or it or a tag below it would have more than three levels.
     """
-    defined = await _lock(session, campaign)
-    tag = _find(defined, tag_id)
+    defined = await lock_tags(session, campaign)
+    tag = find_tag(defined, tag_id)
     changed = [name for name, value in changes.items() if value != getattr(tag, name)]
     if not changed:
         return tag
@@ -148,7 +150,7 @@ async def edit_tag(
     below = _below(defined, tag)
     for name in changed:
         setattr(tag, name, changes[name])
-    parent = _find(defined, tag.parent_id) if tag.parent_id else None
+    parent = find_tag(defined, tag.parent_id) if tag.parent_id else None
     if parent is not None and (parent is tag or parent in below):
         msg = f"The tag {parent.name!r} is below this one, so it cannot be above it."
         raise errors.TagsTooDeep(msg)
@@ -161,7 +163,7 @@ async def edit_tag(
         await session.execute(_DROP_FREE, {"tag_id": tag.id, "name": tag.name})
     await session.flush()
     if "name" in changed:
-        await _adopt(session, tag)
+        await adopt_free(session, tag, tag.name)
     await record_event(
         session,
         idea_payloads.TagEdited(tag_id=tag.id, changed=tuple(sorted(changed))),
@@ -181,8 +183,8 @@ async def merge_tags(
         TagsTooDeep: both are the same tag.
         TagInUse: other tags are below the one that would be deleted.
     """
-    defined = await _lock(session, campaign)
-    tag, into = _find(defined, tag_id), _find(defined, into_id)
+    defined = await lock_tags(session, campaign)
+    tag, into = find_tag(defined, tag_id), find_tag(defined, into_id)
     if tag is into:
         msg = "A tag cannot be merged into itself."
         raise errors.TagsTooDeep(msg)
@@ -208,30 +210,45 @@ async def merge_tags(
 
 
 async def delete_tag(session: AsyncSession, campaign: Campaign, tag_id: UUID, *, actor_id: UUID) -> None:
-    """Delete a tag that no idea has.
+    """Delete a tag that no submitted idea has.
+
+    Drafts, which only their authors see, decide nothing: they keep its name, and cannot be submitted with it.
 
     Raises:
         TagNotFound: the campaign has no such tag.
         TagInUse: ideas have it, or other tags are below it.
     """
-    defined = await _lock(session, campaign)
-    tag = _find(defined, tag_id)
+    defined = await lock_tags(session, campaign)
+    tag = find_tag(defined, tag_id)
     _check_nothing_below(defined, tag)
-    if await session.scalar(select(IdeaTag.idea_id).where(IdeaTag.tag_id == tag.id).limit(1)) is not None:
-        msg = f"Ideas or drafts have the tag {tag.name!r}; merge it into another one instead."
+    used = select(IdeaTag.idea_id).join(Idea, Idea.id == IdeaTag.idea_id).where(IdeaTag.tag_id == tag.id)
+    if await session.scalar(used.where(Idea.status != Status.DRAFT).limit(1)) is not None:
+        msg = f"Ideas have the tag {tag.name!r}; merge it into another one instead."
         raise errors.TagInUse(msg)
+    free = update(IdeaTag).where(IdeaTag.tag_id == tag.id).values(tag_id=None)
+    await session.execute(free.execution_options(synchronize_session=False))
     await session.delete(tag)
     await session.flush()
     await record_event(session, idea_payloads.TagDeleted(tag_id=tag.id), actor_id=actor_id, campaign_id=campaign.id)
 
 
-async def _lock(session: AsyncSession, campaign: Campaign) -> DefinedTags:
-    """The tags of a campaign, which no other transaction reads or changes meanwhile for an idea."""
-    await campaigns.get_campaign(session, campaign.id, lock="change")
+async def lock_tags(session: AsyncSession, campaign: Campaign) -> DefinedTags:
+    """The tags of a campaign, which no other transaction reads or changes meanwhile for an idea.
+
+    Raises:
+        CampaignNotActive: the campaign has ended.
+    """
+    campaign = await campaigns.get_campaign(session, campaign.id, lock="change")
+    await campaigns.check_command(session, campaign, Command.TAG_IDEAS)
     return await get_defined(session, campaign.id)
 
 
-def _find(defined: DefinedTags, tag_id: UUID) -> CampaignTag:
+def find_tag(defined: DefinedTags, tag_id: UUID) -> CampaignTag:
+    """The tag of the campaign with this id.
+
+    Raises:
+        TagNotFound: there is none.
+    """
     for tag in defined.tags:
         if tag.id == tag_id:
             return tag
@@ -272,8 +289,8 @@ def _check_nothing_below(defined: DefinedTags, tag: CampaignTag) -> None:
         raise errors.TagInUse(msg)
 
 
-async def _adopt(session: AsyncSession, tag: CampaignTag) -> int:
-    """Make free tags and categories with the name of a tag this tag; returns the number of ideas."""
-    values = {"campaign_id": tag.campaign_id, "name": tag.name, "tag_id": tag.id}
+async def adopt_free(session: AsyncSession, tag: CampaignTag, free_name: str) -> int:
+    """Make free tags and categories with a name, in any case, this tag; returns the number of ideas and drafts."""
+    values = {"campaign_id": tag.campaign_id, "name": tag.name, "tag_id": tag.id, "free_name": free_name}
     adopted: int = await session.scalar(_ADOPT, values) or 0
     return adopted

@@ -10,7 +10,9 @@ from nh3 import Cleaner
 from api.ideas import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from markdown_it.token import Token
 
 TITLE_LENGTH_MIN, TITLE_LENGTH_MAX = 5, 200
 DESCRIPTION_LENGTH_MIN, DESCRIPTION_LENGTH_MAX = 20, 20_000
@@ -57,3 +59,18 @@ def _find_short(title: str, description: str) -> Iterator[dict[str, str]]:
 def render_markdown(text: str) -> str:
     """Markdown as HTML that is safe inside a page: an allow-list of elements, no pictures, and links with nofollow and noopener."""
     return _CLEANER.clean(str(_MARKDOWN.render(text)))
+
+
+def plain_text(text: str) -> str:
+    """The words of a Markdown text on one line, without its marks; a link is its text."""
+    return " ".join(" ".join(_words(_MARKDOWN.parse(text))).split())
+
+
+def _words(tokens: Sequence[Token]) -> Iterator[str]:
+    for token in tokens:
+        if token.children is not None:
+            yield "".join(
+                " " if child.type in {"softbreak", "hardbreak"} else child.content for child in token.children
+            )
+        elif token.type in {"fence", "code_block"}:
+            yield token.content

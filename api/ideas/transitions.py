@@ -18,6 +18,7 @@ from api.ideas.reasons import OTHER, list_reasons
 from api.ideas.steps import Coins, Status, find_step, steps_from
 from api.ideas.submissions import submit_draft
 from api.kernel import clock
+from api.kernel.db import statements_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -42,11 +43,13 @@ async def take_step(
     under the idea's lock.
 
     Raises:
+        ApprovalOfOwnIdea: the author would approve their own idea, which others can approve.
         IllegalStep: an idea in this status cannot get the new status.
         CampaignNotActive: the phase of the campaign does not allow the step.
         ReasonMissing: the step requires a reason.
         UnknownReasonCode: the campaign has no reason with this code, or the step is no rejection.
-        SubmissionsClosed, IdeaIncomplete, UnknownTag, TagMissing: the draft cannot be submitted.
+        GraceRunning: the step would close the idea for coins, and backers may take them back after a material edit.
+        SubmissionsClosed, AnonymityRefused, IdeaIncomplete, UnknownTag, TagMissing: the draft cannot be submitted.
     """
     # the campaign is locked before the idea, as in the completion of a campaign
     campaign = await campaigns.get_campaign(session, idea.campaign_id, lock="read")
@@ -61,6 +64,8 @@ async def take_step(
         return await submit_draft(session, campaign, idea)
     if step.command is not None:
         await campaigns.check_command(session, campaign, step.command)
+    if step.is_approval and actor_id is not None and actor_id == idea.author_id:
+        await _check_sole_approver(session, idea, actor_id)
     if step.coins is Coins.REOPEN:
         await _check_undo_window(session, idea)
     if step.needs_reason and not reason:
@@ -101,6 +106,13 @@ async def take_step(
         idea_id=idea.id,
     )
     return idea
+
+
+async def _check_sole_approver(session: AsyncSession, idea: Idea, author_id: UUID) -> None:
+    """Check that no one but the author can approve the idea."""
+    if await campaigns.has_other_approver(await statements_of(session), idea.campaign_id, author_id):
+        msg = "This is your own idea, so another moderator or manager of the campaign approves it."
+        raise errors.ApprovalOfOwnIdea(msg)
 
 
 async def _check_reason_code(

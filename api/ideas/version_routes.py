@@ -10,9 +10,14 @@ from fastapi import Depends, Path, Query
 from pydantic import Field
 
 from api.auth import service as auth
+from api.campaigns.errors import CampaignNotActive
+from api.coins import service as coins
+from api.coins.reading.idea_movements import find_last_stake
 from api.ideas import errors, service, versions
+from api.ideas.authors import mark_author
 from api.ideas.dependencies import IdeaAccess, requires_on_idea
 from api.ideas.details import read_idea
+from api.ideas.material import find_marks
 from api.ideas.schemas import IdeaDetail, Reason
 from api.kernel.contract import raises
 from api.kernel.permissions import Permission
@@ -21,9 +26,14 @@ from api.kernel.web import DryRun, PageQuery, Session
 from api.kernel.web import router as new_router
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from api.ideas.models import IdeaVersion
+
 router = new_router("", "ideas")
+CHANGES_MAX = 50
 Number = Annotated[int, Path(ge=1, le=2_147_483_647, description="number of the version")]
 
 
@@ -38,8 +48,14 @@ class VersionRead(ResponseModel):
     created_at: datetime
     created_by: UUID | None
     created_by_name: str | None = None
+    by_author: bool = Field(default=False, description="the author of the idea wrote it, who may be anonymous")
     reason: str | None = Field(description="why a manager, or the author, changed it")
     restored_from: int | None = Field(description="the earlier version that this one repeats")
+    is_material: bool = Field(default=False, description="a manager has marked it as a material edit")
+    material_reason: str | None = Field(None, description="why it is material")
+    grace_until: datetime | None = Field(
+        None, description="of a material edit: until when backers could take their coins back; null if there were none"
+    )
 
 
 class PartRead(ResponseModel):
@@ -67,6 +83,27 @@ class VersionDiff(ResponseModel):
     tags: NamesChange
 
 
+class MaterialMark(Schema):
+    """Why the edit is material, for the backers of the idea."""
+
+    reason: Reason
+
+
+class ChangesSinceStake(ResponseModel):
+    """What changed since I last put coins on the idea; without coins of mine, there is no earlier version."""
+
+    my_stake_coins: int
+    put_at: datetime | None = Field(description="when I last put coins on the idea; null if I never did")
+    free_coins: int = Field(
+        description="my coins that I may take back or move until grace_until, whatever the policy says"
+    )
+    grace_until: datetime | None = Field(description="of a material edit; null if no such time is running")
+    versions: list[VersionRead] = Field(
+        description=f"the versions since then, newest first, at most {CHANGES_MAX}; empty if the text did not change"
+    )
+    diff: VersionDiff = Field(description="from the version on which I put coins to the present one")
+
+
 class VersionRestore(Schema):
     """Why the version is restored; managers give a reason for the idea of another person."""
 
@@ -89,9 +126,7 @@ async def list_all(session: Session, access: _Reader, paging: PageQuery) -> Page
         limit=paging.limit + 1,
         after=paging.after(int),
     )
-    page = paging.page([VersionRead.model_validate(each) for each in found], key=lambda version: [version.version])
-    await auth.add_names(session, page.items, created_by="created_by_name")
-    return page
+    return paging.page(await _read_all(session, access, found), key=lambda version: [version.version])
 
 
 @router.get("/ideas/{idea_id}/versions/{version}", operation_id="getIdeaVersion")
@@ -99,8 +134,9 @@ async def list_all(session: Session, access: _Reader, paging: PageQuery) -> Page
 async def get(session: Session, access: _Reader, version: Number) -> VersionRead:
     """One version of the idea's text."""
     first = await _first_shown(session, access)
-    found = VersionRead.model_validate(await versions.get_version(session, access.idea, version, first=first))
-    await auth.add_names(session, [found], created_by="created_by_name")
+    (found,) = await _read_all(
+        session, access, [await versions.get_version(session, access.idea, version, first=first)]
+    )
     return found
 
 
@@ -119,6 +155,68 @@ async def diff(
     first = await _first_shown(session, access)
     later = await versions.get_version(session, access.idea, version, first=first)
     earlier = await versions.get_version(session, access.idea, against or max(version - 1, first), first=first)
+    return _diff(earlier, later)
+
+
+@router.post("/ideas/{idea_id}/versions/{version}/material", operation_id="markVersionMaterial")
+@raises(errors.NotMarkable)
+async def mark_material(
+    session: Session,
+    access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.MANAGE_IDEAS))],
+    version: Number,
+    body: MaterialMark,
+    dry_run: DryRun,  # noqa: ARG001
+) -> VersionRead:
+    """Mark the latest edit of a competing idea as material, once: it changes what backers have put coins on.
+
+    For `grace_h` of the coin policy, backers may take the coins that are on the idea now, whatever the policy's other fields and
+    dates say, and the idea keeps its status.
+    """
+    actor_id = access.campaign.caller.user_id
+    await service.mark_version(session, access.idea, version, actor_id=actor_id, reason=body.reason)
+    (found,) = await _read_all(session, access, [await versions.get_version(session, access.idea, version)])
+    return found
+
+
+@router.get("/ideas/{idea_id}/changes-since-my-stake", operation_id="getChangesSinceMyStake")
+async def changes_since_my_stake(session: Session, access: _Reader) -> ChangesSinceStake:
+    """What was changed of the idea's text since I last put coins on it, and the coins that I may take back because of it."""
+    user_id = access.campaign.caller.user_id
+    stake = await find_last_stake(session, access.idea.id, user_id=user_id)
+    grace = await coins.find_grace(session, access.idea.id, user_id=user_id)
+    first = await _first_shown(session, access)
+    later = await versions.get_version(session, access.idea, access.idea.version, first=first)
+    earlier = later
+    if stake is not None:
+        earlier = await versions.find_version_at(session, access.idea, stake.put_at, first=first) or later
+    newer = await versions.list_versions(
+        session, access.idea, first=earlier.version + 1, limit=CHANGES_MAX, after=(later.version + 1,)
+    )
+    return ChangesSinceStake(
+        my_stake_coins=stake.coins if stake else 0,
+        put_at=stake.put_at if stake else None,
+        free_coins=grace.free_coins if grace else 0,
+        grace_until=grace.until if grace else None,
+        versions=await _read_all(session, access, newer),
+        diff=_diff(earlier, later),
+    )
+
+
+async def _read_all(session: AsyncSession, access: IdeaAccess, found: Sequence[IdeaVersion]) -> list[VersionRead]:
+    """The responses for versions, with their marks and the names that the caller may see."""
+    marks = await find_marks(session, access.idea.id)
+    shown = []
+    for each in found:
+        version = VersionRead.model_validate(each)
+        if mark := marks.get(each.version):
+            version.is_material, version.material_reason, version.grace_until = True, mark.reason, mark.grace_until
+        shown.append(version)
+    mark_author(access, shown, created_by="by_author")
+    await auth.add_names(session, shown, created_by="created_by_name")
+    return shown
+
+
+def _diff(earlier: IdeaVersion, later: IdeaVersion) -> VersionDiff:
     return VersionDiff(
         from_version=earlier.version,
         to_version=later.version,
@@ -130,7 +228,14 @@ async def diff(
 
 
 @router.post("/ideas/{idea_id}/versions/{version}/restore", operation_id="restoreIdeaVersion")
-@raises(errors.VersionNotFound, errors.IdeaFixed, errors.ReasonMissing, errors.IdeaIncomplete, errors.TagMissing)
+@raises(
+    errors.VersionNotFound,
+    errors.IdeaFixed,
+    errors.ReasonMissing,
+    errors.IdeaIncomplete,
+    errors.TagMissing,
+    CampaignNotActive,
+)
 async def restore(
     session: Session,
     access: Annotated[IdeaAccess, Depends(requires_on_idea(Permission.EDIT_IDEA, Permission.MANAGE_IDEAS))],

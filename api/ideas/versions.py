@@ -121,6 +121,17 @@ async def list_versions(
     return [_of_present(idea, await list_labels(session, idea.id))]
 
 
+async def find_version_at(session: AsyncSession, idea: Idea, at: datetime, *, first: int = 1) -> IdeaVersion | None:
+    """The version of the text at a moment, from `first` on; None if it was never edited since or is not kept."""
+    found: IdeaVersion | None = await session.scalar(
+        select(IdeaVersion)
+        .where(IdeaVersion.idea_id == idea.id, IdeaVersion.created_at <= at, IdeaVersion.version >= first)
+        .order_by(IdeaVersion.version.desc())
+        .limit(1)
+    )
+    return found
+
+
 async def get_version(session: AsyncSession, idea: Idea, version: int, *, first: int = 1) -> IdeaVersion:
     """A version of an idea, from `first` on.
 

@@ -50,11 +50,14 @@ class Browser:
         template: str,
         *,
         form_targets: Sequence[str] = (),
+        has_forms: bool = True,
+        has_pictures: bool = False,
         **shown: Any,
     ) -> HTMLResponse:
         """A page. `shown` are the template's variables in addition to `csrf`, which its forms must submit.
 
-        `form_targets` are further origins to which the response to a form may redirect.
+        `form_targets` are further origins to which the response to a form may redirect. A page without forms sets no cookie.
+        One with pictures shows those of this server.
         """
         given = request.cookies.get(CSRF_COOKIE, "")
         secret = given if len(given) == SECRET_LENGTH else secrets.token_urlsafe()
@@ -64,20 +67,24 @@ class Browser:
             csrf=_form_signer(settings).get_signature(secret).decode(),
             **shown,
         )
-        response = HTMLResponse(html, status, self.headers(settings, form_targets))
-        response.set_cookie(
-            CSRF_COOKIE, secret, path="/", secure=settings.auth.secure_cookies, httponly=True, samesite="lax"
-        )
+        response = HTMLResponse(html, status, self.headers(settings, form_targets, has_pictures=has_pictures))
+        if has_forms:
+            response.set_cookie(
+                CSRF_COOKIE, secret, path="/", secure=settings.auth.secure_cookies, httponly=True, samesite="lax"
+            )
         return response
 
-    def headers(self, settings: Settings, form_targets: Sequence[str] = ()) -> dict[str, str]:
+    def headers(
+        self, settings: Settings, form_targets: Sequence[str] = (), *, has_pictures: bool = False
+    ) -> dict[str, str]:
         """Security headers: a page has only its own style and script; its forms go to this host or to the dashboards."""
         addresses = settings.addresses
         pages = (urlsplit(url) for url in (addresses.public_dashboards_url, addresses.public_dagster_url))
         targets = " ".join(["'self'", *(f"{page.scheme}://{page.netloc}" for page in pages), *form_targets])
+        pictures = "img-src 'self'; " if has_pictures else ""
         script = f"script-src {_source(self._script)}; " if self._script else ""
         policy = (
-            f"default-src 'none'; style-src {_source(self._style)}; {script}base-uri 'none'; frame-ancestors 'none'; "
+            f"default-src 'none'; style-src {_source(self._style)}; {script}{pictures}base-uri 'none'; frame-ancestors 'none'; "
             f"form-action {targets}"
         )
         return {"Content-Security-Policy": policy, "Cache-Control": "no-store"}

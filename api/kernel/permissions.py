@@ -112,7 +112,7 @@ DESCRIPTIONS: Mapping[Role | Permission, str] = MappingProxyType(
         Permission.COMMENT: "write comments on ideas, edit and delete one's own, and find people to mention",
         Permission.MODERATE_COMMENTS: "hide comments with a reason, show them again, and read hidden ones",
         Permission.VIEW_NOTES: "read and write the internal notes on ideas",
-        Permission.FOLLOW_IDEAS: "follow an idea, and stop following it",
+        Permission.FOLLOW_IDEAS: "follow an idea, stop following it, and save views of the list of ideas",
         Permission.VIEW_DATA_PLATFORM: "open Dagster's page and the dashboards of all campaigns",
         Permission.COMMAND_DATA_PLATFORM: "launch runs on Dagster's page, change its schedules and download its logs",
     }

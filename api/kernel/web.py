@@ -105,8 +105,12 @@ class Paging:
         kept = rows[: self.limit]
         if len(rows) <= self.limit:
             return Page(items=kept, next_cursor=None)
-        values = orjson.dumps([str(value) for value in key(kept[-1])])
-        return Page(items=kept, next_cursor=base64.urlsafe_b64encode(values).decode().rstrip("="))
+        return Page(items=kept, next_cursor=self.cursor_of(key(kept[-1])))
+
+    def cursor_of(self, key: Sequence[object]) -> str:
+        """The cursor of the page after the row with this sort key."""
+        values = orjson.dumps([str(value) for value in key])
+        return base64.urlsafe_b64encode(values).decode().rstrip("=")
 
 
 @contract.raises(InvalidInput)

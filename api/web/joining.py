@@ -7,10 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from api.auth import invitations, recovery, registration
+from api.auth import invitations, registration
 from api.auth.container import ProvidedPasswords, ProvidedRegistrationRates
 from api.auth.errors import BadEmail, LinkInvalid, PasswordsBusy, PasswordsOff, RegistrationClosed, WeakPassword
-from api.kernel.browser import EXPIRED_FORM, Browser, is_own_form, path_of
+from api.kernel.browser import EXPIRED_FORM, is_own_form, path_of
 from api.kernel.container import ProvidedDatabase, ProvidedSettings
 from api.kernel.errors import DomainError, InvalidInput
 from api.kernel.pages import PageRoute
@@ -20,10 +20,10 @@ from api.kernel.request_rates import RateClass, counts_as
 from api.kernel.rules import PUBLIC
 from api.kernel.web import Session, client_address
 from api.web.accounts import TEXT_LENGTH_MAX, TOKEN_LENGTH_MAX, message_page
+from api.web.invitation_pages import join_page, void_page, with_headers_of
 from settings import Settings
 
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC], route_class=PageRoute)
-browser = Browser("api.web")
 
 
 @router.get("/invitation")
@@ -61,8 +61,7 @@ async def accept_invitation(
         return _void(request, settings, error)
     except (InvalidInput, PasswordsBusy, PasswordsOff) as error:
         page = _invitation_page(request, settings, error.status, token, name=name, problem=error.detail)
-        page.headers.update(error.response_headers())
-        return page
+        return with_headers_of(error, page)
     return message_page(request, settings, HTTPStatus.OK, "Welcome", "Your account is ready. You can log in.")
 
 
@@ -99,8 +98,7 @@ async def register(
     ) as error:  # fmt: skip
         note_refusal(request, error)
         page = _registration_page(request, settings, error.status, name=name, email=email, problem=_reason(error))
-        page.headers.update(error.response_headers())
-        return page
+        return with_headers_of(error, page)
     return message_page(
         request,
         settings,
@@ -113,7 +111,7 @@ async def register(
 def _invitation_page(
     request: Request, settings: Settings, status: int, token: str, *, name: str, problem: str = ""
 ) -> Response:
-    return _join_page(
+    return join_page(
         request,
         settings,
         status,
@@ -130,7 +128,7 @@ def _invitation_page(
 def _registration_page(
     request: Request, settings: Settings, status: int, *, name: str = "", email: str = "", problem: str = ""
 ) -> Response:
-    return _join_page(
+    return join_page(
         request,
         settings,
         status,
@@ -144,22 +142,8 @@ def _registration_page(
     )
 
 
-def _join_page(request: Request, settings: Settings, status: int, **shown: str) -> Response:
-    return browser.render(
-        request,
-        settings,
-        status,
-        "join.html",
-        length_min=recovery.PASSWORD_LENGTH_MIN,
-        length_max=recovery.PASSWORD_LENGTH_MAX,
-        log_in=path_of(request, "show_log_in"),
-        **shown,
-    )
-
-
 def _void(request: Request, settings: Settings, error: LinkInvalid) -> Response:
-    text = f"{error.detail} Ask the person who invited you to do it again."
-    return message_page(request, settings, error.status, "The invitation is not valid", text, is_problem=True)
+    return void_page(request, settings, error, "Ask the person who invited you to do it again.")
 
 
 def _reason(error: DomainError) -> str:

@@ -193,7 +193,7 @@ def _refused(request: Request, settings: Settings, provider: Provider, reason: R
 
 
 def _page(
-    request: Request, settings: Settings, status: int, heading: str, text: str, *, is_problem: bool = True, **shown: str
+    request: Request, settings: Settings, status: int, heading: str, text: str, *, is_problem: bool = True, **shown: Any
 ) -> Response:
     log_in = str(request.app.url_path_for("show_log_in"))
     return browser.render(

@@ -115,10 +115,11 @@ def send_test(
 def _examples() -> dict[str, MailContent]:
     """An example of each mail, by the name of its template."""
     from api.auth import mails as of_auth
-    from api.campaigns.invitations import mails as of_campaigns
+    from api.campaigns.invitations import mails as of_invitations
+    from api.campaigns.join_requests import mails as of_requests
     from api.kernel import mails as of_kernel
 
-    examples = (*of_auth.EXAMPLES, *of_campaigns.EXAMPLES, *of_kernel.EXAMPLES)
+    examples = (*of_auth.EXAMPLES, *of_invitations.EXAMPLES, *of_requests.EXAMPLES, *of_kernel.EXAMPLES)
     return {example.template(): example for example in examples}
 
 

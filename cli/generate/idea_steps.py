@@ -16,7 +16,8 @@ _HEAD = """\
 # The life cycle of an idea
 
 An idea has a status. `POST /ideas/{id}/status` changes it, and `next_statuses` of an idea lists what the caller can make of it
-now. [ideas.md](ideas.md) describes the rules of drafts, approval and rejection.
+now. [ideas.md](ideas.md) describes the rules of drafts, edits, approval and rejection. While backers may take coins back after a
+material edit, a competing idea is neither accepted nor rejected, and its campaign is not completed: 409 `grace-running`.
 
 Generated from `api/ideas/steps.py` by `make docs`.
 """

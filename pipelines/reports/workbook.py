@@ -34,13 +34,7 @@ _NUMBER_FORMATS: Final = {
     Kind.DATE: "yyyy-mm-dd",
     Kind.MOMENT: "yyyy-mm-dd hh:mm",
 }
-_OPTIONS: Final = {
-    "in_memory": True,
-    "strings_to_formulas": False,
-    "strings_to_urls": False,
-    "strings_to_numbers": False,
-    "nan_inf_to_errors": False,
-}
+_OPTIONS: Final = {"in_memory": True, **wording.WORKBOOK_OPTIONS}
 
 
 @dataclass(frozen=True, slots=True)

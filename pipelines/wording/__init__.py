@@ -9,7 +9,7 @@ from pipelines.wording.numbers import amount, count, counted, difference, money,
 from pipelines.wording.people import ELIGIBLE_NOT_KNOWN, ELIGIBLE_WRONG, FEWER, FEWER_PEOPLE, HIDDEN, UNDER, people
 from pipelines.wording.publication import as_of, refusal_reasons, refused
 from pipelines.wording.results import result
-from pipelines.wording.spreadsheets import CSV_START, csv_cell, csv_lines
+from pipelines.wording.spreadsheets import CSV_START, WORKBOOK_OPTIONS, csv_cell, csv_lines
 from pipelines.wording.terms import ATTRIBUTES, NONE, NOT_IN_FILE, NOT_KNOWN, status, status_title
 from pipelines.wording.texts import plain, shortened, title
 
@@ -25,6 +25,7 @@ __all__ = [
     "NOT_IN_FILE",
     "NOT_KNOWN",
     "UNDER",
+    "WORKBOOK_OPTIONS",
     "age",
     "amount",
     "as_of",

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 CSV_START: Final = "\ufeff"
 """The byte order mark at the start of a CSV file: without it Excel does not read the file as UTF-8."""
 
+WORKBOOK_OPTIONS: Final = {
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+    "nan_inf_to_errors": False,
+}
+"""Options of xlsxwriter by which texts stay texts."""
+
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 

@@ -21,7 +21,8 @@ from api.auth.mail_contents import write_mail
 from api.auth.mails import EXAMPLES as OF_AUTH
 from api.auth.mails import AccountDeactivated, Invited, VerifyAddress
 from api.auth.models import User
-from api.campaigns.invitations.mails import EXAMPLES as OF_CAMPAIGNS
+from api.campaigns.invitations.mails import EXAMPLES as OF_INVITATIONS
+from api.campaigns.join_requests.mails import EXAMPLES as OF_REQUESTS
 from api.kernel.ids import uuid7
 from api.kernel.mail import as_envelope
 from api.kernel.mail_templates import COLUMNS_MAX, MailContent, environment, render
@@ -29,7 +30,7 @@ from api.kernel.mails import EXAMPLES as OF_KERNEL
 from settings import Settings
 from settings.mail import Language, Sender
 
-EXAMPLES = (*OF_AUTH, *OF_CAMPAIGNS, *OF_KERNEL)
+EXAMPLES = (*OF_AUTH, *OF_INVITATIONS, *OF_REQUESTS, *OF_KERNEL)
 NAMES = [example.template() for example in EXAMPLES]
 EVERY_MAIL = pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
 EVERY_LANGUAGE = pytest.mark.parametrize("language", Language)

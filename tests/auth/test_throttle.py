@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from api.auth.log_in_counts import Counts
+    from api.auth.log_in_counts import FailureCounts
     from settings import Settings
     from tests.factories.redis_servers import RedisServer
 
@@ -77,7 +77,7 @@ class Door:
 
 
 @pytest.fixture(params=["database", "redis"])
-async def counts(request: pytest.FixtureRequest) -> AsyncIterator[Counts]:
+async def counts(request: pytest.FixtureRequest) -> AsyncIterator[FailureCounts]:
     if request.param == "database":
         yield DatabaseCounts()
         return
@@ -88,7 +88,7 @@ async def counts(request: pytest.FixtureRequest) -> AsyncIterator[Counts]:
 
 
 @pytest.fixture
-def door(session: AsyncSession, counts: Counts) -> Door:
+def door(session: AsyncSession, counts: FailureCounts) -> Door:
     return Door(session, LogInDelays(secrets.token_bytes(32), counts))
 
 
@@ -155,7 +155,7 @@ class TestDelays:
         assert await door.wait_s(ANNA, HERE) == 1
 
     async def test_processes_count_together_and_installations_do_not(
-        self, session: AsyncSession, counts: Counts
+        self, session: AsyncSession, counts: FailureCounts
     ) -> None:
         secret = secrets.token_bytes(32)
         await Door(session, LogInDelays(secret, counts)).fail(ANNA, HERE, times=6)

@@ -138,6 +138,19 @@ COMMANDS = [
         ],
     ),
     Command(
+        "editIdea", "manager", "PATCH", "/ideas/{four}",
+        {"title": "A larger idea number four", "reason": "It costs more", "is_material": True},
+        [("idea_marked_material", {}, {})],
+    ),
+    Command(
+        "editIdea", "manager", "PATCH", "/ideas/{four}",
+        {"title": "A smaller idea number four", "reason": "It costs less"}, [],
+    ),
+    Command(
+        "markVersionMaterial", "manager", "POST", "/ideas/{four}/versions/3/material", {"reason": "It costs less"},
+        [("idea_marked_material", {}, {})],
+    ),
+    Command(
         "leaveCampaign", "bob", "POST", "/campaigns/{id}/leave", None,
         [("member_left", _wallet(40, is_frozen=False), _wallet(40, is_frozen=True))],
     ),
@@ -180,11 +193,16 @@ COMMANDS = [
 # they change neither coins nor what coins depend on
 WITHOUT_COINS = {
     "addAttachment", "addMilestone", "createTag", "deleteAttachment", "deleteCampaign", "deleteComment", "deleteDraft",
-    "deleteMilestone", "deleteNote", "deleteTag", "draftIdea", "editComment", "editIdea", "editMilestone", "editNote",
+    "deleteMilestone", "deleteNote", "deleteTag", "draftIdea", "editComment", "editMilestone", "editNote",
     "editTag", "followIdea", "hideComment", "mergeTags", "recordValuation", "removeIdeaOwner", "removeOfficialAnswer",
-    "requestIdeaChanges", "restoreIdeaVersion", "resubmitIdea", "setIdeaOwner", "setOfficialAnswer",
+    "requestIdeaChanges", "restoreIdeaVersion", "resubmitIdea", "setIdeaOwner", "setIdeaTags", "setOfficialAnswer",
     "setRejectionReasons", "showComment", "unfollowIdea", "writeComment", "writeNote", "inviteMembers", "resendInvitation",
-    "revokeInvitation", "requestToJoin", "refuseJoinRequest",
+    "revokeInvitation", "requestToJoin", "refuseJoinRequest", "setCampaignCover", "removeCampaignCover", "shareIdea",
+    "revokeIdeaShare",
+    "completeMilestone", "convertFreeTag",
+    "withdrawJoinRequest", "createMemberAttribute",
+    "editMemberAttribute", "deleteMemberAttribute", "editMemberValues", "editMyAttributes",
+    "createIdeaView", "deleteIdeaView", "editIdeaView",
 }  # fmt: skip
 # needs a campaign that is joined by request: tests/campaigns/test_join_requests.py
 ELSEWHERE = {"approveJoinRequest"}
@@ -228,7 +246,7 @@ class TestEveryCommand:
             for operation in methods.values()
             if any(parameter["name"] == "dry_run" for parameter in operation.get("parameters", ()))
         } - {"importRoster", *WITHOUT_COINS}  # no commands on coins
-        assert len(with_dry_run) == 10
+        assert len(with_dry_run) == 11
         seen: set[str] = set()
         ideas = iter(("one", "two", "three", "four", "five"))
         for command in COMMANDS:

@@ -22,7 +22,7 @@ from api.ideas.handlers import complete_due_campaigns
 from api.kernel import clock
 from tests.factories.campaigns import DESCRIPTION, World, make_world
 from tests.factories.containers import parts
-from tests.factories.ledgers import make_ledger
+from tests.factories.ledgers import end_graces, make_ledger
 from tests.factories.users import bearer, commit_user
 
 if TYPE_CHECKING:
@@ -382,6 +382,28 @@ class TestCompleteDueCampaigns:
         await close_due_campaigns(db)
         await complete_due_campaigns(db)
         assert [await status_of(world), await status_of(other)] == ["closed", "closed"]
+
+    async def test_waits_for_the_end_of_grace_times(
+        self, application: FastAPI, client: AsyncClient, db: Database, admin_url: str
+    ) -> None:
+        world = await make_world(application, client)
+        idea = await world.submit(world.members[0])
+        assert (await world.allocate(world.members[1], idea, 30)).status_code == 201
+        larger = {"title": "Twice as many racks", "reason": "It costs more", "is_material": True}
+        edited = await world.call(world.manager, "PATCH", f"/ideas/{idea}", json=larger)
+        until = edited.json()["grace_until"]
+        past = (datetime.now(UTC) - timedelta(seconds=5)).isoformat()
+        await end(world, decide_by=past)
+        await close_due_campaigns(db)
+        await complete_due_campaigns(db)
+        assert await status_of(world) == "closed"
+        for dry_run in (True, False):
+            refused = await world.call(world.manager, "POST", "/campaigns/{id}/complete", params={"dry_run": dry_run})
+            assert refused.status_code == 409
+            assert datetime.fromisoformat(refused.json()["grace_until"]) == datetime.fromisoformat(until)
+        await end_graces(admin_url, idea)
+        await complete_due_campaigns(db)
+        assert await status_of(world) == "completed"
 
     async def test_dates_of_a_completed_campaign_do_not_change(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)

@@ -7,12 +7,14 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from sqlalchemy import text, update
 
 from api.auth import sessions
 from api.auth.dependencies import COOKIE
-from api.campaigns.invitations.mailing import DELETE_OLD, SEND, send_campaign_invitation
+from api.campaigns.invitations.mail_limits import MAILS_MAX
+from api.campaigns.invitations.mailing import DELETE_OLD, SEND, delete_old_invitations, send_campaign_invitation
 from api.campaigns.invitations.models import Invitation
 from api.campaigns.invitations.service import PAUSE
 from api.kernel import clock
@@ -267,6 +269,62 @@ class TestJobs:
         await change(world, new, revoked_at=clock.now() - timedelta(days=89))
         await DELETE_OLD.run(parts(application))
         assert [each["id"] for each in await listed(world)] == [new["id"]]
+
+
+async def set_back(admin_url: str, world: World, time: timedelta, mails_max: int) -> None:
+    """Set the times of the first mails of the campaign back; the application only adds and deletes rows."""
+    async with await psycopg.AsyncConnection.connect(admin_url) as admin:
+        await admin.execute(
+            "UPDATE app.campaign_invitation_mails SET ordered_at = ordered_at - %s WHERE id IN"
+            " (SELECT id FROM app.campaign_invitation_mails WHERE campaign_id = %s ORDER BY id LIMIT %s)",
+            (time, world.campaign_id, mails_max),
+        )
+
+
+class TestMailLimit:
+    """An address receives at most five mails of one campaign in 24 hours."""
+
+    async def test_inviting_and_revoking_again_and_again_sends_no_more(
+        self, application: FastAPI, client: AsyncClient, admin_url: str
+    ) -> None:
+        world, email = await make_world(application, client), new_email()
+        for number in range(MAILS_MAX):
+            (made,) = await invite(world, email.upper() if number % 2 else email)
+            revoked = await world.call(world.manager, "DELETE", f"/campaigns/{{id}}/invitations/{made['id']}")
+            assert revoked.status_code == 204
+        body = {"invitations": [{"email": new_email()}, {"email": email}]}
+        refused = await world.call(world.manager, "POST", "/campaigns/{id}/invitations", json=body)
+        assert (problem(refused), refused.json()["emails"]) == ((409, "invitation-mails-exhausted"), [email])
+        assert {each["status"] for each in await listed(world)} == {"revoked"}, "nobody of the request is invited"
+        content = f"email\n{email}\n{new_email()}\n".encode()
+        imported = await world.call(
+            world.manager, "POST", "/campaigns/{id}/member-lists", content=content,
+            params={"mode": "continue_on_failure"}, headers={"Content-Type": "text/csv"},
+        )  # fmt: skip
+        assert (imported.json()["invited"], imported.json()["errors"][0]["line"]) == (1, 2)
+        other = await make_world(application, client)
+        assert len(await invite(other, email)) == 1
+        await set_back(admin_url, world, timedelta(days=1), 10)
+        assert len(await invite(world, email)) == 1
+
+    async def test_counts_mails_that_are_sent_again(
+        self, application: FastAPI, client: AsyncClient, mails: Mailbox
+    ) -> None:
+        world, email = await make_world(application, client), new_email()
+        (made,) = await invite(world, email)
+        path = f"/campaigns/{{id}}/invitations/{made['id']}/resend"
+        for _ in range(MAILS_MAX - 1):
+            assert (await world.call(world.manager, "POST", path)).status_code == 200
+        assert problem(await world.call(world.manager, "POST", path)) == (409, "invitation-mails-exhausted")
+
+    async def test_old_mails_are_deleted(self, application: FastAPI, client: AsyncClient, admin_url: str) -> None:
+        world = await make_world(application, client)
+        await invite(world, new_email(), new_email())
+        await set_back(admin_url, world, timedelta(days=3), 1)
+        await delete_old_invitations(parts(application))
+        async with parts(application).database.session() as session:
+            count = text("SELECT count(*) FROM app.campaign_invitation_mails WHERE campaign_id = :id")
+            assert await session.scalar(count, {"id": world.campaign_id}) == 1
 
 
 async def form_of(client: AsyncClient, token: str, cookie: str | None = None) -> tuple[str, dict[str, str]]:

@@ -263,6 +263,71 @@ class TestImport:
         assert (found.holds, found.issued_coins) == (True, 5004 * 100)
 
 
+class TestRolesOfMany:
+    async def test_change_by_few_statements_with_wallets_and_events(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        """Ten thousand members become observers, and members again, as if each were changed alone."""
+        world = await make_world(application, client, members=1)
+        run = uuid4().hex[:8]
+        async with parts(application).database.session(statement_timeout_ms=0) as session:
+            await session.execute(
+                text(
+                    "INSERT INTO app.users (email, display_name, email_verified_at)"
+                    " SELECT format('%s-%s@example.org', CAST(:run AS text), n), 'Person ' || n, now()"
+                    " FROM generate_series(1, CAST(:most AS integer)) AS n"
+                ),
+                {"run": run, "most": PEOPLE_MAX},
+            )
+        numbers = range(1, PEOPLE_MAX + 1)
+        results, counts = [], []
+        for role in ("member", "observer", "member"):
+            people = read_file(csv(*(f"{run}-{n}@example.org,,{role},{role}" for n in numbers)))
+            async with parts(application).database.session(statement_timeout_ms=0) as session:
+                campaign = await campaigns.get_campaign(session, world.campaign_id)
+                with statements_of(application) as statements:
+                    done = await import_members(
+                        session, parts(application).settings, campaign, people, actor_id=world.manager.id
+                    )
+            results.append((done.added, done.updated))
+            counts.append(len(statements))
+        assert results == [(PEOPLE_MAX, 0), (0, PEOPLE_MAX), (0, PEOPLE_MAX)]
+        assert max(counts) < 200, "for 10,000 people"
+        async with parts(application).database.session() as session:
+            (found,) = await coins.verify(session, world.campaign_id)
+            assert (found.holds, found.issued_coins) == (True, (PEOPLE_MAX + 2) * 100), "no second grant"
+            changes = await session.execute(
+                text(
+                    "SELECT data -> 'before' ->> 'is_frozen', data -> 'after' ->> 'is_frozen', count(*) FROM app.events"
+                    " WHERE campaign_id = :id AND kind = 'member_role_changed' GROUP BY 1, 2"
+                ),
+                {"id": world.campaign_id},
+            )
+            assert sorted(map(tuple, changes)) == [("false", "true", PEOPLE_MAX), ("true", "false", PEOPLE_MAX)]
+            attributes = await session.scalar(
+                text(
+                    "SELECT count(*) FROM app.memberships"
+                    " WHERE campaign_id = :id AND role = 'member' AND attributes = '{\"site\": \"member\"}'"
+                ),
+                {"id": world.campaign_id},
+            )
+            assert attributes == PEOPLE_MAX
+
+    async def test_one_manager_is_left_and_the_lines_of_the_others_are_reported(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client, members=2)
+        first, second = world.members
+        rows = (f"{first.email},,manager,", f"{world.manager.email},,member,")
+        assert (await send(world, csv(*rows))).json()["updated"] == 2
+        done = await world.call(
+            first, "POST", "/campaigns/{id}/member-lists", headers={"Content-Type": "text/csv"},
+            content=csv(f"{first.email},,member,", f"{second.email},,manager,"), params={"mode": "continue_on_failure"},
+        )  # fmt: skip
+        assert [(each["line"], each["column"]) for each in done.json()["errors"]] == [(2, "role")]
+        assert done.json()["updated"] == 1
+
+
 class TestExport:
     async def test_is_a_list_that_changes_nothing_when_it_is_imported(
         self, application: FastAPI, client: AsyncClient

@@ -16,6 +16,7 @@ from api.coins import service as coins
 from api.coins.background import aggregate_totals, settle
 from api.kernel import origins
 from api.kernel.background import Background, Loop
+from api.kernel.db import statements_of
 from tests.factories.clocks import GIVE_UP_AFTER_S, TRIES
 from tests.factories.ledgers import Ledger, aggregate_now, conservation, make_ledger
 
@@ -33,6 +34,10 @@ async def staked(db: Database, members: int) -> Ledger:
         for target in (1, 2):
             await coins.move_coins(session, [ledger.move(1, member=n, target=target) for n in range(1, members)])
     return ledger
+
+
+async def aggregated_at(session: AsyncSession) -> datetime:
+    return (await coins.get_list_facts(await statements_of(session), uuid4())).aggregated_at
 
 
 async def settle_all(db: Database, ledger: Ledger) -> None:
@@ -267,14 +272,14 @@ class TestAggregateTotals:
             for _ in range(3):
                 await aggregate_totals(db)
             async with db.session() as session:
-                assert await coins.get_aggregated_at(session) < moved_by
+                assert await aggregated_at(session) < moved_by
                 lacking = text("SELECT count(*) FROM app.coin_totals WHERE campaign_id = :id")
                 assert await session.scalar(lacking, {"id": ledger.campaign_id}) == 0
             await slow.commit()
         for _ in range(TRIES):
             await aggregate_now(db)
             async with db.session() as session:
-                if await coins.get_aggregated_at(session) >= moved_by:
+                if await aggregated_at(session) >= moved_by:
                     break
             await asyncio.sleep(0.02)
         else:

@@ -121,7 +121,7 @@ class TestRefusals:
 
     async def test_a_frozen_wallet_moves_nothing_until_it_is_unfrozen(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session)
-        await coins.freeze_wallet(session, ledger.campaign_id, ledger.members[1])
+        await coins.freeze_wallets(session, ledger.campaign_id, [ledger.members[1]])
         assert (await one(session, ledger.move(1, target=1))).outcome == "wallet_frozen"
         granted = await coins.grant_coins(session, ledger.campaign_id, [ledger.members[1]], actor_id=None)
         assert granted == []

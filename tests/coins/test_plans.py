@@ -19,9 +19,9 @@ from api.coins import service as coins
 from api.coins.reading.statements import list_statement
 from api.coins.reading.statistics import get_statistics
 from api.coins.service import Move
-from api.ideas.queries import list_ideas
 from tests.factories.campaigns import make_world, submit_many
 from tests.factories.containers import noted_statements, parts
+from tests.factories.idea_lists import list_ideas
 from tests.factories.ledgers import aggregate_now
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from api.ideas.queries import Sort
+    from api.ideas.lists.orders import Sort
 
 IDEAS = 100
 MEMBERS = 300
@@ -139,9 +139,7 @@ def assert_no_table_is_read_through(cost: Cost) -> None:
 async def test_a_list_of_ideas_with_totals_reads_only_my_stakes(crowd: Crowd, sort: Sort) -> None:
     cost = await cost_of(
         crowd,
-        lambda session: list_ideas(
-            session, crowd.campaign_id, user_id=crowd.members[0], sees_all=False, sort=sort, seed="1", limit=50
-        ),
+        lambda session: list_ideas(session, crowd.campaign_id, user_id=crowd.members[0], sort=sort, seed="1", limit=50),
     )
     assert_no_table_is_read_through(cost)
     # from the member to the ideas, or from the ideas to the member: both read one row per idea

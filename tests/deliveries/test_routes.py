@@ -232,3 +232,43 @@ class TestDatabase:
                 await session.execute(
                     text("UPDATE app.idea_milestones SET position = 1 WHERE idea_id = :id"), {"id": idea}
                 )
+
+
+class TestCompletion:
+    async def test_is_for_the_owner_and_managers(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        idea, (author, owner, other) = await accepted(world), world.members
+        milestone = (await add(world, idea, "A"))["milestones"][0]["id"]
+        path = f"/ideas/{idea}/milestones/{milestone}"
+        body = {"user_id": str(owner.id)}
+        assert (await world.call(world.manager, "PUT", f"/ideas/{idea}/owner", json=body)).is_success
+        for user in (author, other):
+            refused = await world.call(user, "PUT", f"{path}/completion", json={"done_on": PAST})
+            assert outcome(refused) == (403, "not-the-owner")
+        for user, done_on, percent in ((owner, PAST, 100), (owner, None, 0), (world.manager, PAST, 100)):
+            done = await world.call(user, "PUT", f"{path}/completion", json={"done_on": done_on})
+            assert (done.status_code, done.json()["progress_percent"]) == (200, percent)
+        late = await world.call(owner, "PUT", f"{path}/completion", json={"done_on": FUTURE})
+        assert outcome(late) == (422, "done-in-the-future")
+
+    async def test_the_owner_changes_nothing_else(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        idea, owner = await accepted(world), world.members[1]
+        milestone = (await add(world, idea, "A"))["milestones"][0]["id"]
+        path = f"/ideas/{idea}/milestones/{milestone}"
+        body = {"user_id": str(owner.id)}
+        assert (await world.call(world.manager, "PUT", f"/ideas/{idea}/owner", json=body)).is_success
+        assert (await world.call(owner, "PATCH", path, json={"title": "B"})).status_code == 403
+        assert (await world.call(owner, "DELETE", path)).status_code == 403
+        unknown = await world.call(owner, "PUT", f"{path}/completion", json={"done_on": PAST, "title": "B"})
+        assert unknown.status_code == 422
+
+    async def test_an_owner_who_left_completes_nothing(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        idea, owner = await accepted(world), world.members[1]
+        milestone = (await add(world, idea, "A"))["milestones"][0]["id"]
+        body = {"user_id": str(owner.id)}
+        assert (await world.call(world.manager, "PUT", f"/ideas/{idea}/owner", json=body)).is_success
+        assert (await world.call(owner, "POST", "/campaigns/{id}/leave")).is_success
+        path = f"/ideas/{idea}/milestones/{milestone}/completion"
+        assert outcome(await world.call(owner, "PUT", path, json={"done_on": PAST})) == (403, "not-the-owner")

@@ -54,6 +54,7 @@ class TestCatalogue:
             EventKind.PERSONAL_DATA_READ, EventKind.CAMPAIGN_EDITED, EventKind.CAMPAIGN_DELETED,
             EventKind.MEMBER_INVITED, EventKind.INVITATION_REVOKED, EventKind.INVITATION_ACCEPTED,
             EventKind.JOIN_REQUESTED, EventKind.JOIN_REQUEST_APPROVED, EventKind.JOIN_REQUEST_REFUSED,
+            EventKind.JOIN_REQUEST_WITHDRAWN, EventKind.MEMBER_ATTRIBUTE_DEFINED,
             EventKind.IDENTITY_LINKED, EventKind.IDENTITY_UNLINKED,
             EventKind.IDEA_DRAFTED, EventKind.IDEA_DRAFT_EDITED, EventKind.IDEA_DRAFT_DELETED,
             EventKind.IDEA_CHANGES_REQUESTED, EventKind.TAG_CREATED, EventKind.TAG_EDITED, EventKind.TAGS_MERGED,
@@ -63,6 +64,8 @@ class TestCatalogue:
             EventKind.NOTE_DELETED, EventKind.IDEA_FOLLOWED, EventKind.IDEA_UNFOLLOWED, EventKind.IDEA_OWNER_CHANGED,
             EventKind.MILESTONE_ADDED, EventKind.MILESTONE_CHANGED, EventKind.MILESTONE_DELETED,
             EventKind.ATTACHMENT_ADDED, EventKind.ATTACHMENT_DELETED,
+            EventKind.CAMPAIGN_COVER_CHANGED, EventKind.IDEA_SHARED, EventKind.IDEA_LINK_REVOKED,
+            EventKind.ATTACHMENT_ADDED, EventKind.ATTACHMENT_DELETED, EventKind.FREE_TAG_CONVERTED,
         }  # fmt: skip
         assert set(kinds_where(concerns_coins=True)) == set(EventKind) - silent
         assert set(kinds_where(concerns_coins=True, is_personal=True)) == {

@@ -30,6 +30,7 @@ from cli.local.ports import free_port
 from orchestration.web.commands import Commands
 from orchestration.web.records import CommandRecords
 from orchestration.web.viewers import Viewer
+from tests.attachments.files import picture
 from tests.auth.calls import header, log_in, new_email, refresh
 from tests.auth.mailboxes import mailbox
 from tests.auth.test_second_factors import add_app
@@ -146,8 +147,15 @@ async def play_invitations(world: World, folder: Path) -> None:
 
 
 async def play_requests(app: FastAPI, http: AsyncClient) -> None:
-    """Two requests to join: one is approved, one refused."""
+    """Three requests to join: one is approved, one refused, one withdrawn; and an attribute that is asked for."""
     world = await make_world(app, http, join_policy="by_request")
+    attribute = {"key": "site", "label": "Site"}
+    defined = await world.call(world.manager, "POST", "/campaigns/{id}/member-attributes", json=attribute)
+    assert defined.status_code == 201, defined.text
+    user = await commit_user(app)
+    request = await world.call(user, "POST", "/campaigns/{id}/join-requests", json={})
+    path = f"/campaigns/{{id}}/join-requests/{request.json()['id']}/withdraw"
+    assert (await world.call(user, "POST", path)).status_code == 200
     for verb, body in (("approve", None), ("refuse", {"reason": "Not this year."})):
         request = await world.call(await commit_user(app), "POST", "/campaigns/{id}/join-requests", json={})
         path = f"/campaigns/{{id}}/join-requests/{request.json()['id']}/{verb}"
@@ -191,10 +199,24 @@ async def play_delivery(world: World) -> None:
         )  # fmt: skip
 
 
+async def play_sharing(world: World) -> None:
+    """A link that is revoked, and a cover picture."""
+    path = f"/ideas/{await world.submit(world.members[0])}/share"
+    shared = await world.call(world.members[0], "POST", path)
+    revoked = await world.call(world.manager, "DELETE", path)
+    covered = await world.call(world.manager, "PUT", "/campaigns/{id}/cover", content=picture())
+    for done in (shared, revoked, covered):
+        assert done.is_success, done.text
+
+
 async def play_texts(world: World) -> None:
     """A draft that is deleted, a request for changes, tags, and reasons of rejection."""
     author, manager = world.members[0], world.manager
     waiting = await world.submit(author)
+    larger = await world.submit(author)
+    assert (await world.step(manager, larger, "competing")).is_success
+    free = {"title": "Racks with a free tag", "tags": ["Free"]}
+    assert (await world.call(author, "PATCH", f"/ideas/{waiting}", json=free)).is_success
     drafted = await world.call(author, "POST", "/campaigns/{id}/ideas/drafts", json={"title": "A draft"})
     path = f"/ideas/{drafted.json()['id']}"
     tags = "/campaigns/{id}/tags"
@@ -206,6 +228,9 @@ async def play_texts(world: World) -> None:
         (author, "DELETE", path, None),
         (manager, "POST", f"/ideas/{waiting}/change-requests", {"text": "Say what it costs."}),
         (manager, "PATCH", f"{tags}/{roads}", {"colour": "#808080"}),
+        (manager, "POST", "/campaigns/{id}/free-tags/convert", {"name": "free", "into_id": roads}),
+        (manager, "PATCH", f"/ideas/{waiting}", {"tags": [], "reason": "Not about roads"}),
+        (manager, "PATCH", f"/ideas/{larger}", {"title": "Twice as many", "reason": "Larger", "is_material": True}),
         (manager, "POST", f"{tags}/{roads}/merge", {"into_id": streets}),
         (manager, "DELETE", f"{tags}/{streets}", None),
         (manager, "PUT", "/campaigns/{id}/rejection-reasons", reasons),
@@ -344,6 +369,7 @@ async def test_every_kind_occurs_and_every_row_fits_its_payload(
     world = await make_world(application, client, is_mediated=True)
     await play_delivery(world)
     await play_texts(world)
+    await play_sharing(world)
     await play_discussions(world)
     await play_invitations(world, tmp_path / "mails")
     await play_requests(application, client)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -75,6 +76,16 @@ async def make_ledger(session: AsyncSession, *, members: int = 3, ideas: int = 3
         authors[ledger.ideas[0]] = ledger.members[0]
     await coins.open_targets(session, ledger.campaign_id, authors)
     return ledger
+
+
+async def end_graces(admin_url: str, *idea_ids: UUID) -> None:
+    """Let the grace times of ideas have ended a second ago."""
+    async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as connection:
+        await connection.execute(
+            "UPDATE app.coin_targets SET grace_from = grace_from - make_interval(days => 60), "
+            "grace_until = clock_timestamp() - make_interval(secs => 1) WHERE idea_id = ANY (%s)",
+            (list(idea_ids),),
+        )
 
 
 async def conservation(database: Database, ledger: Ledger) -> coins.Conservation:

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from api.campaigns import service as campaigns
 from api.ideas import service as ideas
+from api.ideas.bulk import BulkStatus
+from api.ideas.steps import STEPS
 from api.kernel import clock
+from api.kernel.permissions import Permission
 from tests.auth.calls import problem
 from tests.factories.campaigns import DESCRIPTION, World, event_kinds, make_world
 from tests.factories.containers import parts
+from tests.factories.users import commit_user
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from fastapi import FastAPI
     from httpx2 import AsyncClient, Response
+
+    from api.auth.models import User
 
 QUEUE = "/campaigns/{id}/ideas/queue"
 BULK = "/campaigns/{id}/ideas/bulk"
@@ -225,6 +232,13 @@ class TestBulk:
             {"action": "approve", "tags": ["a"]},
             {"action": "approve", "reason_code": "duplicate"},
             {"action": "accept"},
+            {"action": "status"},
+            {"action": "status", "status": "withdrawn"},
+            {"action": "approve", "status": "competing"},
+            {"action": "status", "status": "accepted", "reason_code": "duplicate"},
+            {"action": "assign"},
+            {"action": "assign", "owner_id": None, "reason": "She knows it."},
+            {"action": "approve", "owner_id": None},
             {"action": "approve", "idea_ids": []},
             {"action": "approve", "idea_ids": [str(uuid4()) for _ in range(101)]},
             {"action": "approve", "idea_ids": [str(uuid4())] * 2},
@@ -236,6 +250,81 @@ class TestBulk:
         world = await make_world(application, client)
         refused = await world.call(world.manager, "POST", BULK, json={"idea_ids": [str(uuid4())], **body})
         assert problem(refused) == (422, "validation")
+
+    async def test_changes_the_status_of_each(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        one, two, gone = [await world.submit(world.members[0]) for _ in range(3)]
+        await world.allocate(world.members[1], one, 30)
+        await world.step(world.members[0], gone, "withdrawn")
+        done = await bulk(world, "status", one, two, gone, status="accepted")
+        assert outcomes(done) == [("done", None), ("done", None), ("refused", "illegal-step")]
+        assert (await world.balance(world.members[1]))["wallet_coins"] == 70
+        undone = await bulk(world, "status", one, two, status="competing")
+        assert outcomes(undone) == [("refused", "reason-missing")] * 2
+        assert outcomes(await bulk(world, "status", one, status="competing", reason="By mistake")) == [("done", None)]
+        assert outcomes(await bulk(world, "status", two, status="in_progress")) == [("done", None)]
+        assert [await status_of(world, idea) for idea in (one, two)] == ["competing", "in_progress"]
+
+    async def test_offers_every_status_that_managers_give(self) -> None:
+        theirs = {Permission.MANAGE_IDEAS, Permission.APPROVE_IDEAS}
+        assert set(get_args(BulkStatus)) == {step.target for step in STEPS if step.permission in theirs}
+
+    async def test_assigns_an_owner_or_none(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        one, two = [await world.submit(world.members[0]) for _ in range(2)]
+        owner = str(world.members[1].id)
+        await world.call(world.manager, "PUT", f"/ideas/{two}/owner", json={"user_id": owner})
+
+        async def owners() -> list[str | None]:
+            return [
+                (await world.call(world.manager, "GET", f"/ideas/{idea}/delivery")).json()["owner_id"]
+                for idea in (one, two)
+            ]
+
+        assert outcomes(await bulk(world, "assign", one, two, is_dry_run=True, owner_id=owner)) == [
+            ("done", None), ("unchanged", None),
+        ]  # fmt: skip
+        assert await owners() == [None, owner]
+        assert outcomes(await bulk(world, "assign", one, two, owner_id=owner)) == [("done", None), ("unchanged", None)]
+        assert await owners() == [owner, owner]
+        refused = await bulk(world, "assign", one, owner_id=str((await commit_user(application)).id))
+        assert outcomes(refused) == [("refused", "owner-not-a-member")]
+        assert outcomes(await bulk(world, "assign", one, two, owner_id=None)) == [("done", None)] * 2
+        assert await owners() == [None, None]
+        assert (await event_kinds(application, one)).count("idea_owner_changed") == 2
+
+    async def test_rejections_at_once_with_the_same_backers_do_not_block_each_other(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client)
+        first, second = world.members[1:]
+        for _ in range(5):
+            ideas = [await world.submit(world.members[0]) for _ in range(4)]
+            # without locks in sorted order, each call would hold the wallet that the other one needs next
+            for idea, backer in zip(ideas, (first, second, first, second), strict=True):
+                await world.allocate(backer, idea, 10)
+            one, two, three, four = ideas
+            calls = [bulk(world, "reject", *pair, reason="Built already.") for pair in ((one, four), (two, three))]
+            for response in await asyncio.gather(*calls):
+                assert outcomes(response) == [("done", None)] * 2
+            assert [(await world.balance(backer))["wallet_coins"] for backer in (first, second)] == [100, 100]
+
+    async def test_rejections_and_a_single_one_at_once_do_not_block_each_other(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client)
+        backer = world.members[1]
+        for _ in range(5):
+            ideas = [await world.submit(world.members[0]) for _ in range(3)]
+            for idea in ideas:
+                await world.allocate(backer, idea, 10)
+            many, single = await asyncio.gather(
+                bulk(world, "reject", *ideas, reason="Built already."),
+                world.step(world.manager, ideas[-1], "rejected", "Built already."),
+            )
+            assert [many.status_code, single.status_code] in ([200, 200], [200, 409])
+            assert many.json()["done"] == (2 if single.is_success else 3)
+            assert (await world.balance(backer))["wallet_coins"] == 100
 
     async def test_is_for_managers(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
@@ -251,3 +340,61 @@ class TestBulk:
         assert sum(response.json()["done"] for response in both) == len(waiting)
         for idea in waiting:
             assert (await event_kinds(application, idea)).count("idea_approved") == 1
+
+
+class TestTags:
+    async def test_of_one_idea_are_set_without_a_reason(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        idea = await world.submit(world.members[0])
+        path = f"/ideas/{idea}/tags"
+        done = await world.call(world.manager, "PUT", path, json={"tags": ["roads", "safe"]})
+        assert (done.status_code, done.json()["tags"], done.json()["version"]) == (200, ["roads", "safe"], 2)
+        same = await world.call(world.manager, "PUT", path, json={"tags": ["safe", "roads"]})
+        assert same.json()["version"] == 2
+        none = await world.call(world.manager, "PUT", path, json={"tags": []})
+        assert (none.json()["tags"], none.json()["version"]) == ([], 3)
+        changed = {"If-Match": done.headers["ETag"]}
+        late = await world.call(world.manager, "PUT", path, json={"tags": ["a"]}, headers=changed)
+        assert problem(late) == (412, "version-changed")
+        assert problem(await world.call(world.members[0], "PUT", path, json={"tags": []})) == (403, "not-a-manager")
+
+    async def test_are_fixed_when_the_campaign_is_completed(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        idea = await world.submit(world.members[0])
+        assert (await world.call(world.manager, "POST", "/campaigns/{id}/complete")).status_code == 200
+        refused = await world.call(world.manager, "PUT", f"/ideas/{idea}/tags", json={"tags": ["roads"]})
+        assert problem(refused) == (409, "campaign-not-active")
+        assert outcomes(await bulk(world, "tag", idea, tags=["roads"])) == [("refused", "campaign-not-active")]
+
+
+class TestOwnIdea:
+    async def test_is_approved_by_another_person(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        moderator = world.members[0]
+        await set_role(world, moderator, "moderator")
+        for author, other in ((moderator, world.manager), (world.manager, moderator)):
+            idea = await world.submit(author)
+            read = (await world.call(author, "GET", f"/ideas/{idea}")).json()
+            assert "competing" not in read["next_statuses"]
+            assert problem(await world.step(author, idea, "competing")) == (403, "approval-of-own-idea")
+            body = {"action": "approve", "idea_ids": [str(idea)]}
+            (item,) = (await world.call(author, "POST", "/campaigns/{id}/ideas/bulk", json=body)).json()["items"]
+            assert item["problem"] == "urn:ideamint:problem:approval-of-own-idea"
+            assert "competing" in (await world.call(other, "GET", f"/ideas/{idea}")).json()["next_statuses"]
+            assert (await world.step(other, idea, "competing")).status_code == 200
+
+    async def test_a_sole_approver_approves_it(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        await set_role(world, world.members[0], "moderator")
+        async with parts(application).database.session() as session:
+            await session.execute(
+                text("UPDATE app.users SET is_active = false WHERE id = :id"), {"id": world.members[0].id}
+            )
+        idea = await world.submit(world.manager)
+        assert "competing" in (await world.call(world.manager, "GET", f"/ideas/{idea}")).json()["next_statuses"]
+        assert (await world.step(world.manager, idea, "competing")).status_code == 200
+
+
+async def set_role(world: World, user: User, role: str) -> None:
+    path = f"/campaigns/{{id}}/members/{user.id}/role"
+    assert (await world.call(world.manager, "PUT", path, params={"role": role})).status_code == 200

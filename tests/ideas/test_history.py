@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
@@ -10,8 +11,6 @@ from tests.factories.campaigns import World, make_world
 from tests.factories.users import commit_user
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from fastapi import FastAPI
     from httpx2 import AsyncClient
 
@@ -114,6 +113,59 @@ class TestHistory:
             kinds = {entry["kind"] for entry in await history(world, user, idea)}
             assert ("change_request" in kinds) is sees
             assert {"status", "version"} <= kinds
+
+    async def test_has_discussion_delivery_and_attachments(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        author, member, manager = world.members[0], world.members[1], world.manager
+        path = f"/ideas/{await world.submit(author)}"
+        idea = path.removeprefix("/ideas/")
+
+        async def send(user: User, method: str, called: str, **arguments: Any) -> Any:
+            response = await world.call(user, method, f"{path}{called}", **arguments)
+            assert response.is_success, response.text
+            return response.json() if response.content else None
+
+        file = await send(author, "POST", "/attachments", params={"name": "plan.txt"}, content=b"The plan.")
+        comment = await send(member, "POST", "/comments", json={"text": "Who pays?"})
+        deleted = await send(member, "POST", "/comments", json={"text": "Never mind."})
+        await send(member, "DELETE", f"/comments/{deleted['id']}")
+        hidden = await send(member, "POST", "/comments", json={"text": "Rude."})
+        await send(manager, "PUT", f"/comments/{hidden['id']}/hiding", json={"reason": "Rude."})
+        await send(manager, "PUT", "/official-answer", json={"comment_id": comment["id"]})
+        await send(manager, "DELETE", "/official-answer")
+        await send(author, "PATCH", "", json={"title": "Twice as many bicycle racks"})
+        await send(manager, "POST", "/versions/2/material", json={"reason": "It costs more."})
+        await send(manager, "POST", "/status", json={"status": "accepted"})
+        (milestone,) = (await send(manager, "POST", "/milestones", json={"title": "Order", "due_on": "2026-05-01"}))[
+            "milestones"
+        ]
+        for body in ({"done_on": "2026-01-01"}, {"done_on": None}, {"due_on": "2026-06-01"}):
+            await send(manager, "PATCH", f"/milestones/{milestone['id']}", json=body)
+        await send(manager, "DELETE", f"/attachments/{file['id']}")
+
+        wanted: list[tuple[str, Any, Any, Any]] = [
+            ("attachment", "deleted", file["id"], None),
+            ("milestone", "changed", milestone["id"], "Order"),
+            ("milestone", "not_done", milestone["id"], "Order"),
+            ("milestone", "done", milestone["id"], "Order"),
+            ("milestone", "added", milestone["id"], "Order"),
+            ("status", None, None, None),
+            ("material", None, None, None),
+            ("version", None, None, None),
+            ("official_answer", "deleted", None, None),
+            ("official_answer", "added", comment["id"], None),
+            ("comment", "added", hidden["id"], None),
+            ("comment", "added", comment["id"], None),
+            ("attachment", "added", file["id"], None),
+            ("status", None, None, None),
+        ]
+        for user, sees_hidden in ((manager, True), (member, False)):
+            entries = await history(world, user, UUID(idea), limit=3)
+            found = [(entry["kind"], entry["change"], entry["object_id"], entry["name"]) for entry in entries]
+            assert found == [entry for entry in wanted if sees_hidden or entry[2] != hidden["id"]]
+            assert [entry["kind"] for entry in entries if entry["by_author"]] == ["version", "attachment", "status"]
+            (material,) = (entry for entry in entries if entry["kind"] == "material")
+            assert (material["version"], material["reason"], material["grace_until"]) == (2, "It costs more.", None)
 
     async def test_of_a_cursor_of_another_list_is_refused(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)

@@ -232,6 +232,17 @@ class TestMerge:
 
 
 class TestDelete:
+    async def test_does_not_reveal_that_a_draft_has_the_tag(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        await define(world, "Schools")
+        tag = await define(world, "Streets")
+        body = {"title": "Racks by the door", "description": DESCRIPTION, "tags": ["Streets"]}
+        draft = (await world.call(world.members[0], "POST", f"{IDEAS}/drafts", json=body)).json()
+        assert (await world.call(world.manager, "DELETE", f"{TAGS}/{tag}")).status_code == 204
+        assert (await labels(world, draft["id"]))[0] == ["Streets"], "the author decides"
+        late = await world.step(world.members[0], draft["id"], "competing")
+        assert problem(late) == (422, "unknown-tag")
+
     async def test_removes_an_unused_tag_only(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         one = await define(world, "One")
@@ -296,3 +307,23 @@ class TestTagsOfIdeas:
         assert (await world.call(world.manager, "DELETE", f"{TAGS}/{tag}")).status_code == 204
         restored = await world.call(world.members[0], "POST", f"/ideas/{idea}/versions/1/restore", json={})
         assert (restored.json()["tags"], restored.json()["title"]) == (["Roads"], "Racks by the door")
+
+
+class TestAfterTheEnd:
+    async def test_tags_of_a_completed_campaign_do_not_change(self, application: FastAPI, client: AsyncClient) -> None:
+        world = await make_world(application, client)
+        tag, other = await define(world, "Streets"), await define(world, "Schools")
+        idea = await idea_with(world, "Streets")
+        await world.call(world.manager, "POST", "/campaigns/{id}/complete")
+        for method, path, body in (
+            ("POST", TAGS, {"name": "Parks"}),
+            ("PATCH", f"{TAGS}/{tag}", {"name": "Roads"}),
+            ("POST", f"{TAGS}/{tag}/merge", {"into_id": other}),
+            ("DELETE", f"{TAGS}/{other}", None),
+        ):
+            refused = await world.call(world.manager, method, path, json=body)
+            assert problem(refused) == (409, "campaign-not-active"), (method, path)
+        wanted: dict[str, Any] = {"action": "tag", "idea_ids": [idea], "tags": ["Schools"]}
+        (item,) = (await world.call(world.manager, "POST", f"{IDEAS}/bulk", json=wanted)).json()["items"]
+        assert item["problem"] == "urn:ideamint:problem:campaign-not-active"
+        assert await labels(world, idea) == (["Streets"], [])

@@ -12,9 +12,9 @@ from sqlalchemy import text
 
 from api.auth.service import create_user
 from api.coins import service as coins
-from api.ideas.queries import list_ideas
 from api.imports.service import Status
 from tests.factories.elections import KINDS, Importer, election_file
+from tests.factories.idea_lists import list_ideas
 
 NOON = datetime(2021, 10, 14, 12, tzinfo=UTC)
 
@@ -136,9 +136,9 @@ class TestCoins:
             for ref in ballot.allocations:
                 backers[ref] += 1
         listed = await list_ideas(
-            importer.session, election.campaign_id, user_id=uuid4(), sees_all=True, limit=len(parsed.projects) + 1
+            importer.session, election.campaign_id, user_id=uuid4(), role="manager", limit=len(parsed.projects) + 1
         )
-        assert {idea["source_ref"]: (idea["coins"], idea["backers"]) for idea, _ in listed.ideas} == {
+        assert {idea["source_ref"]: (idea["coins"], idea["backers"]) for idea in listed} == {
             project.ref: (parsed.coins[project.ref], backers[project.ref]) for project in parsed.projects
         }
 

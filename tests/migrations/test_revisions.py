@@ -141,9 +141,33 @@ class TestUpAndDown:
             ("INSERT INTO app.events (kind) VALUES ('comment_written')", "1022", "earlier release does not know"),
             ("INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc')", "1004", "campaigns holds campaigns"),
             (
+                "INSERT INTO app.campaigns (slug, title, anonymous_ideas) VALUES ('abc', 'Abc', true)",
+                "1030",
+                "would disclose",
+            ),
+            ("INSERT INTO app.events (kind) VALUES ('idea_marked_material')", "1029", "earlier release does not know"),
+            (
                 "INSERT INTO app.campaigns (slug, title, goal) VALUES ('abc', 'Abc', 'Less')",
                 "1022",
                 "campaigns holds kinds, goals",
+            ),
+            (
+                """
+                WITH c AS (INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc') RETURNING id)
+                INSERT INTO app.member_attributes (campaign_id, key, label) SELECT id, 'site', 'Site' FROM c
+                """,
+                "1030",
+                "attributes that campaigns have defined",
+            ),
+            (
+                """
+                WITH c AS (INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc') RETURNING id),
+                u AS (INSERT INTO app.users (email, display_name) VALUES ('a@example.org', 'Ann') RETURNING id)
+                INSERT INTO app.join_requests (campaign_id, user_id, status, decided_at)
+                SELECT c.id, u.id, 'withdrawn', now() FROM c, u
+                """,
+                "1030",
+                "join_requests holds requests",
             ),
             (
                 """
@@ -160,6 +184,15 @@ class TestUpAndDown:
                 """,
                 "1022",
                 "ideas holds drafts",
+            ),
+            (
+                """
+                WITH c AS (INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc') RETURNING id),
+                u AS (INSERT INTO app.users (display_name) VALUES ('Ada') RETURNING id)
+                INSERT INTO app.idea_views (campaign_id, owner_id, name, query) SELECT c.id, u.id, 'Mine', 'is:mine' FROM c, u
+                """,
+                "1030",
+                "idea_views holds saved views",
             ),
         ],
     )

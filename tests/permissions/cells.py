@@ -15,6 +15,7 @@ from starlette.requests import Request
 from api.kernel import web
 from api.kernel.permissions import GRANTS, TAKING_PART, Permission, Relation
 from api.kernel.scopes import SCOPE_OF
+from tests.attachments.files import picture
 from tests.factories.campaigns import DESCRIPTION
 from tests.factories.containers import parts
 from tests.factories.users import PASSWORD
@@ -205,6 +206,9 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "requestToJoin": lambda _: 403,  # requests-closed: the campaigns have another policy
     "approveJoinRequest": lambda _: 404,  # request-not-found
     "refuseJoinRequest": lambda _: 404,  # the same
+    "withdrawJoinRequest": lambda _: 404,  # the same
+    "editMemberAttribute": lambda _: 404,  # member-attribute-not-found
+    "deleteMemberAttribute": lambda _: 404,  # the same
     "acceptCampaignInvitation": lambda _: 422,  # link-invalid
     "getCampaignReport": lambda _: 503,  # nothing-published
     "draftIdea": _when_draft,  # campaign-not-active
@@ -226,15 +230,35 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "addMilestone": lambda _: 409,
     "editMilestone": lambda _: 409,
     "deleteMilestone": lambda _: 409,
+    "exportIdeas": lambda _: 200,  # not 202: the campaigns have few ideas
+    "getIdeaExport": lambda _: 404,  # export-not-found
+    "downloadIdeaExport": lambda _: 404,  # the same
+    # not-the-owner: the ideas have none
+    "completeMilestone": lambda cell: 409 if Permission.MANAGE_IDEAS in cell.permissions else 403,
+    "markVersionMaterial": lambda _: 409,  # not-markable: the text of the submission
+    "convertFreeTag": lambda _: 404,  # free-tag-not-found
     "deleteAttachment": lambda _: 404,
+    "editIdeaView": lambda _: 404,  # view-not-found
+    "deleteIdeaView": lambda _: 404,  # the same
     "getAttachmentContent": lambda _: 404,
+    "getLinkedAttachmentContent": lambda _: 404,
+    "getIdeaShare": lambda _: 404,  # not-shared
+    "revokeIdeaShare": lambda _: 404,  # the same
+    "getCampaignCover": lambda _: 404,
+    "getCampaignCoverContent": lambda _: 404,
+    "removeCampaignCover": lambda _: 404,
     "changeIdeaStatuscompeting": _approve,
     "changeIdeaStatusrejected": _step(Permission.MANAGE_IDEAS),
     "changeIdeaStatuswithdrawn": _step(Permission.WITHDRAW_IDEA),
 }
 
 # required query parameters
-QUERIES = {"setMemberRole": {"role": "manager"}, "findPeople": {"q": "an"}, "addAttachment": {"name": "plan.txt"}}
+QUERIES = {
+    "setMemberRole": {"role": "manager"},
+    "findPeople": {"q": "an"},
+    "addAttachment": {"name": "plan.txt"},
+    "getLinkedAttachmentContent": {"expires": "4102444800", "signature": "none"},
+}
 
 # operations with more than one request
 VARIANTS = {"changeIdeaStatus": ("competing", "rejected", "withdrawn")}
@@ -320,6 +344,10 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
         "addMember": {"email": world.newcomer.email},
         "importMembers": {"members": [{"email": world.newcomer.email}, {"email": f"{uuid4().hex}@example.org"}]},
         "requestToJoin": {},
+        "createMemberAttribute": {"key": f"a{uuid4().hex[:12]}", "label": "Department"},
+        "editMemberAttribute": {"label": "Unit"},
+        "editMyAttributes": {"attributes": {"site": None}},
+        "editMemberValues": {"attributes": {"site": None}},
         "refuseJoinRequest": {"reason": "Not this year."},
         "inviteMembers": {"invitations": [{"email": f"{uuid4().hex}@example.org"}]},
         "setCoinPolicy": POLICY.model_dump(mode="json"),
@@ -328,8 +356,13 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
         "editIdea": {"title": "Another title", "reason": "A spelling mistake"},
         "restoreIdeaVersion": {"reason": "As it was"},
         "createTag": {"name": "Schools"},
+        "createIdeaView": {"name": "Open questions", "query": "-has:answer"},
+        "editIdeaView": {"name": "Questions"},
         "editTag": {"name": "Streets"},
         "mergeTags": {"into_id": str(place.other_tag_id)},
+        "convertFreeTag": {"name": "No idea has it", "into_id": str(place.tag_id)},
+        "markVersionMaterial": {"reason": "It costs more."},
+        "completeMilestone": {"done_on": "2026-05-01"},
         "setRejectionReasons": {"reasons": [{"code": "other", "label": "Another reason"}]},
         "requestIdeaChanges": {"text": "Say what it costs."},
         "changeIdeasInBulk": {"action": "approve", "idea_ids": [str(place.pending_id)]},
@@ -347,6 +380,7 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
         "editComment": {"text": "Where is it built?"},
         "hideComment": {"reason": "It names a person."},
         "setOfficialAnswer": {"comment_id": str(place.comment_ids[idea])},
+        "setIdeaTags": {"tags": ["Roads"]},
         "setIdeaOwner": {"user_id": str(spare.id)},
         "addMilestone": {"title": "Order them", "due_on": "2026-05-01"},
         "editMilestone": {"done_on": "2026-05-01"},
@@ -368,6 +402,8 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
     }
     if name == "addAttachment":
         return {"content": b"The plan."}
+    if name == "setCampaignCover":
+        return {"content": picture()}
     return {"json": bodies[name]} if name in bodies else {}
 
 
@@ -394,7 +430,10 @@ async def send(world: World, cell: Cell, *, is_dry_run: bool = True) -> Response
         note_id=place.note_ids[idea],
         milestone_id=uuid4(),
         attachment_id=uuid4(),
+        export_id=uuid4(),
+        attribute_id=uuid4(),
         invitation_id=uuid4(),
+        view_id=uuid4(),
         request_id=uuid4(),
         token="x" * 43,
     )

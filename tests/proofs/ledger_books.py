@@ -10,7 +10,7 @@ from psycopg import errors
 
 from api.coins.commands.moves import SQL, Move, Outcome, as_arguments
 from api.coins.schemas import PolicyWrite
-from tests.proofs.ledger_terms import CLOSED, IDEAS, MEMBERS, Closed, MoveResult
+from tests.proofs.ledger_terms import CLOSED, IDEAS, IN_GRACE, MEMBERS, Closed, MoveResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ _WRITTEN = """
     SELECT (SELECT count(*) FROM app.coin_transfers WHERE campaign_id = %(id)s),
         (SELECT count(*) FROM app.coin_keys WHERE campaign_id = %(id)s),
         (SELECT count(*) FROM app.coin_policies WHERE campaign_id = %(id)s),
-        (SELECT count(*) FROM app.coin_targets WHERE campaign_id = %(id)s),
+        (SELECT (count(*), max(grace_from), max(grace_until))::text FROM app.coin_targets WHERE campaign_id = %(id)s),
         (SELECT count(*) FROM app.events WHERE campaign_id = %(id)s),
         (SELECT count(*) FROM app.coin_settlements WHERE campaign_id = %(id)s AND finished_at IS NULL),
         (SELECT (count(*), sum(version), count(frozen_at), max(moved_at))::text FROM app.coin_accounts
@@ -83,8 +83,8 @@ class Books:
         """Execute the command and return its result."""
         try:
             return getattr(self, command)(*arguments)
-        except (errors.ObjectNotInPrerequisiteState, errors.NoDataFound):
-            return CLOSED
+        except (errors.ObjectNotInPrerequisiteState, errors.NoDataFound) as error:
+            return _as_refusal(error)
 
     def dry_run(self, command: str, *arguments: Any) -> Any:
         """Execute the command with all checks of a commit, and roll it back; returns its result."""
@@ -93,8 +93,8 @@ class Books:
             with self.connection.transaction(force_rollback=True):
                 result = getattr(self, command)(*arguments)
                 self.connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        except (errors.ObjectNotInPrerequisiteState, errors.NoDataFound):
-            return CLOSED
+        except (errors.ObjectNotInPrerequisiteState, errors.NoDataFound) as error:
+            return _as_refusal(error)
         finally:
             self._transfers = transfers
         return result
@@ -105,7 +105,7 @@ class Books:
         return sorted(self.users.index(user) for user in granted)
 
     def freeze(self, member: int) -> None:
-        self._one("SELECT app.coins_freeze_wallet(%s, %s)", self.campaign_id, self.users[member])
+        self._one("SELECT app.coins_freeze_wallets(%s, %s::uuid[])", self.campaign_id, [self.users[member]])
 
     def open_idea(self, idea: int) -> None:
         # member n is the author of idea n, so that the rule about own ideas applies
@@ -113,6 +113,10 @@ class Books:
         self._one(
             "SELECT app.coins_open_targets(%s, %s::uuid[], %s::uuid[])", self.campaign_id, [self.ideas[idea]], [author]
         )
+
+    def begin_grace(self, idea: int) -> bool:
+        (until,) = self._one("SELECT app.coins_begin_grace(%s, %s)", self.campaign_id, self.ideas[idea])
+        return until is not None
 
     def set_policy(self, policy: Policy) -> tuple[int, list[str]]:
         version, frozen = self._one(
@@ -251,6 +255,10 @@ class Books:
         row = self.connection.execute(statement.encode(), arguments).fetchone()
         assert row is not None
         return row
+
+
+def _as_refusal(error: psycopg.Error) -> str:
+    return IN_GRACE if error.diag.constraint_name == "coin_targets_in_grace" else CLOSED
 
 
 def _as_json(policy: Policy) -> str:

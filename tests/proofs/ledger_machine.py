@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.proofs.ledger_books import Books
 from tests.proofs.ledger_model import Model
-from tests.proofs.ledger_terms import IDEAS, MEMBERS, Correction, Item, Kind
+from tests.proofs.ledger_terms import CLOSED, IDEAS, IN_GRACE, MEMBERS, Correction, Item, Kind
 
 if TYPE_CHECKING:
     import psycopg
@@ -192,7 +192,18 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.open_ideas)
     @rule(nth=ideas, limit=limits, dry=dry_runs)
     def withdraw(self, nth: int, limit: int | None, dry: bool) -> None:  # noqa: FBT001
-        self.close([nth], "return", limit, "withdraw", dry=dry)
+        self.close([nth], "withdraw", limit, "withdraw", dry=dry)
+
+    @precondition(lambda self: self.model.open_ideas)
+    @rule(nth=ideas, limit=limits, dry=dry_runs)
+    def reject(self, nth: int, limit: int | None, dry: bool) -> None:  # noqa: FBT001
+        self.close([nth], "return", limit, "reject", dry=dry)
+
+    # few ideas: the grace time does not end, and most decisions wait for it
+    @precondition(lambda self: self.model.open_ideas and len(self.model.graced) < 2)
+    @rule(nth=ideas, dry=dry_runs)
+    def begin_grace(self, nth: int, dry: bool) -> None:  # noqa: FBT001
+        self.both("begin_grace", pick(self.model.open_ideas, nth), dry=dry)
 
     @precondition(lambda self: len(self.model.open_ideas) > 2)
     @rule(nths=st.lists(ideas, min_size=1, max_size=2), limit=limits, dry=dry_runs)
@@ -203,6 +214,9 @@ class LedgerMachine(RuleBasedStateMachine):
         """Close some of the open ideas."""
         requested = sorted({pick(self.model.open_ideas, nth) for nth in nths})
         found = self.both("close_ideas", requested, kind, limit, dry=dry, name=name)
+        if found == IN_GRACE:
+            self.results[f"{name}: in grace"] += 1
+            return
         self.results[f"{name}: {'by a settlement' if any(closed.is_settling for closed in found) else 'at once'}"] += 1
 
     @precondition(lambda self: self.model.accepted)
@@ -221,9 +235,9 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(limit=limits, dry=dry_runs)
     def complete(self, limit: int | None, dry: bool) -> None:  # noqa: FBT001
         found = self.both("close_ledger", limit, dry=dry, name="complete")
-        self.results[
-            f"complete: {'refused' if isinstance(found, str) else 'by a settlement' if found[1] else 'at once'}"
-        ] += 1
+        refusals = {IN_GRACE: "in grace", CLOSED: "refused"}
+        how = refusals[found] if isinstance(found, str) else "by a settlement" if found[1] else "at once"
+        self.results[f"complete: {how}"] += 1
 
     @precondition(lambda self: self.count % 3 == 0)
     @rule()

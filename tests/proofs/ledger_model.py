@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.proofs.ledger_terms import CLOSED, Closed, Correction, Item, Kind, MoveResult, Policy
+from tests.proofs.ledger_terms import CLOSED, IN_GRACE, Closed, Correction, Item, Kind, MoveResult, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,8 @@ class Model:
     # each opened idea: None while open, its coins at closing afterwards
     closed: dict[int, tuple[int, int] | None] = field(default_factory=dict)
     accepted: dict[int, dict[int, int]] = field(default_factory=dict)
+    # of each idea in its grace time, which does not end here: the coins of each member that are free
+    graces: dict[int, dict[int, int]] = field(default_factory=dict)
     settlements: list[Settlement] = field(default_factory=list)
     keys: dict[tuple[int, str], tuple[Item, MoveResult]] = field(default_factory=dict)
     transfers: int = 0
@@ -102,6 +104,23 @@ class Model:
         self.closed[idea] = None
         return None
 
+    def begin_grace(self, idea: int) -> bool:
+        """Free the coins on an open idea; nothing is free without coins."""
+        free = {member: coins for (member, staked), coins in self.stakes.items() if staked == idea and coins}
+        if free:
+            self.graces[idea] = free
+        return bool(free)
+
+    @property
+    def graced(self) -> set[int]:
+        """Open ideas in their grace time."""
+        return self.graces.keys() & set(self.open_ideas)
+
+    def _is_free(self, item: Item) -> bool:
+        """Whether coins may be taken back from an idea in its grace time."""
+        is_return = item.source is not None and item.target is None
+        return is_return and item.coins <= self.graces.get(item.source, {}).get(item.member, -1)
+
     def set_policy(self, policy: Policy) -> tuple[int, list[str]]:
         """Set a new version of the policy, or return the names of frozen fields that it would change."""
         changed = {name for name, value in policy.items() if value != self.policy[name]}
@@ -128,6 +147,9 @@ class Model:
         if result.outcome != "moved":
             return result
         for idea, change in ((item.source, -item.coins), (item.target, item.coins)):
+            if change < 0 and idea in self.graces:
+                free = self.graces[idea]
+                free[item.member] = free.get(item.member, 0) + change
             if idea is None:
                 self.wallets[item.member] += change
             else:
@@ -161,11 +183,11 @@ class Model:
             return MoveResult("unknown_idea")
         if any(self.closed[idea] is not None for idea in named):
             return MoveResult("idea_not_open")
-        if _or_never(self.policy["allocate_until"]) < NOW:
+        if _or_never(self.policy["allocate_until"]) < NOW and not self._is_free(item):
             return MoveResult("window_closed")
         if target == member and not self.policy["own_ideas"]:
             return MoveResult("own_idea")
-        if target is None and not self.policy["take_back"]:
+        if target is None and not self.policy["take_back"] and not self._is_free(item):
             return MoveResult("take_back_refused")
         has = self._holds(member, source)
         if target is not None and coins < least:
@@ -206,8 +228,12 @@ class Model:
         self.issued += coins
         return "corrected"
 
-    def close_ideas(self, ideas: Sequence[int], kind: Kind, inline_max: int | None) -> list[Closed]:
+    def close_ideas(self, ideas: Sequence[int], kind: Kind, inline_max: int | None) -> list[Closed] | str:
         """Close open ideas; their stakes expire or return, immediately or by a settlement."""
+        if kind == "withdraw":
+            kind = "return"
+        elif self.graced & set(ideas):
+            return IN_GRACE
         closing = sorted(set(ideas) & set(self.open_ideas))
         result = [Closed(idea, *self._close(idea, kind), is_settling=False) for idea in closing]
         settlement = Settlement(kind, closing, has_wallets=False)
@@ -241,6 +267,8 @@ class Model:
         """Complete the campaign; returns the coins of the wallets, and whether a settlement is pending."""
         if self.is_closed:
             return CLOSED
+        if self.graced:
+            return IN_GRACE
         settlement = Settlement("settle", self.open_ideas, has_wallets=True)
         for idea in settlement.ideas:
             self._close(idea, "settle")

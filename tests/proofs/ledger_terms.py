@@ -10,9 +10,10 @@ from typing import Any, Literal, NamedTuple
 MEMBERS, IDEAS = 4, 12
 
 Policy = dict[str, Any]
-Kind = Literal["expire", "return", "settle"]
+Kind = Literal["expire", "return", "withdraw", "settle"]
 
 CLOSED = "the ledger is closed"
+IN_GRACE = "backers may take coins back"
 
 
 class Item(NamedTuple):

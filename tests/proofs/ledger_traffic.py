@@ -144,7 +144,9 @@ class Traffic:
         """Members leave, one after the other, and join again together."""
         members = random.sample(self.ledger.members, 3)
         for member in members:
-            await connection.execute("SELECT app.coins_freeze_wallet(%s, %s)", (self.ledger.campaign_id, member))
+            await connection.execute(
+                "SELECT app.coins_freeze_wallets(%s, %s::uuid[])", (self.ledger.campaign_id, [member])
+            )
         await connection.execute("SELECT app.coins_grant(%s, %s::uuid[], NULL)", (self.ledger.campaign_id, members))
 
     async def aggregate(self, connection: Connection, random: Random) -> None:

@@ -74,7 +74,7 @@ async def test_concurrent_rejoins_lock_in_the_order_of_wallets(
         moves = [coins.Move(ledger.campaign_id, member, None, ledger.ideas[1], 1) for member in (big, small)]
         assert {outcome.outcome for outcome in await coins.move_coins(session, moves)} == {"moved"}
         for member in (big, small):
-            await coins.freeze_wallet(session, ledger.campaign_id, member)
+            await coins.freeze_wallets(session, ledger.campaign_id, [member])
     async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as watcher:
 
         async def waits_for_lock(connection: psycopg.AsyncConnection) -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 STEPS_PER_EXAMPLE = 50
 
 COMMANDS = {
-    "accept", "allocate", "batch", "bulk", "change policy", "complete", "expire", "grant", "leave", "open idea",
-    "reallocate", "rejoin", "settle a part", "take back", "undo acceptance", "withdraw",
+    "accept", "allocate", "batch", "begin grace", "bulk", "change policy", "complete", "expire", "grant", "leave", "open idea",
+    "reallocate", "reject", "rejoin", "settle a part", "take back", "undo acceptance", "withdraw",
 }  # fmt: skip
 RESULTS = {
     "move": {
@@ -36,10 +36,11 @@ RESULTS = {
         "put into force", "frozen allocate_until", "frozen coins_per_allocation_min", "frozen coins_per_member",
         "frozen coins_per_member_and_idea_max", "frozen own_ideas", "frozen take_back", "frozen undo_window_h",
     },
-    "accept": {"at once"},
-    "expire": {"at once", "by a settlement"},
+    "accept": {"at once", "in grace"},
+    "expire": {"at once", "by a settlement", "in grace"},
+    "reject": {"at once", "by a settlement", "in grace"},
     "withdraw": {"at once", "by a settlement"},
-    "complete": {"at once", "by a settlement", "refused"},
+    "complete": {"at once", "by a settlement", "in grace", "refused"},
 }  # fmt: skip
 
 

@@ -12,13 +12,14 @@ import structlog
 from sqlalchemy import select, text
 
 from api.auth import service as auth
+from api.campaigns.invitations.mail_limits import DELETE_OLD_MAILS
 from api.campaigns.invitations.models import Invitation, InvitationStatus
+from api.campaigns.mail_languages import known_language
 from api.campaigns.models import Campaign
 from api.kernel import clock
 from api.kernel.db import statements_of
 from api.kernel.jobs import Job
 from api.kernel.stored_secrets import hash_secret, new_secret
-from settings.mail import Language
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 ATTEMPTS_MAX = 8  # the last one after about a day
 KEPT_DAYS = 90  # after the end of an invitation, which has an address
+_MAILS_KEPT_DAYS = 2  # they limit mails for a day
 
 _DELETE_OLD = text(
     """
@@ -102,7 +104,7 @@ def write_mail(settings: Settings, prepared: Prepared) -> Mail:
             valid_days=settings.auth.campaign_invitation_days,
         ),
         to=prepared.to,
-        language=Language(prepared.language) if prepared.language in set(Language) else settings.mail.language,
+        language=known_language(prepared.language, settings),
         time_zone=prepared.time_zone,
         key=f"{prepared.id} {hash_secret(prepared.secret).hex()[:16]}",
     )
@@ -132,7 +134,8 @@ async def send_campaign_invitation(container: KernelContainer, *, invitation_id:
 
 
 async def delete_old_invitations(container: KernelContainer) -> int:
-    """Delete the invitations that ended more than 90 days ago; returns how many."""
+    """Delete the invitations that ended more than 90 days ago, and the old mails that limit others; returns how many invitations."""
+    await container.database.delete_in_parts(DELETE_OLD_MAILS, kept_days=_MAILS_KEPT_DAYS)
     return await container.database.delete_in_parts(_DELETE_OLD, kept_days=KEPT_DAYS)
 
 

@@ -16,7 +16,7 @@ from api.campaigns.invitations import service
 from api.campaigns.invitations.models import InvitationStatus
 from api.campaigns.invitations.schemas import InvitationRead, Invite
 from api.campaigns.invitations.service import Invitee
-from api.campaigns.schemas import CampaignRead, as_read
+from api.campaigns.schemas import CampaignRead, Joining, as_read
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel.container import ProvidedSettings
@@ -33,7 +33,7 @@ Manager = Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBE
 
 
 @router.post("/campaigns/{campaign_id}/invitations", status_code=201, operation_id="inviteMembers")
-@raises(errors.CampaignNotActive, errors.AlreadyMembers)
+@raises(errors.CampaignNotActive, errors.AlreadyMembers, errors.AttributesRefused, errors.InvitationMailsExhausted)
 async def invite(
     session: Session,
     settings: ProvidedSettings,
@@ -43,7 +43,8 @@ async def invite(
 ) -> list[InvitationRead]:
     """Invite people by their addresses: each receives a mail with a link, in the order of the request.
 
-    An address with an open invitation gets the new role and attributes, and no other mail. The response does not depend on
+    An address with an open invitation gets the new role and attributes, and no other mail. An address receives at most five mails
+    of invitations to this campaign in a day. The response does not depend on
     whether an address has an account.
     """
     invitees = [Invitee(each.email, each.name, each.role, dict(each.attributes)) for each in body.invitations]
@@ -70,9 +71,9 @@ async def list_all(
 
 
 @router.post("/campaigns/{campaign_id}/invitations/{invitation_id}/resend", operation_id="resendInvitation")
-@raises(errors.CampaignNotActive, errors.InvitationNotFound, errors.InvitationEnded)
+@raises(errors.CampaignNotActive, errors.InvitationNotFound, errors.InvitationEnded, errors.InvitationMailsExhausted)
 async def resend(session: Session, settings: ProvidedSettings, access: Manager, invitation_id: UUID) -> InvitationRead:
-    """Mail a new link, which voids the earlier one, and start its time again. At most one mail a minute is sent."""
+    """Mail a new link, which voids the earlier one, and start its time again. At most one mail a minute and five a day are sent."""
     invitation = await service.resend(session, settings, access.campaign, invitation_id, actor_id=access.caller.user_id)
     return InvitationRead.model_validate(invitation)
 
@@ -91,15 +92,22 @@ async def revoke(session: Session, access: Manager, invitation_id: UUID) -> None
     errors.CampaignNotActive,
     errors.RemovedFromCampaign,
     errors.InvitationOutdated,
+    errors.AttributesRefused,
 )
 async def accept(
-    session: Session, caller: Myself, token: Annotated[str, Path(min_length=1, max_length=128)]
+    session: Session,
+    caller: Myself,
+    token: Annotated[str, Path(min_length=1, max_length=128)],
+    body: Joining | None = None,
 ) -> CampaignRead:
     """Become a member of the campaign by the token of a mailed link, which was sent to the confirmed address of my account.
 
-    A person without an account opens the link in a browser and creates one there.
+    The body has the attributes that the campaign asks for and the invitation does not have. A person without an account opens the link in a browser and creates one there.
     """
     campaign, membership = await service.accept(
-        session, secret=token, user=await auth.get_user(session, caller.user_id)
+        session,
+        secret=token,
+        user=await auth.get_user(session, caller.user_id),
+        answers=dict(body.attributes) if body else {},
     )
     return as_read(campaign, membership.role)

@@ -14,12 +14,14 @@ from sqlalchemy import func, select
 from api.auth import service as auth
 from api.auth.errors import LinkInvalid
 from api.campaigns import errors
+from api.campaigns.attributes.values import get_defined
+from api.campaigns.invitations.mail_limits import order_mails
 from api.campaigns.invitations.mailing import SEND, lifetime
 from api.campaigns.invitations.models import Invitation, InvitationStatus
 from api.campaigns.lifecycle import Command
 from api.campaigns.memberships import join_campaign
 from api.campaigns.models import Campaign, Membership
-from api.campaigns.queries import find_last_ends, find_last_membership, get_campaign
+from api.campaigns.queries import find_last_ends, find_last_membership, find_membership, get_campaign
 from api.campaigns.transitions import check_command
 from api.events import payloads
 from api.events.service import record_event, record_events
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from api.auth.models import User
+    from api.campaigns.attributes.values import DefinedAttributes, Question
     from settings import Settings
 
 # An address receives at most one mail of an invitation in this time.
@@ -67,6 +70,8 @@ async def invite(
     Raises:
         CampaignNotActive: the campaign has ended.
         AlreadyMembers: members of the campaign have some of the addresses.
+        AttributesRefused: the campaign does not allow attributes of an invitation. Required ones can be missing.
+        InvitationMailsExhausted: some of the addresses have received the largest number of mails.
     """
     if not invitees:
         return []
@@ -78,6 +83,7 @@ async def invite(
     if taken := await _find_members(session, campaign.id, addresses):
         msg = f"{len(taken)} of the addresses are those of members of this campaign."
         raise errors.AlreadyMembers(msg, emails=sorted(taken))
+    _check_attributes(await get_defined(session, campaign.id), invitees)
     lowered = func.lower(Invitation.email)
     pending = {
         each.email.lower(): each
@@ -106,6 +112,7 @@ async def invite(
         invitation.name, invitation.role, invitation.attributes = invitee.name, invitee.role, invitee.attributes
         invitation.updated_by = actor_id
         made.append(invitation)
+    await order_mails(session, campaign.id, [invitation.email for invitation in mailed])
     await session.flush()
     mailed_ids = [invitation.id for invitation in mailed]
     await defer_each(session, SEND, "invitation_id", mailed_ids)
@@ -128,6 +135,7 @@ async def resend(
     """Mail a new link, which voids the earlier one. An address receives at most one mail a minute.
 
     Raises:
+        InvitationMailsExhausted: the address has received the largest number of mails.
         CampaignNotActive: the campaign has ended.
         InvitationNotFound: the campaign has no invitation with this id.
         InvitationEnded: it was accepted or revoked.
@@ -137,6 +145,7 @@ async def resend(
     invitation = await _lock_pending(session, campaign.id, invitation_id)
     if invitation.sent_at is not None and invitation.sent_at > clock.now() - PAUSE:
         return invitation
+    await order_mails(session, campaign.id, [invitation.email])
     _renew(invitation, clock.now() + lifetime(settings))
     invitation.updated_by = actor_id
     await session.flush()
@@ -183,10 +192,26 @@ async def find_by_secret(session: AsyncSession, secret: str) -> tuple[Invitation
     return row.Invitation, row.Campaign
 
 
-async def accept(session: AsyncSession, *, secret: str, user: User) -> tuple[Campaign, Membership]:
+async def list_questions(session: AsyncSession, invitation: Invitation, user: User | None) -> list[Question]:
+    """The attributes that the invited person is asked for; none of a member, who stays one as they are."""
+    values = invitation.attributes
+    if user is not None:
+        if await find_membership(session, invitation.campaign_id, user.id) is not None:
+            return []
+        last = await find_last_membership(session, invitation.campaign_id, user.id)
+        values = values or (last.attributes if last else {})
+    return (await get_defined(session, invitation.campaign_id)).questions(values)
+
+
+async def accept(
+    session: AsyncSession, *, secret: str, user: User, answers: Mapping[str, str] | None = None
+) -> tuple[Campaign, Membership]:
     """Make the user, whose confirmed address was invited, a member. A member stays one with the present role.
 
+    `answers` are the attributes that the user states.
+
     Raises:
+        AttributesRefused: one of them is not allowed, or a required one is missing.
         LinkInvalid: see :func:`find_by_secret`.
         InvitationForAnother: it is for another address than the user's, or the user has not confirmed theirs.
         CampaignNotActive: the campaign has ended.
@@ -219,6 +244,7 @@ async def accept(session: AsyncSession, *, secret: str, user: User) -> tuple[Cam
         is_invited=True,
         role=invitation.role,
         attributes=invitation.attributes or None,
+        answers=answers,
     )
     invitation.accepted_at, invitation.accepted_by, invitation.secret_hash = clock.now(), user.id, None
     invitation.updated_by = user.id
@@ -253,6 +279,16 @@ async def list_invitations(
     if after is not None:
         query = query.where(Invitation.id < after[0])
     return list(await session.scalars(query.order_by(Invitation.id.desc()).limit(limit)))
+
+
+def _check_attributes(defined: DefinedAttributes, invitees: Sequence[Invitee]) -> None:
+    """Check the attributes of each invitation; the first refusal names its address."""
+    for invitee in invitees:
+        try:
+            defined.check(invitee.attributes)
+        except errors.AttributesRefused as error:
+            msg = f"{invitee.email}: {error.detail}"
+            raise errors.AttributesRefused(msg, email=invitee.email, **error.extensions) from error
 
 
 async def _find_members(session: AsyncSession, campaign_id: UUID, addresses: Sequence[str]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey
@@ -19,6 +20,7 @@ class RequestStatus(StrEnum):
     OPEN = "open"
     APPROVED = "approved"
     REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
 
 
 class JoinRequest(Model):
@@ -31,6 +33,7 @@ class JoinRequest(Model):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("app.users.id"))
     status: Mapped[str] = mapped_column(default=RequestStatus.OPEN)
     message: Mapped[str | None]
+    attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     requested_at: Mapped[datetime] = mapped_column(default=clock.now)
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[UUID | None]

@@ -13,7 +13,7 @@ from api.campaigns import errors
 from api.campaigns.dependencies import Access, requires_in_campaign
 from api.campaigns.join_requests import service
 from api.campaigns.join_requests.models import RequestStatus
-from api.campaigns.schemas import MembershipRead
+from api.campaigns.schemas import Attributes, MembershipRead
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel.contract import raises
@@ -34,6 +34,7 @@ class JoinRequestWrite(Schema):
     """A request to join, with an optional text for the managers."""
 
     message: Annotated[Prose, Field(max_length=TEXT_LENGTH_MAX)] | None = None
+    attributes: Attributes = Field({}, description="values of the attributes that the campaign asks for, by key")
 
 
 class Refusal(Schema):
@@ -49,6 +50,7 @@ class JoinRequestRead(ResponseModel):
     user_id: UUID
     status: Stored[RequestStatus]
     message: str | None
+    attributes: dict[str, str]
     requested_at: datetime
     decided_at: datetime | None
     reason: str | None = Field(description="of a refusal")
@@ -62,11 +64,24 @@ class PersonalRequestRead(JoinRequestRead):
 
 
 @router.post("/campaigns/{campaign_id}/join-requests", status_code=201, operation_id="requestToJoin")
-@raises(errors.RequestsClosed, errors.CampaignNotActive, errors.AlreadyMembers, errors.RequestOpen)
+@raises(
+    errors.RequestsClosed,
+    errors.CampaignNotActive,
+    errors.AlreadyMembers,
+    errors.RequestOpen,
+    errors.AttributesRefused,
+)
 async def create(session: Session, access: Visitor, body: JoinRequestWrite) -> JoinRequestRead:
-    """Ask to become a member of a campaign whose join policy is by_request; a manager decides."""
+    """Ask to become a member of a campaign whose join policy is by_request; a manager decides.
+
+    The managers receive a mail, at most one an hour. The body has the attributes that the campaign asks for.
+    """
     request = await service.request_to_join(
-        session, access.campaign, user_id=access.caller.user_id, message=body.message or None
+        session,
+        access.campaign,
+        user_id=access.caller.user_id,
+        message=body.message or None,
+        answers=dict(body.attributes),
     )
     return JoinRequestRead.model_validate(request)
 
@@ -117,4 +132,12 @@ async def refuse(session: Session, access: Manager, request_id: UUID, body: Refu
     request = await service.refuse(
         session, access.campaign, request_id, actor_id=access.caller.user_id, reason=body.reason
     )
+    return JoinRequestRead.model_validate(request)
+
+
+@router.post("/campaigns/{campaign_id}/join-requests/{request_id}/withdraw", operation_id="withdrawJoinRequest")
+@raises(errors.RequestNotFound, errors.RequestDecided)
+async def withdraw(session: Session, access: Visitor, request_id: UUID) -> JoinRequestRead:
+    """Withdraw my open request. I can ask again."""
+    request = await service.withdraw(session, access.campaign, request_id, user_id=access.caller.user_id)
     return JoinRequestRead.model_validate(request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -27,10 +27,14 @@ ATTRIBUTES_MAX = 20
 
 @dataclass(frozen=True)
 class ReadList:
-    """The valid entries and the problems of the others, both in the order of the list."""
+    """The valid entries and the problems of the others, both in the order of the list.
+
+    `attribute_columns` are the numbers and names of the columns of a file that are attributes.
+    """
 
     entries: list[Entry]
     problems: list[Problem]
+    attribute_columns: tuple[tuple[int, str], ...] = ()
 
 
 def _checked(email: str) -> str:
@@ -76,7 +80,9 @@ def read_file(body: bytes) -> ReadList:
     if not found.entries and not found.problems:
         msg = "line 2: there is no person after the header."
         raise InvalidInput(msg)
-    return found
+    return replace(
+        found, attribute_columns=tuple((at, name) for at, name in enumerate(columns, 1) if name not in COLUMNS)
+    )
 
 
 def _columns(header: list[str]) -> list[str]:

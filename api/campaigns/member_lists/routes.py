@@ -12,9 +12,9 @@ from api.campaigns import errors
 from api.campaigns.dependencies import Access, requires_in_campaign
 from api.campaigns.member_lists.exporting import export_members
 from api.campaigns.member_lists.importing import import_members
+from api.campaigns.member_lists.listing import FiltersQuery, SortQuery
 from api.campaigns.member_lists.people import MemberImport, MemberList
 from api.campaigns.member_lists.reading import COLUMNS, read_list
-from api.campaigns.schemas import Role
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel.container import ProvidedSettings
@@ -22,7 +22,6 @@ from api.kernel.contract import raises
 from api.kernel.errors import InvalidInput
 from api.kernel.permissions import Permission
 from api.kernel.request_rates import RateClass, counts_as
-from api.kernel.texts import Line
 from api.kernel.web import DryRun, Session
 from api.kernel.web import router as new_router
 
@@ -57,7 +56,7 @@ async def import_list(
     """Add the people of a list: who has a confirmed account becomes a member, others are invited by mail.
 
     A present member gets the given role, and the given attributes in addition to the others. At most 10,000 people; the body has at
-    most 5 MiB. CSV has the columns email, name and role; further columns are attributes.
+    most 5 MiB. CSV has the columns email, name and role; further columns are attributes: if the campaign defines any, only those, by key or label.
     """
     del dry_run  # the session is rolled back
     return await import_members(
@@ -77,16 +76,16 @@ async def import_list(
     responses={200: {"description": "The members as CSV", "content": {"text/csv": {}}}},
 )
 @counts_as(RateClass.FIGURES)
+@raises(InvalidInput)
 async def export_list(
     session: Session,
     access: Annotated[Access, Depends(requires_in_campaign(Permission.MANAGE_MEMBERS))],
-    role: Annotated[Role | None, Query()] = None,
-    q: Annotated[Line | None, Query(max_length=200, description="a part of the name or address, in any case")] = None,
+    filters: FiltersQuery,
+    sort: SortQuery = "joined",
 ) -> Response:
-    """The current members as CSV, with the columns that the import reads: email, name, role, and their attributes."""
-    content, rows = await export_members(session, access.campaign.id, role=role, words=q)
-    filters = tuple(name for name, value in (("role", role), ("q", q)) if value)
-    payload = payloads.PersonalDataRead(what="members", filters=filters, rows=rows)
+    """The members as CSV, with the columns that the import reads: email, name, role, and their attributes."""
+    content, rows = await export_members(session, access.campaign.id, filters, sort=sort)
+    payload = payloads.PersonalDataRead(what="members", filters=filters.names(), rows=rows)
     await record_event(session, payload, actor_id=access.caller.user_id, campaign_id=access.campaign.id)
     return Response(
         content,

@@ -30,6 +30,21 @@ _MOVEMENTS = text(
 )
 
 
+# the last movement to the idea is found from the end of the account's postings
+_LAST_STAKE = text(
+    """
+    SELECT a.balance_coins AS coins, p.effective_at AS put_at
+    FROM app.coin_accounts AS a
+    CROSS JOIN LATERAL (
+        SELECT p.effective_at FROM app.coin_postings AS p
+        WHERE p.account_id = a.id AND p.account_version IS NOT NULL AND p.side = 1
+        ORDER BY p.account_version DESC LIMIT 1
+    ) AS p
+    WHERE a.idea_id = :idea_id AND a.user_id = :user_id AND a.kind = 'stake'
+    """
+)
+
+
 @dataclass(frozen=True)
 class IdeaMovement:
     """Coins that a member put on the idea; negative if they were taken from it."""
@@ -39,6 +54,20 @@ class IdeaMovement:
     coins: int
     user_id: UUID
     effective_at: datetime
+
+
+@dataclass(frozen=True)
+class LastStake:
+    """A member's coins on an idea, and when they last put some on it."""
+
+    coins: int
+    put_at: datetime
+
+
+async def find_last_stake(session: AsyncSession, idea_id: UUID, *, user_id: UUID) -> LastStake | None:
+    """A member's coins on the idea now; None if they never put coins on it."""
+    row = (await session.execute(_LAST_STAKE, {"idea_id": idea_id, "user_id": user_id})).one_or_none()
+    return LastStake(row.coins, row.put_at) if row else None
 
 
 async def list_idea_movements(

@@ -89,7 +89,8 @@ MY_CAMPAIGNS = text(_BY_CAMPAIGN.format(accounts=_ACCOUNTS.format(version="a.ver
 
 _POLICY_COLUMNS = (
     "p.version, p.coins_per_member, p.coins_per_allocation_min, p.coins_per_member_and_idea_max, p.own_ideas, p.take_back, "
-    "p.allocation_opens_at, p.allocate_until, p.undo_window_h, p.at_end, p.stakes_visible_to, p.created_at, p.created_by"
+    "p.allocation_opens_at, p.allocate_until, p.undo_window_h, p.at_end, p.stakes_visible_to, p.grace_h, "
+    "p.created_at, p.created_by"
 )
 _POLICIES = "SELECT {columns} FROM app.coin_policies AS p WHERE p.campaign_id = :campaign_id ORDER BY p.version DESC"
 POLICIES = text(_POLICIES.format(columns=_POLICY_COLUMNS))
@@ -158,6 +159,16 @@ STAKED = """
 """
 
 AGGREGATED_AT = "SELECT aggregated_at FROM app.coin_aggregations"
+
+# of a campaign without a ledger, the undo window is 0
+LIST_FACTS = """
+    SELECT clock_timestamp() AS now, g.aggregated_at, coalesce((
+        SELECT p.undo_window_h FROM app.coin_ledgers AS l
+        JOIN app.coin_policies AS p ON p.campaign_id = l.campaign_id AND p.version = l.policy_version
+        WHERE l.campaign_id = %(campaign_id)s
+    ), 0) AS undo_window_h
+    FROM app.coin_aggregations AS g
+"""
 
 VERIFY = text(
     """

@@ -35,8 +35,38 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION app.coins_mark_closed(uuid, uuid[]) FROM PUBLIC;
 
--- Closes ideas for coins: the stakes expire ('expire', 'settle') or return to their wallets ('return'). Waits for
--- running movements on these ideas and blocks new ones. Expiry on acceptance changes stakes only and is done here; the
+-- Locks the open ones of these ideas, and then their stakes and the wallets of their backers in the order of ids, as a
+-- command does before it closes the ideas one by one: two such commands wait for each other and cannot block each
+-- other. An idea with more than `p_inline_max` stakes is left out, since a settlement returns its coins.
+CREATE OR REPLACE FUNCTION app.coins_lock_stakes(
+    p_campaign_id uuid, p_idea_id uuid[], p_inline_max integer DEFAULT NULL
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    v_id bigint[];
+BEGIN
+    PERFORM coins_lock_targets(ARRAY(
+        SELECT t.idea_id FROM coin_targets AS t
+        WHERE t.idea_id = ANY (p_idea_id) AND t.campaign_id = p_campaign_id AND t.is_open));
+    WITH stake AS (
+        SELECT a.id, a.user_id, count(*) OVER (PARTITION BY a.idea_id) AS stakes
+        FROM coin_targets AS t
+        JOIN coin_accounts AS a ON a.idea_id = t.idea_id AND a.kind = 'stake' AND a.balance_coins > 0
+        WHERE t.idea_id = ANY (p_idea_id) AND t.campaign_id = p_campaign_id AND t.is_open
+    )
+    SELECT array_agg(u.id) INTO v_id
+    FROM stake AS s
+    JOIN coin_accounts AS w ON w.campaign_id = p_campaign_id AND w.user_id = s.user_id AND w.kind = 'wallet'
+    CROSS JOIN LATERAL (VALUES (s.id), (w.id)) AS u (id)
+    WHERE s.stakes <= coalesce(p_inline_max, s.stakes);
+    PERFORM 1 FROM coin_accounts AS a WHERE a.id = ANY (v_id) ORDER BY a.id FOR UPDATE;
+END $$;
+REVOKE ALL ON FUNCTION app.coins_lock_stakes(uuid, uuid[], integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.coins_lock_stakes(uuid, uuid[], integer) TO ideamint_app;
+
+-- Closes ideas for coins: the stakes expire ('expire', 'settle') or return to their wallets ('return', 'withdraw').
+-- Waits for running movements on these ideas and blocks new ones. All but a withdrawal, which is the author's and gives
+-- all backers their coins, are refused in a grace time. Expiry on acceptance changes stakes only and is done here; the
 -- rest is left to a settlement if there are more stakes than `p_inline_max`. Returns one row per idea.
 CREATE OR REPLACE FUNCTION app.coins_close_targets(
     p_campaign_id uuid, p_idea_id uuid[], p_kind text, p_actor_id uuid, p_reason text DEFAULT NULL,
@@ -45,25 +75,30 @@ CREATE OR REPLACE FUNCTION app.coins_close_targets(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
+    -- transfers and settlements of a withdrawal are returns
+    v_kind CONSTANT text := CASE p_kind WHEN 'withdraw' THEN 'return' ELSE p_kind END;
     v_closed uuid[];
     v_stakes bigint;
     v_stake_id bigint[];
     v_coins bigint[];
 BEGIN
-    IF p_kind NOT IN ('expire', 'return', 'settle') THEN
+    IF v_kind NOT IN ('expire', 'return', 'settle') THEN
         RAISE EXCEPTION 'stakes of a closed idea expire, return or settle, not %', p_kind;
+    END IF;
+    IF p_kind <> 'withdraw' THEN
+        PERFORM coins_check_grace(p_campaign_id, p_idea_id);
     END IF;
     SELECT coalesce(array_agg(c.idea_id ORDER BY c.idea_id), '{}'), coalesce(sum(c.settled_backers), 0)
     INTO v_closed, v_stakes FROM coins_mark_closed(p_campaign_id, p_idea_id) AS c;
 
-    IF p_kind <> 'expire' AND v_stakes > p_inline_max THEN
+    IF v_kind <> 'expire' AND v_stakes > p_inline_max THEN
         INSERT INTO coin_settlements
             (campaign_id, kind, idea_ids, has_wallets, actor_id, reason, effective_at, request_id)
-        VALUES (p_campaign_id, p_kind, v_closed, false, p_actor_id, p_reason, p_effective_at, p_request_id);
+        VALUES (p_campaign_id, v_kind, v_closed, false, p_actor_id, p_reason, p_effective_at, p_request_id);
     ELSE
         SELECT array_agg(a.id), array_agg(a.balance_coins) INTO v_stake_id, v_coins
         FROM coin_accounts AS a WHERE a.idea_id = ANY (v_closed) AND a.kind = 'stake' AND a.balance_coins > 0;
-        PERFORM coins_settle_accounts(p_campaign_id, p_kind, v_stake_id, v_coins, p_actor_id, p_reason, p_effective_at);
+        PERFORM coins_settle_accounts(p_campaign_id, v_kind, v_stake_id, v_coins, p_actor_id, p_reason, p_effective_at);
         UPDATE coin_targets AS t SET settled_at = clock_timestamp() WHERE t.idea_id = ANY (v_closed);
     END IF;
     RETURN QUERY SELECT t.idea_id, t.settled_coins, t.settled_backers, t.settled_at IS NULL
@@ -74,9 +109,10 @@ GRANT EXECUTE ON FUNCTION app.coins_close_targets(
     uuid, uuid[], text, uuid, text, timestamptz, integer, text
 ) TO ideamint_app;
 
--- Ends a campaign with at_end = expire: closes every open idea, empties every wallet and excludes later grants. With
--- more accounts than `p_inline_max`, or while an earlier settlement is running, the ledger is closed here and emptied
--- by a settlement. Returns the coins that were left in wallets, and whether a settlement is running.
+-- Ends a campaign with at_end = expire, unless an idea is in its grace time: closes every open idea, empties every
+-- wallet and excludes later grants. With more accounts than `p_inline_max`, or while an earlier settlement is running,
+-- the ledger is closed here and emptied by a settlement. Returns the coins that were left in wallets, and whether a
+-- settlement is running.
 CREATE OR REPLACE FUNCTION app.coins_close_ledger(
     p_campaign_id uuid, p_actor_id uuid, p_effective_at timestamptz DEFAULT NULL, p_inline_max integer DEFAULT NULL,
     p_request_id text DEFAULT NULL
@@ -85,16 +121,18 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     v_settlement_id uuid;
+    v_open_id uuid[];
 BEGIN
     PERFORM 1 FROM coin_ledgers AS l WHERE l.campaign_id = p_campaign_id AND l.closed_at IS NULL FOR UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the ledger of campaign % is not open', p_campaign_id
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
+    v_open_id := ARRAY(
+        SELECT t.idea_id FROM coin_targets AS t WHERE t.campaign_id = p_campaign_id AND t.is_open);
+    PERFORM coins_check_grace(p_campaign_id, v_open_id);
     WITH closed AS (
-        SELECT c.idea_id
-        FROM coins_mark_closed(p_campaign_id, ARRAY(
-            SELECT t.idea_id FROM coin_targets AS t WHERE t.campaign_id = p_campaign_id AND t.is_open)) AS c
+        SELECT c.idea_id FROM coins_mark_closed(p_campaign_id, v_open_id) AS c
     )
     INSERT INTO coin_settlements (campaign_id, kind, idea_ids, has_wallets, actor_id, effective_at, request_id)
     SELECT p_campaign_id, 'settle', coalesce(array_agg(c.idea_id ORDER BY c.idea_id), '{}'), true, p_actor_id,

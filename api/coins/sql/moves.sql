@@ -100,10 +100,15 @@ BEGIN
                     WHEN a.to_idea_id IS NOT NULL AND tt.idea_id IS NULL THEN 'unknown_idea'
                     WHEN a.from_idea_id IS NOT NULL AND ft.idea_id IS NULL THEN 'unknown_idea'
                     WHEN NOT coalesce(tt.is_open, true) OR NOT coalesce(ft.is_open, true) THEN 'idea_not_open'
-                    WHEN v_at < p.opens_at THEN 'window_closed'
-                    WHEN v_at > p.closes_at THEN 'window_closed'
+                    -- a grace time is looked at only where a return to the wallet would otherwise be refused
+                    WHEN (v_at < p.opens_at OR v_at > p.closes_at) AND (
+                        a.to_idea_id IS NOT NULL
+                        OR NOT coins_is_graced(v_at, ft.grace_from, ft.grace_until, f.id, a.coins)
+                    ) THEN 'window_closed'
                     WHEN tt.author_id = a.user_id AND NOT p.own_ideas THEN 'own_idea'
-                    WHEN a.to_idea_id IS NULL AND NOT p.take_back THEN 'take_back_refused'
+                    WHEN a.to_idea_id IS NULL AND NOT p.take_back
+                        AND NOT coins_is_graced(v_at, ft.grace_from, ft.grace_until, f.id, a.coins)
+                        THEN 'take_back_refused'
                     WHEN a.to_idea_id IS NOT NULL AND a.coins < p.coins_per_allocation_min THEN 'below_minimum'
                     WHEN a.from_idea_id IS NULL AND w.balance_coins < a.coins THEN 'insufficient_coins'
                     WHEN a.from_idea_id IS NOT NULL AND coalesce(f.balance_coins, 0) < a.coins THEN 'insufficient_stake'
@@ -121,7 +126,7 @@ BEGIN
                 WHERE x.campaign_id = a.campaign_id AND x.user_id = a.user_id AND x.key = a.key LIMIT 1
             ) AS k ON true
             LEFT JOIN LATERAL (
-                SELECT x.idea_id, x.is_open FROM coin_targets AS x
+                SELECT x.idea_id, x.is_open, x.grace_from, x.grace_until FROM coin_targets AS x
                 WHERE x.idea_id = a.from_idea_id AND x.campaign_id = a.campaign_id LIMIT 1
             ) AS ft ON true
             LEFT JOIN LATERAL (

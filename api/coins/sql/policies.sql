@@ -4,15 +4,16 @@ BEGIN
     -- fields that the request omits have the default values of the columns
     INSERT INTO coin_policies (
         campaign_id, version, coins_per_member, coins_per_allocation_min, coins_per_member_and_idea_max, own_ideas,
-        take_back, allocation_opens_at, allocate_until, undo_window_h, at_end, stakes_visible_to, created_at, created_by
+        take_back, allocation_opens_at, allocate_until, undo_window_h, at_end, stakes_visible_to, grace_h, created_at,
+        created_by
     )
     SELECT
         p.campaign_id, p.version, p.coins_per_member, p.coins_per_allocation_min, p.coins_per_member_and_idea_max,
         p.own_ideas, p.take_back, p.allocation_opens_at, p.allocate_until, p.undo_window_h, p.at_end,
-        p.stakes_visible_to, p.created_at, p.created_by
+        p.stakes_visible_to, p.grace_h, p.created_at, p.created_by
     FROM jsonb_populate_record(NULL::coin_policies, jsonb_build_object(
         'coins_per_member', 100, 'coins_per_allocation_min', 1, 'own_ideas', false, 'take_back', true,
-        'undo_window_h', 168, 'at_end', 'expire', 'stakes_visible_to', 'self') || p_policy || jsonb_build_object(
+        'undo_window_h', 168, 'at_end', 'expire', 'stakes_visible_to', 'self', 'grace_h', 24) || p_policy || jsonb_build_object(
         'campaign_id', p_campaign_id, 'version', 1, 'created_at', clock_timestamp(), 'created_by', p_actor_id)) AS p;
     WITH account AS (
         INSERT INTO coin_accounts (campaign_id, kind)
@@ -90,6 +91,7 @@ BEGIN
             || CASE WHEN v_new.own_ideas <> v_old.own_ideas THEN ARRAY['own_ideas'] ELSE '{}' END
             || CASE WHEN v_new.take_back <> v_old.take_back THEN ARRAY['take_back'] ELSE '{}' END
             || CASE WHEN v_new.undo_window_h <> v_old.undo_window_h THEN ARRAY['undo_window_h'] ELSE '{}' END
+            || CASE WHEN v_new.grace_h <> v_old.grace_h THEN ARRAY['grace_h'] ELSE '{}' END
             || CASE WHEN v_new.at_end <> v_old.at_end THEN ARRAY['at_end'] ELSE '{}' END
             || CASE WHEN v_new.allocation_opens_at IS DISTINCT FROM v_old.allocation_opens_at
                 THEN ARRAY['allocation_opens_at'] ELSE '{}' END
@@ -105,12 +107,14 @@ BEGIN
     END IF;
     INSERT INTO coin_policies (
         campaign_id, version, coins_per_member, coins_per_allocation_min, coins_per_member_and_idea_max, own_ideas,
-        take_back, allocation_opens_at, allocate_until, undo_window_h, at_end, stakes_visible_to, created_at, created_by
+        take_back, allocation_opens_at, allocate_until, undo_window_h, at_end, stakes_visible_to, grace_h, created_at,
+        created_by
     )
     VALUES (
         v_new.campaign_id, v_new.version, v_new.coins_per_member, v_new.coins_per_allocation_min,
         v_new.coins_per_member_and_idea_max, v_new.own_ideas, v_new.take_back, v_new.allocation_opens_at,
-        v_new.allocate_until, v_new.undo_window_h, v_new.at_end, v_new.stakes_visible_to, v_new.created_at, v_new.created_by
+        v_new.allocate_until, v_new.undo_window_h, v_new.at_end, v_new.stakes_visible_to, v_new.grace_h,
+        v_new.created_at, v_new.created_by
     );
     UPDATE coin_ledgers AS l SET policy_version = v_new.version WHERE l.campaign_id = p_campaign_id;
     RETURN QUERY SELECT v_new.version, v_frozen;

@@ -44,6 +44,20 @@ END $$;
 REVOKE ALL ON FUNCTION app.coins_grant(uuid, uuid[], uuid, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.coins_grant(uuid, uuid[], uuid, timestamptz) TO ideamint_app;
 
+-- Freezes the wallets of these members, in the order in which all functions lock wallets.
+CREATE OR REPLACE FUNCTION app.coins_freeze_wallets(p_campaign_id uuid, p_user_id uuid[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
+BEGIN
+    PERFORM 1 FROM coin_accounts
+    WHERE campaign_id = p_campaign_id AND user_id = ANY (p_user_id) AND kind = 'wallet' AND frozen_at IS NULL
+    ORDER BY id FOR UPDATE;
+    UPDATE coin_accounts SET frozen_at = clock_timestamp()
+    WHERE campaign_id = p_campaign_id AND user_id = ANY (p_user_id) AND kind = 'wallet' AND frozen_at IS NULL;
+END $$;
+REVOKE ALL ON FUNCTION app.coins_freeze_wallets(uuid, uuid[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.coins_freeze_wallets(uuid, uuid[]) TO ideamint_app;
+
+-- Called by the release before 1033.
 CREATE OR REPLACE FUNCTION app.coins_freeze_wallet(p_campaign_id uuid, p_user_id uuid) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = app, pg_temp AS $$
     UPDATE coin_accounts SET frozen_at = clock_timestamp()

@@ -1,3 +1,14 @@
+DO $$ BEGIN
+    IF EXISTS (
+        SELECT FROM app.events
+        WHERE kind IN (
+            'campaign_cover_changed', 'idea_shared', 'idea_link_revoked', 'idea_marked_material', 'free_tag_converted',
+            'join_request_withdrawn', 'member_attribute_defined'
+        )
+    ) THEN
+        RAISE EXCEPTION 'app.events holds events that the earlier release does not know; not downgraded';
+    END IF;
+END $$;
 ALTER TABLE app.events
     DROP CONSTRAINT ck_events_kind,
     ADD CONSTRAINT ck_events_kind CHECK (kind IN (

@@ -1,5 +1,5 @@
--- The kinds of events of the versions from 1031 on. They include all of before, so present rows need no check: 1035 validates
--- the constraint.
+-- The kinds of events of the versions from 1031 on. They include all of before, so present rows need no check: 1035
+-- validates the constraint.
 ALTER TABLE app.events
     DROP CONSTRAINT ck_events_kind,
     ADD CONSTRAINT ck_events_kind CHECK (kind IN (
@@ -26,5 +26,6 @@ ALTER TABLE app.events
         'comment_edited', 'comment_deleted', 'comment_hidden', 'comment_shown', 'official_answer_changed',
         'note_written', 'note_edited', 'note_deleted', 'idea_followed', 'idea_unfollowed',
         'idea_owner_changed', 'milestone_added', 'milestone_changed', 'milestone_deleted',
-        'attachment_added', 'attachment_deleted'
+        'attachment_added', 'attachment_deleted', 'campaign_cover_changed', 'idea_shared', 'idea_link_revoked',
+        'idea_marked_material', 'free_tag_converted', 'join_request_withdrawn', 'member_attribute_defined'
     )) NOT VALID;

@@ -8,7 +8,7 @@ from __future__ import annotations
 from api.migrations import statements
 
 revision = "1035"
-down_revision = "1030"
+down_revision = "1034"
 branch_labels = None
 depends_on = None
 

@@ -7,16 +7,38 @@ with joins as (
     group by campaign_id
 ),
 
-activity as (
+actions as (
     select
         campaign_id,
         activity_on as day,
-        count(*) as active_members,
+        1 as active_members,
+        coins_placed,
+        coins_taken_back,
+        ideas_submitted
+    from {{ ref('int_member_activity') }}
+    union all
+    -- anonymous ideas are counted, but no member is active by them
+    select
+        campaign_id,
+        {{ utc_date('submitted_at') }} as day,
+        0 as active_members,
+        0 as coins_placed,
+        0 as coins_taken_back,
+        1 as ideas_submitted
+    from {{ ref('int_ideas') }}
+    where is_anonymous
+),
+
+activity as (
+    select
+        campaign_id,
+        day,
+        sum(active_members) as active_members,
         sum(coins_placed) as coins_placed,
         sum(coins_taken_back) as coins_taken_back,
         sum(ideas_submitted) as ideas_submitted
-    from {{ ref('int_member_activity') }}
-    group by campaign_id, activity_on
+    from actions
+    group by campaign_id, day
 ),
 
 active_days as (

@@ -7,6 +7,7 @@ select
     status,
     submitted_at,
     status_changed_at,
-    source_ref
+    source_ref,
+    is_anonymous
 from {{ source('app', 'ideas') }}
 where status <> 'draft'

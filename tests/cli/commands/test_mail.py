@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from api.auth.mails import EXAMPLES as OF_AUTH
-from api.campaigns.invitations.mails import EXAMPLES as OF_CAMPAIGNS
+from api.campaigns.invitations.mails import EXAMPLES as OF_INVITATIONS
+from api.campaigns.join_requests.mails import EXAMPLES as OF_REQUESTS
 from api.kernel.mails import EXAMPLES as OF_KERNEL
 from settings.mail import Language
 from tests.factories.certificates import make_certificate
@@ -26,7 +27,7 @@ class TestPreview:
         assert done.code == 0, done.err
         written = sorted(str(path) for path in (tmp_path / "out").iterdir())
         assert sorted(done.json["files"]) == written
-        assert len(written) == len((*OF_AUTH, *OF_CAMPAIGNS, *OF_KERNEL)) * len(Language) * 3
+        assert len(written) == len((*OF_AUTH, *OF_INVITATIONS, *OF_REQUESTS, *OF_KERNEL)) * len(Language) * 3
         assert "Hello Nadia Brathwaite," in (tmp_path / "out" / "verify_address.en.txt").read_text()
 
     def test_writes_one_mail_in_one_language(self, ideamint: Shell, tmp_path: Path) -> None:

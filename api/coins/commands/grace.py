@@ -1,0 +1,100 @@
+"""The time after a material edit of an idea in which its backers may take their coins back."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from psycopg import Error
+from sqlalchemy import Boolean, column, exists, func, table, text
+from sqlalchemy.exc import DBAPIError
+
+from api.coins import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.orm import InstrumentedAttribute
+
+_TARGETS = table("coin_targets", column("campaign_id"), column("is_open", Boolean), column("grace_until"), schema="app")
+_IN_GRACE = "coin_targets_in_grace"  # raised by app.coins_check_grace
+_FIND = text(
+    """
+    SELECT t.grace_until, coalesce(g.coins, 0)::bigint AS free_coins
+    FROM app.coin_targets AS t
+    LEFT JOIN LATERAL (
+        -- as in app.coins_is_graced; coins that came later may have been taken first
+        SELECT least(
+            a.balance_coins,
+            sum(CASE WHEN p.account_version = v.version THEN p.balance_after_coins ELSE p.amount_coins END)
+        ) AS coins
+        FROM app.coin_accounts AS a
+        CROSS JOIN LATERAL (SELECT app.coins_version_at(a.id, a.version, t.grace_from) AS version) AS v
+        JOIN app.coin_postings AS p ON p.account_id = a.id AND p.account_version BETWEEN v.version AND a.version
+            AND (p.account_version = v.version OR p.amount_coins < 0)
+        WHERE a.idea_id = t.idea_id AND a.user_id = :user_id AND a.kind = 'stake'
+        GROUP BY a.id, a.balance_coins
+    ) AS g ON true
+    WHERE t.idea_id = :idea_id AND t.is_open AND t.grace_until >= clock_timestamp()
+    """
+)
+
+
+@dataclass(frozen=True)
+class Grace:
+    """A grace time that is running, and the coins of a member that it lets go."""
+
+    until: datetime
+    free_coins: int
+
+
+async def begin_grace(session: AsyncSession, campaign_id: UUID, idea_id: UUID) -> datetime | None:
+    """Begin the grace time of an idea that is open for coins; returns its end.
+
+    It is None if the policy's `grace_h` is 0 or no coins are on the idea: then no one waits.
+    """
+    until: datetime | None = await session.scalar(
+        text("SELECT app.coins_begin_grace(:campaign_id, :idea_id)"), {"campaign_id": campaign_id, "idea_id": idea_id}
+    )
+    return until
+
+
+async def find_grace(session: AsyncSession, idea_id: UUID, *, user_id: UUID) -> Grace | None:
+    """The grace time of an idea that is running, by the database's clock, or None."""
+    row = (await session.execute(_FIND, {"idea_id": idea_id, "user_id": user_id})).one_or_none()
+    return Grace(row.grace_until, row.free_coins) if row else None
+
+
+def has_running_grace(campaign_id: ColumnElement[UUID] | InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    """A condition of a query: an open idea of the campaign is in its grace time."""
+    return exists().where(
+        _TARGETS.c.campaign_id == campaign_id,
+        _TARGETS.c.is_open,
+        _TARGETS.c.grace_until >= func.clock_timestamp(),
+    )
+
+
+@contextmanager
+def refusing_in_grace() -> Iterator[None]:
+    """Raise the ledger's refusal to close an idea in its grace time as a domain error.
+
+    Raises:
+        GraceRunning: backers may still take their coins back.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        cause = error.orig
+        if not isinstance(cause, Error) or cause.diag.constraint_name != _IN_GRACE:
+            raise
+        until = datetime.fromisoformat(cause.diag.message_detail or "").astimezone(UTC)
+        msg = (
+            f"After a material edit, backers may take their coins back until {until.isoformat()}; "
+            "ideas are decided after that."
+        )
+        raise errors.GraceRunning(msg, grace_until=until) from error
