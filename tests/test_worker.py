@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from api.coins import service as coins
+from api.coins.commands import settlements
 from api.container import make_container
 from api.domains import select_domains
 from api.kernel.heartbeats import degraded
@@ -64,7 +65,7 @@ class TestApi:
 class TestWorking:
     @pytest.mark.usefixtures("running_worker")
     async def test_settles_and_is_seen(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 1)
+        monkeypatch.setattr(settlements, "SETTLE_INLINE_MAX", 1)
         async with db.session() as session:
             ledger = await make_ledger(session, members=9)
             await coins.move_coins(session, [ledger.move(1, member=n, target=1) for n in range(1, 9)])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from api.coins import service
+from api.coins.commands import settlements
 from api.kernel.background import Loop
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ _SEAL = text("SELECT app.coins_seal(:transfers_max)")
 
 async def aggregate_totals(database: Database) -> int | None:
     """Update the totals of many ideas; returns how many ideas changed, None if another process is doing it."""
-    changed: int | None = await database.run_alone(_AGGREGATE, statement_timeout_ms=service.SETTLE_TIMEOUT_MS)
+    changed: int | None = await database.run_alone(_AGGREGATE, statement_timeout_ms=settlements.SETTLE_TIMEOUT_MS)
     return changed
 
 
 async def seal(database: Database) -> int | None:
     """Seal the next transfers, at most `SEAL_MAX`; returns how many, None if another process is doing it."""
     sealed: int | None = await database.run_alone(
-        _SEAL, statement_timeout_ms=service.SETTLE_TIMEOUT_MS, transfers_max=SEAL_MAX
+        _SEAL, statement_timeout_ms=settlements.SETTLE_TIMEOUT_MS, transfers_max=SEAL_MAX
     )
     return sealed
 
@@ -80,7 +80,7 @@ async def settle(database: Database) -> int:
         while is_finished is False:
             is_finished = await database.run_alone(
                 _SETTLE_NEXT,
-                statement_timeout_ms=service.SETTLE_TIMEOUT_MS,
+                statement_timeout_ms=settlements.SETTLE_TIMEOUT_MS,
                 id=settlement_id,
                 accounts_max=ACCOUNTS_PER_STEP,
             )

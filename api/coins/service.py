@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
 from api.coins import errors
-from api.coins.commands.grace import Grace, begin_grace, find_grace, has_running_grace, refusing_in_grace
+from api.coins.commands.grace import Grace, begin_grace, find_grace, has_running_grace
 from api.coins.commands.moves import SQL, Move, Outcome, as_arguments
 from api.coins.commands.policies import find_disclosing_campaigns, get_policy, list_policies, set_policy
+from api.coins.commands.settlements import (
+    allow_time,
+    close_ledger,
+    close_targets,
+    lock_stakes,
+    reopen_target,
+    return_stakes,
+)
 from api.coins.reading import queries
+from api.coins.records import Closing, Conservation, ListFacts, MemberStake, Remaining, Total, Wallet
 from api.coins.schemas import BackerRead, Balance, CampaignCoins, PolicyWrite, StakeRead
-from api.events.service import current_request_id
 from api.kernel import clock
 from api.kernel.db import statements_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from typing import Literal
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,97 +34,30 @@ if TYPE_CHECKING:
     from api.kernel.db import Statements
 
 __all__ = [
+    "Closing",
+    "Conservation",
     "Grace",
+    "ListFacts",
+    "MemberStake",
     "Move",
     "Outcome",
+    "Remaining",
+    "Total",
+    "Wallet",
+    "allow_time",
     "begin_grace",
+    "close_ledger",
+    "close_targets",
     "find_disclosing_campaigns",
     "find_grace",
     "get_policy",
     "has_running_grace",
     "list_policies",
+    "lock_stakes",
+    "reopen_target",
+    "return_stakes",
     "set_policy",
 ]
-
-
-# accounts that a command settles in its own transaction; more are settled by a background loop
-SETTLE_INLINE_MAX = 1000
-SETTLE_TIMEOUT_MS = 60_000
-
-
-@dataclass(frozen=True)
-class Conservation:
-    """The coins of one campaign by kind of account, and the number of wrong balances, transfers and totals."""
-
-    campaign_id: UUID
-    issued_coins: int
-    carried_in_coins: int
-    wallet_coins: int
-    held_coins: int
-    staked_coins: int
-    expired_coins: int
-    carried_out_coins: int
-    difference_coins: int
-    wrong_balances: int
-    unbalanced_transfers: int
-    wrong_totals: int
-
-    @property
-    def holds(self) -> bool:
-        """Whether issued + carried in = wallets + held + stakes + expired + carried out, and nothing is wrong."""
-        wrong = self.wrong_balances + self.unbalanced_transfers + self.wrong_totals
-        return self.difference_coins == 0 and wrong == 0
-
-
-@dataclass(frozen=True)
-class ListFacts:
-    """What a list of ideas needs of the ledger: the time, the time of the totals, and the undo window of the campaign."""
-
-    now: datetime
-    aggregated_at: datetime
-    undo_window_h: int
-
-
-@dataclass(frozen=True)
-class Wallet:
-    """A member's wallet; the coins of a frozen wallet cannot be used."""
-
-    wallet_coins: int
-    is_frozen: bool
-
-
-@dataclass(frozen=True)
-class Closing:
-    """The coins in the wallets when the ledger was closed, and whether a background loop is still emptying them."""
-
-    wallet_coins: int
-    is_settling: bool
-
-
-@dataclass(frozen=True)
-class Remaining:
-    """Coins in wallets and on open ideas, and the number of members who have some of them."""
-
-    coins: int
-    members: int
-
-
-@dataclass(frozen=True)
-class MemberStake:
-    """A member's coins on an idea."""
-
-    user_id: UUID
-    idea_id: UUID
-    coins: int
-
-
-@dataclass(frozen=True)
-class Total:
-    """An idea's coins and backers, now or when it was settled."""
-
-    coins: int
-    backers: int
-    is_settling: bool = False
 
 
 async def open_ledger(session: AsyncSession, campaign_id: UUID, policy: PolicyWrite, *, actor_id: UUID | None) -> None:
@@ -199,27 +138,6 @@ async def freeze_wallets(session: AsyncSession, campaign_id: UUID, user_ids: Seq
     )
 
 
-async def return_stakes(
-    session: AsyncSession, campaign_id: UUID, user_id: UUID, *, actor_id: UUID | None, idea_id: UUID | None = None
-) -> int:
-    """Return a member's coins on open ideas, or on one, to the wallet, also outside the window; returns how many coins.
-
-    The caller holds the campaign's lock, or has just reopened the one idea, so that no idea is closed or reopened meanwhile.
-    """
-    returned: int = await session.scalar(
-        text("SELECT app.coins_return_stakes(:campaign_id, :user_id, :actor_id, :effective_at, :request_id, :idea_id)"),
-        {
-            "campaign_id": campaign_id,
-            "user_id": user_id,
-            "actor_id": actor_id,
-            "effective_at": clock.effective_at(),
-            "request_id": current_request_id(),
-            "idea_id": idea_id,
-        },
-    )
-    return returned
-
-
 async def list_staked(session: AsyncSession, idea_id: UUID, user_ids: Sequence[UUID]) -> list[UUID]:
     """Those of the members who have coins on the idea, in the order in which the ledger locks wallets."""
     rows = await (await statements_of(session)).fetch(queries.STAKED, idea_id=idea_id, user_ids=list(user_ids))
@@ -234,108 +152,10 @@ async def open_targets(session: AsyncSession, campaign_id: UUID, authors: dict[U
     )
 
 
-async def lock_stakes(session: AsyncSession, campaign_id: UUID, idea_ids: Sequence[UUID]) -> None:
-    """Lock ideas, their stakes and the wallets of their backers in sorted order, before several calls of :func:`close_targets`.
-
-    The caller holds the locks of the rows of the ideas.
-    """
-    await allow_time(session)
-    await session.execute(
-        text("SELECT app.coins_lock_stakes(:campaign_id, CAST(:idea_ids AS uuid[]), :inline_max)"),
-        {"campaign_id": campaign_id, "idea_ids": list(idea_ids), "inline_max": _inline_max()},
-    )
-
-
-async def close_targets(
-    session: AsyncSession,
-    campaign_id: UUID,
-    idea_ids: Sequence[UUID],
-    *,
-    kind: Literal["expire", "return", "withdraw", "settle"],
-    actor_id: UUID | None,
-    reason: str | None = None,
-    effective_at: datetime | None = None,
-) -> dict[UUID, Total]:
-    """Close ideas for coins; their stakes expire or return to the wallets. Returns the total of each idea.
-
-    Raises:
-        GraceRunning: backers of one may take their coins back, and the kind is not `withdraw`, which returns them all.
-    """
-    await allow_time(session)
-    statement = text(
-        "SELECT idea_id, settled_coins, settled_backers, is_settling FROM app.coins_close_targets"
-        "(:campaign_id, CAST(:idea_ids AS uuid[]), :kind, :actor_id, :reason, :effective_at, :inline_max, :request_id)"
-    )
-    values = {
-        "campaign_id": campaign_id,
-        "idea_ids": list(idea_ids),
-        "kind": kind,
-        "actor_id": actor_id,
-        "reason": reason,
-        "effective_at": effective_at or clock.effective_at(),
-        "inline_max": _inline_max(),
-        "request_id": current_request_id(),
-    }
-    with refusing_in_grace():
-        rows = await session.execute(statement, values)
-    return {row.idea_id: Total(row.settled_coins, row.settled_backers, row.is_settling) for row in rows}
-
-
 async def get_settled(session: AsyncSession, idea_id: UUID) -> Total:
     """The total of a closed idea when it was closed."""
     row = (await session.execute(queries.SETTLED, {"idea_id": idea_id})).one()
     return Total(row.coins, row.backers, row.is_settling)
-
-
-async def reopen_target(
-    session: AsyncSession, campaign_id: UUID, idea_id: UUID, *, actor_id: UUID | None, reason: str | None
-) -> Total:
-    """Undo an acceptance: transfers that reference the original ones restore the expired stakes."""
-    await allow_time(session)
-    rows = await session.execute(
-        text("SELECT coins, backers FROM app.coins_reopen_target(:campaign_id, :idea_id, :actor_id, :reason)"),
-        {"campaign_id": campaign_id, "idea_id": idea_id, "actor_id": actor_id, "reason": reason},
-    )
-    row = rows.one()
-    return Total(row.coins, row.backers)
-
-
-def _inline_max() -> int | None:
-    """How many accounts a command may settle itself; None is all, in the demo and in imports."""
-    return None if clock.effective_at() else SETTLE_INLINE_MAX
-
-
-async def allow_time(session: AsyncSession) -> None:
-    """Raise the statement timeout of the transaction to the time that a settlement of 100,000 stakes may take."""
-    await session.execute(text(f"SET LOCAL statement_timeout = {SETTLE_TIMEOUT_MS}"))
-
-
-async def close_ledger(
-    session: AsyncSession, campaign_id: UUID, *, actor_id: UUID | None, effective_at: datetime | None = None
-) -> Closing:
-    """Close a campaign's ledger: all open stakes and wallets expire, in the background if there are many.
-
-    `effective_at` is the moment of an import, which settles immediately.
-
-    Raises:
-        GraceRunning: backers of an open idea may take their coins back.
-    """
-    await allow_time(session)
-    statement = text(
-        "SELECT wallet_coins, is_settling FROM app.coins_close_ledger"
-        "(:campaign_id, :actor_id, :effective_at, :inline_max, :request_id)"
-    )
-    values = {
-        "campaign_id": campaign_id,
-        "actor_id": actor_id,
-        "effective_at": effective_at or clock.effective_at(),
-        "inline_max": None if effective_at else _inline_max(),
-        "request_id": current_request_id(),
-    }
-    with refusing_in_grace():
-        rows = await session.execute(statement, values)
-    row = rows.one()
-    return Closing(row.wallet_coins, row.is_settling)
 
 
 async def has_stake_account(session: AsyncSession, idea_id: UUID, *, user_id: UUID) -> bool:

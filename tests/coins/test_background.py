@@ -14,6 +14,7 @@ from sqlalchemy import text
 from api.coins import background
 from api.coins import service as coins
 from api.coins.background import aggregate_totals, settle
+from api.coins.commands import settlements
 from api.kernel import origins
 from api.kernel.background import Background, Loop
 from api.kernel.db import statements_of
@@ -63,7 +64,7 @@ async def verified(session: AsyncSession, ledger: Ledger) -> coins.Conservation:
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """More than 10 stakes are left to a settlement, and a step takes 10 accounts."""
-    monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 10)
+    monkeypatch.setattr(settlements, "SETTLE_INLINE_MAX", 10)
     monkeypatch.setattr(background, "ACCOUNTS_PER_STEP", 10)
 
 
@@ -128,7 +129,7 @@ class TestSettle:
         ledger = await staked(db, 21)
         async with db.session() as session:
             await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind="return", actor_id=None)
-        monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 1000)
+        monkeypatch.setattr(settlements, "SETTLE_INLINE_MAX", 1000)
         async with db.session() as session:
             assert (await coins.close_ledger(session, ledger.campaign_id, actor_id=None)).is_settling
         async with await psycopg.AsyncConnection.connect(database.database.role_url("app")) as other:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from api.coins import service as coins
+from api.coins.commands import settlements
 from api.coins.schemas import PolicyWrite
 from tests.factories.ledgers import Ledger, make_ledger
 
@@ -109,7 +110,7 @@ class TestAtEveryMoment:
         self, session: AsyncSession, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A settlement of returns that ends after the wallets were emptied leaves its postings after theirs."""
-        monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", 0)
+        monkeypatch.setattr(settlements, "SETTLE_INLINE_MAX", 0)
         ledger = await make_ledger(session, members=2, ideas=3)
         for target, amount in ((1, 30), (2, 20)):
             await coins.move_coins(session, [ledger.move(amount, target=target)])

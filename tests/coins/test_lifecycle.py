@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from api.coins import service as coins
+from api.coins.commands import settlements
 from tests.factories.ledgers import make_ledger
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class TestCloseTargets:
     ) -> None:
         """Neither during the settlement nor after it: there is no acceptance to undo."""
         if inline_max is not None:
-            monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", inline_max)
+            monkeypatch.setattr(settlements, "SETTLE_INLINE_MAX", inline_max)
         ledger = await make_ledger(session)
         await coins.move_coins(session, [ledger.move(30, target=1)])
         totals = await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind="return", actor_id=None)

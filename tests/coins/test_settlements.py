@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from api.coins import service as coins
+from api.coins.commands import settlements
 from tests.factories.ledgers import make_ledger
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ async def settle(session: AsyncSession, ledger: Ledger) -> None:
 async def test_two_ideas_of_one_backer_may_be_returned_together(
     session: AsyncSession, monkeypatch: pytest.MonkeyPatch, inline_max: int
 ) -> None:
-    monkeypatch.setattr(coins, "SETTLE_INLINE_MAX", inline_max)
+    monkeypatch.setattr(settlements, "SETTLE_INLINE_MAX", inline_max)
     ledger = await make_ledger(session, coins_per_member=100)
     await coins.move_coins(session, [ledger.move(30, target=1), ledger.move(20, target=2)])
     async with session.begin_nested():

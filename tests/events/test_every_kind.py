@@ -20,6 +20,7 @@ from api.auth.sso.providers import Providers
 from api.campaigns.handlers import close_due_campaigns
 from api.coins import background
 from api.coins import service as coins
+from api.coins.commands import settlements
 from api.events.catalogue import parse_payload
 from api.events.kinds import EventKind
 from api.events.refusals import record_refusals
@@ -376,7 +377,7 @@ async def test_every_kind_occurs_and_every_row_fits_its_payload(
     await play_coins(world)
     await play_draft(world, application)
     with monkeypatch.context() as smaller:  # a settlement that is left to the background
-        smaller.setattr(coins, "SETTLE_INLINE_MAX", 2)
+        smaller.setattr(settlements, "SETTLE_INLINE_MAX", 2)
         smaller.setattr(background, "ACCOUNTS_PER_STEP", 2)
         ledger = await staked(db, 5)
         async with db.session() as session:

@@ -118,8 +118,9 @@ class Model:
 
     def _is_free(self, item: Item) -> bool:
         """Whether coins may be taken back from an idea in its grace time."""
-        is_return = item.source is not None and item.target is None
-        return is_return and item.coins <= self.graces.get(item.source, {}).get(item.member, -1)
+        if item.source is None or item.target is not None:
+            return False
+        return item.coins <= self.graces.get(item.source, {}).get(item.member, -1)
 
     def set_policy(self, policy: Policy) -> tuple[int, list[str]]:
         """Set a new version of the policy, or return the names of frozen fields that it would change."""

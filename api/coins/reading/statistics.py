@@ -10,8 +10,8 @@ from uuid import UUID
 from pydantic import Field
 from sqlalchemy import text
 
+from api.coins.commands.settlements import allow_time
 from api.coins.reading import statistics_queries as queries
-from api.coins.service import allow_time
 from api.kernel import clock
 from api.kernel.db import begin_snapshot
 from api.kernel.schemas import ResponseModel
