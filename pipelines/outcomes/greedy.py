@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Greedy:
-    """What the greedy rule selects, in its order, and what is left of the budget."""
+    """What the greedy rule selects, in its order.
+
+    `left` is what is left of the budget at the end, and `left_before` what was left when each idea was considered.
+    """
 
     selected: tuple[int, ...]
     left: float
+    left_before: dict[int, float]
 
 
 def select_greedily(
@@ -33,9 +37,11 @@ def select_greedily(
     """
     left = ballots.budget if budget is None else budget
     selected = []
+    left_before = {}
     candidates = [idea for idea in range(ballots.ideas) if idea not in without and len(ballots.supports[idea].groups)]
     for idea in sorted(candidates, key=lambda idea: (-by(idea), idea)):
+        left_before[idea] = left
         if at_most(ballots.costs[idea], left):
             selected.append(idea)
             left -= float(ballots.costs[idea])
-    return Greedy(tuple(selected), max(left, 0.0))
+    return Greedy(tuple(selected), max(left, 0.0), left_before)
