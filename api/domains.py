@@ -15,6 +15,7 @@ from api.discussions.domain import DISCUSSIONS
 from api.events.domain import EVENTS
 from api.ideas.domain import IDEAS
 from api.kernel.domain import KERNEL
+from api.outcomes.domain import OUTCOMES
 from api.sharing.domain import SHARING
 from api.todo.domain import TODO
 from api.web.domain import WEB
@@ -36,6 +37,7 @@ DOMAINS: tuple[Domain[Container], ...] = (
     ATTACHMENTS,
     SHARING,
     TODO,
+    OUTCOMES,
     ANALYTICS,
     AUDIT,
     WEB,

@@ -243,6 +243,12 @@ async def list_backers(
     return [BackerRead.model_validate(row) for row in rows]
 
 
+async def count_wallets(session: AsyncSession, campaign_id: UUID) -> int:
+    """The number of people who have a wallet in a campaign."""
+    count: int = (await session.execute(queries.WALLET_COUNT, {"campaign_id": campaign_id})).scalar_one()
+    return count
+
+
 async def list_stakes(session: AsyncSession, campaign_id: UUID) -> list[MemberStake]:
     """All coins on ideas of a campaign, now or just before they were settled, in the order of members and ideas.
 

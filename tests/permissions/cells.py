@@ -211,6 +211,7 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "deleteMemberAttribute": lambda _: 404,  # the same
     "acceptCampaignInvitation": lambda _: 422,  # link-invalid
     "getCampaignReport": lambda _: 503,  # nothing-published
+    "previewOutcome": lambda _: 409,  # no-budget
     "draftIdea": _when_draft,  # campaign-not-active
     # the request approves
     "changeIdeasInBulk": lambda cell: None if Permission.APPROVE_IDEAS in cell.permissions else 403,

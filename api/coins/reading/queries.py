@@ -150,6 +150,10 @@ BACKERS = text(
 
 STAKES = text(_STAKES.format(columns="a.user_id, a.idea_id", condition="a.campaign_id = :campaign_id"))
 
+WALLET_COUNT = text(
+    "SELECT count(*) FROM app.coin_accounts AS a WHERE a.campaign_id = :campaign_id AND a.kind = 'wallet'"
+)
+
 STAKED = """
     SELECT w.user_id
     FROM app.coin_accounts AS s

@@ -1,0 +1,1 @@
+"""What different rules of decision would select in a campaign."""
