@@ -41,7 +41,10 @@ class RedisCounts:
     def __init__(self, url: str, *, timeout_s: float, breaker: Breaker | None = None) -> None:
         """No connection is opened before the first attempt."""
         # a failed call is not retried: the database counts instead
-        self._redis = Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None)
+        # Each read has the limit too: the client asks the server to end a transaction that `_call` has cancelled.
+        self._redis = Redis.from_url(
+            url, retry=Retry(NoBackoff(), 0), socket_timeout=timeout_s, socket_connect_timeout=timeout_s
+        )
         self._timeout_s = timeout_s
         self._breaker = breaker or Breaker()
         self._database = DatabaseCounts()

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from api.auth import service as auth
 from api.coins import service as coins
+from api.ideas import versions
 from api.ideas.authors import sees_authors
 from api.ideas.models import Idea, IdeaChangeRequest
 from api.ideas.next_steps import find_next_steps
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from api.campaigns.dependencies import Access
+    from api.ideas.dependencies import IdeaAccess
 
 _ROW = f"{select_row(is_exact=True)} WHERE i.id = %(idea_id)s"
 _RENDERED_HERE_MAX = 2_000
@@ -46,6 +48,11 @@ async def read_idea(session: AsyncSession, access: Access, idea_id: UUID) -> Ide
         resubmitted_as_id=later_id,
         change_request=await _find_change_request(session, idea_id) if is_pending else None,
     )
+
+
+async def find_first_shown(session: AsyncSession, access: IdeaAccess) -> int:
+    """The number of the first version that the caller may see: others than its author see the text from the approval on."""
+    return 1 if access.may(Permission.VIEW_ALL_IDEAS) else await versions.find_first_shown(session, access.idea)
 
 
 async def _render(description: str) -> str:

@@ -83,7 +83,10 @@ async def edit_idea(
         check_complete(changes.get("title", idea.title), changes.get("description", idea.description))
     version = idea.version
     idea = await _apply(session, idea, changes, at=now, actor_id=actor_id, reason=reason, restored_from=restored_from)
-    if is_material and idea.version != version:
+    if is_material:
+        if idea.version == version:
+            msg = "The edit changes nothing, so it cannot be material; mark the latest version by its own route."
+            raise errors.NotMarkable(msg, version=version)
         assert reason is not None, "it was checked"
         await material.mark_latest(session, idea, actor_id=actor_id, reason=reason)
     return idea

@@ -43,7 +43,7 @@ _ENTRIES = text(
         UNION ALL
         SELECT 'v' || lpad(v.version::text, 10, '0'), 'version', v.created_at, v.created_by, v.reason,
             NULL, NULL, NULL, v.version, v.restored_from, NULL, NULL, NULL, NULL
-        FROM app.idea_versions AS v WHERE v.idea_id = :idea_id AND v.version > 1
+        FROM app.idea_versions AS v WHERE v.idea_id = :idea_id AND v.version > :first_version
         UNION ALL
         SELECT 'm' || lpad(m.version::text, 10, '0'), 'material', m.marked_at, m.marked_by, m.reason,
             NULL, NULL, NULL, m.version, NULL, m.grace_until, NULL, NULL, NULL
@@ -136,6 +136,7 @@ async def list_history(
     idea_id: UUID,
     *,
     coins_of: UUID | None,
+    first_version: int,
     sees_requests: bool,
     sees_hidden: bool,
     limit: int,
@@ -143,12 +144,13 @@ async def list_history(
 ) -> list[tuple[HistoryEntry, tuple[datetime, str]]]:
     """Entries of an idea's history, newest first, each with its key for the cursor.
 
-    `coins_of` is the member whose movements of coins are listed; None lists those of all members. The caller checks the coin
+    `first_version` is the first one that the reader may see; later ones are listed. `coins_of` is the member whose movements of coins are listed; None lists those of all members. The caller checks the coin
     policy. Requests for changes are for the author and for those who see all ideas, and hidden comments for moderators; deleted
     comments are left out.
     """
     values = {
         "idea_id": idea_id,
+        "first_version": max(first_version - 1, 1),
         "sees_requests": sees_requests,
         "sees_hidden": sees_hidden,
         "kinds": _KINDS,
@@ -170,15 +172,17 @@ async def list_history(
 def mark_entries(access: IdeaAccess, entries: Sequence[HistoryEntry]) -> None:
     """Mark what the author did as the author, and hide who they are if the reader may not know.
 
-    What the author did by another role, such as a decision as a manager, is not marked then: it would disclose the role. Coins
-    belong to a backer, not to an author.
+    What the author did by another role, such as a decision as a manager, is shown then like that of any other manager: a
+    missing person would disclose the author's role. Coins belong to a backer, not to an author.
     """
-    others = [entry for entry in entries if entry.kind != "coins"]
-    mark_author(access, others, actor_id="by_author")
-    if author_of(access.campaign, access.idea) is not None:
-        return
-    for entry in others:
-        is_own_step = entry.from_status is None or entry.to_status == Status.WITHDRAWN
-        entry.by_author = entry.by_author and (
-            entry.kind in {"version", "comment", "attachment"} or (entry.kind == "status" and is_own_step)
-        )
+    marked = [entry for entry in entries if entry.kind != "coins"]
+    if author_of(access.campaign, access.idea) is None:
+        marked = [entry for entry in marked if _is_of_an_author(entry)]
+    mark_author(access, marked, actor_id="by_author")
+
+
+def _is_of_an_author(entry: HistoryEntry) -> bool:
+    """Whether an entry is of a kind that authors cause as such."""
+    if entry.kind == "status":
+        return entry.from_status is None or entry.to_status == Status.WITHDRAWN
+    return entry.kind in {"version", "comment", "attachment"}

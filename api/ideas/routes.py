@@ -18,7 +18,7 @@ from api.coins.errors import GraceRunning
 from api.coins.schemas import BackerRead
 from api.ideas import errors, service
 from api.ideas.dependencies import IdeaAccess, StakesReader, find_audience, requires_on_idea
-from api.ideas.details import read_idea
+from api.ideas.details import find_first_shown, read_idea
 from api.ideas.history import HistoryEntry, list_history, mark_entries
 from api.ideas.models import IdeaValuation
 from api.ideas.schemas import (
@@ -158,6 +158,7 @@ async def history(
         session,
         access.idea.id,
         coins_of=None if sees_stakes else access.campaign.caller.user_id,
+        first_version=await find_first_shown(session, access),
         sees_requests=access.may(Permission.VIEW_ALL_IDEAS),
         sees_hidden=access.may(Permission.MODERATE_COMMENTS),
         limit=paging.limit + 1,

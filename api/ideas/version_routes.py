@@ -16,7 +16,7 @@ from api.coins.reading.idea_movements import find_last_stake
 from api.ideas import errors, service, versions
 from api.ideas.authors import mark_author
 from api.ideas.dependencies import IdeaAccess, requires_on_idea
-from api.ideas.details import read_idea
+from api.ideas.details import find_first_shown, read_idea
 from api.ideas.material import find_marks
 from api.ideas.schemas import IdeaDetail, Reason
 from api.kernel.contract import raises
@@ -122,7 +122,7 @@ async def list_all(session: Session, access: _Reader, paging: PageQuery) -> Page
     found = await versions.list_versions(
         session,
         access.idea,
-        first=await _first_shown(session, access),
+        first=await find_first_shown(session, access),
         limit=paging.limit + 1,
         after=paging.after(int),
     )
@@ -133,7 +133,7 @@ async def list_all(session: Session, access: _Reader, paging: PageQuery) -> Page
 @raises(errors.VersionNotFound)
 async def get(session: Session, access: _Reader, version: Number) -> VersionRead:
     """One version of the idea's text."""
-    first = await _first_shown(session, access)
+    first = await find_first_shown(session, access)
     (found,) = await _read_all(
         session, access, [await versions.get_version(session, access.idea, version, first=first)]
     )
@@ -152,7 +152,7 @@ async def diff(
     ] = None,
 ) -> VersionDiff:
     """What changed from the version `against` to this one, by words. The first version is compared with itself."""
-    first = await _first_shown(session, access)
+    first = await find_first_shown(session, access)
     later = await versions.get_version(session, access.idea, version, first=first)
     earlier = await versions.get_version(session, access.idea, against or max(version - 1, first), first=first)
     return _diff(earlier, later)
@@ -184,7 +184,7 @@ async def changes_since_my_stake(session: Session, access: _Reader) -> ChangesSi
     user_id = access.campaign.caller.user_id
     stake = await find_last_stake(session, access.idea.id, user_id=user_id)
     grace = await coins.find_grace(session, access.idea.id, user_id=user_id)
-    first = await _first_shown(session, access)
+    first = await find_first_shown(session, access)
     later = await versions.get_version(session, access.idea, access.idea.version, first=first)
     earlier = later
     if stake is not None:
@@ -256,10 +256,6 @@ async def restore(
         reason=body.reason,
     )
     return await read_idea(session, access.campaign, access.idea.id)
-
-
-async def _first_shown(session: AsyncSession, access: IdeaAccess) -> int:
-    return 1 if access.may(Permission.VIEW_ALL_IDEAS) else await versions.find_first_shown(session, access.idea)
 
 
 def _parts(earlier: str, later: str) -> list[PartRead]:

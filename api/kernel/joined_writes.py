@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Iterable
 
 
 class JoinedWrites:
@@ -40,6 +41,11 @@ class JoinedWrites:
         self._flushing.cancel()
         first, self._held = self._held, None
         self.inner.writelines((first, data))
+
+    def writelines(self, parts: Iterable[bytes]) -> None:
+        """Send what is held, then the parts."""
+        self.flush()
+        self.inner.writelines(parts)
 
     def flush(self) -> None:
         """Send what is held."""

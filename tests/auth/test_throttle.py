@@ -260,6 +260,20 @@ class TestRedisCounts:
         assert await door.wait_s(ANNA, HERE) == 0
         await shared.close()
 
+    async def test_a_server_that_stops_within_a_command_delays_no_log_in(
+        self, session: AsyncSession, redis_server: RedisServer
+    ) -> None:
+        shared = RedisCounts(redis_server.url, timeout_s=0.2)
+        door = Door(session, LogInDelays(secrets.token_bytes(32), shared))
+        await door.fail(ANNA, HERE)  # connects
+        redis_server.freeze()
+        try:
+            async with asyncio.timeout(PATIENT_S / 2):
+                await door.fail(ANNA, HERE, times=2)
+        finally:
+            redis_server.thaw()
+        await shared.close()
+
     async def test_a_setting_selects_them(self, database: Settings, redis_server: RedisServer) -> None:
         settings = database.with_(redis_url=RedisDsn(redis_server.url), log_in_counts="redis", redis_timeout_ms=5000)
         container = make_container(settings)

@@ -164,14 +164,15 @@ class TestEveryResponse:
         assert sorted(by_author) == ["attachment", "comment", "comment", "status", "version", "version"]
         assert all(entry["actor_id"] is None for entry in history if entry["by_author"])
 
-    async def test_of_a_manager_who_is_the_author_does_not_mark_decisions(
+    async def test_of_a_manager_who_is_the_author_shows_decisions_like_those_of_any_manager(
         self, application: FastAPI, client: AsyncClient
     ) -> None:
         world = await anonymous_world(application, client)
         idea = await submit(world, world.manager)
         assert (await world.step(world.manager, idea, "accepted")).is_success
         history = (await world.call(world.members[0], "GET", f"/ideas/{idea}/history")).json()["items"]
-        assert [(entry["actor_id"], entry["by_author"]) for entry in history] == [(None, False), (None, True)]
+        decided = (str(world.manager.id), False)
+        assert [(entry["actor_id"], entry["by_author"]) for entry in history] == [decided, (None, True)]
 
 
 class TestLedger:

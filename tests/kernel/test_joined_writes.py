@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from api.kernel.http_limits import HttpLimits, LimitedProtocol
+from api.kernel.joined_writes import JoinedWrites
 from tests.factories.raw_http import GET, exchange
 
 if TYPE_CHECKING:
@@ -79,6 +80,24 @@ def respond(*parts: bytes) -> Any:
 
 def body_of(received: bytes) -> bytes:
     return received.rpartition(b"\r\n\r\n")[2]
+
+
+class TestWritelines:
+    async def test_sends_what_is_held_first(self) -> None:
+        sent: list[bytes] = []
+
+        class Inner:
+            is_closing = staticmethod(lambda: False)
+            write = staticmethod(sent.append)
+            writelines = staticmethod(sent.extend)
+            close = staticmethod(lambda: None)
+
+        joined = JoinedWrites(Inner(), asyncio.get_running_loop())  # type: ignore[arg-type]
+        joined.write(b"1")
+        joined.writelines([b"2", b"3"])
+        joined.write(b"4")
+        joined.close()
+        assert sent == [b"1", b"2", b"3", b"4"]
 
 
 class TestResponses:

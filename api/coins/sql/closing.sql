@@ -35,8 +35,8 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION app.coins_mark_closed(uuid, uuid[]) FROM PUBLIC;
 
--- Locks the open ones of these ideas, and then their stakes and the wallets of their backers in the order of ids, as a
--- command does before it closes the ideas one by one: two such commands wait for each other and cannot block each
+-- Locks the open ones of these ideas, the figures of all, and then the stakes and the wallets of the backers in the order
+-- of ids, as a command does before it closes the ideas one by one: two such commands wait for each other and cannot block each
 -- other. An idea with more than `p_inline_max` stakes is left out, since a settlement returns its coins.
 CREATE OR REPLACE FUNCTION app.coins_lock_stakes(
     p_campaign_id uuid, p_idea_id uuid[], p_inline_max integer DEFAULT NULL
@@ -48,6 +48,9 @@ BEGIN
     PERFORM coins_lock_targets(ARRAY(
         SELECT t.idea_id FROM coin_targets AS t
         WHERE t.idea_id = ANY (p_idea_id) AND t.campaign_id = p_campaign_id AND t.is_open));
+    -- A command that closes one idea changes its figures before it locks wallets (ideas/sql/figures.sql), and so do all
+    -- that follow. Also those of ideas that are closed, which a command may open again.
+    PERFORM 1 FROM idea_figures AS f WHERE f.idea_id = ANY (p_idea_id) ORDER BY f.idea_id FOR NO KEY UPDATE;
     WITH stake AS (
         SELECT a.id, a.user_id, count(*) OVER (PARTITION BY a.idea_id) AS stakes
         FROM coin_targets AS t

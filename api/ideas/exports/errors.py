@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from api.kernel.errors import DomainError, Forbidden, NotFound
 
 
@@ -17,6 +19,14 @@ class ExportNotReady(DomainError):
 
     slug = "export-not-ready"
     title = "The export is not ready"
+
+
+class TooManyExports(DomainError):
+    """The person has requested as many exports as are written at a time."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    slug = "too-many-exports"
+    title = "Too many exports are being written"
 
 
 class ExportOutdated(Forbidden):

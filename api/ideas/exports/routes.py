@@ -55,6 +55,7 @@ Reader = Annotated[Access, Depends(_reader)]
     },
 )
 @counts_as(RateClass.FIGURES)
+@raises(errors.TooManyExports)
 async def export_ideas(
     session: Session,
     database: ProvidedDatabase,

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 DIRECT_MAX = 10_000
 """The most ideas that a request exports itself."""
 KEPT = timedelta(days=1)
+WRITTEN_WITHIN = timedelta(hours=1)
+UNFINISHED_MAX = 5
+"""The most exports of one person that are written at a time."""
 _AT_ONCE = 2_000
 _ORDER: Final = "newest"
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:owner, 0))")
@@ -106,7 +109,11 @@ async def request_export(
     format: ExportFormat,  # noqa: A002 - the name in requests
     job: Job[Any, ...],
 ) -> IdeaExport:
-    """Have a job write an export for the caller. An equal one that is still being written is returned instead."""
+    """Have a job write an export for the caller. An equal one that is still being written is returned instead.
+
+    Raises:
+        TooManyExports: as many exports of the caller are being written.
+    """
     owner_id, now = access.caller.user_id, clock.now()
     await session.execute(_LOCK, {"owner": f"idea-exports:{owner_id}"})
     wanted = {
@@ -116,15 +123,24 @@ async def request_export(
         "query": str(query),
         "rights": asdict(rights_of(access)),
     }
-    running = await session.scalar(
-        select(IdeaExport)
-        .filter_by(**wanted)
-        .where(IdeaExport.finished_at.is_(None), IdeaExport.expires_at > now)
-        .order_by(IdeaExport.requested_at.desc())
-        .limit(1)
-    )
-    if running is not None:
-        return running
+    # a job that has not written its file for so long has failed
+    unfinished = (
+        await session.scalars(
+            select(IdeaExport)
+            .where(
+                IdeaExport.requested_by == owner_id,
+                IdeaExport.finished_at.is_(None),
+                IdeaExport.requested_at > now - WRITTEN_WITHIN,
+            )
+            .order_by(IdeaExport.requested_at.desc())
+        )
+    ).all()
+    for running in unfinished:
+        if all(getattr(running, name) == value for name, value in wanted.items()):
+            return running
+    if len(unfinished) >= UNFINISHED_MAX:
+        msg = f"{len(unfinished)} of your exports are being written; request this one when they are ready."
+        raise errors.TooManyExports(msg)
     export = IdeaExport(id=uuid7(), requested_at=now, expires_at=now + KEPT, **wanted)
     session.add(export)
     await session.flush()

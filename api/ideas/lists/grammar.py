@@ -100,6 +100,19 @@ def parse(text: str) -> Query:
     return Query(Filter(tuple(dict.fromkeys(terms))), sort, seed)
 
 
+def canonical(text: str) -> str:
+    """The text of a query in the form in which it is stored.
+
+    Raises:
+        InvalidFilter: it is not valid, or too long in this form, which has all quotation marks.
+    """
+    found = str(parse(text))
+    if len(found) > QUERY_LENGTH_MAX:
+        fact = f"it has {len(found):,} characters with all quotation marks; at most {QUERY_LENGTH_MAX:,} are allowed"
+        raise _invalid(None, fact, None)
+    return found
+
+
 def make_term(name: str, values: Iterable[tuple[str, int | None]], *, is_negated: bool = False) -> Term:
     """A term of texts, each with its position in a query.
 

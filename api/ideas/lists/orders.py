@@ -50,9 +50,7 @@ class Order:
 
 
 def _day(text: str) -> str:
-    if text != "infinity":
-        date.fromisoformat(text)
-    return text
+    return text if text == "infinity" else date.fromisoformat(text).isoformat()
 
 
 def _moment(text: str) -> datetime:
@@ -67,6 +65,14 @@ def _number(text: str) -> int:
     found = int(text)
     if not -(2**63) <= found < 2**63:
         msg = "a number has 64 bits"
+        raise ValueError(msg)
+    return found
+
+
+def _count(text: str) -> int:
+    found = int(text)
+    if not 0 <= found < 2**31:
+        msg = "a count has 31 bits"
         raise ValueError(msg)
     return found
 
@@ -102,7 +108,7 @@ ORDERS: Mapping[str, Order] = MappingProxyType(
     )
     | _both(
         "discussed",
-        Order("the most comments first", "f.comments", "integer", _number, "ix_idea_figures_comments", True, True),
+        Order("the most comments first", "f.comments", "integer", _count, "ix_idea_figures_comments", True, True),
         "discussed-asc", "the fewest comments first",
     )
     | _both(

@@ -159,9 +159,9 @@ class _Ordered:
         """A range, with both limits included."""
         if compared := _COMPARISON.fullmatch(text):
             limit, sign = self.read_limit(compared["value"]), compared["sign"]
-            if sign[0] == ">":
-                return Range(low=limit if sign == ">=" else self.shift(limit, 1))
-            return Range(high=limit if sign == "<=" else self.shift(limit, -1))
+            if sign in {">", "<"}:
+                limit = self._beside(limit, 1 if sign == ">" else -1, text)
+            return Range(low=limit) if sign[0] == ">" else Range(high=limit)
         if between := _RANGE.fullmatch(text):
             low, high = (self.read_limit(each) if each else None for each in between.group("low", "high"))
             if low is None and high is None:
@@ -171,6 +171,19 @@ class _Ordered:
             return Range(low, high)
         limit = self.read_limit(text)
         return Range(limit, limit)
+
+    def _beside(self, limit: Any, steps: int, text: str) -> Any:
+        """The limit of a range that excludes `limit`; what is written must be read again.
+
+        Raises:
+            ValueError: there is no value beyond the limit.
+        """
+        shifted = self.shift(limit, steps)
+        try:
+            return self.read_limit(str(shifted))
+        except ValueError:
+            msg = f"must leave values to find; no value is {text}"
+            raise ValueError(msg) from None
 
     def write(self, value: Range) -> str:
         """The range in its shortest form."""

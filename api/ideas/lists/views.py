@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, or_, select, text
 
 from api.ideas.labels import get_defined
 from api.ideas.lists import errors
-from api.ideas.lists.grammar import InvalidFilter, Query, parse
+from api.ideas.lists.grammar import InvalidFilter, Query, canonical, parse
 from api.ideas.lists.models import IdeaView
 from api.kernel.ids import uuid7
 from api.kernel.permissions import Permission
@@ -97,7 +97,7 @@ async def create_view(session: AsyncSession, access: Access, *, name: str, query
         ViewNameTaken: there is a view with this name.
         TooManyViews: there are too many.
     """
-    saved = str(parse(query))
+    saved = canonical(query)
     if is_shared:
         _check_may_share(access)
     await _lock(session, access)
@@ -130,8 +130,11 @@ async def edit_view(session: AsyncSession, access: Access, view_id: UUID, change
     if view.is_shared or changes.get("is_shared"):
         _check_may_share(access)
     if "query" in changes:
-        changes = {**changes, "query": str(parse(changes["query"]))}
+        changes = {**changes, "query": canonical(changes["query"])}
     is_moved = changes.get("is_shared", view.is_shared) != view.is_shared
+    if is_moved and view.owner_id != access.caller.user_id:
+        msg = "Only the person who made the view ends its sharing; managers can delete it."
+        raise errors.SharingNotAllowed(msg, permission=Permission.MANAGE_IDEAS)
     for name, value in changes.items():
         setattr(view, name, value)
     await _check_place(session, view, is_new=is_moved)

@@ -23,6 +23,8 @@ CREATE TABLE app.idea_coin_days (
 ) WITH (fillfactor = 70);
 CREATE INDEX ix_idea_coin_days_counted_on ON app.idea_coin_days (counted_on, idea_id);
 
+-- What is written from here on is counted by the triggers, which are created at the end of this transaction.
+LOCK TABLE app.ideas, app.comments, app.idea_milestones, app.coin_targets, app.coin_totals IN SHARE ROW EXCLUSIVE MODE;
 INSERT INTO app.idea_figures (idea_id, campaign_id, coins, backers, comments, next_due_on)
 SELECT i.id, i.campaign_id, coalesce(t.settled_coins, f.coins, 0) AS coins,
     coalesce(t.settled_backers, f.backers, 0) AS backers, coalesce(c.comments, 0) AS comments,
@@ -47,6 +49,8 @@ INNER JOIN app.coin_postings AS p ON p.transfer_id = t.id
 INNER JOIN app.coin_accounts AS a ON a.id = p.account_id
 INNER JOIN app.ideas AS i ON i.id = a.idea_id
 WHERE t.kind IN ('allocate', 'reallocate', 'take_back')
+    -- later transfers are added with the totals
+    AND t.xid < (SELECT g.aggregated_xid FROM app.coin_aggregations AS g)
     AND t.effective_at >= ((now() AT TIME ZONE 'UTC')::date - 6) AT TIME ZONE 'UTC'
 GROUP BY a.idea_id, (t.effective_at AT TIME ZONE 'UTC')::date;
 UPDATE app.idea_figures AS f SET trend_coins = d.coins

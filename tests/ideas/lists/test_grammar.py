@@ -56,8 +56,12 @@ class TestParse:
         assert found.values == (value,)
 
     @pytest.mark.parametrize(
-        "text", [FULL, "", "50% -x", '"10:30" "a \\"b\\" \\\\"', *(key.example for key in KEYS.values())]
-    )
+        "text",
+        [
+            "coins:>999999999999", "cost:<0.02", "created:<1900-01-02", "created:>2200-12-30", "created:>@today+36499d",
+            FULL, "", "50% -x", '"10:30" "a \\"b\\" \\\\"', *(key.example for key in KEYS.values()),
+        ],
+    )  # fmt: skip
     def test_reads_what_it_writes(self, text: str) -> None:
         assert parse(str(parse(text))) == parse(text)
 
@@ -93,6 +97,17 @@ class TestParse:
             parse(text)
         assert refused.value.extensions == {"key": key, "position": position, "nearest": nearest}
         assert f"(character {position} of the query)" in refused.value.detail
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "coins:<0", "coins:>1000000000000", "cost:<0", "cost:>9999999999999999.99", "created:<1900-01-01",
+            "created:>2200-12-31", "created:>@today+36500d", "decided:<@today-36500d", "-backers:<0",
+        ],
+    )  # fmt: skip
+    def test_refuses_a_comparison_that_leaves_no_value(self, text: str) -> None:
+        with pytest.raises(InvalidFilter, match="no value is"):
+            parse(text)
 
     def test_has_limits(self) -> None:
         with pytest.raises(InvalidFilter, match="has 31 terms"):
