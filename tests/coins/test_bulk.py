@@ -84,17 +84,17 @@ async def move_in(world: World, count: int) -> list[UUID]:
     return people
 
 
-async def until_a_connection_waits_for_a_lock(application: FastAPI) -> None:
-    """Wait, with a timeout, until a connection to this database waits for a lock."""
+async def until_a_connection_waits_for_a_lock(application: FastAPI, *, connections: int = 1) -> None:
+    """Wait, with a timeout, until so many connections to this database wait for a lock."""
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
     for _ in range(TRIES):
         async with parts(application).database.session() as session:
-            if await session.scalar(waiting):
+            if await session.scalar(waiting) >= connections:
                 return
         await asyncio.sleep(0.01)
-    msg = "no connection waits for a lock"
+    msg = f"no {connections} connections wait for a lock"
     raise AssertionError(msg)
 
 

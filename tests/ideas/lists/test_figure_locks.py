@@ -48,5 +48,6 @@ async def test_a_bulk_change_a_rejection_and_the_aggregation_do_not_block_each_o
         rejecting = asyncio.create_task(run(single, CLOSE, world.campaign_id, [third]))
         await until_a_connection_waits_for_a_lock(application)
         aggregating = asyncio.create_task(run(aggregation, "SELECT app.coins_aggregate_totals()"))
+        await until_a_connection_waits_for_a_lock(application, connections=2)
         await run(bulk, CLOSE, world.campaign_id, [first])
         await asyncio.gather(rejecting, aggregating)
