@@ -114,6 +114,21 @@ class TestHistory:
             assert ("change_request" in kinds) is sees
             assert {"status", "version"} <= kinds
 
+    async def test_hides_texts_from_before_the_approval_as_the_list_of_versions_does(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world = await make_world(application, client, is_mediated=True)
+        idea = await world.submit(world.members[0])
+        for number in (2, 3):
+            body = {"title": f"Racks, text {number}", "reason": f"Reason {number}"}
+            assert (await world.call(world.manager, "PATCH", f"/ideas/{idea}", json=body)).is_success
+        await world.step(world.manager, idea, "competing")
+        for user, seen in ((world.members[1], [3]), (world.members[0], [3, 2]), (world.manager, [3, 2])):
+            entries = [entry for entry in await history(world, user, idea) if entry["kind"] == "version"]
+            assert [entry["version"] for entry in entries] == seen
+            listed = (await world.call(user, "GET", f"/ideas/{idea}/versions")).json()["items"]
+            assert {entry["version"] for entry in entries} <= {each["version"] for each in listed}
+
     async def test_has_discussion_delivery_and_attachments(self, application: FastAPI, client: AsyncClient) -> None:
         world = await make_world(application, client)
         author, member, manager = world.members[0], world.members[1], world.manager

@@ -35,9 +35,10 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION app.coins_mark_closed(uuid, uuid[]) FROM PUBLIC;
 
--- Locks the open ones of these ideas, the figures of all, and then the stakes and the wallets of the backers in the order
--- of ids, as a command does before it closes the ideas one by one: two such commands wait for each other and cannot block each
--- other. An idea with more than `p_inline_max` stakes is left out, since a settlement returns its coins.
+-- Locks the open ones of these ideas, the figures of all, and then the stakes and the wallets of the backers in the
+-- order of ids, as a command does before it closes the ideas one by one: two such commands wait for each other and
+-- cannot block each other. An idea with more than `p_inline_max` stakes is left out, since a settlement returns its
+-- coins.
 CREATE OR REPLACE FUNCTION app.coins_lock_stakes(
     p_campaign_id uuid, p_idea_id uuid[], p_inline_max integer DEFAULT NULL
 ) RETURNS void

@@ -33,7 +33,9 @@ _Reader = Annotated[Access, Depends(reads_in_campaign(Permission.VIEW_CAMPAIGN))
 class FilteredPage(IdeaPage):
     """A page of a filtered list of ideas."""
 
-    query: str = Field(description="the filter and the order as one query, which q accepts and a view can save")
+    query: str = Field(
+        description="the filter and the order as one query, which q accepts and a view can save, if it has at most 1,000 characters"
+    )
     problem: str | None = Field(description="why the saved view cannot be read; the list is empty then")
 
 

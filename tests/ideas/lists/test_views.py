@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from api.ideas.lists import views
+from api.ideas.lists.grammar import QUERY_LENGTH_MAX
 from tests.factories.campaigns import World, make_world
 from tests.factories.containers import parts
 
@@ -54,6 +55,10 @@ class TestSave:
         ann = world.members[0]
         refused = await save(world, ann, "Bad", "statu:competing")
         assert (*slug(refused), refused.json()["nearest"]) == (422, "invalid-filter", "status")
+        # fits as it is, and not with the quotation marks with which it is stored
+        long = "tag:" + ",".join(f":{n:02}{'x' * 15}" for n in range(49))
+        assert len(long) < QUERY_LENGTH_MAX
+        assert slug(await save(world, ann, "Long", long)) == (422, "invalid-filter")
         assert slug(await save(world, ann, "Shared", is_shared=True)) == (403, "view-sharing-not-allowed")
         assert (await save(world, ann, "Mine")).status_code == 201
         assert slug(await save(world, ann, "MINE")) == (409, "view-name-taken")
@@ -77,6 +82,17 @@ class TestShare:
         assert (edited.status_code, await names(world, ann)) == (200, ["Own"])
         assert (await world.call(world.manager, "DELETE", f"{VIEWS}/{view['id']}")).status_code == 204
         assert await names(world, world.manager) == []
+
+    async def test_ends_by_its_owner_only(self, world: World) -> None:
+        """Another manager would learn the names of the owner's views."""
+        other = world.members[1]
+        await world.call(world.manager, "PUT", f"/campaigns/{{id}}/members/{other.id}/role", params={"role": "manager"})
+        view = (await save(world, world.manager, "To do", is_shared=True)).json()
+        path = f"{VIEWS}/{view['id']}"
+        refused = await world.call(other, "PATCH", path, json={"is_shared": False})
+        assert slug(refused) == (403, "view-sharing-not-allowed")
+        assert (await world.call(other, "PATCH", path, json={"name": "All"})).status_code == 200
+        assert (await world.call(other, "DELETE", path)).status_code == 204
 
 
 class TestUse:
