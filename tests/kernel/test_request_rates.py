@@ -75,6 +75,8 @@ class TestClasses:
                 paths.setdefault(route.rate_class, set()).add(route.path)
         assert paths[RateClass.FIGURES] == {
             "/campaigns/{campaign_id}/report", "/audit/export", "/campaigns/{campaign_id}/member-lists",
+            "/campaigns/{campaign_id}/ideas/export", "/campaigns/{campaign_id}/ideas/exports/{export_id}/content",
+            "/campaigns/{campaign_id}/feed.atom", "/campaigns/{campaign_id}/outcome-preview",
         }  # fmt: skip
         assert paths[RateClass.LOG_INS] >= {
             "/auth/login", "/auth/login/second-step", "/auth/passkey", "/auth/sso/token", "/auth/verify-email", "/auth/verify-email/resend", "/auth/forgot-password",
