@@ -130,7 +130,7 @@ async def content(
 
 @router.get(
     "/attachments/{attachment_id}/content",
-    operation_id="getLinkedAttachmentContent",
+    operation_id="getLinkedContent",
     response_class=Response,
     responses=FILE_RESPONSES,
     dependencies=[PUBLIC],

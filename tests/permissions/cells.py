@@ -242,7 +242,7 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "editIdeaView": lambda _: 404,  # view-not-found
     "deleteIdeaView": lambda _: 404,  # the same
     "getAttachmentContent": lambda _: 404,
-    "getLinkedAttachmentContent": lambda _: 404,
+    "getLinkedContent": lambda _: 404,
     "getIdeaShare": lambda _: 404,  # not-shared
     "revokeIdeaShare": lambda _: 404,  # the same
     "getCampaignCover": lambda _: 404,
@@ -258,7 +258,7 @@ QUERIES = {
     "setMemberRole": {"role": "manager"},
     "findPeople": {"q": "an"},
     "addAttachment": {"name": "plan.txt"},
-    "getLinkedAttachmentContent": {"expires": "4102444800", "signature": "none"},
+    "getLinkedContent": {"expires": "4102444800", "signature": "none"},
 }
 
 # operations with more than one request

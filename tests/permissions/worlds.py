@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import text
+
 from api.auth import sessions
 from api.auth.models import AccountMail
 from api.auth.second_factors import challenges, passkeys, recovery_codes
@@ -162,6 +164,8 @@ class World:
 async def make_world(app: FastAPI, client: AsyncClient) -> World:
     """All rows that the cells use, committed; the work of each cell is rolled back."""
     async with parts(app).database.session() as session:
+        # the administrator of the cells is the last one, whatever tests ran before in this database
+        await session.execute(text("UPDATE app.users SET roles = array_remove(roles, 'system_admin')"))
         users: dict[Actor, User] = {
             actor: await make_user(
                 session,
