@@ -11,7 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from api.coins.commands.batcher import Batcher
+from api.coins.commands.batcher import Batcher, expire
 from api.coins.commands.moves import Move, Outcome, as_error
 from api.coins.errors import LedgerBusy
 from cli.local.ports import free_port
@@ -45,6 +45,22 @@ class TestAnUnexpectedError:
             # and the batcher goes on
             assert (await batcher.move(ledger.move(COINS, member=1, target=1, key="next"))).outcome == "moved"
         assert (await conservation(db, ledger)).staked_coins == 2 * COINS
+
+
+class TestExpire:
+    async def test_a_request_with_an_outcome_keeps_it(self) -> None:
+        """The timer can fire in the turn in which the outcome arrives."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        outcome = Outcome(1, "moved", uuid4(), None, 1, 1, None, None, None, None)
+        future.set_result(outcome)
+        expire(future)
+        assert await future is outcome
+
+    async def test_another_one_gets_an_error_with_advice(self) -> None:
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        expire(future)
+        with pytest.raises(LedgerBusy, match="The database has not responded yet"):
+            await future
 
 
 class TestAnUnreachableDatabase:

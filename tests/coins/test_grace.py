@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from api.coins import errors
 from api.coins import service as coins
@@ -156,6 +157,13 @@ class TestClosing:
             async with session.begin_nested():
                 await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind=kind, actor_id=None)
         assert refused.value.extensions == {"grace_until": until}
+
+    async def test_another_error_is_not_taken_for_a_grace_time(self, session: AsyncSession) -> None:
+        ledger = await staked(session)
+        kind: Any = "unknown"
+        with pytest.raises(DBAPIError, match="stakes of a closed idea expire, return or settle, not unknown"):
+            async with session.begin_nested():
+                await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind=kind, actor_id=None)
 
     async def test_a_withdrawal_returns_all_coins(self, session: AsyncSession) -> None:
         ledger = await staked(session)

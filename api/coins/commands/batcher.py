@@ -99,7 +99,7 @@ class Batcher:
         self._items += 1
         self._enqueue(item)
         # a timer costs a third of `asyncio.timeout`
-        timer = loop.call_at(item.deadline + self._call_s, _expire, item.future)
+        timer = loop.call_at(item.deadline + self._call_s, expire, item.future)
         try:
             return await item.future
         finally:
@@ -211,7 +211,7 @@ class Batcher:
             self._connection = None
 
 
-def _expire(future: asyncio.Future[Outcome]) -> None:
+def expire(future: asyncio.Future[Outcome]) -> None:
     """End the wait of a request whose command the database has not answered; the command may still be carried out."""
     if not future.done():
         msg = "The database has not responded yet; a request with the same key returns the outcome of the command."
