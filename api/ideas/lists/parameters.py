@@ -31,7 +31,6 @@ from api.kernel.contract import raises
 from api.kernel.texts import Line
 
 _PREFIX = "filter_"  # of the names in Python, where `is` cannot be one
-_Text = Annotated[str, StringConstraints(max_length=300)]
 Words = Annotated[
     str | None,
     QueryParameter(
@@ -58,12 +57,17 @@ def suffixes(key: Key) -> tuple[str, str]:
 
 def parameters(key: Key) -> Iterator[tuple[str, str, Any]]:
     """The names of the parameters of a key, each with what it means and its type."""
+    # so short that all parameters together fit into the line of a request
+    kind: Any = (
+        Literal[key.kind.names]
+        if isinstance(key.kind, OneOf)
+        else Annotated[str, StringConstraints(max_length=key.kind.length_max)]
+    )
     if key.is_range:
         low, high = suffixes(key)
-        yield f"{key.name}_{low}", f"{key.meaning}: not below this value", _Text | None
-        yield f"{key.name}_{high}", f"{key.meaning}: not above this value", _Text | None
+        yield f"{key.name}_{low}", f"{key.meaning}: not below this value", kind | None
+        yield f"{key.name}_{high}", f"{key.meaning}: not above this value", kind | None
         return
-    kind: Any = Literal[key.kind.names] if isinstance(key.kind, OneOf) else _Text
     values = Annotated[list[kind], QueryParameter(max_length=VALUES_MAX)] | None
     yield key.name, f"one of the values: {key.meaning}", values
     if key.can_repeat:

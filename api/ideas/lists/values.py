@@ -39,6 +39,10 @@ class Kind(Protocol):
     def form(self) -> str:
         """What a value is, for the documentation."""
 
+    @property
+    def length_max(self) -> int:
+        """The characters of the longest value."""
+
     def read(self, text: str) -> Any:
         """The value of a text of the grammar.
 
@@ -68,6 +72,11 @@ class OneOf:
     def form(self) -> str:
         """What a value is, for the documentation."""
         return ", ".join(f"`{name}`" for name in self.names)
+
+    @property
+    def length_max(self) -> int:
+        """The characters of the longest name."""
+        return max(map(len, self.names))
 
     def read(self, text: str) -> str:
         """One of the names, in any case."""
@@ -110,6 +119,7 @@ class Person:
     """A user by id, the caller, or no person."""
 
     form: str = "the id of a user, `me`, or `none`"
+    length_max: int = len("urn:uuid:") + 36
 
     def read(self, text: str) -> UUID | str:
         """An id, or one of the two words."""
@@ -149,6 +159,7 @@ class _Ordered:
     """A kind whose values are ranges; subclasses read and shift one limit."""
 
     what: str
+    length_max = len("9999999999999999.99")
 
     @property
     def form(self) -> str:
