@@ -25,21 +25,11 @@ _TARGETS = table("coin_targets", column("campaign_id"), column("is_open", Boolea
 _IN_GRACE = "coin_targets_in_grace"  # raised by app.coins_check_grace
 _FIND = text(
     """
-    SELECT t.grace_until, coalesce(g.coins, 0)::bigint AS free_coins
+    SELECT t.grace_until, CASE
+            WHEN a.id IS NULL THEN 0 ELSE least(a.balance_coins, app.coins_kept_since(a.id, t.grace_from))
+        END AS free_coins
     FROM app.coin_targets AS t
-    LEFT JOIN LATERAL (
-        -- as in app.coins_is_graced; coins that came later may have been taken first
-        SELECT least(
-            a.balance_coins,
-            sum(CASE WHEN p.account_version = v.version THEN p.balance_after_coins ELSE p.amount_coins END)
-        ) AS coins
-        FROM app.coin_accounts AS a
-        CROSS JOIN LATERAL (SELECT app.coins_version_at(a.id, a.version, t.grace_from) AS version) AS v
-        JOIN app.coin_postings AS p ON p.account_id = a.id AND p.account_version BETWEEN v.version AND a.version
-            AND (p.account_version = v.version OR p.amount_coins < 0)
-        WHERE a.idea_id = t.idea_id AND a.user_id = :user_id AND a.kind = 'stake'
-        GROUP BY a.id, a.balance_coins
-    ) AS g ON true
+    LEFT JOIN app.coin_accounts AS a ON a.idea_id = t.idea_id AND a.user_id = :user_id AND a.kind = 'stake'
     WHERE t.idea_id = :idea_id AND t.is_open AND t.grace_until >= clock_timestamp()
     """
 )

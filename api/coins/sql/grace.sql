@@ -1,3 +1,25 @@
+-- The coins of a stake that were on the idea at a moment and were not taken from it since. Coins that came later may
+-- have been taken first, so it can be more than the balance.
+CREATE OR REPLACE FUNCTION app.coins_kept_since(p_account_id bigint, p_since timestamptz) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = app, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    v_version integer;
+    v_version_then integer;
+    v_coins bigint;
+BEGIN
+    SELECT a.version INTO STRICT v_version FROM coin_accounts AS a WHERE a.id = p_account_id;
+    v_version_then := coins_version_at(p_account_id, v_version, p_since);
+    SELECT coalesce(sum(
+        CASE WHEN p.account_version = v_version_then THEN p.balance_after_coins ELSE p.amount_coins END), 0)
+    INTO v_coins
+    FROM coin_postings AS p
+    WHERE p.account_id = p_account_id AND p.account_version BETWEEN v_version_then AND v_version
+        AND (p.account_version = v_version_then OR p.amount_coins < 0);
+    RETURN v_coins;
+END $$;
+REVOKE ALL ON FUNCTION app.coins_kept_since(bigint, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.coins_kept_since(bigint, timestamptz) TO ideamint_app;
+
 -- Whether coins of a stake may be taken back whatever the policy's take_back and the windows say: the idea is in a
 -- grace time, and these coins were on it at its beginning and were not taken from it since. Coins that came later are
 -- not free, or a member could take any coins back through this idea. Granted to no role: `coins_move` calls it for
@@ -5,24 +27,12 @@
 CREATE OR REPLACE FUNCTION app.coins_is_graced(
     p_at timestamptz, p_from timestamptz, p_until timestamptz, p_account_id bigint, p_coins bigint
 ) RETURNS boolean
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = app, pg_temp SET enable_seqscan = off AS $$
-DECLARE
-    v_version integer;
-    v_version_then integer;
-    v_coins bigint;
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = app, pg_temp AS $$
 BEGIN
     IF p_until IS NULL OR p_at > p_until OR p_account_id IS NULL THEN
         RETURN false;
     END IF;
-    SELECT a.version INTO STRICT v_version FROM coin_accounts AS a WHERE a.id = p_account_id;
-    v_version_then := coins_version_at(p_account_id, v_version, p_from);
-    SELECT coalesce(sum(
-        CASE WHEN p.account_version = v_version_then THEN p.balance_after_coins ELSE p.amount_coins END), 0)
-    INTO v_coins
-    FROM coin_postings AS p
-    WHERE p.account_id = p_account_id AND p.account_version BETWEEN v_version_then AND v_version
-        AND (p.account_version = v_version_then OR p.amount_coins < 0);
-    RETURN p_coins <= v_coins;
+    RETURN p_coins <= coins_kept_since(p_account_id, p_from);
 END $$;
 REVOKE ALL ON FUNCTION app.coins_is_graced(timestamptz, timestamptz, timestamptz, bigint, bigint) FROM PUBLIC;
 

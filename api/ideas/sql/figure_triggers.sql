@@ -7,14 +7,14 @@ CREATE TRIGGER coin_targets_note_ideas AFTER UPDATE ON app.coin_targets
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION app.ideas_note_targets();
 CREATE TRIGGER comments_note_added AFTER INSERT ON app.comments
-    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.ideas_note_added_activity();
+    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION app.ideas_note_activity();
 CREATE TRIGGER comments_note_changed AFTER UPDATE ON app.comments
-    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.ideas_note_added_activity();
+    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION app.ideas_note_activity();
 CREATE TRIGGER comments_note_removed AFTER DELETE ON app.comments
-    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.ideas_note_removed_activity();
+    REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION app.ideas_note_activity();
 CREATE TRIGGER idea_milestones_note_added AFTER INSERT ON app.idea_milestones
-    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.ideas_note_added_activity();
+    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION app.ideas_note_activity();
 CREATE TRIGGER idea_milestones_note_changed AFTER UPDATE ON app.idea_milestones
-    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.ideas_note_added_activity();
+    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION app.ideas_note_activity();
 CREATE TRIGGER idea_milestones_note_removed AFTER DELETE ON app.idea_milestones
-    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.ideas_note_removed_activity();
+    REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION app.ideas_note_activity();

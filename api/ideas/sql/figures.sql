@@ -102,18 +102,11 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION app.ideas_note_targets() FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION app.ideas_note_added_activity() RETURNS trigger
+-- For triggers of comments and milestones, whose new or deleted rows are `changed_rows`.
+CREATE OR REPLACE FUNCTION app.ideas_note_activity() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
 BEGIN
-    PERFORM ideas_refresh_activity(array_agg(DISTINCT n.idea_id)) FROM new_rows AS n HAVING count(*) > 0;
+    PERFORM ideas_refresh_activity(array_agg(DISTINCT c.idea_id)) FROM changed_rows AS c HAVING count(*) > 0;
     RETURN NULL;
 END $$;
-REVOKE ALL ON FUNCTION app.ideas_note_added_activity() FROM PUBLIC;
-
-CREATE OR REPLACE FUNCTION app.ideas_note_removed_activity() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
-BEGIN
-    PERFORM ideas_refresh_activity(array_agg(DISTINCT o.idea_id)) FROM old_rows AS o HAVING count(*) > 0;
-    RETURN NULL;
-END $$;
-REVOKE ALL ON FUNCTION app.ideas_note_removed_activity() FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.ideas_note_activity() FROM PUBLIC;
