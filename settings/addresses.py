@@ -93,6 +93,13 @@ class AddressSettings(Subject):
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind_host, self.bind_host)  # noqa: S104 - not bound here
         return f"http://[{host}]:{self.api_port}" if ":" in host else f"http://{host}:{self.api_port}"
 
+    def public_url(self, path: str) -> str:
+        """The URL of a path of the API or one of its pages for browsers; the path begins with a slash.
+
+        It is that of the settings: the Host header of a request never gets into it.
+        """
+        return self.public_api_url.rstrip("/") + path
+
     @property
     def known_hosts(self) -> frozenset[str]:
         """Hosts that the Host header of a request may have, in lower case, without ports; IPv6 in brackets."""

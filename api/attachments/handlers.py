@@ -12,6 +12,7 @@ from api.attachments.service import PREFIX
 from api.campaigns import service as campaigns
 from api.kernel import clock
 from api.kernel.jobs import Job
+from api.kernel.storage import delete_unused
 
 if TYPE_CHECKING:
     from api.kernel.container import KernelContainer
@@ -22,15 +23,13 @@ KEPT = timedelta(days=1)
 
 async def delete_unused_objects(container: KernelContainer) -> int:
     """Delete objects that were stored more than a day ago and belong to no attachment and no cover; returns how many."""
-    deleted = 0
-    async for keys in container.storage.list_before(PREFIX, clock.now() - KEPT):
+
+    async def find_used(keys: list[str]) -> set[str]:
         async with container.database.reading() as session:
             attached = await session.scalars(select(AttachmentObject.key).where(AttachmentObject.key.in_(keys)))
-            used = {*attached, *await campaigns.find_used_keys(session, keys)}
-        unused = [key for key in keys if key not in used]
-        await container.storage.delete(unused)
-        deleted += len(unused)
-    return deleted
+            return {*attached, *await campaigns.find_used_keys(session, keys)}
+
+    return await delete_unused(container.storage, PREFIX, clock.now() - KEPT, find_used)
 
 
 JOBS = (Job(name="delete_unused_objects", run=delete_unused_objects, cron="47 1 * * *"),)

@@ -30,7 +30,7 @@ def signed_url(settings: Settings, path: str, subject: str) -> str:
 
 def url_of(settings: Settings, path: str) -> str:
     """The absolute URL of a path below the API's prefix."""
-    return f"{settings.addresses.public_api_url.rstrip('/')}{API_PREFIX}{path}"
+    return settings.addresses.public_url(f"{API_PREFIX}{path}")
 
 
 def find_rest_s(settings: Settings, subject: str, expires: int | None, signature: str | None) -> int | None:

@@ -84,5 +84,5 @@ def mask_address(email: str) -> str:
 
 
 def _url(settings: Settings, page: str) -> str:
-    """The address of a page. It is that of the settings: the Host header of a request never gets into a mail."""
-    return f"{settings.addresses.public_api_url.rstrip('/')}/{page}"
+    """The address of a page."""
+    return settings.addresses.public_url(f"/{page}")

@@ -20,7 +20,7 @@ from settings.files import replace_file
 from settings.storage import Storage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from settings import Settings
@@ -76,6 +76,25 @@ def new_key(prefix: str) -> str:
     """A new random key below a prefix of lower-case letters."""
     name = secrets.token_hex(16)
     return f"{prefix}/{name[:2]}/{name}"
+
+
+async def delete_unused(
+    storage: StoragePort,
+    prefix: str,
+    before: datetime,
+    find_used: Callable[[list[str]], Awaitable[Collection[str | None]]],
+) -> int:
+    """Delete objects that were stored before a moment and that no row names; returns how many.
+
+    `find_used` returns those of the given keys that rows name.
+    """
+    deleted = 0
+    async for keys in storage.list_before(prefix, before):
+        used = await find_used(keys)
+        unused = [key for key in keys if key not in used]
+        await storage.delete(unused)
+        deleted += len(unused)
+    return deleted
 
 
 def make_storage(settings: Settings) -> StoragePort:

@@ -10,6 +10,7 @@ from api.attachments import service as attachments
 from api.campaigns import service as campaigns
 from api.ideas import service as ideas
 from api.kernel.schemas import ResponseModel
+from api.kernel.web import API_PREFIX
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -39,7 +40,12 @@ class OpenGraph(ResponseModel):
 
 def page_url(settings: Settings, token: str) -> str:
     """The absolute URL of the page of a link."""
-    return f"{settings.addresses.public_api_url.rstrip('/')}/i/{token}"
+    return settings.addresses.public_url(f"/i/{token}")
+
+
+def feed_url(settings: Settings, campaign_id: UUID) -> str:
+    """The absolute URL of the feed of a campaign."""
+    return settings.addresses.public_url(f"{API_PREFIX}/campaigns/{campaign_id}/feed.atom")
 
 
 def make_card(

@@ -14,8 +14,7 @@ from xml.etree import ElementTree as ET
 
 from api.discussions import service as discussions
 from api.ideas import service as ideas
-from api.kernel.web import API_PREFIX
-from api.sharing.cards import SITE, page_url
+from api.sharing.cards import SITE, feed_url, page_url
 from api.sharing.service import find_tokens
 from api.sharing.wording import WORDS, language_of, status_word
 
@@ -94,7 +93,7 @@ async def read_feed(session: AsyncSession, settings: Settings, campaign: Campaig
         title=campaign.title,
         subtitle=words["feed_subtitle"],
         language=language,
-        url=f"{settings.addresses.public_api_url.rstrip('/')}{API_PREFIX}/campaigns/{campaign.id}/feed.atom",
+        url=feed_url(settings, campaign.id),
         updated_at=campaign.activated_at or campaign.created_at,
     )
 

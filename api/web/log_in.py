@@ -27,7 +27,7 @@ from api.kernel.texts import single_line
 from api.kernel.web import Session
 from api.web.accounts import TEXT_LENGTH_MAX
 from api.web.second_step import second_step_page
-from api.web.sessions import allowed_next, delete_cookie, logged_in, public_url
+from api.web.sessions import allowed_next, delete_cookie, logged_in
 from settings import Settings
 from settings.auth import Registration
 
@@ -119,7 +119,7 @@ async def log_out(
             await sessions.end_session(session, caller.session_id, user_id=caller.user_id)
     target = path_of(request, "show_log_in")
     if at_provider is not None:
-        back = public_url(settings, path_of(request, "show_signed_off", provider=at_provider.provider.name))
+        back = settings.addresses.public_url(path_of(request, "show_signed_off", provider=at_provider.provider.name))
         target = at_provider.url(settings, back=back)
     response = RedirectResponse(target, HTTPStatus.SEE_OTHER, browser.headers(settings))
     delete_cookie(response, settings)

@@ -31,11 +31,6 @@ def logged_in(settings: Settings, browser: Browser, issued: Issued, client: Clie
     return response
 
 
-def public_url(settings: Settings, path: str) -> str:
-    """The URL of one of our pages for browsers, as it is registered at a provider."""
-    return settings.addresses.public_api_url.rstrip("/") + path
-
-
 def delete_cookie(response: Response, settings: Settings) -> None:
     """Remove the cookie of the session."""
     response.delete_cookie(COOKIE, path="/", secure=settings.auth.secure_cookies, httponly=True, samesite="lax")

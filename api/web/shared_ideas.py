@@ -28,9 +28,9 @@ from api.kernel.browser import Browser, path_of
 from api.kernel.container import ProvidedSettings
 from api.kernel.pages import PageRoute
 from api.kernel.rules import PUBLIC
-from api.kernel.web import API_PREFIX, Session
+from api.kernel.web import Session
 from api.sharing import service as sharing
-from api.sharing.cards import has_picture, make_card
+from api.sharing.cards import feed_url, has_picture, make_card
 from api.sharing.wording import WORDS, language_of, preferred_language, status_word
 from settings import Settings
 
@@ -99,7 +99,7 @@ async def show_shared_idea(request: Request, session: Session, settings: Provide
         picture=f"{path_of(request, 'shared_idea_picture', token=token)}?width=1280" if has_one else None,
         description=Markup(html),  # noqa: S704 - rendered and cleaned
         tags=[*idea["category"], *idea["tags"]],
-        feed=f"{settings.addresses.public_api_url.rstrip('/')}{API_PREFIX}/campaigns/{campaign.id}/feed.atom",
+        feed=feed_url(settings, campaign.id),
     )
     return _finished(page)
 

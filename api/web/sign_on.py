@@ -26,7 +26,7 @@ from api.kernel.pages import PageRoute
 from api.kernel.rates import RateLimited
 from api.kernel.rules import PUBLIC
 from api.kernel.web import client_address
-from api.web.sessions import allowed_next, logged_in, public_url
+from api.web.sessions import allowed_next, logged_in
 from settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -160,7 +160,7 @@ def _answer(status: int, document: dict[str, Any]) -> Response:
 
 
 def _callback(request: Request, settings: Settings, provider: Provider) -> str:
-    return public_url(settings, str(request.app.url_path_for("end_sign_on", provider=provider.name)))
+    return settings.addresses.public_url(str(request.app.url_path_for("end_sign_on", provider=provider.name)))
 
 
 def _forgetting(settings: Settings, response: Response) -> Response:

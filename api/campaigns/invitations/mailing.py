@@ -93,9 +93,7 @@ def write_mail(settings: Settings, prepared: Prepared) -> Mail:
     from api.campaigns.invitations import mails  # with the templates it takes 0.1 s to import
     from api.kernel.mail_templates import render
 
-    link = (
-        f"{settings.addresses.public_api_url.rstrip('/')}/campaign-invitation?{urlencode({'token': prepared.secret})}"
-    )
+    link = settings.addresses.public_url(f"/campaign-invitation?{urlencode({'token': prepared.secret})}")
     return render(
         mails.CampaignInvitation(
             link=link,

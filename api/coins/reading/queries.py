@@ -162,8 +162,6 @@ STAKED = """
     ORDER BY w.id
 """
 
-AGGREGATED_AT = "SELECT aggregated_at FROM app.coin_aggregations"
-
 # of a campaign without a ledger, the undo window is 0
 LIST_FACTS = """
     SELECT clock_timestamp() AS now, g.aggregated_at, coalesce((

@@ -13,7 +13,7 @@ from api.ideas.exports.service import KEPT, Rights, write_ideas
 from api.ideas.lists.grammar import parse
 from api.kernel import clock
 from api.kernel.jobs import Job
-from api.kernel.storage import new_key
+from api.kernel.storage import delete_unused, new_key
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -53,14 +53,12 @@ async def delete_expired_exports(container: KernelContainer) -> int:
     """Delete exports that have expired, and stored files to which no export refers; returns the number of files."""
     async with container.database.session() as session:
         await session.execute(delete(IdeaExport).where(IdeaExport.expires_at <= clock.now()))
-    deleted = 0
-    async for keys in container.storage.list_before(PREFIX, clock.now() - KEPT):
+
+    async def find_used(keys: list[str]) -> set[str | None]:
         async with container.database.reading() as session:
-            used = set(await session.scalars(select(IdeaExport.key).where(IdeaExport.key.in_(keys))))
-        unused = [key for key in keys if key not in used]
-        await container.storage.delete(unused)
-        deleted += len(unused)
-    return deleted
+            return set(await session.scalars(select(IdeaExport.key).where(IdeaExport.key.in_(keys))))
+
+    return await delete_unused(container.storage, PREFIX, clock.now() - KEPT, find_used)
 
 
 WRITE_EXPORT = Job(name="write_idea_export", run=write_export)
