@@ -32,7 +32,7 @@ class ReallocateCoins(Schema):
 
 TransferKind = Literal[
     "grant", "allocate", "reallocate", "take_back", "expire", "return", "settle", "reverse", "correct", "hold", "release",
-    "carry",
+    "carry", "merge",
 ]  # fmt: skip
 
 

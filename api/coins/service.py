@@ -8,6 +8,14 @@ from sqlalchemy import text
 
 from api.coins import errors
 from api.coins.commands.grace import Grace, begin_grace, find_grace, has_running_grace
+from api.coins.commands.merging import (
+    MergedMember,
+    MergedStakes,
+    MovedAccount,
+    list_merged_members,
+    merge_stakes,
+    undo_merged_stakes,
+)
 from api.coins.commands.moves import SQL, Move, Outcome, as_arguments
 from api.coins.commands.policies import find_disclosing_campaigns, get_policy, list_policies, set_policy
 from api.coins.commands.settlements import (
@@ -39,7 +47,10 @@ __all__ = [
     "Grace",
     "ListFacts",
     "MemberStake",
+    "MergedMember",
+    "MergedStakes",
     "Move",
+    "MovedAccount",
     "Outcome",
     "Remaining",
     "Total",
@@ -52,11 +63,14 @@ __all__ = [
     "find_grace",
     "get_policy",
     "has_running_grace",
+    "list_merged_members",
     "list_policies",
     "lock_stakes",
+    "merge_stakes",
     "reopen_target",
     "return_stakes",
     "set_policy",
+    "undo_merged_stakes",
 ]
 
 

@@ -57,6 +57,7 @@ FILES: tuple[tuple[int, str], ...] = (
     (1004, "coins/sql/wallets.sql"),
     (1004, "coins/sql/settlements.sql"),
     (1034, "coins/sql/closing.sql"),
+    (1037, "coins/sql/merging.sql"),
     (1004, "coins/sql/aggregation.sql"),
     (1004, "coins/sql/balances.sql"),
     (1004, "coins/sql/verification.sql"),
