@@ -265,6 +265,14 @@ _ENTRIES = (
     _entry(
         idea_payloads.FreeTagConverted, "Ideas with a free tag get a defined tag in its place.", Audience.CAMPAIGN
     ),
+    _coin_entry(
+        idea_payloads.IdeasMerged, "An idea is merged into another one, with its coins; one event for each idea.",
+        Audience.IDEA, moves_coins=True,
+    ),
+    _coin_entry(
+        idea_payloads.MergeUndone, "A merge is undone; one event for each idea that was merged.", Audience.IDEA,
+        moves_coins=True,
+    ),
     _entry(
         attachment_payloads.CoverChanged, "A manager sets, replaces or removes the cover picture of a campaign.",
         Audience.CAMPAIGN,

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from api.events.kinds import EventKind
-from api.events.payloads import Payload
+from api.events.payloads import Change, IdeaState, Payload
 
 
 class IdeaDrafted(Payload):
@@ -83,6 +83,25 @@ class FreeTagConverted(Payload):
     kind = EventKind.FREE_TAG_CONVERTED
     tag_id: UUID
     ideas: int
+
+
+class IdeasMerged(Change[IdeaState]):
+    """The merge, the idea that the coins moved to, how many of them returned to wallets, and whether a reason was given."""
+
+    kind = EventKind.IDEAS_MERGED
+    merge_id: UUID
+    target_id: UUID
+    returned_coins: int
+    reason_given: bool
+
+
+class MergeUndone(Change[IdeaState]):
+    """The merge, and the idea that the coins moved back from; the reason is stored with the merge."""
+
+    kind = EventKind.MERGE_UNDONE
+    merge_id: UUID
+    target_id: UUID
+    reason_given: bool
 
 
 class RejectionReasonsChanged(Payload):

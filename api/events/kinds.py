@@ -121,6 +121,8 @@ class EventKind(StrEnum):
     ATTACHMENT_DELETED = "attachment_deleted"
     IDEA_MARKED_MATERIAL = "idea_marked_material"
     FREE_TAG_CONVERTED = "free_tag_converted"
+    IDEAS_MERGED = "ideas_merged"
+    MERGE_UNDONE = "merge_undone"
 
     CAMPAIGN_COVER_CHANGED = "campaign_cover_changed"
     IDEA_SHARED = "idea_shared"

@@ -93,6 +93,8 @@ async def _idea(session: Session, caller: CurrentUser, idea_id: UUID) -> IdeaAcc
         return access
     if idea.status in PUBLIC or access.may(Permission.VIEW_ALL_IDEAS):
         return access
+    if idea.status == Status.MERGED and await queries.was_competing(session, idea.id):
+        return access
     # backers keep reading an idea that was withdrawn or rejected: their statement names it
     if not await coins.has_stake_account(session, idea.id, user_id=caller.user_id):
         raise errors.IdeaNotFound(queries.NOT_FOUND)

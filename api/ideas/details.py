@@ -11,6 +11,7 @@ from api.auth import service as auth
 from api.coins import service as coins
 from api.ideas import versions
 from api.ideas.authors import sees_authors
+from api.ideas.lists.statements import READABLE
 from api.ideas.models import Idea, IdeaChangeRequest
 from api.ideas.next_steps import find_next_steps
 from api.ideas.rows import Reader, row_values, select_row
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from api.ideas.dependencies import IdeaAccess
 
 _ROW = f"{select_row(is_exact=True)} WHERE i.id = %(idea_id)s"
+_MERGES = f"""
+    SELECT i.id, i.merged_into_id FROM app.ideas AS i
+    WHERE i.id = %(idea_id)s OR (i.merged_into_id = %(idea_id)s AND {READABLE})
+    ORDER BY i.submitted_at, i.id
+"""  # noqa: S608 - a constant
 _RENDERED_HERE_MAX = 2_000
 
 
@@ -39,6 +45,7 @@ async def read_idea(session: AsyncSession, access: Access, idea_id: UUID) -> Ide
     [idea] = await (await statements_of(session)).fetch(_ROW, idea_id=idea_id, **values)
     is_pending = idea["status"] == Status.PENDING
     earlier_id, later_id = await _find_links(session, access, idea_id, is_anonymous=idea["is_anonymous"])
+    merged_into_id, merged_ids = await _find_merges(session, access, idea_id)
     grace = await coins.find_grace(session, idea_id, user_id=access.caller.user_id)
     return IdeaDetail(
         **idea,
@@ -46,6 +53,8 @@ async def read_idea(session: AsyncSession, access: Access, idea_id: UUID) -> Ide
         grace_until=grace.until if grace else None,
         resubmitted_from_id=earlier_id,
         resubmitted_as_id=later_id,
+        merged_into_id=merged_into_id,
+        merged_ids=merged_ids,
         change_request=await _find_change_request(session, idea_id) if is_pending else None,
     )
 
@@ -86,6 +95,18 @@ async def _find_links(
             else:
                 earlier_id = row.id
     return earlier_id, later_id
+
+
+async def _find_merges(session: AsyncSession, access: Access, idea_id: UUID) -> tuple[UUID | None, list[UUID]]:
+    """The idea that this one was merged into, and those merged into this one that the caller may see."""
+    values = {
+        "idea_id": idea_id,
+        "user_id": access.caller.user_id,
+        "sees_all": access.may(Permission.VIEW_ALL_IDEAS),
+    }
+    rows = await (await statements_of(session)).fetch(_MERGES, **values)
+    into = next((row["merged_into_id"] for row in rows if row["id"] == idea_id), None)
+    return into, [row["id"] for row in rows if row["id"] != idea_id]
 
 
 async def _find_change_request(session: AsyncSession, idea_id: UUID) -> ChangeRequestRead | None:

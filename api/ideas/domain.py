@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.ideas import approval_routes, campaign_routes, draft_routes, routes, tag_routes, version_routes
+from api.ideas import approval_routes, campaign_routes, draft_routes, merge_routes, routes, tag_routes, version_routes
 from api.ideas.container import IdeasContainer
 from api.ideas.exports import routes as export_routes
 from api.ideas.exports.handlers import JOBS
@@ -20,6 +20,7 @@ IDEAS = Domain[IdeasContainer](
         version_routes.router,
         tag_routes.router,
         approval_routes.router,
+        merge_routes.router,
         view_routes.router,
         export_routes.router,
     ),

@@ -89,7 +89,31 @@ class UndoWindowOver(DomainError):
     """The undo window of the coin policy is over."""
 
     slug = "undo-window-over"
-    title = "The acceptance can no longer be undone"
+    title = "The decision can no longer be undone"
+
+
+class NotMergeable(DomainError):
+    """Only undecided ideas are merged, and a pending idea takes only pending ones; `statuses` has those of the refused ideas."""
+
+    slug = "not-mergeable"
+    title = "The ideas cannot be merged"
+
+
+class NotMerged(DomainError):
+    """No merge into the idea can be undone: there is none, or it was undone."""
+
+    slug = "not-merged"
+    title = "There is no merge to undo"
+
+
+class MergeMoved(DomainError):
+    """Coins of the merge have moved since, on `idea_ids` or from `wallets` wallets, of so many `members`.
+
+    `user_ids` has the first 100 of them if the coin policy shows stakes to the caller.
+    """
+
+    slug = "merge-moved"
+    title = "Coins have moved since the merge"
 
 
 class OtherCurrency(InvalidInput):

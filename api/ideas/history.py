@@ -75,6 +75,14 @@ _ENTRIES = text(
             AND (e.kind <> 'comment_written' OR (c.deleted_at IS NULL AND c.id IS NOT NULL
                 AND (c.hidden_at IS NULL OR :sees_hidden)))
         UNION ALL
+        SELECT 'g' || g.id::text, 'merge', g.merged_at, g.merged_by, g.reason, NULL, NULL, NULL, NULL, NULL, NULL,
+            'added', g.id, NULL
+        FROM app.idea_merges AS g WHERE g.target_id = :idea_id
+        UNION ALL
+        SELECT 'u' || g.id::text, 'merge', g.undone_at, g.undone_by, g.undo_reason, NULL, NULL, NULL, NULL, NULL, NULL,
+            'undone', g.id, NULL
+        FROM app.idea_merges AS g WHERE g.target_id = :idea_id AND g.undone_at IS NOT NULL
+        UNION ALL
         SELECT 'r' || r.id::text, 'change_request', r.requested_at, r.requested_by, r.text, NULL, NULL, NULL, NULL, NULL,
             NULL, NULL, NULL, NULL
         FROM app.idea_change_requests AS r WHERE r.idea_id = :idea_id AND :sees_requests
@@ -100,7 +108,8 @@ class HistoryEntry(ResponseModel):
         "official_answer",
         "milestone",
         "attachment",
-    ]
+        "merge",
+    ] = Field(description="merge: other ideas were merged into this one, or this was undone; of a merged idea it is a status")
     at: datetime
     actor_id: UUID | None = Field(
         description="who did it, of coins: whose they are; null is the system, or the author of an anonymous idea"
@@ -118,11 +127,11 @@ class HistoryEntry(ResponseModel):
     grace_until: datetime | None = Field(
         None, description="of a material edit: until when backers could take coins back"
     )
-    change: Literal["added", "changed", "done", "not_done", "deleted"] | None = Field(
-        None, description="of a comment, official answer, milestone or attachment: what happened to it"
+    change: Literal["added", "changed", "done", "not_done", "deleted", "undone"] | None = Field(
+        None, description="of a comment, official answer, milestone, attachment or merge: what happened to it"
     )
     object_id: UUID | None = Field(
-        None, description="of a comment, milestone or attachment: its id; of an official answer: that of the comment"
+        None, description="of a comment, milestone, attachment or merge: its id; of an official answer: that of the comment"
     )
     name: str | None = Field(
         None, description="of a milestone its title now, of an attachment its name; null if it was deleted"

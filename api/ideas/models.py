@@ -36,6 +36,7 @@ class Idea(Edited, Model):
     resubmitted_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("app.ideas.id"))
     changes_requested_at: Mapped[datetime | None]
     is_anonymous: Mapped[bool] = mapped_column(default=False)  # who sees the author: api.ideas.authors
+    merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("app.ideas.id"))  # set while the status is merged
 
 
 class IdeaTag(Model):
@@ -159,6 +160,38 @@ class IdeaStatusChange(Model):
     changed_by: Mapped[UUID | None]
     reason: Mapped[str | None]
     reason_code: Mapped[str | None]
+
+
+class IdeaMerge(Model):
+    """A merge of ideas into one. `undone_at` is set once, by its undo."""
+
+    __tablename__ = "idea_merges"
+
+    id: Mapped[PrimaryKey]
+    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("app.campaigns.id"))
+    target_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id"))
+    merged_at: Mapped[datetime]
+    merged_by: Mapped[UUID | None]
+    reason: Mapped[str]
+    undone_at: Mapped[datetime | None]
+    undone_by: Mapped[UUID | None]
+    undo_reason: Mapped[str | None]
+
+
+class IdeaMergeSource(Model):
+    """An idea of a merge, with what it was before: its status, coins and backers; append-only."""
+
+    __tablename__ = "idea_merge_sources"
+
+    merge_id: Mapped[UUID] = mapped_column(ForeignKey("app.idea_merges.id"), primary_key=True)
+    idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id"), primary_key=True)
+    from_status: Mapped[str]
+    stake_coins: Mapped[int]
+    backers: Mapped[int]
+    returned_coins: Mapped[int]
+    reason: Mapped[str | None]
+    reason_code: Mapped[str | None]
+    status_changed_at: Mapped[datetime]
 
 
 class IdeaValuation(Model):

@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
 NOT_FOUND = "There is no idea with this id that you may see."
+_WAS_COMPETING = text("SELECT EXISTS (SELECT FROM app.coin_targets AS t WHERE t.idea_id = :idea_id)")
+# a chain of merges: the target of one was merged later
+_MERGED_INTO = text(
+    """
+    WITH RECURSIVE led (id, step) AS (
+        SELECT CAST(:idea_id AS uuid), 0
+        UNION ALL
+        SELECT i.merged_into_id, l.step + 1 FROM led AS l JOIN app.ideas AS i ON i.id = l.id
+        WHERE i.merged_into_id IS NOT NULL
+    )
+    SELECT l.id FROM led AS l ORDER BY l.step DESC LIMIT 1
+    """
+)
 _STATUSES = text("SELECT id, status FROM app.ideas WHERE id = ANY (:idea_ids)")
 
 
@@ -33,6 +46,17 @@ async def get_idea(session: AsyncSession, idea_id: UUID, *, lock: bool = False) 
     if idea is None:
         raise errors.IdeaNotFound(NOT_FOUND)
     return idea
+
+
+async def was_competing(session: AsyncSession, idea_id: UUID) -> bool:
+    """Whether the idea was open for coins once, so that everyone who sees the campaign has seen it."""
+    return bool(await session.scalar(_WAS_COMPETING, {"idea_id": idea_id}))
+
+
+async def find_merged_into(session: AsyncSession, idea_id: UUID) -> UUID:
+    """The idea that an address leads to now: that into which the idea was merged, and so on; otherwise the idea itself."""
+    found: UUID = await session.scalar(_MERGED_INTO, {"idea_id": idea_id})
+    return found
 
 
 def check_submitted(idea: Idea) -> None:

@@ -147,6 +147,10 @@ class IdeaDetail(IdeaRead):
     )
     resubmitted_from_id: UUID | None = Field(description="the rejected or withdrawn idea that this one submits again")
     resubmitted_as_id: UUID | None = Field(description="the idea that submits this one again, if I may see it")
+    merged_into_id: UUID | None = Field(description="of a merged idea: the one that it was merged into")
+    merged_ids: list[UUID] = Field(
+        description="the ideas that were merged into this one, of those that I may see; their comments and files stay with them"
+    )
     change_request: ChangeRequestRead | None = Field(
         description="what the author is asked to change, while it is pending"
     )

@@ -17,7 +17,7 @@ from api.ideas.material import mark_version
 from api.ideas.models import Idea, IdeaValuation
 from api.ideas.owners import find_owner, set_owner
 from api.ideas.publication import Decision, excerpt, find_public_titles, find_readable, list_decisions, list_newest
-from api.ideas.queries import NOT_FOUND, check_submitted, get_idea
+from api.ideas.queries import NOT_FOUND, check_submitted, find_merged_into, get_idea
 from api.ideas.steps import Status
 from api.ideas.submissions import delete_draft, draft_idea, resubmit_idea, submit_idea
 from api.ideas.texts import render_markdown
@@ -44,6 +44,7 @@ __all__ = [
     "draft_idea",
     "edit_idea",
     "excerpt",
+    "find_merged_into",
     "find_owner",
     "find_public_titles",
     "find_readable",

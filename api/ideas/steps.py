@@ -33,6 +33,7 @@ class Status(StrEnum):
     STOPPED = "stopped"
     NOT_SELECTED = "not_selected"
     OUTCOME_UNKNOWN = "outcome_unknown"
+    MERGED = "merged"
 
 
 class Coins(StrEnum):
@@ -44,6 +45,8 @@ class Coins(StrEnum):
     RETURN = "return"
     REOPEN = "reopen"  # the expired coins are restored
     SETTLE = "settle"  # settled together with the campaign's ledger
+    MERGE = "merge"  # moved to the idea that it is merged into
+    RESTORE = "restore"  # moved back
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,9 @@ class Step:
     is_mediated: bool | None = None
     """The step exists only in campaigns that are mediated, or only in others; None for a step of every campaign."""
 
+    route: str | None = None
+    """The route that takes the step, if it is not that of changes of the status."""
+
     @property
     def is_approval(self) -> bool:
         """Whether it approves an idea, which authors do with their own only if no one else can."""
@@ -75,6 +81,7 @@ class Step:
 _UNDECIDED = frozenset({Status.PENDING, Status.COMPETING})
 _IN_DELIVERY = frozenset({Status.ACCEPTED, Status.IN_PROGRESS})
 
+MERGE_ROUTE, UNDO_ROUTE = "POST /ideas/{id}/merge", "POST /ideas/{id}/merge/undo"
 _APPROVE, _MANAGE = Permission.APPROVE_IDEAS, Permission.MANAGE_IDEAS
 _WITHDRAW, _SUBMIT = Permission.WITHDRAW_IDEA, Permission.SUBMIT_IDEA
 
@@ -95,6 +102,17 @@ STEPS = (
     Step("start", frozenset({Status.ACCEPTED}), Status.IN_PROGRESS, _MANAGE),
     Step("complete", frozenset({Status.IN_PROGRESS}), Status.COMPLETE, _MANAGE),
     Step("stop", _IN_DELIVERY, Status.STOPPED, _MANAGE, needs_reason=True),
+    Step(
+        "merge", _UNDECIDED, Status.MERGED, _MANAGE, Coins.MERGE, needs_reason=True, command=Command.DECIDE_IDEA,
+        route=MERGE_ROUTE,
+    ),
+    *(
+        Step(
+            "undo the merge of", frozenset({Status.MERGED}), status, _MANAGE, Coins.RESTORE, needs_reason=True,
+            command=Command.DECIDE_IDEA, route=UNDO_ROUTE,
+        )
+        for status in (Status.PENDING, Status.COMPETING)
+    ),
     Step("leave unselected", _UNDECIDED, Status.NOT_SELECTED, None, Coins.SETTLE),
 )  # fmt: skip
 
@@ -106,8 +124,8 @@ PERMISSIONS = tuple(
 
 
 def find_step(source: Status, target: Status) -> Step | None:
-    """The step from one status to another, or None if it is not possible."""
-    return next((step for step in STEPS if step.target is target and source in step.sources), None)
+    """The step from one status to another by a change of the status, or None if it is not possible."""
+    return next((step for step in STEPS if step.target is target and source in step.sources and not step.route), None)
 
 
 # visible to everyone who may see the campaign; the others need the permission view_all_ideas, except drafts, which only
@@ -126,11 +144,14 @@ PUBLIC = frozenset(
 
 
 def steps_from(status: str, *, is_mediated: bool) -> list[Step]:
-    """The steps that users can take after `status`; none after an unknown status of a later version."""
+    """The changes of the status that users can make after `status`; none after an unknown status of a later version."""
     return [
         step
         for step in STEPS
-        if status in step.sources and step.permission is not None and step.exists_in(is_mediated=is_mediated)
+        if status in step.sources
+        and step.permission is not None
+        and step.route is None
+        and step.exists_in(is_mediated=is_mediated)
     ]
 
 
@@ -161,6 +182,7 @@ EDITING: Mapping[Status, Editing] = MappingProxyType(
         Status.COMPETING: Editing.AUTHOR_IN_WINDOW,
         Status.REJECTED: Editing.NO_ONE,
         Status.WITHDRAWN: Editing.NO_ONE,
+        Status.MERGED: Editing.NO_ONE,
     }
     | dict.fromkeys(_DECIDED, Editing.MANAGERS)
 )

@@ -40,7 +40,7 @@ _SELECTED = {"accepted": 1, "in_progress": 1, "complete": 1, "stopped": 1, "not_
 # columns of VOTES that are not attributes
 _RESERVED = frozenset({"voter_id", "vote", "points"})
 
-# ideas that competed to the end; those that were withdrawn or rejected have no coins any more
+# ideas that competed to the end; those that were withdrawn, rejected or merged have no coins any more
 _IDEAS = text(
     """
     SELECT i.id, i.source_ref, i.title, i.description, i.status, i.latitude, i.longitude, t.settled_coins,
@@ -51,7 +51,7 @@ _IDEAS = text(
         ARRAY(SELECT g.name FROM app.idea_tags AS g WHERE g.idea_id = i.id AND g.kind = 'target' ORDER BY 1) AS targets
     FROM app.ideas AS i
     JOIN app.coin_targets AS t ON t.idea_id = i.id
-    WHERE i.campaign_id = :campaign_id AND i.status NOT IN ('draft', 'pending', 'withdrawn', 'rejected')
+    WHERE i.campaign_id = :campaign_id AND i.status NOT IN ('draft', 'pending', 'withdrawn', 'rejected', 'merged')
     ORDER BY i.submitted_at, i.id
     """
 )

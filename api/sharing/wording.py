@@ -27,6 +27,7 @@ STATUSES: Mapping[Language, Mapping[str, str]] = MappingProxyType(
             Status.STOPPED: "stopped",
             Status.NOT_SELECTED: "not selected",
             Status.OUTCOME_UNKNOWN: "outcome not known",
+            Status.MERGED: "merged into another idea",
         },
         "pl": {
             Status.DRAFT: "szkic",
@@ -40,6 +41,7 @@ STATUSES: Mapping[Language, Mapping[str, str]] = MappingProxyType(
             Status.STOPPED: "zatrzymany",
             Status.NOT_SELECTED: "niewybrany",
             Status.OUTCOME_UNKNOWN: "wynik nieznany",
+            Status.MERGED: "połączony z innym pomysłem",
         },
     }
 )

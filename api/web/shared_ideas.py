@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 
 from api.attachments import covers
@@ -60,6 +61,9 @@ class _Shown:
 async def show_shared_idea(request: Request, session: Session, settings: ProvidedSettings, token: str) -> Response:
     """The idea, with the data by which other programs show the link; or the way to log in."""
     language = preferred_language(request.headers.get("Accept-Language", ""))
+    if (present := await _find_present_token(session, token)) is not None:
+        # not permanent: a merge can be undone
+        return _finished(RedirectResponse(path_of(request, "shared_idea_page", token=present), HTTPStatus.FOUND))
     shown = await _find(request, session, settings, token)
     if shown is None:
         here = f"/i/{quote(token, safe='')}"
@@ -138,13 +142,24 @@ async def _find(request: Request, session: AsyncSession, settings: Settings, tok
     if link is None:
         return None
     campaign = await campaigns.get_campaign(session, link.campaign_id)
+    idea_id = await ideas.find_merged_into(session, link.idea_id)
     if is_public(campaign):
-        idea = await ideas.find_readable(session, campaign.id, link.idea_id, None)
+        idea = await ideas.find_readable(session, campaign.id, idea_id, None)
         if idea is not None:
             return _Shown(campaign, idea, is_public=True)
     access = await _find_access(request, session, settings, campaign.id)
-    idea = await ideas.find_readable(session, campaign.id, link.idea_id, access) if access else None
+    idea = await ideas.find_readable(session, campaign.id, idea_id, access) if access else None
     return _Shown(campaign, idea, is_public=False) if idea else None
+
+
+async def _find_present_token(session: AsyncSession, token: str) -> str | None:
+    """The token of the idea into which that of the link was merged, if that idea has a link."""
+    link = await sharing.find_link_by_token(session, token)
+    if link is None:
+        return None
+    idea_id = await ideas.find_merged_into(session, link.idea_id)
+    present = await sharing.find_link(session, idea_id) if idea_id != link.idea_id else None
+    return present.token if present else None
 
 
 async def _find_access(request: Request, session: AsyncSession, settings: Settings, campaign_id: UUID) -> Access | None:

@@ -29,6 +29,8 @@ _COINS = {
     Coins.RETURN: "return to the wallets",
     Coins.REOPEN: "are restored",
     Coins.SETTLE: "are settled with the campaign",
+    Coins.MERGE: "move to the other idea; those above a maximum return to the wallets",
+    Coins.RESTORE: "move back",
 }
 
 
@@ -57,6 +59,7 @@ def _steps() -> Iterator[str]:
     for step in STEPS:
         sources = ", ".join(f"`{source}`" for source in _sources(step))
         permission = f"`{step.permission}`" if step.permission else "completion of the campaign"
+        permission += f" (`{step.route}`)" if step.route else ""
         reason = "yes" if step.needs_reason else ""
         name = _verb(step) + _MEDIATION[step.is_mediated]
         yield (
@@ -90,6 +93,8 @@ def _phases(step: Step) -> str:
 def _readers(status: Status) -> str:
     if status is Status.DRAFT:
         return "its author"
+    if status is Status.MERGED:
+        return "everyone who may see the campaign, if it was competing; otherwise as a rejected one. Lists leave it out"
     if status in PUBLIC:
         return "everyone who may see the campaign"
     return "its author, callers with `view_all_ideas`, and members who had coins on it"

@@ -106,9 +106,13 @@ def visible(wanted: Filter, *, sees_all: bool) -> tuple[str, str | None]:
     return shared, f"({hidden} OR {drafts})" if drafts else hidden
 
 
+WAS_PUBLIC = f"""(
+    i.status = '{Status.MERGED}' AND EXISTS (SELECT FROM app.coin_targets AS t WHERE t.idea_id = i.id)
+)"""
+"""The condition of a merged idea whose address stays readable: it was competing, and so it was open for coins."""
 READABLE = f"""(
     i.author_id = %(user_id)s OR (i.status <> '{Status.DRAFT}' AND (
-        CAST(%(sees_all)s AS boolean) OR i.status IN ({_PUBLIC})
+        CAST(%(sees_all)s AS boolean) OR i.status IN ({_PUBLIC}) OR {WAS_PUBLIC}
         OR EXISTS (
             SELECT FROM app.coin_accounts AS a WHERE a.idea_id = i.id AND a.user_id = %(user_id)s AND a.kind = 'stake'
         )
