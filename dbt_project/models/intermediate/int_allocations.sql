@@ -18,6 +18,7 @@ select
     postings.effective_at,
     {{ utc_date('postings.effective_at') }} as effective_on,
     coalesce(causes.kind, transfers.kind) in ('expire', 'return', 'settle') as is_settlement,
+    coalesce(causes.kind, transfers.kind) = 'merge' as is_merge,
     case
         when coalesce(causes.kind, transfers.kind) in ('expire', 'return', 'settle')
             then coalesce(causes.kind, transfers.kind)

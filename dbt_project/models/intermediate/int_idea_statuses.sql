@@ -65,7 +65,7 @@ select
     intervals.left_at,
     intervals.left_at is null as is_current,
     intervals.status in (
-        'complete', 'rejected', 'withdrawn', 'stopped', 'not_selected', 'outcome_unknown'
+        'complete', 'rejected', 'withdrawn', 'stopped', 'not_selected', 'outcome_unknown', 'merged'
     ) as is_final
 from intervals
 inner join {{ ref('int_ideas') }} as ideas

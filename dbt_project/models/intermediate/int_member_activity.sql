@@ -10,7 +10,7 @@ with actions as (
         coalesce(-sum(coins) filter (where coins < 0 and kind <> 'reallocate'), 0) as coins_taken_back,
         0 as ideas_submitted
     from {{ ref('int_allocations') }}
-    where not is_settlement
+    where not is_settlement and not is_merge
     group by campaign_id, user_id, effective_on
     union all
     select

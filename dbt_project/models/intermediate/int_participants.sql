@@ -5,7 +5,7 @@ with actions as (
         user_id,
         effective_at as acted_at
     from {{ ref('int_allocations') }}
-    where coins > 0 and not is_settlement
+    where coins > 0 and not is_settlement and not is_merge
     union all
     select
         campaign_id,
