@@ -138,6 +138,14 @@ COMMANDS = [
         ],
     ),
     Command(
+        "mergeIdeas", "manager", "POST", "/ideas/{four}/merge", {"idea_ids": ["{one}"], "reason": "The same twice"},
+        [("ideas_merged", {"status": "competing", "stake_coins": 15, "backers": 1}, {"status": "merged"})],
+    ),
+    Command(
+        "undoMerge", "manager", "POST", "/ideas/{four}/merge/undo", {"reason": "By mistake"},
+        [("merge_undone", {"status": "merged"}, {"status": "competing", "stake_coins": 15, "backers": 1})],
+    ),
+    Command(
         "editIdea", "manager", "PATCH", "/ideas/{four}",
         {"title": "A larger idea number four", "reason": "It costs more", "is_material": True},
         [("idea_marked_material", {}, {})],
@@ -246,7 +254,7 @@ class TestEveryCommand:
             for operation in methods.values()
             if any(parameter["name"] == "dry_run" for parameter in operation.get("parameters", ()))
         } - {"importRoster", *WITHOUT_COINS}  # no commands on coins
-        assert len(with_dry_run) == 11
+        assert len(with_dry_run) == 13
         seen: set[str] = set()
         ideas = iter(("one", "two", "three", "four", "five"))
         for command in COMMANDS:

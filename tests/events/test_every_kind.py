@@ -214,6 +214,7 @@ async def play_texts(world: World) -> None:
     """A draft that is deleted, a request for changes, tags, and reasons of rejection."""
     author, manager = world.members[0], world.manager
     waiting = await world.submit(author)
+    again = str(await world.submit(author))
     larger = await world.submit(author)
     assert (await world.step(manager, larger, "competing")).is_success
     free = {"title": "Racks with a free tag", "tags": ["Free"]}
@@ -235,6 +236,8 @@ async def play_texts(world: World) -> None:
         (manager, "POST", f"{tags}/{roads}/merge", {"into_id": streets}),
         (manager, "DELETE", f"{tags}/{streets}", None),
         (manager, "PUT", "/campaigns/{id}/rejection-reasons", reasons),
+        (manager, "POST", f"/ideas/{waiting}/merge", {"idea_ids": [again], "reason": "The same twice."}),
+        (manager, "POST", f"/ideas/{waiting}/merge/undo", {"reason": "By mistake."}),
     ):
         done = await world.call(user, method, called, json=body)
         assert done.is_success, done.text

@@ -236,6 +236,9 @@ REFUSALS: dict[str, Callable[[Cell], int | None]] = {
     "downloadIdeaExport": lambda _: 404,  # the same
     # not-the-owner: the ideas have none
     "completeMilestone": lambda cell: 409 if Permission.MANAGE_IDEAS in cell.permissions else 403,
+    # not-mergeable: the pending idea with itself; or campaign-not-active
+    "mergeIdeas": lambda cell: 409 if cell.idea == "pending" else _when_draft(cell),
+    "undoMerge": lambda _: 409,  # not-merged
     "markVersionMaterial": lambda _: 409,  # not-markable: the text of the submission
     "convertFreeTag": lambda _: 404,  # free-tag-not-found
     "deleteAttachment": lambda _: 404,
@@ -363,6 +366,11 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
         "mergeTags": {"into_id": str(place.other_tag_id)},
         "convertFreeTag": {"name": "No idea has it", "into_id": str(place.tag_id)},
         "markVersionMaterial": {"reason": "It costs more."},
+        "mergeIdeas": {
+            "idea_ids": [str(place.pending_id)],
+            "reason": "The same twice.",
+        },
+        "undoMerge": {"reason": "By mistake."},
         "completeMilestone": {"done_on": "2026-05-01"},
         "setRejectionReasons": {"reasons": [{"code": "other", "label": "Another reason"}]},
         "requestIdeaChanges": {"text": "Say what it costs."},

@@ -10,7 +10,7 @@ from psycopg import errors
 
 from api.coins.commands.moves import SQL, Move, Outcome, as_arguments
 from api.coins.schemas import PolicyWrite
-from tests.proofs.ledger_terms import CLOSED, IDEAS, IN_GRACE, MEMBERS, Closed, MoveResult
+from tests.proofs.ledger_terms import CLOSED, IDEAS, IN_GRACE, MEMBERS, Closed, Merged, MoveResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +77,7 @@ class Books:
         self.users = sorted(uuid4() for _ in range(MEMBERS))
         self.ideas = sorted(uuid4() for _ in range(IDEAS))
         self._transfers: dict[UUID | None, int] = {}
+        self._merges: dict[int, tuple[UUID, int, list[int]]] = {}
         connection.execute("SELECT app.coins_open_ledger(%s, %s::jsonb, NULL)", (self.campaign_id, _as_json(policy)))
 
     def execute(self, command: str, *arguments: Any) -> Any:
@@ -179,6 +180,26 @@ class Books:
             self.ideas[idea],
         )
         return coins, backers
+
+    def merge(self, number: int, target: int, sources: Sequence[int]) -> list[Merged]:
+        merge_id = uuid4()
+        rows = self.connection.execute(
+            "SELECT idea_id, stake_coins, backers, returned_coins, returned_backers "
+            "FROM app.coins_merge(%s, %s, %s, %s::uuid[], NULL, 'the same twice')",
+            (self.campaign_id, merge_id, self.ideas[target], [self.ideas[source] for source in sources]),
+        ).fetchall()
+        self._merges[number] = (merge_id, target, list(sources))
+        return sorted(Merged(self.ideas.index(idea_id), *found) for idea_id, *found in rows)
+
+    def undo_merge(self, number: int) -> list[tuple[int, int]]:
+        merge_id, target, sources = self._merges[number]
+        rows = self.connection.execute(
+            "SELECT user_id, idea_id FROM app.coins_undo_merge(%s, %s, %s, %s::uuid[], NULL, 'a mistake')",
+            (self.campaign_id, merge_id, self.ideas[target], [self.ideas[source] for source in sources]),
+        ).fetchall()
+        return sorted(
+            (self.users.index(user_id), self.ideas.index(idea_id) if idea_id else -1) for user_id, idea_id in rows
+        )
 
     def close_ledger(self, inline_max: int | None) -> tuple[int, bool]:
         wallet_coins, is_settling = self._one(

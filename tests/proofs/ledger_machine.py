@@ -84,6 +84,7 @@ class LedgerMachine(RuleBasedStateMachine):
         # totals after each transaction, by its id
         self.history: list[tuple[int, dict[int, tuple[int, int]]]] = [(0, {})]
         self.count = 0
+        self.merges = 0
         self.has_passed = False
 
     @initialize(policy=first_policies, requested=st.lists(allocations, max_size=8))
@@ -223,6 +224,23 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(nth=ideas, dry=dry_runs)
     def undo_acceptance(self, nth: int, dry: bool) -> None:  # noqa: FBT001
         self.both("undo_acceptance", pick(self.model.accepted, nth), dry=dry)
+
+    @precondition(lambda self: len(self.model.open_ideas) > 2)
+    @rule(to=ideas, nths=st.lists(ideas, min_size=1, max_size=3), dry=dry_runs)
+    def merge(self, to: int, nths: list[int], dry: bool) -> None:  # noqa: FBT001
+        target = pick(self.model.open_ideas, to)
+        others = [idea for idea in self.model.open_ideas if idea != target]
+        sources = sorted({pick(others, nth) for nth in nths})
+        self.merges += 1
+        found = self.both("merge", self.merges, target, sources, dry=dry)
+        returned = found != IN_GRACE and any(merged.returned_coins for merged in found)
+        self.results[f"merge: {'in grace' if found == IN_GRACE else 'with returns' if returned else 'done'}"] += 1
+
+    @precondition(lambda self: self.model.merges)
+    @rule(nth=st.integers(0, 3), dry=dry_runs)
+    def undo_merge(self, nth: int, dry: bool) -> None:  # noqa: FBT001
+        found = self.both("undo_merge", pick(self.model.merges, nth), dry=dry)
+        self.results[f"undo merge: {'refused' if found == CLOSED else 'moved' if found else 'done'}"] += 1
 
     @precondition(lambda self: self.model.settlements)
     @rule(nth=st.integers(0, 3), accounts_max=st.integers(1, 3), dry=dry_runs)

@@ -6,7 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.proofs.ledger_terms import CLOSED, IN_GRACE, Closed, Correction, Item, Kind, MoveResult, Policy
+from tests.proofs.ledger_accounts import Accounts
+from tests.proofs.ledger_terms import CLOSED, IN_GRACE, Closed, Correction, Item, Kind, Merged, MoveResult, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,15 +33,27 @@ class Settlement:
 
 
 @dataclass
+class Merge:
+    """A merge: member, source and coins of each transfer, to the target or to the wallet, and the movements until then."""
+
+    target: int
+    sources: list[int]
+    moved: list[tuple[int, int, int]]
+    returned: list[tuple[int, int, int]]
+    stakes: dict[tuple[int, int], int]
+    wallets: dict[int, int]
+
+
+@dataclass
 class Model:
     """One campaign."""
 
     policy: Policy
     version: int = 1
-    wallets: dict[int, int] = field(default_factory=dict)
+    wallets: Accounts[int] = field(default_factory=Accounts)
     frozen: set[int] = field(default_factory=set)
     # empty accounts remain
-    stakes: dict[tuple[int, int], int] = field(default_factory=dict)
+    stakes: Accounts[tuple[int, int]] = field(default_factory=Accounts)
     issued: int = 0
     expired: int = 0
     # each opened idea: None while open, its coins at closing afterwards
@@ -48,6 +61,8 @@ class Model:
     accepted: dict[int, dict[int, int]] = field(default_factory=dict)
     # of each idea in its grace time, which does not end here: the coins of each member that are free
     graces: dict[int, dict[int, int]] = field(default_factory=dict)
+    # those that were not undone, by their number
+    merges: dict[int, Merge] = field(default_factory=dict)
     settlements: list[Settlement] = field(default_factory=list)
     keys: dict[tuple[int, str], tuple[Item, MoveResult]] = field(default_factory=dict)
     transfers: int = 0
@@ -263,6 +278,72 @@ class Model:
         self.expired -= sum(restored.values())
         self.closed[idea] = None
         return sum(restored.values()), len(restored)
+
+    def merge(self, number: int, target: int, sources: Sequence[int]) -> list[Merged] | str:
+        """Move the stakes on the sources to the target, each member's sum up to the maximum, and close the sources."""
+        if self.is_closed:
+            return CLOSED
+        if self.graced & {target, *sources}:
+            return IN_GRACE
+        most = self.policy["coins_per_member_and_idea_max"]
+        moved, returned, result = [], [], []
+        for source in sorted(sources):
+            backers = {member: coins for (member, idea), coins in self.stakes.items() if idea == source and coins}
+            before = len(returned)
+            for member, coins in backers.items():
+                is_barred = member == target and not self.policy["own_ideas"]
+                there = self._holds(member, target)
+                kept = 0 if is_barred else coins if most is None else min(coins, max(0, most - there))
+                if not is_barred:
+                    self.stakes[member, target] = there + kept
+                if kept:
+                    moved.append((member, source, kept))
+                if kept < coins:
+                    self.wallets[member] += coins - kept
+                    returned.append((member, source, coins - kept))
+                self.stakes[member, source] = 0
+            back = [coins for _, _, coins in returned[before:]]
+            result.append(Merged(source, sum(backers.values()), len(backers), sum(back), len(back)))
+            self.closed[source] = (0, 0)
+        emptied = {(member, source) for member, source, _ in moved + returned}
+        stakes = [place for place in self.stakes if place[1] == target or place in emptied]
+        self.merges[number] = Merge(
+            target,
+            sorted(sources),
+            moved,
+            returned,
+            {place: self.stakes.movements[place] for place in stakes},
+            {member: self.wallets.movements[member] for member, _, _ in returned},
+        )
+        return result
+
+    def undo_merge(self, number: int) -> list[tuple[int, int]] | str:
+        """Move the coins of a merge back; if some have moved since, only return the member and idea, -1 for the wallet."""
+        merge = self.merges[number]
+        if self.is_closed or self.closed[merge.target] is not None:
+            return CLOSED
+        found = [place for place, seen in merge.stakes.items() if self.stakes.movements[place] != seen]
+        found += [(member, -1) for member, seen in merge.wallets.items() if self.wallets.movements[member] != seen]
+        found += [
+            place
+            for place in self.stakes
+            if place[1] == merge.target and place not in merge.stakes and self.stakes.movements[place]
+        ]
+        if found:
+            return sorted(found)
+        for member, source, coins in merge.moved:
+            self.stakes[member, merge.target] -= coins
+            self.stakes[member, source] += coins
+            if merge.target in self.graces:
+                free = self.graces[merge.target]
+                free[member] = free.get(member, 0) - coins
+        for member, source, coins in merge.returned:
+            self.wallets[member] -= coins
+            self.stakes[member, source] += coins
+        for source in merge.sources:
+            self.closed[source] = None
+        del self.merges[number]
+        return []
 
     def close_ledger(self, inline_max: int | None) -> tuple[int, bool] | str:
         """Complete the campaign; returns the coins of the wallets, and whether a settlement is pending."""

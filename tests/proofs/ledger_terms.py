@@ -46,6 +46,16 @@ class MoveResult(NamedTuple):
     limit_coins: int | None = None
 
 
+class Merged(NamedTuple):
+    """The coins of an idea before it was merged, and those that returned to wallets."""
+
+    idea: int
+    coins: int
+    backers: int
+    returned_coins: int
+    returned_backers: int
+
+
 class Closed(NamedTuple):
     """The coins of an idea at closing."""
 

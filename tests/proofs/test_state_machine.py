@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 STEPS_PER_EXAMPLE = 50
 
 COMMANDS = {
-    "accept", "allocate", "batch", "begin grace", "bulk", "change policy", "complete", "expire", "grant", "leave", "open idea",
-    "reallocate", "reject", "rejoin", "settle a part", "take back", "undo acceptance", "withdraw",
+    "accept", "allocate", "batch", "begin grace", "bulk", "change policy", "complete", "expire", "grant", "leave", "merge", "open idea",
+    "reallocate", "reject", "rejoin", "settle a part", "take back", "undo acceptance", "undo merge", "withdraw",
 }  # fmt: skip
 RESULTS = {
     "move": {
@@ -40,6 +40,8 @@ RESULTS = {
     "expire": {"at once", "by a settlement", "in grace"},
     "reject": {"at once", "by a settlement", "in grace"},
     "withdraw": {"at once", "by a settlement"},
+    "merge": {"done", "in grace", "with returns"},
+    "undo merge": {"done", "moved", "refused"},
     "complete": {"at once", "by a settlement", "in grace", "refused"},
 }  # fmt: skip
 
