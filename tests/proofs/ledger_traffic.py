@@ -110,6 +110,31 @@ class Traffic:
                 "SELECT app.coins_reopen_target(%s, %s, NULL, 'in traffic')", (self.ledger.campaign_id, idea)
             )
 
+    async def merge_and_undo(self, connection: Connection, random: Random) -> None:
+        """Merge two ideas into a third one, in random order, and undo it if no coins have moved meanwhile."""
+        target, *sources = random.sample(self.ideas, 3)
+        merge_id = uuid4()
+        try:
+            await connection.execute(
+                "SELECT app.coins_merge(%s, %s, %s, %s::uuid[], NULL, 'in traffic')",
+                (self.ledger.campaign_id, merge_id, target, sources),
+            )
+        except psycopg.errors.ObjectNotInPrerequisiteState:  # one of them is closed
+            self.commands["refused merge"] += 1
+            return
+        try:
+            cursor = await connection.execute(
+                "SELECT user_id FROM app.coins_undo_merge(%s, %s, %s, %s::uuid[], NULL, 'in traffic')",
+                (self.ledger.campaign_id, merge_id, target, sources),
+            )
+            is_undone = not await cursor.fetchall()
+        except psycopg.errors.ObjectNotInPrerequisiteState:
+            is_undone = False
+        self.commands["undone merge" if is_undone else "kept merge"] += 1
+        if not is_undone:
+            for source in sources:
+                await self._replace(connection, source)
+
     async def withdraw(self, connection: Connection, random: Random) -> None:
         """Withdraw an idea: its stakes return to the wallets immediately."""
         for idea, _ in await self._close(connection, random, "return", None):
