@@ -226,8 +226,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.both("undo_acceptance", pick(self.model.accepted, nth), dry=dry)
 
     @precondition(lambda self: len(self.model.open_ideas) > 2)
-    @rule(to=ideas, nths=st.lists(ideas, min_size=1, max_size=3), dry=dry_runs)
-    def merge(self, to: int, nths: list[int], dry: bool) -> None:  # noqa: FBT001
+    @rule(to=ideas, nths=st.lists(ideas, min_size=1, max_size=3), dry=dry_runs, at_once=st.booleans())
+    def merge(self, to: int, nths: list[int], dry: bool, at_once: bool) -> None:  # noqa: FBT001
         target = pick(self.model.open_ideas, to)
         others = [idea for idea in self.model.open_ideas if idea != target]
         sources = sorted({pick(others, nth) for nth in nths})
@@ -235,11 +235,16 @@ class LedgerMachine(RuleBasedStateMachine):
         found = self.both("merge", self.merges, target, sources, dry=dry)
         returned = found != IN_GRACE and any(merged.returned_coins for merged in found)
         self.results[f"merge: {'in grace' if found == IN_GRACE else 'with returns' if returned else 'done'}"] += 1
+        if at_once and self.merges in self.model.merges:  # later, coins have often moved
+            self.undo(self.merges, dry=False)
 
     @precondition(lambda self: self.model.merges)
     @rule(nth=st.integers(0, 3), dry=dry_runs)
     def undo_merge(self, nth: int, dry: bool) -> None:  # noqa: FBT001
-        found = self.both("undo_merge", pick(self.model.merges, nth), dry=dry)
+        self.undo(pick(self.model.merges, nth), dry=dry)
+
+    def undo(self, number: int, *, dry: bool) -> None:
+        found = self.both("undo_merge", number, dry=dry)
         self.results[f"undo merge: {'refused' if found == CLOSED else 'moved' if found else 'done'}"] += 1
 
     @precondition(lambda self: self.model.settlements)

@@ -46,6 +46,8 @@ async def test_opposite_orders_never_deadlock(
         traffic.accept_and_undo,
         traffic.accept_and_undo,
         traffic.withdraw,
+        traffic.merge_and_undo,
+        traffic.merge_and_undo,
         traffic.withdraw_in_steps,
         traffic.correct,
         traffic.correct,
