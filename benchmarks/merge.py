@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from settings import Settings
 
 IDEAS = 5
-COINS = 2
-COINS_MAX = 3
+COINS = 2_000  # the other members stay far below the maximum
+COINS_MAX = 3_000
 
 _BALANCES = """
     SELECT md5(string_agg(a.id || ':' || a.balance_coins, ',' ORDER BY a.id)) FROM app.coin_accounts AS a
