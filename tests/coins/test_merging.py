@@ -112,9 +112,9 @@ class TestMerge:
             text("SELECT user_id, idea_id, data FROM app.events WHERE campaign_id = :id ORDER BY id DESC LIMIT 1"),
             {"id": ledger.campaign_id},
         )
-        [(user_id, idea_id, data)] = rows
-        assert (user_id, idea_id, data["coins"]) == (ledger.members[1], ledger.ideas[2], 15)
-        assert data["to_idea_id"] is None
+        event = rows.one()
+        assert (event.user_id, event.idea_id, event.data["coins"]) == (ledger.members[1], ledger.ideas[2], 15)
+        assert event.data["to_idea_id"] is None
 
     async def test_a_frozen_wallet_gets_its_coins(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session, coins_per_member_and_idea_max=40)

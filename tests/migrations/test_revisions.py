@@ -194,6 +194,17 @@ class TestUpAndDown:
                 "1030",
                 "idea_views holds saved views",
             ),
+            (
+                """
+                WITH c AS (INSERT INTO app.campaigns (slug, title) VALUES ('abc', 'Abc') RETURNING id),
+                i AS (INSERT INTO app.ideas (campaign_id, title, status) SELECT c.id, 'Racks', 'pending' FROM c
+                    RETURNING id, campaign_id)
+                INSERT INTO app.idea_merges (campaign_id, target_id, merged_at, reason)
+                SELECT i.campaign_id, i.id, now(), 'The same' FROM i
+                """,
+                "1036",
+                "idea_merges holds merges",
+            ),
         ],
     )
     def test_is_refused_if_rows_could_not_be_restored(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable
 from typing import TypeVar
 
-Key = TypeVar("Key", int, tuple[int, int])
+Key = TypeVar("Key", bound=Hashable)
 
 
 class Accounts(dict[Key, int]):

@@ -286,7 +286,9 @@ class Model:
         if self.graced & {target, *sources}:
             return IN_GRACE
         most = self.policy["coins_per_member_and_idea_max"]
-        moved, returned, result = [], [], []
+        moved: list[tuple[int, int, int]] = []
+        returned: list[tuple[int, int, int]] = []
+        result = []
         for source in sorted(sources):
             backers = {member: coins for (member, idea), coins in self.stakes.items() if idea == source and coins}
             before = len(returned)
