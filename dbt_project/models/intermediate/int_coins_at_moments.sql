@@ -42,7 +42,10 @@ placed as (
         on allocations.campaign_id = windows.campaign_id
     inner join {{ ref('int_moments') }} as moments
         on moments.moment = 'now' or allocations.effective_at <= moments.taken_at
-    where allocations.coins > 0 and not allocations.is_settlement and not allocations.is_merge
+    where
+        allocations.coins > 0
+        and not allocations.is_settlement
+        and not allocations.is_merge
         and allocations.kind <> 'reallocate'
     group by moments.moment, allocations.campaign_id
 ),
