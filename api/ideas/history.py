@@ -109,7 +109,9 @@ class HistoryEntry(ResponseModel):
         "milestone",
         "attachment",
         "merge",
-    ] = Field(description="merge: other ideas were merged into this one, or this was undone; of a merged idea it is a status")
+    ] = Field(
+        description="merge: other ideas were merged into this one, or this was undone; of a merged idea it is a status"
+    )
     at: datetime
     actor_id: UUID | None = Field(
         description="who did it, of coins: whose they are; null is the system, or the author of an anonymous idea"
@@ -131,7 +133,8 @@ class HistoryEntry(ResponseModel):
         None, description="of a comment, official answer, milestone, attachment or merge: what happened to it"
     )
     object_id: UUID | None = Field(
-        None, description="of a comment, milestone, attachment or merge: its id; of an official answer: that of the comment"
+        None,
+        description="of a comment, milestone, attachment or merge: its id; of an official answer: that of the comment",
     )
     name: str | None = Field(
         None, description="of a milestone its title now, of an attachment its name; null if it was deleted"

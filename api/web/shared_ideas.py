@@ -50,7 +50,7 @@ _PUBLIC_PICTURE_FOR = "public, max-age=300"
 
 @dataclass(frozen=True)
 class _Shown:
-    """An idea that the reader may see; `is_public` if everyone may."""
+    """An idea that the reader may see, to which the link leads now; `is_public` if everyone may see it."""
 
     campaign: Campaign
     idea: dict[str, Any]
@@ -61,9 +61,6 @@ class _Shown:
 async def show_shared_idea(request: Request, session: Session, settings: ProvidedSettings, token: str) -> Response:
     """The idea, with the data by which other programs show the link; or the way to log in."""
     language = preferred_language(request.headers.get("Accept-Language", ""))
-    if (present := await _find_present_token(session, token)) is not None:
-        # not permanent: a merge can be undone
-        return _finished(RedirectResponse(path_of(request, "shared_idea_page", token=present), HTTPStatus.FOUND))
     shown = await _find(request, session, settings, token)
     if shown is None:
         here = f"/i/{quote(token, safe='')}"
@@ -80,6 +77,10 @@ async def show_shared_idea(request: Request, session: Session, settings: Provide
             )
         )
     campaign, idea = shown.campaign, shown.idea
+    link = await sharing.find_link(session, idea["id"])
+    if link is not None and link.token != token:
+        # the idea of this link was merged; the redirect is not permanent, since a merge can be undone
+        return _finished(RedirectResponse(path_of(request, "shared_idea_page", token=link.token), HTTPStatus.FOUND))
     has_one = await has_picture(session, campaign.id, idea["id"])
     card = make_card(settings, campaign, idea, token, has_public_picture=shown.is_public and has_one)
     await session.close()  # returns its connection
@@ -150,16 +151,6 @@ async def _find(request: Request, session: AsyncSession, settings: Settings, tok
     access = await _find_access(request, session, settings, campaign.id)
     idea = await ideas.find_readable(session, campaign.id, idea_id, access) if access else None
     return _Shown(campaign, idea, is_public=False) if idea else None
-
-
-async def _find_present_token(session: AsyncSession, token: str) -> str | None:
-    """The token of the idea into which that of the link was merged, if that idea has a link."""
-    link = await sharing.find_link_by_token(session, token)
-    if link is None:
-        return None
-    idea_id = await ideas.find_merged_into(session, link.idea_id)
-    present = await sharing.find_link(session, idea_id) if idea_id != link.idea_id else None
-    return present.token if present else None
 
 
 async def _find_access(request: Request, session: AsyncSession, settings: Settings, campaign_id: UUID) -> Access | None:

@@ -212,6 +212,20 @@ class TestMerge:
         assert (await undo(world, pending[0])).is_success
         assert await state(world) == before
 
+    async def test_a_link_to_a_merged_idea_of_a_hidden_campaign_discloses_nothing(
+        self, application: FastAPI, client: AsyncClient
+    ) -> None:
+        world, [target, source, _] = await three_backed(application, client)
+        pages = []
+        for idea in (source, target):
+            shared = await world.call(world.members[1], "POST", f"/ideas/{idea}/share")
+            pages.append(f"/i/{shared.json()['url'].rpartition('/')[2]}")
+        await merge(world, target, source)
+        assert (await client.get(pages[0])).status_code == 302
+        hidden = await world.call(world.manager, "PATCH", "/campaigns/{id}", json={"visibility": "members"})
+        assert hidden.is_success, hidden.text
+        assert [(await client.get(page)).status_code for page in pages] == [404, 404]
+
 
 class TestUndo:
     async def test_restores_everything(self, application: FastAPI, client: AsyncClient) -> None:
