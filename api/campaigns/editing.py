@@ -20,7 +20,7 @@ from api.campaigns.queries import get_campaign
 from api.campaigns.schemas import check_money
 from api.campaigns.transitions import change_dates, check_command
 from api.coins import service as coins
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel.errors import InvalidInput

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from api.campaigns.dates import Dates, Stage
 from api.campaigns.due import for_each_ended
 from api.campaigns.transitions import close_campaign
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from tests.auth.calls import assert_problem
 from tests.factories.campaigns import World, make_world
 from tests.factories.containers import parts

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from psycopg import errors
 
 from api.coins.commands.moves import SQL, Move, Outcome, as_arguments
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from tests.proofs.ledger_terms import CLOSED, IDEAS, IN_GRACE, MEMBERS, Closed, MoveResult
 
 if TYPE_CHECKING:

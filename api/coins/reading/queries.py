@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
+from api.coins.policies import PolicyRead
+
 # For each account of a member: its balance at the requested version, and the coins that expired or were returned. No
 # sum over the history is needed. Closing an idea empties its stakes, and a reopened stake gets back exactly what it
 # had, so the expired or returned coins are its last posting. The end of the campaign empties the wallet, and afterwards
@@ -87,11 +89,7 @@ _BY_CAMPAIGN = """
 
 MY_CAMPAIGNS = text(_BY_CAMPAIGN.format(accounts=_ACCOUNTS.format(version="a.version", mine="a.user_id = :user_id")))
 
-_POLICY_COLUMNS = (
-    "p.version, p.coins_per_member, p.coins_per_allocation_min, p.coins_per_member_and_idea_max, p.own_ideas, p.take_back, "
-    "p.allocation_opens_at, p.allocate_until, p.undo_window_h, p.at_end, p.stakes_visible_to, p.grace_h, "
-    "p.created_at, p.created_by"
-)
+_POLICY_COLUMNS = ", ".join(f"p.{name}" for name in PolicyRead.model_fields if name != "created_by_name")
 _POLICIES = "SELECT {columns} FROM app.coin_policies AS p WHERE p.campaign_id = :campaign_id ORDER BY p.version DESC"
 POLICIES = text(_POLICIES.format(columns=_POLICY_COLUMNS))
 
