@@ -21,6 +21,8 @@ LateGrant = Literal["full", "pro_rata", "none"]
 DecisionMode = Literal["rolling", "at_close"]
 ReturnedCoins = Literal["reuse", "expire"]
 
+_DATES = {"allocation_opens_at", "allocate_until", "take_back_until", "author_withdraw_until"}
+
 
 class PolicyWrite(Schema):
     """The coin policy of one campaign. All fields but those that say otherwise are frozen once the first stake exists."""
@@ -151,6 +153,11 @@ class PolicyRead(ResponseModel):
     created_at: datetime
     created_by: UUID | None
     created_by_name: str | None = None
+
+    def without_dates(self) -> PolicyWrite:
+        """The same rules for another campaign: its dates are others, and `late_grant`, which needs them, is the default."""
+        rules = self.model_dump(include=set(PolicyWrite.model_fields) - _DATES)
+        return PolicyWrite(**rules | {"late_grant": "full"})
 
     @property
     def shows_stakes_to_managers(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg import Error
 from sqlalchemy.exc import DBAPIError
@@ -36,7 +36,7 @@ def refusing() -> Iterator[None]:
         if make is None:
             raise
         assert isinstance(cause, Error)
-        raise make(json.loads(cause.diag.message_detail or "null")) from error
+        raise make(cause.diag.message_detail or "") from error
 
 
 def _grace_running(detail: str) -> DomainError:
@@ -45,31 +45,30 @@ def _grace_running(detail: str) -> DomainError:
     return errors.GraceRunning(msg, grace_until=until)
 
 
-def _decision_too_early(detail: dict[str, Any]) -> DomainError:
-    if detail["closes_at"] is None:
+def _decision_too_early(detail: str) -> DomainError:
+    ends = json.loads(detail)["closes_at"]
+    if ends is None:
         msg = (
             "The coin policy decides after the end of allocation (decision_mode), which is not set; set ends_at of the "
             "campaign or allocate_until of the policy."
         )
         return errors.DecisionTooEarly(msg, closes_at=None)
-    closes_at = _moment(detail["closes_at"])
+    closes_at = _moment(ends)
     msg = f"The coin policy decides after the end of allocation (decision_mode), {closes_at.isoformat()}."
     return errors.DecisionTooEarly(msg, closes_at=closes_at)
 
 
-def _too_little_support(detail: dict[str, Any]) -> DomainError:
-    needs = [f"{detail['backers_min']} backers"]
-    if detail["accept_threshold_coins"]:
-        needs.insert(0, f"{detail['accept_threshold_coins']} coins")
+def _too_little_support(detail: str) -> DomainError:
+    figures = json.loads(detail)
     msg = (
-        f"By the coin policy an accepted idea has at least {' and '.join(needs)}; this one has {detail['coins']} coins of "
-        f"{detail['backers']} backers."
+        f"By the coin policy an accepted idea has at least {figures['accept_threshold_coins']} coins and "
+        f"{figures['backers_min']} backers; this one has {figures['coins']} and {figures['backers']}."
     )
-    return errors.TooLittleSupport(msg, **detail)
+    return errors.TooLittleSupport(msg, **figures)
 
 
-def _withdrawn_too_late(detail: dict[str, Any]) -> DomainError:
-    until = _moment(detail["author_withdraw_until"])
+def _withdrawn_too_late(detail: str) -> DomainError:
+    until = _moment(json.loads(detail)["author_withdraw_until"])
     msg = f"Authors could withdraw their ideas until {until.isoformat()}; ask a manager of the campaign to reject it."
     return errors.WithdrawnTooLate(msg, author_withdraw_until=until)
 
@@ -79,7 +78,7 @@ def _moment(text: str) -> datetime:
 
 
 # by the constraints of api/coins/sql/grace.sql and acceptance.sql
-_ERRORS: dict[str, Callable[[Any], DomainError]] = {
+_ERRORS: dict[str, Callable[[str], DomainError]] = {
     "coin_targets_in_grace": _grace_running,
     "coin_targets_decided_early": _decision_too_early,
     "coin_targets_lack_support": _too_little_support,

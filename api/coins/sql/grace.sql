@@ -71,9 +71,9 @@ END $$;
 REVOKE ALL ON FUNCTION app.coins_begin_grace(uuid, uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.coins_begin_grace(uuid, uuid) TO ideamint_app;
 
--- Raises an exception with the constraint `coin_targets_in_grace`, and the time as its detail, in JSON, while backers
--- of one of these open ideas may take their coins back. Locks the ideas first: no grace time begins afterwards. Granted
--- to no role.
+-- Raises an exception with the constraint `coin_targets_in_grace`, and the time as its detail, while backers of one of
+-- these open ideas may take their coins back. Locks the ideas first: no grace time begins afterwards. Granted to no
+-- role.
 CREATE OR REPLACE FUNCTION app.coins_check_grace(p_campaign_id uuid, p_idea_id uuid[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
 DECLARE
@@ -86,7 +86,7 @@ BEGIN
     IF v_until IS NOT NULL THEN
         RAISE EXCEPTION 'backers of an idea of campaign % may take coins back until %', p_campaign_id, v_until
             USING ERRCODE = 'object_not_in_prerequisite_state', CONSTRAINT = 'coin_targets_in_grace',
-            TABLE = 'coin_targets', DETAIL = to_jsonb(v_until);
+            TABLE = 'coin_targets', DETAIL = to_jsonb(v_until) #>> '{}';
     END IF;
 END $$;
 REVOKE ALL ON FUNCTION app.coins_check_grace(uuid, uuid[]) FROM PUBLIC;
