@@ -60,6 +60,7 @@ FILES: tuple[tuple[int, str], ...] = (
     (1039, "coins/sql/closing.sql"),
     (1004, "coins/sql/aggregation.sql"),
     (1004, "coins/sql/balances.sql"),
+    (1004, "coins/sql/statements.sql"),
     (1004, "coins/sql/verification.sql"),
     (1004, "coins/sql/chain_records.sql"),
     (1004, "coins/sql/chain_sealing.sql"),
