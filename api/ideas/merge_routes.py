@@ -27,6 +27,7 @@ from api.kernel.web import router as new_router
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from api.coins.policies import PolicyRead
     from api.ideas.models import IdeaMergeSource
 
 router = new_router("", "ideas")
@@ -100,7 +101,9 @@ class MergeRead(ResponseModel):
         description="those of them with coins on more than one of the ideas, target included"
     )
     members_with_returns: int
-    coins_per_member_and_idea_max: int | None = Field(description="of the coin policy; null if it has none")
+    idea_max_coins: int | None = Field(
+        description="the maximum of a member's coins on one idea by the coin policy; null if it has none"
+    )
     members: list[MergedMemberRead] | None = Field(
         description=f"at most {MEMBERS_SHOWN_MAX}, those with returned coins first; null if the coin policy's "
         "stakes_visible_to does not show them to me"
@@ -182,9 +185,15 @@ async def _read(session: AsyncSession, access: IdeaAccess, done: Merge) -> Merge
         backers=len(members),
         members_on_several=sum(len(member.stakes) + (member.before_coins > 0) > 1 for member in members),
         members_with_returns=sum(member.returned_coins > 0 for member in members),
-        coins_per_member_and_idea_max=policy.coins_per_member_and_idea_max,
+        idea_max_coins=_idea_max(policy),
         members=shown,
     )
+
+
+def _idea_max(policy: PolicyRead) -> int | None:
+    """As the ledger computes it: `app.coins_merge`."""
+    percent = policy.coins_per_member_and_idea_max_percent
+    return policy.coins_per_member_and_idea_max or (policy.coins_per_member * percent // 100 if percent else None)
 
 
 def _read_sources(sources: list[IdeaMergeSource]) -> list[MergedIdeaRead]:

@@ -89,7 +89,7 @@ class TestMerge:
         found = done.json()
         assert (found["moved_coins"], found["returned_coins"], found["backers"]) == (15, 17, 2)
         assert (found["members_on_several"], found["members_with_returns"]) == (1, 1)
-        assert found["coins_per_member_and_idea_max"] == 40
+        assert found["idea_max_coins"] == 40
         member, other = found["members"]
         assert member["user_id"] == str(world.members[1].id)
         assert {stake["idea_id"]: stake["coins"] for stake in member["stakes"]} == {

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from api.coins.commands.grace import refusing_in_grace
+from api.coins.commands.refusals import refusing
 from api.coins.commands.settlements import allow_time
 from api.events.service import current_request_id
 from api.kernel import clock
@@ -110,7 +110,7 @@ async def merge_stakes(
         "effective_at": clock.effective_at(),
         "request_id": current_request_id(),
     }
-    with refusing_in_grace():
+    with refusing():
         rows = await session.execute(_MERGE, values)
     return {
         row.idea_id: MergedStakes(row.stake_coins, row.backers, row.returned_coins, row.returned_backers)
