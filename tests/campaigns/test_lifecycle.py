@@ -147,8 +147,15 @@ async def make_place(app: FastAPI, client: AsyncClient, state: tuple[str, int | 
         assert (await world.step(world.manager, ideas[name], "competing")).is_success
     assert (await world.step(world.manager, ideas["accepted"], "accepted")).is_success
     assert (await world.allocate(world.members[0], ideas["competing"], 20)).status_code == 201
-    status, starts, ends = state
-    async with parts(app).database.session() as session:
+    place = Place(world, await commit_user(app), ideas)
+    await put(place, state)
+    return place
+
+
+async def put(place: Place, state: tuple[str, int | None, int | None]) -> None:
+    """Put the campaign into a state; one that is completed or archived stays so."""
+    world, (status, starts, ends) = place.world, state
+    async with parts(world.app).database.session() as session:
         if status in {"completed", "archived"}:
             await session.execute(text("SELECT app.coins_close_ledger(:id, NULL)"), {"id": world.campaign_id})
         await session.execute(
@@ -167,7 +174,6 @@ async def make_place(app: FastAPI, client: AsyncClient, state: tuple[str, int | 
             )
         if status == "paused":
             await session.execute(text("SELECT app.coins_set_pause(:id, now())"), {"id": world.campaign_id})
-    return Place(world, await commit_user(app), ideas)
 
 
 def expected(command: str, role: str, phase: Phase) -> int:
