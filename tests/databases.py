@@ -159,8 +159,9 @@ async def running_worker(database: Settings, admin_url: str) -> AsyncIterator[No
     """
     from api.worker import working
 
-    with psycopg.connect(admin_url, autocommit=True) as connection:
-        connection.execute("DELETE FROM jobs.procrastinate_jobs WHERE status = 'todo'")
+    # the triggers of the queue name its tables without their schema
+    with psycopg.connect(admin_url, autocommit=True, options="-c search_path=jobs") as connection:
+        connection.execute("DELETE FROM procrastinate_jobs WHERE status = 'todo'")
     async with inside_one_task(working(database)):
         yield
 
