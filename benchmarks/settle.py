@@ -31,7 +31,7 @@ import psycopg
 from api.auth.service import create_user
 from api.campaigns import service as campaigns
 from api.coins import service as coins
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from api.ideas import service as ideas
 from api.kernel.db import Database
 from api.kernel.ids import uuid7

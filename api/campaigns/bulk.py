@@ -63,6 +63,7 @@ _DETAILS = {
     "not_a_manager": "There is no campaign with this id that you manage.",
     "not_a_member": "The user is not a member of this campaign with a wallet.",
     "ledger_closed": "The campaign is over; its coins are settled.",
+    "too_late": "Members who join now get no coins (late_grant of the coin policy).",
     "reason_missing": "A correction needs a reason.",
     "coins_missing": "A correction needs a number of coins other than 0.",
     "above_maximum": "The correction would exceed the limit of a wallet.",
@@ -112,7 +113,7 @@ class BulkOutcome(ResponseModel):
 
     index: int = Field(description="position of the item in the request, from 0")
     outcome: str = Field(
-        description="granted, corrected; already_granted if there was nothing to do; or the refusal: coins_differ, "
+        description="granted, corrected; already_granted if there was nothing to do; or the refusal: coins_differ, too_late, "
         "coins_missing, reason_missing, insufficient_coins, above_maximum, not_a_member, not_a_manager, ledger_closed, "
         "busy, and not_carried_out if the refusal of another item prevented this one. In a dry run undisclosed: coins would "
         "be removed from a wallet whose balance the coin policy shows to its member only"

@@ -13,7 +13,7 @@ from api.campaigns.dates import Dates
 from api.campaigns.models import Campaign, Membership
 from api.campaigns.transitions import check_dates
 from api.coins import service as coins
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel.ids import uuid7

@@ -20,7 +20,6 @@ from api.campaigns.queries import get_campaign
 from api.campaigns.schemas import check_money
 from api.campaigns.transitions import change_dates, check_command
 from api.coins import service as coins
-from api.coins.schemas import PolicyWrite
 from api.events import payloads
 from api.events.service import record_event
 from api.kernel.errors import InvalidInput
@@ -117,8 +116,7 @@ async def copy_campaign(session: AsyncSession, copied: Campaign, body: CampaignC
     _check_money(fields)
     policy = body.coin_policy
     if "coin_policy" not in body.model_fields_set:
-        former = (await coins.get_policy(session, copied.id)).model_dump(include=set(PolicyWrite.model_fields))
-        policy = PolicyWrite(**former | {"allocation_opens_at": None, "allocate_until": None})
+        policy = (await coins.get_policy(session, copied.id)).without_dates()
     campaign = await create_campaign(
         session,
         actor_id=actor_id,

@@ -25,7 +25,7 @@ from api.campaigns.schemas import (
 )
 from api.coins import service as coins
 from api.coins.errors import PolicyFrozen
-from api.coins.schemas import PolicyRead, PolicyWrite
+from api.coins.policies import PolicyRead, PolicyWrite
 from api.kernel.contract import raises
 from api.kernel.errors import InvalidInput
 from api.kernel.permissions import Permission

@@ -11,7 +11,7 @@ from pydantic import Field, field_serializer, model_validator
 
 from api.campaigns.dates import Dates, StageName
 from api.campaigns.lifecycle import CampaignStatus
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from api.kernel.dates import Moment
 from api.kernel.locales import Language, TimeZone
 from api.kernel.money import AmountText, Currency, PositiveAmount, check_decimals, format_amount

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from api.campaigns.dates import CoinWindow, Stage
-    from api.coins.schemas import PolicyRead, PolicyWrite
+    from api.coins.policies import PolicyRead, PolicyWrite
 
 
 def dates_of(campaign: Campaign) -> Dates:

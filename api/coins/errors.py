@@ -59,10 +59,17 @@ class OwnIdea(DomainError):
 
 
 class TakeBackRefused(DomainError):
-    """The coin policy allows coins to be moved between ideas but not back to the wallet."""
+    """The coin policy does not allow coins to be taken back, or only until `take_back_until`."""
 
     slug = "take-back-refused"
     title = "Coins cannot be taken back in this campaign"
+
+
+class CoolingDown(DomainError):
+    """The coins of a member stay on an idea for `move_cooldown_s` after each movement; they can move from `movable_at`."""
+
+    slug = "cooling-down"
+    title = "The coins moved a short time ago"
 
 
 class SameAccount(DomainError):
@@ -102,6 +109,27 @@ class GraceRunning(DomainError):
 
     slug = "grace-running"
     title = "Backers may still take their coins back"
+
+
+class DecisionTooEarly(DomainError):
+    """The coin policy decides after the end of allocation, `closes_at`; null if neither campaign nor policy have one."""
+
+    slug = "decision-too-early"
+    title = "Ideas are decided after the end of allocation"
+
+
+class TooLittleSupport(DomainError):
+    """The idea has fewer coins or fewer backers than the coin policy demands of an accepted idea."""
+
+    slug = "too-little-support"
+    title = "Too little support to be accepted"
+
+
+class WithdrawnTooLate(DomainError):
+    """The coin policy let authors withdraw their ideas until `author_withdraw_until`."""
+
+    slug = "withdrawn-too-late"
+    title = "The idea can no longer be withdrawn by its author"
 
 
 class LedgerBusy(DomainError):

@@ -109,7 +109,7 @@ async def allocate(
     response_model=Movement,
 )
 @counts_as(RateClass.COINS)
-@raises(*_REFUSALS, errors.TakeBackRefused, errors.SameAccount)
+@raises(*_REFUSALS, errors.TakeBackRefused, errors.CoolingDown, errors.SameAccount)
 async def reallocate(
     request: Request,
     commands: ProvidedMemberCommands,

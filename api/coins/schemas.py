@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from api.kernel.dates import Moment
-from api.kernel.schemas import Id, ResponseModel, Schema, Stored
+from api.kernel.schemas import Id, ResponseModel, Schema
 
 COINS_MAX = 1_000_000_000
 Coins = Annotated[int, Field(ge=1, le=COINS_MAX)]
@@ -99,76 +98,6 @@ class StatementLine(ResponseModel):
     stake_after_coins: int | None
     reason: str | None
     effective_at: datetime
-
-
-Audience = Literal["self", "managers", "members"]
-AtEnd = Literal["expire"]
-
-
-class PolicyWrite(Schema):
-    """The coin policy of one campaign."""
-
-    coins_per_member: Annotated[int, Field(ge=1, le=COINS_MAX)] = 100
-    coins_per_allocation_min: Annotated[int, Field(ge=1, le=COINS_MAX)] = 1
-    coins_per_member_and_idea_max: Annotated[int, Field(ge=1, le=COINS_MAX)] | None = None
-    own_ideas: bool = False
-    take_back: bool = True
-    allocation_opens_at: Moment | None = None
-    allocate_until: Moment | None = None
-    undo_window_h: Annotated[int, Field(ge=0, le=8760)] = Field(
-        168, description="how long an acceptance can be undone, in hours"
-    )
-    grace_h: Annotated[int, Field(ge=0, le=720)] = Field(
-        24,
-        description="how long the backers of an idea may take their coins back after a material edit, in hours, whatever the "
-        "other fields say; no decision on the idea is possible before it ends. 0: not at all",
-    )
-    at_end: AtEnd = "expire"
-    stakes_visible_to: Audience = Field(
-        "self",
-        description="who may see which member has coins on which idea: only the member (self), also the campaign's managers "
-        "(managers), or all its members (members). Members rely on it when they allocate coins: after the first stake it "
-        "may be narrowed, but not widened",
-    )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.coins_per_allocation_min > self.coins_per_member:
-            msg = "coins_per_allocation_min is more than coins_per_member, so no member could allocate"
-            raise ValueError(msg)
-        most = self.coins_per_member_and_idea_max
-        if most is not None and most < self.coins_per_allocation_min:
-            msg = "coins_per_member_and_idea_max is less than coins_per_allocation_min, so no member could allocate"
-            raise ValueError(msg)
-        if self.allocation_opens_at and self.allocate_until and self.allocation_opens_at >= self.allocate_until:
-            msg = "allocation_opens_at is not before allocate_until"
-            raise ValueError(msg)
-        return self
-
-
-class PolicyRead(ResponseModel):
-    """A stored version of the policy, without the limits of a request: a later version may store other values."""
-
-    version: int
-    coins_per_member: int
-    coins_per_allocation_min: int
-    coins_per_member_and_idea_max: int | None
-    own_ideas: bool
-    take_back: bool
-    allocation_opens_at: datetime | None
-    allocate_until: datetime | None
-    undo_window_h: int = Field(description="how long an acceptance can be undone, in hours")
-    grace_h: int = Field(description="how long backers may take coins back after a material edit, in hours")
-    at_end: Stored[AtEnd]
-    stakes_visible_to: Stored[Audience] = Field(description="who may see which member has coins on which idea")
-    created_at: datetime
-    created_by: UUID | None
-    created_by_name: str | None = None
-
-    @property
-    def shows_stakes_to_managers(self) -> bool:
-        """Whether managers may see the stakes and wallets of members; not with a value that only a later version knows."""
-        return self.stakes_visible_to in {"managers", "members"}
 
 
 class CampaignCoins(ResponseModel):

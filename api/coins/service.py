@@ -18,9 +18,10 @@ from api.coins.commands.settlements import (
     reopen_target,
     return_stakes,
 )
+from api.coins.policies import PolicyWrite
 from api.coins.reading import queries
 from api.coins.records import Closing, Conservation, ListFacts, MemberStake, Remaining, Total, Wallet
-from api.coins.schemas import BackerRead, Balance, CampaignCoins, PolicyWrite, StakeRead
+from api.coins.schemas import BackerRead, Balance, CampaignCoins, StakeRead
 from api.kernel import clock
 from api.kernel.db import statements_of
 

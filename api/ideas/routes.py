@@ -14,7 +14,7 @@ from api.campaigns.dependencies import Access, requires_in_campaign
 from api.campaigns.errors import CampaignNotActive, IllegalCampaignStep
 from api.campaigns.schemas import as_read
 from api.coins import service as coins
-from api.coins.errors import GraceRunning
+from api.coins.errors import DecisionTooEarly, GraceRunning, TooLittleSupport, WithdrawnTooLate
 from api.coins.schemas import BackerRead
 from api.ideas import errors, service
 from api.ideas.dependencies import IdeaAccess, StakesReader, find_audience, requires_on_idea
@@ -112,7 +112,8 @@ async def delete(
 @router.post("/ideas/{idea_id}/status", operation_id="changeIdeaStatus")
 @raises(
     errors.StepNotAllowed, errors.ApprovalOfOwnIdea, errors.IllegalStep, CampaignNotActive, errors.ReasonMissing, errors.UnknownReasonCode,
-    errors.UndoWindowOver, GraceRunning, errors.SubmissionsClosed, errors.AnonymityRefused, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing,
+    errors.UndoWindowOver, GraceRunning, DecisionTooEarly, TooLittleSupport, WithdrawnTooLate,
+    errors.SubmissionsClosed, errors.AnonymityRefused, errors.IdeaIncomplete, errors.UnknownTag, errors.TagMissing,
 )  # fmt: skip
 async def change_status(
     session: Session,

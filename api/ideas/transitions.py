@@ -49,6 +49,8 @@ async def take_step(
         ReasonMissing: the step requires a reason.
         UnknownReasonCode: the campaign has no reason with this code, or the step is no rejection.
         GraceRunning: the step would close the idea for coins, and backers may take them back after a material edit.
+        DecisionTooEarly, TooLittleSupport: the coin policy does not allow the acceptance.
+        WithdrawnTooLate: the coin policy no longer allows authors to withdraw ideas.
         SubmissionsClosed, AnonymityRefused, IdeaIncomplete, UnknownTag, TagMissing: the draft cannot be submitted.
     """
     # the campaign is locked before the idea, as in the completion of a campaign

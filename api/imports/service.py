@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from sqlalchemy import text
 
 from api.coins import service as coins
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from api.events import payloads
 from api.events.service import record_event
 from api.imports.currencies import currency_of

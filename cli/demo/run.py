@@ -12,7 +12,7 @@ from sqlalchemy import text
 from api.auth import service as auth
 from api.campaigns import service as campaigns
 from api.coins import service as coins
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from api.ideas import service as ideas
 from api.ideas.steps import Status
 from api.kernel import clock

@@ -202,7 +202,7 @@ WITHOUT_COINS = {
     "completeMilestone", "convertFreeTag",
     "withdrawJoinRequest", "createMemberAttribute",
     "editMemberAttribute", "deleteMemberAttribute", "editMemberValues", "editMyAttributes",
-    "createIdeaView", "deleteIdeaView", "editIdeaView",
+    "createIdeaView", "deleteIdeaView", "editIdeaView", "previewCoinPolicy",
 }  # fmt: skip
 # needs a campaign that is joined by request: tests/campaigns/test_join_requests.py
 ELSEWHERE = {"approveJoinRequest"}

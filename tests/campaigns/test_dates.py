@@ -15,7 +15,7 @@ from api.campaigns import service as campaigns
 from api.campaigns.dates import NAMES, Dates
 from api.campaigns.handlers import close_due_campaigns
 from api.coins import service as coins
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from api.ideas import errors as idea_errors
 from api.ideas import service as ideas
 from api.ideas.handlers import complete_due_campaigns

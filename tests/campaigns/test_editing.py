@@ -13,7 +13,7 @@ from sqlalchemy import text
 from api.campaigns.dates import Dates, Stage
 from api.campaigns.due import for_each_ended
 from api.campaigns.transitions import close_campaign
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from tests.auth.calls import assert_problem
 from tests.factories.campaigns import World, make_world
 from tests.factories.containers import parts
@@ -243,7 +243,11 @@ class TestCopy:
         headers, draft = await create(
             application, client, goal="Less paper", kind="budget", budget_amount="900.00", currency="EUR",
             is_mediated=True, ends_at="2190-01-01T00:00:00Z",
-            coin_policy={"coins_per_member": 7, "allocate_until": "2189-12-01T00:00:00Z"},
+            coin_policy={
+                "coins_per_member": 7, "allocation_opens_at": "2189-11-01T00:00:00Z", "allocate_until": "2189-12-01T00:00:00Z",
+                "take_back_until": "2189-11-15T00:00:00Z", "author_withdraw_until": "2189-11-15T00:00:00Z",
+                "late_grant": "pro_rata", "backers_min": 3,
+            },
         )  # fmt: skip
         tags = f"/api/v1/campaigns/{draft['id']}/tags"
         streets = (await client.post(tags, headers=headers, json={"name": "Streets", "is_required": True})).json()
@@ -262,7 +266,10 @@ class TestCopy:
         assert (copy["title"], copy["status"], copy["ends_at"]) == ("Ideas for 2028", "draft", None)
         assert (copy["copied_from_id"], copy["follows_id"]) == (draft["id"], draft["id"])
         [policy] = (await client.get(f"{made.headers['location']}/coins/policies", headers=headers)).json()
-        assert (policy["coins_per_member"], policy["allocate_until"]) == (7, None)
+        assert (policy["coins_per_member"], policy["backers_min"], policy["late_grant"]) == (7, 3, "full")
+        assert [value for name, value in policy.items() if name.endswith(("_at", "_until"))] == [
+            None, None, None, None, policy["created_at"]
+        ]  # fmt: skip
         copied = (await client.get(f"{made.headers['location']}/tags", headers=headers)).json()
         assert [(tag["name"], tag["is_required"], tag["colour"]) for tag in copied] == [
             ("Streets", True, None), ("Lamps", False, "#ffcc00")

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from api.coins import service as coins
 from api.coins.commands import settlements
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from tests.factories.ledgers import Ledger, make_ledger
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.coins import errors
 from api.coins import service as coins
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from tests.factories.ledgers import Ledger, make_ledger
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from api.coins import errors
 from api.coins import service as coins
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from api.kernel.db import Database
 from tests.factories.clocks import TRIES
 from tests.factories.ledgers import make_ledger

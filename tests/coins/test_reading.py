@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from api.coins import service as coins
+from api.coins.policies import PolicyWrite
 from api.coins.reading import statements
 from api.coins.reading.statistics import gini
-from api.coins.schemas import PolicyWrite
 from tests.factories.campaigns import World, make_world, submit_many
 from tests.factories.containers import parts
 

@@ -12,7 +12,7 @@ from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy import text
 
 from api.campaigns import service as campaigns
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from api.ideas import service as ideas
 from tests.factories.containers import parts
 from tests.factories.users import bearer, make_user

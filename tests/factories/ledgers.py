@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from api.coins import service as coins
 from api.coins.background import aggregate_totals, seal
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from api.coins.service import Move
 from tests.factories.clocks import GIVE_UP_AFTER_S
 

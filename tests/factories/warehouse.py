@@ -17,7 +17,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from pydantic import PostgresDsn
 
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from api.imports.service import import_election
 from api.kernel.ids import uuid7
 from cli.local import databases, postgres

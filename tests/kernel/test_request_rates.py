@@ -77,6 +77,7 @@ class TestClasses:
             "/campaigns/{campaign_id}/report", "/audit/export", "/campaigns/{campaign_id}/member-lists",
             "/campaigns/{campaign_id}/ideas/export", "/campaigns/{campaign_id}/ideas/exports/{export_id}/content",
             "/campaigns/{campaign_id}/feed.atom", "/campaigns/{campaign_id}/outcome-preview",
+            "/campaigns/{campaign_id}/coins/policies/preview",
         }  # fmt: skip
         assert paths[RateClass.LOG_INS] >= {
             "/auth/login", "/auth/login/second-step", "/auth/passkey", "/auth/sso/token", "/auth/verify-email", "/auth/verify-email/resend", "/auth/forgot-password",

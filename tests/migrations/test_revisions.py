@@ -100,8 +100,8 @@ class TestUpAndDown:
             databases.downgrade(url, str(revision))
             hashes = connection.execute("SELECT name, hash FROM app.schema_routines").fetchall()
             assert dict(hashes) == routines.hashes(revision)
-            found = connection.execute("SELECT proname FROM pg_proc WHERE proname = 'coins_correct'").fetchall()
-            assert found == ([("coins_correct",)] if revision >= 1004 else [])
+            found = connection.execute("SELECT proname FROM pg_proc WHERE proname = 'coins_settle_next'").fetchall()
+            assert found == ([("coins_settle_next",)] if revision >= 1004 else [])
             passed[revision] = catalogue(connection)
         at = 1001
         for revision in (1002, 1003, 1005, 1008):

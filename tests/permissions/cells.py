@@ -352,6 +352,7 @@ def _body(name: str, world: World, place: Place, idea: str) -> Sent:
         "refuseJoinRequest": {"reason": "Not this year."},
         "inviteMembers": {"invitations": [{"email": f"{uuid4().hex}@example.org"}]},
         "setCoinPolicy": POLICY.model_dump(mode="json"),
+        "previewCoinPolicy": POLICY.model_dump(mode="json"),
         "submitIdea": {"title": "A new idea", "description": DESCRIPTION},
         "draftIdea": {"title": "A draft"},
         "editIdea": {"title": "Another title", "reason": "A spelling mistake"},

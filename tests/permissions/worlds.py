@@ -16,7 +16,7 @@ from api.auth.second_factors import challenges, passkeys, recovery_codes
 from api.auth.second_factors.models import AuthenticatorApp
 from api.campaigns import service as campaigns
 from api.coins import service as coins
-from api.coins.schemas import PolicyWrite
+from api.coins.policies import PolicyWrite
 from api.coins.service import Move
 from api.discussions.models import Comment
 from api.ideas import service as ideas

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 from psycopg import errors
 
 from api.coins.commands.moves import SQL, Move, Outcome, as_arguments
-from api.coins.schemas import PolicyWrite
-from tests.proofs.ledger_terms import CLOSED, IDEAS, IN_GRACE, MEMBERS, Closed, MoveResult
+from api.coins.policies import PolicyWrite
+from tests.proofs.ledger_terms import CLOSED, IDEAS, IN_GRACE, LACKS_SUPPORT, MEMBERS, TOO_EARLY, Closed, MoveResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 # outcomes whose numbers are part of the response
 NUMBERED = {"insufficient_coins", "insufficient_stake", "above_maximum", "below_minimum"}
+
+_REFUSALS = {
+    "coin_targets_in_grace": IN_GRACE, "coin_targets_decided_early": TOO_EARLY, "coin_targets_lack_support": LACKS_SUPPORT,
+}  # fmt: skip
 
 _BALANCES = """
     SELECT a.kind, a.user_id, a.idea_id, coalesce(a.balance_coins, (
@@ -258,11 +262,13 @@ class Books:
 
 
 def _as_refusal(error: psycopg.Error) -> str:
-    return IN_GRACE if error.diag.constraint_name == "coin_targets_in_grace" else CLOSED
+    return _REFUSALS.get(error.diag.constraint_name or "", CLOSED)
 
 
 def _as_json(policy: Policy) -> str:
-    moment = policy["allocate_until"]
+    # late_grant needs a beginning, which is before all ends
+    dates = policy | {"allocation_opens_at": "1999"}
+    named = ("allocation_opens_at", "allocate_until", "take_back_until")
     return PolicyWrite(
-        **(policy | {"allocate_until": f"{moment}-01-01T00:00:00Z" if moment else None})
+        **(dates | {name: f"{dates[name]}-01-01T00:00:00Z" if dates[name] else None for name in named})
     ).model_dump_json()

@@ -11,7 +11,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.proofs.ledger_books import Books
 from tests.proofs.ledger_model import Model
-from tests.proofs.ledger_terms import CLOSED, IDEAS, IN_GRACE, MEMBERS, Correction, Item, Kind
+from tests.proofs.ledger_terms import (
+    CLOSED,
+    IDEAS,
+    IN_GRACE,
+    LACKS_SUPPORT,
+    MEMBERS,
+    TOO_EARLY,
+    Correction,
+    Item,
+    Kind,
+    Policy,
+)
 
 if TYPE_CHECKING:
     import psycopg
@@ -52,6 +63,14 @@ changes = st.fixed_dictionaries(
         "take_back": st.booleans(),
         "undo_window_h": st.sampled_from([24, 168]),
         "allocate_until": st.sampled_from([None, "2000", "2190", "2191"]),
+        "coins_per_member_and_idea_max_percent": st.sampled_from([None, 40]),
+        "take_back_until": st.sampled_from([None, "2000", "2190"]),
+        "move_cooldown_s": st.sampled_from([0, 0, 86_400]),
+        "late_grant": st.sampled_from(["full", "full", "none"]),
+        "decision_mode": st.sampled_from(["rolling", "rolling", "at_close"]),
+        "accept_threshold_coins": st.sampled_from([None, 6]),
+        "backers_min": st.integers(0, 2),
+        "returned_coins": st.sampled_from(["reuse", "expire"]),
     },
 )
 first_policies = st.fixed_dictionaries(
@@ -64,8 +83,24 @@ first_policies = st.fixed_dictionaries(
         "undo_window_h": st.just(168),
         # some campaigns start after their end, which can be postponed
         "allocate_until": st.sampled_from([None, "2190"] * 4 + ["2000"]),
+        "coins_per_member_and_idea_max_percent": st.sampled_from([None, None, 40]),
+        "take_back_until": st.sampled_from([None, None, None, "2000", "2190"]),
+        "move_cooldown_s": st.sampled_from([0] * 7 + [86_400]),
+        "late_grant": st.sampled_from(["full"] * 7 + ["none"]),
+        "decision_mode": st.sampled_from(["rolling"] * 7 + ["at_close"]),
+        "accept_threshold_coins": st.sampled_from([None, None, 6]),
+        "backers_min": st.sampled_from([0, 0, 0, 1, 2]),
+        "returned_coins": st.sampled_from(["reuse", "reuse", "expire"]),
     }
 )
+_REFUSALS = {IN_GRACE: "in grace", CLOSED: "refused", TOO_EARLY: "too early", LACKS_SUPPORT: "lacks support"}
+
+
+def consistent(policy: Policy) -> Policy:
+    """The policy without fields that another one excludes."""
+    if policy["coins_per_member_and_idea_max_percent"] is not None:
+        policy = policy | {"coins_per_member_and_idea_max": None}
+    return policy if policy["take_back"] else policy | {"take_back_until": None}
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -89,6 +124,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @initialize(policy=first_policies, requested=st.lists(allocations, max_size=8))
     def open_ledger(self, policy: dict[str, Any], requested: list[tuple[int, int, int, str | None]]) -> None:
         type(self).examples += 1
+        policy = consistent(policy)
         self.model, self.books = Model(policy), Books(self.connection, policy)
         self.both("grant", [0, 1, 2])
         for idea in range(3):
@@ -139,7 +175,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(changed=changes, dry=dry_runs)
     def change_policy(self, changed: dict[str, Any], dry: bool) -> None:  # noqa: FBT001
-        _, frozen = self.both("set_policy", self.model.policy | changed, dry=dry, name="change policy")
+        _, frozen = self.both("set_policy", consistent(self.model.policy | changed), dry=dry, name="change policy")
         self.results.update([f"policy: frozen {field}" for field in frozen] or ["policy: put into force"])
 
     @precondition(lambda self: self.model.open_ideas and self.model.active)
@@ -214,8 +250,8 @@ class LedgerMachine(RuleBasedStateMachine):
         """Close some of the open ideas."""
         requested = sorted({pick(self.model.open_ideas, nth) for nth in nths})
         found = self.both("close_ideas", requested, kind, limit, dry=dry, name=name)
-        if found == IN_GRACE:
-            self.results[f"{name}: in grace"] += 1
+        if isinstance(found, str):
+            self.results[f"{name}: {_REFUSALS[found]}"] += 1
             return
         self.results[f"{name}: {'by a settlement' if any(closed.is_settling for closed in found) else 'at once'}"] += 1
 
@@ -235,8 +271,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(limit=limits, dry=dry_runs)
     def complete(self, limit: int | None, dry: bool) -> None:  # noqa: FBT001
         found = self.both("close_ledger", limit, dry=dry, name="complete")
-        refusals = {IN_GRACE: "in grace", CLOSED: "refused"}
-        how = refusals[found] if isinstance(found, str) else "by a settlement" if found[1] else "at once"
+        how = _REFUSALS[found] if isinstance(found, str) else "by a settlement" if found[1] else "at once"
         self.results[f"complete: {how}"] += 1
 
     @precondition(lambda self: self.count % 3 == 0)

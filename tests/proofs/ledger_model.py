@@ -6,7 +6,18 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.proofs.ledger_terms import CLOSED, IN_GRACE, Closed, Correction, Item, Kind, MoveResult, Policy
+from tests.proofs.ledger_terms import (
+    CLOSED,
+    IN_GRACE,
+    LACKS_SUPPORT,
+    TOO_EARLY,
+    Closed,
+    Correction,
+    Item,
+    Kind,
+    MoveResult,
+    Policy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +25,8 @@ if TYPE_CHECKING:
 # may change until the first stake; allocate_until may be postponed later
 FROZEN_BY_STAKES = (
     "coins_per_allocation_min", "coins_per_member_and_idea_max", "own_ideas", "take_back", "undo_window_h",
+    "coins_per_member_and_idea_max_percent", "take_back_until", "move_cooldown_s", "late_grant", "decision_mode",
+    "accept_threshold_coins", "backers_min", "returned_coins",
 )  # fmt: skip
 
 
@@ -86,10 +99,15 @@ class Model:
         self.frozen -= set(members)
         for member in granted:
             self._grant(member)
-        return granted
+        return granted if self._grant_amount else []
+
+    @property
+    def _grant_amount(self) -> int:
+        """What a new member gets, who is always late."""
+        return self.policy["coins_per_member"] if self.policy["late_grant"] == "full" else 0
 
     def _grant(self, member: int) -> None:
-        self.wallets[member] = self.policy["coins_per_member"]
+        self.wallets[member] = self._grant_amount
         self.issued += self.wallets[member]
 
     def freeze(self, member: int) -> None:
@@ -171,6 +189,8 @@ class Model:
     ) -> MoveResult:
         member, source, target, coins, _ = item
         least, most = self.policy["coins_per_allocation_min"], self.policy["coins_per_member_and_idea_max"]
+        if percent := self.policy["coins_per_member_and_idea_max_percent"]:
+            most = self.policy["coins_per_member"] * percent // 100
         if member not in self.wallets:
             return MoveResult("not_a_member")
         if member in self.frozen:
@@ -188,8 +208,11 @@ class Model:
             return MoveResult("window_closed")
         if target == member and not self.policy["own_ideas"]:
             return MoveResult("own_idea")
-        if target is None and not self.policy["take_back"] and not self._is_free(item):
+        is_over = not self.policy["take_back"] or _or_never(self.policy["take_back_until"]) < NOW
+        if target is None and is_over and not self._is_free(item):
             return MoveResult("take_back_refused")
+        if self.policy["move_cooldown_s"] and (member, source) in self.stakes and not self._is_free(item):
+            return MoveResult("cooling_down")
         has = self._holds(member, source)
         if target is not None and coins < least:
             return MoveResult("below_minimum", has_coins=has, limit_coins=least)
@@ -211,10 +234,12 @@ class Model:
         if self.is_closed:
             return "ledger_closed"
         if kind == "grant":
-            if coins not in {None, self.policy["coins_per_member"]}:
+            if coins not in {None, self._grant_amount}:
                 return "coins_differ"
             if member in self.wallets:
                 return "already_granted"
+            if not self._grant_amount:
+                return "too_late"
             self._grant(member)
             return "granted"
         if member not in self.wallets or member in self.frozen:
@@ -236,13 +261,25 @@ class Model:
         elif self.graced & set(ideas):
             return IN_GRACE
         closing = sorted(set(ideas) & set(self.open_ideas))
+        if kind == "expire" and (refusal := self._refuses_acceptance(closing)):
+            return refusal
         result = [Closed(idea, *self._close(idea, kind), is_settling=False) for idea in closing]
+        if kind == "return" and self.policy["returned_coins"] == "expire":
+            kind = "expire"
         settlement = Settlement(kind, closing, has_wallets=False)
         if kind != "expire" and inline_max is not None and sum(closed.backers for closed in result) > inline_max:
             self.settlements.append(settlement)
             return [closed._replace(is_settling=True) for closed in result]
         self._settle_all(settlement)
         return result
+
+    def _refuses_acceptance(self, ideas: Sequence[int]) -> str | None:
+        if self.policy["decision_mode"] == "at_close" and _or_never(self.policy["allocate_until"]) > NOW:
+            return TOO_EARLY
+        needs = self.policy["accept_threshold_coins"] or 0, self.policy["backers_min"]
+        had = [self.totals().get(idea, (0, 0)) for idea in ideas]
+        is_lacking = any(coins < needs[0] or backers < needs[1] for coins, backers in had)
+        return LACKS_SUPPORT if is_lacking else None
 
     def _close(self, idea: int, kind: Kind) -> tuple[int, int]:
         had = self.totals().get(idea, (0, 0))

@@ -14,6 +14,8 @@ Kind = Literal["expire", "return", "withdraw", "settle"]
 
 CLOSED = "the ledger is closed"
 IN_GRACE = "backers may take coins back"
+TOO_EARLY = "ideas are decided after the end of allocation"
+LACKS_SUPPORT = "too few coins or backers"
 
 
 class Item(NamedTuple):

@@ -24,19 +24,21 @@ COMMANDS = {
 }  # fmt: skip
 RESULTS = {
     "move": {
-        "above_maximum", "below_minimum", "idea_not_open", "insufficient_coins", "insufficient_stake", "key_reused", "moved",
+        "above_maximum", "below_minimum", "cooling_down", "idea_not_open", "insufficient_coins", "insufficient_stake", "key_reused", "moved",
         "not_a_member", "not_positive", "own_idea", "replayed", "same_account", "take_back_refused", "unknown_idea",
         "wallet_frozen", "window_closed",
     },
     "bulk": {
         "already_granted", "coins_differ", "coins_missing", "corrected", "granted", "insufficient_coins", "ledger_closed",
-        "not_a_member", "reason_missing",
+        "not_a_member", "reason_missing", "too_late",
     },
     "policy": {
         "put into force", "frozen allocate_until", "frozen coins_per_allocation_min", "frozen coins_per_member",
         "frozen coins_per_member_and_idea_max", "frozen own_ideas", "frozen take_back", "frozen undo_window_h",
+        "frozen coins_per_member_and_idea_max_percent", "frozen take_back_until", "frozen move_cooldown_s", "frozen late_grant",
+        "frozen decision_mode", "frozen accept_threshold_coins", "frozen backers_min", "frozen returned_coins",
     },
-    "accept": {"at once", "in grace"},
+    "accept": {"at once", "in grace", "lacks support", "too early"},
     "expire": {"at once", "by a settlement", "in grace"},
     "reject": {"at once", "by a settlement", "in grace"},
     "withdraw": {"at once", "by a settlement"},

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from psycopg import Error
 from sqlalchemy import Boolean, column, exists, func, table, text
-from sqlalchemy.exc import DBAPIError
-
-from api.coins import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import ColumnElement
@@ -22,7 +16,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import InstrumentedAttribute
 
 _TARGETS = table("coin_targets", column("campaign_id"), column("is_open", Boolean), column("grace_until"), schema="app")
-_IN_GRACE = "coin_targets_in_grace"  # raised by app.coins_check_grace
 _FIND = text(
     """
     SELECT t.grace_until, CASE
@@ -67,24 +60,3 @@ def has_running_grace(campaign_id: ColumnElement[UUID] | InstrumentedAttribute[U
         _TARGETS.c.is_open,
         _TARGETS.c.grace_until >= func.clock_timestamp(),
     )
-
-
-@contextmanager
-def refusing_in_grace() -> Iterator[None]:
-    """Raise the ledger's refusal to close an idea in its grace time as a domain error.
-
-    Raises:
-        GraceRunning: backers may still take their coins back.
-    """
-    try:
-        yield
-    except DBAPIError as error:
-        cause = error.orig
-        if not isinstance(cause, Error) or cause.diag.constraint_name != _IN_GRACE:
-            raise
-        until = datetime.fromisoformat(cause.diag.message_detail or "").astimezone(UTC)
-        msg = (
-            f"After a material edit, backers may take their coins back until {until.isoformat()}; "
-            "ideas are decided after that."
-        )
-        raise errors.GraceRunning(msg, grace_until=until) from error

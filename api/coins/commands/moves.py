@@ -172,7 +172,17 @@ def as_error(move: Move, outcome: Outcome) -> DomainError:  # noqa: C901, PLR091
         case "own_idea":
             return errors.OwnIdea("The coin policy of this campaign does not allow members to back their own ideas.")
         case "take_back_refused":
-            return errors.TakeBackRefused("Coins can be moved to another idea, but not back to the wallet.")
+            until = f" after {outcome.closes_at.isoformat()}" if outcome.closes_at else ""
+            return errors.TakeBackRefused(
+                f"Coins can be moved to another idea, but not back to the wallet{until}.",
+                take_back_until=outcome.closes_at,
+            )
+        case "cooling_down":
+            assert outcome.opens_at is not None
+            return errors.CoolingDown(
+                f"You moved coins of this idea a short time ago; they can move from {outcome.opens_at.isoformat()}.",
+                movable_at=outcome.opens_at,
+            )
         case "same_account":
             return errors.SameAccount("The coins are on this idea already.")
         case "not_a_member":

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from api.coins import errors
+from api.coins.policies import PolicyRead, PolicyWrite
 from api.coins.reading import queries
-from api.coins.schemas import PolicyRead, PolicyWrite
 from api.events import payloads
 from api.events.service import record_event
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from api.coins.commands.grace import refusing_in_grace
+from api.coins.commands.refusals import refusing
 from api.coins.records import Closing, Total
 from api.events.service import current_request_id
 from api.kernel import clock
@@ -67,10 +67,14 @@ async def close_targets(
     reason: str | None = None,
     effective_at: datetime | None = None,
 ) -> dict[UUID, Total]:
-    """Close ideas for coins; their stakes expire or return to the wallets. Returns the total of each idea.
+    """Close ideas for coins; their stakes expire, or return to the wallets if the policy does not let them expire too.
+
+    `expire` is an acceptance. Returns the total of each idea.
 
     Raises:
         GraceRunning: backers of one may take their coins back, and the kind is not `withdraw`, which returns them all.
+        DecisionTooEarly, TooLittleSupport: the policy does not allow the acceptance (`expire`).
+        WithdrawnTooLate: the actor is the author, whose time to withdraw it is over.
     """
     await allow_time(session)
     statement = text(
@@ -87,7 +91,7 @@ async def close_targets(
         "inline_max": _inline_max(),
         "request_id": current_request_id(),
     }
-    with refusing_in_grace():
+    with refusing():
         rows = await session.execute(statement, values)
     return {row.idea_id: Total(row.settled_coins, row.settled_backers, row.is_settling) for row in rows}
 
@@ -137,7 +141,7 @@ async def close_ledger(
         "inline_max": None if effective_at else _inline_max(),
         "request_id": current_request_id(),
     }
-    with refusing_in_grace():
+    with refusing():
         rows = await session.execute(statement, values)
     row = rows.one()
     return Closing(row.wallet_coins, row.is_settling)

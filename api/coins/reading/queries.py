@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
+from api.coins.policies import PolicyRead
+
 # For each account of a member: its balance at the requested version, and the coins that expired or were returned. No
 # sum over the history is needed. Closing an idea empties its stakes, and a reopened stake gets back exactly what it
 # had, so the expired or returned coins are its last posting. The end of the campaign empties the wallet, and afterwards
@@ -44,33 +46,31 @@ BALANCE = text(
     + "ORDER BY m.id"
 )
 
-# both postings have the time of the movement, so lines are skipped before their transfers are looked up
+# The newest transfers of each account of the member, or of the stake on one idea, and of these the newest with their lines.
 STATEMENT = text(
     """
-    SELECT p.transfer_id, p.kind, max(abs(p.amount_coins))::bigint AS coins,
-        (array_agg(a.idea_id) FILTER (WHERE p.side = -1))[1] AS from_idea_id,
-        (array_agg(a.idea_id) FILTER (WHERE p.side = 1))[1] AS to_idea_id,
-        max(p.balance_after_coins) FILTER (WHERE a.kind = 'wallet') AS wallet_after_coins,
-        (array_agg(p.balance_after_coins ORDER BY p.side DESC) FILTER (WHERE a.kind = 'stake'))[1] AS stake_after_coins,
-        p.reason, p.effective_at
-    FROM app.coin_accounts AS a
-    CROSS JOIN LATERAL (
-        SELECT p.transfer_id, p.side, p.amount_coins, p.balance_after_coins, p.effective_at, t.kind, t.reason
-        FROM app.coin_postings AS p
-        JOIN app.coin_transfers AS t ON t.id = p.transfer_id
-        WHERE p.account_id = a.id AND p.account_version IS NOT NULL
-            AND p.effective_at >= coalesce(CAST(:since AS timestamptz), '-infinity')
-            AND p.effective_at < coalesce(CAST(:until AS timestamptz), 'infinity')
-            AND (CAST(:kinds AS text[]) IS NULL OR t.kind = ANY (:kinds))
-            AND (CAST(:after_at AS timestamptz) IS NULL
-                OR (p.effective_at, p.transfer_id) < (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid)))
-        OFFSET 0
-    ) AS p
-    WHERE a.campaign_id = :campaign_id AND a.user_id = :user_id
-    GROUP BY p.transfer_id, p.kind, p.reason, p.effective_at
-    HAVING CAST(:idea_id AS uuid) IS NULL OR bool_or(a.idea_id = :idea_id)
-    ORDER BY p.effective_at DESC, p.transfer_id DESC
-    LIMIT :limit
+    WITH page AS (
+        SELECT DISTINCT p.transfer_id, p.effective_at
+        FROM app.coin_accounts AS a
+        CROSS JOIN LATERAL app.coins_account_transfers(
+            a.id, a.version, :limit, :since, :until, :after_at, :after_id, CAST(:kinds AS text[])) AS p
+        WHERE a.campaign_id = :campaign_id AND a.user_id = :user_id
+            AND (CAST(:idea_id AS uuid) IS NULL OR a.idea_id = :idea_id)
+        ORDER BY p.effective_at DESC, p.transfer_id DESC
+        LIMIT :limit
+    )
+    SELECT l.transfer_id, t.kind, max(abs(l.amount_coins))::bigint AS coins,
+        (array_agg(a.idea_id) FILTER (WHERE l.side = -1))[1] AS from_idea_id,
+        (array_agg(a.idea_id) FILTER (WHERE l.side = 1))[1] AS to_idea_id,
+        max(l.balance_after_coins) FILTER (WHERE a.kind = 'wallet') AS wallet_after_coins,
+        (array_agg(l.balance_after_coins ORDER BY l.side DESC) FILTER (WHERE a.kind = 'stake'))[1] AS stake_after_coins,
+        t.reason, g.effective_at
+    FROM page AS g
+    JOIN app.coin_transfers AS t ON t.id = g.transfer_id
+    JOIN app.coin_postings AS l ON l.transfer_id = g.transfer_id AND l.account_version IS NOT NULL
+    JOIN app.coin_accounts AS a ON a.id = l.account_id
+    GROUP BY l.transfer_id, t.kind, t.reason, g.effective_at
+    ORDER BY g.effective_at DESC, l.transfer_id DESC
     """
 )
 
@@ -87,11 +87,7 @@ _BY_CAMPAIGN = """
 
 MY_CAMPAIGNS = text(_BY_CAMPAIGN.format(accounts=_ACCOUNTS.format(version="a.version", mine="a.user_id = :user_id")))
 
-_POLICY_COLUMNS = (
-    "p.version, p.coins_per_member, p.coins_per_allocation_min, p.coins_per_member_and_idea_max, p.own_ideas, p.take_back, "
-    "p.allocation_opens_at, p.allocate_until, p.undo_window_h, p.at_end, p.stakes_visible_to, p.grace_h, "
-    "p.created_at, p.created_by"
-)
+_POLICY_COLUMNS = ", ".join(f"p.{name}" for name in PolicyRead.model_fields if name != "created_by_name")
 _POLICIES = "SELECT {columns} FROM app.coin_policies AS p WHERE p.campaign_id = :campaign_id ORDER BY p.version DESC"
 POLICIES = text(_POLICIES.format(columns=_POLICY_COLUMNS))
 

@@ -68,7 +68,8 @@ END $$;
 REVOKE ALL ON FUNCTION app.coins_lock_stakes(uuid, uuid[], integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.coins_lock_stakes(uuid, uuid[], integer) TO ideamint_app;
 
--- Closes ideas for coins: the stakes expire ('expire', 'settle') or return to their wallets ('return', 'withdraw').
+-- Closes ideas for coins: the stakes expire ('expire', an acceptance, and 'settle') or return to their wallets
+-- ('return', 'withdraw'), unless the policy's returned_coins lets them expire too.
 -- Waits for running movements on these ideas and blocks new ones. All but a withdrawal, which is the author's and gives
 -- all backers their coins, are refused in a grace time. Expiry on acceptance changes stakes only and is done here; the
 -- rest is left to a settlement if there are more stakes than `p_inline_max`. Returns one row per idea.
@@ -80,7 +81,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     -- transfers and settlements of a withdrawal are returns
-    v_kind CONSTANT text := CASE p_kind WHEN 'withdraw' THEN 'return' ELSE p_kind END;
+    v_kind text := CASE p_kind WHEN 'withdraw' THEN 'return' ELSE p_kind END;
     v_closed uuid[];
     v_stakes bigint;
     v_stake_id bigint[];
@@ -89,8 +90,16 @@ BEGIN
     IF v_kind NOT IN ('expire', 'return', 'settle') THEN
         RAISE EXCEPTION 'stakes of a closed idea expire, return or settle, not %', p_kind;
     END IF;
-    IF p_kind <> 'withdraw' THEN
+    IF p_kind = 'withdraw' THEN
+        PERFORM coins_check_withdrawal(p_campaign_id, p_idea_id, p_actor_id, p_effective_at);
+    ELSE
         PERFORM coins_check_grace(p_campaign_id, p_idea_id);
+    END IF;
+    IF p_kind = 'expire' THEN
+        PERFORM coins_check_acceptance(p_campaign_id, p_idea_id, p_effective_at);
+    END IF;
+    IF v_kind = 'return' AND coins_returned_expire(p_campaign_id) THEN
+        v_kind := 'expire';
     END IF;
     SELECT coalesce(array_agg(c.idea_id ORDER BY c.idea_id), '{}'), coalesce(sum(c.settled_backers), 0)
     INTO v_closed, v_stakes FROM coins_mark_closed(p_campaign_id, p_idea_id) AS c;

@@ -103,8 +103,8 @@ BEGIN
         RETURN QUERY
         WITH judged AS (
             SELECT a.n, a.campaign_id, a.user_id, a.kind, nullif(btrim(a.reason), '') AS reason, w.id AS wallet_id,
-                w.balance_coins AS has_coins, w.version, w.moved_at, l.mint_id, p.coins_per_member,
-                CASE a.kind WHEN 'grant' THEN p.coins_per_member ELSE a.coins END AS coins,
+                w.balance_coins AS has_coins, w.version, w.moved_at, l.mint_id, p.grant_coins,
+                CASE a.kind WHEN 'grant' THEN p.grant_coins ELSE a.coins END AS coins,
                 CASE
                     WHEN a.refusal IS NOT NULL THEN a.refusal
                     WHEN l.campaign_id IS NULL THEN 'not_a_member'
@@ -112,8 +112,9 @@ BEGIN
                     WHEN l.closed_at IS NOT NULL THEN 'ledger_closed'
                     WHEN a.kind = 'grant' THEN
                         CASE
-                            WHEN a.coins <> p.coins_per_member THEN 'coins_differ'
+                            WHEN a.coins <> p.grant_coins THEN 'coins_differ'
                             WHEN w.id IS NOT NULL THEN 'already_granted'
+                            WHEN p.grant_coins = 0 THEN 'too_late'
                             WHEN l.campaign_id <> ALL (v_granting_id) THEN 'busy'
                             ELSE 'granted'
                         END
@@ -137,13 +138,15 @@ BEGIN
                 FROM coin_ledgers AS x WHERE x.campaign_id = a.campaign_id AND a.refusal IS NULL LIMIT 1
             ) AS l ON true
             LEFT JOIN LATERAL (
-                SELECT x.coins_per_member FROM coin_policies AS x
+                SELECT coins_grant_amount(x.coins_per_member, x.late_grant, x.allocation_opens_at, x.allocate_until,
+                    coalesce(p_effective_at, statement_timestamp())) AS grant_coins
+                FROM coin_policies AS x
                 WHERE x.campaign_id = l.campaign_id AND x.version = l.policy_version LIMIT 1
             ) AS p ON true
             WHERE a.round = v_this
         ), done AS MATERIALIZED (
             -- the row is locked, so the new balance is known before it is written
-            SELECT j.n, j.outcome, j.campaign_id, j.user_id, j.kind, j.coins, j.reason, j.has_coins, j.coins_per_member,
+            SELECT j.n, j.outcome, j.campaign_id, j.user_id, j.kind, j.coins, j.reason, j.has_coins, j.grant_coins,
                 j.mint_id, j.transfer_id,
                 CASE WHEN j.transfer_id IS NULL THEN j.has_coins
                     ELSE coalesce(j.has_coins, 0) + j.coins END AS wallet_coins,
@@ -152,7 +155,7 @@ BEGIN
                 greatest(coalesce(p_effective_at, clock_timestamp()), j.moved_at) AS effective_at
             FROM (
                 SELECT x.n, x.outcome, x.campaign_id, x.user_id, x.kind, x.coins, x.reason, x.has_coins,
-                    x.coins_per_member, x.mint_id, x.version, x.wallet_id, x.moved_at,
+                    x.grant_coins, x.mint_id, x.version, x.wallet_id, x.moved_at,
                     CASE WHEN x.outcome IN ('granted', 'corrected') THEN uuid7() END AS transfer_id
                 FROM judged AS x
             ) AS j
@@ -193,7 +196,7 @@ BEGIN
             FROM done AS d
             WHERE d.transfer_id IS NOT NULL
         )
-        SELECT d.n::integer, d.outcome, d.transfer_id, d.wallet_coins, d.has_coins, d.coins_per_member::bigint
+        SELECT d.n::integer, d.outcome, d.transfer_id, d.wallet_coins, d.has_coins, d.grant_coins::bigint
         FROM done AS d;
     END LOOP;
 END $$;

@@ -86,7 +86,7 @@ BEGIN
                 CASE WHEN a.from_idea_id IS NULL THEN w.balance_coins
                     ELSE coalesce(f.balance_coins, 0) END AS has_coins,
                 coalesce(t.balance_coins, 0) AS on_target_coins,
-                p.coins_per_allocation_min, p.coins_per_member_and_idea_max,
+                p.coins_per_allocation_min, p.idea_max_coins, p.take_back_until, p.move_cooldown_s,
                 CASE
                     WHEN w.id IS NULL THEN 'not_a_member'
                     WHEN w.id <> ALL (v_wallet_id) THEN 'busy'
@@ -106,14 +106,18 @@ BEGIN
                         OR NOT coins_is_graced(v_at, ft.grace_from, ft.grace_until, f.id, a.coins)
                     ) THEN 'window_closed'
                     WHEN tt.author_id = a.user_id AND NOT p.own_ideas THEN 'own_idea'
-                    WHEN a.to_idea_id IS NULL AND NOT p.take_back
+                    WHEN a.to_idea_id IS NULL AND (NOT p.take_back OR v_at > p.take_back_until)
                         AND NOT coins_is_graced(v_at, ft.grace_from, ft.grace_until, f.id, a.coins)
                         THEN 'take_back_refused'
+                    WHEN v_at < f.moved_at + make_interval(secs => p.move_cooldown_s) AND p.move_cooldown_s > 0 AND (
+                        a.to_idea_id IS NOT NULL
+                        OR NOT coins_is_graced(v_at, ft.grace_from, ft.grace_until, f.id, a.coins)
+                    ) THEN 'cooling_down'
                     WHEN a.to_idea_id IS NOT NULL AND a.coins < p.coins_per_allocation_min THEN 'below_minimum'
                     WHEN a.from_idea_id IS NULL AND w.balance_coins < a.coins THEN 'insufficient_coins'
                     WHEN a.from_idea_id IS NOT NULL AND coalesce(f.balance_coins, 0) < a.coins THEN 'insufficient_stake'
                     WHEN f.balance_coins - a.coins BETWEEN 1 AND p.coins_per_allocation_min - 1 THEN 'below_minimum'
-                    WHEN coalesce(t.balance_coins, 0) + a.coins > p.coins_per_member_and_idea_max THEN 'above_maximum'
+                    WHEN coalesce(t.balance_coins, 0) + a.coins > p.idea_max_coins THEN 'above_maximum'
                     ELSE 'moved'
                 END AS outcome
             FROM requested AS a
@@ -145,7 +149,9 @@ BEGIN
                 -- the intersection of the windows of campaign and policy; greatest and least ignore nulls
                 SELECT greatest(x.opens_at, y.allocation_opens_at) AS opens_at,
                     least(x.closes_at, x.paused_at, y.allocate_until) AS closes_at, y.own_ideas, y.take_back,
-                    y.coins_per_allocation_min, y.coins_per_member_and_idea_max
+                    y.take_back_until, y.move_cooldown_s, y.coins_per_allocation_min,
+                    coalesce(y.coins_per_member_and_idea_max,
+                        y.coins_per_member::bigint * y.coins_per_member_and_idea_max_percent / 100) AS idea_max_coins
                 FROM coin_ledgers AS x
                 JOIN coin_policies AS y ON y.campaign_id = x.campaign_id AND y.version = x.policy_version
                 WHERE x.campaign_id = a.campaign_id LIMIT 1
@@ -226,9 +232,11 @@ BEGIN
             coalesce(l.effective_at, rf.effective_at),
             coalesce(l.from_coins, rf.balance_after_coins), coalesce(l.to_coins, rt.balance_after_coins),
             CASE j.outcome WHEN 'above_maximum' THEN j.on_target_coins ELSE j.has_coins END,
-            CASE j.outcome WHEN 'above_maximum' THEN j.coins_per_member_and_idea_max
+            CASE j.outcome WHEN 'above_maximum' THEN j.idea_max_coins
                 WHEN 'below_minimum' THEN j.coins_per_allocation_min END::bigint,
-            j.opens_at, j.closes_at
+            CASE j.outcome WHEN 'cooling_down' THEN j.from_moved_at + make_interval(secs => j.move_cooldown_s)
+                ELSE j.opens_at END,
+            CASE j.outcome WHEN 'take_back_refused' THEN j.take_back_until ELSE j.closes_at END
         FROM judged AS j
         FULL JOIN (
             SELECT x.n, x.transfer_id, x.effective_at, max(x.balance_coins) FILTER (WHERE x.side = -1) AS from_coins,

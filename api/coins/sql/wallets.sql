@@ -1,6 +1,20 @@
+-- The coins that a new member is granted at a time, by the fields of the policy: all of them until allocation opens,
+-- and after that, by `late_grant`, all, none, or the part of the window that is left, rounded up.
+CREATE OR REPLACE FUNCTION app.coins_grant_amount(
+    p_coins integer, p_late_grant text, p_opens_at timestamptz, p_closes_at timestamptz, p_at timestamptz
+) RETURNS integer
+LANGUAGE sql IMMUTABLE SET search_path = app, pg_temp AS $$
+    SELECT CASE
+        WHEN p_late_grant = 'full' OR p_at <= p_opens_at THEN p_coins
+        WHEN p_late_grant = 'none' OR p_at >= p_closes_at THEN 0
+        ELSE ceil(p_coins * extract(EPOCH FROM p_closes_at - p_at) / extract(EPOCH FROM p_closes_at - p_opens_at))
+    END::integer
+$$;
+REVOKE ALL ON FUNCTION app.coins_grant_amount(integer, text, timestamptz, timestamptz, timestamptz) FROM PUBLIC;
+
 -- Opens a wallet with the coins of the policy for each of these members without one, and unfreezes the wallets of the
--- others. Returns the members who were granted coins. The lock on the ledger excludes its closing, but not a bulk grant
--- to other members.
+-- others. Returns the members who were granted coins: none of those who come too late for `late_grant`. The lock on the
+-- ledger excludes its closing, but not a bulk grant to other members.
 CREATE OR REPLACE FUNCTION app.coins_grant(
     p_campaign_id uuid, p_user_id uuid[], p_actor_id uuid, p_effective_at timestamptz DEFAULT NULL
 ) RETURNS uuid[]
@@ -19,7 +33,9 @@ BEGIN
         RAISE EXCEPTION 'the ledger of campaign % is closed', p_campaign_id
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    SELECT coins_per_member INTO STRICT v_coins FROM coin_policies
+    SELECT coins_grant_amount(coins_per_member, late_grant, allocation_opens_at, allocate_until,
+        coalesce(p_effective_at, clock_timestamp()))
+    INTO STRICT v_coins FROM coin_policies
     WHERE campaign_id = p_campaign_id AND version = v_policy_version;
     -- in the order in which all functions lock wallets
     PERFORM 1 FROM coin_accounts
@@ -37,6 +53,9 @@ BEGIN
     )
     SELECT coalesce(array_agg(id ORDER BY id), '{}'), coalesce(array_agg(user_id ORDER BY id), '{}')
     INTO v_id, v_user_id FROM opened;
+    IF v_coins = 0 THEN
+        RETURN '{}'::uuid[];
+    END IF;
     PERFORM coins_post(p_campaign_id, 'grant', array_fill(v_mint_id, ARRAY[cardinality(v_id)]), v_id,
         array_fill(v_coins, ARRAY[cardinality(v_id)]), p_actor_id, NULL, p_effective_at);
     RETURN v_user_id;
