@@ -11,10 +11,15 @@ import pytest
 pytest_plugins = ["tests.selection", "tests.run_folder", "tests.databases", "tests.figures", "tests.responses"]
 
 
+def pytest_configure() -> None:
+    """Collection creates objects that live until the end: the garbage collector would visit them again and again."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """The garbage collector does not visit the tests and modules again, which live until the end."""
-    gc.collect()
+    """The garbage collector does not visit the tests and modules again."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(trylast=True)

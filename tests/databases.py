@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanag
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 import pytest_asyncio
 from httpx2 import ASGITransport, AsyncClient
@@ -151,10 +152,16 @@ async def application(database: Settings) -> AsyncIterator[FastAPI]:
 
 
 @pytest_asyncio.fixture
-async def running_worker(database: Settings) -> AsyncIterator[None]:
-    """A worker on this worker's database in this process, as `ideamint worker` runs one; API processes run no loops."""
+async def running_worker(database: Settings, admin_url: str) -> AsyncIterator[None]:
+    """A worker on this worker's database in this process, as `ideamint worker` runs one; API processes run no loops.
+
+    It does not run the jobs of earlier tests, which are thousands.
+    """
     from api.worker import working
 
+    # the triggers of the queue name its tables without their schema
+    with psycopg.connect(admin_url, autocommit=True, options="-c search_path=jobs") as connection:
+        connection.execute("DELETE FROM procrastinate_jobs WHERE status = 'todo'")
     async with inside_one_task(working(database)):
         yield
 

@@ -37,8 +37,11 @@ IMPORTED = (
     "cli.console",
     "cli.demo.run",
     "cli.local.installation",
+    "procrastinate",
+    "psycopg_pool",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.ext.asyncio",
+    "zxcvbn",
 )
 
 

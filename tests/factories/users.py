@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from api.auth import service, sessions
+from api.auth.passwords import hash_password
 from tests.factories.containers import parts
 
 if TYPE_CHECKING:
@@ -20,8 +23,11 @@ PASSWORD = "granite-otter-52-lamp"
 async def make_user(session: AsyncSession, **overrides: Any) -> User:
     """A user with a unique address. Without a password by default, since a hash takes 20 ms and `bearer` needs none.
 
-    Overrides are arguments of `create_user`, or other columns of `User` (`is_active`, ...).
+    Overrides are arguments of `create_user`, or other columns of `User` (`is_active`, ...). The hash of a password is
+    computed once in a process.
     """
+    if (password := overrides.pop("password", None)) is not None:
+        overrides["password_hash"] = await asyncio.to_thread(_hash_of, password)
     made = uuid4().hex[:12]
     arguments: dict[str, Any] = {"email": f"user-{made}@example.org", "display_name": f"User {made}"}
     arguments |= {name: overrides.pop(name) for name in _ARGUMENTS & overrides.keys()}
@@ -47,4 +53,9 @@ async def bearer(app: FastAPI, user: User) -> dict[str, str]:
     return {"Authorization": f"Bearer {await parts(app).access_tokens.issue(issued.user, issued.session_id)}"}
 
 
-_ARGUMENTS = {"email", "display_name", "password", "roles", "permissions", "actor_id"}
+@cache
+def _hash_of(password: str) -> str:
+    return hash_password(password)
+
+
+_ARGUMENTS = {"email", "display_name", "password_hash", "roles", "permissions", "actor_id"}

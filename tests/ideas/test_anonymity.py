@@ -110,11 +110,14 @@ class TestEveryResponse:
         }
         attachment = (await world.call(member, "GET", f"/ideas/{idea}/attachments")).json()[0]["id"]
         read: set[str] = set()
+        seen: set[str] = set()  # paths without the idea are read once
         for idea_id in (idea, withdrawn):
             ids = {
                 "campaign_id": str(world.campaign_id), "idea_id": str(idea_id), "version": "1", "attachment_id": attachment,
             }  # fmt: skip
-            for name, path in readings(application, ids):
+            paths = [(name, path) for name, path in readings(application, ids) if path not in seen]
+            seen |= {path for _, path in paths}
+            for name, path in paths:
                 for role, reader in readers.items():
                     for query in ("", f"?author_id={author.id}" if name == "listIdeas" else ""):
                         response = await world.call(reader, "GET", f"{path}{query}")
@@ -127,28 +130,26 @@ class TestEveryResponse:
             "getFollowing", "listFollowedIdeas", "listCoinHistory",
         } <= read  # fmt: skip
 
-    @pytest.mark.parametrize("role", ["manager", "moderator", "administrator", "author"])
-    async def test_shows_the_author_to_those_who_may_know(
-        self, application: FastAPI, client: AsyncClient, role: str
-    ) -> None:
+    async def test_shows_the_author_to_those_who_may_know(self, application: FastAPI, client: AsyncClient) -> None:
         world = await anonymous_world(application, client)
         author, moderator = world.members[0], world.members[2]
         path = f"/campaigns/{{id}}/members/{moderator.id}/role?role=moderator"
         assert (await world.call(world.manager, "PUT", path)).is_success
         idea = await play(world, author)
-        reader = {
+        readers = {
             "manager": world.manager,
             "moderator": moderator,
             "administrator": await commit_user(application, roles=["system_admin"]),
             "author": author,
-        }[role]
-        for called in ("", "/history", "/versions", "/comments", "/attachments"):
-            response = await world.call(reader, "GET", f"/ideas/{idea}{called}")
-            assert str(author.id) in response.text, called
-        listed = (await world.call(reader, "GET", IDEAS, params={"author_id": str(author.id)})).json()["items"]
-        assert [(each["id"], each["is_anonymous"], each["author_name"]) for each in listed] == [
-            (str(idea), True, author.display_name)
-        ]
+        }
+        for role, reader in readers.items():
+            for called in ("", "/history", "/versions", "/comments", "/attachments"):
+                response = await world.call(reader, "GET", f"/ideas/{idea}{called}")
+                assert str(author.id) in response.text, (role, called)
+            listed = (await world.call(reader, "GET", IDEAS, params={"author_id": str(author.id)})).json()["items"]
+            assert [(each["id"], each["is_anonymous"], each["author_name"]) for each in listed] == [
+                (str(idea), True, author.display_name)
+            ], role
 
     async def test_marks_what_the_author_did(self, application: FastAPI, client: AsyncClient) -> None:
         world = await anonymous_world(application, client)

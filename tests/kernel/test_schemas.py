@@ -39,21 +39,27 @@ def types_of(schema: dict[str, Any], definitions: dict[str, Any]) -> set[str]:
     return {str(found)}
 
 
-def wrong_values() -> Iterator[Any]:
-    for body in bodies():
-        document = body.model_json_schema()
-        for name, schema in document["properties"].items():
-            types = types_of(schema, document.get("$defs", {}))
-            for kind, value in VALUES:
-                if kind not in types and not (kind == "integer" and "number" in types):  # each integer is a number
-                    yield pytest.param(body, name, value, id=f"{body.__name__}.{name}={value!r}")
+def wrong_values(body: type[Schema]) -> Iterator[tuple[str, object]]:
+    """The fields of a body, each with every value of another type."""
+    document = body.model_json_schema()
+    for name, schema in document["properties"].items():
+        types = types_of(schema, document.get("$defs", {}))
+        for kind, value in VALUES:
+            if kind not in types and not (kind == "integer" and "number" in types):  # each integer is a number
+                yield name, value
 
 
-@pytest.mark.parametrize(("body", "field", "value"), list(wrong_values()))
-def test_a_value_of_another_type_is_refused(body: type[Schema], field: str, value: object) -> None:
-    with pytest.raises(ValidationError) as refused:
-        body.model_validate({field: value})
-    assert field in {error["loc"][0] for error in refused.value.errors()}
+@pytest.mark.parametrize("body", list(bodies()), ids=lambda body: body.__name__)
+def test_values_of_another_type_are_refused(body: type[Schema]) -> None:
+    accepted = []
+    for field, value in wrong_values(body):
+        try:
+            body.model_validate({field: value})
+        except ValidationError as refused:
+            if field in {error["loc"][0] for error in refused.errors()}:
+                continue
+        accepted.append((field, value))
+    assert accepted == []
 
 
 class TestEdit:

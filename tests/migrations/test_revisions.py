@@ -241,6 +241,7 @@ class TestDateRanges:
 
 
 class TestUpgrade:
+    @pytest.mark.deep
     def test_commits_each_version_with_its_routines(
         self, url: str, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -266,6 +267,7 @@ class TestUpgrade:
         databases.migrate(url)
         assert catalogue(connection) == newest
 
+    @pytest.mark.deep
     def test_keeps_routines_that_a_later_version_replaces(
         self, url: str, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -316,6 +318,7 @@ class TestMigrate:
 
 class TestReset:
     @pytest.mark.usefixtures("ledger")
+    @pytest.mark.deep
     def test_empties_a_database_of_any_revision(self, url: str, connection: psycopg.Connection) -> None:
         newest = catalogue(connection)
         connection.execute("UPDATE app.alembic_version SET version_num = '0009'")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends
@@ -109,26 +109,26 @@ class TestCheckRouters:
             create_app(database)
 
 
+@pytest.fixture(scope="module")
+def operations() -> list[dict[str, Any]]:
+    """The operations of the document, which takes more than a second to make."""
+    return [operation for path in openapi.document()["paths"].values() for operation in path.values()]
+
+
 class TestOpenAPI:
-    def test_every_operation_has_its_rule(self) -> None:
-        operations = [operation for path in openapi.document()["paths"].values() for operation in path.values()]
+    def test_every_operation_has_its_rule(self, operations: list[dict[str, Any]]) -> None:
         assert [each["operationId"] for each in operations if rules.EXTENSION not in each] == []
 
-    def test_every_scope_is_of_use(self) -> None:
-        rules_of_operations = [
-            operation[rules.EXTENSION].get("token_scopes", [])
-            for path in openapi.document()["paths"].values()
-            for operation in path.values()
-        ]
+    def test_every_scope_is_of_use(self, operations: list[dict[str, Any]]) -> None:
+        rules_of_operations = [operation[rules.EXTENSION].get("token_scopes", []) for operation in operations]
         used = {scope for needed in rules_of_operations for scopes in needed for scope in scopes}
         # within the routes that list and show ideas
         assert used | {"view_all_ideas"} == set(SCOPES)
 
-    def test_an_operation_needs_a_log_in_unless_its_scope_is_public(self) -> None:
-        for path in openapi.document()["paths"].values():
-            for operation in path.values():
-                is_public = operation[rules.EXTENSION]["scope"] == "public"
-                assert is_public or operation["security"], operation["operationId"]
+    def test_an_operation_needs_a_log_in_unless_its_scope_is_public(self, operations: list[dict[str, Any]]) -> None:
+        for operation in operations:
+            is_public = operation[rules.EXTENSION]["scope"] == "public"
+            assert is_public or operation["security"], operation["operationId"]
 
 
 class TestFastPath:

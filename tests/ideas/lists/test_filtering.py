@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
+from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy import text
 
 from api.ideas.lists.grammar import SORTS
@@ -15,8 +17,10 @@ from tests.factories.containers import parts
 from tests.factories.ledgers import aggregate_now
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from fastapi import FastAPI
-    from httpx2 import AsyncClient, Response
+    from httpx2 import Response
 
     from api.auth.models import User
 
@@ -42,8 +46,15 @@ class Place:
         return "".join(idea["title"][0] for idea in body["items"])
 
 
-@pytest.fixture
-async def place(application: FastAPI, client: AsyncClient) -> Place:
+@pytest_asyncio.fixture(scope="module")
+async def place(application: FastAPI) -> AsyncIterator[Place]:
+    """The place, which no test changes."""
+    transport = ASGITransport(app=application, raise_app_exceptions=False)
+    async with AsyncClient(transport=transport, base_url="http://testserver") as client:
+        yield await make_place(application, client)
+
+
+async def make_place(application: FastAPI, client: AsyncClient) -> Place:
     world = await make_world(application, client, is_mediated=True)
     place = Place(world)
     ann, bob, cyd = world.members

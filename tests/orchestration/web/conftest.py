@@ -77,12 +77,17 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         yield workspace
 
 
+@pytest_asyncio.fixture(scope="session")
+async def webserver(application: FastAPI, workspace: Workspace) -> AsyncIterator[ASGIApp]:
+    """Dagster's application, which records who changes what."""
+    records = CommandRecords(parts(application).settings)
+    yield GuardedWebserver(workspace, records.add).create_asgi_app()
+    await records.close()
+
+
 @pytest_asyncio.fixture
-async def page(application: FastAPI, workspace: Workspace) -> AsyncIterator[Page]:
+async def page(application: FastAPI, webserver: ASGIApp) -> AsyncIterator[Page]:
     api = AsyncClient(transport=ASGITransport(app=application), base_url="http://testserver")
     viewers = Viewers("http://testserver", api)
-    records = CommandRecords(parts(application).settings)
-    app = GuardedWebserver(workspace, records.add).create_asgi_app()
-    yield Page(Guard(app, viewers, public_url=ORIGIN, log_in_url=LOG_IN), application)
+    yield Page(Guard(webserver, viewers, public_url=ORIGIN, log_in_url=LOG_IN), application)
     await viewers.close()
-    await records.close()

@@ -25,7 +25,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def reader(published: Path) -> Iterator[Marts]:
     with marts.open_snapshot(published, marts.Scope.ALL) as reader:
         yield reader
