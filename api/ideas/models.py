@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CHAR, Computed, Double, ForeignKey, ForeignKeyConstraint, Numeric, SmallInteger
+from sqlalchemy import CHAR, BigInteger, Computed, Double, ForeignKey, ForeignKeyConstraint, Numeric, SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.kernel import clock
@@ -186,9 +186,9 @@ class IdeaMergeSource(Model):
     merge_id: Mapped[UUID] = mapped_column(ForeignKey("app.idea_merges.id"), primary_key=True)
     idea_id: Mapped[UUID] = mapped_column(ForeignKey("app.ideas.id"), primary_key=True)
     from_status: Mapped[str]
-    stake_coins: Mapped[int]
+    stake_coins: Mapped[int] = mapped_column(BigInteger)
     backers: Mapped[int]
-    returned_coins: Mapped[int]
+    returned_coins: Mapped[int] = mapped_column(BigInteger)
     reason: Mapped[str | None]
     reason_code: Mapped[str | None]
     status_changed_at: Mapped[datetime]
