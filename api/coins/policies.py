@@ -126,6 +126,12 @@ class PolicyWrite(Schema):
         return self
 
 
+def idea_max_coins(policy: PolicyWrite | PolicyRead) -> int | None:
+    """The most coins that a member may have on one idea, also if the policy says it in percent; as `app.coins_idea_max`."""
+    percent = policy.coins_per_member_and_idea_max_percent
+    return policy.coins_per_member * percent // 100 if percent else policy.coins_per_member_and_idea_max
+
+
 class PolicyRead(ResponseModel):
     """A stored version of the policy, without the limits of a request: a later version may store other values."""
 

@@ -13,6 +13,7 @@ from api.auth import service as auth
 from api.campaigns.errors import CampaignNotActive
 from api.coins import service as coins
 from api.coins.errors import GraceRunning
+from api.coins.policies import idea_max_coins
 from api.ideas import errors
 from api.ideas.dependencies import IdeaAccess, find_audience, requires_on_idea
 from api.ideas.merging import Merge, merge_ideas, undo_merge
@@ -27,7 +28,6 @@ from api.kernel.web import router as new_router
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from api.coins.policies import PolicyRead
     from api.ideas.models import IdeaMergeSource
 
 router = new_router("", "ideas")
@@ -185,15 +185,9 @@ async def _read(session: AsyncSession, access: IdeaAccess, done: Merge) -> Merge
         backers=len(members),
         members_on_several=sum(len(member.stakes) + (member.before_coins > 0) > 1 for member in members),
         members_with_returns=sum(member.returned_coins > 0 for member in members),
-        idea_max_coins=_idea_max(policy),
+        idea_max_coins=idea_max_coins(policy),
         members=shown,
     )
-
-
-def _idea_max(policy: PolicyRead) -> int | None:
-    """As the ledger computes it: `app.coins_merge`."""
-    percent = policy.coins_per_member_and_idea_max_percent
-    return policy.coins_per_member_and_idea_max or (policy.coins_per_member * percent // 100 if percent else None)
 
 
 def _read_sources(sources: list[IdeaMergeSource]) -> list[MergedIdeaRead]:

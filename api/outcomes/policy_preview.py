@@ -12,6 +12,7 @@ from pydantic import Field
 from sqlalchemy import text
 
 from api.coins import service as coins
+from api.coins.policies import idea_max_coins
 from api.ideas.steps import PUBLIC, Status
 from api.kernel.schemas import ResponseModel
 from pipelines.outcomes.replay import Limit, Limits, Replay, replay, totals_of
@@ -139,10 +140,7 @@ def _count(ideas: Sequence[_Idea], stakes: Sequence[coins.MemberStake], policy: 
 
 def limits_of(policy: PolicyWrite) -> Limits:
     """The limits of a policy, with a percentage as coins."""
-    most, percent = policy.coins_per_member_and_idea_max, policy.coins_per_member_and_idea_max_percent
-    if percent is not None:
-        most = policy.coins_per_member * percent // 100
-    return Limits(policy.coins_per_member, policy.coins_per_allocation_min, most, policy.own_ideas)
+    return Limits(policy.coins_per_member, policy.coins_per_allocation_min, idea_max_coins(policy), policy.own_ideas)
 
 
 def _places(ideas: Sequence[_Idea], totals: Mapping[UUID, tuple[int, int]]) -> dict[UUID, int]:

@@ -58,8 +58,8 @@ BEGIN
     PERFORM coins_check_grace(p_campaign_id, p_source_id || p_target_id);
     PERFORM coins_check_targets(p_campaign_id, p_source_id || p_target_id, true);
     SELECT CASE WHEN NOT y.own_ideas THEN t.author_id END,
-        coalesce(y.coins_per_member_and_idea_max,
-            y.coins_per_member::bigint * y.coins_per_member_and_idea_max_percent / 100, 1000000000000)
+        coalesce(coins_idea_max(y.coins_per_member_and_idea_max, y.coins_per_member_and_idea_max_percent,
+            y.coins_per_member), 1000000000000)
     INTO STRICT v_barred_id, v_max
     FROM coin_targets AS t
     JOIN coin_ledgers AS x ON x.campaign_id = t.campaign_id

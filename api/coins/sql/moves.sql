@@ -150,8 +150,8 @@ BEGIN
                 SELECT greatest(x.opens_at, y.allocation_opens_at) AS opens_at,
                     least(x.closes_at, x.paused_at, y.allocate_until) AS closes_at, y.own_ideas, y.take_back,
                     y.take_back_until, y.move_cooldown_s, y.coins_per_allocation_min,
-                    coalesce(y.coins_per_member_and_idea_max,
-                        y.coins_per_member::bigint * y.coins_per_member_and_idea_max_percent / 100) AS idea_max_coins
+                    coins_idea_max(y.coins_per_member_and_idea_max, y.coins_per_member_and_idea_max_percent,
+                        y.coins_per_member) AS idea_max_coins
                 FROM coin_ledgers AS x
                 JOIN coin_policies AS y ON y.campaign_id = x.campaign_id AND y.version = x.policy_version
                 WHERE x.campaign_id = a.campaign_id LIMIT 1

@@ -1,3 +1,10 @@
+-- The most coins that a member may have on one idea, by the fields of the policy; null is no maximum. The planner
+-- replaces a call by the expression.
+CREATE OR REPLACE FUNCTION app.coins_idea_max(p_coins integer, p_percent integer, p_coins_per_member integer)
+RETURNS bigint
+LANGUAGE sql IMMUTABLE RETURN coalesce(p_coins, p_coins_per_member::bigint * p_percent / 100);
+REVOKE ALL ON FUNCTION app.coins_idea_max(integer, integer, integer) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION app.coins_open_ledger(p_campaign_id uuid, p_policy jsonb, p_actor_id uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$
 BEGIN
