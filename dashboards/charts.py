@@ -35,7 +35,7 @@ STATUS_MARKS: Final[Mapping[str, tuple[int, str]]] = {
     "stopped": (3, "\\"),
     "pending": (4, "."),
     "withdrawn": (8, "|"),
-    "merged": (9, ""),
+    "merged": (9, "|"),
 }
 _HOLDINGS: Final = (
     ("wallet_coins", "In wallets"),
