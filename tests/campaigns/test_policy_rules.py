@@ -71,9 +71,10 @@ async def test_coins_that_moved_a_short_time_ago_say_when_they_can_move(
 
 
 async def test_who_joins_late_gets_no_coins(application: FastAPI, client: AsyncClient) -> None:
-    world = await make_world(application, client, members=0, policy={"late_grant": "none", "allocation_opens_at": PAST})
-    balance = (await world.call(world.manager, "GET", "/campaigns/{id}/coins/balance")).json()
-    assert (balance["granted_coins"], balance["wallet_coins"]) == (0, 0)
-    body = {"items": [{"campaign_id": str(world.campaign_id), "user_id": str(world.manager.id)}]}
+    world = await make_world(application, client, members=1, policy={"late_grant": "none", "allocation_opens_at": PAST})
+    for person, granted in ((world.manager, 100), (world.members[0], 0)):
+        balance = (await world.call(person, "GET", "/campaigns/{id}/coins/balance")).json()
+        assert (balance["granted_coins"], balance["wallet_coins"]) == (granted, granted)
+    body = {"items": [{"campaign_id": str(world.campaign_id), "user_id": str(world.members[0].id)}]}
     done = await world.call(world.manager, "POST", "/coins/bulk-allocate", key="k", json=body)
     assert [item["outcome"] for item in done.json()["items"]] == ["already_granted"]

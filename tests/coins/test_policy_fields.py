@@ -83,7 +83,7 @@ class TestLateGrant:
     ) -> None:
         ledger = await make_ledger(
             session,
-            members=0,
+            members=1,
             allocation_opens_at=START.isoformat(),
             allocate_until=END.isoformat(),
             late_grant=late_grant,
@@ -93,11 +93,16 @@ class TestLateGrant:
         assert got == ([late] if granted else [])
         assert await wallet(session, ledger, late) == granted
 
+    async def test_the_members_of_the_first_grant_are_not_late(self, session: AsyncSession) -> None:
+        """A campaign may be activated after the beginning of allocation."""
+        ledger = await make_ledger(session, late_grant="none", allocation_opens_at="2020-01-01T00:00:00Z")
+        assert [await wallet(session, ledger, member) for member in ledger.members] == [100, 100, 100]
+
     @pytest.mark.parametrize(("at", "outcome"), [(START, "granted"), (after(days=5), "granted"), (END, "too_late")])
     async def test_a_grant_by_a_manager_follows_it(self, session: AsyncSession, at: datetime, outcome: str) -> None:
         ledger = await make_ledger(
             session,
-            members=0,
+            members=1,
             allocation_opens_at=START.isoformat(),
             allocate_until=END.isoformat(),
             late_grant="pro_rata",

@@ -113,18 +113,19 @@ class Model:
             return CLOSED
         granted = sorted(set(members) - self.wallets.keys())
         self.frozen -= set(members)
+        coins = self._grant_amount if self.wallets else self.policy["coins_per_member"]
         for member in granted:
-            self._grant(member)
-        return granted if self._grant_amount else []
+            self._grant(member, coins)
+        return granted if coins else []
 
     @property
     def _grant_amount(self) -> int:
-        """What a new member gets, who is always late."""
+        """What a new member gets, who is always late after the first grant."""
         return self.policy["coins_per_member"] if self.policy["late_grant"] == "full" else 0
 
-    def _grant(self, member: int) -> None:
-        self.wallets[member] = self._grant_amount
-        self.issued += self.wallets[member]
+    def _grant(self, member: int, coins: int) -> None:
+        self.wallets[member] = coins
+        self.issued += coins
 
     def freeze(self, member: int) -> None:
         """Freeze the wallet of a member who leaves."""
@@ -262,7 +263,7 @@ class Model:
                 return "already_granted"
             if not self._grant_amount:
                 return "too_late"
-            self._grant(member)
+            self._grant(member, self._grant_amount)
             return "granted"
         if member not in self.wallets or member in self.frozen:
             return "not_a_member"

@@ -33,8 +33,12 @@ BEGIN
         RAISE EXCEPTION 'the ledger of campaign % is closed', p_campaign_id
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    SELECT coins_grant_amount(coins_per_member, late_grant, allocation_opens_at, allocate_until,
-        coalesce(p_effective_at, clock_timestamp()))
+    -- the members of the first grant have joined before the campaign began, and are not late
+    SELECT CASE
+        WHEN EXISTS (SELECT FROM coin_accounts WHERE campaign_id = p_campaign_id AND kind = 'wallet')
+            THEN coins_grant_amount(coins_per_member, late_grant, allocation_opens_at, allocate_until,
+                coalesce(p_effective_at, clock_timestamp()))
+        ELSE coins_per_member END
     INTO STRICT v_coins FROM coin_policies
     WHERE campaign_id = p_campaign_id AND version = v_policy_version;
     -- in the order in which all functions lock wallets
