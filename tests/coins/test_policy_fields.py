@@ -114,6 +114,22 @@ class TestLateGrant:
         if outcome == "granted":
             assert corrected.wallet_coins == (100 if at == START else 50)
 
+    @pytest.mark.parametrize(("late_grant", "at"), [("pro_rata", after(days=5)), ("none", after(days=5))])
+    async def test_a_repeated_grant_of_all_coins_changes_nothing(
+        self, session: AsyncSession, late_grant: str, at: datetime
+    ) -> None:
+        ledger = await make_ledger(
+            session,
+            members=1,
+            allocation_opens_at=START.isoformat(),
+            allocate_until=END.isoformat(),
+            late_grant=late_grant,
+        )
+        grant = Correction(ledger.campaign_id, ledger.members[0], "grant", 100, None)
+        with clock.at(at):
+            (corrected,) = await correct_coins(session, [grant], actor_id=None)
+        assert corrected.outcome == "already_granted"
+
     async def test_leaving_and_joining_again_grants_nothing(self, session: AsyncSession) -> None:
         ledger = await make_ledger(session)
         await stake(session, ledger, 1)
@@ -231,6 +247,15 @@ class TestReturnedCoins:
         assert (balance.wallet_coins, balance.expired_coins, balance.returned_coins) == (70, 30, 0)
         (found,) = await coins.verify(session, ledger.campaign_id)
         assert found.holds
+
+    async def test_a_withdrawal_in_a_grace_time_returns_them(self, session: AsyncSession) -> None:
+        """Backers may take them back then, whatever the other fields say."""
+        ledger = await make_ledger(session, returned_coins="expire", take_back=False)
+        await stake(session, ledger, 1)
+        await coins.begin_grace(session, ledger.campaign_id, ledger.ideas[1])
+        await coins.close_targets(session, ledger.campaign_id, [ledger.ideas[1]], kind="withdraw", actor_id=None)
+        balance = await coins.get_balance(session, ledger.campaign_id, ledger.members[1])
+        assert (balance.wallet_coins, balance.expired_coins, balance.returned_coins) == (100, 0, 30)
 
 
 class TestAuthorWithdrawUntil:

@@ -257,12 +257,12 @@ class Model:
         if self.is_closed:
             return "ledger_closed"
         if kind == "grant":
+            if member in self.wallets and coins in {None, self._grant_amount, self.policy["coins_per_member"]}:
+                return "already_granted"
+            if member not in self.wallets and not self._grant_amount:
+                return "too_late"
             if coins not in {None, self._grant_amount}:
                 return "coins_differ"
-            if member in self.wallets:
-                return "already_granted"
-            if not self._grant_amount:
-                return "too_late"
             self._grant(member, self._grant_amount)
             return "granted"
         if member not in self.wallets or member in self.frozen:
@@ -283,11 +283,13 @@ class Model:
             kind = "return"
         elif self.graced & set(ideas):
             return IN_GRACE
+        graced = self.graced & set(ideas)
         closing = sorted(set(ideas) & set(self.open_ideas))
         if kind == "expire" and (refusal := self._refuses_acceptance(closing)):
             return refusal
         result = [Closed(idea, *self._close(idea, kind), is_settling=False) for idea in closing]
-        if kind == "return" and self.policy["returned_coins"] == "expire":
+        # ideas in their grace time are closed by withdrawals only
+        if kind == "return" and self.policy["returned_coins"] == "expire" and not graced:
             kind = "expire"
         settlement = Settlement(kind, closing, has_wallets=False)
         if kind != "expire" and inline_max is not None and sum(closed.backers for closed in result) > inline_max:

@@ -69,7 +69,7 @@ REVOKE ALL ON FUNCTION app.coins_lock_stakes(uuid, uuid[], integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.coins_lock_stakes(uuid, uuid[], integer) TO ideamint_app;
 
 -- Closes ideas for coins: the stakes expire ('expire', an acceptance, and 'settle') or return to their wallets
--- ('return', 'withdraw'), unless the policy's returned_coins lets them expire too.
+-- ('return', 'withdraw'), unless the policy's returned_coins lets them expire too; in a grace time they return.
 -- Waits for running movements on these ideas and blocks new ones. All but a withdrawal, which is the author's and gives
 -- all backers their coins, are refused in a grace time. Expiry on acceptance changes stakes only and is done here; the
 -- rest is left to a settlement if there are more stakes than `p_inline_max`. Returns one row per idea.
@@ -98,7 +98,12 @@ BEGIN
     IF p_kind = 'expire' THEN
         PERFORM coins_check_acceptance(p_campaign_id, p_idea_id, p_effective_at);
     END IF;
-    IF v_kind = 'return' AND coins_returned_expire(p_campaign_id) THEN
+    -- who may take coins back whatever the policy says does not lose them by a withdrawal
+    IF v_kind = 'return' AND coins_returned_expire(p_campaign_id) AND NOT EXISTS (
+        SELECT FROM coin_targets AS t
+        WHERE t.idea_id = ANY (p_idea_id) AND t.campaign_id = p_campaign_id AND t.is_open
+            AND t.grace_until >= clock_timestamp()
+    ) THEN
         v_kind := 'expire';
     END IF;
     SELECT coalesce(array_agg(c.idea_id ORDER BY c.idea_id), '{}'), coalesce(sum(c.settled_backers), 0)

@@ -112,9 +112,11 @@ BEGIN
                     WHEN l.closed_at IS NOT NULL THEN 'ledger_closed'
                     WHEN a.kind = 'grant' THEN
                         CASE
+                            WHEN w.id IS NOT NULL AND a.coins IN (p.coins_per_member, p.grant_coins)
+                                THEN 'already_granted'
+                            WHEN p.grant_coins = 0 AND w.id IS NULL THEN 'too_late'
                             WHEN a.coins <> p.grant_coins THEN 'coins_differ'
                             WHEN w.id IS NOT NULL THEN 'already_granted'
-                            WHEN p.grant_coins = 0 THEN 'too_late'
                             WHEN l.campaign_id <> ALL (v_granting_id) THEN 'busy'
                             ELSE 'granted'
                         END
@@ -139,7 +141,7 @@ BEGIN
             ) AS l ON true
             LEFT JOIN LATERAL (
                 SELECT coins_grant_amount(x.coins_per_member, x.late_grant, x.allocation_opens_at, x.allocate_until,
-                    coalesce(p_effective_at, statement_timestamp())) AS grant_coins
+                    coalesce(p_effective_at, statement_timestamp())) AS grant_coins, x.coins_per_member
                 FROM coin_policies AS x
                 WHERE x.campaign_id = l.campaign_id AND x.version = l.policy_version LIMIT 1
             ) AS p ON true
