@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select, text
@@ -17,6 +16,7 @@ from api.ideas import errors
 from api.ideas.models import Idea, IdeaMerge, IdeaMergeSource, IdeaStatusChange
 from api.ideas.queries import NOT_FOUND
 from api.ideas.steps import Status
+from api.ideas.transitions import check_undo_window
 from api.kernel import clock
 from api.kernel.ids import uuid7
 
@@ -134,7 +134,8 @@ async def undo_merge(
     if merge.undone_at is not None:
         raise _not_merged()
     target = ideas.pop(target.id)
-    await _check_undo_window(session, merge)
+    now = await clock.database_now(session)
+    await check_undo_window(session, campaign.id, "A merge", merge.merged_at, at=now)
     if target.status not in _UNDECIDED:
         msg = f"The idea is {target.status}; a merge is undone only while its target is pending or competing."
         raise errors.NotMergeable(msg, statuses={str(target.id): target.status})
@@ -290,14 +291,6 @@ async def _find_last(session: AsyncSession, target_id: UUID) -> IdeaMerge:
 def _not_merged() -> errors.NotMerged:
     msg = "No ideas were merged into this one, or the merges were undone."
     return errors.NotMerged(msg)
-
-
-async def _check_undo_window(session: AsyncSession, merge: IdeaMerge) -> None:
-    policy = await coins.get_policy(session, merge.campaign_id)
-    until = merge.merged_at + timedelta(hours=policy.undo_window_h)
-    if await clock.database_now(session) > until:
-        msg = f"A merge can be undone for {policy.undo_window_h} hours; this one, until {until.isoformat()}."
-        raise errors.UndoWindowOver(msg, undo_window_h=policy.undo_window_h, until=until)
 
 
 def _moved(moved: Sequence[coins.MovedAccount], *, sees_stakes: bool) -> errors.MergeMoved:

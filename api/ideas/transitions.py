@@ -21,6 +21,7 @@ from api.kernel import clock
 from api.kernel.db import statements_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -69,7 +70,7 @@ async def take_step(
     if step.is_approval and actor_id is not None and actor_id == idea.author_id:
         await _check_sole_approver(session, idea, actor_id)
     if step.coins is Coins.REOPEN:
-        await _check_undo_window(session, idea)
+        await check_undo_window(session, idea.campaign_id, "An acceptance", idea.status_changed_at, at=clock.now())
     if step.needs_reason and not reason:
         msg = f"To {step.verb} an idea, give a reason for its author."
         raise errors.ReasonMissing(msg)
@@ -135,11 +136,18 @@ async def _check_reason_code(
     return code
 
 
-async def _check_undo_window(session: AsyncSession, idea: Idea) -> None:
-    policy = await coins.get_policy(session, idea.campaign_id)
-    until = idea.status_changed_at + timedelta(hours=policy.undo_window_h)
-    if clock.now() > until:
-        msg = f"An acceptance can be undone for {policy.undo_window_h} hours; for this one, until {until.isoformat()}."
+async def check_undo_window(
+    session: AsyncSession, campaign_id: UUID, command: str, since: datetime, *, at: datetime
+) -> None:
+    """Check that a command of the moment `since`, such as "An acceptance", can be undone at the moment `at`.
+
+    Raises:
+        UndoWindowOver: the undo window of the coin policy is over.
+    """
+    policy = await coins.get_policy(session, campaign_id)
+    until = since + timedelta(hours=policy.undo_window_h)
+    if at > until:
+        msg = f"{command} can be undone for {policy.undo_window_h} hours; for this one, until {until.isoformat()}."
         raise errors.UndoWindowOver(msg, undo_window_h=policy.undo_window_h, until=until)
 
 

@@ -108,7 +108,7 @@ def _count(ideas: Sequence[_Idea], stakes: Sequence[coins.MemberStake], policy: 
     for stake in stakes:
         if stake.idea_id in known:
             ballots[stake.user_id][stake.idea_id] = stake.coins
-    found = replay(ballots, {idea.id: idea.author_id for idea in ideas}, limits_of(policy))
+    found = replay(ballots, {idea.id: idea.author_id for idea in ideas}, _limits_of(policy))
     before, after = totals_of(ballots), found.totals()
     compared = [idea for idea in ideas if idea.status in PUBLIC]
     places, places_after = _places(compared, before), _places(compared, after)
@@ -138,7 +138,7 @@ def _count(ideas: Sequence[_Idea], stakes: Sequence[coins.MemberStake], policy: 
     )
 
 
-def limits_of(policy: PolicyWrite) -> Limits:
+def _limits_of(policy: PolicyWrite) -> Limits:
     """The limits of a policy, with a percentage as coins."""
     return Limits(policy.coins_per_member, policy.coins_per_allocation_min, idea_max_coins(policy), policy.own_ideas)
 

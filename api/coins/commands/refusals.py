@@ -32,10 +32,8 @@ def refusing() -> Iterator[None]:
         yield
     except DBAPIError as error:
         cause = error.orig
-        make = _ERRORS.get(cause.diag.constraint_name or "") if isinstance(cause, Error) else None
-        if make is None:
+        if not isinstance(cause, Error) or (make := _ERRORS.get(cause.diag.constraint_name or "")) is None:
             raise
-        assert isinstance(cause, Error)
         raise make(cause.diag.message_detail or "") from error
 
 

@@ -24,6 +24,9 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', CONSTRAINT = 'coin_targets_decided_early',
             TABLE = 'coin_targets', DETAIL = jsonb_build_object('closes_at', v_policy.closes_at);
     END IF;
+    IF v_policy.accept_threshold_coins = 0 AND v_policy.backers_min = 0 THEN
+        RETURN; -- the stakes, which can be many, are summed only for a rule about them
+    END IF;
     SELECT s.idea_id, s.coins, s.backers INTO v_lacking
     FROM (
         SELECT u.id AS idea_id, coalesce(sum(a.balance_coins), 0)::bigint AS coins,

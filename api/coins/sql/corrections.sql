@@ -112,11 +112,11 @@ BEGIN
                     WHEN l.closed_at IS NOT NULL THEN 'ledger_closed'
                     WHEN a.kind = 'grant' THEN
                         CASE
-                            WHEN w.id IS NOT NULL AND a.coins IN (p.coins_per_member, p.grant_coins)
-                                THEN 'already_granted'
-                            WHEN p.grant_coins = 0 AND w.id IS NULL THEN 'too_late'
-                            WHEN a.coins <> p.grant_coins THEN 'coins_differ'
+                            WHEN w.id IS NOT NULL AND a.coins NOT IN (p.coins_per_member, p.grant_coins)
+                                THEN 'coins_differ'
                             WHEN w.id IS NOT NULL THEN 'already_granted'
+                            WHEN p.grant_coins = 0 THEN 'too_late'
+                            WHEN a.coins <> p.grant_coins THEN 'coins_differ'
                             WHEN l.campaign_id <> ALL (v_granting_id) THEN 'busy'
                             ELSE 'granted'
                         END

@@ -11,7 +11,7 @@ LANGUAGE plpgsql STABLE SET search_path = app, pg_temp SET enable_seqscan = off 
 #variable_conflict use_column
 DECLARE
     v_version CONSTANT integer := coins_version_at(
-        p_account_id, p_version, least(coalesce(p_until, 'infinity'), coalesce(p_after_at, 'infinity')));
+        p_account_id, p_version, coalesce(least(p_until, p_after_at), 'infinity'));
     v_found integer := 0;
     v_last_at timestamptz;
     v_posting record;
